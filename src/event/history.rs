@@ -1,0 +1,274 @@
+//! A run as its events tell it: folded into curves, figures and messages, ready to draw. Pure.
+
+use super::{Breakdown, Event, Load, Stamped, Started};
+use crate::metrics::Confusion;
+use crate::profile::ResultRecord;
+
+/// Where a run stands, as its log tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// No event yet.
+    #[default]
+    Waiting,
+    Running,
+    Paused,
+    Finished,
+    Stopped,
+    Failed,
+}
+
+/// A told step, with its place on the epoch axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepPoint {
+    pub step: u64,
+    /// Position on the epoch axis: 1.5 is the middle of the second epoch.
+    pub epoch: f64,
+    pub loss: f64,
+    pub accuracy: f64,
+    pub learning_rate: f64,
+    pub gradient_norm: f64,
+    pub images_per_second: f64,
+    pub elapsed_seconds: f64,
+    pub breakdown: Breakdown,
+    pub at: f64,
+}
+
+/// A finished epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EpochPoint {
+    pub epoch: usize,
+    pub train_loss: f64,
+    pub train_accuracy: f64,
+    pub held_out_loss: f64,
+    pub held_out_accuracy: f64,
+    pub held_out_top3: f64,
+    pub confusion: Confusion,
+    pub learning_rate: f64,
+    pub seconds: f64,
+    pub evaluation_seconds: f64,
+    pub images_per_second: f64,
+    pub best_epoch: usize,
+    pub stale_epochs: usize,
+    pub at: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    Info,
+    Good,
+    Warning,
+    Error,
+}
+
+/// A line of the Train tab's log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub at: f64,
+    pub severity: Severity,
+    pub text: String,
+}
+
+/// Everything known of a run from its events so far.
+#[derive(Clone, Debug, Default)]
+pub struct RunHistory {
+    pub started: Option<Started>,
+    pub phase: Phase,
+    pub steps: Vec<StepPoint>,
+    pub epochs: Vec<EpochPoint>,
+    pub load: Option<Load>,
+    pub messages: Vec<Message>,
+    pub result: Option<ResultRecord>,
+    /// Message and remedy of a failed run.
+    pub failure: Option<(String, String)>,
+    pub first_at: f64,
+    pub last_at: f64,
+}
+
+impl RunHistory {
+    /// Folds one event in. Events repeated after a resume replace what they repeat.
+    pub fn apply(&mut self, stamped: &Stamped) {
+        if self.first_at == 0.0 {
+            self.first_at = stamped.at;
+        }
+        self.last_at = stamped.at;
+        match &stamped.event {
+            Event::Started(started) => self.on_started(stamped.at, started),
+            Event::Step(step) => {
+                let per_epoch = self.steps_per_epoch();
+                self.phase = Phase::Running;
+                self.steps.push(StepPoint {
+                    step: step.step,
+                    epoch: ratio(step.step, per_epoch),
+                    loss: step.loss,
+                    accuracy: step.accuracy,
+                    learning_rate: step.learning_rate,
+                    gradient_norm: step.gradient_norm,
+                    images_per_second: step.images_per_second,
+                    elapsed_seconds: step.elapsed_seconds,
+                    breakdown: step.breakdown,
+                    at: stamped.at,
+                });
+            }
+            Event::EpochEnd(end) => {
+                self.epochs.push(EpochPoint {
+                    epoch: end.epoch,
+                    train_loss: end.train_loss,
+                    train_accuracy: end.train_accuracy,
+                    held_out_loss: end.held_out_loss,
+                    held_out_accuracy: end.held_out_accuracy,
+                    held_out_top3: end.held_out_top3,
+                    confusion: end.confusion.clone(),
+                    learning_rate: end.learning_rate,
+                    seconds: end.seconds,
+                    evaluation_seconds: end.evaluation_seconds,
+                    images_per_second: end.images_per_second,
+                    best_epoch: end.best_epoch,
+                    stale_epochs: end.stale_epochs,
+                    at: stamped.at,
+                });
+            }
+            Event::CheckpointSaved { kind, epoch, .. } => {
+                if kind == "best" {
+                    self.say(
+                        stamped.at,
+                        Severity::Good,
+                        format!("best checkpoint is now epoch {epoch}"),
+                    );
+                }
+            }
+            Event::Paused { step } => {
+                self.phase = Phase::Paused;
+                self.say(
+                    stamped.at,
+                    Severity::Info,
+                    format!("paused after step {step}"),
+                );
+            }
+            Event::Resumed { step } => {
+                self.phase = Phase::Running;
+                self.say(
+                    stamped.at,
+                    Severity::Info,
+                    format!("resumed at step {step}"),
+                );
+            }
+            Event::Changed {
+                what,
+                from,
+                to,
+                step,
+            } => {
+                let text = format!("{what} {from:.2e} → {to:.2e} from step {step}");
+                self.say(stamped.at, Severity::Info, text);
+            }
+            Event::Warning { message } => self.say(stamped.at, Severity::Warning, message.clone()),
+            Event::Load(load) => self.load = Some(*load),
+            Event::Finished {
+                complete,
+                reason,
+                result,
+            } => {
+                self.phase = if *complete {
+                    Phase::Finished
+                } else {
+                    Phase::Stopped
+                };
+                self.result = Some((**result).clone());
+                self.say(stamped.at, Severity::Good, reason.clone());
+            }
+            Event::Failed { message, remedy } => {
+                self.phase = Phase::Failed;
+                self.failure = Some((message.clone(), remedy.clone()));
+                self.say(stamped.at, Severity::Error, message.clone());
+            }
+        }
+    }
+
+    fn on_started(&mut self, at: f64, started: &Started) {
+        self.phase = Phase::Running;
+        self.failure = None;
+        self.result = None;
+        let kept = started.resumed_at_step;
+        self.steps.retain(|s| s.step <= kept);
+        let whole_epochs = kept / started.steps_per_epoch.max(1);
+        self.epochs.retain(|e| e.epoch as u64 <= whole_epochs);
+        let text = if kept > 0 {
+            format!(
+                "resumed from the checkpoint at step {kept} on {}",
+                started.device
+            )
+        } else {
+            format!(
+                "started on {} with {} threads",
+                started.device, started.threads
+            )
+        };
+        self.started = Some(started.clone());
+        self.say(at, Severity::Info, text);
+    }
+
+    fn say(&mut self, at: f64, severity: Severity, text: String) {
+        self.messages.push(Message { at, severity, text });
+    }
+
+    fn steps_per_epoch(&self) -> u64 {
+        self.started
+            .as_ref()
+            .map_or(1, |s| s.steps_per_epoch.max(1))
+    }
+
+    /// Steps taken, as far as told.
+    #[must_use]
+    pub fn step(&self) -> u64 {
+        self.steps.last().map_or(0, |s| s.step)
+    }
+
+    /// Seconds of training left at the present pace, evaluation included; `None` before there is a pace.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "step counts are below 2^53")]
+    pub fn seconds_left(&self) -> Option<f64> {
+        let started = self.started.as_ref()?;
+        let last = self.steps.last()?;
+        let total = started.epochs as u64 * started.steps_per_epoch;
+        let left = total.saturating_sub(last.step) as f64;
+        let done = (last.step - started.resumed_at_step.min(last.step)) as f64;
+        if done < 1.0 {
+            return None;
+        }
+        let evaluation = self.epochs.last().map_or(0.0, |e| e.evaluation_seconds);
+        let epochs_left = (left / started.steps_per_epoch.max(1) as f64).ceil();
+        Some(left * last.elapsed_seconds / last.step.max(1) as f64 + evaluation * epochs_left)
+    }
+
+    /// The best epoch by held-out accuracy.
+    #[must_use]
+    pub fn best_accuracy(&self) -> Option<&EpochPoint> {
+        self.epochs.iter().max_by(|a, b| {
+            a.held_out_accuracy
+                .total_cmp(&b.held_out_accuracy)
+                .then(b.epoch.cmp(&a.epoch))
+        })
+    }
+
+    /// The best epoch by held-out loss.
+    #[must_use]
+    pub fn best_loss(&self) -> Option<&EpochPoint> {
+        self.epochs
+            .iter()
+            .min_by(|a, b| a.held_out_loss.total_cmp(&b.held_out_loss))
+    }
+
+    /// `validation` or `test`: what the held-out curve is.
+    #[must_use]
+    pub fn held_out_name(&self) -> &'static str {
+        match &self.started {
+            Some(s) if s.curve_is_test => "test",
+            _ => "validation",
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "step counts are below 2^53")]
+fn ratio(a: u64, b: u64) -> f64 {
+    a as f64 / b.max(1) as f64
+}

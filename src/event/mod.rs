@@ -1,0 +1,198 @@
+//! What a worker tells everyone, and what anyone may ask of it. Plain numbers, serialised as the lines of the event log.
+//!
+//! Knows no file, no socket and no screen.
+
+mod history;
+
+pub use history::{EpochPoint, Message, Phase, RunHistory, Severity, StepPoint};
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Confusion;
+use crate::profile::ResultRecord;
+
+/// The version of the event log's lines; in the first line of every log.
+pub const FORMAT: u32 = 1;
+
+/// An event and when it happened: one line of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// Seconds since 1970.
+    pub at: f64,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+impl Stamped {
+    /// Stamps an event with the present moment.
+    #[must_use]
+    pub fn now(event: Event) -> Self {
+        Self {
+            at: crate::text::now(),
+            event,
+        }
+    }
+}
+
+/// What happens in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// Training begins, or goes on after a resume.
+    Started(Box<Started>),
+    /// A step (one optimizer update) was taken; only some steps are told.
+    Step(Step),
+    /// An epoch and its evaluation are done.
+    EpochEnd(Box<EpochEnd>),
+    CheckpointSaved {
+        /// `best` or `last`.
+        kind: String,
+        epoch: usize,
+        step: u64,
+    },
+    /// Real: no step is taken until `Resumed`.
+    Paused {
+        step: u64,
+    },
+    Resumed {
+        step: u64,
+    },
+    /// Somebody changed a setting.
+    Changed {
+        step: u64,
+        what: String,
+        from: f64,
+        to: f64,
+    },
+    Warning {
+        message: String,
+    },
+    /// What the machine is doing, once a second.
+    Load(Load),
+    /// The run is over: by itself, by early stopping, or because somebody stopped it.
+    Finished {
+        /// False when somebody stopped it.
+        complete: bool,
+        reason: String,
+        result: Box<ResultRecord>,
+    },
+    Failed {
+        message: String,
+        remedy: String,
+    },
+}
+
+/// Everything a screen must know to draw a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    pub format: u32,
+    pub run: String,
+    pub name: String,
+    pub architecture: String,
+    pub dataset: String,
+    pub classes: Vec<String>,
+    pub parameters: u64,
+    pub trained_parameters: u64,
+    pub multiply_adds: u64,
+    pub epochs: usize,
+    pub steps_per_epoch: u64,
+    pub batch_size: usize,
+    pub train_pictures: usize,
+    pub validation_pictures: usize,
+    pub test_pictures: usize,
+    /// The epoch curve is the test set's, not a validation set's (`data.validation = 0`).
+    pub curve_is_test: bool,
+    pub device: String,
+    pub threads: usize,
+    pub learning_rate: f64,
+    pub patience: usize,
+    /// Steps already taken when this worker began; 0 for a new run.
+    pub resumed_at_step: u64,
+}
+
+/// A step and the figures since the step told before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Steps taken in the whole run, this one included.
+    pub step: u64,
+    /// 1-based.
+    pub epoch: usize,
+    /// Means over the pictures since the step told before, in training mode.
+    pub loss: f64,
+    pub accuracy: f64,
+    pub learning_rate: f64,
+    /// L2 norm of the whole gradient, before clipping.
+    pub gradient_norm: f64,
+    pub images_per_second: f64,
+    /// Training time so far, pauses and evaluation left out.
+    pub elapsed_seconds: f64,
+    /// Of that, share of time spent in loading, forward, backward, update since the step told before.
+    pub breakdown: Breakdown,
+}
+
+/// Shares of a step's time; they add up to about 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Breakdown {
+    pub load: f64,
+    pub forward: f64,
+    pub backward: f64,
+    pub update: f64,
+}
+
+/// One finished epoch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpochEnd {
+    /// 1-based.
+    pub epoch: usize,
+    pub step: u64,
+    pub train_loss: f64,
+    pub train_accuracy: f64,
+    /// On the validation set, or the test set where `curve_is_test`.
+    pub held_out_loss: f64,
+    pub held_out_accuracy: f64,
+    pub held_out_top3: f64,
+    pub confusion: Confusion,
+    pub learning_rate: f64,
+    /// Training time of this epoch, evaluation left out.
+    pub seconds: f64,
+    pub evaluation_seconds: f64,
+    pub images_per_second: f64,
+    /// The best epoch so far by the monitored figure.
+    pub best_epoch: usize,
+    /// Epochs without improvement.
+    pub stale_epochs: usize,
+}
+
+/// What the worker's machine is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Of the worker, 100 % is one core.
+    pub cpu_percent: f64,
+    /// Resident memory of the worker.
+    pub memory_bytes: u64,
+    pub gpu_percent: Option<f64>,
+    pub gpu_memory_bytes: Option<u64>,
+}
+
+/// What anyone may ask of a worker; applied between two steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    Pause,
+    Resume,
+    SaveCheckpoint,
+    /// Save and end.
+    Stop,
+    SetLearningRate {
+        value: f64,
+    },
+}
+
+/// Where events go. The first failing observer does not stop the others: see `train`.
+pub trait Observer: Send {
+    /// Takes note of one event.
+    ///
+    /// # Errors
+    /// When the event could not be recorded; training goes on and says so.
+    fn on_event(&mut self, event: &Stamped) -> crate::error::Result<()>;
+}

@@ -1,0 +1,20 @@
+//! fmtui: train and study image classifiers in the terminal. See docs/ARCHITECTURE.md for the map.
+
+pub mod commands;
+pub mod data;
+pub mod error;
+pub mod event;
+pub mod headless;
+pub mod kernels;
+pub mod metrics;
+pub mod model;
+pub mod nn;
+pub mod optim;
+pub mod profile;
+pub mod rng;
+pub mod run;
+pub mod schedule;
+pub mod text;
+pub mod train;
+#[cfg(feature = "tui")]
+pub mod tui;

@@ -1,0 +1,117 @@
+//! An architecture with every shape known: what the summary is computed from and the network is built from.
+//!
+//! Plain data; made by `model::resolve`, consumed by `model::network` and `model::summary`.
+
+use crate::profile::Activation;
+
+/// The shape of one picture's worth of data between two layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Channels, height, width.
+    Map {
+        channels: usize,
+        height: usize,
+        width: usize,
+    },
+    /// A vector of features.
+    Flat(usize),
+}
+
+impl Shape {
+    /// Numbers per picture.
+    #[must_use]
+    pub fn elements(self) -> usize {
+        match self {
+            Self::Map {
+                channels,
+                height,
+                width,
+            } => channels * height * width,
+            Self::Flat(features) => features,
+        }
+    }
+}
+
+impl std::fmt::Display for Shape {
+    /// `8 × 32 × 32` or `120`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Map {
+                channels,
+                height,
+                width,
+            } => write!(f, "{channels} × {height} × {width}"),
+            Self::Flat(features) => write!(f, "{features}"),
+        }
+    }
+}
+
+/// A network's layers in order, with the shape of its input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Architecture {
+    pub input: Shape,
+    pub nodes: Vec<Node>,
+}
+
+impl Architecture {
+    /// The output's shape; the number of classes for a classifier.
+    #[must_use]
+    pub fn output(&self) -> Shape {
+        self.nodes.last().map_or(self.input, |n| n.output)
+    }
+}
+
+/// One layer, named as its parameters are (`conv1`, `layer2.0.bn1`, `fc`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    pub name: String,
+    pub op: Op,
+    pub input: Shape,
+    pub output: Shape,
+}
+
+/// What a layer does. Parameter names and shapes are PyTorch's: `weight [out,in,k,k]` or `[out,in]`, `bias [out]`;
+/// batch norm adds `running_mean`, `running_var`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    Conv2d {
+        in_channels: usize,
+        out_channels: usize,
+        kernel_size: usize,
+        stride: usize,
+        padding: usize,
+        bias: bool,
+    },
+    MaxPool2d {
+        kernel_size: usize,
+        stride: usize,
+        padding: usize,
+    },
+    /// Counts padding in the mean, as PyTorch does by default.
+    AvgPool2d {
+        kernel_size: usize,
+        stride: usize,
+        padding: usize,
+    },
+    GlobalAvgPool,
+    /// 1d on `Shape::Flat`, 2d on `Shape::Map`; eps 1e-5, momentum 0.1, affine.
+    BatchNorm {
+        features: usize,
+    },
+    Linear {
+        in_features: usize,
+        out_features: usize,
+        bias: bool,
+    },
+    Dropout {
+        p: f64,
+    },
+    Flatten,
+    Activation(Activation),
+    /// output = activation(body(x) + shortcut(x)); an empty shortcut is the identity.
+    Residual {
+        body: Vec<Node>,
+        shortcut: Vec<Node>,
+        activation: Activation,
+    },
+}

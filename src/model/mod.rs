@@ -1,0 +1,5 @@
+//! Architectures: from a profile's `[model]` to a list of layers with known shapes, and from there to a network.
+
+pub mod architecture;
+
+pub use architecture::{Architecture, Node, Op, Shape};

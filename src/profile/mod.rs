@@ -1,0 +1,349 @@
+//! The profile: one TOML file that is a recipe before the run and the record after it.
+//!
+//! Plain data with defaults; [`parse`](Profile::parse) refuses unknown keys and names the nearest known one,
+//! [`validate`](Profile::validate) bounds every number before anything is allocated. Knows no Candle and no terminal.
+
+mod layer;
+mod parse;
+mod record;
+mod validate;
+
+pub use layer::{Activation, Layer};
+pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status};
+
+use serde::{Deserialize, Serialize};
+
+/// The format this program writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// A whole profile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    #[serde(default = "format")]
+    pub format: u32,
+    /// A label for people; never a file name.
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub data: Data,
+    pub model: Model,
+    #[serde(default)]
+    pub train: Train,
+    /// Written by the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunRecord>,
+    /// Written when the run has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<ResultRecord>,
+    /// One entry per finished epoch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<EpochRecord>,
+}
+
+fn format() -> u32 {
+    FORMAT
+}
+
+/// `[data]`: which pictures, how they are split and what is done to them before the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// Data set: `fashion-mnist`, `fashion-mnist-mini`, or a directory name under the data directory with IDX files.
+    pub name: String,
+    /// Held out of the training set: a count (≥ 1) or a fraction (< 1); 0 holds out nothing and draws the test curve.
+    pub validation: f64,
+    /// Seed of every split.
+    pub split_seed: u64,
+    pub split: Split,
+    /// Share of the pooled pictures that is tested on, with `split = "pooled"`.
+    pub test_fraction: f64,
+    /// Train on the first N pictures of each class only; 0 for all.
+    pub per_class: usize,
+    pub normalize: Normalize,
+    /// Per-picture-value mean and standard deviation (of pixels in 0–1), with `normalize = "given"`.
+    pub mean: f64,
+    pub std: f64,
+    /// Side of the network's input in pixels; 0 keeps the data's. Bilinear, half-pixel centres.
+    pub image_size: usize,
+    /// 1 keeps grey, 3 repeats it.
+    pub channels: usize,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            name: "fashion-mnist".into(),
+            validation: 5000.0,
+            split_seed: 42,
+            split: Split::Standard,
+            test_fraction: 0.2,
+            per_class: 0,
+            normalize: Normalize::Given,
+            mean: 0.2859,
+            std: 0.3530,
+            image_size: 0,
+            channels: 1,
+        }
+    }
+}
+
+/// Where the test set comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// The data set's own train and test files.
+    #[default]
+    Standard,
+    /// Both pooled, then split at random by `test_fraction` (the MLP study's way).
+    Pooled,
+}
+
+/// What is done to pixel values (0–1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalize {
+    /// (x − mean) / std with `data.mean` and `data.std`.
+    #[default]
+    Given,
+    /// The same with mean and std of the training part.
+    Computed,
+    /// Each pixel by its own mean and std over the training part (scikit-learn's `StandardScaler`).
+    PerPixel,
+    /// 0–1 as it is.
+    Unit,
+}
+
+/// `[model]`: the architecture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// `perceptron`, `mlp`, `mlp-scratch`, `lenet5`, `lenet5-1998`, `modern-lenet`, `improved-cnn`, `resnet18` or `custom`.
+    pub architecture: String,
+    /// Widths of the hidden layers, for `mlp` and `mlp-scratch`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<usize>,
+    /// Activation of the hidden layers, for `mlp` and `mlp-scratch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+    #[serde(default)]
+    pub init: Init,
+    /// The layers of a `custom` network; the last must give one number per class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
+}
+
+/// How weights start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// PyTorch's default for linear and convolution: kaiming-uniform with a = √5, that is U(±1/√fan_in), biases too.
+    #[default]
+    Torch,
+    /// He et al. 2015: N(0, 2/fan_in), biases zero.
+    He,
+    /// Glorot and Bengio 2010: U(±√(6/(fan_in + fan_out))), biases zero.
+    Xavier,
+}
+
+/// `[train]`: how it is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Train {
+    pub epochs: usize,
+    pub batch_size: usize,
+    /// Seed of initial weights, order of pictures and dropout.
+    pub seed: u64,
+    /// `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
+    pub device: String,
+    /// Threads on the CPU; 0 takes all cores. The result does not depend on it.
+    pub threads: usize,
+    pub loss: Loss,
+    /// Share of the target spread evenly over all classes (Szegedy et al. 2016).
+    pub label_smoothing: f64,
+    /// Largest norm of the whole gradient; 0 does not clip.
+    pub clip: f64,
+    /// Decay of an exponential moving average of the weights, which is then evaluated and saved; 0 keeps none.
+    pub ema: f64,
+    /// Epochs between checkpoints.
+    pub checkpoint_every: usize,
+    pub optimizer: Optimizer,
+    pub schedule: Schedule,
+    pub early_stop: EarlyStop,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self {
+            epochs: 20,
+            batch_size: 64,
+            seed: 42,
+            device: "auto".into(),
+            threads: 0,
+            loss: Loss::CrossEntropy,
+            label_smoothing: 0.0,
+            clip: 0.0,
+            ema: 0.0,
+            checkpoint_every: 1,
+            optimizer: Optimizer::default(),
+            schedule: Schedule::default(),
+            early_stop: EarlyStop::default(),
+        }
+    }
+}
+
+/// The loss that is minimised, a mean over the batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// `torch.nn.CrossEntropyLoss(label_smoothing=…)`.
+    #[default]
+    CrossEntropy,
+    /// `torch.nn.MSELoss()` between the outputs and the one-hot label.
+    Mse,
+}
+
+/// `[train.optimizer]`; the settings a kind does not use are ignored by it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Optimizer {
+    pub kind: OptimizerKind,
+    pub learning_rate: f64,
+    /// Adam, AdamW.
+    pub betas: [f64; 2],
+    pub epsilon: f64,
+    /// L2 as PyTorch does it: added to the gradient (sgd, rmsprop, adam) or decoupled (adamw).
+    pub weight_decay: f64,
+    /// SGD, RMSprop.
+    pub momentum: f64,
+    /// SGD.
+    pub nesterov: bool,
+    /// RMSprop's smoothing constant.
+    pub alpha: f64,
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Self {
+            kind: OptimizerKind::Adam,
+            learning_rate: 1e-3,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            momentum: 0.0,
+            nesterov: false,
+            alpha: 0.99,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerKind {
+    Sgd,
+    Rmsprop,
+    #[default]
+    Adam,
+    Adamw,
+}
+
+/// `[train.schedule]`: the learning rate over time, as a factor of `optimizer.learning_rate`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Schedule {
+    pub kind: ScheduleKind,
+    /// Epochs of linear warm-up from zero; for one-cycle its rising part (0 takes 30 % of the run).
+    pub warmup_epochs: f64,
+    /// Step: epochs between drops.
+    pub step_epochs: f64,
+    /// Step: factor at each drop.
+    pub gamma: f64,
+    /// Cosine: the final share of the learning rate.
+    pub final_factor: f64,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            kind: ScheduleKind::Constant,
+            warmup_epochs: 0.0,
+            step_epochs: 10.0,
+            gamma: 0.1,
+            final_factor: 0.0,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleKind {
+    #[default]
+    Constant,
+    Step,
+    Cosine,
+    OneCycle,
+}
+
+/// `[train.early_stop]`: end the run when the monitored figure stops improving.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EarlyStop {
+    /// Epochs without improvement before the run ends; 0 never ends it.
+    pub patience: usize,
+    /// Smallest change that counts as improvement.
+    pub min_delta: f64,
+    pub monitor: Monitor,
+}
+
+impl Default for EarlyStop {
+    fn default() -> Self {
+        Self {
+            patience: 0,
+            min_delta: 0.0,
+            monitor: Monitor::ValidationLoss,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Monitor {
+    #[default]
+    ValidationLoss,
+    ValidationAccuracy,
+    TrainLoss,
+}
+
+impl Profile {
+    /// A profile of defaults around an architecture.
+    #[must_use]
+    pub fn new(architecture: &str) -> Self {
+        Self {
+            format: FORMAT,
+            name: architecture.into(),
+            data: Data::default(),
+            model: Model {
+                architecture: architecture.into(),
+                hidden: Vec::new(),
+                activation: None,
+                init: Init::default(),
+                layers: Vec::new(),
+            },
+            train: Train::default(),
+            run: None,
+            result: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// The recipe alone: what was asked for, without what the run wrote.
+    #[must_use]
+    pub fn recipe(&self) -> Self {
+        Self {
+            run: None,
+            result: None,
+            history: Vec::new(),
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a run writes into its profile: who ran it where, what came out, epoch by epoch.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Scores;
+
+/// `[run]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunRecord {
+    pub id: String,
+    pub status: Status,
+    /// UTC, RFC 3339; empty until it happens.
+    pub started: String,
+    pub finished: String,
+    pub host: String,
+    /// Such as `cpu` or `cuda:0 (NVIDIA H200)`.
+    pub device: String,
+    pub threads: usize,
+    /// The instruction set the CPU kernels used (`avx512`, `avx2`, `portable`).
+    pub kernels: String,
+    /// fmtui's version and git revision.
+    pub version: String,
+    pub revision: String,
+    /// SHA-256 over the data set's images and labels.
+    pub data_sha256: String,
+    /// Why it failed, where it did.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub error: String,
+    /// What somebody changed while it ran; applied again on replay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interventions: Vec<Intervention>,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Written down, its worker not yet up.
+    #[default]
+    Created,
+    Running,
+    Finished,
+    /// Ended by somebody; can be resumed.
+    Stopped,
+    Failed,
+    /// Its worker is gone without a word; can be resumed.
+    Lost,
+}
+
+impl Status {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// A change somebody made to a running run, applied before the step with this number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intervention {
+    /// Steps taken before it.
+    pub step: u64,
+    /// `learning_rate` or `stop`.
+    pub what: String,
+    pub value: f64,
+}
+
+/// `[result]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResultRecord {
+    pub parameters: u64,
+    pub trained_parameters: u64,
+    /// Of one picture, forward.
+    pub multiply_adds: u64,
+    pub epochs: usize,
+    pub best_epoch: usize,
+    /// Training time without pauses.
+    pub seconds: f64,
+    pub images_per_second: f64,
+    pub peak_memory_bytes: u64,
+    /// Of the weights that were evaluated.
+    pub weights_sha256: String,
+    pub train: Option<Scores>,
+    pub validation: Option<Scores>,
+    /// Read once, at the end (unless `data.validation = 0`, where it is also the curve).
+    pub test: Option<Scores>,
+}
+
+/// `[[history]]`: one finished epoch. Loss is the mean per picture, accuracy a share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochRecord {
+    pub epoch: usize,
+    /// Running mean over the epoch, in training mode.
+    pub train_loss: f64,
+    pub train_accuracy: f64,
+    /// On the validation set, or on the test set where `data.validation = 0`.
+    pub held_out_loss: f64,
+    pub held_out_accuracy: f64,
+    pub learning_rate: f64,
+    pub seconds: f64,
+    pub images_per_second: f64,
+}

@@ -1,0 +1,96 @@
+//! The learning rate over time, as a pure function of the step.
+
+use crate::profile::{Schedule, ScheduleKind};
+
+/// The learning rate of step `step` (0-based) of `total` in a run of `steps_per_epoch` steps an epoch.
+///
+/// Constant, step and cosine follow PyTorch's `ConstantLR`, `StepLR` and `CosineAnnealingLR` taken per step, with an
+/// optional linear warm-up before; one-cycle is `OneCycleLR` with cosine annealing, `div_factor` 25 and
+/// `final_div_factor` 1e4 (Smith and Topin 2018).
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "step counts are below 2^53")]
+pub fn learning_rate(
+    schedule: &Schedule,
+    base: f64,
+    step: u64,
+    total: u64,
+    steps_per_epoch: u64,
+) -> f64 {
+    let warmup = schedule.warmup_epochs * steps_per_epoch as f64;
+    let (step, total) = (step as f64, total.max(1) as f64);
+    if schedule.kind == ScheduleKind::OneCycle {
+        return one_cycle(base, step, total, warmup);
+    }
+    if step < warmup {
+        return base * (step + 1.0) / warmup.max(1.0);
+    }
+    let (step, total) = (step - warmup, (total - warmup).max(1.0));
+    match schedule.kind {
+        ScheduleKind::Constant | ScheduleKind::OneCycle => base,
+        ScheduleKind::Step => {
+            let drops = (step / (schedule.step_epochs * steps_per_epoch as f64).max(1.0)).floor();
+            base * schedule.gamma.powf(drops)
+        }
+        ScheduleKind::Cosine => {
+            let low = base * schedule.final_factor;
+            cosine(base, low, step / total)
+        }
+    }
+}
+
+fn one_cycle(peak: f64, step: f64, total: f64, warmup: f64) -> f64 {
+    let warmup = if warmup > 0.0 {
+        warmup.min(total)
+    } else {
+        0.3 * total
+    };
+    let (rise, last) = ((warmup - 1.0).max(1.0), (total - 1.0).max(1.0));
+    let start = peak / 25.0;
+    if step <= rise {
+        cosine(start, peak, step / rise)
+    } else {
+        cosine(peak, start / 1e4, (step - rise) / (last - rise).max(1.0))
+    }
+}
+
+fn cosine(from: f64, to: f64, share: f64) -> f64 {
+    to + (from - to) * (1.0 + (std::f64::consts::PI * share.min(1.0)).cos()) / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(kind: ScheduleKind, warmup_epochs: f64, step: u64) -> f64 {
+        let schedule = Schedule {
+            kind,
+            warmup_epochs,
+            step_epochs: 2.0,
+            gamma: 0.5,
+            final_factor: 0.0,
+        };
+        learning_rate(&schedule, 0.1, step, 100, 10)
+    }
+
+    fn near(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-9, "{a} ≠ {b}");
+    }
+
+    #[test]
+    fn shapes() {
+        near(rate(ScheduleKind::Constant, 0.0, 99), 0.1);
+        near(rate(ScheduleKind::Constant, 1.0, 4), 0.05);
+        near(rate(ScheduleKind::Step, 0.0, 19), 0.1);
+        near(rate(ScheduleKind::Step, 0.0, 20), 0.05);
+        near(rate(ScheduleKind::Cosine, 0.0, 50), 0.05);
+        near(rate(ScheduleKind::Cosine, 0.0, 0), 0.1);
+    }
+
+    /// `torch.optim.lr_scheduler.OneCycleLR(opt, max_lr=0.1, total_steps=100)`; `get_last_lr()` at steps 0, 10, 29, 60, 99.
+    #[test]
+    fn one_cycle_matches_torch() {
+        for (step, want) in [(0, 0.004), (29, 0.1), (99, 4e-7)] {
+            near(rate(ScheduleKind::OneCycle, 0.0, step), want);
+        }
+    }
+}

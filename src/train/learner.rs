@@ -1,0 +1,78 @@
+//! What the loop needs of something that learns: take a step on a batch, predict, and lay its state open.
+
+use std::collections::BTreeMap;
+
+use crate::data::Batch;
+use crate::error::Result;
+
+/// An array of state, whatever device it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// Named arrays in name order.
+pub type StateDict = BTreeMap<String, Array>;
+
+/// What varies from step to step.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    pub learning_rate: f64,
+    /// Steps taken before this one.
+    pub step: u64,
+}
+
+/// What a step gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StepOutcome {
+    /// Mean over the batch, before the update.
+    pub loss: f64,
+    /// Pictures predicted right, before the update.
+    pub correct: usize,
+    /// L2 norm of the whole gradient, before clipping.
+    pub gradient_norm: f64,
+    /// Seconds spent in forward (with the loss), backward, update.
+    pub seconds: [f64; 3],
+}
+
+/// A classifier that learns batch by batch. Deterministic: the same state, batch and update give the same bits.
+pub trait Learner: Send {
+    /// Takes one optimizer step.
+    ///
+    /// # Errors
+    /// `NotFinite` when loss or gradient is not a number (before anything is written); `Compute` when the device fails.
+    fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome>;
+
+    /// Logits in evaluation mode (with the averaged weights where there are some).
+    ///
+    /// **Shape** `[B, K]`, row-major.
+    ///
+    /// # Errors
+    /// `Compute` when the device fails.
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>>;
+
+    /// The weights a user would want (averaged ones where there are some) and the running statistics, by parameter name.
+    ///
+    /// # Errors
+    /// `Compute` when the device fails.
+    fn weights(&self) -> Result<StateDict>;
+
+    /// Replaces the weights by what [`weights`](Self::weights) gave.
+    ///
+    /// # Errors
+    /// `Input` when a name or shape does not fit; nothing is replaced then.
+    fn set_weights(&mut self, weights: &StateDict) -> Result<()>;
+
+    /// Everything a resume needs beyond the step number: weights, statistics, moments, averages.
+    ///
+    /// # Errors
+    /// `Compute` when the device fails.
+    fn state(&self) -> Result<StateDict>;
+
+    /// Takes up what [`state`](Self::state) gave.
+    ///
+    /// # Errors
+    /// `Input` when a name or shape does not fit; nothing is replaced then.
+    fn set_state(&mut self, state: &StateDict) -> Result<()>;
+}

@@ -1,0 +1,63 @@
+//! What a key or click means. The keymap turns input into actions; tabs know only actions.
+
+/// One thing the user asks for. The same key gives the same action on every tab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// 0-based tab.
+    GoToTab(usize),
+    NextTab,
+    PreviousTab,
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    /// Enter.
+    Open,
+    /// Esc.
+    Back,
+    /// `/`: type a filter.
+    Filter,
+    /// `s`: next sort order.
+    Sort,
+    /// Space.
+    PauseOrResume,
+    /// `t`.
+    Train,
+    /// `x`.
+    Stop,
+    LearningRateUp,
+    LearningRateDown,
+    /// `c`.
+    Checkpoint,
+    /// `n`: next way of showing numbers (counts, row share, column share).
+    CycleNumbers,
+    /// `m`: compare or mark.
+    Mark,
+    /// `<` and `>`: earlier or later epoch, slower or faster replay.
+    Earlier,
+    Later,
+    /// `v`: next view of the tab (grid / balance / means; layers / TOML; curves / table).
+    CycleView,
+    /// `e`: edit the field under the cursor.
+    Edit,
+    /// `d`: delete, asks first. On the Data tab: download.
+    Delete,
+    /// `r`: replay.
+    Replay,
+    /// `u`: resume a stopped or lost run.
+    ResumeRun,
+    /// `?`.
+    Help,
+    /// `:`.
+    Palette,
+    /// `q`.
+    Leave,
+    /// Ctrl-Z.
+    Suspend,
+    /// Ctrl-L.
+    Redraw,
+}

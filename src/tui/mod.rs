@@ -1,0 +1,7 @@
+//! The screens: one app, a tab each, drawn from data sets, profiles and the event log. Never trains and never names `train`.
+
+pub mod action;
+pub mod tab;
+pub mod tabs;
+pub mod theme;
+pub mod widgets;

@@ -1,0 +1,73 @@
+//! What every tab is: it takes actions, clicks and typed text, asks for effects, and draws itself.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+
+use super::action::Action;
+use super::theme::Theme;
+use crate::profile::Profile;
+
+/// What the app does for a tab: everything that is not the tab's own state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    None,
+    /// Start a run of this profile and go to the Train tab.
+    Train(Box<Profile>),
+    /// Send a command to the worker of the shown run.
+    Command(crate::event::Command),
+    /// Show this run on Train, Metrics and Confusion.
+    OpenRun(String),
+    /// Play this run's log on the Train tab.
+    Replay(String),
+    ResumeRun(String),
+    /// Already confirmed.
+    DeleteRun(String),
+    /// Load this data set and show it on the Data tab.
+    OpenDataset(String),
+    /// Download this data set, with progress on the Data tab.
+    FetchDataset(String),
+    GoToTab(usize),
+    /// Say this in the footer for a few seconds.
+    Say(String),
+}
+
+/// A mouse event inside the tab's area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mouse {
+    Click(Position),
+    ScrollUp(Position),
+    ScrollDown(Position),
+}
+
+/// A key and what it does here, for the footer and the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hint {
+    pub keys: &'static str,
+    pub does: &'static str,
+}
+
+/// One tab. All methods are quick; nothing here reads files or waits.
+pub trait Tab {
+    /// Reacts to an action; the app has already handled tab changes, help, palette, leave, suspend and redraw.
+    fn on_action(&mut self, action: Action) -> Effect;
+
+    fn on_mouse(&mut self, _mouse: Mouse) -> Effect {
+        Effect::None
+    }
+
+    /// True while the tab takes typed text (a filter, a field): then keys come as text, not as actions.
+    fn takes_text(&self) -> bool {
+        false
+    }
+
+    /// A key while [`takes_text`](Self::takes_text).
+    fn on_text(&mut self, _key: ratatui::crossterm::event::KeyEvent) -> Effect {
+        Effect::None
+    }
+
+    /// Up to five hints for the footer, most useful first.
+    fn hints(&self) -> Vec<Hint>;
+
+    /// Draws the tab into `area`, which can have any size. Takes `&mut self` to remember where things lie for the mouse.
+    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme);
+}
