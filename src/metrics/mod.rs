@@ -1,5 +1,7 @@
 //! Counts of right and wrong, and the figures computed from them. Pure functions; figures match scikit-learn's.
 
+pub mod predictions;
+
 use serde::{Deserialize, Serialize};
 
 /// The confusion matrix: `counts[true][predicted]`.

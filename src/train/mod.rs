@@ -1,5 +1,55 @@
 //! Training: the loop, what learns in it, evaluation and checkpoints. Prints nothing and knows no screen.
 
 pub mod learner;
+pub mod learners;
+
+use std::path::Path;
+use std::time::Duration;
 
 pub use learner::{Array, Learner, StateDict, StepOutcome, Update};
+
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::event::{Command, Event};
+use crate::profile::{EpochRecord, Intervention, Profile, ResultRecord};
+
+/// Everything a training needs to begin.
+pub struct Setup<'a> {
+    /// Validated. Its `run.interventions` are applied again at their steps.
+    pub profile: &'a Profile,
+    pub dataset: Dataset,
+    /// The run's own directory for checkpoints and predictions.
+    pub directory: &'a Path,
+    /// Go on from the newest valid checkpoint in `directory`.
+    pub resume: bool,
+}
+
+/// Who a training speaks with: the worker, or a test.
+pub trait Host {
+    /// The next command; waits up to `wait` for one, forever never.
+    fn next_command(&mut self, wait: Duration) -> Option<Command>;
+
+    /// Tells everyone.
+    fn emit(&mut self, event: Event);
+
+    /// Length of the event log in bytes; a checkpoint remembers it.
+    fn log_length(&self) -> u64;
+
+    /// Cuts the event log back to what it was when the checkpoint was written.
+    ///
+    /// # Errors
+    /// `Io` when the log cannot be cut.
+    fn rewind_log(&mut self, length: u64) -> Result<()>;
+}
+
+/// How a training ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// False when it was stopped by a command.
+    pub complete: bool,
+    /// For people: "all 20 epochs done", "stopped early: …", "stopped at step 310".
+    pub reason: String,
+    pub result: ResultRecord,
+    pub history: Vec<EpochRecord>,
+    pub interventions: Vec<Intervention>,
+}

@@ -1,0 +1,1 @@
+//! The things that learn: through autograd, by hand, by the perceptron rule.
