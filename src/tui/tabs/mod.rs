@@ -1,1 +1,3 @@
 //! One file per tab.
+
+pub mod train;
