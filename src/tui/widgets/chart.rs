@@ -77,8 +77,10 @@ impl Span {
         if low > 0.0 && high / low > 30.0 {
             return Self { low, high: high * 1.1, log: true };
         }
-        let spread = (high - low).max(high.abs() * 1e-3).max(1e-12);
-        let step = round_step(spread / 4.0);
+        let spread = high - low;
+        let least = (high.abs() * 0.05).max(1e-9);
+        let (low, high) = if spread < least { (low - least / 2.0, high + least / 2.0) } else { (low, high) };
+        let step = round_step((high - low) / 4.0);
         Self {
             low: (low / step).floor() * step,
             high: (high / step).ceil() * step,
@@ -94,7 +96,7 @@ impl Span {
             return Self { low: 0.0, high: 1.0, log: false };
         }
         let (low, high) = (span.low.clamp(0.0, 1.0), span.high.clamp(0.0, 1.0));
-        if high - low < 1e-9 {
+        if high - low < 0.05 {
             return Self { low: (low - 0.05).max(0.0), high: (high + 0.05).min(1.0), log: false };
         }
         Self { low, high, log: false }
@@ -208,7 +210,7 @@ impl Chart<'_> {
 
     fn draw_y_axis(&self, plot: Rect, buffer: &mut Buffer, theme: &Theme) {
         let rows = usize::from(plot.height);
-        let ticks = self.y.ticks((rows / 2).clamp(1, 6));
+        let ticks = self.y.ticks(rows.div_ceil(2).clamp(1, 6));
         let decimals = decimals(&ticks, self.number);
         let (line, tick_sign) = if theme.ascii { ("|", "+") } else { ("│", "┤") };
         for row in 0..plot.height {
@@ -234,7 +236,7 @@ impl Chart<'_> {
             buffer.set_string(x, y, line, theme.dim());
         }
         let ticks = Span { low: self.x.0, high: self.x.1, log: false }
-            .ticks(usize::from(plot.width / 10).clamp(1, 8));
+            .ticks(usize::from(plot.width / 7).clamp(1, 8));
         let decimals = decimals(&ticks, Number::Plain);
         let numbers_end = plot.right().saturating_sub(name_width);
         let mut free_from = plot.x.saturating_sub(1);
@@ -286,6 +288,9 @@ impl Chart<'_> {
                     (self.x_dot(*x, plot.width), row)
                 })
                 .collect();
+            if let [(x, y)] = points[..] {
+                dots.line(&[(x - 1, y), (x + 1, y)], i as u8, false);
+            }
             dots.line(&points, i as u8, series.dashed && points.len() > 2);
         }
         dots.draw(plot, buffer, &styles, theme.ascii);

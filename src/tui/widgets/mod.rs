@@ -76,6 +76,21 @@ pub fn wrap(text: &str, columns: usize, most: usize) -> Vec<String> {
     lines.iter().map(|l| fit(l, columns)).collect()
 }
 
+/// A time span: `mm:ss`, or `h:mm:ss`.
+#[must_use]
+pub fn clock(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a saturating cast of a time that is not negative"
+    )]
+    let whole = seconds.max(0.0) as u64;
+    match whole / 3600 {
+        0 => format!("{:02}:{:02}", whole / 60, whole % 60),
+        hours => format!("{hours}:{:02}:{:02}", whole / 60 % 60, whole % 60),
+    }
+}
+
 /// A line in the terminal's own letters where only ASCII may be shown.
 #[must_use]
 pub fn plain_if(ascii: bool, line: Line<'static>) -> Line<'static> {

@@ -9,9 +9,9 @@
 
 use crate::event::{EpochPoint, RunHistory, StepPoint};
 
-/// The epoch axis: the planned epochs, or for a long plan or an ended run what has been seen.
+/// The epoch axis: the planned epochs; what has been seen once the run is over; a part in the first epochs and of a long plan.
 ///
-/// While a long run goes on the end moves in doublings, so that the curve does not creep.
+/// The end moves in jumps (1, 5, 30, 60, 120 … epochs), so that the curve does not creep.
 #[must_use]
 pub fn epoch_range(history: &RunHistory, over: bool) -> (f64, f64) {
     let planned = history.started.as_ref().map_or(1.0, |s| s.epochs.max(1) as f64);
@@ -20,7 +20,11 @@ pub fn epoch_range(history: &RunHistory, over: bool) -> (f64, f64) {
     if over && seen > 0.0 {
         return (0.0, seen);
     }
-    let mut end = 30.0;
+    let mut end = match seen {
+        s if s <= 1.0 => 1.0,
+        s if s <= 5.0 => 5.0,
+        _ => 30.0,
+    };
     while end < seen {
         end *= 2.0;
     }

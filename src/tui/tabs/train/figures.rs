@@ -9,7 +9,7 @@ use crate::text;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::gauge::gauge;
 use crate::tui::widgets::sparkline::sparkline;
-use crate::tui::widgets::{fit, left, right};
+use crate::tui::widgets::{clock, fit, left, right};
 
 /// What the lines are made from.
 pub struct Figures<'a> {
@@ -30,21 +30,6 @@ pub fn loss(value: f64) -> String {
         v if v < 10.0 => format!("{value:.4}"),
         v if v < 1000.0 => format!("{value:.2}"),
         _ => format!("{value:.1e}"),
-    }
-}
-
-/// A time since the run began: `mm:ss`, or `h:mm:ss`.
-#[must_use]
-pub fn clock(seconds: f64) -> String {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a saturating cast of a time that is not negative"
-    )]
-    let whole = seconds.max(0.0) as u64;
-    match whole / 3600 {
-        0 => format!("{:02}:{:02}", whole / 60, whole % 60),
-        hours => format!("{hours}:{:02}:{:02}", whole / 60 % 60, whole % 60),
     }
 }
 
@@ -134,7 +119,7 @@ impl Figures<'_> {
     #[must_use]
     pub fn table(&self, width: usize) -> Vec<Line<'static>> {
         let roomy = width >= 100;
-        let side = if roomy { 62 } else { 51 };
+        let side = if roomy { 62 } else { 49 };
         let spark = width.saturating_sub(side + 14 + 9 + 1).min(48);
         let left_block = self.left_block(roomy);
         let right_block = self.right_block(spark);
@@ -158,6 +143,7 @@ impl Figures<'_> {
         let fresh = if self.bright { Modifier::BOLD } else { Modifier::empty() };
         let (best_loss, best_accuracy) = (h.best_loss(), h.best_accuracy());
         let best = |text: Option<String>| right(&text.unwrap_or("–".into()), 17);
+        let (train_width, held_width) = if roomy { (10, 13) } else { (8, 12) };
         let test = |f: fn(&crate::metrics::Scores) -> String| {
             let scores = h.result.as_ref().and_then(|r| r.test.as_ref());
             roomy.then(|| right(&scores.map_or("–".into(), f), 11))
@@ -166,8 +152,8 @@ impl Figures<'_> {
             let train_style = if last.is_some() { t.train() } else { t.dim() };
             let mut spans = vec![
                 Span::styled(left(name, 9), t.dim()),
-                Span::styled(right(&train, 9), train_style.add_modifier(fresh)),
-                Span::styled(right(&held, 13), t.held_out().add_modifier(fresh)),
+                Span::styled(right(&train, train_width), train_style.add_modifier(fresh)),
+                Span::styled(right(&held, held_width), t.held_out().add_modifier(fresh)),
                 Span::styled(best, t.text()),
             ];
             spans.extend(test.map(|x| Span::styled(x, t.good())));
@@ -181,8 +167,8 @@ impl Figures<'_> {
         let mut header = format!(
             "{}{}{}{}",
             left("", 9),
-            right("train", 9),
-            right(h.held_out_name(), 13),
+            right("train", train_width),
+            right(h.held_out_name(), held_width),
             right("best @ epoch", 17),
         );
         if roomy {
@@ -214,13 +200,12 @@ impl Figures<'_> {
         let (t, h) = (self.theme, self.history);
         let mut spans = vec![Span::styled(left("gap", 9), t.dim())];
         match h.epochs.last() {
-            None => spans.push(Span::styled(right("–", 9), t.dim())),
+            None => spans.push(Span::styled(right("–", 8), t.dim())),
             Some(last) => {
                 let points = (last.train_accuracy - last.held_out_accuracy) * 100.0;
-                spans.push(Span::styled(right(&format!("{points:.1}"), 7), t.text()));
-                spans.push(Span::styled(" points", t.dim()));
+                spans.push(Span::styled(right(&format!("{points:.1} points"), 12), t.text()));
                 if let Some(epoch) = overfitting_since(&h.epochs) {
-                    spans.push(Span::styled(format!("  overfitting since {epoch}"), t.warn()));
+                    spans.push(Span::styled(format!("  overfitting since epoch {epoch}"), t.warn()));
                 }
             }
         }
@@ -285,7 +270,7 @@ impl Figures<'_> {
             spans.extend(part("CPU ", cpu));
             spans.push(Span::raw("  "));
         }
-        spans.extend(part(if spark >= 24 { "memory " } else { "mem " }, memory));
+        spans.extend(part(if spark >= 24 { "memory " } else { "" }, memory));
         spans.push(Span::raw("  "));
         spans.extend(part("GPU ", gpu));
         spans
@@ -321,7 +306,7 @@ impl Figures<'_> {
 
     /// What is trained on what.
     #[must_use]
-    pub fn facts(&self) -> Line<'static> {
+    pub fn facts(&self, width: usize) -> Line<'static> {
         let Some(s) = &self.history.started else {
             return Line::default();
         };
@@ -336,14 +321,16 @@ impl Figures<'_> {
         } else {
             String::new()
         };
-        let parts = [
-            s.architecture.clone(),
+        let mut parts = vec![
             format!("{} parameters", text::grouped(s.parameters)),
             format!("{}: {} train / {held}", s.dataset, count(s.train_pictures)),
             format!("batch {}", s.batch_size),
             format!("{}{threads}", s.device),
         ];
-        Line::styled(parts.join(" · "), self.theme.dim())
+        if s.architecture != s.name {
+            parts.insert(0, s.architecture.clone());
+        }
+        Line::styled(fit(&parts.join(" · "), width), self.theme.dim())
     }
 
     /// Messages from the newest, `skip` left out.

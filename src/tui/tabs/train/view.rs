@@ -7,13 +7,13 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::curves::{epoch_points, epoch_range, step_points};
-use super::figures::{Figures, clock};
+use super::figures::Figures;
 use super::{TrainTab, View, epochs};
 use crate::event::{Load, Phase, RunHistory, StepPoint};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span as YSpan};
 use crate::tui::widgets::gauge::gauge;
-use crate::tui::widgets::{left, plain_if, right, wrap};
+use crate::tui::widgets::{clock, left, plain_if, right, wrap};
 
 /// Draws the tab.
 pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) {
@@ -59,8 +59,8 @@ pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) 
     lines(frame, notice_area, notice, theme);
     replay_line(tab, frame, replay_area, theme);
     upper(tab, &figures, frame, charts);
-    lines(frame, facts, vec![figures.facts()], theme);
     let width = usize::from(area.width);
+    lines(frame, facts, vec![figures.facts(width)], theme);
     lines(frame, progress, figures.progress(width).to_vec(), theme);
     lines(frame, table, figures.table(width), theme);
     lines(frame, breakdown, vec![figures.breakdown(width)], theme);
