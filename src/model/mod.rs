@@ -3,6 +3,8 @@
 pub mod architecture;
 pub mod architectures;
 mod naming;
+pub mod perceptron;
+pub mod presets;
 pub mod resolve;
 pub mod summary;
 
