@@ -1,1 +1,3 @@
 //! The things that learn: through autograd, by hand, by the perceptron rule.
+
+pub mod graph;
