@@ -1,3 +1,4 @@
 //! The things that learn: through autograd, by hand, by the perceptron rule.
 
 pub mod graph;
+pub mod perceptron;
