@@ -21,7 +21,7 @@ use ratatui::layout::Rect;
 pub use curves::{epoch_points, epoch_range};
 pub use replay::Replay;
 
-use crate::event::{Command, Event, Load, Phase, RunHistory, Stamped};
+use crate::event::{Command, Event, Load, Phase, RunHistory, Severity, Stamped};
 use crate::profile::Profile;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
@@ -262,6 +262,20 @@ impl TrainTab {
             Phase::Finished => "finished",
             Phase::Stopped => "stopped",
             Phase::Failed => "failed",
+        }
+    }
+
+    /// How good the news of [`state`](Self::state) are.
+    #[must_use]
+    pub fn state_severity(&self) -> Severity {
+        if self.replay.is_some() || self.is_lost() {
+            return Severity::Warning;
+        }
+        match self.history().map(|(_, h)| h.phase) {
+            Some(Phase::Paused) => Severity::Warning,
+            Some(Phase::Finished) => Severity::Good,
+            Some(Phase::Failed) => Severity::Error,
+            _ => Severity::Info,
         }
     }
 
