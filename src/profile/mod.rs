@@ -4,7 +4,7 @@
 //! [`validate`](Profile::validate) bounds every number before anything is allocated. Knows no Candle and no terminal.
 
 mod layer;
-mod parse;
+pub mod parse;
 mod record;
 mod validate;
 
