@@ -1,10 +1,17 @@
 //! Training: the loop, what learns in it, evaluation and checkpoints. Prints nothing and knows no screen.
 
+pub mod checkpoint;
+mod control;
+mod evaluate;
 pub mod learner;
 pub mod learners;
+mod session;
+mod telling;
 
 use std::path::Path;
 use std::time::Duration;
+
+pub use session::{peak_memory, train};
 
 pub use learner::{Array, Learner, StateDict, StepOutcome, Update};
 
