@@ -13,7 +13,9 @@ use std::time::Duration;
 
 pub use session::{peak_memory, train};
 
-pub use learner::{Array, Learner, StateDict, StepOutcome, Update};
+pub use learner::{Learner, StepOutcome, Update};
+
+pub use crate::state::{Array, StateDict};
 
 use crate::data::Dataset;
 use crate::error::Result;
