@@ -3,10 +3,12 @@
 pub mod architecture;
 pub mod architectures;
 mod naming;
+pub mod network;
 pub mod perceptron;
 pub mod presets;
 pub mod resolve;
 pub mod summary;
 
 pub use architecture::{Architecture, Node, Op, Shape};
+pub use network::{Mode, Network};
 pub use resolve::resolve;
