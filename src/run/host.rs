@@ -4,10 +4,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::journal::Journal;
-use super::record::{Machine, Recorder};
+use super::record::Recorder;
 use crate::error::Result;
 use crate::event::{Command, Event, Observer, Stamped};
-use crate::train::Host;
+use crate::profile::Profile;
+use crate::train::{Host, Outcome};
 
 /// The training's host in a worker.
 pub struct WorkerHost {
@@ -39,9 +40,14 @@ impl WorkerHost {
         self.observers.push(observer);
     }
 
-    /// Takes note of the machine for the record.
-    pub fn describe(&mut self, machine: &Machine) {
-        self.recorder.describe(machine);
+    /// Takes note of where the run runs, as the profile given to the training says it.
+    pub fn describe(&mut self, profile: &Profile) {
+        self.recorder.describe(profile);
+    }
+
+    /// Takes note of the whole history; it is written with the end.
+    pub fn conclude(&mut self, outcome: &Outcome) {
+        self.recorder.conclude(outcome);
     }
 
     /// Whether the run's last event was told.
@@ -104,7 +110,6 @@ mod tests {
     use std::sync::mpsc::sync_channel;
 
     use super::*;
-    use crate::profile::Profile;
     use crate::run::{log, record};
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Workspace;
-use crate::data::{self, Dataset, prepare::Prepared};
+use crate::data::{self, Dataset, Prepared};
 use crate::error::{Error, Result};
 use crate::model::{self, Architecture, Shape};
 use crate::nn;

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::lock;
+use crate::data::Dataset;
 use crate::error::Result;
 use crate::event::{Event, Observer, Stamped, Started};
 use crate::profile::{EpochRecord, Intervention, Profile, RunRecord, Status};
-use crate::{storage, text};
+use crate::train::Outcome;
+use crate::{kernels, nn, storage, text};
 
 /// fmtui's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -15,15 +18,6 @@ pub const REVISION: &str = match option_env!("FMTUI_REVISION") {
     Some(revision) => revision,
     None => "",
 };
-
-/// What only the worker knows about where it runs.
-#[derive(Clone, Debug, Default)]
-pub struct Machine {
-    pub host: String,
-    /// The instruction set of the CPU kernels.
-    pub kernels: String,
-    pub data_sha256: String,
-}
 
 /// The profile of a run that is written down and not yet running. Interventions of a recorded run are kept: they are
 /// part of what makes the same run again.
@@ -41,6 +35,25 @@ pub fn created(profile: &Profile, id: &str) -> Profile {
         }),
         ..profile.recipe()
     }
+}
+
+/// The profile with this machine in its `[run]`: host, device, threads, instruction set, and the hash of the data.
+///
+/// # Errors
+/// `Input` when the device it asks for is not here.
+pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> {
+    let (_, device) = nn::device::select(&profile.train.device)?;
+    let mut profile = profile.clone();
+    let run = profile.run.get_or_insert_with(RunRecord::default);
+    run.host = lock::host_name();
+    run.device = device;
+    run.threads = match profile.train.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    run.kernels = kernels::cpu::isa().name().into();
+    run.data_sha256.clone_from(&dataset.sha256);
+    Ok(profile)
 }
 
 /// Makes every text that a run wrote harmless to show.
@@ -91,12 +104,30 @@ impl Recorder {
         Ok(recorder)
     }
 
-    /// Takes note of the machine; it is written with the next event.
-    pub fn describe(&mut self, machine: &Machine) {
+    /// Takes note of where the run runs; it is written with the next event.
+    pub fn describe(&mut self, profile: &Profile) {
+        let Some(here) = &profile.run else { return };
         let run = self.run();
-        run.host.clone_from(&machine.host);
-        run.kernels.clone_from(&machine.kernels);
-        run.data_sha256.clone_from(&machine.data_sha256);
+        run.host.clone_from(&here.host);
+        run.device.clone_from(&here.device);
+        run.threads = here.threads;
+        run.kernels.clone_from(&here.kernels);
+        run.data_sha256.clone_from(&here.data_sha256);
+    }
+
+    /// Takes over what the training itself recorded; it is written with the next event. Of stops only the one that
+    /// ended it counts: after any other the run was taken up again, as if it had not been stopped.
+    pub fn conclude(&mut self, outcome: &Outcome) {
+        self.profile.history.clone_from(&outcome.history);
+        let last = outcome.interventions.len().saturating_sub(1);
+        let counts = |at: usize, i: &Intervention| i.what != "stop" || (at == last && !outcome.complete);
+        self.run().interventions = outcome
+            .interventions
+            .iter()
+            .enumerate()
+            .filter(|(at, i)| counts(*at, i))
+            .map(|(_, i)| i.clone())
+            .collect();
     }
 
     fn run(&mut self) -> &mut RunRecord {
@@ -108,10 +139,6 @@ impl Recorder {
     }
 
     fn on_started(&mut self, started: &Started) {
-        let (device, threads) = (started.device.clone(), started.threads);
-        let run = self.run();
-        run.device = device;
-        run.threads = threads;
         // What came after the checkpoint is trained, and told, again.
         let whole_epochs = started.resumed_at_step / started.steps_per_epoch.max(1);
         self.profile
@@ -265,13 +292,42 @@ mod tests {
         );
         let record = on_disk();
         let run = record.run.unwrap();
-        assert_eq!((run.status, run.device.as_str()), (Status::Stopped, "cpu"));
+        assert_eq!(run.status, Status::Stopped);
         assert_eq!(run.interventions.len(), 1);
         assert_eq!(
             record.history.iter().map(|e| e.epoch).collect::<Vec<_>>(),
             [1, 2]
         );
         assert_eq!(record.result.unwrap().epochs, 2);
+    }
+
+    #[test]
+    fn only_the_stop_that_ended_a_run_is_part_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.toml");
+        let of = |step, what: &str| Intervention {
+            step,
+            what: what.into(),
+            value: 0.0,
+        };
+        for (complete, kept) in [(true, vec![20]), (false, vec![20, 30])] {
+            let created = created(&Profile::new("mlp"), "r");
+            let mut recorder = Recorder::begin(path.clone(), created).unwrap();
+            recorder.conclude(&Outcome {
+                complete,
+                reason: String::new(),
+                result: ResultRecord::default(),
+                history: Vec::new(),
+                interventions: vec![
+                    of(10, "stop"),
+                    of(20, "learning_rate"),
+                    of(30, "stop"),
+                ],
+            });
+            let interventions = &recorder.run().interventions;
+            let steps: Vec<u64> = interventions.iter().map(|i| i.step).collect();
+            assert_eq!(steps, kept);
+        }
     }
 
     #[test]

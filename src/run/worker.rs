@@ -4,7 +4,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,15 +13,15 @@ use tokio::sync::{Notify, oneshot};
 use super::host::WorkerHost;
 use super::journal::Journal;
 use super::lock::{self, Holder, RunLock};
-use super::record::{Machine, Recorder};
+use super::record::{self, Recorder};
 use super::server::{self, Service};
 use super::{load, socket};
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
 use crate::profile::{Profile, Status};
 use crate::run::Workspace;
-use crate::train::{self, Host, Setup};
-use crate::{data, kernels};
+use crate::data;
+use crate::train::{self, Host, Setup, checkpoint};
 
 /// Automatic differentiation walks the graph recursively.
 pub const STACK: usize = 64 << 20;
@@ -235,19 +235,24 @@ fn load_and_train(
     host: &mut WorkerHost,
 ) -> Result<train::Outcome> {
     let id = profile.run.as_ref().map_or("", |r| r.id.as_str());
+    let directory = workspace.run_dir(id);
     let dataset = data::source::load(&profile.data.name, &workspace.search_path())?;
-    host.describe(&Machine {
-        host: lock::host_name(),
-        kernels: kernels::instruction_set().into(),
-        data_sha256: dataset.sha256.clone(),
-    });
+    let profile = record::on_this_machine(profile, &dataset)?;
+    host.describe(&profile);
+    let resume = resume && checkpoint::exists(&directory);
+    if !resume {
+        // A run that died before its first checkpoint begins again, and so does its log.
+        host.rewind_log(0)?;
+    }
     let setup = Setup {
-        profile,
+        profile: &profile,
         dataset,
-        directory: &workspace.run_dir(id),
+        directory: &directory,
         resume,
     };
-    train::train(setup, host)
+    let outcome = train::train(setup, host)?;
+    host.conclude(&outcome);
+    Ok(outcome)
 }
 
 /// What a panic said.
