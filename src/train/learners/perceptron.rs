@@ -9,6 +9,7 @@ use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::model::perceptron::Perceptron;
 use crate::model::{Architecture, Op};
+use crate::nn::state::{expect, refuse_unknown};
 use crate::profile::{Loss, Profile, Train};
 use crate::train::{Array, Learner, StateDict, StepOutcome, Update};
 
