@@ -241,6 +241,12 @@ fn write_generation(partial: &Path, state: &StateDict, progress: &Progress) -> R
     storage::sync_directory(partial).map_err(|e| Error::io("write", partial, e))
 }
 
+/// Whether a run has ever saved its state; what was saved may still be broken.
+#[must_use]
+pub fn exists(directory: &Path) -> bool {
+    !generations(directory).is_empty()
+}
+
 /// The generations of a run, newest first.
 fn generations(directory: &Path) -> Vec<(u64, PathBuf)> {
     let Ok(entries) = fs::read_dir(directory) else {
