@@ -114,3 +114,68 @@ impl Prepared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::mini;
+    use crate::profile::Normalize;
+
+    fn prepared(image_size: usize) -> Prepared {
+        let settings = Data {
+            name: mini::NAME.into(),
+            validation: 0.1,
+            normalize: Normalize::Unit,
+            image_size,
+            ..Data::default()
+        };
+        Prepared::new(Arc::new(mini::load().unwrap()), &settings).unwrap()
+    }
+
+    #[test]
+    fn an_epochs_order_is_a_repeatable_permutation_of_the_training_part() {
+        let data = prepared(0);
+        let order = data.order(1, 3);
+        assert_eq!(order, data.order(1, 3));
+        assert_ne!(order, data.order(1, 4));
+        assert_ne!(order, data.order(2, 3));
+        let mut sorted = order;
+        sorted.sort_unstable();
+        assert_eq!(sorted, data.train);
+    }
+
+    #[test]
+    fn a_batch_holds_the_asked_pictures_in_order() {
+        let data = prepared(0);
+        let mut batch = Batch::default();
+        data.batch(&[5, 2400, 0], &mut batch);
+        data.batch(&[2001, 7], &mut batch);
+        assert_eq!((batch.len(), batch.images.len()), (2, 2 * 784));
+        assert_eq!((batch.channels, batch.height, batch.width), (1, 28, 28));
+        for (place, index) in [2001, 7].into_iter().enumerate() {
+            assert_eq!(batch.labels[place], u32::from(data.dataset.label(index)));
+            let pictures = batch.images.chunks_exact(784).nth(place).unwrap();
+            for (value, byte) in pictures.iter().zip(data.dataset.picture(index)) {
+                assert!((value * 255.0 - f32::from(*byte)).abs() < 1e-4);
+            }
+        }
+        data.batch(&[], &mut batch);
+        assert!(batch.is_empty() && batch.images.is_empty());
+    }
+
+    #[test]
+    fn large_batches_are_the_same_as_small_ones() {
+        for (size, count) in [(0, 700), (32, 130)] {
+            let data = prepared(size);
+            let indices: Vec<u32> = data.order(9, 1)[..count].to_vec();
+            let (mut large, mut small) = (Batch::default(), Batch::default());
+            data.batch(&indices, &mut large);
+            let mut images = Vec::new();
+            for piece in indices.chunks(10) {
+                data.batch(piece, &mut small);
+                images.extend_from_slice(&small.images);
+            }
+            assert!(large.images == images);
+        }
+    }
+}

@@ -96,7 +96,7 @@ impl Learner for PerceptronLearner {
         #[expect(clippy::cast_precision_loss, reason = "few pictures")]
         let count = batch.len().max(1) as f64;
         let moved = distance(now, &self.next);
-        for (quantity, value) in [("the loss", loss / count), ("the weights' change", moved)] {
+        for (quantity, value) in [("loss", loss / count), ("the weights' change", moved)] {
             if !value.is_finite() {
                 return Err(Error::NotFinite {
                     quantity,
@@ -182,3 +182,6 @@ fn distance(a: &Perceptron, b: &Perceptron) -> f64 {
     };
     (squares(a.weight(), b.weight()) + squares(a.bias(), b.bias())).sqrt()
 }
+
+#[cfg(test)]
+mod tests;
