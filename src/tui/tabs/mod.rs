@@ -1,1 +1,9 @@
-//! One file per tab.
+//! One file or folder per tab.
+
+pub mod confusion;
+
+mod mistakes;
+mod timeline;
+
+#[cfg(test)]
+mod testing;
