@@ -70,7 +70,7 @@ pub struct Layout {
     pub margins: bool,
 }
 
-const MARGIN: u16 = 8;
+const MARGIN: u16 = 7;
 
 impl Layout {
     /// The best layout in `width` × `height` for these classes.
@@ -215,7 +215,9 @@ impl Matrix<'_> {
             let own = to_u16(shown.width());
             // Centred over the cell's number, kept between the names and the recall column.
             let center = layout.names + to_u16(place) * layout.cell_width + layout.cell_width / 2;
-            let from = center.saturating_sub(own / 2).max(layout.names);
+            let from = center
+                .saturating_sub(own / 2)
+                .max(layout.names.saturating_sub(2));
             let from = from.min((end + u16::from(layout.margins)).saturating_sub(own));
             let style = self.name_style(column == self.cursor.1, theme);
             canvas.put(from, line, Line::styled(shown, style));
@@ -429,9 +431,9 @@ mod tests {
             cursor: (0, 0),
             offset: (0, 0),
         };
-        let layout = Layout::new(&matrix, 80, 13);
+        let layout = Layout::new(&matrix, 79, 13);
         assert_eq!((layout.rows, layout.columns), (10, 10));
-        assert_eq!(layout.size(), (80, 13));
+        assert_eq!(layout.size(), (79, 13));
         let area = Rect::new(5, 5, 80, 13);
         assert_eq!(layout.cell_at(area, Position::new(17, 7)), Some((0, 0)));
         assert_eq!(layout.cell_at(area, Position::new(16, 7)), None);
