@@ -1,6 +1,7 @@
 //! One file or folder per tab.
 
 pub mod confusion;
+pub mod data;
 pub mod metrics;
 
 mod mistakes;

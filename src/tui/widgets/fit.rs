@@ -4,7 +4,7 @@
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "columns and eighths of columns are small"
+    reason = "columns and halves of columns are small"
 )]
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -71,17 +71,14 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A bar of `share` (0–1) of `width` columns in eighths; not padded.
+/// A bar of `share` (0–1) of `width` columns in halves of a column; not padded, never empty for a share above 0.
 #[must_use]
 pub fn bar(share: f64, width: usize) -> String {
-    const PARTS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
     let share = if share.is_finite() { share } else { 0.0 };
-    let eighths = (share.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
-    let mut out = "█".repeat(eighths / 8);
-    if !eighths.is_multiple_of(8) {
-        out.push(PARTS[eighths % 8 - 1]);
-    } else if eighths == 0 && share > 0.0 && width > 0 {
-        out.push(PARTS[0]);
+    let halves = (share.clamp(0.0, 1.0) * width as f64 * 2.0).round() as usize;
+    let mut out = "━".repeat(halves / 2);
+    if halves % 2 == 1 || (halves == 0 && share > 0.0 && width > 0) {
+        out.push('╸');
     }
     out
 }
@@ -136,12 +133,12 @@ mod tests {
 
     #[test]
     fn bars_and_trends() {
-        assert_eq!(bar(0.5, 4), "██");
-        assert_eq!(bar(0.53125, 4), "██▏");
-        assert_eq!(bar(0.0001, 4), "▏");
+        assert_eq!(bar(0.5, 4), "━━");
+        assert_eq!(bar(0.6, 4), "━━╸");
+        assert_eq!(bar(0.0001, 4), "╸");
         assert_eq!(bar(0.0, 4), "");
         assert_eq!(bar(f64::NAN, 4), "");
-        assert_eq!(bar(9.0, 2), "██");
+        assert_eq!(bar(9.0, 2), "━━");
         assert_eq!(trend(&[0.0, 1.0], 8), "▁█");
         assert_eq!(trend(&[0.0, 0.1, 0.2, 1.0], 2), "▁█");
         assert_eq!(trend(&[], 3), "");

@@ -374,7 +374,15 @@ impl ConfusionTab {
                 Span::styled(title, theme.title()),
                 Span::styled(" · ", theme.dim()),
                 Span::styled(stop.label(history), theme.held_out()),
-                Span::styled(format!(" · {} pictures, {order}", items.len()), theme.dim()),
+                Span::styled(format!(" · {} pictures", items.len()), theme.dim()),
+                Span::styled(
+                    if canvas.width() >= 110 {
+                        format!(", {order}")
+                    } else {
+                        String::new()
+                    },
+                    theme.dim(),
+                ),
             ]),
         );
         let trouble = if self.predictions().is_none() {

@@ -210,13 +210,13 @@ impl MetricsTab {
         let roomy = height >= 30;
         let top = 1 + u16::from(roomy || height >= 22);
         // Below the rows: macro, weighted, a gap, the parts' head, four figures and the confused pair.
-        let wide = width >= 110 && height >= 16;
+        let wide = width >= 118 && height >= 16;
         let parts_height = if wide { 0 } else { 6 };
         let slider = u16::from(roomy);
         let below = 2 + parts_height + 1 + 2 * slider + u16::from(roomy);
         let fit_rows = height.saturating_sub(top + 1 + below).max(1);
         let shown_rows = usize::from(fit_rows).min(rows);
-        let table_width = if wide { width - 46 } else { width };
+        let table_width = if wide { width - 51 } else { width };
         let table = Table {
             scores: &shown.scores,
             classes,
