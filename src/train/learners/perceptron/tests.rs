@@ -29,11 +29,12 @@ fn learner(profile: &Profile) -> Result<PerceptronLearner> {
 /// One pass; mean loss and accuracy as they were while learning.
 fn pass(learner: &mut PerceptronLearner, data: &Prepared, epoch: usize) -> (f64, f64) {
     let (mut batch, mut loss, mut correct) = (Batch::default(), 0.0, 0);
-    for indices in data.order(42, epoch).chunks(200) {
+    let first = (epoch * data.train.len().div_ceil(200)) as u64;
+    for (step, indices) in (first..).zip(data.order(42, epoch).chunks(200)) {
         data.batch(indices, &mut batch);
         let update = Update {
             learning_rate: 1.0,
-            step: 0,
+            step,
         };
         let outcome = learner.step(&batch, update).unwrap();
         loss += outcome.loss * indices.len() as f64;
@@ -94,12 +95,15 @@ fn the_size_of_a_batch_changes_no_weight() {
 
 #[test]
 fn state_goes_out_and_in() {
-    let profile = preset();
+    let mut profile = preset();
+    profile.train.ema = 0.9;
     let data = prepared(&profile, mini::load().unwrap());
     let mut one = learner(&profile).unwrap();
     pass(&mut one, &data, 0);
     let state = one.state().unwrap();
     assert_eq!(state[WEIGHT].shape, [10, 784]);
+    assert_eq!(state["ema.fc.weight"], one.weights().unwrap()[WEIGHT]);
+    assert_ne!(state["ema.fc.weight"], state[WEIGHT]);
     assert_eq!(state[BIAS].shape, [10]);
     let mut other = learner(&profile).unwrap();
     other.set_state(&state).unwrap();
@@ -108,7 +112,7 @@ fn state_goes_out_and_in() {
     assert_eq!(one.state().unwrap(), other.state().unwrap());
 
     let mut wrong = state.clone();
-    wrong.remove(BIAS);
+    wrong.remove("ema.fc.bias");
     let before = other.state().unwrap();
     assert!(other.set_state(&wrong).is_err());
     assert_eq!(other.state().unwrap(), before);
@@ -135,6 +139,25 @@ fn a_step_that_fails_changes_nothing() {
     assert_eq!(learner.state().unwrap(), before);
     batch.images.pop();
     assert!(learner.step(&batch, update).is_err());
+}
+
+/// Averaging leaves the learning alone and the answers steadier.
+#[test]
+fn averaged_weights_answer_better() {
+    let mut profile = preset();
+    let data = prepared(&profile, mini::load().unwrap());
+    let mut plain = learner(&profile).unwrap();
+    profile.train.ema = 0.98;
+    let mut averaged = learner(&profile).unwrap();
+    for epoch in 0..15 {
+        assert_eq!(
+            pass(&mut plain, &data, epoch),
+            pass(&mut averaged, &data, epoch)
+        );
+    }
+    let [plain, averaged] =
+        [&mut plain, &mut averaged].map(|learner| accuracy(learner, &data, &data.test));
+    assert!(averaged > plain, "{averaged} is not above {plain}");
 }
 
 #[test]
