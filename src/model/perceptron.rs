@@ -161,6 +161,10 @@ fn dot(w: &[f32], x: &[f32]) -> f32 {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::float_cmp,
+    reason = "small whole numbers are exact, and no other result would be right"
+)]
 mod tests {
     use super::*;
 

@@ -1,5 +1,7 @@
 //! The rule on real pictures, its state, and what it refuses.
 
+#![expect(clippy::cast_precision_loss, reason = "counts of pictures")]
+
 use std::sync::Arc;
 
 use super::*;

@@ -49,7 +49,7 @@ fn small(train: Train) -> (ScratchLearner, Batch) {
     (learner, batch)
 }
 
-/// The network and batch of `mlp_scratch_tests.rs` with `nn.ReLU()` and cross-entropy; losses of steps 0, 4 and 9.
+/// The network and batch of `model/mlp_scratch/tests.rs` with `nn.ReLU()` and cross-entropy; losses of steps 0, 4 and 9.
 ///
 /// ```python
 /// O.SGD(p, 0.1)
@@ -61,6 +61,7 @@ fn small(train: Train) -> (ScratchLearner, Batch) {
 /// ```
 #[test]
 fn ten_steps_are_pytorchs() {
+    use OptimizerKind::{Adam, Adamw, Rmsprop, Sgd};
     let rule = |kind, learning_rate, weight_decay, momentum| Optimizer {
         kind,
         learning_rate,
@@ -68,7 +69,6 @@ fn ten_steps_are_pytorchs() {
         momentum,
         ..Optimizer::default()
     };
-    use OptimizerKind::{Adam, Adamw, Rmsprop, Sgd};
     let nesterov = Optimizer {
         nesterov: true,
         ..rule(Sgd, 0.05, 0.01, 0.9)
@@ -98,8 +98,8 @@ fn ten_steps_are_pytorchs() {
         let kind = optimizer.kind;
         let learning_rate = optimizer.learning_rate;
         let (mut learner, batch) = small(Train {
-            optimizer,
             clip,
+            optimizer,
             ..Train::default()
         });
         let losses: Vec<f64> = (0..10)

@@ -1,10 +1,6 @@
 //! The hand-written gradients against PyTorch's and against this program's own autograd.
 
-#![expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "small test numbers"
-)]
+#![expect(clippy::cast_possible_truncation, reason = "small test numbers")]
 
 use candle_core::{Device, Tensor};
 
