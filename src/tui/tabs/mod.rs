@@ -6,3 +6,9 @@ pub mod metrics;
 pub mod model;
 pub mod runs;
 pub mod train;
+
+mod mistakes;
+mod timeline;
+
+#[cfg(test)]
+mod testing;
