@@ -42,6 +42,8 @@ pub enum Request {
 pub enum Message {
     /// A watched run with everything its log holds so far.
     Opened { run: String, link: Link, events: Vec<Stamped> },
+    /// A run was started or resumed; it is not watched yet.
+    Started(String),
     /// New events of the watched run.
     Events { run: String, events: Vec<Stamped> },
     Link { run: String, link: Link },

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::{App, place};
 use crate::event::Severity;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{fit, left, plain_if, wrap};
+use crate::tui::widgets::{cut, left, plain_if, wrap};
 
 /// Draws lines, in ASCII where the theme asks for it.
 pub fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, theme: &Theme) {
@@ -51,7 +51,7 @@ impl App {
         let used = usize::from(x - area.x);
         let state = self.tabs.train.state();
         let room = usize::from(area.width).saturating_sub(used + 2);
-        let state = fit(&state, room);
+        let state = cut(&state, room);
         let pad = (room + 1).saturating_sub(state.width());
         spans.push(Span::raw(" ".repeat(pad)));
         spans.push(Span::styled(state, self.state_style()));

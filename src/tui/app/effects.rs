@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use super::{App, Problem, place};
 use crate::event::Phase;
+use crate::tui::REPLAY_SPEED;
 use crate::tui::message::{Message, Request};
 use crate::tui::tab::Effect;
-
-/// Speed of a replay that names none.
-const REPLAY_SPEED: f64 = 10.0;
 
 impl App {
     pub(super) fn on_effect(&mut self, effect: Effect) -> Vec<Request> {
@@ -41,6 +39,11 @@ impl App {
             Message::Opened { run, link, events } => {
                 self.tabs.train.open(run, link, &events);
                 self.predictions_of = None;
+            }
+            Message::Started(run) => {
+                self.said = None;
+                self.problem = None;
+                return vec![Request::Open(run)];
             }
             Message::Events { run, events } => {
                 for event in &events {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ratatui::Frame;
 use ratatui::crossterm::event::{
-    KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+    KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
@@ -46,6 +46,8 @@ const SAID: Duration = Duration::from_secs(4);
 pub enum Input {
     Key(KeyEvent),
     Mouse(MouseEvent),
+    /// Text pasted at once.
+    Paste(String),
     /// The size or the content of the terminal changed.
     Damaged,
     Message(Message),
@@ -140,6 +142,7 @@ impl App {
                 match other {
                     Input::Key(key) => self.on_key(key),
                     Input::Mouse(mouse) => self.on_mouse(mouse),
+                    Input::Paste(text) => self.on_paste(&text),
                     Input::Message(message) => self.on_message(message),
                     Input::Damaged | Input::Tick(_) => Vec::new(),
                 }
@@ -171,6 +174,17 @@ impl App {
             return self.on_text(key);
         }
         action.map_or_else(Vec::new, |a| self.on_action(a))
+    }
+
+    /// Pasted text is typed where text is typed, and means nothing elsewhere.
+    fn on_paste(&mut self, text: &str) -> Vec<Request> {
+        let typed = self.overlay.is_some() || self.tabs.get(self.active).takes_text();
+        if !typed {
+            return Vec::new();
+        }
+        let clean = crate::text::sanitize(text);
+        let keys = clean.chars().map(|c| KeyEvent::from(KeyCode::Char(c)));
+        keys.flat_map(|key| self.on_text(key)).collect()
     }
 
     fn on_text(&mut self, key: KeyEvent) -> Vec<Request> {

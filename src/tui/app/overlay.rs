@@ -13,7 +13,7 @@ use crate::tui::tab::Hint;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::entry::{Entry, Typed};
 use crate::tui::widgets::popup::window;
-use crate::tui::widgets::{fit, left, plain_if};
+use crate::tui::widgets::{cut, left, plain_if};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -157,7 +157,7 @@ impl Overlay {
 fn here(hints: &[Hint], keymap: &Keymap, width: usize, theme: &Theme) -> Line<'static> {
     let words = hints.iter().map(|h| format!("{} {}", keymap.shown(h.keys), h.does));
     let text = format!(" here: {}", words.collect::<Vec<_>>().join(" · "));
-    Line::styled(fit(&text, width), theme.good())
+    Line::styled(cut(&text, width), theme.good())
 }
 
 impl Item {

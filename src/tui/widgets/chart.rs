@@ -13,7 +13,7 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::braille::Dots;
-use super::{fit, to_ascii};
+use super::{cut, to_ascii};
 use crate::tui::theme::Theme;
 
 /// Columns for the numbers of the y axis.
@@ -192,7 +192,7 @@ impl Chart<'_> {
     fn draw_title(&self, area: Rect, buffer: &mut Buffer, theme: &Theme) {
         let width = usize::from(area.width);
         let scale = if self.y.log { " (log)" } else { "" };
-        let title = fit(&format!("{}{scale}", self.title), width);
+        let title = cut(&format!("{}{scale}", self.title), width);
         buffer.set_string(area.x, area.y, &title, theme.title());
         let mut x = usize::from(area.x) + width;
         let left_edge = usize::from(area.x) + title.width() + 2;
@@ -220,7 +220,7 @@ impl Chart<'_> {
             let dot = (1.0 - self.y.place(tick)) * (rows * 4 - 1) as f64;
             let row = plot.y + (dot.round() as u16 / 4).min(plot.height - 1);
             let text = write_number(tick, self.number, decimals);
-            let text = fit(&text, usize::from(NUMBERS) - 1);
+            let text = cut(&text, usize::from(NUMBERS) - 1);
             let x = plot.x - 1 - text.width() as u16;
             buffer.set_string(x, row, &text, theme.dim());
             buffer.set_string(plot.x - 1, row, tick_sign, theme.dim());

@@ -1,53 +1,20 @@
 //! Pieces several tabs draw with.
 
 pub mod braille;
+pub mod canvas;
 pub mod chart;
 pub mod entry;
+pub mod fit;
 pub mod gauge;
+pub mod input;
+pub mod picture;
 pub mod popup;
 pub mod sparkline;
 
 use ratatui::text::Line;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
-/// Cuts to a number of terminal columns and marks the cut with `…`.
-#[must_use]
-pub fn fit(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_string();
-    }
-    let mut out = String::new();
-    let mut used = 0;
-    for c in text.chars() {
-        let width = c.width().unwrap_or(0);
-        if used + width + 1 > columns {
-            break;
-        }
-        used += width;
-        out.push(c);
-    }
-    if columns > 0 {
-        out.push('…');
-    }
-    out
-}
-
-/// [`fit`], then padded on the right to exactly `columns`.
-#[must_use]
-pub fn left(text: &str, columns: usize) -> String {
-    let mut out = fit(text, columns);
-    let used = out.width();
-    out.extend(std::iter::repeat_n(' ', columns.saturating_sub(used)));
-    out
-}
-
-/// [`fit`], then padded on the left to exactly `columns`.
-#[must_use]
-pub fn right(text: &str, columns: usize) -> String {
-    let cut = fit(text, columns);
-    let pad = columns.saturating_sub(cut.width());
-    format!("{}{cut}", " ".repeat(pad))
-}
+pub use fit::{cut, left, right};
 
 /// Breaks text at spaces into lines of at most `columns`; at most `most` lines, the last marked when cut.
 #[must_use]
@@ -73,7 +40,7 @@ pub fn wrap(text: &str, columns: usize, most: usize) -> Vec<String> {
         let rest = lines.split_off(most - 1).join(" ");
         lines.push(rest);
     }
-    lines.iter().map(|l| fit(l, columns)).collect()
+    lines.iter().map(|l| cut(l, columns)).collect()
 }
 
 /// A time span: `mm:ss`, or `h:mm:ss`.
@@ -128,15 +95,6 @@ pub fn to_ascii(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_fits_columns_not_characters() {
-        assert_eq!(fit("modern-lenet", 7), "modern…");
-        assert_eq!(fit("日本語", 5), "日本…");
-        assert_eq!(right("7", 3), "  7");
-        assert_eq!(left("日", 3), "日 ");
-        assert_eq!(fit("abc", 0), "");
-    }
 
     #[test]
     fn wrapping_keeps_words_and_marks_what_is_lost() {

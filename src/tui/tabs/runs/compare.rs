@@ -13,7 +13,7 @@ use crate::profile::{EpochRecord, Profile};
 use crate::text;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span as YSpan};
-use crate::tui::widgets::{fit, left, plain_if, right};
+use crate::tui::widgets::{cut, left, plain_if, right};
 
 /// How many runs can be told apart.
 pub const MOST: usize = 5;
@@ -103,7 +103,7 @@ fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<
     let line = |name: &str, cells: Vec<String>, style: Option<Style>| {
         let mut spans = vec![Span::styled(left(name, keys), theme.dim())];
         for (i, cell) in cells.iter().enumerate() {
-            let cell = right(&fit(cell, column.saturating_sub(2)), column);
+            let cell = right(&cut(cell, column.saturating_sub(2)), column);
             spans.push(Span::styled(cell, style.unwrap_or_else(|| self::style(i, theme))));
         }
         Line::from(spans)

@@ -10,7 +10,7 @@ use super::{Mode, RunRow, RunsTab};
 use crate::profile::Status;
 use crate::text;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{clock, fit, left, plain_if, right};
+use crate::tui::widgets::{clock, cut, left, plain_if, right};
 
 /// Widths of the columns whose width varies.
 struct Columns {
@@ -101,12 +101,12 @@ fn heading_line(tab: &RunsTab, shown: usize, width: usize, theme: &Theme) -> Lin
     }
     let filtering = tab.mode == Mode::Filtering;
     if !filtering && tab.filter.text.is_empty() {
-        return Line::styled(fit(&about, width), theme.dim());
+        return Line::styled(cut(&about, width), theme.dim());
     }
     let cursor = if filtering { if theme.ascii { "_" } else { "▏" } } else { "" };
     Line::from(vec![
         Span::styled("/ ", theme.accent()),
-        Span::styled(format!("{}{cursor}", fit(&tab.filter.text, width / 2)), theme.text()),
+        Span::styled(format!("{}{cursor}", cut(&tab.filter.text, width / 2)), theme.text()),
         Span::styled(format!("   {shown} of {about}"), theme.dim()),
     ])
 }
@@ -132,11 +132,11 @@ fn detail(row: Option<&RunRow>, width: usize, theme: &Theme) -> Line<'static> {
         return Line::default();
     };
     match &row.profile {
-        Err(problem) => Line::styled(fit(&format!("{}: {problem}", row.id), width), theme.bad()),
+        Err(problem) => Line::styled(cut(&format!("{}: {problem}", row.id), width), theme.bad()),
         Ok(profile) => {
             let error = profile.run.as_ref().map_or("", |r| &r.error);
             if !error.is_empty() {
-                return Line::styled(fit(&format!("{}: {error}", row.id), width), theme.bad());
+                return Line::styled(cut(&format!("{}: {error}", row.id), width), theme.bad());
             }
             let t = &profile.train;
             let text = format!(
@@ -150,7 +150,7 @@ fn detail(row: Option<&RunRow>, width: usize, theme: &Theme) -> Line<'static> {
                 text::learning_rate(t.optimizer.learning_rate),
                 t.seed,
             );
-            Line::styled(fit(&text, width), theme.dim())
+            Line::styled(cut(&text, width), theme.dim())
         }
     }
 }
@@ -184,7 +184,7 @@ impl Columns {
         };
         let mut spans = vec![
             Span::styled(mark, theme.accent()),
-            Span::styled(left(&format!("{} ", fit(row.name(), self.name - 1)), self.name), theme.title()),
+            Span::styled(left(&format!("{} ", cut(row.name(), self.name - 1)), self.name), theme.title()),
             Span::styled(left(row.architecture(), self.architecture), theme.text()),
             Span::styled(right(&row.parameters().map_or_else(dash, text::short_count), 9), theme.text()),
             Span::styled(right(&accuracy, 10), if is_test { theme.title() } else { theme.dim() }),

@@ -9,7 +9,7 @@ use crate::text;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::gauge::gauge;
 use crate::tui::widgets::sparkline::sparkline;
-use crate::tui::widgets::{clock, fit, left, right};
+use crate::tui::widgets::{clock, cut, left, right};
 
 /// What the lines are made from.
 pub struct Figures<'a> {
@@ -64,7 +64,7 @@ impl Figures<'_> {
             done,
             rest,
             Span::styled(right(&format!("{:.0} %", share * 100.0), 6), self.theme.text()),
-            Span::styled(format!("  {}", fit(tail, tail_width)), self.theme.dim()),
+            Span::styled(format!("  {}", cut(tail, tail_width)), self.theme.dim()),
         ])
     }
 
@@ -330,7 +330,7 @@ impl Figures<'_> {
         if s.architecture != s.name {
             parts.insert(0, s.architecture.clone());
         }
-        Line::styled(fit(&parts.join(" · "), width), self.theme.dim())
+        Line::styled(cut(&parts.join(" · "), width), self.theme.dim())
     }
 
     /// Messages from the newest, `skip` left out.
@@ -356,7 +356,7 @@ impl Figures<'_> {
         };
         Line::from(vec![
             Span::styled(format!("{time}  "), t.dim()),
-            Span::styled(fit(&format!("{sign}{}", message.text), width.saturating_sub(9)), style),
+            Span::styled(cut(&format!("{sign}{}", message.text), width.saturating_sub(9)), style),
         ])
     }
 }
