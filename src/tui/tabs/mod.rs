@@ -3,6 +3,7 @@
 pub mod confusion;
 pub mod data;
 pub mod metrics;
+pub mod model;
 
 mod mistakes;
 mod timeline;
