@@ -363,7 +363,7 @@ impl DataTab {
     }
 
     fn draw_body(&mut self, canvas: &mut Canvas, dataset: &Dataset, theme: &Theme) {
-        let top = if canvas.height() > 24 { 4 } else { 3 };
+        let top = if canvas.height() >= 22 { 4 } else { 3 };
         let height = canvas.height().saturating_sub(top + 1);
         let width = canvas.width();
         let size = (dataset.width, dataset.height);
