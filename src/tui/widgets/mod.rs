@@ -103,7 +103,3 @@ mod tests {
         assert!(wrap("x", 0, 2).is_empty());
     }
 }
-pub mod canvas;
-pub mod fit;
-pub mod input;
-pub mod picture;
