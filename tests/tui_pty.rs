@@ -1,0 +1,237 @@
+//! The screens in a real pseudo-terminal: what is drawn, what is restored, and what goes on without them.
+
+#![cfg(feature = "tui")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// fmtui on a terminal that remembers both its screen and every byte.
+struct Terminal {
+    master: Option<Box<dyn MasterPty + Send>>,
+    writer: Option<Box<dyn Write + Send>>,
+    child: Box<dyn Child + Send + Sync>,
+    screen: Arc<Mutex<(vt100::Parser, Vec<u8>)>>,
+}
+
+impl Terminal {
+    fn open(home: &Path, arguments: &[&str], rows: u16, cols: u16) -> Self {
+        let pty = native_pty_system().openpty(size(rows, cols)).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_fmtui"));
+        command.args(arguments);
+        command.env_clear();
+        command.env("HOME", home);
+        command.env("FMTUI_HOME", home.join("workspace"));
+        command.env("XDG_RUNTIME_DIR", home);
+        command.env("PATH", "/usr/bin:/bin");
+        command.env("LANG", "C.UTF-8");
+        command.env("TERM", "xterm-256color");
+        command.env("FMTUI_OFFLINE", "1");
+        command.cwd(home);
+        let child = pty.slave.spawn_command(command).unwrap();
+        drop(pty.slave);
+        let screen = Arc::new(Mutex::new((vt100::Parser::new(rows, cols, 0), Vec::new())));
+        let mut reader = pty.master.try_clone_reader().unwrap();
+        let shown = Arc::clone(&screen);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(n @ 1..) = reader.read(&mut bytes) {
+                let mut screen = shown.lock().unwrap();
+                screen.0.process(&bytes[..n]);
+                screen.1.extend_from_slice(&bytes[..n]);
+            }
+        });
+        let writer = pty.master.take_writer().unwrap();
+        Self { master: Some(pty.master), writer: Some(writer), child, screen }
+    }
+
+    fn press(&mut self, keys: &str) {
+        let writer = self.writer.as_mut().unwrap();
+        writer.write_all(keys.as_bytes()).unwrap();
+        writer.flush().unwrap();
+    }
+
+    fn resize(&mut self, rows: u16, cols: u16) {
+        self.screen.lock().unwrap().0.screen_mut().set_size(rows, cols);
+        self.master.as_ref().unwrap().resize(size(rows, cols)).unwrap();
+    }
+
+    fn contents(&self) -> String {
+        self.screen.lock().unwrap().0.screen().contents()
+    }
+
+    fn bytes(&self) -> String {
+        String::from_utf8_lossy(&self.screen.lock().unwrap().1).into_owned()
+    }
+
+    #[track_caller]
+    fn wait_for(&self, text: &str) {
+        self.wait_until(text, |s| s.contains(text));
+    }
+
+    #[track_caller]
+    fn wait_until(&self, what: &str, holds: impl Fn(&str) -> bool) {
+        let start = Instant::now();
+        while !holds(&self.contents()) {
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "waited for {what:?}; the screen shows:\n{}",
+                self.contents()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The exit code, once it has ended, within so many seconds.
+    #[track_caller]
+    fn ends_within(&mut self, seconds: u64) -> u32 {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            assert!(start.elapsed() < Duration::from_secs(seconds), "still there");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn assert_restored(&self) {
+        // The last bytes may still be on their way to the reading thread.
+        std::thread::sleep(Duration::from_millis(200));
+        let bytes = self.bytes();
+        for (mode, on, off) in [
+            ("alternate screen", "\x1b[?1049h", "\x1b[?1049l"),
+            ("bracketed paste", "\x1b[?2004h", "\x1b[?2004l"),
+            ("mouse", "\x1b[?1000h", "\x1b[?1000l"),
+            ("cursor", "\x1b[?25l", "\x1b[?25h"),
+            ("synchronised update", "\x1b[?2026h", "\x1b[?2026l"),
+        ] {
+            let (on, off) = (bytes.rfind(on), bytes.rfind(off));
+            assert!(on.is_some() && off > on, "{mode} was not restored");
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn size(rows: u16, cols: u16) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+#[test]
+fn it_opens_turns_to_every_tab_and_leaves_the_terminal_as_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::open(home.path(), &[], 24, 80);
+    terminal.wait_for("▸Data");
+    for (key, tab) in [("2", "▸Model"), ("3", "▸Train"), ("4", "▸Metrics"), ("5", "▸Confusion"), ("6", "▸Runs")] {
+        terminal.press(key);
+        terminal.wait_for(tab);
+    }
+    terminal.wait_for("No run yet");
+    terminal.press("?");
+    terminal.wait_for("type to search");
+    terminal.press("suspend");
+    terminal.wait_for("to the shell");
+    // Esc waits in the terminal for what could follow it; backspace closes an empty search as well.
+    terminal.press("\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f");
+    terminal.wait_until("the help closed", |s| !s.contains("keys ─"));
+    terminal.press("q");
+    assert_eq!(terminal.ends_within(10), 0);
+    terminal.assert_restored();
+}
+
+#[test]
+fn a_run_goes_on_without_its_screen_and_is_controlled_from_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    let mut first = Terminal::open(home.path(), &[], 24, 80);
+    first.wait_for("▸Data");
+    first.press("3");
+    first.wait_for("Press t to train lenet5 on fashion-mnist-mini.");
+    first.press("t");
+    first.wait_for("· running");
+    first.wait_for("images/s");
+    first.press("q");
+    assert_eq!(first.ends_within(10), 0);
+    first.assert_restored();
+    first.wait_for("goes on; come back with `fmtui attach`");
+
+    let mut second = Terminal::open(home.path(), &["attach"], 40, 120);
+    second.wait_for("· running");
+    second.wait_for("started on cpu");
+    second.press(" ");
+    second.wait_for("· paused");
+    second.wait_for("paused after step");
+    second.press(" ");
+    second.wait_for("resumed at step");
+    second.press("x");
+    second.wait_for("stop the run");
+    second.press("\r");
+    second.wait_for("· stopped");
+    second.press("q");
+    assert_eq!(second.ends_within(10), 0);
+    assert!(!second.bytes().contains("goes on; come back"));
+}
+
+#[test]
+fn a_terminal_that_goes_takes_the_screen_with_it_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    for _ in 0..5 {
+        let mut terminal = Terminal::open(home.path(), &[], 24, 80);
+        terminal.wait_for("▸Data");
+        terminal.writer = None;
+        terminal.master = None;
+        terminal.ends_within(2);
+    }
+}
+
+#[test]
+fn signals_restore_the_terminal() {
+    use rustix::process::Signal;
+    let home = tempfile::tempdir().unwrap();
+    for sent in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let mut terminal = Terminal::open(home.path(), &[], 24, 80);
+        terminal.wait_for("▸Data");
+        signal(terminal.child.process_id().unwrap(), sent);
+        terminal.ends_within(5);
+        terminal.assert_restored();
+    }
+}
+
+#[test]
+fn any_size_is_survived_and_the_last_one_is_right() {
+    let home = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::open(home.path(), &[], 24, 80);
+    terminal.wait_for("▸Data");
+    let sizes = [(1, 1), (0, 0), (1, 500), (500, 1), (14, 59), (15, 60), (200, 300), (3, 80)];
+    for round in 0..10 {
+        for (rows, cols) in sizes {
+            // vt100 cannot be empty; the pseudo-terminal can.
+            let (r, c) = (rows, cols);
+            terminal.screen.lock().unwrap().0.screen_mut().set_size(r.max(1), c.max(1));
+            terminal.master.as_ref().unwrap().resize(size(rows, cols)).unwrap();
+            std::thread::sleep(Duration::from_millis(10 + round));
+        }
+    }
+    terminal.resize(10, 40);
+    terminal.wait_for("fmtui needs 60 × 15; this is 40 × 10.");
+    terminal.resize(30, 100);
+    terminal.press("3");
+    terminal.wait_for("No run yet. Press t to train lenet5");
+    terminal.press("q");
+    assert_eq!(terminal.ends_within(10), 0);
+    terminal.assert_restored();
+}
