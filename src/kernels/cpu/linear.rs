@@ -146,9 +146,7 @@ fn check(batch: usize, in_f: usize, out_f: usize, x: &[f32], w: &[f32], y: &[f32
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{
-        assert_close, assert_thread_invariant, for_each_isa, numbers, rate_per_core,
-    };
+    use super::super::testing::{assert_close, assert_thread_invariant, for_each_isa, numbers};
     use super::*;
     use crate::kernels::reference;
 
@@ -217,35 +215,5 @@ mod tests {
             forward(1, in_f, out_f, &x[..in_f], &w, Some(&bias), &mut one);
             assert_eq!(one, all[..out_f]);
         });
-    }
-
-    /// `cargo test --release linear_speed -- --ignored --nocapture`
-    #[test]
-    #[ignore = "a measurement, not a check"]
-    fn linear_speed() {
-        for (batch, in_f, out_f) in [
-            (64, 784, 100),
-            (64, 6272, 256),
-            (64, 1344, 120),
-            (1024, 784, 100),
-        ] {
-            let (x, w) = (numbers(batch * in_f, 1), numbers(out_f * in_f, 2));
-            let (b, dy) = (numbers(out_f, 3), numbers(batch * out_f, 4));
-            let (mut y, mut dx) = (dy.clone(), x.clone());
-            let (mut dw, mut db) = (w.clone(), b.clone());
-            let work = 2.0 * (batch * in_f * out_f) as f64;
-            let rates = [
-                rate_per_core(work, || {
-                    forward(batch, in_f, out_f, &x, &w, Some(&b), &mut y)
-                }),
-                rate_per_core(work, || {
-                    backward_input(batch, in_f, out_f, &dy, &w, &mut dx)
-                }),
-                rate_per_core(work, || {
-                    backward_weights(batch, in_f, out_f, &x, &dy, &mut dw, Some(&mut db));
-                }),
-            ];
-            eprintln!("{batch}×{in_f}→{out_f}: forward, input, weights {rates:.0?} GFLOP/s a core");
-        }
     }
 }

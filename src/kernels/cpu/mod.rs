@@ -20,6 +20,8 @@ mod reduce;
 mod scratch;
 mod simd;
 #[cfg(test)]
+mod speed;
+#[cfg(test)]
 mod testing;
 
 pub use isa::{Isa, isa};
