@@ -11,6 +11,9 @@ use crate::rng::Stream;
 /// Slope of leaky ReLU below zero.
 const LEAK: f32 = 0.01;
 
+/// A loop over x or y, dy and dx.
+type Backward = fn(Isa, &[f32], &[f32], &mut [f32]);
+
 /// y = f(x).
 ///
 /// # Panics
@@ -38,7 +41,7 @@ pub fn backward(activation: Activation, x: &[f32], y: &[f32], dy: &[f32], dx: &m
     assert!(x.len() == y.len() && dy.len() == x.len() && dx.len() == x.len());
     let isa = isa();
     // What the derivative is cheapest from: the input or the output.
-    let (apply, from): (fn(Isa, &[f32], &[f32], &mut [f32]), _) = match activation {
+    let (apply, from): (Backward, _) = match activation {
         Activation::None => (|_, _, dy, dx| dx.copy_from_slice(dy), x),
         Activation::Relu => (relu_back, x),
         Activation::LeakyRelu => (leaky_relu_back, x),
@@ -69,19 +72,31 @@ pub fn dropout(x: &[f32], stream: &Stream, p: f64, y: &mut [f32]) {
     // Uniform numbers are multiples of 2⁻²⁴: comparing the integers is comparing the numbers.
     let threshold = (p * f64::from(1 << 24)).ceil() as u32;
     let factor = (1.0 / (1.0 - p)) as f32;
+    let isa = isa();
     pieces::for_each(y, |start, y| {
         let x = &x[start..start + y.len()];
-        let blocks = (start as u64 / 4..).zip(x.chunks(4).zip(y.chunks_mut(4)));
-        for (block, (x, y)) in blocks {
-            for ((x, y), word) in x.iter().zip(y).zip(stream.block(block)) {
-                *y = if word >> 8 >= threshold {
-                    x * factor
-                } else {
-                    0.0
-                };
+        drop_piece(isa, x, stream, start as u64 / 4, threshold, factor, y);
+    });
+}
+
+per_isa! {
+    /// Dropout from block number `first` of the stream on, sixteen blocks at a time to fill vectors.
+    fn drop_piece<FMA>(x: &[f32], stream: &Stream, first: u64, threshold: u32, factor: f32, y: &mut [f32]) {
+        const BLOCKS: usize = 16;
+        let mut words = [[0; BLOCKS]; 4];
+        for (group, (x, y)) in (0..).zip(x.chunks(4 * BLOCKS).zip(y.chunks_mut(4 * BLOCKS))) {
+            for i in 0..BLOCKS {
+                let block = stream.block(first + group * BLOCKS as u64 + i as u64);
+                for (words, word) in words.iter_mut().zip(block) {
+                    words[i] = word;
+                }
+            }
+            for (i, (x, y)) in x.iter().zip(y).enumerate() {
+                let word = words[i % 4][i / 4];
+                *y = if word >> 8 >= threshold { x * factor } else { 0.0 };
             }
         }
-    });
+    }
 }
 
 /// y = a + b.

@@ -3,9 +3,10 @@
 //! The gradients' operands already lie as the product wants them. The forward pass has to turn one over: the weights, or
 //! the input and then the output, whichever costs less.
 
-use super::gemm::{Left, Offsets, Product, Start, tile_lanes};
+use super::gemm::{Left, Offsets, Product, Start};
 use super::isa::{Isa, isa};
 use super::layout::transpose;
+use super::tile::tile_lanes;
 use super::{reduce, scratch};
 
 /// Multiply-adds that cost as much as moving one number of a transposition.

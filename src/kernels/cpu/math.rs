@@ -66,7 +66,7 @@ pub(super) fn tanh<const FMA: bool>(x: f32) -> f32 {
             2.063_908_8e-2,
             -5.373_971_6e-2,
             1.333_144_2e-1,
-            -3.333_328_2e-1,
+            -3.333_328e-1,
         ],
     );
     let near = mul_add::<FMA>(p * z, x, x);

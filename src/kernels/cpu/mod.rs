@@ -23,5 +23,6 @@ mod simd;
 mod speed;
 #[cfg(test)]
 mod testing;
+mod tile;
 
 pub use isa::{Isa, isa};
