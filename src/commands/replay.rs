@@ -31,10 +31,19 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if let Some(speed) = arguments.speed
         && !(speed.is_finite() && speed > 0.0)
     {
-        return Err(Error::input("--speed", format!("is {speed}"), "give a factor above 0"));
+        return Err(Error::input(
+            "--speed",
+            format!("is {speed}"),
+            "give a factor above 0",
+        ));
     }
     if arguments.speed.is_none() && !arguments.json && screen::is_possible() {
         return screen::open(workspace, screen::Open::Replay(id));
     }
-    headless::play(workspace, &id, train::style(arguments.json), arguments.speed)
+    headless::play(
+        workspace,
+        &id,
+        train::style(arguments.json),
+        arguments.speed,
+    )
 }
