@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use fmtui::data::source::{self, SearchPath};
-use fmtui::data::{Prepared, mini};
+use fmtui::data::{Prepared, idx, mini};
 use fmtui::error::Error;
 use fmtui::profile;
 
@@ -167,6 +167,28 @@ fn broken_files_are_one_line_errors() {
         assert!(message.contains("replace it"), "{message}");
         assert!(!message.contains('\n'), "{message}");
         assert_eq!(error.exit_code(), 2);
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(10_000))]
+
+    /// Whatever the bytes, reading ends with an error or with as many values as the header says.
+    #[test]
+    fn no_bytes_break_the_reader(
+        start in proptest::sample::select(vec![
+            vec![], vec![0x1f, 0x8b, 8, 0], vec![0, 0, 8, 1, 0, 0, 0], vec![0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0],
+        ]),
+        rest in proptest::collection::vec(proptest::num::u8::ANY, 0..64),
+        packed in proptest::bool::ANY,
+        rank in proptest::sample::select(vec![1usize, 3]),
+    ) {
+        let plain = [start, rest].concat();
+        let bytes = if packed { gzip(&plain) } else { plain };
+        let origin = idx::Origin::new(Path::new("random"), "replace it");
+        if let Ok(read) = idx::parse(&bytes[..], bytes.len() as u64, rank, &origin) {
+            assert_eq!(read.dimensions.iter().product::<usize>(), read.values.len());
+        }
     }
 }
 

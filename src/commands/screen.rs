@@ -49,7 +49,10 @@ fn show(workspace: &Workspace, open: Open) -> Result<u8> {
     let launch = match open {
         Open::Home => Launch::Home,
         Open::Attach(id) => Launch::Attach(id),
-        Open::Replay(run) => Launch::Replay { run },
+        Open::Replay(run) => Launch::Replay {
+            run,
+            speed: tui::REPLAY_SPEED,
+        },
     };
     tui::run(workspace.clone(), launch).map(|()| 0)
 }

@@ -251,5 +251,4 @@ fn not_by_hand(node: &Node) -> Error {
 }
 
 #[cfg(test)]
-#[path = "mlp_scratch_tests.rs"]
 mod tests;

@@ -3,23 +3,28 @@
 //! State beyond the weights lies in plain slices, so a step can be read from top to bottom without a tensor library.
 //! Deliberately on the CPU only, whatever `train.device` says.
 
+mod rule;
+
 use std::time::Instant;
 
 use rayon::ThreadPool;
 
+use self::rule::{Part, Updated, remembers};
 use crate::data::Batch;
 use crate::error::{Error, Result};
-use crate::kernels::cpu::optimizer::{self, Adam, RmsProp, Sgd};
+use crate::kernels::cpu::optimizer;
 use crate::model::Architecture;
 use crate::model::mlp_scratch::{Dense, Mlp, Trace, loss};
 use crate::nn::state::{expect, refuse_unknown};
-use crate::profile::{Loss, Optimizer, OptimizerKind, Profile, Train};
+use crate::optim::clip_factor;
+use crate::profile::{Loss, Profile, Train};
 use crate::train::{Array, Learner, StateDict, StepOutcome, Update};
 
-/// Names of the optimizer's numbers in the state, before the parameter's name: `first.fc1.weight`.
-const SLOTS: [&str; 2] = ["optimizer.first.", "optimizer.second."];
+/// Where the optimizer's numbers lie in the state: moments (Adam) or velocity, and mean squared gradients.
+const FIRST: &str = "optimizer.m.";
+const SECOND: &str = "optimizer.v.";
 /// The same for averaged weights.
-const AVERAGE: &str = "average.";
+const AVERAGE: &str = "ema.";
 
 /// Learns by [`Mlp::backward`].
 pub struct ScratchLearner {
@@ -27,8 +32,10 @@ pub struct ScratchLearner {
     train: Train,
     classes: usize,
     gradients: Vec<Dense>,
-    /// What the optimizer remembers of each weight: Adam's two moments, RMSprop's square and velocity, SGD's velocity.
-    slots: Vec<Vec<Dense>>,
+    /// Adam's first moment, or the velocity where there is momentum.
+    first: Option<Vec<Dense>>,
+    /// Adam's second moment, RMSprop's mean square.
+    second: Option<Vec<Dense>>,
     /// Where `train.ema` asks for averaged weights.
     average: Option<Vec<Dense>>,
     trace: Trace,
@@ -42,13 +49,15 @@ impl ScratchLearner {
     /// `Input` for an architecture that is not a plain MLP, `Compute` when no threads are to be had.
     pub fn new(profile: &Profile, architecture: &Architecture, classes: usize) -> Result<Self> {
         let mlp = Mlp::new(architecture, profile.model.init, profile.train.seed)?;
+        let (first, second) = remembers(&profile.train.optimizer);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(profile.train.threads)
             .build()
             .map_err(|error| Error::compute("starting threads", error))?;
         Ok(Self {
             gradients: mlp.zeros(),
-            slots: vec![mlp.zeros(); slots(&profile.train.optimizer)],
+            first: first.then(|| mlp.zeros()),
+            second: second.then(|| mlp.zeros()),
             average: (profile.train.ema > 0.0).then(|| mlp.weights.clone()),
             trace: Trace::default(),
             train: profile.train.clone(),
@@ -91,38 +100,47 @@ impl ScratchLearner {
         })
     }
 
-    /// Moves every weight by the gradients times `gradient_scale`.
+    /// Moves every weight by the gradients times `gradient_scale`, and the averages after them.
     fn descend(&mut self, update: Update, gradient_scale: f64) {
         let rule = &self.train.optimizer;
-        for (layer, (weights, gradients)) in
-            self.mlp.weights.iter_mut().zip(&self.gradients).enumerate()
-        {
-            let mut slots: Vec<&mut Dense> =
-                self.slots.iter_mut().map(|slot| &mut slot[layer]).collect();
-            let (first, second) = match slots.as_mut_slice() {
-                [] => (None, None),
-                [first, rest @ ..] => (Some(first), rest.first_mut()),
-            };
-            let (mut first, mut second) = (first.map(|s| &mut **s), second.map(|s| &mut **s));
+        let (weights, gradients) = (&mut self.mlp.weights, &self.gradients);
+        for (layer, (weights, gradients)) in weights.iter_mut().zip(gradients).enumerate() {
+            let mut first = self.first.as_mut().map(|slot| &mut slot[layer]);
+            let mut second = self.second.as_mut().map(|slot| &mut slot[layer]);
             for part in [Part::Weight, Part::Bias] {
-                apply(
-                    rule,
-                    update,
-                    gradient_scale,
-                    part.of_mut(weights),
-                    part.of(gradients),
-                    first.as_deref_mut().map(|slot| part.of_mut(slot)),
-                    second.as_deref_mut().map(|slot| part.of_mut(slot)),
-                );
+                let array = Updated {
+                    weights: part.of_mut(weights),
+                    gradients: part.of(gradients),
+                    first: first.as_deref_mut().map(|slot| part.of_mut(slot)),
+                    second: second.as_deref_mut().map(|slot| part.of_mut(slot)),
+                };
+                array.by(rule, update, gradient_scale);
             }
         }
-        if let Some(average) = &mut self.average {
-            for (average, weights) in average.iter_mut().zip(&self.mlp.weights) {
-                for part in [Part::Weight, Part::Bias] {
-                    optimizer::ema(self.train.ema, part.of_mut(average), part.of(weights));
-                }
+        let Some(averages) = &mut self.average else {
+            return;
+        };
+        if update.step == 0 {
+            averages.clone_from(&self.mlp.weights);
+            return;
+        }
+        for (average, weights) in averages.iter_mut().zip(&self.mlp.weights) {
+            for part in [Part::Weight, Part::Bias] {
+                optimizer::ema(self.train.ema, part.of_mut(average), part.of(weights));
             }
         }
+    }
+
+    /// All arrays of the state: a prefix to their names, and one number per weight.
+    fn parts(&self) -> impl Iterator<Item = (&'static str, &Vec<Dense>)> {
+        let beside = [
+            (FIRST, &self.first),
+            (SECOND, &self.second),
+            (AVERAGE, &self.average),
+        ];
+        let beside = beside.into_iter();
+        let present = beside.filter_map(|(prefix, part)| part.as_ref().map(|part| (prefix, part)));
+        std::iter::once(("", &self.mlp.weights)).chain(present)
     }
 
     /// Names, shapes and numbers of one value per weight.
@@ -180,7 +198,10 @@ struct Differentiated {
 impl Learner for ScratchLearner {
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome> {
         let found = self.differentiate(batch)?;
-        for (quantity, value) in [("loss", found.loss), ("gradient norm", found.gradient_norm)] {
+        for (quantity, value) in [
+            ("loss", found.loss),
+            ("the gradient's norm", found.gradient_norm),
+        ] {
             if !value.is_finite() {
                 return Err(Error::NotFinite {
                     quantity,
@@ -190,7 +211,7 @@ impl Learner for ScratchLearner {
             }
         }
         let start = Instant::now();
-        self.descend(update, clip_factor(self.train.clip, found.gradient_norm));
+        self.descend(update, clip_factor(found.gradient_norm, self.train.clip));
         let update_seconds = start.elapsed().as_secs_f64();
         Ok(StepOutcome {
             loss: found.loss,
@@ -236,129 +257,27 @@ impl Learner for ScratchLearner {
     }
 
     fn state(&self) -> Result<StateDict> {
-        let mut state: StateDict = self.named("", &self.mlp.weights).collect();
-        for (prefix, slot) in SLOTS.iter().zip(&self.slots) {
-            state.extend(self.named(prefix, slot));
-        }
-        if let Some(average) = &self.average {
-            state.extend(self.named(AVERAGE, average));
-        }
-        Ok(state)
+        let parts = self.parts();
+        Ok(parts
+            .flat_map(|(prefix, part)| self.named(prefix, part))
+            .collect())
     }
 
     fn set_state(&mut self, state: &StateDict) -> Result<()> {
         let known = self.state()?;
         refuse_unknown(state, |name| known.contains_key(name))?;
-        let weights = self.taken("", state)?;
-        let slots = SLOTS
-            .iter()
-            .zip(&self.slots)
-            .map(|(prefix, _)| self.taken(prefix, state))
-            .collect::<Result<_>>()?;
-        let average = match self.average {
-            Some(_) => Some(self.taken(AVERAGE, state)?),
-            None => None,
+        let part = |prefix, own: &Option<_>| match own {
+            Some(_) => self.taken(prefix, state).map(Some),
+            None => Ok(None),
         };
-        self.mlp.weights = weights;
-        self.slots = slots;
+        let first = part(FIRST, &self.first)?;
+        let second = part(SECOND, &self.second)?;
+        let average = part(AVERAGE, &self.average)?;
+        self.mlp.weights = self.taken("", state)?;
+        self.first = first;
+        self.second = second;
         self.average = average;
         Ok(())
-    }
-}
-
-/// Which of a layer's two arrays.
-#[derive(Clone, Copy)]
-enum Part {
-    Weight,
-    Bias,
-}
-
-impl Part {
-    fn of(self, dense: &Dense) -> &[f32] {
-        match self {
-            Self::Weight => &dense.weight,
-            Self::Bias => &dense.bias,
-        }
-    }
-
-    fn of_mut(self, dense: &mut Dense) -> &mut [f32] {
-        match self {
-            Self::Weight => &mut dense.weight,
-            Self::Bias => &mut dense.bias,
-        }
-    }
-}
-
-/// How many numbers the optimizer keeps per weight.
-fn slots(rule: &Optimizer) -> usize {
-    let momentum = usize::from(rule.momentum != 0.0);
-    match rule.kind {
-        OptimizerKind::Sgd => momentum,
-        OptimizerKind::Rmsprop => 1 + momentum,
-        OptimizerKind::Adam | OptimizerKind::Adamw => 2,
-    }
-}
-
-/// One optimizer step on one array. The slots a rule needs are there, as [`slots`] has counted them.
-fn apply(
-    rule: &Optimizer,
-    update: Update,
-    gradient_scale: f64,
-    weights: &mut [f32],
-    gradients: &[f32],
-    first: Option<&mut [f32]>,
-    second: Option<&mut [f32]>,
-) {
-    let (learning_rate, weight_decay) = (update.learning_rate, rule.weight_decay);
-    match (rule.kind, first, second) {
-        (OptimizerKind::Sgd, velocity, _) => {
-            let settings = Sgd {
-                learning_rate,
-                momentum: rule.momentum,
-                nesterov: rule.nesterov,
-                weight_decay,
-                gradient_scale,
-            };
-            optimizer::sgd(&settings, weights, gradients, velocity);
-        }
-        (OptimizerKind::Rmsprop, Some(square), velocity) => {
-            let settings = RmsProp {
-                learning_rate,
-                alpha: rule.alpha,
-                epsilon: rule.epsilon,
-                momentum: rule.momentum,
-                weight_decay,
-                gradient_scale,
-            };
-            optimizer::rmsprop(&settings, weights, gradients, square, velocity);
-        }
-        (OptimizerKind::Adam | OptimizerKind::Adamw, Some(first), Some(second)) => {
-            let settings = Adam {
-                learning_rate,
-                beta1: rule.betas[0],
-                beta2: rule.betas[1],
-                epsilon: rule.epsilon,
-                weight_decay,
-                step: update.step + 1,
-                gradient_scale,
-            };
-            if rule.kind == OptimizerKind::Adam {
-                optimizer::adam(&settings, weights, gradients, first, second);
-            } else {
-                optimizer::adamw(&settings, weights, gradients, first, second);
-            }
-        }
-        // `slots` gives each rule what it takes.
-        (OptimizerKind::Rmsprop | OptimizerKind::Adam | OptimizerKind::Adamw, ..) => {}
-    }
-}
-
-/// PyTorch's `clip_grad_norm_`: the factor that brings a norm above `clip` down to it.
-fn clip_factor(clip: f64, norm: f64) -> f64 {
-    if clip > 0.0 {
-        (clip / (norm + 1e-6)).min(1.0)
-    } else {
-        1.0
     }
 }
 
@@ -402,3 +321,6 @@ fn check(batch: &Batch, features: usize, classes: usize) -> Result<()> {
     };
     Err(Error::compute("taking a batch", problem))
 }
+
+#[cfg(test)]
+mod tests;
