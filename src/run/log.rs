@@ -267,7 +267,8 @@ impl Follower {
     }
 
     fn remember(&mut self, read: &[u8]) {
-        self.tail.extend_from_slice(&read[read.len().saturating_sub(REMEMBERED)..]);
+        self.tail
+            .extend_from_slice(&read[read.len().saturating_sub(REMEMBERED)..]);
         let excess = self.tail.len().saturating_sub(REMEMBERED);
         self.tail.drain(..excess);
     }

@@ -470,7 +470,10 @@ mod tests {
                     })
                 })
                 .collect();
-            workers.into_iter().flat_map(|t| t.join().unwrap()).collect()
+            workers
+                .into_iter()
+                .flat_map(|t| t.join().unwrap())
+                .collect()
         });
         let different: std::collections::BTreeSet<&String> = ids.iter().collect();
         assert_eq!((different.len(), w.runs().unwrap().len()), (160, 160));
