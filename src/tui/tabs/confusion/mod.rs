@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
 use super::mistakes::{class_name, mistakes, share};
 use super::timeline::{Stop, Timeline};
@@ -268,26 +269,21 @@ impl ConfusionTab {
             .started
             .as_ref()
             .map_or(self.run_id.as_str(), |s| s.name.as_str());
-        canvas.put(
-            1,
-            0,
-            Line::from(vec![
-                Span::styled(name.to_owned(), theme.title()),
-                Span::styled(" · ", theme.dim()),
-                Span::styled(stop.label(history), theme.held_out()),
-                Span::styled(
-                    format!(" · {} pictures", text::grouped(stop.confusion().total())),
-                    theme.dim(),
-                ),
-            ]),
-        );
-        let width = u16::try_from(shown.chars().count()).unwrap_or(u16::MAX);
-        if canvas.width() > width + 2 {
-            canvas.put_right(
-                canvas.width() - 1,
-                0,
-                Line::styled(format!("  {shown}"), theme.accent()),
-            );
+        let mut line = Line::from(vec![
+            Span::styled(name.to_owned(), theme.title()),
+            Span::styled(" · ", theme.dim()),
+            Span::styled(stop.label(history), theme.held_out()),
+        ]);
+        let count = text::grouped(stop.confusion().total());
+        let count = format!(" · {count} pictures");
+        let room = usize::from(canvas.width()).saturating_sub(shown.width() + 4);
+        if line.width() + count.width() <= room {
+            line.push_span(Span::styled(count, theme.dim()));
+        }
+        canvas.put(1, 0, line);
+        if room > 0 {
+            let line = Line::styled(format!("  {shown}"), theme.accent());
+            canvas.put_right(canvas.width() - 1, 0, line);
         }
     }
 
@@ -401,9 +397,8 @@ impl ConfusionTab {
         }
         let dataset = self.dataset.clone();
         if let (Some(gallery), Some(dataset)) = (&mut self.gallery, dataset) {
-            let top = if canvas.height() > 20 { 2 } else { 1 };
-            let height = canvas.height().saturating_sub(top);
-            let mut body = canvas.part(0, top, canvas.width(), height);
+            let height = canvas.height().saturating_sub(1);
+            let mut body = canvas.part(0, 1, canvas.width(), height);
             gallery.draw(&mut body, &items, &dataset, theme);
         }
     }

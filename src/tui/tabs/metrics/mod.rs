@@ -249,6 +249,10 @@ impl MetricsTab {
             classes,
             theme,
         );
+        if wide && roomy && height > y + 5 {
+            let part = &mut canvas.part(0, y + 2, table_width, height - y - 4);
+            parts::draw_classes(part, history, &order, theme);
+        }
         if roomy {
             self.timeline.draw(canvas, height - 1, history, theme);
         }

@@ -368,17 +368,26 @@ impl ModelTab {
         }
         let title = format!("{} · {}", entry.preset.title, entry.preset.year);
         let room = usize::from(end.saturating_sub(1));
+        let title = if title.chars().count() > room {
+            entry.preset.title.to_owned()
+        } else {
+            title
+        };
         canvas.put(0, 0, Line::styled(fit::left(&title, room), theme.title()));
         let top = if canvas.height() >= 20 { 2 } else { 1 };
         let height = canvas.height().saturating_sub(top);
         let beside = self.view == View::Layers && width >= 150;
         let table_width = if beside { width - 62 } else { width };
+        let mut below = height;
         let mut part = canvas.part(0, top, table_width, height);
         self.scroll = match (self.view, &self.summary) {
             (View::Layers, Ok(summary)) => {
                 let rows = usize::from(height.saturating_sub(2));
                 let scroll = self.scroll.min(summary.rows.len().saturating_sub(rows));
                 let used = layers::draw(&mut part, summary, &entry.profile, scroll, theme);
+                if beside && used + 10 < height {
+                    below = used + 2;
+                }
                 if !beside && used + 7 < height {
                     let rest = height - used - 1;
                     let mut below = part.part(0, used + 1, table_width.min(100), rest);
@@ -404,6 +413,10 @@ impl ModelTab {
                 draw_lines(&mut part, &lines, self.scroll, theme)
             }
         };
+        if beside && below < height {
+            let mut file = canvas.part(0, top + below, table_width, height - below);
+            draw_toml(&mut file, &entry.profile, 0, theme);
+        }
         if beside {
             let mut side = canvas.part(table_width + 3, top, 58, height);
             draw_lines(&mut side, &story(entry.preset, 58), 0, theme);
@@ -420,7 +433,7 @@ impl ModelTab {
             (self.form.field().help().to_owned(), theme.dim())
         } else if entry.profile.data.name != entry.original.data.name && self.chosen_set.is_none() {
             let words = format!(
-                "{} is not here, so this trains on {} (2,000 pictures); d on the Data tab downloads it",
+                "no {} here: trains on {}; d on Data downloads it",
                 entry.original.data.name, entry.profile.data.name
             );
             (words, theme.warn())
