@@ -21,14 +21,21 @@ struct Script {
 
 impl Script {
     fn with(commands: impl IntoIterator<Item = (u64, Command)>) -> Self {
-        Self { commands: commands.into_iter().collect(), ..Self::default() }
+        Self {
+            commands: commands.into_iter().collect(),
+            ..Self::default()
+        }
     }
 }
 
 impl Host for Script {
     /// The n-th look between steps is before step n, as long as no command came.
     fn next_command(&mut self, wait: Duration) -> Option<Command> {
-        if self.commands.front().is_some_and(|(at, _)| *at <= self.asked) {
+        if self
+            .commands
+            .front()
+            .is_some_and(|(at, _)| *at <= self.asked)
+        {
             return self.commands.pop_front().map(|(_, c)| c);
         }
         if wait.is_zero() {
@@ -82,7 +89,15 @@ fn small_cnn() -> Profile {
 }
 
 fn run(profile: &Profile, directory: &Path, resume: bool, script: &mut Script) -> Result<Outcome> {
-    train(Setup { profile, dataset: mini::load().unwrap(), directory, resume }, script)
+    train(
+        Setup {
+            profile,
+            dataset: mini::load().unwrap(),
+            directory,
+            resume,
+        },
+        script,
+    )
 }
 
 fn whole(profile: &Profile) -> Outcome {
@@ -95,7 +110,15 @@ fn figures(outcome: &Outcome) -> Vec<[f64; 5]> {
     outcome
         .history
         .iter()
-        .map(|h| [h.train_loss, h.train_accuracy, h.held_out_loss, h.held_out_accuracy, h.learning_rate])
+        .map(|h| {
+            [
+                h.train_loss,
+                h.train_accuracy,
+                h.held_out_loss,
+                h.held_out_accuracy,
+                h.learning_rate,
+            ]
+        })
         .collect()
 }
 
@@ -106,11 +129,17 @@ fn the_same_profile_gives_the_same_bits_on_any_number_of_threads() {
     for threads in [1, 2, 3, 8] {
         profile.train.threads = threads;
         let again = whole(&profile);
-        assert_eq!(first.result.weights_sha256, again.result.weights_sha256, "{threads} threads");
+        assert_eq!(
+            first.result.weights_sha256, again.result.weights_sha256,
+            "{threads} threads"
+        );
         assert_eq!(figures(&first), figures(&again));
     }
     profile.train.seed += 1;
-    assert_ne!(first.result.weights_sha256, whole(&profile).result.weights_sha256);
+    assert_ne!(
+        first.result.weights_sha256,
+        whole(&profile).result.weights_sha256
+    );
 }
 
 #[test]
@@ -129,7 +158,13 @@ fn stopped_anywhere_and_resumed_ends_with_the_same_bits() {
     let profile = small_cnn();
     let uninterrupted = whole(&profile);
     // Mid-epoch, at the epoch's end (during evaluation), at the first step of the next, and five stops in a row.
-    for stops in [vec![4], vec![13, 14], vec![15], vec![16], vec![1, 3, 5, 7, 9]] {
+    for stops in [
+        vec![4],
+        vec![13, 14],
+        vec![15],
+        vec![16],
+        vec![1, 3, 5, 7, 9],
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let mut resume = false;
         for stop in &stops {
@@ -141,7 +176,10 @@ fn stopped_anywhere_and_resumed_ends_with_the_same_bits() {
         let mut script = Script::default();
         let outcome = run(&profile, dir.path(), true, &mut script).unwrap();
         assert!(outcome.complete && script.rewound_to.is_some());
-        assert_eq!(outcome.result.weights_sha256, uninterrupted.result.weights_sha256, "{stops:?}");
+        assert_eq!(
+            outcome.result.weights_sha256, uninterrupted.result.weights_sha256,
+            "{stops:?}"
+        );
         assert_eq!(figures(&outcome), figures(&uninterrupted), "{stops:?}");
         assert_eq!(outcome.result.test, uninterrupted.result.test);
     }
@@ -159,12 +197,36 @@ fn interventions_are_journaled_and_replayed() {
         (20, Command::Stop),
     ]);
     let first = run(&profile, dir.path(), false, &mut script).unwrap();
-    let whats: Vec<_> = first.interventions.iter().map(|i| (i.what.as_str(), i.value)).collect();
-    assert_eq!(whats, [("learning_rate", 5e-3), ("learning_rate", 2e-3), ("stop", 0.0)]);
-    assert!(script.events.iter().any(|e| matches!(e, Event::Paused { .. })));
-    assert!(script.events.iter().any(|e| matches!(e, Event::Changed { .. })));
+    let whats: Vec<_> = first
+        .interventions
+        .iter()
+        .map(|i| (i.what.as_str(), i.value))
+        .collect();
+    assert_eq!(
+        whats,
+        [
+            ("learning_rate", 5e-3),
+            ("learning_rate", 2e-3),
+            ("stop", 0.0)
+        ]
+    );
+    assert!(
+        script
+            .events
+            .iter()
+            .any(|e| matches!(e, Event::Paused { .. }))
+    );
+    assert!(
+        script
+            .events
+            .iter()
+            .any(|e| matches!(e, Event::Changed { .. }))
+    );
 
-    profile.run = Some(RunRecord { interventions: first.interventions.clone(), ..RunRecord::default() });
+    profile.run = Some(RunRecord {
+        interventions: first.interventions.clone(),
+        ..RunRecord::default()
+    });
     let again = whole(&profile);
     assert_eq!(again.interventions, first.interventions);
     assert_eq!(again.result.weights_sha256, first.result.weights_sha256);
@@ -177,7 +239,11 @@ fn early_stopping_ends_the_run_and_says_why() {
     profile.train.early_stop.patience = 1;
     profile.train.early_stop.min_delta = 10.0;
     let outcome = whole(&profile);
-    assert!(outcome.complete && outcome.history.len() == 2, "{}", outcome.reason);
+    assert!(
+        outcome.complete && outcome.history.len() == 2,
+        "{}",
+        outcome.reason
+    );
     assert!(outcome.reason.contains("validation loss has not improved"));
     profile.data.validation = 0.0;
     let dir = tempfile::tempdir().unwrap();
@@ -193,7 +259,10 @@ fn a_diverging_run_fails_before_its_weights_are_spoilt() {
     profile.train.clip = 0.0;
     profile.train.optimizer.kind = fmtui::profile::OptimizerKind::Sgd;
     profile.train.optimizer.learning_rate = 1e3;
-    profile.model.layers.retain(|l| !matches!(l, Layer::BatchNorm2d { .. }));
+    profile
+        .model
+        .layers
+        .retain(|l| !matches!(l, Layer::BatchNorm2d { .. }));
     let dir = tempfile::tempdir().unwrap();
     match run(&profile, dir.path(), false, &mut Script::default()) {
         Err(Error::NotFinite { step, .. }) => assert!(step > 0),
@@ -205,16 +274,30 @@ fn a_diverging_run_fails_before_its_weights_are_spoilt() {
 fn a_resume_with_another_recipe_is_refused() {
     let mut profile = small_cnn();
     let dir = tempfile::tempdir().unwrap();
-    run(&profile, dir.path(), false, &mut Script::with([(2, Command::Stop)])).unwrap();
+    run(
+        &profile,
+        dir.path(),
+        false,
+        &mut Script::with([(2, Command::Stop)]),
+    )
+    .unwrap();
     profile.train.batch_size = 16;
     let error = run(&profile, dir.path(), true, &mut Script::default()).unwrap_err();
-    assert!(error.to_string().contains("is not the one the checkpoint was made with"));
+    assert!(
+        error
+            .to_string()
+            .contains("is not the one the checkpoint was made with")
+    );
 }
 
 /// The weights of a diverging run's last checkpoint stay loadable; the whole-run figures of each learner are repeatable.
 #[test]
 fn every_kind_of_learner_stops_and_resumes() {
-    for (architecture, hidden) in [("mlp", vec![16]), ("mlp-scratch", vec![16]), ("perceptron", vec![])] {
+    for (architecture, hidden) in [
+        ("mlp", vec![16]),
+        ("mlp-scratch", vec![16]),
+        ("perceptron", vec![]),
+    ] {
         let mut profile = Profile::new(architecture);
         profile.model.hidden = hidden;
         profile.data.name = "fashion-mnist-mini".into();
@@ -222,10 +305,19 @@ fn every_kind_of_learner_stops_and_resumes() {
         profile.train.epochs = 2;
         let first = whole(&profile);
         let dir = tempfile::tempdir().unwrap();
-        let stopped = run(&profile, dir.path(), false, &mut Script::with([(12, Command::Stop)])).unwrap();
+        let stopped = run(
+            &profile,
+            dir.path(),
+            false,
+            &mut Script::with([(12, Command::Stop)]),
+        )
+        .unwrap();
         assert!(!stopped.complete);
         let resumed = run(&profile, dir.path(), true, &mut Script::default()).unwrap();
-        assert_eq!(resumed.result.weights_sha256, first.result.weights_sha256, "{architecture}");
+        assert_eq!(
+            resumed.result.weights_sha256, first.result.weights_sha256,
+            "{architecture}"
+        );
         assert!(first.result.test.unwrap().accuracy > 0.5, "{architecture}");
     }
 }

@@ -15,7 +15,7 @@ use crate::{storage, text};
 /// `Input` naming the file whose size or labels do not fit the others, or whose published SHA-256 it does not have.
 pub(super) fn assemble(
     name: &str,
-    source: String,
+    source: &str,
     files: [Idx; 4],
     origins: &[Origin; 4],
 ) -> Result<Dataset> {
@@ -72,7 +72,7 @@ pub(super) fn assemble(
         width,
         train,
         test,
-        source: text::sanitize(&source),
+        source: text::sanitize(source),
         sha256: storage::hex(&hash.finalize()),
     })
 }
@@ -186,20 +186,14 @@ mod tests {
     }
 
     fn message(name: &str, files: [Idx; 4]) -> String {
-        assemble(name, "here".into(), files, &origins())
+        assemble(name, "here", files, &origins())
             .unwrap_err()
             .to_string()
     }
 
     #[test]
     fn classes_come_from_the_labels_where_the_set_is_unknown() {
-        let set = assemble(
-            "mine",
-            "here".into(),
-            tiny(vec![0, 3, 1], vec![2]),
-            &origins(),
-        )
-        .unwrap();
+        let set = assemble("mine", "here", tiny(vec![0, 3, 1], vec![2]), &origins()).unwrap();
         assert_eq!(set.classes, ["0", "1", "2", "3"]);
         assert_eq!(set.len(), 4);
         assert_eq!(set.picture(1), [6, 7, 8, 9, 10, 11]);
@@ -238,7 +232,7 @@ mod tests {
     fn emnist_is_turned_upright_and_letters_count_from_zero() {
         let set = assemble(
             "emnist-letters",
-            "here".into(),
+            "here",
             tiny(vec![1, 26, 2], vec![3]),
             &origins(),
         )

@@ -44,7 +44,7 @@ impl Role {
         }
     }
 
-    /// Every name the file may have, behind a prefix.
+    /// Every name the file may have, behind a prefix; first the one that a download has, so that it replaces others.
     fn names(self) -> impl Iterator<Item = String> {
         let parts: &[&str] = match self {
             Self::TrainImages | Self::TrainLabels => &["train"],
@@ -53,7 +53,7 @@ impl Role {
         let content = if self.rank() == 3 { "images" } else { "labels" };
         parts.iter().flat_map(move |part| {
             ["-", "."].into_iter().flat_map(move |separator| {
-                ["", ".gz"].into_iter().map(move |packed| {
+                [".gz", ""].into_iter().map(move |packed| {
                     format!(
                         "{part}-{content}{separator}idx{}-ubyte{packed}",
                         self.rank()
@@ -176,6 +176,19 @@ mod tests {
             panic!("not found")
         };
         assert!(paths[2].ends_with("emnist-letters-test-images-idx3-ubyte.gz"));
+    }
+
+    #[test]
+    fn a_downloaded_file_comes_before_a_plain_one() {
+        let root = tempfile::tempdir().unwrap();
+        for role in Role::ALL {
+            let name = role.standard_name();
+            touch(root.path(), &[name, &format!("{name}.gz")]);
+        }
+        let Holding::Complete(paths) = find(root.path(), "x") else {
+            panic!("not found")
+        };
+        assert!(paths.iter().all(|path| path.extension().unwrap() == "gz"));
     }
 
     #[test]

@@ -43,12 +43,13 @@ pub fn load() -> Result<Dataset> {
     }
     let files = <[_; 4]>::try_from(files)
         .map_err(|_| Error::compute("unpacking the built-in set", "a file is missing"))?;
-    assemble::assemble(NAME, "built in".into(), files, &origins)
+    assemble::assemble(NAME, "built in", files, &origins)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::statistics::class_counts;
     use crate::storage::sha256;
 
     #[test]
@@ -57,13 +58,8 @@ mod tests {
         assert_eq!((set.train.len(), set.test.len()), (2000, 500));
         assert_eq!((set.height, set.width, set.classes.len()), (28, 28, 10));
         assert_eq!(set.classes[9], "Ankle boot");
-        for class in 0..10 {
-            let count = |labels: &[u8]| labels.iter().filter(|l| **l == class).count();
-            assert_eq!(
-                (count(&set.train.labels), count(&set.test.labels)),
-                (200, 50)
-            );
-        }
+        assert_eq!(class_counts(&set.train, 10), [200; 10]);
+        assert_eq!(class_counts(&set.test, 10), [50; 10]);
         // The first training picture of Fashion-MNIST is an ankle boot.
         assert_eq!((set.label(0), set.label(1)), (9, 0));
         assert_eq!(

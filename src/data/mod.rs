@@ -9,6 +9,7 @@ pub mod known;
 pub mod layout;
 pub mod loader;
 pub mod mini;
+pub mod normalization;
 pub mod resize;
 pub mod source;
 pub mod split;

@@ -11,6 +11,13 @@ struct Tap {
     weight: f32,
 }
 
+/// Working space kept between calls.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    unit: Vec<f32>,
+    wide: Vec<f32>,
+}
+
 /// A resize from one size to another.
 #[derive(Clone, Debug)]
 pub struct Resize {
@@ -36,23 +43,33 @@ impl Resize {
         self.rows.len() * self.columns.len()
     }
 
+    /// Resizes one picture of bytes, as numbers in 0–1.
+    ///
+    /// **Shape** `picture [height, width]`, `out [new_height, new_width]`.
+    pub fn apply_to_bytes(&self, picture: &[u8], out: &mut [f32], scratch: &mut Scratch) {
+        scratch.unit.clear();
+        let unit = picture.iter().map(|byte| f32::from(*byte) / 255.0);
+        scratch.unit.extend(unit);
+        self.apply(&scratch.unit, out, &mut scratch.wide);
+    }
+
     /// Resizes one picture.
     ///
-    /// **Shape** `picture [height, width]`, `out [new_height, new_width]`; `scratch` is working space kept between calls.
-    pub fn apply(&self, picture: &[f32], out: &mut [f32], scratch: &mut Vec<f32>) {
+    /// **Shape** `picture [height, width]`, `out [new_height, new_width]`; `wide` is working space kept between calls.
+    pub fn apply(&self, picture: &[f32], out: &mut [f32], wide: &mut Vec<f32>) {
         let width = self.columns.len();
-        scratch.resize(picture.len() / self.source_width * width, 0.0);
-        for (row, wide) in picture
+        wide.resize(picture.len() / self.source_width * width, 0.0);
+        for (row, out) in picture
             .chunks_exact(self.source_width)
-            .zip(scratch.chunks_exact_mut(width))
+            .zip(wide.chunks_exact_mut(width))
         {
-            for (value, tap) in wide.iter_mut().zip(&self.columns) {
+            for (value, tap) in out.iter_mut().zip(&self.columns) {
                 *value = (1.0 - tap.weight) * row[tap.first] + tap.weight * row[tap.second];
             }
         }
         for (row, tap) in out.chunks_exact_mut(width).zip(&self.rows) {
-            let first = &scratch[tap.first * width..][..width];
-            let second = &scratch[tap.second * width..][..width];
+            let first = &wide[tap.first * width..][..width];
+            let second = &wide[tap.second * width..][..width];
             for ((value, a), b) in row.iter_mut().zip(first).zip(second) {
                 *value = (1.0 - tap.weight) * a + tap.weight * b;
             }
@@ -89,12 +106,8 @@ mod tests {
 
     fn resize(picture: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<f32> {
         let resize = Resize::new(from.0, from.1, to.0, to.1);
-        let unit: Vec<f32> = picture
-            .iter()
-            .map(|byte| f32::from(*byte) / 255.0)
-            .collect();
         let mut out = vec![f32::NAN; resize.area()];
-        resize.apply(&unit, &mut out, &mut Vec::new());
+        resize.apply_to_bytes(picture, &mut out, &mut Scratch::default());
         out
     }
 

@@ -186,7 +186,7 @@ fn load_files(name: &str, place: &str, files: &[PathBuf; 4]) -> Result<Dataset> 
     });
     let read = <[_; 4]>::try_from(read?)
         .map_err(|_| Error::compute("reading the data set", "a file is missing"))?;
-    assemble::assemble(name, place.into(), read, &origins)
+    assemble::assemble(name, place, read, &origins)
 }
 
 /// Whether `name` is the set whose published hashes are known and demanded.

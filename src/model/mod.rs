@@ -2,11 +2,14 @@
 
 pub mod architecture;
 pub mod architectures;
+pub mod mlp_scratch;
 mod naming;
+pub mod network;
 pub mod perceptron;
 pub mod presets;
 pub mod resolve;
 pub mod summary;
 
 pub use architecture::{Architecture, Node, Op, Shape};
+pub use network::{Mode, Network};
 pub use resolve::resolve;

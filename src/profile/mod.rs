@@ -9,6 +9,7 @@ mod record;
 mod validate;
 
 pub use layer::{Activation, Layer};
+pub use parse::parse_table;
 pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status};
 
 use serde::{Deserialize, Serialize};

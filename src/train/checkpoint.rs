@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -95,7 +95,12 @@ pub fn to_safetensors(state: &StateDict, note: &str) -> Result<Vec<u8>> {
         .collect();
     let views = bytes
         .iter()
-        .map(|(name, array, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, array.shape.clone(), bytes)?)))
+        .map(|(name, array, bytes)| {
+            Ok((
+                name.as_str(),
+                TensorView::new(Dtype::F32, array.shape.clone(), bytes)?,
+            ))
+        })
         .collect::<Result<Vec<_>, _>>()
         .map_err(failed)?;
     let metadata = HashMap::from([("fmtui".to_string(), note.to_string())]);
@@ -108,9 +113,14 @@ pub fn to_safetensors(state: &StateDict, note: &str) -> Result<Vec<u8>> {
 /// `Input` naming `source` when the bytes are not a safetensors file of f32 arrays.
 pub fn from_safetensors(bytes: &[u8], source: &Path) -> Result<StateDict> {
     let bad = |problem: String| {
-        Error::input(source.display().to_string(), problem, "use another checkpoint of the run")
+        Error::input(
+            source.display().to_string(),
+            problem,
+            "use another checkpoint of the run",
+        )
     };
-    let file = SafeTensors::deserialize(bytes).map_err(|e| bad(format!("is not a safetensors file ({e})")))?;
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|e| bad(format!("is not a safetensors file ({e})")))?;
     file.iter()
         .map(|(name, view)| {
             if view.dtype() != Dtype::F32 {
@@ -123,7 +133,13 @@ pub fn from_safetensors(bytes: &[u8], source: &Path) -> Result<StateDict> {
                 .iter()
                 .map(|b| f32::from_le_bytes(*b))
                 .collect();
-            Ok((name.to_string(), Array { shape: view.shape().to_vec(), values }))
+            Ok((
+                name.to_string(),
+                Array {
+                    shape: view.shape().to_vec(),
+                    values,
+                },
+            ))
         })
         .collect()
 }
@@ -198,7 +214,10 @@ fn write_generation(partial: &Path, state: &StateDict, progress: &Progress) -> R
     let json = |e: serde_json::Error| Error::compute("packing a checkpoint", e);
     let files = [
         (STATE_FILE, to_safetensors(state, "state")?),
-        (PROGRESS_FILE, serde_json::to_vec_pretty(progress).map_err(json)?),
+        (
+            PROGRESS_FILE,
+            serde_json::to_vec_pretty(progress).map_err(json)?,
+        ),
     ];
     let manifest = Manifest {
         files: files
@@ -211,11 +230,21 @@ fn write_generation(partial: &Path, state: &StateDict, progress: &Progress) -> R
             .collect(),
     };
     let manifest = serde_json::to_vec_pretty(&manifest).map_err(json)?;
-    for (name, bytes) in files.iter().map(|(n, b)| (*n, b)).chain([(MANIFEST_FILE, &manifest)]) {
+    for (name, bytes) in files
+        .iter()
+        .map(|(n, b)| (*n, b))
+        .chain([(MANIFEST_FILE, &manifest)])
+    {
         let path = partial.join(name);
         storage::write_synced(&path, bytes).map_err(|e| Error::io("write", &path, e))?;
     }
     storage::sync_directory(partial).map_err(|e| Error::io("write", partial, e))
+}
+
+/// Whether a run has ever saved its state; what was saved may still be broken.
+#[must_use]
+pub fn exists(directory: &Path) -> bool {
+    !generations(directory).is_empty()
 }
 
 /// The generations of a run, newest first.
@@ -227,7 +256,11 @@ fn generations(directory: &Path) -> Vec<(u64, PathBuf)> {
         .flatten()
         .filter_map(|e| {
             let name = e.file_name().into_string().ok()?;
-            let step = name.strip_prefix("state-")?.trim_end_matches(".old").parse().ok()?;
+            let step = name
+                .strip_prefix("state-")?
+                .trim_end_matches(".old")
+                .parse()
+                .ok()?;
             Some((step, e.path()))
         })
         .collect();
@@ -251,7 +284,13 @@ pub fn load_newest(directory: &Path) -> Result<Loaded> {
     let mut skipped = Vec::new();
     for (_, path) in generations(directory) {
         match read_generation(&path) {
-            Ok((state, progress)) => return Ok(Loaded { state, progress, skipped }),
+            Ok((state, progress)) => {
+                return Ok(Loaded {
+                    state,
+                    progress,
+                    skipped,
+                });
+            }
             Err(error) => skipped.push(error.to_string()),
         }
     }
@@ -273,10 +312,14 @@ fn read_generation(path: &Path) -> Result<(StateDict, Progress)> {
         fs::read(&file).map_err(|e| Error::io("read", file, e))
     };
     let broken = |problem: String| {
-        Error::input(path.display().to_string(), problem, "use another checkpoint of the run")
+        Error::input(
+            path.display().to_string(),
+            problem,
+            "use another checkpoint of the run",
+        )
     };
-    let manifest: Manifest =
-        serde_json::from_slice(&read(MANIFEST_FILE)?).map_err(|e| broken(format!("manifest: {e}")))?;
+    let manifest: Manifest = serde_json::from_slice(&read(MANIFEST_FILE)?)
+        .map_err(|e| broken(format!("manifest: {e}")))?;
     let verified = |name: &str| -> Result<Vec<u8>> {
         let expected = manifest
             .files
@@ -301,8 +344,20 @@ mod tests {
 
     fn state(value: f32) -> StateDict {
         StateDict::from([
-            ("a.weight".into(), Array { shape: vec![2, 2], values: vec![value, 1.5, -2.0, f32::MIN_POSITIVE] }),
-            ("optimizer.m.a.weight".into(), Array { shape: vec![1], values: vec![0.1] }),
+            (
+                "a.weight".into(),
+                Array {
+                    shape: vec![2, 2],
+                    values: vec![value, 1.5, -2.0, f32::MIN_POSITIVE],
+                },
+            ),
+            (
+                "optimizer.m.a.weight".into(),
+                Array {
+                    shape: vec![1],
+                    values: vec![0.1],
+                },
+            ),
         ])
     }
 
@@ -318,11 +373,24 @@ mod tests {
             epoch_seconds: 1.0 / 3.0,
             elapsed_seconds: 1e-9,
             learning_rate_factor: 0.3,
-            best: Some(Best { epoch: 2, accuracy: 0.9, loss: 0.1, file_sha256: "x".into() }),
+            best: Some(Best {
+                epoch: 2,
+                accuracy: 0.9,
+                loss: 0.1,
+                file_sha256: "x".into(),
+            }),
             monitored: Some(0.7),
             stale_epochs: 1,
-            history: vec![EpochRecord { epoch: 1, train_loss: 2.0f64.sqrt(), ..EpochRecord::default() }],
-            interventions: vec![Intervention { step: 5, what: "learning_rate".into(), value: 1e-4 }],
+            history: vec![EpochRecord {
+                epoch: 1,
+                train_loss: 2.0f64.sqrt(),
+                ..EpochRecord::default()
+            }],
+            interventions: vec![Intervention {
+                step: 5,
+                what: "learning_rate".into(),
+                value: 1e-4,
+            }],
             log_length: 99,
             recipe_sha256: "r".into(),
             data_sha256: "d".into(),
@@ -352,7 +420,11 @@ mod tests {
             for cut in (0..bytes.len()).step_by(7) {
                 fs::write(&path, &bytes[..cut]).unwrap();
                 let loaded = load_newest(dir.path()).unwrap();
-                assert_eq!((loaded.progress.step, loaded.skipped.len()), (1, 1), "{file} cut at {cut}");
+                assert_eq!(
+                    (loaded.progress.step, loaded.skipped.len()),
+                    (1, 1),
+                    "{file} cut at {cut}"
+                );
             }
         }
     }
@@ -360,12 +432,21 @@ mod tests {
     #[test]
     fn none_left_says_why() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(load_newest(dir.path()).err().unwrap().to_string().contains("no checkpoint yet"));
+        assert!(
+            load_newest(dir.path())
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("no checkpoint yet")
+        );
     }
 
     #[test]
     fn the_hash_sees_every_bit() {
         assert_eq!(state_sha256(&state(1.0)), state_sha256(&state(1.0)));
-        assert_ne!(state_sha256(&state(1.0)), state_sha256(&state(1.0f32.next_up())));
+        assert_ne!(
+            state_sha256(&state(1.0)),
+            state_sha256(&state(1.0f32.next_up()))
+        );
     }
 }

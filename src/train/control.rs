@@ -56,8 +56,17 @@ impl Control {
     }
 
     /// Applies what is due before the next step; returns when it may be taken. `scheduled_rate` is the schedule's.
-    pub fn between_steps(&mut self, progress: &mut Progress, scheduled_rate: f64, host: &mut dyn Host) -> Flow {
-        while self.scheduled.front().is_some_and(|i| i.step <= progress.step) {
+    pub fn between_steps(
+        &mut self,
+        progress: &mut Progress,
+        scheduled_rate: f64,
+        host: &mut dyn Host,
+    ) -> Flow {
+        while self
+            .scheduled
+            .front()
+            .is_some_and(|i| i.step <= progress.step)
+        {
             let Some(Intervention { what, value, .. }) = self.scheduled.pop_front() else {
                 break;
             };
@@ -65,15 +74,25 @@ impl Control {
                 "learning_rate" => set_learning_rate(value, progress, scheduled_rate, host),
                 "stop" => self.stop_requested = true,
                 other => host.emit(Event::Warning {
-                    message: format!("the profile's intervention `{other}` is unknown and was left out"),
+                    message: format!(
+                        "the profile's intervention `{other}` is unknown and was left out"
+                    ),
                 }),
             }
         }
-        while let Some(command) = self.pending.pop_front().or_else(|| host.next_command(Duration::ZERO)) {
+        while let Some(command) = self
+            .pending
+            .pop_front()
+            .or_else(|| host.next_command(Duration::ZERO))
+        {
             self.obey(command, progress, scheduled_rate, host);
         }
         if self.stop_requested {
-            let stop = Intervention { step: progress.step, what: "stop".into(), value: BETWEEN_STEPS };
+            let stop = Intervention {
+                step: progress.step,
+                what: "stop".into(),
+                value: BETWEEN_STEPS,
+            };
             if progress.interventions.last() != Some(&stop) {
                 progress.interventions.push(stop);
             }
@@ -84,7 +103,11 @@ impl Control {
 
     /// Looks for a stop while pictures are evaluated; everything else waits for the next step.
     pub fn during_evaluation(&mut self, progress: &mut Progress, host: &mut dyn Host) -> Flow {
-        let stop = Intervention { step: progress.step, what: "stop".into(), value: IN_EVALUATION };
+        let stop = Intervention {
+            step: progress.step,
+            what: "stop".into(),
+            value: IN_EVALUATION,
+        };
         if self.scheduled.front() == Some(&stop) {
             self.scheduled.pop_front();
             self.stop_requested = true;
@@ -98,21 +121,35 @@ impl Control {
                 self.pending.push_back(command);
             }
         }
-        if self.stop_requested { Flow::Stop } else { Flow::GoOn }
+        if self.stop_requested {
+            Flow::Stop
+        } else {
+            Flow::GoOn
+        }
     }
 
-    fn obey(&mut self, command: Command, progress: &mut Progress, scheduled_rate: f64, host: &mut dyn Host) {
+    fn obey(
+        &mut self,
+        command: Command,
+        progress: &mut Progress,
+        scheduled_rate: f64,
+        host: &mut dyn Host,
+    ) {
         match command {
             Command::Pause => self.pause(progress, scheduled_rate, host),
             Command::Resume => {}
             Command::SaveCheckpoint => self.save_requested = true,
             Command::Stop => self.stop_requested = true,
-            Command::SetLearningRate { value } => set_learning_rate(value, progress, scheduled_rate, host),
+            Command::SetLearningRate { value } => {
+                set_learning_rate(value, progress, scheduled_rate, host)
+            }
         }
     }
 
     fn pause(&mut self, progress: &mut Progress, scheduled_rate: f64, host: &mut dyn Host) {
-        host.emit(Event::Paused { step: progress.step });
+        host.emit(Event::Paused {
+            step: progress.step,
+        });
         loop {
             match host.next_command(PAUSE_LOOK) {
                 None | Some(Command::Pause) => {}
@@ -130,7 +167,9 @@ impl Control {
                 }
             }
         }
-        host.emit(Event::Resumed { step: progress.step });
+        host.emit(Event::Resumed {
+            step: progress.step,
+        });
     }
 
     /// Does `save`; when the disk is full, pauses and tries again until there is room or somebody stops the run.
@@ -150,7 +189,9 @@ impl Control {
             if self.stop_requested || !is_full(&error) {
                 return Err(error);
             }
-            host.emit(Event::Warning { message: format!("{error}; free some space, the run waits and tries again") });
+            host.emit(Event::Warning {
+                message: format!("{error}; free some space, the run waits and tries again"),
+            });
             host.emit(Event::Paused { step });
             let again = Instant::now() + RETRY;
             while Instant::now() < again {
@@ -174,13 +215,29 @@ fn is_full(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
 }
 
-fn set_learning_rate(value: f64, progress: &mut Progress, scheduled_rate: f64, host: &mut dyn Host) {
+fn set_learning_rate(
+    value: f64,
+    progress: &mut Progress,
+    scheduled_rate: f64,
+    host: &mut dyn Host,
+) {
     if !(value.is_finite() && (1e-12..=1e3).contains(&value)) {
-        host.emit(Event::Warning { message: format!("learning rate {value} is not between 1e-12 and 1e3; kept as it was") });
+        host.emit(Event::Warning {
+            message: format!("learning rate {value} is not between 1e-12 and 1e3; kept as it was"),
+        });
         return;
     }
     let from = scheduled_rate * progress.learning_rate_factor;
     progress.learning_rate_factor = value / scheduled_rate;
-    progress.interventions.push(Intervention { step: progress.step, what: "learning_rate".into(), value });
-    host.emit(Event::Changed { step: progress.step, what: "learning_rate".into(), from, to: value });
+    progress.interventions.push(Intervention {
+        step: progress.step,
+        what: "learning_rate".into(),
+        value,
+    });
+    host.emit(Event::Changed {
+        step: progress.step,
+        what: "learning_rate".into(),
+        from,
+        to: value,
+    });
 }

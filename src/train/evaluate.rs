@@ -1,6 +1,9 @@
 //! Measuring a learner on a part of the data: loss, counts, and what it said about each picture.
 
-#![expect(clippy::cast_possible_truncation, reason = "classes and pictures are far below 2^32")]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "classes and pictures are far below 2^32"
+)]
 
 use crate::data::{Batch, Prepared};
 use crate::error::Result;
@@ -84,7 +87,10 @@ pub fn evaluate(
 
 fn softmax(logits: &[f32]) -> Vec<f64> {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|l| f64::from(l - highest).exp()).collect();
+    let powers: Vec<f64> = logits
+        .iter()
+        .map(|l| f64::from(l - highest).exp())
+        .collect();
     let sum: f64 = powers.iter().sum();
     powers.into_iter().map(|p| p / sum).collect()
 }
@@ -93,7 +99,12 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
 fn picture_loss(criterion: Criterion, logits: &[f32], probabilities: &[f64], label: usize) -> f64 {
     let classes = logits.len() as f64;
     let per_class = |f: fn(f64, bool) -> f64| {
-        logits.iter().enumerate().map(|(k, l)| f(f64::from(*l), k == label)).sum::<f64>() / classes
+        logits
+            .iter()
+            .enumerate()
+            .map(|(k, l)| f(f64::from(*l), k == label))
+            .sum::<f64>()
+            / classes
     };
     match criterion {
         Criterion::CrossEntropy => -probabilities[label].max(f64::MIN_POSITIVE).ln(),
@@ -107,7 +118,9 @@ fn rank(logits: &[f32], probabilities: &[f64], label: usize, index: u32) -> Pred
     let mut top = [0_usize; 3];
     let mut filled = 0;
     for k in 0..logits.len() {
-        let place = (0..filled).find(|p| logits[k] > logits[top[*p]]).unwrap_or(filled);
+        let place = (0..filled)
+            .find(|p| logits[k] > logits[top[*p]])
+            .unwrap_or(filled);
         if place < 3 {
             top.copy_within(place..2, place + 1);
             top[place] = k;

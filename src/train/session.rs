@@ -2,7 +2,10 @@
 //!
 //! Everything that varies comes from (seed, epoch, step), so a resumed run goes on bit for bit.
 
-#![expect(clippy::cast_precision_loss, reason = "counts of steps and pictures are below 2^53")]
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts of steps and pictures are below 2^53"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,7 +58,12 @@ struct SetupRest<'a> {
 
 impl<'a> Session<'a> {
     fn prepare(setup: Setup<'a>, host: &mut dyn Host) -> Result<Self> {
-        let Setup { profile, dataset, directory, resume } = setup;
+        let Setup {
+            profile,
+            dataset,
+            directory,
+            resume,
+        } = setup;
         let classes = dataset.classes.len();
         let data_sha256 = dataset.sha256.clone();
         let data = Prepared::new(Arc::new(dataset), &profile.data)?;
@@ -95,12 +103,19 @@ impl<'a> Session<'a> {
     }
 
     fn steps_per_epoch(&self) -> u64 {
-        self.data.train.len().div_ceil(self.train_settings().batch_size) as u64
+        self.data
+            .train
+            .len()
+            .div_ceil(self.train_settings().batch_size) as u64
     }
 
     /// The part the epoch curve is drawn on: the validation set, or the test set where there is none.
     fn held_out(&self) -> &[u32] {
-        if self.data.validation.is_empty() { &self.data.test } else { &self.data.validation }
+        if self.data.validation.is_empty() {
+            &self.data.test
+        } else {
+            &self.data.validation
+        }
     }
 
     fn curve_is_test(&self) -> bool {
@@ -157,9 +172,16 @@ impl<'a> Session<'a> {
         let mut batch = Batch::default();
         for chunk in order.chunks(train.batch_size).skip(self.progress.batch) {
             let scheduled = |step| {
-                schedule::learning_rate(&train.schedule, train.optimizer.learning_rate, step, total, per_epoch)
+                schedule::learning_rate(
+                    &train.schedule,
+                    train.optimizer.learning_rate,
+                    step,
+                    total,
+                    per_epoch,
+                )
             };
-            let flow = self.control.between_steps(&mut self.progress, scheduled(self.progress.step), host);
+            let rate = scheduled(self.progress.step);
+            let flow = self.control.between_steps(&mut self.progress, rate, host);
             self.obey_save_requests(host)?;
             if flow == Flow::Stop {
                 return Ok(Flow::Stop);
@@ -167,8 +189,11 @@ impl<'a> Session<'a> {
             let begun = Instant::now();
             self.data.batch(chunk, &mut batch);
             let loaded = begun.elapsed().as_secs_f64();
-            let learning_rate = scheduled(self.progress.step) * self.progress.learning_rate_factor;
-            let update = Update { learning_rate, step: self.progress.step };
+            let learning_rate = rate * self.progress.learning_rate_factor;
+            let update = Update {
+                learning_rate,
+                step: self.progress.step,
+            };
             let outcome = self.learner.step(&batch, update)?;
             let seconds = begun.elapsed().as_secs_f64();
             let progress = &mut self.progress;
@@ -192,16 +217,32 @@ impl<'a> Session<'a> {
     fn end_epoch(&mut self, host: &mut dyn Host) -> Result<Flow> {
         let begun = Instant::now();
         let held_out = self.held_out().to_vec();
-        let Some(Evaluation { scores, predictions }) = self.evaluate(&held_out, host)? else {
+        let Some(Evaluation {
+            scores,
+            predictions,
+        }) = self.evaluate(&held_out, host)?
+        else {
             return Ok(Flow::Stop);
         };
         let evaluation_seconds = begun.elapsed().as_secs_f64();
         let record = self.record_epoch(&scores);
         self.judge(&record);
-        self.keep_predictions(predictions::LATEST, record.epoch, self.curve_is_test(), &predictions, host);
+        self.keep_predictions(
+            predictions::LATEST,
+            record.epoch,
+            self.curve_is_test(),
+            &predictions,
+            host,
+        );
         let is_best = self.is_best(&record);
         if is_best {
-            self.keep_predictions(predictions::BEST, record.epoch, self.curve_is_test(), &predictions, host);
+            self.keep_predictions(
+                predictions::BEST,
+                record.epoch,
+                self.curve_is_test(),
+                &predictions,
+                host,
+            );
         }
         let mut end = EpochEnd {
             epoch: record.epoch,
@@ -233,7 +274,10 @@ impl<'a> Session<'a> {
         end.best_epoch = self.progress.best.as_ref().map_or(epoch, |b| b.epoch);
         host.emit(Event::EpochEnd(Box::new(end)));
         let train = self.train_settings();
-        if epoch.is_multiple_of(train.checkpoint_every) || epoch == train.epochs || self.early.is_some() {
+        if epoch.is_multiple_of(train.checkpoint_every)
+            || epoch == train.epochs
+            || self.early.is_some()
+        {
             self.save_state(host)?;
         }
         Ok(Flow::GoOn)
@@ -315,14 +359,29 @@ impl<'a> Session<'a> {
         let Some(record) = self.progress.history.last() else {
             return Ok(());
         };
-        let loss = if self.curve_is_test() { record.train_loss } else { record.held_out_loss };
+        let loss = if self.curve_is_test() {
+            record.train_loss
+        } else {
+            record.held_out_loss
+        };
         let (epoch, accuracy) = (record.epoch, record.held_out_accuracy);
-        let bytes = checkpoint::to_safetensors(&self.learner.weights()?, &format!("best, epoch {epoch}"))?;
+        let bytes =
+            checkpoint::to_safetensors(&self.learner.weights()?, &format!("best, epoch {epoch}"))?;
         let path = self.setup.directory.join(checkpoint::BEST);
         let step = self.progress.step;
-        self.control.retrying(step, host, || storage::commit(&path, &bytes))?;
-        self.progress.best = Some(Best { epoch, accuracy, loss, file_sha256: storage::sha256(&bytes) });
-        host.emit(Event::CheckpointSaved { kind: "best".into(), epoch, step });
+        self.control
+            .retrying(step, host, || storage::commit(&path, &bytes))?;
+        self.progress.best = Some(Best {
+            epoch,
+            accuracy,
+            loss,
+            file_sha256: storage::sha256(&bytes),
+        });
+        host.emit(Event::CheckpointSaved {
+            kind: "best".into(),
+            epoch,
+            step,
+        });
         Ok(())
     }
 
@@ -330,9 +389,15 @@ impl<'a> Session<'a> {
         self.progress.log_length = host.log_length();
         let state = self.learner.state()?;
         let (directory, progress) = (self.setup.directory, &self.progress);
-        self.control.retrying(progress.step, host, || checkpoint::save(directory, &state, progress))?;
+        self.control.retrying(progress.step, host, || {
+            checkpoint::save(directory, &state, progress)
+        })?;
         let (epoch, step) = (progress.epoch, progress.step);
-        host.emit(Event::CheckpointSaved { kind: "last".into(), epoch, step });
+        host.emit(Event::CheckpointSaved {
+            kind: "last".into(),
+            epoch,
+            step,
+        });
         Ok(())
     }
 
@@ -352,9 +417,16 @@ impl<'a> Session<'a> {
         host: &mut dyn Host,
     ) {
         let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
-        let bytes = Predictions { is_test, epoch, items: items.to_vec() }.encode();
+        let bytes = Predictions {
+            is_test,
+            epoch,
+            items: items.to_vec(),
+        }
+        .encode();
         if let Err(error) = storage::commit(&self.setup.directory.join(file), &bytes) {
-            host.emit(Event::Warning { message: format!("the gallery will lack this epoch: {error}") });
+            host.emit(Event::Warning {
+                message: format!("the gallery will lack this epoch: {error}"),
+            });
         }
     }
 
@@ -368,7 +440,10 @@ impl<'a> Session<'a> {
         }
         result.weights_sha256 = checkpoint::state_sha256(&self.learner.weights()?);
         let reason = match (&self.early, complete) {
-            (_, false) => format!("stopped at step {}; `fmtui resume` goes on from here", self.progress.step),
+            (_, false) => format!(
+                "stopped at step {}; `fmtui resume` goes on from here",
+                self.progress.step
+            ),
             (Some(early), true) => early.clone(),
             (None, true) => format!("all {} epochs done", self.progress.epoch),
         };
@@ -382,7 +457,8 @@ impl<'a> Session<'a> {
     }
 
     fn result_so_far(&self) -> ResultRecord {
-        let pictures: f64 = self.progress.step as f64 / self.steps_per_epoch() as f64 * self.data.train.len() as f64;
+        let pictures: f64 = self.progress.step as f64 / self.steps_per_epoch() as f64
+            * self.data.train.len() as f64;
         ResultRecord {
             parameters: self.summary.parameters,
             trained_parameters: self.summary.trained_parameters,
@@ -403,11 +479,18 @@ impl<'a> Session<'a> {
         if !self.curve_is_test() {
             let path = self.setup.directory.join(checkpoint::BEST);
             let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
-            self.learner.set_weights(&checkpoint::from_safetensors(&bytes, &path)?)?;
+            self.learner
+                .set_weights(&checkpoint::from_safetensors(&bytes, &path)?)?;
         }
-        let (train, validation, test) =
-            (self.data.train.clone(), self.data.validation.clone(), self.data.test.clone());
-        for (part, slot) in [(&train, &mut result.train), (&validation, &mut result.validation)] {
+        let (train, validation, test) = (
+            self.data.train.clone(),
+            self.data.validation.clone(),
+            self.data.test.clone(),
+        );
+        for (part, slot) in [
+            (&train, &mut result.train),
+            (&validation, &mut result.validation),
+        ] {
             if part.is_empty() {
                 continue;
             }
@@ -419,8 +502,18 @@ impl<'a> Session<'a> {
         let Some(evaluation) = self.evaluate(&test, host)? else {
             return Ok(false);
         };
-        let epoch = if self.curve_is_test() { self.progress.epoch } else { result.best_epoch };
-        self.keep_predictions(predictions::TEST, epoch, true, &evaluation.predictions, host);
+        let epoch = if self.curve_is_test() {
+            self.progress.epoch
+        } else {
+            result.best_epoch
+        };
+        self.keep_predictions(
+            predictions::TEST,
+            epoch,
+            true,
+            &evaluation.predictions,
+            host,
+        );
         result.test = Some(evaluation.scores);
         result.peak_memory_bytes = peak_memory();
         Ok(true)
@@ -429,7 +522,11 @@ impl<'a> Session<'a> {
 
 /// The architecture of a profile on prepared data.
 fn architecture(profile: &Profile, data: &Prepared, classes: usize) -> Result<Architecture> {
-    let input = Shape::Map { channels: data.channels, height: data.height, width: data.width };
+    let input = Shape::Map {
+        channels: data.channels,
+        height: data.height,
+        width: data.width,
+    };
     model::resolve(&profile.model, input, classes)
 }
 
@@ -463,11 +560,21 @@ fn resume_from(
 ) -> Result<Progress> {
     let loaded = checkpoint::load_newest(directory)?;
     for skipped in loaded.skipped {
-        host.emit(Event::Warning { message: format!("skipped a broken checkpoint: {skipped}") });
+        host.emit(Event::Warning {
+            message: format!("skipped a broken checkpoint: {skipped}"),
+        });
     }
     for (what, then, now) in [
-        ("the profile", &loaded.progress.recipe_sha256, &fresh.recipe_sha256),
-        ("the data set", &loaded.progress.data_sha256, &fresh.data_sha256),
+        (
+            "the profile",
+            &loaded.progress.recipe_sha256,
+            &fresh.recipe_sha256,
+        ),
+        (
+            "the data set",
+            &loaded.progress.data_sha256,
+            &fresh.data_sha256,
+        ),
     ] {
         if then != now {
             return Err(Error::input(

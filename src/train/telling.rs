@@ -59,7 +59,13 @@ impl Telling {
     }
 
     /// The step to tell, if one is due.
-    pub fn due(&mut self, progress: &Progress, epoch: usize, learning_rate: f64, last: bool) -> Option<Step> {
+    pub fn due(
+        &mut self,
+        progress: &Progress,
+        epoch: usize,
+        learning_rate: f64,
+        last: bool,
+    ) -> Option<Step> {
         let silence = self.since.elapsed();
         let due = (self.steps >= self.every && silence >= SHORTEST) || silence >= LONGEST_SILENCE;
         if !(due || last) || self.steps == 0 {
@@ -82,7 +88,10 @@ impl Telling {
                 update: self.parts[2] / seconds,
             },
         };
-        *self = Self { every: self.every, ..Self::new(1) };
+        *self = Self {
+            every: self.every,
+            ..Self::new(1)
+        };
         Some(step)
     }
 }

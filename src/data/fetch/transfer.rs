@@ -54,11 +54,11 @@ pub(super) async fn download(
     limits: &Limits,
     report: &mut dyn FnMut(Step),
 ) -> Result<Vec<u8>, String> {
-    let client = client(address, limits).map_err(|e| in_words(&e))?;
+    let client = client(address, limits).map_err(in_words)?;
     let response = timeout(limits.connect * 2, client.get(address).send())
         .await
         .map_err(|_| "the server does not answer".to_string())?
-        .map_err(|e| in_words(&e))?;
+        .map_err(in_words)?;
     if response.status() != reqwest::StatusCode::OK {
         return Err(format!("the server answers {}", response.status()));
     }
@@ -96,7 +96,7 @@ async fn body(
             .map_err(|_| format!("stalled after {length} bytes"))?;
         let Some(chunk) = chunk else { break };
         let chunk =
-            chunk.map_err(|e| format!("broke off after {length} bytes ({})", in_words(&e)))?;
+            chunk.map_err(|e| format!("broke off after {length} bytes ({})", in_words(e)))?;
         if length + chunk.len() as u64 > most {
             return Err(format!("is larger than the {most} bytes it may have"));
         }
@@ -136,10 +136,11 @@ fn client(address: &str, limits: &Limits) -> reqwest::Result<Client> {
     client
 }
 
-/// The error and its causes in one line.
-fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+/// The error and its causes in one line, without the address, which the caller names.
+fn in_words(error: reqwest::Error) -> String {
+    let error = error.without_url();
     let mut words = error.to_string();
-    let mut cause = error.source();
+    let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {
         let text = inner.to_string();
         if !words.contains(&text) {

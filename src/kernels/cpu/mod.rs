@@ -6,8 +6,18 @@
 
 pub mod conv;
 pub mod elementwise;
+mod gemm;
+mod isa;
+mod layout;
 pub mod linear;
 pub mod loss;
 pub mod norm;
 pub mod optimizer;
 pub mod pool;
+mod reduce;
+mod scratch;
+mod simd;
+#[cfg(test)]
+mod testing;
+
+pub use isa::{Isa, isa};

@@ -13,10 +13,22 @@ use crate::profile::Profile;
 ///
 /// # Errors
 /// What building it says.
-pub fn build(profile: &Profile, architecture: &Architecture, classes: usize) -> Result<Box<dyn Learner>> {
+pub fn build(
+    profile: &Profile,
+    architecture: &Architecture,
+    classes: usize,
+) -> Result<Box<dyn Learner>> {
     Ok(match profile.model.architecture.as_str() {
-        "perceptron" => Box::new(perceptron::PerceptronLearner::new(profile, architecture, classes)?),
-        "mlp-scratch" => Box::new(scratch::ScratchLearner::new(profile, architecture, classes)?),
+        "perceptron" => Box::new(perceptron::PerceptronLearner::new(
+            profile,
+            architecture,
+            classes,
+        )?),
+        "mlp-scratch" => Box::new(scratch::ScratchLearner::new(
+            profile,
+            architecture,
+            classes,
+        )?),
         _ => Box::new(graph::GraphLearner::new(profile, architecture, classes)?),
     })
 }

@@ -4,6 +4,8 @@ pub mod confusion;
 pub mod data;
 pub mod metrics;
 pub mod model;
+pub mod runs;
+pub mod train;
 
 mod mistakes;
 mod timeline;

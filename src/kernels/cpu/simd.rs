@@ -1,0 +1,227 @@
+//! Vectors of f32 for the register tiles of the matrix product; one implementation an instruction set.
+//!
+//! Every method must be inlined into a function compiled for the instruction set, hence `inline(always)` throughout.
+
+#![expect(
+    clippy::inline_always,
+    reason = "vector code must be inlined into the function that enables its features"
+)]
+
+/// A vector register.
+///
+/// # Safety of its methods
+/// The processor must have the instruction set; pointers must be readable or writable for `LANES` numbers, or for as
+/// many as the mask was made for.
+pub(super) trait Simd: Copy {
+    /// Numbers in a vector.
+    const LANES: usize;
+    /// Rows of a register tile that is two vectors wide.
+    const ROWS: usize;
+    /// Selects the first lanes.
+    type Mask: Copy;
+
+    /// Selects the first `lanes` ≤ `LANES`.
+    unsafe fn mask(lanes: usize) -> Self::Mask;
+    unsafe fn zero() -> Self;
+    unsafe fn splat(value: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    /// Zeros outside the mask, which is not read.
+    unsafe fn load_masked(from: *const f32, mask: Self::Mask) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    /// Leaves alone what is outside the mask.
+    unsafe fn store_masked(self, to: *mut f32, mask: Self::Mask);
+    /// self·b + c.
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+    unsafe fn add(self, other: Self) -> Self;
+}
+
+/// Four numbers for targets without an implementation of their own; the compiler maps them to what it has.
+#[derive(Clone, Copy)]
+#[repr(align(16))]
+pub(super) struct Portable([f32; 4]);
+
+impl Simd for Portable {
+    const LANES: usize = 4;
+    const ROWS: usize = 6;
+    type Mask = usize;
+
+    #[inline(always)]
+    unsafe fn mask(lanes: usize) -> usize {
+        lanes
+    }
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        Self([0.0; 4])
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; 4])
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller vouches for four readable numbers.
+        Self(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn load_masked(from: *const f32, mask: usize) -> Self {
+        let mut lanes = [0.0; 4];
+        for (i, lane) in lanes.iter_mut().enumerate().take(mask) {
+            // SAFETY: the caller vouches for `mask` readable numbers.
+            *lane = unsafe { *from.add(i) };
+        }
+        Self(lanes)
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller vouches for four writable numbers.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_masked(self, to: *mut f32, mask: usize) {
+        for (i, lane) in self.0.iter().enumerate().take(mask) {
+            // SAFETY: the caller vouches for `mask` writable numbers.
+            unsafe { *to.add(i) = *lane };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        const FMA: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+        Self(std::array::from_fn(|i| {
+            super::isa::mul_add::<FMA>(self.0[i], b.0[i], c.0[i])
+        }))
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Simd;
+    use std::arch::x86_64::{
+        __m256, __m256i, __m512, __mmask16, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+        _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_set1_ps,
+        _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+        _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
+        _mm512_storeu_ps,
+    };
+
+    /// Implements the methods that are one instruction each.
+    macro_rules! instructions {
+        ($zero:ident, $splat:ident, $load:ident, $store:ident, $mul_add:ident, $add:ident) => {
+            #[inline(always)]
+            unsafe fn zero() -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $zero() }
+            }
+
+            #[inline(always)]
+            unsafe fn splat(value: f32) -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $splat(value) }
+            }
+
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> Self {
+                // SAFETY: the caller vouches for instruction set and pointer.
+                unsafe { $load(from) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, to: *mut f32) {
+                // SAFETY: the caller vouches for instruction set and pointer.
+                unsafe { $store(to, self) }
+            }
+
+            #[inline(always)]
+            unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $mul_add(self, b, c) }
+            }
+
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $add(self, other) }
+            }
+        };
+    }
+
+    impl Simd for __m512 {
+        const LANES: usize = 16;
+        const ROWS: usize = 14;
+        type Mask = __mmask16;
+
+        #[inline(always)]
+        #[expect(clippy::cast_possible_truncation, reason = "16 lanes, 16 bits")]
+        unsafe fn mask(lanes: usize) -> __mmask16 {
+            ((1u32 << lanes) - 1) as u16
+        }
+
+        instructions!(
+            _mm512_setzero_ps,
+            _mm512_set1_ps,
+            _mm512_loadu_ps,
+            _mm512_storeu_ps,
+            _mm512_fmadd_ps,
+            _mm512_add_ps
+        );
+
+        #[inline(always)]
+        unsafe fn load_masked(from: *const f32, mask: __mmask16) -> Self {
+            // SAFETY: the caller vouches for instruction set and pointer.
+            unsafe { _mm512_maskz_loadu_ps(mask, from) }
+        }
+
+        #[inline(always)]
+        unsafe fn store_masked(self, to: *mut f32, mask: __mmask16) {
+            // SAFETY: the caller vouches for instruction set and pointer.
+            unsafe { _mm512_mask_storeu_ps(to, mask, self) }
+        }
+    }
+
+    /// Eight set and eight clear lanes: a mask of n starts 8 − n in.
+    static WINDOW: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    impl Simd for __m256 {
+        const LANES: usize = 8;
+        const ROWS: usize = 6;
+        type Mask = __m256i;
+
+        #[inline(always)]
+        unsafe fn mask(lanes: usize) -> __m256i {
+            // SAFETY: lanes ≤ 8, so eight numbers from 8 − lanes on lie inside the window.
+            unsafe { _mm256_loadu_si256(WINDOW.as_ptr().add(8 - lanes).cast()) }
+        }
+
+        instructions!(
+            _mm256_setzero_ps,
+            _mm256_set1_ps,
+            _mm256_loadu_ps,
+            _mm256_storeu_ps,
+            _mm256_fmadd_ps,
+            _mm256_add_ps
+        );
+
+        #[inline(always)]
+        unsafe fn load_masked(from: *const f32, mask: __m256i) -> Self {
+            // SAFETY: the caller vouches for instruction set and pointer.
+            unsafe { _mm256_maskload_ps(from, mask) }
+        }
+
+        #[inline(always)]
+        unsafe fn store_masked(self, to: *mut f32, mask: __m256i) {
+            // SAFETY: the caller vouches for instruction set and pointer.
+            unsafe { _mm256_maskstore_ps(to, mask, self) }
+        }
+    }
+}
