@@ -50,15 +50,15 @@ impl Figure {
     fn gap(&self) -> String {
         match (self.train, self.test.or(self.validation)) {
             (Some(train), Some(held_out)) if self.is_share => {
-                signed(format!("{:+.1}", (train - held_out) * 100.0))
+                signed(&format!("{:+.1}", (train - held_out) * 100.0))
             }
-            (Some(train), Some(held_out)) => signed(format!("{:+.4}", held_out - train)),
+            (Some(train), Some(held_out)) => signed(&format!("{:+.4}", held_out - train)),
             _ => "–".into(),
         }
     }
 }
 
-fn signed(number: String) -> String {
+fn signed(number: &str) -> String {
     number.replace('-', "−")
 }
 
@@ -184,7 +184,7 @@ pub fn draw_classes(
     for (y, class) in (1..).zip(order) {
         let [train, validation, test] = parts.map(|p| f1(p, *class));
         let gap = train.zip(test.or(validation)).map(|(a, b)| a - b);
-        let gap = gap.map_or_else(|| "–".into(), |g| signed(format!("{g:+.3}")));
+        let gap = gap.map_or_else(|| "–".into(), |g| signed(&format!("{g:+.3}")));
         canvas.put(
             1,
             y,

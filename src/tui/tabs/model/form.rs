@@ -107,12 +107,7 @@ impl Form {
                 .saturating_sub(chars(&value).saturating_add(3));
             let start = (NAME + 1).min(long).max(least);
             let room = usize::from(self.column_width.saturating_sub(start + 1));
-            canvas.put_in(
-                x,
-                y,
-                NAME + 1,
-                Line::styled(fit::left(&name, usize::from(NAME + 1)), name_style),
-            );
+            canvas.put_in(x, y, NAME + 1, Line::styled(name, name_style));
             let style = if !applies {
                 theme.dim()
             } else if changed {

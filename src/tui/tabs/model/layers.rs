@@ -110,29 +110,25 @@ pub fn draw(
         );
         y += 1;
     }
+    let shown = rows.min(summary.rows.len());
+    canvas.put(0, y, totals(summary, profile, shown, theme));
+    y + 1
+}
+
+fn totals(summary: &Summary, profile: &Profile, shown: usize, theme: &Theme) -> Line<'static> {
     let memory = summary.memory_bytes(profile.train.batch_size, optimizer_slots(profile));
-    let hidden = summary.rows.len().saturating_sub(rows);
-    let more = if hidden > 0 {
-        format!(
-            "  ({} of {} rows)",
-            rows.min(summary.rows.len()),
-            summary.rows.len()
-        )
+    let more = if shown < summary.rows.len() {
+        format!("  ({} of {} rows)", shown, summary.rows.len())
     } else {
         String::new()
     };
-    canvas.put(
-        0,
-        y,
-        Line::from(vec![
-            Span::styled(text::grouped(summary.parameters), theme.title()),
-            Span::styled(" weights · ", theme.dim()),
-            Span::styled(text::short_count(summary.multiply_adds), theme.title()),
-            Span::styled(" mult-adds · ~", theme.dim()),
-            Span::styled(text::bytes(memory), theme.title()),
-            Span::styled(" to train", theme.dim()),
-            Span::styled(more, theme.dim()),
-        ]),
-    );
-    y + 1
+    Line::from(vec![
+        Span::styled(text::grouped(summary.parameters), theme.title()),
+        Span::styled(" weights · ", theme.dim()),
+        Span::styled(text::short_count(summary.multiply_adds), theme.title()),
+        Span::styled(" mult-adds · ~", theme.dim()),
+        Span::styled(text::bytes(memory), theme.title()),
+        Span::styled(" to train", theme.dim()),
+        Span::styled(more, theme.dim()),
+    ])
 }
