@@ -115,3 +115,54 @@ pub enum Op {
         activation: Activation,
     },
 }
+
+impl Op {
+    /// Trained numbers: weights, biases, and a batch norm's factor and offset. Saturates instead of overflowing.
+    #[must_use]
+    pub fn parameters(&self) -> u64 {
+        let product = |sizes: &[usize]| sizes.iter().fold(1u64, |p, s| p.saturating_mul(*s as u64));
+        match self {
+            Self::Conv2d {
+                in_channels,
+                out_channels,
+                kernel_size: k,
+                bias,
+                ..
+            } => product(&[*out_channels, *in_channels, *k, *k]).saturating_add(if *bias {
+                *out_channels as u64
+            } else {
+                0
+            }),
+            Self::Linear {
+                in_features,
+                out_features,
+                bias,
+            } => product(&[*out_features, *in_features]).saturating_add(if *bias {
+                *out_features as u64
+            } else {
+                0
+            }),
+            Self::BatchNorm { features } => product(&[2, *features]),
+            Self::Residual { body, shortcut, .. } => body
+                .iter()
+                .chain(shortcut)
+                .fold(0, |sum, node| sum.saturating_add(node.op.parameters())),
+            Self::MaxPool2d { .. }
+            | Self::AvgPool2d { .. }
+            | Self::GlobalAvgPool
+            | Self::Dropout { .. }
+            | Self::Flatten
+            | Self::Activation(_) => 0,
+        }
+    }
+}
+
+impl Architecture {
+    /// Trained numbers of all layers.
+    #[must_use]
+    pub fn parameters(&self) -> u64 {
+        self.nodes
+            .iter()
+            .fold(0, |sum, node| sum.saturating_add(node.op.parameters()))
+    }
+}

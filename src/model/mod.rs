@@ -1,5 +1,15 @@
 //! Architectures: from a profile's `[model]` to a list of layers with known shapes, and from there to a network.
 
 pub mod architecture;
+pub mod architectures;
+pub mod mlp_scratch;
+mod naming;
+pub mod network;
+pub mod perceptron;
+pub mod presets;
+pub mod resolve;
+pub mod summary;
 
 pub use architecture::{Architecture, Node, Op, Shape};
+pub use network::{Mode, Network};
+pub use resolve::resolve;

@@ -1,1 +1,37 @@
-//! nn
+//! The pieces networks are made of: layers with their own forward and backward, losses, named parameters, initialisation, devices.
+//!
+//! On the CPU the layers run `kernels::cpu` as Candle custom operations; on other devices they are composed of Candle's
+//! operations ([`composed`]). Knows no architecture, no profile beyond its enums, and no training loop.
+
+pub mod activation;
+pub mod composed;
+pub mod conv;
+pub mod device;
+pub mod dropout;
+pub mod init;
+pub mod linear;
+pub mod loss;
+pub mod norm;
+pub mod parameters;
+pub mod pool;
+mod slices;
+pub mod state;
+pub mod tape;
+
+pub use parameters::Parameters;
+pub use state::{Array, StateDict};
+pub use tape::Tape;
+
+use crate::error::{Error, Result};
+
+/// Turns Candle's failures into the core's.
+pub(crate) trait During<T> {
+    /// Names what was being done.
+    fn during(self, doing: &str) -> Result<T>;
+}
+
+impl<T> During<T> for candle_core::Result<T> {
+    fn during(self, doing: &str) -> Result<T> {
+        self.map_err(|e| Error::compute(doing, e))
+    }
+}

@@ -1,19 +1,8 @@
 //! What the loop needs of something that learns: take a step on a batch, predict, and lay its state open.
 
-use std::collections::BTreeMap;
-
 use crate::data::Batch;
 use crate::error::Result;
-
-/// An array of state, whatever device it came from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Array {
-    pub shape: Vec<usize>,
-    pub values: Vec<f32>,
-}
-
-/// Named arrays in name order.
-pub type StateDict = BTreeMap<String, Array>;
+use crate::state::StateDict;
 
 /// What varies from step to step.
 #[derive(Clone, Copy, Debug)]

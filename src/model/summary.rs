@@ -1,0 +1,279 @@
+//! What an architecture costs: parameters and multiply-adds layer by layer, and an estimate of the memory to train it.
+//!
+//! Computed from shapes alone; nothing is measured and nothing is allocated.
+
+use super::{Architecture, Node, Op, Shape};
+
+/// The table of a network's layers with its totals.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    pub rows: Vec<Row>,
+    pub parameters: u64,
+    /// Those that training changes.
+    pub trained_parameters: u64,
+    /// Of one picture, forward. Counted as usual: convolutions and linear layers, without their biases.
+    pub multiply_adds: u64,
+    /// Numbers per picture that training keeps for the backward pass: the input and every layer's output.
+    pub activation_floats: u64,
+    /// Running means and variances of batch norm.
+    pub statistics: u64,
+}
+
+/// One line of the table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// As the layer's parameters are named.
+    pub name: String,
+    /// Such as `conv 3×3 p1 · relu`: stride as `s2` and padding as `p1` where they are not 1 and 0, then the layer's activation.
+    pub kind: String,
+    pub output: Shape,
+    pub parameters: u64,
+    pub multiply_adds: u64,
+    /// 0 for the network's own layers, 1 for those inside a residual block, whose row above holds their sum.
+    pub depth: usize,
+}
+
+/// The table of `architecture`. A layer's own activation shares its row.
+#[must_use]
+pub fn summarise(architecture: &Architecture) -> Summary {
+    let mut rows = Vec::new();
+    let mut tally = Tally {
+        activations: architecture.input.elements() as u64,
+        statistics: 0,
+    };
+    tabulate(&architecture.nodes, 0, &mut rows, &mut tally);
+    let total = |of: fn(&Row) -> u64| rows.iter().filter(|row| row.depth == 0).map(of).sum();
+    let parameters = total(|row| row.parameters);
+    Summary {
+        parameters,
+        trained_parameters: parameters,
+        multiply_adds: total(|row| row.multiply_adds),
+        activation_floats: tally.activations,
+        statistics: tally.statistics,
+        rows,
+    }
+}
+
+impl Summary {
+    /// About how much memory training takes with `batch` pictures a step and an optimizer that keeps `optimizer_slots`
+    /// numbers per parameter (SGD 0, with momentum 1, Adam 2; one more for averaged weights).
+    ///
+    /// **Units** bytes of f32: weights, gradients and slots, running statistics, and each activation with its gradient.
+    /// Work space of the kernels and the data set come on top.
+    #[must_use]
+    pub fn memory_bytes(&self, batch: usize, optimizer_slots: usize) -> u64 {
+        let per_parameter = (2 + optimizer_slots) as u64;
+        let weights = self.parameters.saturating_mul(per_parameter);
+        let activations = self
+            .activation_floats
+            .saturating_mul(2)
+            .saturating_mul(batch as u64);
+        weights
+            .saturating_add(activations)
+            .saturating_add(self.statistics)
+            .saturating_mul(4)
+    }
+}
+
+struct Tally {
+    activations: u64,
+    statistics: u64,
+}
+
+fn tabulate(nodes: &[Node], depth: usize, rows: &mut Vec<Row>, tally: &mut Tally) {
+    let mut layer: Option<&Node> = None;
+    for node in nodes {
+        // A flattened map is the same numbers again.
+        if node.op != Op::Flatten {
+            tally.activations += node.output.elements() as u64;
+        }
+        if let (Op::Activation(function), Some(layer), Some(row)) =
+            (&node.op, layer, rows.last_mut())
+            && node.name == format!("{}.{}", layer.name, function.name())
+        {
+            row.kind = format!("{} · {}", row.kind, function.name());
+            continue;
+        }
+        layer = Some(node);
+        if let Op::BatchNorm { features } = node.op {
+            tally.statistics += 2 * features as u64;
+        }
+        rows.push(Row {
+            name: node.name.clone(),
+            kind: kind(&node.op),
+            output: node.output,
+            parameters: node.op.parameters(),
+            multiply_adds: multiply_adds(node),
+            depth,
+        });
+        if let Op::Residual { body, shortcut, .. } = &node.op {
+            tabulate(body, depth + 1, rows, tally);
+            tabulate(shortcut, depth + 1, rows, tally);
+        }
+    }
+}
+
+fn multiply_adds(node: &Node) -> u64 {
+    match &node.op {
+        Op::Conv2d {
+            in_channels,
+            kernel_size,
+            ..
+        } => {
+            let per_output = (*in_channels as u64)
+                .saturating_mul(*kernel_size as u64)
+                .saturating_mul(*kernel_size as u64);
+            per_output.saturating_mul(node.output.elements() as u64)
+        }
+        Op::Linear {
+            in_features,
+            out_features,
+            ..
+        } => (*in_features as u64).saturating_mul(*out_features as u64),
+        Op::Residual { body, shortcut, .. } => body
+            .iter()
+            .chain(shortcut)
+            .map(multiply_adds)
+            .fold(0, u64::saturating_add),
+        Op::MaxPool2d { .. }
+        | Op::AvgPool2d { .. }
+        | Op::GlobalAvgPool
+        | Op::BatchNorm { .. }
+        | Op::Dropout { .. }
+        | Op::Flatten
+        | Op::Activation(_) => 0,
+    }
+}
+
+fn kind(op: &Op) -> String {
+    match op {
+        Op::Conv2d {
+            kernel_size,
+            stride,
+            padding,
+            ..
+        } => window("conv", *kernel_size, *stride, 1, *padding),
+        Op::MaxPool2d {
+            kernel_size,
+            stride,
+            padding,
+        } => window("max pool", *kernel_size, *stride, *kernel_size, *padding),
+        Op::AvgPool2d {
+            kernel_size,
+            stride,
+            padding,
+        } => window("avg pool", *kernel_size, *stride, *kernel_size, *padding),
+        Op::GlobalAvgPool => "global avg pool".into(),
+        Op::BatchNorm { .. } => "batch norm".into(),
+        Op::Linear { .. } => "linear".into(),
+        Op::Dropout { p } => format!("dropout {p}"),
+        Op::Flatten => "flatten".into(),
+        Op::Activation(function) => function.name().into(),
+        Op::Residual { activation, .. } if activation.is_none() => "residual".into(),
+        Op::Residual { activation, .. } => format!("residual · {}", activation.name()),
+    }
+}
+
+fn window(
+    what: &str,
+    kernel_size: usize,
+    stride: usize,
+    usual_stride: usize,
+    padding: usize,
+) -> String {
+    let stride = if stride == usual_stride {
+        String::new()
+    } else {
+        format!(" s{stride}")
+    };
+    let padding = if padding == 0 {
+        String::new()
+    } else {
+        format!(" p{padding}")
+    };
+    format!("{what} {kernel_size}×{kernel_size}{stride}{padding}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::resolve;
+    use crate::profile::Profile;
+
+    fn summary(architecture: &str, channels: usize, side: usize) -> Summary {
+        let input = Shape::Map {
+            channels,
+            height: side,
+            width: side,
+        };
+        let model = Profile::new(architecture).model;
+        summarise(&resolve(&model, input, 10).unwrap())
+    }
+
+    /// By hand: 8·32²·9 + 25·12²·8·25 + 84·9²·25·16 + 1344·120 + 120·84 + 84·10.
+    #[test]
+    fn lenet5_is_counted_layer_by_layer() {
+        let lenet = summary("lenet5", 1, 32);
+        assert_eq!(
+            lenet.multiply_adds,
+            73_728 + 720_000 + 2_721_600 + 161_280 + 10_080 + 840
+        );
+        assert_eq!(lenet.parameters, 211_203);
+        let kinds: Vec<&str> = lenet.rows.iter().map(|row| row.kind.as_str()).collect();
+        assert_eq!(
+            kinds,
+            [
+                "conv 3×3 p1 · tanh",
+                "max pool 2×2",
+                "conv 5×5 · tanh",
+                "conv 4×4 · tanh",
+                "max pool 2×2",
+                "flatten",
+                "linear · tanh",
+                "linear · tanh",
+                "linear"
+            ]
+        );
+        // Input, each layer and each tanh; the flattened map is counted once.
+        let floats = 1024 + 2 * 8192 + 2048 + 2 * 3600 + 2 * 6804 + 1344 + 2 * 120 + 2 * 84 + 10;
+        assert_eq!(lenet.activation_floats, floats);
+        assert_eq!(
+            lenet.memory_bytes(64, 2),
+            4 * (211_203 * 4 + 64 * 2 * floats)
+        );
+    }
+
+    /// ```python
+    /// m = torchvision.models.resnet18(num_classes=10).eval(); total = 0
+    /// def count(mod, i, o):
+    ///     global total
+    ///     if isinstance(mod, nn.Conv2d): total += o[0].numel() * mod.in_channels * mod.kernel_size[0] ** 2
+    ///     if isinstance(mod, nn.Linear): total += mod.in_features * mod.out_features
+    /// for mod in m.modules(): mod.register_forward_hook(count)
+    /// m(torch.zeros(1, 3, 224, 224)); print(total)
+    /// print(sum(b.numel() for n, b in m.named_buffers() if "running" in n))
+    /// ```
+    #[test]
+    fn resnet18_costs_what_is_published() {
+        let resnet = summary("resnet18", 3, 224);
+        assert_eq!(resnet.multiply_adds, 1_813_566_464);
+        assert_eq!(resnet.parameters, 11_181_642);
+        assert_eq!(resnet.statistics, 9_600);
+        let block = resnet.rows.iter().position(|r| r.name == "layer2.0");
+        let block = block.unwrap();
+        let inside: Vec<&Row> = resnet.rows[block + 1..]
+            .iter()
+            .take_while(|r| r.depth == 1)
+            .collect();
+        assert_eq!(inside.len(), 6);
+        assert_eq!(inside[1].kind, "batch norm · relu");
+        assert_eq!(
+            resnet.rows[block].parameters,
+            inside.iter().map(|r| r.parameters).sum::<u64>()
+        );
+        assert_eq!(
+            resnet.rows[block].multiply_adds,
+            inside.iter().map(|r| r.multiply_adds).sum::<u64>()
+        );
+    }
+}

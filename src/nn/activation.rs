@@ -1,0 +1,49 @@
+//! Activations as PyTorch defines them; ReLU's slope at 0 is 0.
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use super::{Tape, composed, slices};
+use crate::kernels::cpu::elementwise;
+use crate::profile::Activation;
+
+/// Applies `activation` to every number.
+///
+/// # Errors
+/// When the device fails.
+pub fn activate(tape: &Tape, x: &Tensor, activation: Activation) -> Result<Tensor> {
+    if activation.is_none() {
+        return Ok(x.clone());
+    }
+    if !x.device().is_cpu() {
+        return composed::activate(x, activation);
+    }
+    tape.op1(x, Activate(activation))
+}
+
+struct Activate(Activation);
+
+impl CustomOp1 for Activate {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = slices::of(x, layout)?;
+        let mut y = vec![0.0; x.len()];
+        elementwise::forward(self.0, x, &mut y);
+        Ok(slices::output(y, layout.shape()))
+    }
+
+    fn bwd(&self, x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let dy = dy.contiguous()?;
+        let mut dx = vec![0.0; x.elem_count()];
+        elementwise::backward(
+            self.0,
+            &*slices::read(x)?,
+            &*slices::read(y)?,
+            &*slices::read(&dy)?,
+            &mut dx,
+        );
+        slices::tensor(dx, x.shape()).map(Some)
+    }
+}
