@@ -1,5 +1,10 @@
 //! The screens: one app, a tab each, drawn from data sets, profiles and the event log. Never trains and never names `train`.
 
+#![expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "a theme is handed down by reference, whatever its size"
+)]
+
 pub mod action;
 pub mod app;
 pub mod config;

@@ -373,7 +373,9 @@ fn add_image(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, assert_thread_invariant, for_each_isa, numbers};
+    use super::super::testing::{
+        assert_close, assert_thread_invariant, for_each_isa, numbers, rate_per_core,
+    };
     use super::*;
     use crate::kernels::reference;
 
@@ -514,26 +516,15 @@ mod tests {
             let (mut y, mut dx) = (dy.clone(), x.clone());
             let (mut dw, mut db) = (w.clone(), b.clone());
             let work = 2.0 * s.multiply_adds() as f64;
-            let forward_rate = best(work, || forward(&s, &x, &w, Some(&b), &mut y));
-            let input_rate = best(work, || backward_input(&s, &dy, &w, &mut dx));
-            let weight_rate = best(work, || {
+            let forward_rate = rate_per_core(work, || forward(&s, &x, &w, Some(&b), &mut y));
+            let input_rate = rate_per_core(work, || backward_input(&s, &dy, &w, &mut dx));
+            let weight_rate = rate_per_core(work, || {
                 backward_weights(&s, &x, &dy, &mut dw, Some(&mut db));
             });
             eprintln!(
-                "{name:16} {forward_rate:6.0} forward {input_rate:6.0} input {weight_rate:6.0} weights GFLOP/s, {:.2} ms in all",
+                "{name:16} {forward_rate:6.0} forward {input_rate:6.0} input {weight_rate:6.0} weights GFLOP/s a core, {:.2} ms of one core",
                 work * 1e-6 * (1.0 / forward_rate + 1.0 / input_rate + 1.0 / weight_rate)
             );
         }
-    }
-
-    /// GFLOP/s of the fastest of some calls.
-    fn best(work: f64, mut call: impl FnMut()) -> f64 {
-        (0..20)
-            .map(|_| {
-                let start = std::time::Instant::now();
-                call();
-                work / start.elapsed().as_secs_f64() * 1e-9
-            })
-            .fold(0.0, f64::max)
     }
 }

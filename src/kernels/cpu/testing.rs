@@ -45,3 +45,35 @@ pub(super) fn assert_thread_invariant(work: impl Fn() -> Vec<f32> + Sync) {
         assert!(run(threads) == one, "{threads} threads differ from one");
     }
 }
+
+/// Rate of the fastest of some runs of calls, in 10⁹ a second of one core's time, for `work` in units a call.
+pub(super) fn rate_per_core(work: f64, mut call: impl FnMut() + Send) -> f64 {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    pool.install(|| {
+        let mut run = || {
+            let (start, mut calls) = (core_seconds(), 0.0);
+            loop {
+                call();
+                calls += 1.0;
+                let seconds = core_seconds() - start;
+                if seconds > 0.05 {
+                    return calls * work / seconds * 1e-9;
+                }
+            }
+        };
+        (0..5).map(|_| run()).fold(0.0, f64::max)
+    })
+}
+
+/// Time this thread has run: what other programs take doesn't count where the system tells.
+fn core_seconds() -> f64 {
+    static START: std::sync::LazyLock<std::time::Instant> =
+        std::sync::LazyLock::new(std::time::Instant::now);
+    std::fs::read_to_string("/proc/thread-self/schedstat")
+        .ok()
+        .and_then(|text| text.split(' ').next()?.parse::<f64>().ok())
+        .map_or_else(|| START.elapsed().as_secs_f64(), |ns| ns * 1e-9)
+}

@@ -193,6 +193,23 @@ pub fn theme() -> Theme {
     Theme::new(Palette::Dark, ColorDepth::TrueColor, false)
 }
 
+/// What else a terminal may be.
+pub fn other_themes() -> [(&'static str, Theme); 5] {
+    [
+        (
+            "light",
+            Theme::new(Palette::Light, ColorDepth::TrueColor, false),
+        ),
+        (
+            "blind",
+            Theme::new(Palette::ColorBlind, ColorDepth::TrueColor, false),
+        ),
+        ("256", Theme::new(Palette::Dark, ColorDepth::Ansi256, false)),
+        ("16", Theme::new(Palette::Dark, ColorDepth::Ansi16, false)),
+        ("ascii", Theme::new(Palette::Mono, ColorDepth::Mono, true)),
+    ]
+}
+
 /// The tab's content in a terminal of this size: one header and one footer line belong to the app.
 pub fn draw(tab: &mut impl Tab, width: u16, height: u16, theme: &Theme) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
