@@ -26,7 +26,7 @@ pub fn find(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Pr
 fn read(workspace: &Workspace, what: &str) -> Result<(String, String)> {
     let shown = text::sanitize(what);
     let path = Path::new(what);
-    if path.is_file() || what.contains('/') || what.ends_with(".toml") {
+    if path.is_file() || what.contains('/') || path.extension().is_some_and(|e| e == "toml") {
         return Ok((read_file(path)?, shown));
     }
     let plain = what.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');

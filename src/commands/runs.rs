@@ -54,7 +54,8 @@ fn table(runs: &[RunSummary]) -> Table {
         match &run.profile {
             Ok(profile) => table.row(cells(run, profile)),
             Err(reason) => {
-                table.row([run.id.clone(), "broken".into(), text::ellipsis(reason, 100)])
+                let reason = text::ellipsis(reason, 100);
+                table.row([run.id.clone(), "broken".into(), reason]);
             }
         }
     }

@@ -13,6 +13,9 @@ use crate::tui::widgets::fit;
 /// A line of prose and whether it is a head.
 type Prose = Vec<(bool, String)>;
 
+/// Width of a column of the profile's file.
+const TOML_COLUMN: u16 = 42;
+
 impl ModelTab {
     pub(super) fn draw_right(&mut self, canvas: &mut Canvas, theme: &Theme) {
         let Some(entry) = self.entries.get(self.cursor) else {
@@ -162,12 +165,17 @@ fn draw_lines(canvas: &mut Canvas, lines: &Prose, scroll: usize, theme: &Theme) 
     scroll
 }
 
+/// Draws the file, in several columns where the width allows and the height asks for it; returns the possible scroll.
 fn draw_toml(canvas: &mut Canvas, profile: &Profile, scroll: usize, theme: &Theme) -> usize {
     let text = profile.recipe().to_toml();
     let lines: Vec<&str> = text.lines().collect();
     let rows = usize::from(canvas.height());
-    let scroll = scroll.min(lines.len().saturating_sub(rows));
-    for (y, line) in (0..).zip(lines.iter().skip(scroll).take(rows)) {
+    let across = (canvas.width() / TOML_COLUMN).max(1);
+    let shown = rows * usize::from(across);
+    let scroll = scroll.min(lines.len().saturating_sub(shown));
+    for (place, line) in lines.iter().skip(scroll).take(shown).enumerate() {
+        let at = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        let x = at(place / rows.max(1)).saturating_mul(TOML_COLUMN);
         let styled = match line.split_once(" = ") {
             _ if line.starts_with('[') => Line::styled((*line).to_owned(), theme.accent()),
             Some((key, value)) => Line::from(vec![
@@ -176,9 +184,9 @@ fn draw_toml(canvas: &mut Canvas, profile: &Profile, scroll: usize, theme: &Them
             ]),
             None => Line::styled((*line).to_owned(), theme.text()),
         };
-        canvas.put(0, y, styled);
+        canvas.put(x, at(place % rows.max(1)), styled);
     }
-    if scroll + rows < lines.len() && rows > 0 {
+    if scroll + shown < lines.len() && rows > 0 {
         let last = canvas.height() - 1;
         canvas.put_right(
             canvas.width(),
