@@ -491,49 +491,4 @@ mod tests {
         backward_weights(&s, &[1.0; 8], &[], &mut dw, None);
         assert!(dx.iter().chain(&dw).all(|v| *v == 0.0));
     }
-
-    /// `cargo test --release conv_speed -- --ignored --nocapture`
-    #[test]
-    #[ignore = "a measurement, not a check"]
-    fn conv_speed() {
-        let layers = [
-            ("improved-cnn 1", [64, 1, 28, 28, 32, 3, 1, 1]),
-            ("improved-cnn 2", [64, 32, 28, 28, 64, 3, 1, 1]),
-            ("improved-cnn 3", [64, 64, 14, 14, 128, 3, 1, 1]),
-            ("lenet5 1", [64, 1, 32, 32, 8, 3, 1, 1]),
-            ("lenet5 2", [64, 8, 16, 16, 25, 5, 1, 0]),
-            ("lenet5 3", [64, 25, 12, 12, 84, 4, 1, 0]),
-            ("resnet layer1", [64, 64, 14, 14, 64, 3, 1, 1]),
-            ("resnet layer2", [64, 64, 28, 28, 128, 3, 2, 1]),
-            ("resnet layer4", [64, 512, 4, 4, 512, 3, 1, 1]),
-        ];
-        for (name, s) in layers {
-            let s = shape(s);
-            let (x, w) = (numbers(s.input_len(), 1), numbers(s.weights_len(), 2));
-            let (b, dy) = (numbers(s.out_channels, 3), numbers(s.output_len(), 4));
-            let (mut y, mut dx) = (dy.clone(), x.clone());
-            let (mut dw, mut db) = (w.clone(), b.clone());
-            let work = 2.0 * s.multiply_adds() as f64;
-            let forward_rate = best(work, || forward(&s, &x, &w, Some(&b), &mut y));
-            let input_rate = best(work, || backward_input(&s, &dy, &w, &mut dx));
-            let weight_rate = best(work, || {
-                backward_weights(&s, &x, &dy, &mut dw, Some(&mut db));
-            });
-            eprintln!(
-                "{name:16} {forward_rate:6.0} forward {input_rate:6.0} input {weight_rate:6.0} weights GFLOP/s, {:.2} ms in all",
-                work * 1e-6 * (1.0 / forward_rate + 1.0 / input_rate + 1.0 / weight_rate)
-            );
-        }
-    }
-
-    /// GFLOP/s of the fastest of some calls.
-    fn best(work: f64, mut call: impl FnMut()) -> f64 {
-        (0..20)
-            .map(|_| {
-                let start = std::time::Instant::now();
-                call();
-                work / start.elapsed().as_secs_f64() * 1e-9
-            })
-            .fold(0.0, f64::max)
-    }
 }

@@ -87,6 +87,8 @@ pub(super) enum Start<'a> {
     Accumulate,
     /// One number a row of c.
     Rows(&'a [f32]),
+    /// One number a lane of c.
+    Lanes(&'a [f32]),
 }
 
 /// One product's operands; c is given apart.
@@ -159,6 +161,10 @@ impl Product<'_> {
                 assert_eq!(bias.len(), rows);
                 From::Rows(bias.as_ptr())
             }
+            Start::Lanes(bias) => {
+                assert_eq!(bias.len(), lanes);
+                From::Lanes(bias.as_ptr())
+            }
         };
         Some(Job {
             rows,
@@ -202,6 +208,7 @@ enum From {
     Zero,
     Result,
     Rows(*const f32),
+    Lanes(*const f32),
 }
 
 // SAFETY: a job's pointers come from borrows that outlive it; its parts on other threads write disjoint numbers.
@@ -222,6 +229,7 @@ impl Job {
                 c: self.c.add(rows.start * self.c_row + lanes.start),
                 start: match self.start {
                     From::Rows(bias) => From::Rows(bias.add(rows.start)),
+                    From::Lanes(bias) => From::Lanes(bias.add(lanes.start)),
                     other => other,
                 },
                 ..*self
@@ -368,6 +376,7 @@ unsafe fn block<V: Simd>(
             start: match job.start {
                 _ if depth.start > 0 => From::Result,
                 From::Rows(bias) => From::Rows(bias.add(row)),
+                From::Lanes(bias) => From::Lanes(bias.add(lane)),
                 other => other,
             },
             c: job.c.add(row * job.c_row + lane),
@@ -441,9 +450,13 @@ unsafe fn tile<
                 let part = PART && v + 1 == VECTORS;
                 let sum = match t.start {
                     From::Zero => *sum,
+                    From::Rows(bias) => sum.add(V::splat(*bias.add(i))),
                     From::Result if part => sum.add(V::load_masked(to, mask)),
                     From::Result => sum.add(V::load(to)),
-                    From::Rows(bias) => sum.add(V::splat(*bias.add(i))),
+                    From::Lanes(bias) if part => {
+                        sum.add(V::load_masked(bias.add(v * V::LANES), mask))
+                    }
+                    From::Lanes(bias) => sum.add(V::load(bias.add(v * V::LANES))),
                 };
                 if part {
                     sum.store_masked(to, mask);
