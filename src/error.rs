@@ -22,6 +22,13 @@ pub enum Error {
         path: PathBuf,
         source: io::Error,
     },
+    /// A download failed or was cancelled.
+    #[error("cannot download {file}: {problem}; {remedy}")]
+    Download {
+        file: String,
+        problem: String,
+        remedy: String,
+    },
     /// A computation failed: a shape, a device, memory.
     #[error("{doing}: {problem}")]
     Compute { doing: String, problem: String },
@@ -79,7 +86,10 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Input { .. } | Self::Busy { .. } => 2,
-            Self::Io { .. } | Self::Compute { .. } | Self::NotFinite { .. } => 1,
+            Self::Io { .. }
+            | Self::Download { .. }
+            | Self::Compute { .. }
+            | Self::NotFinite { .. } => 1,
         }
     }
 
@@ -87,7 +97,7 @@ impl Error {
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {
         match self {
-            Self::Input { remedy, .. } => Some(remedy),
+            Self::Input { remedy, .. } | Self::Download { remedy, .. } => Some(remedy),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space, then `fmtui resume` the run")
             }

@@ -14,6 +14,7 @@ pub mod profile;
 pub mod rng;
 pub mod run;
 pub mod schedule;
+pub mod state;
 pub mod storage;
 pub mod text;
 pub mod train;

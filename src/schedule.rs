@@ -89,7 +89,13 @@ mod tests {
     /// `torch.optim.lr_scheduler.OneCycleLR(opt, max_lr=0.1, total_steps=100)`; `get_last_lr()` at steps 0, 10, 29, 60, 99.
     #[test]
     fn one_cycle_matches_torch() {
-        for (step, want) in [(0, 0.004), (29, 0.1), (99, 4e-7)] {
+        for (step, want) in [
+            (0, 0.004),
+            (10, 0.029_516_394_846_410_082),
+            (29, 0.1),
+            (60, 0.058_928_008_029_028_55),
+            (99, 4e-7),
+        ] {
             near(rate(ScheduleKind::OneCycle, 0.0, step), want);
         }
     }

@@ -2,6 +2,22 @@
 //!
 //! Pictures stay u8 in memory; they become normalised f32 only in a batch. Never names `model` or `train`.
 
+mod assemble;
+pub mod fetch;
+pub mod idx;
+pub mod known;
+pub mod layout;
+pub mod loader;
+pub mod mini;
+pub mod normalization;
+pub mod resize;
+pub mod source;
+pub mod split;
+pub mod statistics;
+pub mod transform;
+
+pub use loader::Prepared;
+
 /// A named set of pictures as it lies in its files.
 #[derive(Clone, Debug)]
 pub struct Dataset {
@@ -14,8 +30,59 @@ pub struct Dataset {
     pub test: Examples,
     /// Where it was read from, for people.
     pub source: String,
-    /// SHA-256 over the four decompressed files in the order train images, train labels, test images, test labels.
+    /// SHA-256 over the four decompressed files: of their four SHA-256, as raw bytes, one after the other in the order
+    /// train images, train labels, test images, test labels. (A hash of hashes, so that the files are hashed in parallel.)
     pub sha256: String,
+}
+
+/// Pictures counted over the whole set: those of `train` first, then those of `test`.
+impl Dataset {
+    /// Pictures in `train` and `test` together.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.train.len() + self.test.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.train.is_empty() && self.test.is_empty()
+    }
+
+    /// Pixels of one picture.
+    #[must_use]
+    pub fn pixels(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// The picture with this pooled index.
+    ///
+    /// **Shape** `[height, width]` u8.
+    ///
+    /// # Panics
+    /// When the index is not below [`len`](Self::len).
+    #[must_use]
+    pub fn picture(&self, index: usize) -> &[u8] {
+        let (examples, index) = self.locate(index);
+        let pixels = self.pixels();
+        &examples.images[index * pixels..(index + 1) * pixels]
+    }
+
+    /// The label of the picture with this pooled index.
+    ///
+    /// # Panics
+    /// When the index is not below [`len`](Self::len).
+    #[must_use]
+    pub fn label(&self, index: usize) -> u8 {
+        let (examples, index) = self.locate(index);
+        examples.labels[index]
+    }
+
+    fn locate(&self, index: usize) -> (&Examples, usize) {
+        match index.checked_sub(self.train.len()) {
+            None => (&self.train, index),
+            Some(index) => (&self.test, index),
+        }
+    }
 }
 
 /// Grey pictures and their labels.

@@ -1,1 +1,42 @@
-//! headless
+//! Runs without a screen: a progress bar on a terminal, plain lines in a log, JSON lines for a program.
+//!
+//! Draws no boxes and reads no keys; whoever wants that opens a screen.
+
+mod bar;
+mod follow;
+mod json;
+mod output;
+mod plain;
+mod table;
+
+pub use bar::{Bar, draw as draw_bar, is_capable as can_draw_bar};
+pub use follow::{Interrupt, follow, play};
+pub use json::Json;
+pub use output::{Output, is_hung_up, notice};
+pub use plain::Plain;
+pub use table::Table;
+
+use std::io::IsTerminal;
+
+use crate::event::Observer;
+
+/// How events are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// One JSON object a line, as in the event log.
+    Json,
+    /// Lines, with a progress bar below them where standard output is a terminal.
+    People,
+}
+
+/// The printer for standard output.
+#[must_use]
+pub fn printer(style: Style) -> Box<dyn Observer> {
+    match style {
+        Style::Json => Box::new(Json::new(Output::standard())),
+        Style::People if can_draw_bar(std::io::stdout().is_terminal()) => {
+            Box::new(Bar::new(Output::standard()))
+        }
+        Style::People => Box::new(Plain::new(Output::standard())),
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod architecture;
 pub mod architectures;
+pub mod mlp_scratch;
 mod naming;
 pub mod network;
 pub mod perceptron;

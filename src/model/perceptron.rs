@@ -16,6 +16,8 @@
 //! **Reference** Rosenblatt 1958; scikit-learn's `Perceptron` (without penalty), whose ten problems are these ten neurons.
 //! Deliberately not parallel: each picture must see the weights that the picture before it left.
 
+use crate::kernels::cpu::optimizer::ema;
+
 /// Lanes of the scores' sums: enough to fill vector registers, and fixed, so that every machine adds in one order.
 const LANES: usize = 16;
 
@@ -80,6 +82,15 @@ impl Perceptron {
             self.weight.copy_from_slice(weight);
             self.bias.copy_from_slice(bias);
         }
+    }
+
+    /// Moves these weights towards another's: decay of their own and 1 − decay of the other's. Sizes must be equal.
+    ///
+    /// # Panics
+    /// When they are not.
+    pub fn approach(&mut self, other: &Self, decay: f64) {
+        ema(decay, &mut self.weight, &other.weight);
+        ema(decay, &mut self.bias, &other.bias);
     }
 
     /// The score of every class for one picture. **Shape** x `[features]`, scores `[K]`.
@@ -150,6 +161,10 @@ fn dot(w: &[f32], x: &[f32]) -> f32 {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::float_cmp,
+    reason = "small whole numbers are exact, and no other result would be right"
+)]
 mod tests {
     use super::*;
 

@@ -181,14 +181,17 @@ fn window(
     usual_stride: usize,
     padding: usize,
 ) -> String {
-    let mut text = format!("{what} {kernel_size}×{kernel_size}");
-    if stride != usual_stride {
-        text.push_str(&format!(" s{stride}"));
-    }
-    if padding != 0 {
-        text.push_str(&format!(" p{padding}"));
-    }
-    text
+    let stride = if stride == usual_stride {
+        String::new()
+    } else {
+        format!(" s{stride}")
+    };
+    let padding = if padding == 0 {
+        String::new()
+    } else {
+        format!(" p{padding}")
+    };
+    format!("{what} {kernel_size}×{kernel_size}{stride}{padding}")
 }
 
 #[cfg(test)]

@@ -2,19 +2,8 @@
 //!
 //! Plain data; files and tensors are other rooms' concern.
 
-use std::collections::BTreeMap;
-
 use crate::error::{Error, Result};
-
-/// An array of state, whatever device it came from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Array {
-    pub shape: Vec<usize>,
-    pub values: Vec<f32>,
-}
-
-/// Named arrays in name order.
-pub type StateDict = BTreeMap<String, Array>;
+pub use crate::state::{Array, StateDict};
 
 /// The array called `name`, if it has the expected shape.
 ///

@@ -4,11 +4,12 @@
 //! [`validate`](Profile::validate) bounds every number before anything is allocated. Knows no Candle and no terminal.
 
 mod layer;
-mod parse;
+pub mod parse;
 mod record;
 mod validate;
 
 pub use layer::{Activation, Layer};
+pub use parse::parse_table;
 pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status};
 
 use serde::{Deserialize, Serialize};

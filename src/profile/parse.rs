@@ -1,1 +1,237 @@
-//! placeholder
+//! Text → profile → text. Every refusal is one line that names the file, the key and the remedy.
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::Profile;
+use crate::error::{Error, Result};
+use crate::text;
+
+/// No honest profile is longer; a record of 10,000 epochs has 3 MB.
+const LONGEST: usize = 8 << 20;
+
+/// The largest whole number of a profile that survives every reader (2^53).
+const LARGEST_INTEGER: i64 = 1 << 53;
+
+impl Profile {
+    /// Reads a profile; `source` names it in errors.
+    ///
+    /// # Errors
+    /// `Input` for anything that is not a valid profile.
+    pub fn parse(text: &str, source: &str) -> Result<Self> {
+        Self::from_table(parse_table(text, source)?, source)
+    }
+
+    /// Reads a profile from a parsed table (after `--set`).
+    ///
+    /// # Errors
+    /// `Input` for anything that is not a valid profile.
+    pub fn from_table(table: Table, source: &str) -> Result<Self> {
+        check_integers(&table, "", source)?;
+        let profile =
+            Self::deserialize(Value::Table(table)).map_err(|e| explain(&e.to_string(), source))?;
+        profile.validate().map_err(|e| in_file(e, source))?;
+        Ok(profile)
+    }
+
+    /// The profile as TOML, as it is saved.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        // Every field is a plain number, text or list of such, which TOML can express.
+        toml::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Parses TOML text without interpreting it; bounded in size (the parser bounds its depth).
+///
+/// # Errors
+/// `Input` with line and column.
+pub fn parse_table(text: &str, source: &str) -> Result<Table> {
+    if text.len() > LONGEST {
+        return Err(Error::input(
+            source,
+            format!(
+                "is {} long, more than any profile",
+                text::bytes(text.len() as u64)
+            ),
+            "give a profile written by fmtui or by hand",
+        ));
+    }
+    text.parse::<Table>().map_err(|e| {
+        let place = e.span().map_or(String::new(), |span| {
+            let before = &text[..span.start.min(text.len())];
+            let line = before.matches('\n').count() + 1;
+            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+            format!(" line {line} column {column}")
+        });
+        Error::input(
+            format!("{source}{place}"),
+            format!("is not TOML: {}", one_line(e.message())),
+            "correct the line; `fmtui show lenet5 --toml` prints a profile to start from",
+        )
+    })
+}
+
+fn check_integers(table: &Table, path: &str, source: &str) -> Result<()> {
+    fn check(value: &Value, path: &str, source: &str) -> Result<()> {
+        match value {
+            Value::Integer(i) if i.abs() > LARGEST_INTEGER => Err(Error::input(
+                format!("{source}: {path}"),
+                format!("{i} is too large"),
+                "give a number up to 2^53",
+            )),
+            Value::Table(t) => check_integers(t, path, source),
+            Value::Array(a) => a
+                .iter()
+                .enumerate()
+                .try_for_each(|(i, v)| check(v, &format!("{path}[{i}]"), source)),
+            _ => Ok(()),
+        }
+    }
+    table.iter().try_for_each(|(key, value)| {
+        let path = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        check(value, &path, source)
+    })
+}
+
+/// Serde's message ("unknown field `epoch`, expected one of `epochs`, … in `train`") as ours.
+fn explain(message: &str, source: &str) -> Error {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let place = message
+        .rsplit_once("in `")
+        .and_then(|(_, rest)| rest.split_once('`'))
+        .map(|(place, _)| place);
+    let known = |skip_last: usize| {
+        let end = quoted.len().saturating_sub(skip_last);
+        quoted.get(1..end).unwrap_or_default().to_vec()
+    };
+    let key = quoted.first().copied().unwrap_or_default();
+    if message.starts_with("unknown field") {
+        let candidates = known(usize::from(place.is_some()));
+        let full = place.map_or_else(|| key.to_string(), |p| format!("{p}.{key}"));
+        return Error::input(
+            format!("{source}: {}", text::sanitize(&full)),
+            "is not a known key",
+            suggestion(key, &candidates),
+        );
+    }
+    if message.starts_with("unknown variant") {
+        let candidates = known(usize::from(place.is_some()));
+        return Error::input(
+            format!("{source}: {}", place.unwrap_or("a setting")),
+            format!("has no choice `{}`", text::sanitize(key)),
+            suggestion(key, &candidates),
+        );
+    }
+    if message.starts_with("missing field") {
+        let full = place.map_or_else(|| key.to_string(), |p| format!("{p}.{key}"));
+        return Error::input(format!("{source}: {full}"), "is missing", "add it");
+    }
+    Error::input(
+        place.map_or_else(|| source.to_string(), |p| format!("{source}: {p}")),
+        one_line(message.split("\nin `").next().unwrap_or(message)),
+        "give a value of the right kind",
+    )
+}
+
+fn suggestion(word: &str, candidates: &[&str]) -> String {
+    match text::nearest(word, candidates.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("choose one of: {}", candidates.join(", ")),
+    }
+}
+
+fn in_file(error: Error, source: &str) -> Error {
+    match error {
+        Error::Input {
+            subject,
+            problem,
+            remedy,
+        } => Error::Input {
+            subject: format!("{source}: {subject}"),
+            problem,
+            remedy,
+        },
+        other => other,
+    }
+}
+
+fn one_line(message: &str) -> String {
+    text::sanitize(message.trim().replace('\n', ", ").as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        Profile::parse(text, "x.toml").unwrap_err().to_string()
+    }
+
+    const MODEL: &str = "[model]\narchitecture = \"lenet5\"\n";
+
+    #[test]
+    fn a_profile_survives_the_round_trip() {
+        let mut profile = Profile::new("mlp");
+        profile.model.hidden = vec![100, 50];
+        profile.run = Some(super::super::RunRecord::default());
+        profile.result = Some(super::super::ResultRecord::default());
+        profile.history.push(super::super::EpochRecord::default());
+        let text = profile.to_toml();
+        assert_eq!(Profile::parse(&text, "x").unwrap(), profile, "{text}");
+    }
+
+    #[test]
+    fn unknown_keys_name_the_nearest() {
+        assert_eq!(
+            refusal(&format!("{MODEL}[train]\nepoch = 3\n")),
+            "x.toml: train.epoch: is not a known key; did you mean `epochs`?"
+        );
+        assert_eq!(
+            refusal(&format!("{MODEL}[train.optimizer]\nlr = 3\n"))
+                .split(';')
+                .next(),
+            Some("x.toml: train.optimizer.lr: is not a known key")
+        );
+        assert_eq!(
+            refusal(&format!("{MODEL}[train.optimizer]\nkind = \"adma\"\n")),
+            "x.toml: train.optimizer.kind: has no choice `adma`; did you mean `adam`?"
+        );
+    }
+
+    #[test]
+    fn refusals_are_one_line_and_say_where() {
+        for (text, start) in [
+            ("[model\n", "x.toml line 1 column 7: is not TOML"),
+            ("", "x.toml: model: is missing"),
+            ("[model]\n", "x.toml: model.architecture: is missing"),
+            (
+                "[model]\narchitecture = 3\n",
+                "x.toml: model.architecture: invalid type",
+            ),
+            ("a = 1\na = 2\n", "x.toml line 2 column 1: is not TOML"),
+            (
+                "a = 9223372036854775807\n",
+                "x.toml: a: 9223372036854775807 is too large",
+            ),
+        ] {
+            let message = refusal(text);
+            assert!(message.starts_with(start), "{message}");
+            assert!(
+                !message.contains('\n') && message.contains(';'),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn hostile_text_is_refused_quickly() {
+        let deep = format!("a = {}{}", "[".repeat(20_000), "]".repeat(20_000));
+        assert!(refusal(&deep).contains("is not TOML"));
+        assert!(refusal(&"#".repeat(50 << 20)).contains("more than any profile"));
+    }
+}

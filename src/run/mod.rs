@@ -1,1 +1,23 @@
-//! run
+//! Runs: where they lie on disk, the process that trains one, and how everyone else speaks with it.
+//!
+//! Screens and commands are clients of this room. It never draws and never prints.
+
+pub mod client;
+pub mod connection;
+pub mod host;
+pub mod id;
+pub mod journal;
+pub mod lingering;
+pub mod load;
+pub mod lock;
+pub mod log;
+pub mod preflight;
+pub mod protocol;
+pub mod record;
+pub mod server;
+pub mod socket;
+pub mod store;
+pub mod worker;
+
+pub use connection::{Connection, Sender};
+pub use store::{RunSummary, Workspace};

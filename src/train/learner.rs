@@ -2,7 +2,7 @@
 
 use crate::data::Batch;
 use crate::error::Result;
-pub use crate::nn::{Array, StateDict};
+use crate::state::StateDict;
 
 /// What varies from step to step.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,21 @@
 //! Training: the loop, what learns in it, evaluation and checkpoints. Prints nothing and knows no screen.
 
+pub mod checkpoint;
+mod control;
+mod evaluate;
 pub mod learner;
 pub mod learners;
+mod session;
+mod telling;
 
 use std::path::Path;
 use std::time::Duration;
 
-pub use learner::{Array, Learner, StateDict, StepOutcome, Update};
+pub use session::{peak_memory, train};
+
+pub use learner::{Learner, StepOutcome, Update};
+
+pub use crate::state::{Array, StateDict};
 
 use crate::data::Dataset;
 use crate::error::Result;

@@ -1,7 +1,108 @@
 //! The screens: one app, a tab each, drawn from data sets, profiles and the event log. Never trains and never names `train`.
 
+#![expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "a theme is handed down by reference, whatever its size"
+)]
+
 pub mod action;
+pub mod app;
+pub mod config;
+mod event_loop;
+pub mod keymap;
+pub mod message;
+mod session;
 pub mod tab;
 pub mod tabs;
+pub mod terminal;
 pub mod theme;
 pub mod widgets;
+
+use std::io::Write;
+use std::time::Duration;
+
+use self::app::{App, Trainable};
+use self::event_loop::Left;
+use self::message::Request;
+use self::session::Session;
+use self::terminal::Screen;
+use crate::error::{Error, Result};
+use crate::model::presets;
+use crate::profile::Profile;
+use crate::run::Workspace;
+
+/// Speed at which a run is replayed unless somebody says otherwise.
+pub const REPLAY_SPEED: f64 = 10.0;
+
+/// How long work in the background may take to end when the screen is left.
+const CLOSING: Duration = Duration::from_millis(200);
+
+/// What the screens show first.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Launch {
+    /// The data; the newest run is at hand, and shown at once where it is running.
+    Home,
+    /// This run (an id, the start of one, or `last`) on the Train tab.
+    Attach(String),
+    /// This run's log, played at a speed (1 is as it happened).
+    Replay { run: String, speed: f64 },
+}
+
+/// Opens the screens and stays until the user leaves. To be called outside of a tokio runtime.
+///
+/// # Errors
+/// `Input` when there is no terminal or no such run, `Io` when the terminal cannot be used.
+pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
+    terminal::check()?;
+    let first_requests = first_requests(&workspace, launch)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::io("start", "the runtime", e))?;
+    let mut app = App::new(config::read(), trainable(), first_profile());
+    let left = runtime.block_on(async {
+        let (mut session, mut messages) = Session::new(workspace);
+        let mut screen = Screen::enter()?;
+        session.load_first_dataset();
+        match first_requests {
+            Some(request) => session.perform(request),
+            None => session.open_newest(),
+        }
+        event_loop::run(&mut app, &mut session, &mut messages, &mut screen).await
+    });
+    runtime.shutdown_timeout(CLOSING);
+    if left? == Left::Asked
+        && let Some(run) = app.live_run()
+    {
+        // The terminal may have gone since; then there is nobody to tell.
+        let _ = writeln!(std::io::stdout(), "run {run} goes on; come back with `fmtui attach`");
+    }
+    Ok(())
+}
+
+fn first_requests(workspace: &Workspace, launch: Launch) -> Result<Option<Request>> {
+    Ok(match launch {
+        Launch::Home => None,
+        Launch::Attach(run) => Some(Request::Open(workspace.resolve(&run)?)),
+        Launch::Replay { run, speed } => {
+            Some(Request::Replay { run: workspace.resolve(&run)?, speed })
+        }
+    })
+}
+
+fn trainable() -> Vec<Trainable> {
+    let preset = |p: &presets::Preset| {
+        let profile = p.profile().ok()?;
+        Some(Trainable { name: p.name.into(), title: p.title.into(), profile })
+    };
+    presets::all().iter().filter_map(preset).collect()
+}
+
+/// What the Train key trains while there is no run: small, quick, and there without a network.
+fn first_profile() -> Option<Profile> {
+    let mut profile = presets::find("lenet5")?.profile().ok()?;
+    profile.data.name = crate::data::mini::NAME.into();
+    profile.data.validation = 0.2;
+    Some(profile)
+}

@@ -1,7 +1,8 @@
 //! The perceptron rule behind the [`Learner`] seam: a step is one pass over the batch, picture by picture.
 //!
-//! The rule has no gradient, so what belongs to gradients (optimizer kind, momentum, smoothing, clipping, averaging) is
-//! refused instead of ignored where it was asked for; only `train.optimizer.learning_rate` is used.
+//! The rule has no gradient, so what belongs to gradients (losses, smoothing, momentum, weight decay, clipping) is refused
+//! instead of ignored where it was asked for. `train.ema` evaluates averaged weights, which calms the rule's wandering
+//! (Freund and Schapire 1999) without touching what it learns.
 
 use std::time::Instant;
 
@@ -15,12 +16,16 @@ use crate::train::{Array, Learner, StateDict, StepOutcome, Update};
 
 const WEIGHT: &str = "fc.weight";
 const BIAS: &str = "fc.bias";
+/// Before the names of averaged weights in the state.
+const AVERAGE: &str = "ema.";
 
 /// Learns by [`Perceptron::learn`]; its state is `fc.weight [K, features]` and `fc.bias [K]`.
 pub struct PerceptronLearner {
     perceptron: Perceptron,
     /// What a step works on, so that a step that fails leaves `perceptron` as it was.
     next: Perceptron,
+    /// Where `train.ema` asks for averaged weights: they and their decay.
+    average: Option<(Perceptron, f64)>,
 }
 
 impl PerceptronLearner {
@@ -48,10 +53,20 @@ impl PerceptronLearner {
             ));
         }
         let perceptron = Perceptron::new(features, classes);
+        let decay = profile.train.ema;
         Ok(Self {
             next: perceptron.clone(),
+            average: (decay > 0.0).then(|| (perceptron.clone(), decay)),
             perceptron,
         })
+    }
+
+    /// The weights a user would want.
+    fn best(&self) -> &Perceptron {
+        match &self.average {
+            Some((average, _)) => average,
+            None => &self.perceptron,
+        }
     }
 }
 
@@ -60,7 +75,6 @@ fn refuse_gradient_settings(train: &Train) -> Result<()> {
         (train.loss != Loss::CrossEntropy, "train.loss"),
         (train.label_smoothing != 0.0, "train.label_smoothing"),
         (train.clip != 0.0, "train.clip"),
-        (train.ema != 0.0, "train.ema"),
         (train.optimizer.momentum != 0.0, "train.optimizer.momentum"),
         (
             train.optimizer.weight_decay != 0.0,
@@ -96,7 +110,7 @@ impl Learner for PerceptronLearner {
         #[expect(clippy::cast_precision_loss, reason = "few pictures")]
         let count = batch.len().max(1) as f64;
         let moved = distance(now, &self.next);
-        for (quantity, value) in [("the loss", loss / count), ("the weights' change", moved)] {
+        for (quantity, value) in [("loss", loss / count), ("the weights' change", moved)] {
             if !value.is_finite() {
                 return Err(Error::NotFinite {
                     quantity,
@@ -106,6 +120,13 @@ impl Learner for PerceptronLearner {
             }
         }
         std::mem::swap(&mut self.perceptron, &mut self.next);
+        if let Some((average, decay)) = &mut self.average {
+            if update.step == 0 {
+                average.clone_from(&self.perceptron);
+            } else {
+                average.approach(&self.perceptron, *decay);
+            }
+        }
         Ok(StepOutcome {
             loss: loss / count,
             correct,
@@ -115,46 +136,76 @@ impl Learner for PerceptronLearner {
     }
 
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        let classes = self.perceptron.classes();
+        let best = self.best();
+        let classes = best.classes();
         let mut logits = vec![0.0; batch.len() * classes];
-        let rows = pictures(batch, self.perceptron.features())?;
+        let rows = pictures(batch, best.features())?;
         for (x, scores) in rows.zip(logits.chunks_exact_mut(classes)) {
-            self.perceptron.scores(x, scores);
+            best.scores(x, scores);
         }
         Ok(logits)
     }
 
     fn weights(&self) -> Result<StateDict> {
-        let (features, classes) = (self.perceptron.features(), self.perceptron.classes());
-        let array = |shape: &[usize], values: &[f32]| Array {
-            shape: shape.into(),
-            values: values.into(),
-        };
-        Ok(StateDict::from([
-            (
-                WEIGHT.into(),
-                array(&[classes, features], self.perceptron.weight()),
-            ),
-            (BIAS.into(), array(&[classes], self.perceptron.bias())),
-        ]))
+        Ok(named("", self.best()).into())
     }
 
     fn set_weights(&mut self, weights: &StateDict) -> Result<()> {
-        let (features, classes) = (self.perceptron.features(), self.perceptron.classes());
         refuse_unknown(weights, |name| name == WEIGHT || name == BIAS)?;
-        let weight = expect(weights, WEIGHT, &[classes, features])?;
-        let bias = expect(weights, BIAS, &[classes])?;
-        self.perceptron.set(&weight.values, &bias.values);
+        take("", weights, &mut self.perceptron)?;
+        if let Some((average, _)) = &mut self.average {
+            average.clone_from(&self.perceptron);
+        }
         Ok(())
     }
 
     fn state(&self) -> Result<StateDict> {
-        self.weights()
+        let mut state = StateDict::from(named("", &self.perceptron));
+        if let Some((average, _)) = &self.average {
+            state.extend(named(AVERAGE, average));
+        }
+        Ok(state)
     }
 
     fn set_state(&mut self, state: &StateDict) -> Result<()> {
-        self.set_weights(state)
+        let known = self.state()?;
+        refuse_unknown(state, |name| known.contains_key(name))?;
+        let mut average = self.average.clone();
+        if let Some((average, _)) = &mut average {
+            take(AVERAGE, state, average)?;
+        }
+        take("", state, &mut self.perceptron)?;
+        self.average = average;
+        Ok(())
     }
+}
+
+/// A perceptron's weights by name.
+fn named(prefix: &str, perceptron: &Perceptron) -> [(String, Array); 2] {
+    let (features, classes) = (perceptron.features(), perceptron.classes());
+    let array = |shape: &[usize], values: &[f32]| Array {
+        shape: shape.into(),
+        values: values.into(),
+    };
+    [
+        (
+            format!("{prefix}{WEIGHT}"),
+            array(&[classes, features], perceptron.weight()),
+        ),
+        (
+            format!("{prefix}{BIAS}"),
+            array(&[classes], perceptron.bias()),
+        ),
+    ]
+}
+
+/// Sets a perceptron's weights from what [`named`] gave, or leaves them all.
+fn take(prefix: &str, state: &StateDict, perceptron: &mut Perceptron) -> Result<()> {
+    let (features, classes) = (perceptron.features(), perceptron.classes());
+    let weight = expect(state, &format!("{prefix}{WEIGHT}"), &[classes, features])?;
+    let bias = expect(state, &format!("{prefix}{BIAS}"), &[classes])?;
+    perceptron.set(&weight.values, &bias.values);
+    Ok(())
 }
 
 /// The batch's pictures as vectors of pixels.
@@ -182,3 +233,6 @@ fn distance(a: &Perceptron, b: &Perceptron) -> f64 {
     };
     (squares(a.weight(), b.weight()) + squares(a.bias(), b.bias())).sqrt()
 }
+
+#[cfg(test)]
+mod tests;

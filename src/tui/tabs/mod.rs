@@ -1,1 +1,14 @@
-//! One file per tab.
+//! One file or folder per tab.
+
+pub mod confusion;
+pub mod data;
+pub mod metrics;
+pub mod model;
+pub mod runs;
+pub mod train;
+
+mod mistakes;
+mod timeline;
+
+#[cfg(test)]
+mod testing;

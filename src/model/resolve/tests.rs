@@ -115,13 +115,11 @@ fn the_studys_lenet_has_1344_features_before_its_head() {
 /// ```
 #[test]
 fn resnet18_has_torchvisions_parameters() {
-    use sha2::{Digest, Sha256};
     let resnet = preset("resnet18", &[], COLOUR_28);
     let mut listed = Vec::new();
     list_parameters(&resnet.nodes, &mut listed);
     assert_eq!(listed.len(), 62);
-    let hash = Sha256::digest(listed.join("\n").as_bytes());
-    let hex: String = hash.iter().map(|b| format!("{b:02x}")).collect();
+    let hex = crate::storage::sha256(listed.join("\n").as_bytes());
     assert_eq!(
         hex, "e9a339ec08990962738ab0ddffbf68a2485f4a7a566b07047d4f49a049d6561c",
         "{listed:#?}"
@@ -334,7 +332,11 @@ fn fields_of_another_architecture_are_refused() {
     assert!(
         resolve(
             &crate::profile::Profile::new("mlp").model,
-            map(0, 28, 28),
+            Shape::Map {
+                channels: 0,
+                height: 28,
+                width: 28
+            },
             10
         )
         .is_err()

@@ -1,0 +1,30 @@
+//! `fmtui attach`: a screen on a run where there is a terminal, lines where there is none.
+
+use clap::Args;
+
+use super::{screen, train};
+use crate::error::Result;
+use crate::headless::{self, Interrupt};
+use crate::run::Workspace;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A run's id, the start or end of one, or `last`
+    #[arg(default_value = "last")]
+    run: String,
+    /// Print lines instead of opening the screens
+    #[arg(long)]
+    plain: bool,
+    /// Print one JSON object a line, as in the event log
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    let id = workspace.resolve(&arguments.run)?;
+    if !arguments.plain && !arguments.json && screen::is_possible() {
+        return screen::open(workspace, screen::Open::Attach(id));
+    }
+    let style = train::style(arguments.json);
+    headless::follow(workspace, &id, style, Interrupt::Leaves)
+}

@@ -1,0 +1,44 @@
+//! `fmtui stop`, `pause` and `continue`: one command to a running run.
+
+use clap::Args;
+
+use crate::error::Result;
+use crate::event::Command;
+use crate::headless::Output;
+use crate::run::{Workspace, client};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A run's id, the start or end of one, or `last`
+    #[arg(default_value = "last")]
+    run: String,
+}
+
+pub fn stop(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    tell(
+        workspace,
+        arguments,
+        &Command::Stop,
+        "saves after this step and ends",
+    )
+}
+
+pub fn pause(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    tell(
+        workspace,
+        arguments,
+        &Command::Pause,
+        "pauses after this step",
+    )
+}
+
+pub fn go_on(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    tell(workspace, arguments, &Command::Resume, "goes on")
+}
+
+fn tell(workspace: &Workspace, arguments: &Arguments, command: &Command, what: &str) -> Result<u8> {
+    let id = workspace.resolve(&arguments.run)?;
+    client::send(workspace, &id, command)?;
+    Output::standard().line(format!("{id} {what}"))?;
+    Ok(0)
+}

@@ -1,0 +1,130 @@
+//! `fmtui doctor`: what this machine offers and what stands in the way.
+
+use std::io::IsTerminal;
+
+use crate::data::source;
+use crate::error::Result;
+use crate::headless::Output;
+use crate::run::{Workspace, lingering, lock, preflight, record};
+use crate::{kernels, nn, text};
+
+pub fn run(workspace: &Workspace) -> Result<u8> {
+    let mut out = Output::standard();
+    let facts = [
+        ("fmtui", format!("{} {}", record::VERSION, record::REVISION)),
+        ("host", lock::host_name()),
+        ("device", device()),
+        ("threads", threads()),
+        ("kernels", kernels::cpu::isa().name().into()),
+        ("terminal", terminal()),
+        ("workspace", place(workspace)),
+        ("disk", disk(workspace)),
+        ("runs", runs(workspace)),
+        ("data", data(workspace)),
+        ("hub", hub(workspace)),
+        ("log-out", log_out()),
+    ];
+    for (name, fact) in facts {
+        out.line(format!("{name:<10} {}", fact.trim()))?;
+    }
+    Ok(0)
+}
+
+fn device() -> String {
+    let built: Vec<&str> = [
+        ("cuda", cfg!(feature = "cuda")),
+        ("cudnn", cfg!(feature = "cudnn")),
+        ("metal", cfg!(feature = "metal")),
+    ]
+    .iter()
+    .filter(|(_, on)| *on)
+    .map(|(name, _)| *name)
+    .collect();
+    let built = if built.is_empty() {
+        "built for the CPU alone".into()
+    } else {
+        format!("built with {}", built.join(", "))
+    };
+    match nn::device::select("auto") {
+        Ok((_, description)) => format!("{description} ({built})"),
+        Err(e) => format!("{e} ({built})"),
+    }
+}
+
+fn threads() -> String {
+    std::thread::available_parallelism().map_or_else(|e| e.to_string(), |n| n.to_string())
+}
+
+fn terminal() -> String {
+    let var = |name: &str| {
+        let value = std::env::var(name).unwrap_or_default();
+        (!value.is_empty()).then(|| format!("{name}={}", text::sanitize(&value)))
+    };
+    let set: Vec<String> = ["TERM", "COLORTERM", "NO_COLOR", "LC_ALL", "LANG", "TMUX"]
+        .into_iter()
+        .filter_map(var)
+        .collect();
+    let kind = match (
+        std::io::stdin().is_terminal(),
+        std::io::stdout().is_terminal(),
+    ) {
+        (true, true) => "yes",
+        _ => "no (input or output is not a terminal)",
+    };
+    let screens = if cfg!(feature = "tui") {
+        ""
+    } else {
+        ", built without screens"
+    };
+    format!("{kind}{screens} {}", set.join(" "))
+}
+
+fn place(workspace: &Workspace) -> String {
+    let root = text::sanitize(&workspace.root.display().to_string());
+    let existing = workspace.root.ancestors().find(|p| p.exists());
+    let may_write = existing.is_some_and(|p| {
+        rustix::fs::access(
+            p,
+            rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
+        )
+        .is_ok()
+    });
+    match (workspace.root.is_dir(), may_write) {
+        (true, true) => root,
+        (false, true) => format!("{root} (made with the first run)"),
+        (_, false) => format!("{root} (may not be written: give another with --workspace)"),
+    }
+}
+
+fn disk(workspace: &Workspace) -> String {
+    preflight::free_space(&workspace.root).map_or_else(
+        || "unknown".into(),
+        |free| format!("{} free", text::bytes(free)),
+    )
+}
+
+fn runs(workspace: &Workspace) -> String {
+    let ids = workspace.ids();
+    let running = ids.iter().filter(|id| workspace.is_running(id)).count();
+    format!("{}, {running} of them running", ids.len())
+}
+
+fn data(workspace: &Workspace) -> String {
+    source::available(&workspace.search_path())
+        .iter()
+        .map(|set| format!("{} ({})", set.name, set.place()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn hub(workspace: &Workspace) -> String {
+    if workspace.offline {
+        "offline: nothing is fetched (--offline, FMTUI_OFFLINE or HF_HUB_OFFLINE)".into()
+    } else {
+        "may be used when asked to".into()
+    }
+}
+
+fn log_out() -> String {
+    lingering::advice().unwrap_or_else(|| "runs go on when you log out".into())
+}

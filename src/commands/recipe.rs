@@ -1,0 +1,184 @@
+//! From what somebody typed to a checked profile: a file, a preset or a run, with `--set` applied.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use crate::error::{Error, Result};
+use crate::model::presets;
+use crate::profile::{self, Profile};
+use crate::run::Workspace;
+use crate::text;
+
+/// Finds and reads a profile: a file, a preset of the workspace, a built-in preset, or a run. `settings` are `key=value`.
+///
+/// # Errors
+/// `Input` naming the file, key or preset.
+pub fn find(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Profile> {
+    let (text, source) = read(workspace, what)?;
+    let mut table = profile::parse_table(&text, &source)?;
+    for setting in settings {
+        set(&mut table, setting)?;
+    }
+    Profile::from_table(table, &source)
+}
+
+fn read(workspace: &Workspace, what: &str) -> Result<(String, String)> {
+    let shown = text::sanitize(what);
+    let path = Path::new(what);
+    if path.is_file() || what.contains('/') || what.ends_with(".toml") {
+        return Ok((read_file(path)?, shown));
+    }
+    let plain = what.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let own = workspace.presets_dir().join(format!("{what}.toml"));
+    if plain && own.is_file() {
+        return Ok((read_file(&own)?, format!("{shown}.toml")));
+    }
+    if let Some(preset) = presets::find(what) {
+        return Ok((preset.toml.into(), format!("preset {shown}")));
+    }
+    if let Ok(id) = workspace.resolve(what) {
+        return Ok((
+            read_file(&workspace.profile_path(&id))?,
+            format!("{id}.toml"),
+        ));
+    }
+    let names: Vec<&str> = presets::all().iter().map(|p| p.name).collect();
+    let remedy = match text::nearest(what, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("give a file or one of: {}", names.join(", ")),
+    };
+    Err(Error::input(
+        format!("profile {shown}"),
+        "is no file, no preset and no run",
+        remedy,
+    ))
+}
+
+fn read_file(path: &Path) -> Result<String> {
+    let shown = text::sanitize(&path.display().to_string());
+    let bytes = std::fs::read(path).map_err(|e| {
+        Error::input(
+            format!("profile {shown}"),
+            format!("cannot be read: {e}"),
+            "give a profile's path, or the name of a preset",
+        )
+    })?;
+    String::from_utf8(bytes).map_err(|_| {
+        Error::input(
+            format!("profile {shown}"),
+            "is not UTF-8 text",
+            "give a profile written by fmtui or by hand",
+        )
+    })
+}
+
+/// Applies `train.epochs=3` to a table. The value is TOML; what is not TOML is taken as text.
+fn set(table: &mut Table, setting: &str) -> Result<()> {
+    let shown = text::sanitize(setting);
+    let refuse = |problem: &str| {
+        Error::input(
+            format!("--set {shown}"),
+            problem,
+            "write it as train.epochs=3",
+        )
+    };
+    let (key, value) = setting
+        .split_once('=')
+        .ok_or_else(|| refuse("has no `=`"))?;
+    let path: Vec<&str> = key.trim().split('.').collect();
+    let Some((name, parents)) = path
+        .split_last()
+        .filter(|_| path.iter().all(|p| is_bare(p)))
+    else {
+        return Err(refuse("does not start with a key"));
+    };
+    if matches!(path[0], "run" | "result" | "history") {
+        return Err(refuse("names what only a run writes"));
+    }
+    let mut place = table;
+    for parent in parents {
+        place = place
+            .entry(*parent)
+            .or_insert_with(|| Value::Table(Table::new()))
+            .as_table_mut()
+            .ok_or_else(|| refuse("goes through a key that is no table"))?;
+    }
+    place.insert((*name).into(), parse_value(value.trim()));
+    Ok(())
+}
+
+fn is_bare(key: &str) -> bool {
+    !key.is_empty()
+        && key
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+fn parse_value(text: &str) -> Value {
+    format!("value = {text}")
+        .parse::<Table>()
+        .ok()
+        .filter(|t| t.len() == 1)
+        .and_then(|mut t| t.remove("value"))
+        .unwrap_or_else(|| Value::String(text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preset(name: &str, settings: &[&str]) -> Result<Profile> {
+        let dir = tempfile::tempdir().unwrap();
+        let settings: Vec<String> = settings.iter().map(|s| (*s).to_string()).collect();
+        find(&Workspace::at(dir.path()), name, &settings)
+    }
+
+    #[test]
+    fn settings_change_what_they_name() {
+        let profile = preset(
+            "mlp-20",
+            &[
+                "train.epochs=3",
+                "train.optimizer.learning_rate = 0.5",
+                "model.hidden=[20, 30]",
+                "data.name=fashion-mnist-mini",
+                "train.schedule.kind=cosine",
+                "data.validation=0",
+            ],
+        )
+        .unwrap();
+        assert_eq!(profile.train.epochs, 3);
+        assert!((profile.train.optimizer.learning_rate - 0.5).abs() < 1e-12);
+        assert_eq!(profile.model.hidden, [20, 30]);
+        assert_eq!(profile.data.name, "fashion-mnist-mini");
+        assert!(profile.data.validation.abs() < 1e-12);
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        for (setting, part) in [
+            ("train.epoch=3", "did you mean `epochs`?"),
+            ("train.epochs", "has no `=`"),
+            ("=3", "does not start with a key"),
+            ("train..epochs=3", "does not start with a key"),
+            ("format.x=3", "no table"),
+            ("run.id=3", "only a run writes"),
+            ("train.epochs=0", "train.epochs"),
+            ("train.epochs=many", "train.epochs"),
+            ("train.optimizer.learning_rate=nan", "learning_rate"),
+        ] {
+            let message = preset("mlp-20", &[setting]).unwrap_err().to_string();
+            assert!(message.contains(part), "{setting}: {message}");
+            assert!(!message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_answered_with_near_ones() {
+        let message = preset("lenet6", &[]).unwrap_err().to_string();
+        assert!(message.contains("did you mean `lenet5`?"), "{message}");
+        let message = preset("no/such.toml", &[]).unwrap_err().to_string();
+        assert!(message.starts_with("profile no/such.toml: cannot be read"));
+    }
+}

@@ -1,0 +1,32 @@
+//! `fmtui resume`: goes on with a run from its newest checkpoint.
+
+use clap::Args;
+
+use super::train;
+use crate::error::Result;
+use crate::headless::{self, Interrupt, Output};
+use crate::run::{Workspace, client};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A run's id, the start or end of one, or `last`
+    #[arg(default_value = "last")]
+    run: String,
+    /// Leave it running
+    #[arg(long)]
+    detach: bool,
+    /// Print one JSON object a line, as in the event log
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    let id = workspace.resolve(&arguments.run)?;
+    client::resume(workspace, &id)?;
+    if arguments.detach {
+        Output::standard().line(&id)?;
+        return Ok(0);
+    }
+    let style = train::style(arguments.json);
+    headless::follow(workspace, &id, style, Interrupt::Stops)
+}

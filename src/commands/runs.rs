@@ -1,0 +1,107 @@
+//! `fmtui runs`: all runs, newest first.
+
+use clap::Args;
+
+use crate::error::Result;
+use crate::headless::{Output, Table};
+use crate::profile::Profile;
+use crate::run::{RunSummary, Workspace};
+use crate::text;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Print one JSON object a run
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    let runs = workspace.runs()?;
+    let mut out = Output::standard();
+    if arguments.json {
+        for run in &runs {
+            out.line(json(run))?;
+        }
+        return Ok(0);
+    }
+    if runs.is_empty() {
+        let root = text::sanitize(&workspace.root.display().to_string());
+        out.line(format!(
+            "no run yet in {root}; start one with: fmtui train lenet5"
+        ))?;
+        return Ok(0);
+    }
+    for line in table(&runs).lines() {
+        out.line(line)?;
+    }
+    Ok(0)
+}
+
+fn table(runs: &[RunSummary]) -> Table {
+    let mut table = Table::new(&[
+        "run",
+        "status",
+        "architecture",
+        "data",
+        ">parameters",
+        ">epochs",
+        ">held out",
+        ">test",
+        ">F1",
+        ">time",
+    ]);
+    for run in runs {
+        match &run.profile {
+            Ok(profile) => table.row(cells(run, profile)),
+            Err(reason) => {
+                table.row([run.id.clone(), "broken".into(), text::ellipsis(reason, 100)])
+            }
+        }
+    }
+    table
+}
+
+fn cells(run: &RunSummary, profile: &Profile) -> [String; 10] {
+    let none = || String::from("–");
+    let result = profile.result.as_ref();
+    let test = result.and_then(|r| r.test.as_ref());
+    let share = |value: Option<f64>| value.map_or_else(none, |v| format!("{v:.4}"));
+    [
+        run.id.clone(),
+        run.status.name().into(),
+        profile.model.architecture.clone(),
+        profile.data.name.clone(),
+        result.map_or_else(none, |r| text::grouped(r.parameters)),
+        format!("{}/{}", profile.history.len(), profile.train.epochs),
+        share(profile.history.last().map(|e| e.held_out_accuracy)),
+        share(test.map(|t| t.accuracy)),
+        share(test.map(|t| t.macro_f1)),
+        text::seconds(profile.history.iter().map(|e| e.seconds).sum()),
+    ]
+}
+
+fn json(run: &RunSummary) -> serde_json::Value {
+    match &run.profile {
+        Err(reason) => serde_json::json!({ "id": run.id, "status": "broken", "reason": reason }),
+        Ok(profile) => {
+            let result = profile.result.as_ref();
+            let test = result.and_then(|r| r.test.as_ref());
+            serde_json::json!({
+                "id": run.id,
+                "status": run.status.name(),
+                "name": profile.name,
+                "architecture": profile.model.architecture,
+                "data": profile.data.name,
+                "started": profile.run.as_ref().map(|r| &r.started),
+                "epochs_done": profile.history.len(),
+                "epochs": profile.train.epochs,
+                "parameters": result.map(|r| r.parameters),
+                "held_out_accuracy": profile.history.last().map(|e| e.held_out_accuracy),
+                "test_accuracy": test.map(|t| t.accuracy),
+                "test_macro_f1": test.map(|t| t.macro_f1),
+                "seconds": profile.history.iter().map(|e| e.seconds).sum::<f64>(),
+                "weights_sha256": result.map(|r| &r.weights_sha256),
+            })
+        }
+    }
+}

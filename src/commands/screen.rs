@@ -1,0 +1,64 @@
+//! Opens the screens, where there is a terminal to open them on.
+
+use std::io::IsTerminal;
+
+use crate::error::{Error, Result};
+use crate::run::Workspace;
+
+/// What the screens show first.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Open {
+    Home,
+    Attach(String),
+    /// At this speed, or the screens' own.
+    Replay(String, Option<f64>),
+}
+
+/// Whether the screens are compiled in and there is a terminal for them.
+pub fn is_possible() -> bool {
+    let term = std::env::var("TERM").unwrap_or_default();
+    cfg!(feature = "tui")
+        && std::io::stdin().is_terminal()
+        && std::io::stdout().is_terminal()
+        && !term.is_empty()
+        && term != "dumb"
+}
+
+/// Opens the screens; gives the exit code.
+///
+/// # Errors
+/// `Input` where they are not possible, else what the screens say.
+pub fn open(workspace: &Workspace, open: Open) -> Result<u8> {
+    if !is_possible() {
+        return Err(Error::input(
+            "screen",
+            if cfg!(feature = "tui") {
+                "there is no terminal to draw on"
+            } else {
+                "this fmtui was built without screens"
+            },
+            "use a command; `fmtui --help` lists them",
+        ));
+    }
+    show(workspace, open)
+}
+
+// The only place that names the screens.
+#[cfg(feature = "tui")]
+fn show(workspace: &Workspace, open: Open) -> Result<u8> {
+    use crate::tui::{self, Launch};
+    let launch = match open {
+        Open::Home => Launch::Home,
+        Open::Attach(id) => Launch::Attach(id),
+        Open::Replay(run, speed) => Launch::Replay {
+            run,
+            speed: speed.unwrap_or(tui::REPLAY_SPEED),
+        },
+    };
+    tui::run(workspace.clone(), launch).map(|()| 0)
+}
+
+#[cfg(not(feature = "tui"))]
+fn show(_: &Workspace, _: Open) -> Result<u8> {
+    Ok(0)
+}

@@ -1,0 +1,286 @@
+//! `fmtui show`: what a profile or preset builds, or the record of a run.
+
+use clap::Args;
+
+use super::recipe;
+use crate::data::{self, Dataset};
+use crate::error::Result;
+use crate::headless::{Output, Table};
+use crate::metrics::Scores;
+use crate::model::summary::{Summary, summarise};
+use crate::model::{self, Shape};
+use crate::profile::{OptimizerKind, Profile};
+use crate::run::Workspace;
+use crate::text;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A profile's file, a preset such as lenet5, or a run
+    #[arg(value_name = "FILE|PRESET|RUN")]
+    what: String,
+    /// Change a setting, such as model.hidden=[50,20]; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "toml")]
+    json: bool,
+    /// Print the profile itself
+    #[arg(long)]
+    toml: bool,
+}
+
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    let profile = recipe::find(workspace, &arguments.what, &arguments.set)?;
+    let mut out = Output::standard();
+    if arguments.toml {
+        out.raw(&profile.to_toml())?;
+    } else if profile.run.is_some() {
+        show_record(workspace, profile, arguments.json, &mut out)?;
+    } else {
+        show_layers(workspace, &profile, arguments.json, &mut out)?;
+    }
+    Ok(0)
+}
+
+/// The set the profile names; where only its shape is of interest, the built-in part of Fashion-MNIST will do for all of it.
+fn dataset(workspace: &Workspace, name: &str) -> Result<Dataset> {
+    data::source::load(name, &workspace.search_path()).or_else(|e| {
+        if name == "fashion-mnist" {
+            data::mini::load()
+        } else {
+            Err(e)
+        }
+    })
+}
+
+fn show_layers(
+    workspace: &Workspace,
+    profile: &Profile,
+    json: bool,
+    out: &mut Output,
+) -> Result<()> {
+    let dataset = dataset(workspace, &profile.data.name)?;
+    let side = |own: usize| match profile.data.image_size {
+        0 => own,
+        size => size,
+    };
+    let input = Shape::Map {
+        channels: profile.data.channels,
+        height: side(dataset.height),
+        width: side(dataset.width),
+    };
+    let architecture = model::resolve(&profile.model, input, dataset.classes.len())?;
+    let summary = summarise(&architecture);
+    if json {
+        return out.line(layers_json(profile, input, &summary));
+    }
+    out.line(format!(
+        "{} · {} · input {input}",
+        profile.name, profile.model.architecture
+    ))?;
+    out.line("")?;
+    for line in layers_table(&summary).lines() {
+        out.line(line)?;
+    }
+    out.line("")?;
+    out.line(format!(
+        "{} parameters, {} of them trained · {} multiply-adds a picture · about {} to train with batches of {}",
+        text::grouped(summary.parameters),
+        text::grouped(summary.trained_parameters),
+        text::grouped(summary.multiply_adds),
+        text::bytes(memory(profile, &summary)),
+        profile.train.batch_size
+    ))
+}
+
+fn memory(profile: &Profile, summary: &Summary) -> u64 {
+    let optimizer = &profile.train.optimizer;
+    let slots = match optimizer.kind {
+        OptimizerKind::Adam | OptimizerKind::Adamw => 2,
+        OptimizerKind::Rmsprop => 1 + usize::from(optimizer.momentum > 0.0),
+        OptimizerKind::Sgd => usize::from(optimizer.momentum > 0.0),
+    };
+    let average = usize::from(profile.train.ema > 0.0);
+    summary.memory_bytes(profile.train.batch_size, slots + average)
+}
+
+fn layers_table(summary: &Summary) -> Table {
+    let mut table = Table::new(&["layer", "kind", "output", ">parameters", ">multiply-adds"]);
+    for row in &summary.rows {
+        table.row([
+            format!("{}{}", "  ".repeat(row.depth), row.name),
+            row.kind.clone(),
+            row.output.to_string(),
+            text::grouped(row.parameters),
+            text::grouped(row.multiply_adds),
+        ]);
+    }
+    table
+}
+
+fn layers_json(profile: &Profile, input: Shape, summary: &Summary) -> serde_json::Value {
+    let rows: Vec<_> = summary
+        .rows
+        .iter()
+        .map(|row| {
+            serde_json::json!({
+                "name": row.name,
+                "kind": row.kind,
+                "output": row.output.to_string(),
+                "parameters": row.parameters,
+                "multiply_adds": row.multiply_adds,
+                "depth": row.depth,
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "name": profile.name,
+        "architecture": profile.model.architecture,
+        "input": input.to_string(),
+        "layers": rows,
+        "parameters": summary.parameters,
+        "trained_parameters": summary.trained_parameters,
+        "multiply_adds": summary.multiply_adds,
+        "memory_bytes": memory(profile, summary),
+    })
+}
+
+fn show_record(
+    workspace: &Workspace,
+    mut profile: Profile,
+    json: bool,
+    out: &mut Output,
+) -> Result<()> {
+    crate::run::record::sanitize(&mut profile);
+    if let Some(run) = &mut profile.run {
+        run.status = workspace.live_status(&run.id, run.status);
+    }
+    if json {
+        let value = serde_json::to_value(&profile)
+            .map_err(|e| crate::error::Error::compute("writing JSON", e))?;
+        return out.line(value);
+    }
+    for line in facts(&profile) {
+        out.line(line)?;
+    }
+    if !profile.history.is_empty() {
+        out.line("")?;
+        for line in history_table(&profile).lines() {
+            out.line(line)?;
+        }
+    }
+    let Some(result) = &profile.result else {
+        return Ok(());
+    };
+    out.line("")?;
+    let parts = [
+        ("train", &result.train),
+        ("validation", &result.validation),
+        ("test", &result.test),
+    ];
+    for line in scores_table(&parts).lines() {
+        out.line(line)?;
+    }
+    Ok(())
+}
+
+fn facts(profile: &Profile) -> Vec<String> {
+    let mut facts: Vec<(&str, String)> = vec![
+        ("name", profile.name.clone()),
+        ("architecture", profile.model.architecture.clone()),
+        ("data", profile.data.name.clone()),
+    ];
+    if let Some(run) = &profile.run {
+        facts.extend([
+            ("run", run.id.clone()),
+            ("status", run.status.name().into()),
+            ("started", run.started.clone()),
+            ("finished", run.finished.clone()),
+            ("host", run.host.clone()),
+            (
+                "device",
+                format!("{}, {} threads, {}", run.device, run.threads, run.kernels),
+            ),
+            ("fmtui", format!("{} {}", run.version, run.revision)),
+            ("data hash", run.data_sha256.clone()),
+            ("error", run.error.clone()),
+        ]);
+        for i in &run.interventions {
+            facts.push((
+                "changed",
+                format!("{} → {} before step {}", i.what, i.value, i.step + 1),
+            ));
+        }
+    }
+    if let Some(result) = &profile.result {
+        facts.extend([
+            ("parameters", text::grouped(result.parameters)),
+            ("best epoch", result.best_epoch.to_string()),
+            ("time", text::seconds(result.seconds)),
+            ("memory", text::bytes(result.peak_memory_bytes)),
+            ("weights", result.weights_sha256.clone()),
+        ]);
+    }
+    facts
+        .into_iter()
+        .filter(|(_, value)| !value.trim().is_empty())
+        .map(|(name, value)| format!("{name:<13} {}", value.trim()))
+        .collect()
+}
+
+fn history_table(profile: &Profile) -> Table {
+    let held_out = if profile.data.validation == 0.0 {
+        [">test loss", ">test accuracy"]
+    } else {
+        [">validation loss", ">validation accuracy"]
+    };
+    let mut table = Table::new(&[
+        ">epoch",
+        ">train loss",
+        ">train accuracy",
+        held_out[0],
+        held_out[1],
+        ">learning rate",
+        ">time",
+    ]);
+    for e in &profile.history {
+        table.row([
+            e.epoch.to_string(),
+            format!("{:.4}", e.train_loss),
+            format!("{:.4}", e.train_accuracy),
+            format!("{:.4}", e.held_out_loss),
+            format!("{:.4}", e.held_out_accuracy),
+            text::learning_rate(e.learning_rate),
+            text::seconds(e.seconds),
+        ]);
+    }
+    table
+}
+
+fn scores_table(parts: &[(&str, &Option<Scores>)]) -> Table {
+    let mut table = Table::new(&[
+        "part",
+        ">loss",
+        ">accuracy",
+        ">top 3",
+        ">macro precision",
+        ">macro recall",
+        ">macro F1",
+        ">weighted F1",
+    ]);
+    for (name, scores) in parts {
+        let Some(s) = scores else { continue };
+        let figures = [
+            s.loss,
+            s.accuracy,
+            s.top3_accuracy,
+            s.macro_precision,
+            s.macro_recall,
+            s.macro_f1,
+            s.weighted_f1,
+        ];
+        let figures = figures.iter().map(|v| format!("{v:.4}"));
+        table.row(std::iter::once((*name).to_string()).chain(figures));
+    }
+    table
+}

@@ -1,0 +1,55 @@
+//! `fmtui train`: starts a run and follows it, or leaves it to itself.
+
+use clap::Args;
+
+use super::recipe;
+use crate::error::Result;
+use crate::headless::{self, Interrupt, Output, Style, notice};
+use crate::run::{Workspace, client, lingering};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A profile's file, a preset such as lenet5, or a run whose recipe is trained again
+    #[arg(value_name = "FILE|PRESET|RUN")]
+    what: String,
+    /// Change a setting, such as train.epochs=3; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print the run's id and leave it running
+    #[arg(long)]
+    detach: bool,
+    /// Print one JSON object a line, as in the event log
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    let mut profile = recipe::find(workspace, &arguments.what, &arguments.set)?;
+    crate::run::worker::forget_stops(&mut profile);
+    let changes = profile.run.as_ref().map_or(0, |r| r.interventions.len());
+    if changes > 0 {
+        notice(format!(
+            "the recorded run was changed {changes} times while it ran; the changes are applied again"
+        ));
+    }
+    if let Some(advice) = lingering::advice() {
+        notice(format!("warning: {advice}"));
+    }
+    let id = client::start(workspace, &profile)?;
+    if arguments.detach {
+        let mut out = Output::standard();
+        if arguments.json {
+            out.line(serde_json::json!({ "run": id }))?;
+        } else {
+            out.line(&id)?;
+            notice(format!("it runs; watch it with: fmtui attach {id}"));
+        }
+        return Ok(0);
+    }
+    headless::follow(workspace, &id, style(arguments.json), Interrupt::Stops)
+}
+
+/// How `--json` prints.
+pub fn style(json: bool) -> Style {
+    if json { Style::Json } else { Style::People }
+}

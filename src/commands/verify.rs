@@ -1,0 +1,256 @@
+//! `fmtui replay RUN --verify`: trains a recorded run again, in this process and a scratch directory, and compares bit by bit.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::data;
+use crate::error::{Error, Result};
+use crate::event::{Command, Event};
+use crate::headless::{Output, notice};
+use crate::profile::{EpochRecord, Profile};
+use crate::run::worker::{STACK, panic_message};
+use crate::run::{Workspace, record};
+use crate::text;
+use crate::train::{self, Host, Outcome, Setup};
+
+/// Trains and compares; 0 when every epoch and the weights are the same, 1 when not.
+pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
+    let recorded = workspace.load(id)?;
+    if workspace.is_running(id) {
+        return Err(Error::input(
+            format!("run {id}"),
+            "is still running",
+            "wait until it has ended",
+        ));
+    }
+    if recorded.history.is_empty() {
+        return Err(Error::input(
+            format!("run {id}"),
+            "has no finished epoch to compare",
+            "let it train for one epoch at least",
+        ));
+    }
+    let dataset = data::source::load(&recorded.data.name, &workspace.search_path())?;
+    let profile = record::on_this_machine(&recorded, &dataset)?;
+    warn_of_differences(&recorded, &profile);
+    let scratch = Scratch::new(id)?;
+    let outcome = train_again(&profile, dataset, &scratch.path)?;
+    let difference = first_difference(&recorded, &outcome);
+    let mut out = Output::standard();
+    if json {
+        out.line(serde_json::json!({
+            "run": id,
+            "identical": difference.is_none(),
+            "difference": difference,
+            "epochs": outcome.history.len(),
+        }))?;
+    } else {
+        match &difference {
+            None => out.line("identical")?,
+            Some(difference) => out.line(difference)?,
+        }
+    }
+    Ok(u8::from(difference.is_some()))
+}
+
+/// What may make a difference that is nobody's fault.
+fn warn_of_differences(recorded: &Profile, here: &Profile) {
+    let (Some(then), Some(now)) = (&recorded.run, &here.run) else {
+        return;
+    };
+    for (what, then, now) in [
+        ("data set", &then.data_sha256, &now.data_sha256),
+        ("device", &then.device, &now.device),
+        ("instruction set", &then.kernels, &now.kernels),
+    ] {
+        if then != now && !then.is_empty() {
+            let (then, now) = (text::ellipsis(then, 20), text::ellipsis(now, 20));
+            notice(format!(
+                "warning: the {what} is {now}, the run had {then}; bits may differ"
+            ));
+        }
+    }
+    let version = |v: &str, r: &str| format!("{v} {r}");
+    let here = version(record::VERSION, record::REVISION);
+    let there = version(&then.version, &then.revision);
+    if here != there {
+        notice(format!(
+            "this is fmtui {here}, the run was trained by {there}"
+        ));
+    }
+}
+
+/// The first thing that is not the same, in words. Times do not count.
+fn first_difference(recorded: &Profile, again: &Outcome) -> Option<String> {
+    for (then, now) in recorded.history.iter().zip(&again.history) {
+        if let Some((what, a, b)) = epoch_difference(then, now) {
+            return Some(format!(
+                "first difference at epoch {}: {what} was {a:e}, is {b:e}",
+                then.epoch
+            ));
+        }
+    }
+    let (then, now) = (recorded.history.len(), again.history.len());
+    if then != now {
+        return Some(format!(
+            "first difference at epoch {}: {then} epochs were recorded, {now} trained",
+            then.min(now) + 1
+        ));
+    }
+    let weights = recorded.result.as_ref().map(|r| &r.weights_sha256)?;
+    (!weights.is_empty() && *weights != again.result.weights_sha256).then(|| {
+        format!("first difference at epoch {now}: every figure is the same but not the weights")
+    })
+}
+
+fn epoch_difference(then: &EpochRecord, now: &EpochRecord) -> Option<(&'static str, f64, f64)> {
+    [
+        ("training loss", then.train_loss, now.train_loss),
+        ("training accuracy", then.train_accuracy, now.train_accuracy),
+        ("held-out loss", then.held_out_loss, now.held_out_loss),
+        (
+            "held-out accuracy",
+            then.held_out_accuracy,
+            now.held_out_accuracy,
+        ),
+        ("learning rate", then.learning_rate, now.learning_rate),
+    ]
+    .into_iter()
+    .find(|(_, a, b)| a.to_bits() != b.to_bits())
+}
+
+/// Trains on a thread with room for automatic differentiation.
+fn train_again(profile: &Profile, dataset: data::Dataset, directory: &Path) -> Result<Outcome> {
+    std::thread::scope(|scope| {
+        let training = std::thread::Builder::new()
+            .name("training".into())
+            .stack_size(STACK)
+            .spawn_scoped(scope, || {
+                let mut host = Teller {
+                    epochs: profile.train.epochs,
+                };
+                let setup = Setup {
+                    profile,
+                    dataset,
+                    directory,
+                    resume: false,
+                };
+                train::train(setup, &mut host)
+            })
+            .map_err(|e| Error::compute("starting the training thread", e))?;
+        training
+            .join()
+            .unwrap_or_else(|panic| Err(Error::compute("training", panic_message(panic.as_ref()))))
+    })
+}
+
+/// Says how far the training is; keeps no log.
+struct Teller {
+    epochs: usize,
+}
+
+impl Host for Teller {
+    fn next_command(&mut self, wait: Duration) -> Option<Command> {
+        std::thread::sleep(wait);
+        None
+    }
+
+    fn emit(&mut self, event: Event) {
+        match event {
+            Event::EpochEnd(end) => notice(format!("epoch {}/{}", end.epoch, self.epochs)),
+            Event::Warning { message } => notice(format!("warning: {message}")),
+            _ => {}
+        }
+    }
+
+    fn log_length(&self) -> u64 {
+        0
+    }
+
+    fn rewind_log(&mut self, _: u64) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A directory that goes when this does.
+struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    fn new(id: &str) -> Result<Self> {
+        let name = format!("fmtui-verify-{id}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).map_err(|e| Error::io("create", &path, e))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left of it lies in the directory for what may go.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::ResultRecord;
+
+    fn pair() -> (Profile, Outcome) {
+        let history: Vec<EpochRecord> = (1..=3)
+            .map(|epoch| EpochRecord {
+                epoch,
+                train_loss: 0.5,
+                ..EpochRecord::default()
+            })
+            .collect();
+        let result = ResultRecord {
+            weights_sha256: "ab".into(),
+            ..ResultRecord::default()
+        };
+        let mut profile = Profile::new("mlp");
+        profile.history.clone_from(&history);
+        profile.result = Some(result.clone());
+        let outcome = Outcome {
+            complete: true,
+            reason: String::new(),
+            result,
+            history,
+            interventions: Vec::new(),
+        };
+        (profile, outcome)
+    }
+
+    #[test]
+    fn differences_are_found_where_they_begin() {
+        let (profile, same) = pair();
+        assert_eq!(first_difference(&profile, &same), None);
+
+        let mut other = same.clone();
+        other.history[1].train_loss = f64::from_bits(0.5_f64.to_bits() + 1);
+        let message = first_difference(&profile, &other).unwrap();
+        assert!(message.starts_with("first difference at epoch 2: training loss"));
+
+        let mut other = same.clone();
+        other.history[0].seconds = 99.0;
+        assert_eq!(first_difference(&profile, &other), None);
+
+        let mut other = same.clone();
+        other.history.pop();
+        let message = first_difference(&profile, &other).unwrap();
+        assert!(
+            message.starts_with("first difference at epoch 3"),
+            "{message}"
+        );
+
+        let mut other = same;
+        other.result.weights_sha256 = "cd".into();
+        assert!(
+            first_difference(&profile, &other)
+                .unwrap()
+                .contains("weights")
+        );
+    }
+}

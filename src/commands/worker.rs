@@ -1,0 +1,18 @@
+//! `fmtui worker`: the process behind a run. Started by `train` and `resume`, not by people.
+
+use clap::Args;
+
+use crate::error::Result;
+use crate::run::{Workspace, worker};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    run: String,
+    /// Go on from the newest checkpoint
+    #[arg(long)]
+    resume: bool,
+}
+
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    worker::run(workspace, &arguments.run, arguments.resume).map(worker::End::exit_code)
+}

@@ -1,0 +1,324 @@
+//! Downloading a data set: from mirrors, bounded in size and time, verified before it gets its name.
+//!
+//! A file is kept in memory until its decompressed bytes have the published SHA-256; only then it is put in place.
+//! Runs only when somebody asks for it; with the offline switch it opens no socket.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use flate2::bufread::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use super::{known, source};
+use crate::error::{Error, Result};
+use crate::{storage, text};
+
+mod transfer;
+
+/// The sets that can be downloaded.
+pub const FETCHABLE: &[&str] = &["fashion-mnist"];
+
+/// Where the four gzipped files lie, the encrypted one first. Both serve the same files.
+const MIRRORS: [&str; 2] = [
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+];
+
+/// How a download stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// The file that is being downloaded.
+    pub file: String,
+    /// Its place among the files, from 0, and their number.
+    pub file_index: usize,
+    pub files: usize,
+    /// Bytes of this file so far, compressed.
+    pub bytes: u64,
+    /// Its size, where the server said it.
+    pub total: Option<u64>,
+    pub bytes_per_second: f64,
+    /// What is being waited for, where nothing moves: the reason of the last failure and the next attempt.
+    pub note: Option<String>,
+}
+
+/// A file that is known before it is downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// Without `.gz`.
+    pub file: String,
+    /// Decompressed.
+    pub bytes: u64,
+    /// Of the decompressed file, in hexadecimal.
+    pub sha256: String,
+}
+
+/// How long and how often is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Until a connection stands and the server has answered.
+    pub connect: Duration,
+    /// Within this time [`LEAST_PER_STALL`](transfer::LEAST_PER_STALL) bytes have to arrive.
+    pub stall: Duration,
+    /// Attempts per file, over all mirrors.
+    pub attempts: usize,
+    /// Pause after the first failure; doubled after each.
+    pub back_off: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            stall: Duration::from_secs(30),
+            attempts: 4,
+            back_off: Duration::from_millis(500),
+        }
+    }
+}
+
+/// A download that can be pointed anywhere.
+#[derive(Clone, Debug)]
+pub struct Fetcher {
+    /// Base addresses, tried in turn.
+    pub mirrors: Vec<String>,
+    pub files: Vec<Remote>,
+    pub limits: Limits,
+    /// Opens no socket.
+    pub offline: bool,
+}
+
+/// Downloads the set called `name` into `data_dir/NAME` (`data_dir` is the workspace's `data/`).
+///
+/// Blocks; cancels within a second of `cancel` being set. Call it from a plain thread or `spawn_blocking`, not from async code.
+/// The environment can point it elsewhere (`FMTUI_MIRROR`) or forbid it (`FMTUI_OFFLINE=1`, `HF_HUB_OFFLINE=1`).
+///
+/// # Errors
+/// `Input` for an unknown set or when offline, `Download` when no mirror gave the right bytes or it was cancelled, `Io` for the disk.
+pub fn fetch(
+    name: &str,
+    data_dir: &Path,
+    progress: &mut dyn FnMut(Progress),
+    cancel: &AtomicBool,
+) -> Result<()> {
+    source::check_name(name)?;
+    Fetcher::from_environment(name)?.fetch(name, data_dir, progress, cancel)
+}
+
+impl Fetcher {
+    /// The mirrors of a known set, or those in `FMTUI_MIRROR` (separated by spaces).
+    ///
+    /// # Errors
+    /// `Input` when the set is not one that can be downloaded.
+    pub fn from_environment(name: &str) -> Result<Self> {
+        let published = known::published(name).ok_or_else(|| {
+            Error::input(
+                format!("data set {}", text::sanitize(name)),
+                format!("cannot be downloaded; {} can", FETCHABLE.join(", ")),
+                "put its four IDX files into a directory of that name under the workspace's data",
+            )
+        })?;
+        let given = std::env::var("FMTUI_MIRROR").unwrap_or_default();
+        let mut mirrors: Vec<String> = given.split_whitespace().map(String::from).collect();
+        if mirrors.is_empty() {
+            mirrors = MIRRORS.map(String::from).to_vec();
+        }
+        let files = published.iter().map(|file| Remote {
+            file: file.file.into(),
+            bytes: file.bytes,
+            sha256: file.sha256.into(),
+        });
+        Ok(Self {
+            mirrors,
+            files: files.collect(),
+            limits: Limits::default(),
+            offline: is_offline(),
+        })
+    }
+
+    /// Downloads every file that is not yet there as it should be.
+    ///
+    /// # Errors
+    /// As [`fetch`].
+    pub fn fetch(
+        &self,
+        name: &str,
+        data_dir: &Path,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &AtomicBool,
+    ) -> Result<()> {
+        let directory = data_dir.join(name);
+        let missing: Vec<(usize, &Remote)> = self
+            .files
+            .iter()
+            .enumerate()
+            .filter(|(_, remote)| !is_in_place(&directory, remote))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if self.offline {
+            return Err(Error::input(
+                format!("data set {}", text::sanitize(name)),
+                "cannot be downloaded: FMTUI_OFFLINE or HF_HUB_OFFLINE forbids the network",
+                "unset it, or use fashion-mnist-mini, which is built in",
+            ));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| Error::compute("starting a download", e))?;
+        let files = self.files.len();
+        let outcome = missing.into_iter().try_for_each(|(file_index, remote)| {
+            let mut report = |step: transfer::Step| {
+                progress(Progress {
+                    file: remote.gzipped(),
+                    file_index,
+                    files,
+                    bytes: step.bytes,
+                    total: step.total,
+                    bytes_per_second: step.bytes_per_second,
+                    note: step.note,
+                });
+            };
+            let bytes = runtime.block_on(self.file(remote, &mut report, cancel))?;
+            storage::commit(&directory.join(remote.gzipped()), &bytes)
+        });
+        // A name lookup that hangs must not hold up the one who cancelled.
+        runtime.shutdown_background();
+        outcome
+    }
+
+    /// One file's verified bytes, gzipped as they came.
+    async fn file(
+        &self,
+        remote: &Remote,
+        report: &mut dyn FnMut(transfer::Step),
+        cancel: &AtomicBool,
+    ) -> Result<Vec<u8>> {
+        let mut failures: Vec<String> = Vec::new();
+        let mut pause = self.limits.back_off;
+        let attempts = self.mirrors.iter().cycle().take(self.limits.attempts);
+        for (attempt, mirror) in attempts.enumerate() {
+            if attempt > 0 {
+                let step = transfer::Step {
+                    note: failures.last().cloned(),
+                    ..transfer::Step::default()
+                };
+                report(step);
+                transfer::cancellable(tokio::time::sleep(pause), cancel)
+                    .await
+                    .ok_or_else(|| remote.cancelled())?;
+                pause *= 2;
+            }
+            let address = remote.address(mirror);
+            let work = transfer::download(&address, remote, &self.limits, report);
+            let outcome = transfer::cancellable(work, cancel)
+                .await
+                .ok_or_else(|| remote.cancelled())?
+                .and_then(|bytes| remote.verify(&bytes).map(|()| bytes));
+            match outcome {
+                Ok(bytes) => return Ok(bytes),
+                Err(problem) => {
+                    let problem = text::sanitize(&format!("{address}: {problem}"));
+                    if !failures.contains(&problem) {
+                        failures.push(problem);
+                    }
+                }
+            }
+        }
+        Err(Error::Download {
+            file: remote.gzipped(),
+            problem: format!(
+                "tried {} times; {}",
+                self.limits.attempts,
+                failures.join("; ")
+            ),
+            remedy: "check the network and try again, or use fashion-mnist-mini, which is built in"
+                .into(),
+        })
+    }
+}
+
+impl Remote {
+    fn gzipped(&self) -> String {
+        format!("{}.gz", self.file)
+    }
+
+    fn address(&self, mirror: &str) -> String {
+        format!("{}/{}", mirror.trim_end_matches('/'), self.gzipped())
+    }
+
+    /// The most that a gzip file of this content can take: stored blocks cost five bytes per 16 KiB at worst.
+    fn most_compressed(&self) -> u64 {
+        self.bytes + self.bytes / 1000 + 4096
+    }
+
+    fn cancelled(&self) -> Error {
+        Error::Download {
+            file: self.gzipped(),
+            problem: "the download was cancelled".into(),
+            remedy: "start it again whenever you like; the files that were complete are kept"
+                .into(),
+        }
+    }
+
+    /// Whether these gzipped bytes inflate to the right ones; stops one byte after the size they should have.
+    fn verify(&self, gzipped: &[u8]) -> Result<(), String> {
+        let mut content = std::io::Read::take(MultiGzDecoder::new(gzipped), self.bytes + 1);
+        let mut hash = Sha256::new();
+        let length = std::io::copy(&mut content, &mut HashWriter(&mut hash))
+            .map_err(|e| format!("is not a whole gzip file ({e})"))?;
+        if length != self.bytes {
+            let more = if length > self.bytes { "more" } else { "fewer" };
+            return Err(format!("inflates to {more} than {} bytes", self.bytes));
+        }
+        if storage::hex(&hash.finalize()) != self.sha256 {
+            return Err("has the wrong SHA-256: it is not the published file".into());
+        }
+        Ok(())
+    }
+}
+
+/// Feeds what is written to it into a hash.
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether the file lies there already, as it should be.
+fn is_in_place(directory: &Path, remote: &Remote) -> bool {
+    let path = directory.join(remote.gzipped());
+    let small = path
+        .metadata()
+        .is_ok_and(|m| m.is_file() && m.len() <= remote.most_compressed());
+    small && std::fs::read(&path).is_ok_and(|bytes| remote.verify(&bytes).is_ok())
+}
+
+/// Whether the user forbids the network.
+#[must_use]
+pub fn is_offline() -> bool {
+    ["FMTUI_OFFLINE", "HF_HUB_OFFLINE"].iter().any(|name| {
+        std::env::var(name).is_ok_and(|value| {
+            matches!(
+                value.trim().to_lowercase().as_str(),
+                "1" | "true" | "yes" | "on"
+            )
+        })
+    })
+}
+
+/// The rate between two moments.
+fn per_second(bytes: u64, since: Instant) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let bytes = bytes as f64;
+    bytes / since.elapsed().as_secs_f64().max(1e-3)
+}

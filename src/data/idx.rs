@@ -1,0 +1,350 @@
+//! Reading one IDX file, gzipped or plain, without believing anything it says about itself.
+//!
+//! The header gives the size; the content is read up to that size plus one byte, whatever the stream would inflate to.
+//! Deliberately knows nothing of data sets: which files belong together is [`layout`](super::layout)'s.
+//! Reference: the format at the end of <http://yann.lecun.com/exdb/mnist/>.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::text;
+
+/// The largest content that is read, in bytes: well above the largest known set (EMNIST `byclass`, 0.6 GB).
+const LARGEST: u64 = 4 << 30;
+
+/// Deflate cannot shrink better than this: <https://zlib.net/zlib_tech.html>.
+const BEST_COMPRESSION: u64 = 1032;
+
+/// What is allocated before the first byte of content has been seen.
+const FIRST_ALLOCATION: u64 = 64 << 20;
+
+/// The content of an IDX file of bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idx {
+    pub dimensions: Vec<usize>,
+    /// Row-major; as many as the product of `dimensions`.
+    pub values: Vec<u8>,
+    /// Of the decompressed file, its header included.
+    pub sha256: [u8; 32],
+}
+
+/// How an error about a file reads: its name and what to do about it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The file, for people; sanitised.
+    pub file: String,
+    /// Starts with a verb.
+    pub remedy: String,
+}
+
+impl Origin {
+    #[must_use]
+    pub fn new(path: &Path, remedy: &str) -> Self {
+        Self {
+            file: text::sanitize(&path.display().to_string()),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// The error that this file has a `problem`.
+    #[must_use]
+    pub fn error(&self, problem: impl Into<String>) -> Error {
+        Error::input(&self.file, problem, &self.remedy)
+    }
+
+    /// A read error that is the content's fault, as gzip reports it, is bad input; the system's own is `Io`.
+    fn read_error(&self, error: io::Error) -> Error {
+        if error.raw_os_error().is_some() {
+            Error::io("read", &self.file, error)
+        } else if error.kind() == io::ErrorKind::UnexpectedEof {
+            self.error("is cut short")
+        } else {
+            self.error(format!("is damaged ({error})"))
+        }
+    }
+}
+
+/// Reads the IDX file at `path`, which must have `rank` dimensions.
+///
+/// # Errors
+/// `Input` naming the file when it is not an IDX file of bytes, is cut short, too long or damaged; `Io` when it cannot be read.
+pub fn read(path: &Path, rank: usize, remedy: &str) -> Result<Idx> {
+    let origin = Origin::new(path, remedy);
+    // Asked before opening, because opening a FIFO waits for its writer.
+    let metadata = fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
+    if !metadata.is_file() {
+        return Err(origin.error("is not a regular file"));
+    }
+    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    parse(
+        BufReader::with_capacity(1 << 18, file),
+        metadata.len(),
+        rank,
+        &origin,
+    )
+}
+
+/// Reads an IDX file of `length` bytes (as it lies there, perhaps compressed) from `reader`.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(mut reader: impl BufRead, length: u64, rank: usize, origin: &Origin) -> Result<Idx> {
+    let start = reader.fill_buf().map_err(|e| origin.read_error(e))?;
+    if start.starts_with(&[0x1f, 0x8b]) {
+        let most = length.saturating_mul(BEST_COMPRESSION);
+        content(MultiGzDecoder::new(reader), most, rank, origin)
+    } else {
+        content(reader, length, rank, origin)
+    }
+}
+
+/// Reads the decompressed content, of which there are at most `most` bytes.
+fn content(mut reader: impl Read, most: u64, rank: usize, origin: &Origin) -> Result<Idx> {
+    let mut header = vec![0; 4];
+    fill(&mut reader, &mut header, origin)?;
+    check_magic(&header, rank, origin)?;
+    header.resize(4 + 4 * rank, 0);
+    fill(&mut reader, &mut header[4..], origin)?;
+    let dimensions: Vec<u32> = header[4..]
+        .chunks_exact(4)
+        .map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
+
+    let expected = dimensions
+        .iter()
+        .try_fold(1u64, |product, d| product.checked_mul(u64::from(*d)))
+        .filter(|size| *size <= LARGEST)
+        .ok_or_else(|| origin.error(format!("claims the size {dimensions:?}, more than 4 GiB")))?;
+    if expected == 0 {
+        return Err(origin.error(format!("is empty (its size is {dimensions:?})")));
+    }
+    if expected > most {
+        return Err(origin.error(format!(
+            "is cut short: its header promises {expected} bytes, which it cannot hold"
+        )));
+    }
+
+    let values = capped(&mut reader, expected, origin)?;
+    let mut hash = Sha256::new();
+    hash.update(&header);
+    hash.update(&values);
+    Ok(Idx {
+        dimensions: dimensions.iter().map(|d| *d as usize).collect(),
+        values,
+        sha256: hash.finalize().into(),
+    })
+}
+
+/// Reads exactly `expected` bytes and the end of the stream, and never more than one byte beyond.
+fn capped(reader: &mut impl Read, expected: u64, origin: &Origin) -> Result<Vec<u8>> {
+    let mut values = Vec::new();
+    let first = usize::try_from((expected + 1).min(FIRST_ALLOCATION)).unwrap_or(usize::MAX);
+    values
+        .try_reserve_exact(first)
+        .map_err(|_| origin.error("needs more memory than there is"))?;
+    reader
+        .take(expected + 1)
+        .read_to_end(&mut values)
+        .map_err(|e| origin.read_error(e))?;
+    match (values.len() as u64).cmp(&expected) {
+        std::cmp::Ordering::Equal => Ok(values),
+        std::cmp::Ordering::Less => Err(origin.error(format!(
+            "is cut short: its header promises {expected} bytes, it holds {}",
+            values.len()
+        ))),
+        std::cmp::Ordering::Greater => Err(origin.error(format!(
+            "is too long: its header promises {expected} bytes and more follow"
+        ))),
+    }
+}
+
+fn fill(reader: &mut impl Read, bytes: &mut [u8], origin: &Origin) -> Result<()> {
+    reader.read_exact(bytes).map_err(|e| origin.read_error(e))
+}
+
+/// The first four bytes: two zeros, the type of the values, the number of dimensions.
+fn check_magic(magic: &[u8], rank: usize, origin: &Origin) -> Result<()> {
+    let kind = match magic[2] {
+        _ if magic[..2] != [0, 0] => {
+            return Err(origin.error("is not an IDX file (its first two bytes are not zero)"));
+        }
+        0x08 => None,
+        0x09 => Some("signed bytes"),
+        0x0b => Some("16-bit integers"),
+        0x0c => Some("32-bit integers"),
+        0x0d => Some("32-bit floats"),
+        0x0e => Some("64-bit floats"),
+        _ => return Err(origin.error("is not an IDX file (unknown type of values)")),
+    };
+    if let Some(kind) = kind {
+        return Err(origin.error(format!("holds {kind}; only unsigned bytes are read")));
+    }
+    if usize::from(magic[3]) != rank {
+        return Err(origin.error(format!(
+            "has {} dimensions where {rank} are expected ({})",
+            magic[3],
+            if rank == 3 {
+                "pictures, rows, columns"
+            } else {
+                "labels"
+            }
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn origin() -> Origin {
+        Origin::new(Path::new("tiny"), "fetch it again")
+    }
+
+    fn tiny() -> Vec<u8> {
+        let mut bytes = vec![0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3];
+        bytes.extend(1..=12);
+        bytes
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn parse_bytes(bytes: &[u8], rank: usize) -> Result<Idx> {
+        parse(bytes, bytes.len() as u64, rank, &origin())
+    }
+
+    #[test]
+    fn plain_gzip_and_multi_member_read_the_same() {
+        let plain = parse_bytes(&tiny(), 3).unwrap();
+        assert_eq!(plain.dimensions, [2, 2, 3]);
+        assert_eq!(plain.values, (1..=12).collect::<Vec<u8>>());
+        assert_eq!(
+            crate::storage::hex(&plain.sha256),
+            crate::storage::sha256(&tiny())
+        );
+        assert_eq!(parse_bytes(&gzip(&tiny()), 3).unwrap(), plain);
+        let mut members = gzip(&tiny()[..5]);
+        members.extend(gzip(&tiny()[5..20]));
+        members.extend(gzip(&tiny()[20..]));
+        assert_eq!(parse_bytes(&members, 3).unwrap(), plain);
+    }
+
+    #[test]
+    fn truncation_at_every_byte_is_an_error() {
+        let plain = tiny();
+        for bytes in [&plain, &gzip(&plain)] {
+            for length in 0..bytes.len() {
+                let error = parse_bytes(&bytes[..length], 3).unwrap_err();
+                assert!(matches!(error, Error::Input { .. }), "{length}: {error}");
+                assert!(error.to_string().contains("fetch it again"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_gzip_file_is_noticed_or_harmless() {
+        let good = parse_bytes(&tiny(), 3).unwrap();
+        let packed = gzip(&tiny());
+        for bit in 0..packed.len() * 8 {
+            let mut bytes = packed.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            // Flips in the time stamp and the like change nothing.
+            if let Ok(read) = parse_bytes(&bytes, 3) {
+                assert_eq!(read, good, "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_byte_too_many_is_an_error() {
+        let mut bytes = tiny();
+        bytes.push(0);
+        for bytes in [bytes.clone(), gzip(&bytes)] {
+            let message = parse_bytes(&bytes, 3).unwrap_err().to_string();
+            assert!(message.contains("too long"), "{message}");
+        }
+    }
+
+    #[test]
+    fn wrong_headers_are_told_apart() {
+        let with = |change: fn(&mut Vec<u8>)| {
+            let mut bytes = tiny();
+            change(&mut bytes);
+            parse_bytes(&bytes, 3).unwrap_err().to_string()
+        };
+        assert!(with(|b| b[0] = 1).contains("not an IDX file"));
+        assert!(with(|b| b[2] = 0x42).contains("not an IDX file"));
+        assert!(with(|b| b[2] = 0x0d).contains("32-bit floats"));
+        assert!(with(|b| b[3] = 1).contains("dimensions"));
+        assert!(with(|b| b[7] = 0).contains("empty"));
+        assert!(with(|b| b[7] = 3).contains("cut short"));
+        assert!(with(|b| b[4..16].fill(0xff)).contains("more than 4 GiB"));
+        assert!(with(|b| b[4] = 0x0f).contains("cut short"));
+    }
+
+    /// A stream of zeros without end, counting what is taken of it.
+    struct Bomb<'a>(&'a mut u64);
+
+    impl Read for Bomb<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            buffer.fill(0);
+            *self.0 += buffer.len() as u64;
+            Ok(buffer.len())
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_cut_off_one_byte_after_the_promised_size() {
+        let mut taken = 0;
+        let header: &[u8] = &[0, 0, 8, 1, 0, 0, 0, 10];
+        let bomb = header.chain(Bomb(&mut taken));
+        let message = content(bomb, u64::MAX, 1, &origin())
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("too long"), "{message}");
+        assert_eq!(taken, 11);
+    }
+
+    #[test]
+    fn a_gzip_bomb_stays_small() {
+        // 64 members of 16 MB of zeros each: 1 GB from about 1 MB, behind a header that promises 10 bytes.
+        let mut bytes = gzip(&[0, 0, 8, 1, 0, 0, 0, 10]);
+        let zeros = gzip(&vec![0; 16 << 20]);
+        for _ in 0..64 {
+            bytes.extend_from_slice(&zeros);
+        }
+        let started = std::time::Instant::now();
+        let message = parse_bytes(&bytes, 1).unwrap_err().to_string();
+        assert!(message.contains("too long"), "{message}");
+        assert!(started.elapsed().as_secs() < 1);
+    }
+
+    #[test]
+    fn a_wrong_size_in_the_gzip_trailer_is_an_error() {
+        let mut bytes = gzip(&tiny());
+        let last = bytes.len() - 4;
+        bytes[last] ^= 1;
+        assert!(parse_bytes(&bytes, 3).is_err());
+    }
+
+    #[test]
+    fn a_directory_and_a_missing_file_are_errors() {
+        let directory = tempfile::tempdir().unwrap();
+        let message = read(directory.path(), 3, "replace it")
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("not a regular file"), "{message}");
+        let missing = read(&directory.path().join("none"), 3, "replace it").unwrap_err();
+        assert!(matches!(missing, Error::Io { .. }));
+    }
+}

@@ -1,0 +1,201 @@
+//! A data set made ready for a run: split, its transform worked out, batches gathered from pooled indices.
+//!
+//! Keeps no position and no generator: the order of an epoch is a function of seed and epoch, so a resume can start anywhere.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::resize::Scratch;
+use super::split::{self, Parts};
+use super::transform::Transform;
+use super::{Batch, Dataset};
+use crate::error::Result;
+use crate::profile::Data;
+use crate::rng::{Purpose, Stream};
+
+/// Numbers in a batch from which on several threads are worth waking; a resized number counts several times.
+const PARALLEL_FROM: usize = 1 << 18;
+const RESIZE_COST: usize = 6;
+
+/// Pictures that one thread fetches and transforms at a time; they fit the first-level cache.
+const PIECE: usize = 32;
+
+/// **Units** bytes.
+const CACHE_LINE: usize = 64;
+
+/// A data set with its split and transform. Indices are pooled: `dataset.train` first, then `dataset.test`.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub dataset: Arc<Dataset>,
+    pub train: Vec<u32>,
+    pub validation: Vec<u32>,
+    pub test: Vec<u32>,
+    /// **Shape** of a picture as the network takes it: `[channels, height, width]`.
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+    transform: Transform,
+}
+
+impl Prepared {
+    /// Splits the set and works out its transform; statistics are taken from the training part only.
+    ///
+    /// # Errors
+    /// `Input` naming the field of `[data]` that does not fit the set.
+    pub fn new(dataset: Arc<Dataset>, settings: &Data) -> Result<Self> {
+        let Parts {
+            train,
+            validation,
+            test,
+        } = split::split(&dataset, settings)?;
+        let transform = Transform::new(&dataset, settings, &train)?;
+        Ok(Self {
+            dataset,
+            train,
+            validation,
+            test,
+            channels: transform.channels,
+            height: transform.height,
+            width: transform.width,
+            transform,
+        })
+    }
+
+    /// What is done to every picture.
+    #[must_use]
+    pub fn transform(&self) -> &Transform {
+        &self.transform
+    }
+
+    /// The training pictures in the order of this epoch.
+    #[must_use]
+    pub fn order(&self, seed: u64, epoch: usize) -> Vec<u32> {
+        let mut order = self.train.clone();
+        Stream::new(seed, Purpose::Shuffle, epoch as u64).shuffle(&mut order);
+        order
+    }
+
+    /// Fills `batch` with the pictures of these pooled indices, reusing its memory.
+    ///
+    /// # Panics
+    /// When an index is not below the data set's length.
+    pub fn batch(&self, indices: &[u32], batch: &mut Batch) {
+        let size = self.transform.len();
+        batch.channels = self.channels;
+        batch.height = self.height;
+        batch.width = self.width;
+        batch.labels.clear();
+        let labels = indices.iter().map(|i| self.dataset.label(*i as usize));
+        batch.labels.extend(labels.map(u32::from));
+        batch.images.resize(indices.len() * size, 0.0);
+
+        let cost = if self.transform.resizes() {
+            RESIZE_COST
+        } else {
+            1
+        };
+        if batch.images.len() * cost < PARALLEL_FROM {
+            self.gather(indices, &mut batch.images, &mut Scratch::default());
+        } else {
+            batch
+                .images
+                .par_chunks_mut(PIECE * size)
+                .zip(indices.par_chunks(PIECE))
+                .for_each_init(Scratch::default, |scratch, (images, indices)| {
+                    self.gather(indices, images, scratch);
+                });
+        }
+    }
+
+    fn gather(&self, indices: &[u32], images: &mut [f32], scratch: &mut Scratch) {
+        let size = self.transform.len();
+        for (indices, images) in indices.chunks(PIECE).zip(images.chunks_mut(PIECE * size)) {
+            self.touch(indices);
+            for (index, image) in indices.iter().zip(images.chunks_exact_mut(size)) {
+                let picture = self.dataset.picture(*index as usize);
+                self.transform.apply(picture, image, scratch);
+            }
+        }
+    }
+
+    /// Reads a byte of every cache line of these pictures.
+    ///
+    /// They lie scattered over tens of megabytes: reading them ahead lets the memory work on many at once instead of
+    /// waiting for each when it is transformed.
+    fn touch(&self, indices: &[u32]) {
+        let mut sum = 0u8;
+        for index in indices {
+            let picture = self.dataset.picture(*index as usize);
+            for byte in picture.iter().step_by(CACHE_LINE) {
+                sum = sum.wrapping_add(*byte);
+            }
+        }
+        std::hint::black_box(sum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::mini;
+    use crate::profile::Normalize;
+
+    fn prepared(image_size: usize) -> Prepared {
+        let settings = Data {
+            name: mini::NAME.into(),
+            validation: 0.1,
+            normalize: Normalize::Unit,
+            image_size,
+            ..Data::default()
+        };
+        Prepared::new(Arc::new(mini::load().unwrap()), &settings).unwrap()
+    }
+
+    #[test]
+    fn an_epochs_order_is_a_repeatable_permutation_of_the_training_part() {
+        let data = prepared(0);
+        let order = data.order(1, 3);
+        assert_eq!(order, data.order(1, 3));
+        assert_ne!(order, data.order(1, 4));
+        assert_ne!(order, data.order(2, 3));
+        let mut sorted = order;
+        sorted.sort_unstable();
+        assert_eq!(sorted, data.train);
+    }
+
+    #[test]
+    fn a_batch_holds_the_asked_pictures_in_order() {
+        let data = prepared(0);
+        let mut batch = Batch::default();
+        data.batch(&[5, 2400, 0], &mut batch);
+        data.batch(&[2001, 7], &mut batch);
+        assert_eq!((batch.len(), batch.images.len()), (2, 2 * 784));
+        assert_eq!((batch.channels, batch.height, batch.width), (1, 28, 28));
+        for (place, index) in [2001, 7].into_iter().enumerate() {
+            assert_eq!(batch.labels[place], u32::from(data.dataset.label(index)));
+            let pictures = batch.images.chunks_exact(784).nth(place).unwrap();
+            for (value, byte) in pictures.iter().zip(data.dataset.picture(index)) {
+                assert!((value * 255.0 - f32::from(*byte)).abs() < 1e-4);
+            }
+        }
+        data.batch(&[], &mut batch);
+        assert!(batch.is_empty() && batch.images.is_empty());
+    }
+
+    #[test]
+    fn large_batches_are_the_same_as_small_ones() {
+        for (size, count) in [(0, 700), (32, 130)] {
+            let data = prepared(size);
+            let indices: Vec<u32> = data.order(9, 1)[..count].to_vec();
+            let (mut large, mut small) = (Batch::default(), Batch::default());
+            data.batch(&indices, &mut large);
+            let mut images = Vec::new();
+            for piece in indices.chunks(10) {
+                data.batch(piece, &mut small);
+                images.extend_from_slice(&small.images);
+            }
+            assert!(large.images == images);
+        }
+    }
+}

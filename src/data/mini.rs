@@ -1,0 +1,87 @@
+//! `fashion-mnist-mini`, compiled into the program: the first 200 training and 50 test pictures of each class.
+//!
+//! Made by `scripts/make_mini.py` from the real data; nothing is looked for and nothing can be missing.
+
+use super::idx::{self, Origin};
+use super::layout::Role;
+use super::{Dataset, assemble};
+use crate::error::{Error, Result};
+
+/// The set's name in profiles.
+pub const NAME: &str = "fashion-mnist-mini";
+
+macro_rules! built_in {
+    ($file:literal) => {
+        include_bytes!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/data/fashion-mnist-mini/",
+            $file
+        ))
+    };
+}
+
+/// The four gzipped files in [`Role::ALL`]'s order.
+const FILES: [&[u8]; 4] = [
+    built_in!("train-images-idx3-ubyte.gz"),
+    built_in!("train-labels-idx1-ubyte.gz"),
+    built_in!("t10k-images-idx3-ubyte.gz"),
+    built_in!("t10k-labels-idx1-ubyte.gz"),
+];
+
+/// Unpacks the built-in set; takes some 10 ms.
+///
+/// # Errors
+/// `Input` when the program was built from damaged files.
+pub fn load() -> Result<Dataset> {
+    let origins = Role::ALL.map(|role| Origin {
+        file: format!("built-in {NAME}/{}", role.standard_name()),
+        remedy: "run scripts/make_mini.py and build fmtui again".into(),
+    });
+    let mut files = Vec::with_capacity(4);
+    for ((role, bytes), origin) in Role::ALL.into_iter().zip(FILES).zip(&origins) {
+        files.push(idx::parse(bytes, bytes.len() as u64, role.rank(), origin)?);
+    }
+    let files = <[_; 4]>::try_from(files)
+        .map_err(|_| Error::compute("unpacking the built-in set", "a file is missing"))?;
+    assemble::assemble(NAME, "built in", files, &origins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::statistics::class_counts;
+    use crate::storage::sha256;
+
+    #[test]
+    fn the_built_in_set_is_the_real_one() {
+        let set = load().unwrap();
+        assert_eq!((set.train.len(), set.test.len()), (2000, 500));
+        assert_eq!((set.height, set.width, set.classes.len()), (28, 28, 10));
+        assert_eq!(set.classes[9], "Ankle boot");
+        assert_eq!(class_counts(&set.train, 10), [200; 10]);
+        assert_eq!(class_counts(&set.test, 10), [50; 10]);
+        // The first training picture of Fashion-MNIST is an ankle boot.
+        assert_eq!((set.label(0), set.label(1)), (9, 0));
+        assert_eq!(
+            set.sha256,
+            "634f28d3c878c2ecedd30dc006bdde27d5a0e3ff6ae6ca96d283208c03e0b8dc"
+        );
+    }
+
+    /// Decompressed, as `data/fashion-mnist-mini/README.md` lists them.
+    #[test]
+    fn hashes_are_pinned() {
+        let expected = [
+            "a724cd72799a6b1c3a81c4263865a75a73bb6473673b3394e34adf222930f19e",
+            "4738fd437c0f8d6498ae7f6f5c86f1cc3c878d4116ff169fc5635bd6847899cc",
+            "8fdf02ada67d92f4db5ba3c2f6c5b1cc6186ba6e0efd4914661e4389e103b81e",
+            "9c71808b3a0ebfc091442c0009a7aa35be2d9622bf6aaf6891ce9a0088e96c07",
+        ];
+        for (file, expected) in FILES.into_iter().zip(expected) {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut bytes)
+                .unwrap();
+            assert_eq!(sha256(&bytes), expected);
+        }
+    }
+}

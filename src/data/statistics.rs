@@ -1,0 +1,210 @@
+//! What there is to say about pictures: brightness, histogram, how many of each class, what each class looks like on average.
+//!
+//! Sums are exact integers, so no figure depends on the number of threads. Draws nothing.
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "sums of bytes and counts are far below 2^53"
+)]
+
+use rayon::prelude::*;
+
+use super::{Dataset, Examples};
+
+/// Pictures that one thread sums at a time.
+const PIECE: usize = 1024;
+
+/// Figures about the pixels of one or many pictures. Values as in the profile: 0–1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PixelStatistics {
+    pub mean: f64,
+    /// Over all pixels (dividing by their number).
+    pub std: f64,
+    /// **Units** bytes, 0–255.
+    pub min: u8,
+    /// **Units** bytes, 0–255.
+    pub max: u8,
+    /// Share of pixels that are 0.
+    pub zero_share: f64,
+}
+
+impl PixelStatistics {
+    /// Of some pixels, such as one picture's.
+    #[must_use]
+    pub fn of(pixels: &[u8]) -> Self {
+        Self::from_histogram(&histogram(pixels))
+    }
+
+    /// Of the pictures with these pooled indices.
+    #[must_use]
+    pub fn of_pictures(dataset: &Dataset, indices: &[u32]) -> Self {
+        let total = indices
+            .par_chunks(PIECE)
+            .map(|piece| {
+                let mut counts = [0; 256];
+                for index in piece {
+                    count(dataset.picture(*index as usize), &mut counts);
+                }
+                counts
+            })
+            .reduce(
+                || [0; 256],
+                |mut total, counts| {
+                    for (a, b) in total.iter_mut().zip(counts) {
+                        *a += b;
+                    }
+                    total
+                },
+            );
+        Self::from_histogram(&total)
+    }
+
+    /// Of pixels counted by value.
+    #[must_use]
+    pub fn from_histogram(counts: &[u64; 256]) -> Self {
+        let total: u64 = counts.iter().sum();
+        if total == 0 {
+            return Self::default();
+        }
+        let weighted = |power: u32| -> u128 {
+            (0u128..)
+                .zip(counts)
+                .map(|(value, count)| value.pow(power) * u128::from(*count))
+                .sum()
+        };
+        let (sum, squares) = (weighted(1), weighted(2));
+        let n = u128::from(total);
+        let position = |index: Option<usize>| index.and_then(|i| u8::try_from(i).ok());
+        Self {
+            mean: sum as f64 / (255.0 * n as f64),
+            std: ((n * squares - sum * sum) as f64).sqrt() / (255.0 * n as f64),
+            min: position(counts.iter().position(|c| *c > 0)).unwrap_or(0),
+            max: position(counts.iter().rposition(|c| *c > 0)).unwrap_or(0),
+            zero_share: counts[0] as f64 / total as f64,
+        }
+    }
+}
+
+/// How often each value occurs.
+#[must_use]
+pub fn histogram(pixels: &[u8]) -> [u64; 256] {
+    let mut counts = [0; 256];
+    count(pixels, &mut counts);
+    counts
+}
+
+fn count(pixels: &[u8], counts: &mut [u64; 256]) {
+    for pixel in pixels {
+        counts[usize::from(*pixel)] += 1;
+    }
+}
+
+/// Pictures of each class.
+///
+/// **Shape** `[classes]`.
+#[must_use]
+pub fn class_counts(examples: &Examples, classes: usize) -> Vec<u64> {
+    let mut counts = vec![0; classes];
+    for label in &examples.labels {
+        if let Some(count) = counts.get_mut(usize::from(*label)) {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+/// The mean picture of each class, black for a class without pictures.
+///
+/// **Shape** `[classes]` of `[pixels]` u8, rounded.
+#[must_use]
+pub fn class_means(examples: &Examples, classes: usize, pixels: usize) -> Vec<Vec<u8>> {
+    let mut sums = vec![vec![0u64; pixels]; classes];
+    for (picture, label) in examples
+        .images
+        .chunks_exact(pixels.max(1))
+        .zip(&examples.labels)
+    {
+        if let Some(sum) = sums.get_mut(usize::from(*label)) {
+            for (sum, value) in sum.iter_mut().zip(picture) {
+                *sum += u64::from(*value);
+            }
+        }
+    }
+    let counts = class_counts(examples, classes);
+    let mean = |sum: u64, count: u64| u8::try_from((sum + count / 2) / count).unwrap_or(u8::MAX);
+    sums.into_iter()
+        .zip(counts)
+        .map(|(sum, count)| sum.into_iter().map(|s| mean(s, count.max(1))).collect())
+        .collect()
+}
+
+/// Sum and sum of squares of each pixel's bytes over the pictures with these pooled indices.
+#[must_use]
+pub fn pixel_sums(dataset: &Dataset, indices: &[u32]) -> [Vec<u64>; 2] {
+    let zero = || [vec![0; dataset.pixels()], vec![0; dataset.pixels()]];
+    indices
+        .par_chunks(PIECE)
+        .map(|piece| {
+            let [mut sum, mut squares] = zero();
+            for index in piece {
+                let pixels = dataset.picture(*index as usize);
+                for ((sum, squares), value) in sum.iter_mut().zip(&mut squares).zip(pixels) {
+                    let value = u64::from(*value);
+                    *sum += value;
+                    *squares += value * value;
+                }
+            }
+            [sum, squares]
+        })
+        .reduce(zero, |mut total, part| {
+            for (total, part) in total.iter_mut().zip(part) {
+                for (a, b) in total.iter_mut().zip(part) {
+                    *a += b;
+                }
+            }
+            total
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::mini;
+
+    #[test]
+    fn figures_of_a_few_pixels() {
+        let statistics = PixelStatistics::of(&[0, 0, 255, 51]);
+        assert!((statistics.mean - 0.3).abs() < 1e-12);
+        // numpy: np.std([0, 0, 1, 0.2]) = 0.4123105625617661
+        assert!((statistics.std - 0.412_310_562_561_766_1).abs() < 1e-12);
+        assert_eq!((statistics.min, statistics.max), (0, 255));
+        assert!((statistics.zero_share - 0.5).abs() < 1e-12);
+        assert_eq!(PixelStatistics::of(&[]), PixelStatistics::default());
+        assert_eq!(histogram(&[3, 3, 7])[3], 2);
+    }
+
+    #[test]
+    fn classes_are_counted_and_averaged() {
+        let examples = Examples {
+            images: vec![0, 10, 1, 11, 200, 100],
+            labels: vec![0, 0, 2],
+        };
+        assert_eq!(class_counts(&examples, 3), [2, 0, 1]);
+        assert_eq!(
+            class_means(&examples, 3, 2),
+            [vec![1, 11], vec![0, 0], vec![200, 100]]
+        );
+    }
+
+    #[test]
+    fn sums_over_indices_agree_with_the_histogram() {
+        let dataset = mini::load().unwrap();
+        let indices: Vec<u32> = (0..2500).step_by(3).collect();
+        let [sum, squares] = pixel_sums(&dataset, &indices);
+        let statistics = PixelStatistics::of_pictures(&dataset, &indices);
+        let n = (indices.len() * 784) as f64;
+        let mean = sum.iter().sum::<u64>() as f64 / n;
+        let square = squares.iter().sum::<u64>() as f64 / n;
+        assert!((statistics.mean * 255.0 - mean).abs() < 1e-9);
+        assert!((statistics.std * 255.0 - (square - mean * mean).sqrt()).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,330 @@
+//! From a picture's bytes to what the network sees: resize, normalise, repeat the grey plane. Everything worked out once.
+//!
+//! Pixel values are bytes / 255. Statistics come from the training part alone: `computed` from the pictures as they lie in
+//! the file, `per-pixel` from the resized ones.
+//! Random augmentation does not belong here.
+
+use super::Dataset;
+use super::normalization::Normalization;
+use super::resize::{Resize, Scratch};
+use super::statistics::PixelStatistics;
+use crate::error::{Error, Result};
+use crate::profile::{Data, Normalize};
+
+/// The largest side a picture is resized to.
+const LARGEST_SIDE: usize = 1024;
+
+/// Bounds of what may be given, which keep every normalised value far inside f32.
+const LARGEST_MEAN: f64 = 1e6;
+const LEAST_STD: f64 = 1e-6;
+
+/// A ready transform from bytes to normalised f32.
+#[derive(Clone, Debug)]
+pub struct Transform {
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+    resize: Option<Resize>,
+    normalization: Normalization,
+}
+
+impl Transform {
+    /// The transform of the profile's `[data]`, with statistics of the pictures in `train` (pooled indices).
+    ///
+    /// # Errors
+    /// `Input` naming the field that is out of range.
+    pub fn new(dataset: &Dataset, settings: &Data, train: &[u32]) -> Result<Self> {
+        check(settings)?;
+        let side = settings.image_size;
+        let (height, width) = match side {
+            0 => (dataset.height, dataset.width),
+            _ => (side, side),
+        };
+        let resize = ((height, width) != (dataset.height, dataset.width))
+            .then(|| Resize::new(dataset.height, dataset.width, height, width));
+        let normalization = match settings.normalize {
+            Normalize::Given => Normalization::uniform(settings.mean, settings.std),
+            Normalize::Unit => Normalization::uniform(0.0, 1.0),
+            Normalize::Computed => {
+                let statistics = PixelStatistics::of_pictures(dataset, train);
+                Normalization::uniform(statistics.mean, statistics.std)
+            }
+            Normalize::PerPixel => Normalization::per_pixel(dataset, train, resize.as_ref()),
+        };
+        Ok(Self {
+            channels: settings.channels,
+            height,
+            width,
+            resize,
+            normalization,
+        })
+    }
+
+    /// Numbers of one picture as the network takes it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether pictures change their size, which costs several times as much as normalising.
+    #[must_use]
+    pub fn resizes(&self) -> bool {
+        self.resize.is_some()
+    }
+
+    /// Mean and standard deviation (of pixels in 0–1) where all pixels share them.
+    #[must_use]
+    pub fn mean_and_std(&self) -> Option<(f32, f32)> {
+        self.normalization.mean_and_std()
+    }
+
+    /// Transforms one picture.
+    ///
+    /// **Shape** `picture` as in the data set, `out [channels, height, width]`.
+    pub fn apply(&self, picture: &[u8], out: &mut [f32], scratch: &mut Scratch) {
+        let area = self.height * self.width;
+        let plane = &mut out[..area];
+        match &self.resize {
+            None => self.normalization.apply_to_bytes(picture, plane),
+            Some(resize) => {
+                resize.apply_to_bytes(picture, plane, scratch);
+                self.normalization.apply(plane);
+            }
+        }
+        for channel in 1..self.channels {
+            out.copy_within(..area, channel * area);
+        }
+    }
+}
+
+fn check(settings: &Data) -> Result<()> {
+    if settings.image_size > LARGEST_SIDE {
+        return Err(Error::input(
+            "data.image_size",
+            format!("{} is too large", settings.image_size),
+            format!("set a side of at most {LARGEST_SIDE} pixels, or 0 for the data's own"),
+        ));
+    }
+    if !matches!(settings.channels, 1 | 3) {
+        return Err(Error::input(
+            "data.channels",
+            format!("{} is neither 1 nor 3", settings.channels),
+            "set 1 to keep grey or 3 to repeat it",
+        ));
+    }
+    if settings.normalize == Normalize::Given {
+        if !(settings.mean.is_finite() && settings.mean.abs() <= LARGEST_MEAN) {
+            return Err(Error::input(
+                "data.mean",
+                format!(
+                    "{} is not between -{LARGEST_MEAN} and {LARGEST_MEAN}",
+                    settings.mean
+                ),
+                "set the mean of pixels in 0–1, such as 0.2859",
+            ));
+        }
+        if !(settings.std.is_finite() && settings.std >= LEAST_STD) {
+            return Err(Error::input(
+                "data.std",
+                format!("{} is below {LEAST_STD}", settings.std),
+                "set the deviation of pixels in 0–1, such as 0.3530",
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::mini;
+
+    type Change = fn(&mut Data);
+
+    fn settings(normalize: Normalize) -> Data {
+        Data {
+            name: mini::NAME.into(),
+            normalize,
+            ..Data::default()
+        }
+    }
+
+    fn apply(transform: &Transform, dataset: &Dataset, index: usize) -> Vec<f32> {
+        let mut out = vec![f32::NAN; transform.len()];
+        transform.apply(dataset.picture(index), &mut out, &mut Scratch::default());
+        out
+    }
+
+    fn first(count: u32) -> Vec<u32> {
+        (0..count).collect()
+    }
+
+    /// ```python
+    /// v = torch.tensor([0, 1, 77, 128, 255], dtype=torch.uint8).float() / 255
+    /// (v - torch.tensor(0.2859)) / torch.tensor(0.3530)
+    /// ```
+    #[test]
+    fn given_is_torchvisions() {
+        let dataset = mini::load().unwrap();
+        let transform = Transform::new(&dataset, &settings(Normalize::Given), &[]).unwrap();
+        let mut bytes = vec![0u8; 784];
+        bytes[..5].copy_from_slice(&[0, 1, 77, 128, 255]);
+        let mut out = vec![0.0; 784];
+        transform.apply(&bytes, &mut out, &mut Scratch::default());
+        let expected: [f32; 5] = [
+            -0.809_915_07,
+            -0.798_805_8,
+            0.045_498_017,
+            0.612_070_3,
+            2.022_946_4,
+        ];
+        for (found, expected) in out.iter().zip(expected) {
+            assert!((found - expected).abs() < 5e-7, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn unit_is_the_byte_over_255() {
+        let dataset = mini::load().unwrap();
+        let transform = Transform::new(&dataset, &settings(Normalize::Unit), &[]).unwrap();
+        let out = apply(&transform, &dataset, 3);
+        for (value, byte) in out.iter().zip(dataset.picture(3)) {
+            assert!((value - f32::from(*byte) / 255.0).abs() <= f32::EPSILON);
+        }
+    }
+
+    /// `X[:1500].mean(), X[:1500].std()` in numpy f64, `X` the mini set's training pictures / 255.
+    #[test]
+    fn computed_looks_at_the_training_part_only() {
+        let dataset = mini::load().unwrap();
+        let transform =
+            Transform::new(&dataset, &settings(Normalize::Computed), &first(1500)).unwrap();
+        let (mean, std) = transform.mean_and_std().unwrap();
+        assert!((mean - 0.282_727_1).abs() < 1e-7 && (std - 0.353_116_6).abs() < 1e-7);
+    }
+
+    /// ```python
+    /// scaler = sklearn.preprocessing.StandardScaler().fit(X[:1500]); z = scaler.transform(X); z[i, p]
+    /// ```
+    /// Pixels 0 and 28 are constant in these 1500 pictures; picture 1711 has a 4 at pixel 28.
+    #[test]
+    fn per_pixel_is_standard_scaler() {
+        let dataset = mini::load().unwrap();
+        let transform =
+            Transform::new(&dataset, &settings(Normalize::PerPixel), &first(1500)).unwrap();
+        let cases: [(usize, usize, f32); 8] = [
+            (0, 0, 0.0),
+            (0, 400, -1.168_437),
+            (0, 700, -0.095_907_03),
+            (1600, 406, 0.300_366_44),
+            (1999, 300, 0.230_530_19),
+            (700, 27, -0.044_766_15),
+            (3, 15, 1.174_275_7),
+            (1711, 28, 0.015_686_275),
+        ];
+        for (picture, pixel, expected) in cases {
+            let found = apply(&transform, &dataset, picture)[pixel];
+            assert!(
+                (found - expected).abs() < 2e-6,
+                "{picture} {pixel}: {found}"
+            );
+        }
+        let total: f64 = (0..2000)
+            .flat_map(|i| apply(&transform, &dataset, i))
+            .map(|v| f64::from(v.abs()))
+            .sum();
+        assert!((total - 1_183_528.197).abs() < 0.1, "{total}");
+    }
+
+    /// The same on `F.interpolate(X, size=(32, 32), mode="bilinear", align_corners=False)`.
+    #[test]
+    fn per_pixel_after_a_resize_is_standard_scaler_too() {
+        let dataset = mini::load().unwrap();
+        let resized = Data {
+            image_size: 32,
+            ..settings(Normalize::PerPixel)
+        };
+        let transform = Transform::new(&dataset, &resized, &first(1500)).unwrap();
+        let cases: [(usize, usize, f32); 5] = [
+            (0, 0, 0.0),
+            (0, 500, 1.191_615_2),
+            (1600, 528, 0.301_112_44),
+            (1999, 300, 0.485_143_93),
+            (700, 31, -0.044_766_15),
+        ];
+        for (picture, pixel, expected) in cases {
+            let found = apply(&transform, &dataset, picture)[pixel];
+            assert!(
+                (found - expected).abs() < 1e-5,
+                "{picture} {pixel}: {found}"
+            );
+        }
+    }
+
+    #[test]
+    fn grey_is_repeated_and_resizing_commutes_with_normalising() {
+        let dataset = mini::load().unwrap();
+        let three = Data {
+            image_size: 32,
+            channels: 3,
+            ..settings(Normalize::Given)
+        };
+        let transform = Transform::new(&dataset, &three, &[]).unwrap();
+        let unit = Data {
+            image_size: 32,
+            ..settings(Normalize::Unit)
+        };
+        let plain = Transform::new(&dataset, &unit, &[]).unwrap();
+        let (out, grey) = (apply(&transform, &dataset, 7), apply(&plain, &dataset, 7));
+        assert_eq!(out.len(), 3 * 32 * 32);
+        assert_eq!(out[..1024], out[1024..2048]);
+        assert_eq!(out[..1024], out[2048..]);
+        for (a, b) in out.iter().zip(&grey) {
+            assert!((a - (b - 0.2859) / 0.3530).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let dataset = mini::load().unwrap();
+        let resized = Data {
+            image_size: 20,
+            ..settings(Normalize::PerPixel)
+        };
+        let values = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap().install(|| {
+                let transform = Transform::new(&dataset, &resized, &first(2000)).unwrap();
+                apply(&transform, &dataset, 11)
+            })
+        };
+        assert_eq!(values(1), values(3));
+    }
+
+    #[test]
+    fn settings_out_of_range_name_the_field() {
+        let dataset = mini::load().unwrap();
+        let cases: [(&str, Change); 7] = [
+            ("data.image_size", |d| d.image_size = 1_000_000),
+            ("data.channels", |d| d.channels = 2),
+            ("data.std", |d| d.std = 0.0),
+            ("data.std", |d| d.std = 1e-300),
+            ("data.std", |d| d.std = f64::NAN),
+            ("data.mean", |d| d.mean = f64::INFINITY),
+            ("data.mean", |d| d.mean = -1e300),
+        ];
+        for (field, change) in cases {
+            let mut wrong = settings(Normalize::Given);
+            change(&mut wrong);
+            let message = Transform::new(&dataset, &wrong, &[])
+                .unwrap_err()
+                .to_string();
+            assert!(message.starts_with(&format!("{field}: ")), "{message}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Follows a run to its end with a printer, and plays a recorded one.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Style, notice, output, printer};
+use crate::error::{Error, Result};
+use crate::event::{Command, Event, Stamped};
+use crate::run::{Connection, Sender, Workspace, log};
+
+/// What Ctrl-C does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// Saves and ends the run.
+    Stops,
+    /// Leaves the run running.
+    Leaves,
+}
+
+/// Exit codes, as documented in the README.
+const DONE: u8 = 0;
+const FAILED: u8 = 1;
+const STOPPED: u8 = 3;
+
+/// Prints a run from its first event to its last; gives the exit code.
+///
+/// # Errors
+/// `Input` when there is no such run.
+pub fn follow(workspace: &Workspace, id: &str, style: Style, interrupt: Interrupt) -> Result<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::compute("starting to follow the run", e))?;
+    let code = runtime.block_on(watch(workspace, id, style, interrupt));
+    // A command on its way to a worker that is gone must not hold up the exit.
+    runtime.shutdown_background();
+    code
+}
+
+async fn watch(workspace: &Workspace, id: &str, style: Style, interrupt: Interrupt) -> Result<u8> {
+    let catch = |kind| signal(kind).map_err(|e| Error::compute("installing a signal handler", e));
+    let mut interrupted = catch(SignalKind::interrupt())?;
+    let mut terminated = catch(SignalKind::terminate())?;
+    let mut hung_up = catch(SignalKind::hangup())?;
+    let mut connection = Connection::open(workspace, id)?;
+    let mut printer = printer(style);
+    let mut stopping = false;
+    let mut last = None;
+    loop {
+        tokio::select! {
+            event = connection.next() => {
+                let Some(event) = event else { break };
+                if let Err(e) = printer.on_event(&event) {
+                    // Nobody reads any more: that is leaving, and the run goes on.
+                    return if output::is_hung_up(&e) { Ok(DONE) } else { Err(e) };
+                }
+                last = Some(event.event);
+            }
+            () = either(&mut interrupted, &mut terminated) => {
+                if interrupt == Interrupt::Leaves {
+                    drop(printer);
+                    notice(format!("the run goes on; `fmtui attach {id}` comes back to it"));
+                    return Ok(DONE);
+                }
+                if stopping {
+                    drop(printer);
+                    notice(format!("left while it stops; `fmtui resume {id}` goes on with it"));
+                    return Ok(STOPPED);
+                }
+                stopping = true;
+                notice("stopping: the run is saved after this step; Ctrl-C again leaves at once");
+                tokio::spawn(ask_to_stop(connection.sender()));
+            }
+            _ = hung_up.recv() => return Ok(DONE),
+        }
+    }
+    drop(printer);
+    Ok(code_of(last.as_ref(), id))
+}
+
+async fn either(a: &mut Signal, b: &mut Signal) {
+    tokio::select! {
+        _ = a.recv() => {}
+        _ = b.recv() => {}
+    }
+}
+
+async fn ask_to_stop(sender: Sender) {
+    if let Err(e) = sender.send(Command::Stop).await {
+        notice(format!("error: {e}"));
+    }
+}
+
+/// The exit code after a run's last event, with a hint where something is left to do.
+fn code_of(last: Option<&Event>, id: &str) -> u8 {
+    match last {
+        Some(Event::Finished { complete: true, .. }) => DONE,
+        Some(Event::Finished { .. }) => {
+            notice(format!("go on with: fmtui resume {id}"));
+            STOPPED
+        }
+        Some(Event::Failed { message, .. }) => {
+            notice(format!("error: run {id} failed: {message}"));
+            FAILED
+        }
+        _ => {
+            notice(format!(
+                "error: the worker of run {id} is gone without a word; go on with: fmtui resume {id}"
+            ));
+            FAILED
+        }
+    }
+}
+
+/// Prints a recorded run, `speed` times as fast as it was; all at once without a speed.
+///
+/// # Errors
+/// `Io` when the log cannot be read or the output not be written.
+pub fn play(workspace: &Workspace, id: &str, style: Style, speed: Option<f64>) -> Result<u8> {
+    let events = log::read(&workspace.events_path(id))?;
+    if events.is_empty() {
+        return Err(Error::input(
+            format!("run {id}"),
+            "has no event yet",
+            "look at its state with `fmtui runs`",
+        ));
+    }
+    let mut printer = printer(style);
+    let mut before: Option<&Stamped> = None;
+    for event in &events {
+        if let (Some(speed), Some(before)) = (speed, before) {
+            let seconds = (event.at - before.at) / speed;
+            std::thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        }
+        match printer.on_event(event) {
+            Err(e) if output::is_hung_up(&e) => return Ok(DONE),
+            other => other?,
+        }
+        before = Some(event);
+    }
+    Ok(DONE)
+}

@@ -1,0 +1,284 @@
+//! Events as lines for people and for log files: no escapes, nothing redrawn.
+
+use super::Output;
+use crate::error::Result;
+use crate::event::{EpochEnd, Event, Observer, Stamped, Started, Step};
+use crate::metrics::Scores;
+use crate::profile::ResultRecord;
+use crate::text;
+
+/// Seconds between two lines about steps.
+const STEP_PERIOD: f64 = 15.0;
+
+/// Prints lines.
+pub struct Plain {
+    out: Output,
+    wording: Wording,
+    last_step_at: f64,
+}
+
+impl Plain {
+    #[must_use]
+    pub fn new(out: Output) -> Self {
+        Self {
+            out,
+            wording: Wording::default(),
+            last_step_at: 0.0,
+        }
+    }
+}
+
+impl Observer for Plain {
+    fn on_event(&mut self, stamped: &Stamped) -> Result<()> {
+        for line in self.wording.lines(&stamped.event) {
+            self.out.line(line)?;
+        }
+        match &stamped.event {
+            Event::Started(_) | Event::EpochEnd(_) => self.last_step_at = stamped.at,
+            Event::Step(step) if stamped.at - self.last_step_at >= STEP_PERIOD => {
+                self.last_step_at = stamped.at;
+                self.out.line(self.wording.step(step))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Events in words; remembers what a run is like.
+#[derive(Default)]
+pub(super) struct Wording {
+    epochs: usize,
+    total_steps: u64,
+    held_out: &'static str,
+}
+
+impl Wording {
+    /// What is said of an event; nothing of steps and loads.
+    pub fn lines(&mut self, event: &Event) -> Vec<String> {
+        match event {
+            Event::Started(started) => self.started(started),
+            Event::EpochEnd(end) => vec![self.epoch(end)],
+            Event::Paused { step } => vec![format!("paused after step {step}")],
+            Event::Resumed { step } => vec![format!("goes on at step {step}")],
+            Event::Changed {
+                what,
+                from,
+                to,
+                step,
+            } => vec![format!("{what} {from:.2e} → {to:.2e} from step {step}")],
+            Event::Warning { message } => vec![format!("warning: {message}")],
+            Event::CheckpointSaved { kind, epoch, step } if kind == "last" && *step > 0 => {
+                vec![format!("checkpoint saved at step {step} (epoch {epoch})")]
+                    .into_iter()
+                    .filter(|_| !self.is_whole_epoch(*step))
+                    .collect()
+            }
+            Event::Finished { reason, result, .. } => finished(reason, result),
+            Event::Failed { message, remedy } => {
+                let mut lines = vec![format!("failed: {message}")];
+                if !remedy.is_empty() && !message.contains(remedy.as_str()) {
+                    lines.push(format!("remedy: {remedy}"));
+                }
+                lines
+            }
+            Event::Step(_) | Event::CheckpointSaved { .. } | Event::Load(_) => Vec::new(),
+        }
+    }
+
+    /// A checkpoint at the end of an epoch goes without saying.
+    fn is_whole_epoch(&self, step: u64) -> bool {
+        let per_epoch = self.total_steps / self.epochs.max(1) as u64;
+        per_epoch > 0 && step.is_multiple_of(per_epoch)
+    }
+
+    fn started(&mut self, started: &Started) -> Vec<String> {
+        self.epochs = started.epochs;
+        self.total_steps = started.epochs as u64 * started.steps_per_epoch;
+        self.held_out = if started.curve_is_test {
+            "test"
+        } else {
+            "validation"
+        };
+        let mut lines = vec![
+            format!("run {}", started.run),
+            format!(
+                "{} on {}: {} parameters, {} multiply-adds a picture",
+                started.architecture,
+                started.dataset,
+                text::grouped(started.parameters),
+                text::short_count(started.multiply_adds)
+            ),
+            format!(
+                "{} training, {} validation, {} test pictures; {} epochs of {} steps of {}; {}, {} threads",
+                text::grouped(started.train_pictures as u64),
+                text::grouped(started.validation_pictures as u64),
+                text::grouped(started.test_pictures as u64),
+                started.epochs,
+                started.steps_per_epoch,
+                started.batch_size,
+                started.device,
+                started.threads
+            ),
+        ];
+        if started.resumed_at_step > 0 {
+            let step = started.resumed_at_step;
+            lines.push(format!("goes on from the checkpoint at step {step}"));
+        }
+        lines
+    }
+
+    pub fn step(&self, step: &Step) -> String {
+        format!(
+            "step {}/{}  loss {:.4}  accuracy {}  {} images/s",
+            step.step,
+            self.total_steps,
+            step.loss,
+            text::percent(step.accuracy),
+            whole(step.images_per_second)
+        )
+    }
+
+    fn epoch(&self, end: &EpochEnd) -> String {
+        format!(
+            "epoch {:>w$}/{}  train loss {:.4} accuracy {}  {} loss {:.4} accuracy {}  {}  {} images/s",
+            end.epoch,
+            self.epochs,
+            end.train_loss,
+            text::percent(end.train_accuracy),
+            self.held_out,
+            end.held_out_loss,
+            text::percent(end.held_out_accuracy),
+            text::seconds(end.seconds + end.evaluation_seconds),
+            whole(end.images_per_second),
+            w = self.epochs.to_string().len(),
+        )
+    }
+}
+
+fn finished(reason: &str, result: &ResultRecord) -> Vec<String> {
+    let part = |name: &str, scores: &Option<Scores>| {
+        scores.as_ref().map(|s| {
+            format!(
+                "{name:<10}  loss {:.4}  accuracy {:.4}  F1 {:.4}",
+                s.loss, s.accuracy, s.macro_f1
+            )
+        })
+    };
+    let parts = [
+        part("train", &result.train),
+        part("validation", &result.validation),
+        part("test", &result.test),
+    ];
+    std::iter::once(format!(
+        "{reason} in {} ({} images/s, best epoch {})",
+        text::seconds(result.seconds),
+        whole(result.images_per_second),
+        result.best_epoch
+    ))
+    .chain(parts.into_iter().flatten())
+    .collect()
+}
+
+/// A figure without decimals, its digits grouped.
+pub(super) fn whole(value: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates; a rate is small"
+    )]
+    text::grouped(value.round() as u64)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::output::tests::Kept;
+    use super::*;
+    use crate::profile::ResultRecord;
+
+    /// The events of a small run.
+    pub fn run() -> Vec<Event> {
+        vec![
+            Event::Started(Box::new(Started {
+                format: 1,
+                run: "20261123-160211-mlp-3f2a".into(),
+                name: "mlp".into(),
+                architecture: "mlp".into(),
+                dataset: "fashion-mnist-mini".into(),
+                classes: vec!["a".into(), "b".into()],
+                parameters: 15_910,
+                trained_parameters: 15_910,
+                multiply_adds: 15_880,
+                epochs: 2,
+                steps_per_epoch: 10,
+                batch_size: 200,
+                train_pictures: 2000,
+                validation_pictures: 0,
+                test_pictures: 500,
+                curve_is_test: true,
+                device: "cpu".into(),
+                threads: 2,
+                learning_rate: 1e-3,
+                patience: 0,
+                resumed_at_step: 0,
+            })),
+            Event::Step(Step {
+                step: 5,
+                epoch: 1,
+                loss: 2.0,
+                accuracy: 0.25,
+                images_per_second: 4096.4,
+                elapsed_seconds: 1.0,
+                ..Step::default()
+            }),
+            Event::EpochEnd(Box::new(EpochEnd {
+                epoch: 1,
+                step: 10,
+                train_loss: 1.5,
+                train_accuracy: 0.5,
+                held_out_loss: 1.25,
+                held_out_accuracy: 0.625,
+                seconds: 2.0,
+                images_per_second: 4000.0,
+                ..EpochEnd::default()
+            })),
+            Event::Finished {
+                complete: true,
+                reason: "all 2 epochs done".into(),
+                result: Box::new(ResultRecord {
+                    best_epoch: 2,
+                    seconds: 4.0,
+                    images_per_second: 4000.0,
+                    test: Some(Scores {
+                        loss: 1.0,
+                        accuracy: 0.7,
+                        macro_f1: 0.69,
+                        ..Scores::default()
+                    }),
+                    ..ResultRecord::default()
+                }),
+            },
+        ]
+    }
+
+    #[test]
+    fn a_run_reads_as_lines() {
+        let kept = Kept::default();
+        let mut plain = Plain::new(kept.output());
+        for (i, event) in run().into_iter().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "a few")]
+            let at = 1000.0 + 20.0 * i as f64;
+            plain.on_event(&Stamped { at, event }).unwrap();
+        }
+        assert_eq!(
+            kept.text(),
+            "run 20261123-160211-mlp-3f2a\n\
+             mlp on fashion-mnist-mini: 15,910 parameters, 16 k multiply-adds a picture\n\
+             2,000 training, 0 validation, 500 test pictures; 2 epochs of 10 steps of 200; cpu, 2 threads\n\
+             step 5/20  loss 2.0000  accuracy 25.0 %  4,096 images/s\n\
+             epoch 1/2  train loss 1.5000 accuracy 50.0 %  test loss 1.2500 accuracy 62.5 %  2 s  4,000 images/s\n\
+             all 2 epochs done in 4 s (4,000 images/s, best epoch 2)\n\
+             test        loss 1.0000  accuracy 0.7000  F1 0.6900\n"
+        );
+    }
+}

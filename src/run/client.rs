@@ -1,0 +1,211 @@
+//! What a screen or a command does to runs: start one, resume one, ask one to do something. Watching is `connection`'s.
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::protocol::{self, FromWorker};
+use super::{Workspace, lock, preflight, worker};
+use crate::error::{Error, Result};
+use crate::event::Command;
+use crate::profile::{Profile, Status};
+
+/// How long a worker may take to come up before its starter looks no longer.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a worker may take to answer.
+const REPLY_PATIENCE: Duration = Duration::from_secs(5);
+
+const POLL: Duration = Duration::from_millis(10);
+
+/// Starts a run: checks everything that can be checked, writes the profile down, brings a worker up. Gives the run's id.
+/// Blocks for as long as the data set takes to load.
+///
+/// # Errors
+/// `Input` when the profile cannot work (nothing is written then), `Io` when the workspace cannot be written, `Compute`
+/// with the worker's own words when it died at once.
+pub fn start(workspace: &Workspace, profile: &Profile) -> Result<String> {
+    preflight::check(workspace, profile)?;
+    let id = workspace.create(profile)?;
+    bring_up(workspace, &id, false)?;
+    Ok(id)
+}
+
+/// Goes on with a stopped, failed or lost run from its newest checkpoint.
+///
+/// # Errors
+/// `Input` when the run is finished or cannot work, `Busy` when it is running, else as [`start`].
+pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
+    let mut profile = workspace.load(id)?;
+    let status = profile.run.as_ref().map_or(Status::Created, |r| r.status);
+    if workspace.live_status(id, status) == Status::Running {
+        return Err(Error::Busy {
+            run: id.into(),
+            pid: lock::holder(&workspace.lock_path(id)).pid,
+        });
+    }
+    if status == Status::Finished {
+        return Err(Error::input(
+            format!("run {id}"),
+            "is finished",
+            format!("train its recipe again with `fmtui train {id}`"),
+        ));
+    }
+    preflight::check(workspace, &profile)?;
+    worker::forget_stops(&mut profile);
+    workspace.save(&profile)?;
+    bring_up(workspace, id, true)
+}
+
+/// Asks the run's worker to do something; it has taken the command when this returns, and does it between two steps.
+///
+/// # Errors
+/// `Input` when the run is not running or the worker refuses, `Io` when it cannot be reached.
+pub fn send(workspace: &Workspace, id: &str, command: &Command) -> Result<()> {
+    let path = workspace.lock_path(id);
+    if !lock::is_held(&path) {
+        return Err(Error::input(
+            format!("run {id}"),
+            "is not running here",
+            format!("go on with `fmtui resume {id}`"),
+        ));
+    }
+    let holder = lock::holder(&path);
+    match holder.socket {
+        Some(socket) => {
+            ask(&socket, command).map_err(|e| Error::io("reach the worker at", &socket, e))?
+        }
+        // A worker that could not open a socket still knows signals.
+        None if *command == Command::Stop && holder.host == lock::host_name() => {
+            terminate(holder.pid)
+        }
+        None => Err("has no socket on this machine".into()),
+    }
+    .map_err(|why| {
+        Error::input(
+            format!("run {id}"),
+            crate::text::sanitize(&why),
+            "look at it with `fmtui attach`",
+        )
+    })
+}
+
+fn terminate(pid: u32) -> Result<(), String> {
+    i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .ok_or_else(|| "has no process".to_string())
+        .and_then(|pid| {
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+                .map_err(|e| e.to_string())
+        })
+}
+
+fn ask(socket: &std::path::Path, command: &Command) -> std::io::Result<Result<(), String>> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(REPLY_PATIENCE))?;
+    stream.set_write_timeout(Some(REPLY_PATIENCE))?;
+    stream.write_all(&protocol::command_line(command))?;
+    for line in BufReader::new(stream).lines() {
+        if let Some(FromWorker::Reply(reply)) = protocol::parse(&line?) {
+            return Ok(if reply.ok {
+                Ok(())
+            } else {
+                Err(reply.error.unwrap_or_default())
+            });
+        }
+    }
+    Ok(Err("ended before it answered".into()))
+}
+
+/// Spawns the worker and waits until it listens, has logged something, or died.
+fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
+    let log_length = || std::fs::metadata(workspace.events_path(id)).map_or(0, |m| m.len());
+    let before = log_length();
+    let mut child = spawn(workspace, id, resume)?;
+    let since = Instant::now();
+    while since.elapsed() < START_PATIENCE {
+        let exited = child
+            .try_wait()
+            .map_err(|e| Error::compute("waiting for the worker", e))?;
+        // A run that ended this soon has told its story in the log; a worker that never got so far has not.
+        if let Some(status) = exited
+            && log_length() == before
+        {
+            return Err(last_words(workspace, id, status));
+        }
+        let holder = lock::holder(&workspace.lock_path(id));
+        let listens = holder.pid == child.id() && holder.socket.is_some_and(|s| s.exists());
+        if exited.is_some() || listens || log_length() > before {
+            break;
+        }
+        std::thread::sleep(POLL);
+    }
+    // Takes note of the child's end, so that it leaves no zombie behind while this process lives.
+    std::thread::spawn(move || {
+        let _ = child.wait();
+    });
+    Ok(())
+}
+
+fn spawn(workspace: &Workspace, id: &str, resume: bool) -> Result<Child> {
+    let path = workspace.worker_log_path(id);
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|e| Error::io("open", &path, e))?;
+    let copy = log.try_clone().map_err(|e| Error::io("open", &path, e))?;
+    let exe = own_executable()?;
+    let mut command = std::process::Command::new(&exe);
+    command
+        .arg0("fmtui")
+        .arg("--workspace")
+        .arg(&workspace.root)
+        .args(["worker", id])
+        .args(resume.then_some("--resume"))
+        .current_dir(&workspace.root)
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(copy);
+    if let Some(dir) = &workspace.data_override {
+        command.env("FMTUI_DATA_DIR", dir);
+    }
+    if workspace.offline {
+        command.env("FMTUI_OFFLINE", "1");
+    }
+    command.spawn().map_err(|e| Error::io("start", &exe, e))
+}
+
+/// On Linux the running program itself, also when its file was replaced meanwhile.
+fn own_executable() -> Result<std::path::PathBuf> {
+    let own = std::path::Path::new("/proc/self/exe");
+    if own.exists() {
+        return Ok(own.into());
+    }
+    std::env::current_exe().map_err(|e| Error::compute("finding the own program", e))
+}
+
+/// Why the worker died: what it wrote into the profile, else into `worker.log`.
+fn last_words(workspace: &Workspace, id: &str, status: std::process::ExitStatus) -> Error {
+    let recorded = workspace
+        .load(id)
+        .ok()
+        .and_then(|p| p.run)
+        .map(|r| r.error)
+        .filter(|e| !e.is_empty());
+    let logged = || {
+        let text = std::fs::read_to_string(workspace.worker_log_path(id)).unwrap_or_default();
+        text.lines()
+            .rev()
+            .find(|l| !l.trim().is_empty())
+            .map(crate::text::sanitize)
+    };
+    let words = recorded
+        .or_else(logged)
+        .unwrap_or_else(|| format!("it ended with {status} and without a word"));
+    Error::compute(format!("the worker of {id}"), words)
+}

@@ -1,0 +1,319 @@
+//! Watching a run: its whole history first, then every event as it happens, until its worker is gone.
+//!
+//! The log is the source; the socket only brings its new lines sooner and takes commands. Where there is no socket
+//! (another machine, a shared disk) the log alone is followed.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot};
+
+use super::log::Follower;
+use super::protocol::{self, FromWorker, Hello};
+use super::{Workspace, lock};
+use crate::error::{Error, Result};
+use crate::event::{Command, Event, Stamped};
+
+/// Events that may wait for their reader; a reader that lags further catches up from the log.
+const BACKLOG: usize = 1024;
+
+/// How often the log is looked at where there is no socket.
+const POLL: Duration = Duration::from_millis(200);
+
+/// How long a worker may take to greet or to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+type Answer = oneshot::Sender<Result<(), String>>;
+
+/// A watched run. Dropping it only stops the watching.
+pub struct Connection {
+    events: mpsc::Receiver<Stamped>,
+    sender: Sender,
+}
+
+/// Sends commands to the worker of a watched run; clones share the connection.
+#[derive(Clone)]
+pub struct Sender {
+    run: String,
+    commands: mpsc::Sender<(Command, Answer)>,
+    live: Arc<AtomicBool>,
+}
+
+impl Connection {
+    /// Begins to watch a run, running or not. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// `Input` when there is no such run.
+    pub fn open(workspace: &Workspace, id: &str) -> Result<Self> {
+        if !workspace.profile_path(id).exists() {
+            // Says which runs there are.
+            workspace.load(id)?;
+        }
+        let (events_in, events) = mpsc::channel(BACKLOG);
+        let (commands, commands_out) = mpsc::channel(16);
+        let live = Arc::new(AtomicBool::new(false));
+        let feed = Feed {
+            workspace: workspace.clone(),
+            id: id.into(),
+            lock_path: workspace.lock_path(id),
+            follower: Some(Follower::new(&workspace.events_path(id))),
+            events: events_in,
+            commands: commands_out,
+            live: Arc::clone(&live),
+            ended: false,
+        };
+        tokio::spawn(feed.run());
+        let run = id.into();
+        Ok(Self {
+            events,
+            sender: Sender {
+                run,
+                commands,
+                live,
+            },
+        })
+    }
+
+    /// The next event, the oldest first; `None` when everything was told and the worker is gone.
+    pub async fn next(&mut self) -> Option<Stamped> {
+        self.events.recv().await
+    }
+
+    /// An event that is already here.
+    pub fn try_next(&mut self) -> Option<Stamped> {
+        self.events.try_recv().ok()
+    }
+
+    /// Whether commands reach a worker at this moment.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.sender.is_live()
+    }
+
+    /// For sending commands from elsewhere while somebody waits for events here.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+
+    /// Asks the worker to do something.
+    ///
+    /// # Errors
+    /// `Input` when no worker is there or it refuses.
+    pub async fn send(&self, command: Command) -> Result<()> {
+        self.sender.send(command).await
+    }
+}
+
+impl Sender {
+    /// Whether commands reach a worker at this moment.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// Asks the worker to do something; it has taken the command when this returns, and does it between two steps.
+    ///
+    /// # Errors
+    /// `Input` when no worker is there or it refuses.
+    pub async fn send(&self, command: Command) -> Result<()> {
+        let (answer, answered) = oneshot::channel();
+        let refused = |why: String| {
+            Error::input(
+                format!("run {}", self.run),
+                why,
+                format!(
+                    "`fmtui resume {}` goes on with a run that has ended",
+                    self.run
+                ),
+            )
+        };
+        if self.commands.send((command, answer)).await.is_err() {
+            return Err(refused("its worker is gone".into()));
+        }
+        match tokio::time::timeout(PATIENCE, answered).await {
+            Ok(Ok(reply)) => reply.map_err(refused),
+            Ok(Err(_)) => Err(refused("its worker is gone".into())),
+            Err(_) => Err(refused("its worker does not answer".into())),
+        }
+    }
+}
+
+/// The task behind a connection.
+struct Feed {
+    workspace: Workspace,
+    id: String,
+    lock_path: PathBuf,
+    /// Lent to a blocking task while it reads.
+    follower: Option<Follower>,
+    events: mpsc::Sender<Stamped>,
+    commands: mpsc::Receiver<(Command, Answer)>,
+    live: Arc<AtomicBool>,
+    /// The last event told was the run's last.
+    ended: bool,
+}
+
+impl Feed {
+    /// `Break` anywhere below means that nobody listens any more.
+    async fn run(mut self) {
+        loop {
+            // Asked before reading: what a worker wrote before it went is then certainly read.
+            let is_there = self.is_there();
+            if self.catch_up(u64::MAX).await.is_break() || !is_there {
+                return;
+            }
+            if let Some((hello, lines, writer)) = self.connect().await {
+                self.live.store(true, Ordering::Relaxed);
+                let watched = self.watch(&hello, lines, writer).await;
+                self.live.store(false, Ordering::Relaxed);
+                if watched.is_break() {
+                    return;
+                }
+            }
+            self.wait().await;
+        }
+    }
+
+    /// Whether more may come: a worker holds the lock, or one on another machine still writes.
+    fn is_there(&self) -> bool {
+        if lock::is_held(&self.lock_path) {
+            return true;
+        }
+        let elsewhere = lock::holder(&self.lock_path).host != lock::host_name();
+        elsewhere && !self.ended && !self.workspace.is_silent(&self.id)
+    }
+
+    /// Tells everything that the log has up to byte `end`.
+    async fn catch_up(&mut self, end: u64) -> ControlFlow<()> {
+        loop {
+            let Some(mut follower) = self.follower.take() else {
+                return ControlFlow::Break(());
+            };
+            let read = tokio::task::spawn_blocking(move || {
+                let events = follower.poll_until(end);
+                (follower, events)
+            });
+            let Ok((follower, events)) = read.await else {
+                return ControlFlow::Break(());
+            };
+            self.follower = Some(follower);
+            // A log that cannot be read just now is tried again with the next poll.
+            let events = events.unwrap_or_default();
+            if events.is_empty() {
+                return ControlFlow::Continue(());
+            }
+            for event in events {
+                self.tell(event).await?;
+            }
+        }
+    }
+
+    async fn tell(&mut self, event: Stamped) -> ControlFlow<()> {
+        self.ended = matches!(event.event, Event::Finished { .. } | Event::Failed { .. });
+        match self.events.send(event).await {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+
+    async fn connect(&self) -> Option<(Hello, Lines<BufReader<OwnedReadHalf>>, OwnedWriteHalf)> {
+        let socket = lock::holder(&self.lock_path).socket?;
+        let greeting = async {
+            let stream = UnixStream::connect(&socket).await.ok()?;
+            let peer = stream.peer_cred().ok()?;
+            if peer.uid() != rustix::process::geteuid().as_raw() {
+                return None;
+            }
+            let (reader, writer) = stream.into_split();
+            let mut lines = BufReader::new(reader).lines();
+            let line = lines.next_line().await.ok()??;
+            match protocol::parse(&line)? {
+                FromWorker::Hello(hello) if hello.run == self.id => Some((hello, lines, writer)),
+                _ => None,
+            }
+        };
+        tokio::time::timeout(PATIENCE, greeting).await.ok()?
+    }
+
+    /// Passes events on and commands over until the worker hangs up.
+    async fn watch(
+        &mut self,
+        hello: &Hello,
+        mut lines: Lines<BufReader<OwnedReadHalf>>,
+        mut writer: OwnedWriteHalf,
+    ) -> ControlFlow<()> {
+        self.catch_up(hello.log_length).await?;
+        let mut waiting: VecDeque<Answer> = VecDeque::new();
+        loop {
+            tokio::select! {
+                line = lines.next_line() => {
+                    let Ok(Some(line)) = line else {
+                        return ControlFlow::Continue(());
+                    };
+                    self.on_line(&line, &mut waiting).await?;
+                }
+                command = self.commands.recv() => match command {
+                    Some((command, answer)) => {
+                        waiting.push_back(answer);
+                        if writer.write_all(&protocol::command_line(&command)).await.is_err() {
+                            return ControlFlow::Continue(());
+                        }
+                    }
+                    // No sender and no connection is left.
+                    None => return ControlFlow::Break(()),
+                },
+                () = self.events.closed() => return ControlFlow::Break(()),
+            }
+        }
+    }
+
+    async fn on_line(&mut self, line: &str, waiting: &mut VecDeque<Answer>) -> ControlFlow<()> {
+        match protocol::parse(line) {
+            Some(FromWorker::Event(event)) => {
+                if let Some(follower) = &mut self.follower {
+                    follower.skip(format!("{line}\n").as_bytes());
+                }
+                self.tell(*event).await?;
+            }
+            Some(FromWorker::Rewound(length)) => {
+                if let Some(follower) = &mut self.follower {
+                    follower.rewind(length);
+                }
+            }
+            Some(FromWorker::Reply(reply)) => {
+                if let Some(answer) = waiting.pop_front() {
+                    let result = if reply.ok {
+                        Ok(())
+                    } else {
+                        Err(crate::text::sanitize(&reply.error.unwrap_or_default()))
+                    };
+                    // Who asked may have stopped waiting.
+                    let _ = answer.send(result);
+                }
+            }
+            Some(FromWorker::Hello(_)) | None => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Lets some time pass; commands meanwhile reach nobody.
+    async fn wait(&mut self) {
+        let pause = tokio::time::sleep(POLL);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => return,
+                Some((_, answer)) = self.commands.recv() => {
+                    let _ = answer.send(Err("no worker can be reached from here".into()));
+                }
+            }
+        }
+    }
+}

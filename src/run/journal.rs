@@ -1,0 +1,226 @@
+//! Where a worker's events go: into the log and to every connected client, in one order for all of them.
+//!
+//! A client that subscribes learns the log's length at that moment, under the same lock: the log up to there and the
+//! lines it is sent afterwards are every event exactly once. A slow client is dropped; nobody ever holds up the training.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::log::LogWriter;
+use super::protocol;
+use crate::error::{Error, Result};
+use crate::event::{Event, Observer, Stamped};
+
+/// Lines that may wait for a client before it is dropped.
+const BACKLOG: usize = 4096;
+
+/// A line as it stands in the log, `\n` included.
+pub type Line = Arc<[u8]>;
+
+/// The log and its listeners; clones are the same journal.
+#[derive(Clone)]
+pub struct Journal {
+    shared: Arc<Mutex<Shared>>,
+}
+
+struct Shared {
+    log: LogWriter,
+    clients: Vec<mpsc::Sender<Line>>,
+    /// A failing log was told of; it is told again only after it has worked in between.
+    log_is_failing: bool,
+    /// Training has begun: only then is the machine's load of interest.
+    begun: bool,
+    /// The run's last event was told; nothing may follow it.
+    ended: bool,
+    /// Nobody can subscribe any more.
+    closed: bool,
+}
+
+impl Journal {
+    /// Opens the log of a run.
+    ///
+    /// # Errors
+    /// `Io` when the log cannot be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self {
+            shared: Arc::new(Mutex::new(Shared {
+                log: LogWriter::open(path)?,
+                clients: Vec::new(),
+                log_is_failing: false,
+                begun: false,
+                ended: false,
+                closed: false,
+            })),
+        })
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        // A panic elsewhere left no half-done change: every change below is one statement.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells an event now.
+    pub fn tell(&self, event: Event) {
+        self.shared().tell(&Stamped::now(event));
+    }
+
+    /// Whether training has begun and not ended.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        let shared = self.shared();
+        shared.begun && !shared.ended
+    }
+
+    /// Length of the log in bytes.
+    #[must_use]
+    pub fn log_length(&self) -> u64 {
+        self.shared().log.len()
+    }
+
+    /// Cuts the log and tells every client where it goes on.
+    ///
+    /// # Errors
+    /// `Io` when the log cannot be cut.
+    pub fn rewind(&self, length: u64) -> Result<()> {
+        let mut shared = self.shared();
+        shared.log.rewind(length)?;
+        let line = protocol::rewound_line(shared.log.len());
+        shared.send(&line.into());
+        Ok(())
+    }
+
+    /// The log's length and every line after it; `None` once the journal is closed.
+    #[must_use]
+    pub fn subscribe(&self) -> Option<(u64, mpsc::Receiver<Line>)> {
+        let mut shared = self.shared();
+        if shared.closed {
+            return None;
+        }
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        shared.clients.push(sender);
+        Some((shared.log.len(), receiver))
+    }
+
+    /// Lets every client go once it has been told what there was.
+    pub fn close(&self) {
+        let mut shared = self.shared();
+        shared.closed = true;
+        shared.clients.clear();
+    }
+}
+
+impl Shared {
+    fn tell(&mut self, stamped: &Stamped) {
+        if self.ended {
+            return;
+        }
+        match stamped.event {
+            Event::Started(_) => self.begun = true,
+            Event::Finished { .. } | Event::Failed { .. } => self.ended = true,
+            _ => {}
+        }
+        let Ok(mut line) = serde_json::to_vec(stamped) else {
+            return;
+        };
+        line.push(b'\n');
+        let logged = self.log.append(&line);
+        self.send(&line.into());
+        match logged {
+            Ok(()) => self.log_is_failing = false,
+            Err(e) if !self.log_is_failing => {
+                self.log_is_failing = true;
+                self.warn(&e);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Tells the clients alone: the log is what fails.
+    fn warn(&mut self, error: &Error) {
+        let warning = Stamped::now(Event::Warning {
+            message: format!("the event log has gaps from here: {error}; training goes on"),
+        });
+        if let Ok(mut line) = serde_json::to_vec(&warning) {
+            line.push(b'\n');
+            self.send(&line.into());
+        }
+    }
+
+    fn send(&mut self, line: &Line) {
+        self.clients
+            .retain(|client| client.try_send(Arc::clone(line)).is_ok());
+    }
+}
+
+impl Observer for Journal {
+    fn on_event(&mut self, event: &Stamped) -> Result<()> {
+        self.shared().tell(event);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::log;
+
+    #[test]
+    fn log_and_live_lines_together_are_every_event_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let journal = Journal::open(&path).unwrap();
+        let teller = journal.clone();
+        let telling = std::thread::spawn(move || {
+            for step in 0..2000 {
+                teller.tell(Event::Paused { step });
+            }
+            teller.close();
+        });
+        while journal.log_length() < 5000 {
+            std::thread::yield_now();
+        }
+        let (length, mut live) = journal.subscribe().unwrap();
+        telling.join().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let mut seen = bytes[..usize::try_from(length).unwrap()].to_vec();
+        while let Some(line) = live.blocking_recv() {
+            seen.extend_from_slice(&line);
+        }
+        assert_eq!(seen, bytes);
+        assert_eq!(log::read(&path).unwrap().len(), 2000);
+        assert!(journal.subscribe().is_none());
+    }
+
+    #[test]
+    fn nothing_follows_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let journal = Journal::open(&path).unwrap();
+        journal.tell(Event::Failed {
+            message: "m".into(),
+            remedy: "r".into(),
+        });
+        journal.tell(Event::Paused { step: 1 });
+        assert_eq!(log::read(&path).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_dropped_and_the_log_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let journal = Journal::open(&path).unwrap();
+        let (_, mut slow) = journal.subscribe().unwrap();
+        let told = BACKLOG as u64 + 10;
+        for step in 0..told {
+            journal.tell(Event::Paused { step });
+        }
+        assert_eq!(log::read(&path).unwrap().len() as u64, told);
+        let mut received = 0;
+        while slow.blocking_recv().is_some() {
+            received += 1;
+        }
+        assert_eq!(received, BACKLOG);
+    }
+}

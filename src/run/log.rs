@@ -1,0 +1,375 @@
+//! The event log, `events.jsonl`: one event a line, appended with one write each, read by everyone.
+//!
+//! A torn last line (a worker that died while writing) is ignored by readers and cut away by the next writer.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::event::{Event, Stamped};
+use crate::text;
+
+/// The most that is read from a log at once.
+const CHUNK: u64 = 16 << 20;
+
+/// How much of the end of what was read is compared to notice a log that was cut and has grown again.
+const REMEMBERED: usize = 64;
+
+/// Appends to the log.
+#[derive(Debug)]
+pub struct LogWriter {
+    file: File,
+    path: PathBuf,
+    length: u64,
+}
+
+impl LogWriter {
+    /// Opens the log for appending, cutting away a torn last line.
+    ///
+    /// # Errors
+    /// `Io` when the log cannot be opened or cut.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(|e| Error::io("open", path, e))?;
+        let length = whole_lines(&mut file).map_err(|e| Error::io("read", path, e))?;
+        file.set_len(length)
+            .map_err(|e| Error::io("cut", path, e))?;
+        Ok(Self {
+            file,
+            path: path.to_path_buf(),
+            length,
+        })
+    }
+
+    /// Bytes of whole lines.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Appends a line, `\n` included, in one write.
+    ///
+    /// # Errors
+    /// `Io` when not all of it could be written; what was written of it is cut away again.
+    pub fn append(&mut self, line: &[u8]) -> Result<()> {
+        let written = self.file.write(line).and_then(|n| {
+            if n == line.len() {
+                Ok(())
+            } else {
+                Err(std::io::ErrorKind::StorageFull.into())
+            }
+        });
+        match written {
+            Ok(()) => {
+                self.length += line.len() as u64;
+                Ok(())
+            }
+            Err(e) => {
+                // Where even this fails, the torn line is skipped by every reader.
+                let _ = self.file.set_len(self.length);
+                Err(Error::io("write", &self.path, e))
+            }
+        }
+    }
+
+    /// Cuts the log back to `length` bytes (as a checkpoint remembers it); a shorter log stays as it is.
+    ///
+    /// # Errors
+    /// `Io` when the log cannot be cut.
+    pub fn rewind(&mut self, length: u64) -> Result<()> {
+        if length >= self.length {
+            return Ok(());
+        }
+        self.file
+            .set_len(length)
+            .map_err(|e| Error::io("cut", &self.path, e))?;
+        self.length = whole_lines(&mut self.file).map_err(|e| Error::io("read", &self.path, e))?;
+        self.file
+            .set_len(self.length)
+            .map_err(|e| Error::io("cut", &self.path, e))
+    }
+}
+
+/// The length of a file up to and with its last `\n`.
+fn whole_lines(file: &mut File) -> std::io::Result<u64> {
+    let mut end = file.metadata()?.len();
+    let mut block = [0_u8; 4096];
+    while end > 0 {
+        let start = end.saturating_sub(block.len() as u64);
+        let part = &mut block[..usize::try_from(end - start).unwrap_or(0)];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(part)?;
+        if let Some(at) = part.iter().rposition(|b| *b == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// One line of the log, its texts made harmless; `None` for what is not an event.
+#[must_use]
+pub fn parse_line(line: &str) -> Option<Stamped> {
+    let mut stamped: Stamped = serde_json::from_str(line).ok()?;
+    sanitize(&mut stamped.event);
+    Some(stamped)
+}
+
+fn sanitize(event: &mut Event) {
+    let clean = |text: &mut String| *text = text::sanitize(text);
+    match event {
+        Event::Started(started) => {
+            clean(&mut started.run);
+            clean(&mut started.name);
+            clean(&mut started.architecture);
+            clean(&mut started.dataset);
+            clean(&mut started.device);
+            started.classes.iter_mut().for_each(clean);
+        }
+        Event::CheckpointSaved { kind, .. } => clean(kind),
+        Event::Changed { what, .. } => clean(what),
+        Event::Warning { message } => clean(message),
+        Event::Finished { reason, .. } => clean(reason),
+        Event::Failed { message, remedy } => {
+            clean(message);
+            clean(remedy);
+        }
+        Event::Step(_)
+        | Event::EpochEnd(_)
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::Load(_) => {}
+    }
+}
+
+/// All events of a log; empty for a log that is not there yet.
+///
+/// # Errors
+/// `Io` when the log is there and cannot be read.
+pub fn read(path: &Path) -> Result<Vec<Stamped>> {
+    let mut follower = Follower::new(path);
+    let mut events = Vec::new();
+    loop {
+        let more = follower.poll()?;
+        if more.is_empty() {
+            return Ok(events);
+        }
+        events.extend(more);
+    }
+}
+
+/// Reads a log that may still grow, from where it stopped the last time.
+#[derive(Debug)]
+pub struct Follower {
+    path: PathBuf,
+    position: u64,
+    /// The last bytes before `position`, as they were read.
+    tail: Vec<u8>,
+}
+
+impl Follower {
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            position: 0,
+            tail: Vec::new(),
+        }
+    }
+
+    /// Bytes read so far.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Takes note of a whole line that was learned from somewhere else (the socket), so that it is not read again.
+    pub fn skip(&mut self, line: &[u8]) {
+        self.position += line.len() as u64;
+        self.remember(line);
+    }
+
+    /// Goes on from byte `length`, to which the log was cut.
+    pub fn rewind(&mut self, length: u64) {
+        self.position = length;
+        self.tail.clear();
+    }
+
+    /// The events of the whole lines since the last time, at most some megabytes of them; all from the start again when
+    /// the log was cut (a resume). Lines that are no events are left out.
+    ///
+    /// # Errors
+    /// `Io` when the log is there and cannot be read.
+    pub fn poll(&mut self) -> Result<Vec<Stamped>> {
+        self.poll_until(u64::MAX)
+    }
+
+    /// [`poll`](Self::poll), reading no further than byte `end`.
+    ///
+    /// # Errors
+    /// `Io` when the log is there and cannot be read.
+    pub fn poll_until(&mut self, end: u64) -> Result<Vec<Stamped>> {
+        let bytes = match self.read_new(end) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(Error::io("read", &self.path, e)),
+        };
+        let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
+        self.skip(&bytes[..whole]);
+        let mut events: Vec<Stamped> = bytes[..whole]
+            .split(|b| *b == b'\n')
+            .filter(|line| !line.is_empty())
+            .filter_map(|line| parse_line(std::str::from_utf8(line).ok()?))
+            .collect();
+        if events.is_empty() && whole > 0 {
+            // Only foreign lines in this chunk: an empty answer would read as "nothing new".
+            events = self.poll_until(end)?;
+        }
+        Ok(events)
+    }
+
+    fn read_new(&mut self, end: u64) -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(&self.path)?;
+        let length = file.metadata()?.len();
+        if length == self.position {
+            return Ok(Vec::new());
+        }
+        if !self.is_continued(&mut file, length)? {
+            self.position = 0;
+            self.tail.clear();
+        }
+        file.seek(SeekFrom::Start(self.position))?;
+        let limit = end.saturating_sub(self.position).min(CHUNK);
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Whether the log still has what was read of it.
+    fn is_continued(&self, file: &mut File, length: u64) -> std::io::Result<bool> {
+        if length < self.position {
+            return Ok(false);
+        }
+        let mut before = vec![0; self.tail.len()];
+        file.seek(SeekFrom::Start(self.position - before.len() as u64))?;
+        file.read_exact(&mut before)?;
+        Ok(before == self.tail)
+    }
+
+    fn remember(&mut self, read: &[u8]) {
+        self.tail
+            .extend_from_slice(&read[read.len().saturating_sub(REMEMBERED)..]);
+        let excess = self.tail.len().saturating_sub(REMEMBERED);
+        self.tail.drain(..excess);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(step: u64) -> Vec<u8> {
+        let stamped = Stamped {
+            at: 1.5,
+            event: Event::Paused { step },
+        };
+        let mut bytes = serde_json::to_vec(&stamped).unwrap();
+        bytes.push(b'\n');
+        bytes
+    }
+
+    fn steps(events: &[Stamped]) -> Vec<u64> {
+        events
+            .iter()
+            .filter_map(|e| match e.event {
+                Event::Paused { step } => Some(step),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_log_cut_at_every_byte_reads_its_whole_lines_and_can_be_continued() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let whole: Vec<u8> = (1..=3).flat_map(line).collect();
+        for cut in 0..=whole.len() {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let lines = whole[..cut].iter().filter(|b| **b == b'\n').count() as u64;
+            let expected: Vec<u64> = (1..=lines).collect();
+            assert_eq!(steps(&read(&path).unwrap()), expected, "cut at {cut}");
+            let mut writer = LogWriter::open(&path).unwrap();
+            writer.append(&line(9)).unwrap();
+            let continued: Vec<u64> = expected.into_iter().chain([9]).collect();
+            assert_eq!(steps(&read(&path).unwrap()), continued, "cut at {cut}");
+            assert_eq!(writer.len(), std::fs::metadata(&path).unwrap().len());
+        }
+    }
+
+    #[test]
+    fn a_follower_tells_each_line_once_and_starts_over_after_a_rewind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let mut follower = Follower::new(&path);
+        assert!(follower.poll().unwrap().is_empty());
+        let mut writer = LogWriter::open(&path).unwrap();
+        writer.append(&line(1)).unwrap();
+        let checkpoint = writer.len();
+        writer.append(&line(2)).unwrap();
+        assert_eq!(steps(&follower.poll().unwrap()), [1, 2]);
+        assert!(follower.poll().unwrap().is_empty());
+        // Cut, and grown again beyond where the follower was.
+        writer.rewind(checkpoint).unwrap();
+        for step in 7..10 {
+            writer.append(&line(step)).unwrap();
+        }
+        assert_eq!(steps(&follower.poll().unwrap()), [1, 7, 8, 9]);
+        follower.skip(&line(10));
+        writer.append(&line(10)).unwrap();
+        writer.append(&line(11)).unwrap();
+        assert_eq!(steps(&follower.poll().unwrap()), [11]);
+    }
+
+    #[test]
+    fn foreign_lines_are_left_out_and_texts_are_harmless() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let mut bytes = b"garbage\n\xff\xfe\n{\"at\":1,\"event\":\"nonsense\"}\n".to_vec();
+        bytes.extend(b"{\"at\":1.0,\"event\":\"warning\",\"message\":\"a\\u001b[31mb\"}\n");
+        std::fs::write(&path, bytes).unwrap();
+        let events = read(&path).unwrap();
+        assert_eq!(events.len(), 1);
+        assert_eq!(
+            events[0].event,
+            Event::Warning {
+                message: "a[31mb".into()
+            }
+        );
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_names_the_log() {
+        let path = Path::new("/dev/full");
+        if !path.exists() {
+            return;
+        }
+        let mut writer = LogWriter {
+            file: OpenOptions::new().append(true).open(path).unwrap(),
+            path: path.into(),
+            length: 0,
+        };
+        let message = writer.append(&line(1)).unwrap_err().to_string();
+        assert!(message.contains("/dev/full"), "{message}");
+        assert_eq!(writer.len(), 0);
+    }
+}

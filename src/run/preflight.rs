@@ -1,0 +1,78 @@
+//! Everything that can be found wrong with a profile before anything is written: fields, layers, data, device, disk.
+
+use std::path::Path;
+
+use super::Workspace;
+use crate::data::{self, Dataset, Prepared};
+use crate::error::{Error, Result};
+use crate::model::{self, Architecture, Shape};
+use crate::nn;
+use crate::profile::Profile;
+use crate::text;
+
+/// What a run needs on disk beside its checkpoints: log, predictions, profile.
+const BESIDES: u64 = 64 << 20;
+
+/// Two generations, the best one and the one being written.
+const GENERATIONS: u64 = 4;
+
+/// Weights, two moments and an average.
+const COPIES: u64 = 4;
+
+/// Checks a profile against this workspace and this machine; loads the data set to do so.
+///
+/// # Errors
+/// `Input` naming what does not fit; nothing has been written.
+pub fn check(workspace: &Workspace, profile: &Profile) -> Result<()> {
+    profile.validate()?;
+    let dataset = data::source::load(&profile.data.name, &workspace.search_path())?;
+    let architecture = resolve(profile, dataset)?;
+    // Opening a GPU takes seconds and memory: that is left to the worker. Without one compiled in, a wrong name shows here.
+    if !cfg!(any(feature = "cuda", feature = "metal")) {
+        nn::device::select(&profile.train.device)?;
+    }
+    let parameters = model::summary::summarise(&architecture).parameters;
+    check_space(&workspace.root, parameters)
+}
+
+/// The architecture a profile comes to on its data.
+///
+/// # Errors
+/// `Input` naming the wrong layer or field.
+pub fn resolve(profile: &Profile, dataset: Dataset) -> Result<Architecture> {
+    let classes = dataset.classes.len();
+    let prepared = Prepared::new(std::sync::Arc::new(dataset), &profile.data)?;
+    let input = Shape::Map {
+        channels: prepared.channels,
+        height: prepared.height,
+        width: prepared.width,
+    };
+    model::resolve(&profile.model, input, classes)
+}
+
+fn check_space(root: &Path, parameters: u64) -> Result<()> {
+    let needed = BESIDES + parameters.saturating_mul(4 * COPIES * GENERATIONS);
+    let Some(free) = free_space(root) else {
+        return Ok(());
+    };
+    if free >= needed {
+        return Ok(());
+    }
+    Err(Error::input(
+        format!("workspace {}", root.display()),
+        format!(
+            "has {} free and the run may need {}",
+            text::bytes(free),
+            text::bytes(needed)
+        ),
+        "free some space or give another place with --workspace",
+    ))
+}
+
+/// Bytes this user may still write where `path` lies or will lie; `None` where the system does not tell.
+#[must_use]
+pub fn free_space(path: &Path) -> Option<u64> {
+    let existing = path.ancestors().find(|p| p.exists())?;
+    let found = rustix::fs::statvfs(existing).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}

@@ -1,0 +1,198 @@
+//! What goes over a run's socket, a JSON object a line. The worker greets, then sends the log's lines as they come; a
+//! client sends commands and gets a reply to each, in order.
+
+use serde::{Deserialize, Serialize};
+
+use super::log;
+use crate::event::{Command, Stamped};
+
+/// The version of this protocol.
+pub const FORMAT: u32 = 1;
+
+/// The longest command line a worker reads.
+pub const LONGEST_COMMAND: u64 = 4096;
+
+/// The worker's first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    pub format: u32,
+    pub run: String,
+    pub pid: u32,
+    /// The log holds everything before; its lines after this byte follow here.
+    pub log_length: u64,
+}
+
+/// The answer to a command: taken, to be applied between two steps, or why not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    pub ok: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A line from the worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FromWorker {
+    Hello(Hello),
+    Reply(Reply),
+    /// The log was cut to this length (a resume goes back to its checkpoint); the next line stands there.
+    Rewound(u64),
+    /// An event, boxed for its size.
+    Event(Box<Stamped>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct HelloLine {
+    hello: Hello,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReplyLine {
+    reply: Reply,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RewoundLine {
+    rewound: u64,
+}
+
+/// Tells that the log was cut to `log_length`, as a line, `\n` included.
+#[must_use]
+pub fn rewound_line(log_length: u64) -> Vec<u8> {
+    line(&RewoundLine {
+        rewound: log_length,
+    })
+}
+
+impl Hello {
+    /// As a line, `\n` included.
+    #[must_use]
+    pub fn line(&self) -> Vec<u8> {
+        line(&HelloLine {
+            hello: self.clone(),
+        })
+    }
+}
+
+impl Reply {
+    #[must_use]
+    pub fn taken() -> Self {
+        Self {
+            ok: true,
+            error: None,
+        }
+    }
+
+    #[must_use]
+    pub fn refused(why: impl Into<String>) -> Self {
+        Self {
+            ok: false,
+            error: Some(why.into()),
+        }
+    }
+
+    /// As a line, `\n` included.
+    #[must_use]
+    pub fn line(&self) -> Vec<u8> {
+        line(&ReplyLine {
+            reply: self.clone(),
+        })
+    }
+}
+
+/// A command as a line, `\n` included.
+#[must_use]
+pub fn command_line(command: &Command) -> Vec<u8> {
+    line(command)
+}
+
+fn line(value: &impl Serialize) -> Vec<u8> {
+    // Plain structs of numbers and texts always serialise.
+    let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Reads a line of the worker; `None` for what is none.
+#[must_use]
+pub fn parse(line: &str) -> Option<FromWorker> {
+    let line = line.trim();
+    if line.starts_with("{\"hello\"") {
+        return serde_json::from_str(line)
+            .ok()
+            .map(|l: HelloLine| FromWorker::Hello(l.hello));
+    }
+    if line.starts_with("{\"reply\"") {
+        return serde_json::from_str(line)
+            .ok()
+            .map(|l: ReplyLine| FromWorker::Reply(l.reply));
+    }
+    if line.starts_with("{\"rewound\"") {
+        return serde_json::from_str(line)
+            .ok()
+            .map(|l: RewoundLine| FromWorker::Rewound(l.rewound));
+    }
+    log::parse_line(line).map(|s| FromWorker::Event(Box::new(s)))
+}
+
+/// Reads and checks a command of a client.
+///
+/// # Errors
+/// What to reply.
+pub fn parse_command(line: &str) -> Result<Command, String> {
+    let command: Command = serde_json::from_str(line.trim()).map_err(|_| {
+        "not a command; known are pause, resume, save-checkpoint, stop, set-learning-rate"
+            .to_string()
+    })?;
+    match command {
+        Command::SetLearningRate { value } if !(value > 0.0 && value <= 1e3) => Err(format!(
+            "a learning rate of {value} is not in the range above 0 up to 1000"
+        )),
+        command => Ok(command),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+
+    #[test]
+    fn every_line_survives_the_way() {
+        let hello = Hello {
+            format: FORMAT,
+            run: "r".into(),
+            pid: 3,
+            log_length: 17,
+        };
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        assert_eq!(parse(&text(hello.line())), Some(FromWorker::Hello(hello)));
+        for reply in [Reply::taken(), Reply::refused("no")] {
+            assert_eq!(parse(&text(reply.line())), Some(FromWorker::Reply(reply)));
+        }
+        assert_eq!(parse(&text(rewound_line(9))), Some(FromWorker::Rewound(9)));
+        let event = Stamped::now(Event::Paused { step: 3 });
+        let line = serde_json::to_string(&event).unwrap();
+        assert_eq!(parse(&line), Some(FromWorker::Event(Box::new(event))));
+        assert_eq!(parse("{\"hello\":3}"), None);
+        assert_eq!(parse(""), None);
+        for command in [
+            Command::Pause,
+            Command::Resume,
+            Command::SaveCheckpoint,
+            Command::Stop,
+            Command::SetLearningRate { value: 0.5 },
+        ] {
+            assert_eq!(parse_command(&text(command_line(&command))), Ok(command));
+        }
+    }
+
+    #[test]
+    fn wrong_commands_are_refused_with_a_reason() {
+        assert!(parse_command("rm -rf").unwrap_err().contains("known are"));
+        for value in ["-1", "0", "1e9"] {
+            let line = format!("{{\"command\":\"set-learning-rate\",\"value\":{value}}}");
+            assert!(parse_command(&line).unwrap_err().contains("learning rate"));
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Keeps a run's profile true while it runs: status, machine, history, interventions, result. The first observer of every run.
+
+use std::path::PathBuf;
+
+use super::lock;
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::event::{Event, Observer, Stamped, Started};
+use crate::profile::{EpochRecord, Intervention, Profile, RunRecord, Status};
+use crate::train::Outcome;
+use crate::{kernels, nn, storage, text};
+
+/// fmtui's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The git revision it was built from; empty where that is not known.
+pub const REVISION: &str = match option_env!("FMTUI_REVISION") {
+    Some(revision) => revision,
+    None => "",
+};
+
+/// The profile of a run that is written down and not yet running. Interventions of a recorded run are kept: they are
+/// part of what makes the same run again.
+#[must_use]
+pub fn created(profile: &Profile, id: &str) -> Profile {
+    let interventions = profile
+        .run
+        .as_ref()
+        .map_or_else(Vec::new, |r| r.interventions.clone());
+    Profile {
+        run: Some(RunRecord {
+            id: id.into(),
+            interventions,
+            ..RunRecord::default()
+        }),
+        ..profile.recipe()
+    }
+}
+
+/// The profile with this machine in its `[run]`: host, device, threads, instruction set, and the hash of the data.
+///
+/// # Errors
+/// `Input` when the device it asks for is not here.
+pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> {
+    let (_, device) = nn::device::select(&profile.train.device)?;
+    let mut profile = profile.clone();
+    let run = profile.run.get_or_insert_with(RunRecord::default);
+    run.host = lock::host_name();
+    run.device = device;
+    run.threads = match profile.train.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    run.kernels = kernels::cpu::isa().name().into();
+    run.data_sha256.clone_from(&dataset.sha256);
+    Ok(profile)
+}
+
+/// Makes every text that a run wrote harmless to show.
+pub fn sanitize(profile: &mut Profile) {
+    let Some(run) = &mut profile.run else { return };
+    for text in [
+        &mut run.started,
+        &mut run.finished,
+        &mut run.host,
+        &mut run.device,
+        &mut run.kernels,
+        &mut run.version,
+        &mut run.revision,
+        &mut run.data_sha256,
+        &mut run.error,
+    ] {
+        *text = text::sanitize(text);
+    }
+    for intervention in &mut run.interventions {
+        intervention.what = text::sanitize(&intervention.what);
+    }
+}
+
+/// Writes the profile at every event that changes it.
+pub struct Recorder {
+    path: PathBuf,
+    profile: Profile,
+}
+
+impl Recorder {
+    /// Begins to record: status `running` is on disk when this returns.
+    ///
+    /// # Errors
+    /// `Io` when the profile cannot be written.
+    pub fn begin(path: PathBuf, profile: Profile) -> Result<Self> {
+        let mut recorder = Self { path, profile };
+        let run = recorder.run();
+        run.status = Status::Running;
+        run.finished.clear();
+        run.error.clear();
+        run.version = VERSION.into();
+        run.revision = REVISION.into();
+        if run.started.is_empty() {
+            run.started = text::timestamp(text::now());
+        }
+        recorder.profile.result = None;
+        recorder.save()?;
+        Ok(recorder)
+    }
+
+    /// Takes note of where the run runs; it is written with the next event.
+    pub fn describe(&mut self, profile: &Profile) {
+        let Some(here) = &profile.run else { return };
+        let run = self.run();
+        run.host.clone_from(&here.host);
+        run.device.clone_from(&here.device);
+        run.threads = here.threads;
+        run.kernels.clone_from(&here.kernels);
+        run.data_sha256.clone_from(&here.data_sha256);
+    }
+
+    /// Takes over what the training itself recorded; it is written with the next event. Of stops only the one that
+    /// ended it counts: after any other the run was taken up again, as if it had not been stopped.
+    pub fn conclude(&mut self, outcome: &Outcome) {
+        self.profile.history.clone_from(&outcome.history);
+        let last = outcome.interventions.len().saturating_sub(1);
+        let counts =
+            |at: usize, i: &Intervention| i.what != "stop" || (at == last && !outcome.complete);
+        self.run().interventions = outcome
+            .interventions
+            .iter()
+            .enumerate()
+            .filter(|(at, i)| counts(*at, i))
+            .map(|(_, i)| i.clone())
+            .collect();
+    }
+
+    fn run(&mut self) -> &mut RunRecord {
+        self.profile.run.get_or_insert_with(RunRecord::default)
+    }
+
+    fn save(&self) -> Result<()> {
+        storage::commit(&self.path, self.profile.to_toml().as_bytes())
+    }
+
+    fn on_started(&mut self, started: &Started) {
+        // What came after the checkpoint is trained, and told, again.
+        let whole_epochs = started.resumed_at_step / started.steps_per_epoch.max(1);
+        self.profile
+            .history
+            .retain(|e| e.epoch as u64 <= whole_epochs);
+    }
+
+    fn on_change(&mut self, intervention: Intervention) {
+        let interventions = &mut self.run().interventions;
+        // Applied again after a resume, it is told again.
+        if !interventions.contains(&intervention) {
+            interventions.push(intervention);
+            interventions.sort_by_key(|i| i.step);
+        }
+    }
+
+    fn end(&mut self, status: Status, error: &str) {
+        let run = self.run();
+        run.status = status;
+        run.error = text::sanitize(error);
+        run.finished = text::timestamp(text::now());
+    }
+}
+
+impl Observer for Recorder {
+    fn on_event(&mut self, stamped: &Stamped) -> Result<()> {
+        match &stamped.event {
+            Event::Started(started) => self.on_started(started),
+            Event::EpochEnd(end) => {
+                self.profile.history.retain(|e| e.epoch != end.epoch);
+                self.profile.history.push(EpochRecord {
+                    epoch: end.epoch,
+                    train_loss: end.train_loss,
+                    train_accuracy: end.train_accuracy,
+                    held_out_loss: end.held_out_loss,
+                    held_out_accuracy: end.held_out_accuracy,
+                    learning_rate: end.learning_rate,
+                    seconds: end.seconds,
+                    images_per_second: end.images_per_second,
+                });
+            }
+            Event::Changed { step, what, to, .. } => self.on_change(Intervention {
+                step: *step,
+                what: what.clone(),
+                value: *to,
+            }),
+            Event::Finished {
+                complete, result, ..
+            } => {
+                let status = if *complete {
+                    Status::Finished
+                } else {
+                    Status::Stopped
+                };
+                self.end(status, "");
+                self.profile.result = Some((**result).clone());
+            }
+            Event::Failed { message, .. } => self.end(Status::Failed, message),
+            Event::Step(_)
+            | Event::CheckpointSaved { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::Warning { .. }
+            | Event::Load(_) => return Ok(()),
+        }
+        self.save()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EpochEnd;
+    use crate::profile::ResultRecord;
+
+    fn started(resumed_at_step: u64) -> Event {
+        Event::Started(Box::new(Started {
+            format: 1,
+            run: "r".into(),
+            name: String::new(),
+            architecture: "mlp".into(),
+            dataset: String::new(),
+            classes: Vec::new(),
+            parameters: 1,
+            trained_parameters: 1,
+            multiply_adds: 1,
+            epochs: 3,
+            steps_per_epoch: 10,
+            batch_size: 1,
+            train_pictures: 10,
+            validation_pictures: 0,
+            test_pictures: 0,
+            curve_is_test: false,
+            device: "cpu".into(),
+            threads: 2,
+            learning_rate: 0.1,
+            patience: 0,
+            resumed_at_step,
+        }))
+    }
+
+    fn epoch(epoch: usize, train_loss: f64) -> Event {
+        Event::EpochEnd(Box::new(EpochEnd {
+            epoch,
+            train_loss,
+            ..EpochEnd::default()
+        }))
+    }
+
+    #[test]
+    fn the_profile_follows_the_run_through_a_resume() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.toml");
+        let on_disk = || Profile::parse(&std::fs::read_to_string(&path).unwrap(), "r").unwrap();
+        let created = created(&Profile::new("mlp"), "r");
+        let tell = |recorder: &mut Recorder, event| {
+            recorder.on_event(&Stamped::now(event)).unwrap();
+        };
+
+        let mut recorder = Recorder::begin(path.clone(), created).unwrap();
+        assert_eq!(on_disk().run.unwrap().status, Status::Running);
+        tell(&mut recorder, started(0));
+        tell(&mut recorder, epoch(1, 0.5));
+        let change = Event::Changed {
+            step: 12,
+            what: "learning_rate".into(),
+            from: 0.1,
+            to: 0.05,
+        };
+        tell(&mut recorder, change.clone());
+        tell(&mut recorder, epoch(2, 0.4));
+        drop(recorder);
+
+        // Killed, then resumed from the checkpoint of epoch 1.
+        let mut recorder = Recorder::begin(path.clone(), on_disk()).unwrap();
+        tell(&mut recorder, started(10));
+        assert_eq!(on_disk().history.len(), 1);
+        tell(&mut recorder, change);
+        tell(&mut recorder, epoch(2, 0.4));
+        let result = Box::new(ResultRecord {
+            epochs: 2,
+            ..ResultRecord::default()
+        });
+        tell(
+            &mut recorder,
+            Event::Finished {
+                complete: false,
+                reason: "stopped".into(),
+                result,
+            },
+        );
+        let record = on_disk();
+        let run = record.run.unwrap();
+        assert_eq!(run.status, Status::Stopped);
+        assert_eq!(run.interventions.len(), 1);
+        assert_eq!(
+            record.history.iter().map(|e| e.epoch).collect::<Vec<_>>(),
+            [1, 2]
+        );
+        assert_eq!(record.result.unwrap().epochs, 2);
+    }
+
+    #[test]
+    fn only_the_stop_that_ended_a_run_is_part_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.toml");
+        let of = |step, what: &str| Intervention {
+            step,
+            what: what.into(),
+            value: 0.0,
+        };
+        for (complete, kept) in [(true, vec![20]), (false, vec![20, 30])] {
+            let created = created(&Profile::new("mlp"), "r");
+            let mut recorder = Recorder::begin(path.clone(), created).unwrap();
+            recorder.conclude(&Outcome {
+                complete,
+                reason: String::new(),
+                result: ResultRecord::default(),
+                history: Vec::new(),
+                interventions: vec![of(10, "stop"), of(20, "learning_rate"), of(30, "stop")],
+            });
+            let interventions = &recorder.run().interventions;
+            let steps: Vec<u64> = interventions.iter().map(|i| i.step).collect();
+            assert_eq!(steps, kept);
+        }
+    }
+
+    #[test]
+    fn a_failure_is_written_down_in_one_harmless_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.toml");
+        let created = created(&Profile::new("mlp"), "r");
+        let mut recorder = Recorder::begin(path.clone(), created).unwrap();
+        let failed = Event::Failed {
+            message: "loss\x1b[2J became NaN\nat step 3".into(),
+            remedy: String::new(),
+        };
+        recorder.on_event(&Stamped::now(failed)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let run = Profile::parse(&text, "r").unwrap().run.unwrap();
+        assert_eq!(run.status, Status::Failed);
+        assert_eq!(run.error, "loss[2J became NaNat step 3");
+    }
+}

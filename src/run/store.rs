@@ -1,0 +1,481 @@
+//! The workspace on disk: where data, profiles and runs lie, which runs there are, and how each of them stands.
+//!
+//! Creates nothing until something is saved. Starts and stops no worker.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::{id, lock, record};
+use crate::data::source::SearchPath;
+use crate::error::{Error, Result};
+use crate::profile::{Profile, Status};
+use crate::{storage, text};
+
+/// A worker on another machine writes its log every second; after this long without a line it is gone.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// A directory with `data/`, `profiles/`, `profiles/runs/` and `checkpoints/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workspace {
+    pub root: PathBuf,
+    /// `--data-dir`: looked in before everything else.
+    pub data_override: Option<PathBuf>,
+    /// Open no socket to anywhere.
+    pub offline: bool,
+}
+
+/// A run as the list shows it.
+#[derive(Clone, Debug)]
+pub struct RunSummary {
+    pub id: String,
+    /// The live one: a run whose file says `running` but whose worker is gone is `lost`. `Failed` for a broken file.
+    pub status: Status,
+    /// The profile with everything the run wrote, or why it cannot be read.
+    pub profile: Result<Profile, String>,
+}
+
+impl Workspace {
+    /// A workspace at this place, without data override, online.
+    #[must_use]
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            data_override: None,
+            offline: false,
+        }
+    }
+
+    /// Finds the workspace: `given` (`--workspace`), else `$FMTUI_HOME`, else the current directory when it holds
+    /// `profiles/`, else the platform's data directory. `$FMTUI_DATA_DIR`, `$FMTUI_OFFLINE` and `$HF_HUB_OFFLINE` are read here.
+    ///
+    /// # Errors
+    /// `Input` when there is no home directory to fall back to.
+    pub fn locate(given: Option<&Path>) -> Result<Self> {
+        let home = std::env::var_os("FMTUI_HOME").filter(|v| !v.is_empty());
+        let here = std::env::current_dir().ok();
+        let root = if let Some(path) = given {
+            path.to_path_buf()
+        } else if let Some(path) = home {
+            PathBuf::from(path)
+        } else if let Some(path) = here.as_ref().filter(|h| h.join("profiles").is_dir()) {
+            path.clone()
+        } else {
+            directories::ProjectDirs::from("", "", "fmtui")
+                .map(|d| d.data_dir().to_path_buf())
+                .ok_or_else(|| {
+                    Error::input(
+                        "workspace",
+                        "there is no home directory to put one in",
+                        "give a directory with --workspace",
+                    )
+                })?
+        };
+        let root = match here {
+            Some(here) if root.is_relative() => here.join(root),
+            _ => root,
+        };
+        if root.exists() && !root.is_dir() {
+            return Err(Error::input(
+                format!("workspace {}", text::sanitize(&root.display().to_string())),
+                "is not a directory",
+                "give a directory with --workspace",
+            ));
+        }
+        Ok(Self {
+            root,
+            data_override: std::env::var_os("FMTUI_DATA_DIR")
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from),
+            offline: is_set("FMTUI_OFFLINE") || is_set("HF_HUB_OFFLINE"),
+        })
+    }
+
+    /// Where downloaded data sets lie.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.root.join("data")
+    }
+
+    /// Where data sets are looked for.
+    #[must_use]
+    pub fn search_path(&self) -> SearchPath {
+        SearchPath {
+            data_dir: self.data_override.clone(),
+            workspace_data: self.data_dir(),
+        }
+    }
+
+    /// Presets of the user's own.
+    #[must_use]
+    pub fn presets_dir(&self) -> PathBuf {
+        self.root.join("profiles")
+    }
+
+    /// The profiles of all runs.
+    #[must_use]
+    pub fn profiles_dir(&self) -> PathBuf {
+        self.presets_dir().join("runs")
+    }
+
+    /// The directories of all runs.
+    #[must_use]
+    pub fn runs_dir(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
+    #[must_use]
+    pub fn profile_path(&self, id: &str) -> PathBuf {
+        self.profiles_dir().join(format!("{id}.toml"))
+    }
+
+    /// Checkpoints, predictions, event log and lock of one run.
+    #[must_use]
+    pub fn run_dir(&self, id: &str) -> PathBuf {
+        self.runs_dir().join(id)
+    }
+
+    #[must_use]
+    pub fn events_path(&self, id: &str) -> PathBuf {
+        self.run_dir(id).join("events.jsonl")
+    }
+
+    #[must_use]
+    pub fn lock_path(&self, id: &str) -> PathBuf {
+        self.run_dir(id).join("lock")
+    }
+
+    #[must_use]
+    pub fn worker_log_path(&self, id: &str) -> PathBuf {
+        self.run_dir(id).join("worker.log")
+    }
+
+    /// Writes the profile of a new run and makes its directory; the id is new in this workspace.
+    ///
+    /// # Errors
+    /// `Io` when the workspace cannot be written.
+    pub fn create(&self, profile: &Profile) -> Result<String> {
+        let runs = self.runs_dir();
+        fs::create_dir_all(&runs).map_err(|e| Error::io("create", &runs, e))?;
+        let name = if profile.name.is_empty() {
+            &profile.model.architecture
+        } else {
+            &profile.name
+        };
+        loop {
+            let id = id::generate(name, text::now());
+            let dir = self.run_dir(&id);
+            match fs::create_dir(&dir) {
+                // Making the directory is what decides between two processes with the same idea.
+                Ok(()) => {
+                    let created = record::created(profile, &id);
+                    self.save(&created).inspect_err(|_| {
+                        // Nothing of a run that could not be written down stays.
+                        let _ = fs::remove_dir(&dir);
+                    })?;
+                    return Ok(id);
+                }
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(Error::io("create", &dir, e)),
+            }
+        }
+    }
+
+    /// Saves the profile of the run it names.
+    ///
+    /// # Errors
+    /// `Io` when the file cannot be written, `Input` when the profile names no run.
+    pub fn save(&self, profile: &Profile) -> Result<()> {
+        let id = profile.run.as_ref().map_or("", |r| r.id.as_str());
+        if !id::is_plausible(id) {
+            return Err(Error::input("run.id", "is no run's id", "leave [run] out"));
+        }
+        storage::commit(&self.profile_path(id), profile.to_toml().as_bytes())
+    }
+
+    /// Reads the profile of a run.
+    ///
+    /// # Errors
+    /// `Input` when there is no such run or its profile is broken.
+    pub fn load(&self, id: &str) -> Result<Profile> {
+        if !id::is_plausible(id) {
+            return Err(self.unknown(id));
+        }
+        let path = self.profile_path(id);
+        let source = format!("profiles/runs/{id}.toml");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(self.unknown(id)),
+            Err(e) => return Err(Error::io("read", &path, e)),
+        };
+        let mut profile = Profile::parse(&text, &source)?;
+        record::sanitize(&mut profile);
+        match &profile.run {
+            Some(run) if run.id == id => Ok(profile),
+            _ => Err(Error::input(
+                source,
+                "its [run] has another id than its file name",
+                "give the file its old name back",
+            )),
+        }
+    }
+
+    fn unknown(&self, id: &str) -> Error {
+        let ids = self.ids();
+        let remedy = match text::nearest(id, ids.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near}? `fmtui runs` lists all"),
+            None => "`fmtui runs` lists all".into(),
+        };
+        Error::input(
+            format!("run {}", text::sanitize(id)),
+            format!("is not in {}", self.root.display()),
+            remedy,
+        )
+    }
+
+    /// Whether a worker trains it now.
+    #[must_use]
+    pub fn is_running(&self, id: &str) -> bool {
+        lock::is_held(&self.lock_path(id))
+    }
+
+    /// The status as it is, not as it was last written.
+    #[must_use]
+    pub fn live_status(&self, id: &str, written: Status) -> Status {
+        if self.is_running(id) {
+            return Status::Running;
+        }
+        if written != Status::Running {
+            return written;
+        }
+        let elsewhere = lock::holder(&self.lock_path(id)).host != lock::host_name();
+        if elsewhere && !self.is_silent(id) {
+            Status::Running
+        } else {
+            Status::Lost
+        }
+    }
+
+    /// Whether nothing was logged for a while.
+    #[must_use]
+    pub fn is_silent(&self, id: &str) -> bool {
+        fs::metadata(self.events_path(id))
+            .and_then(|m| m.modified())
+            .ok()
+            .and_then(|t| SystemTime::now().duration_since(t).ok())
+            .is_none_or(|age| age > SILENCE)
+    }
+
+    /// The ids of all runs, newest first.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.profiles_dir()).into_iter().flatten();
+        let mut ids: Vec<String> = entries
+            .flatten()
+            .filter_map(|e| e.file_name().into_string().ok())
+            .filter_map(|n| n.strip_suffix(".toml").map(String::from))
+            .filter(|n| id::is_plausible(n))
+            .collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids
+    }
+
+    /// All runs, newest first; a file that cannot be read is listed with the reason.
+    ///
+    /// # Errors
+    /// `Io` when the directory is there and cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunSummary>> {
+        let dir = self.profiles_dir();
+        match fs::read_dir(&dir) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("read", &dir, e));
+            }
+            _ => {}
+        }
+        Ok(self.ids().iter().map(|id| self.summary(id)).collect())
+    }
+
+    /// One run as the list shows it.
+    #[must_use]
+    pub fn summary(&self, id: &str) -> RunSummary {
+        let profile = self
+            .load(id)
+            .map(|mut profile| {
+                if let Some(run) = &mut profile.run {
+                    run.status = self.live_status(id, run.status);
+                }
+                profile
+            })
+            .map_err(|e| e.to_string());
+        let status = match &profile {
+            Ok(p) => p.run.as_ref().map_or(Status::Created, |r| r.status),
+            Err(_) => Status::Failed,
+        };
+        RunSummary {
+            id: id.into(),
+            status,
+            profile,
+        }
+    }
+
+    /// The run somebody means: an id, the start of exactly one id, or `last`.
+    ///
+    /// # Errors
+    /// `Input` when it is none or several.
+    pub fn resolve(&self, text: &str) -> Result<String> {
+        let ids = self.ids();
+        if text == "last" {
+            return ids.into_iter().next().ok_or_else(|| {
+                Error::input(
+                    "run last",
+                    format!("there is no run in {}", self.root.display()),
+                    "start one with `fmtui train lenet5`",
+                )
+            });
+        }
+        if ids.iter().any(|i| i == text) {
+            return Ok(text.into());
+        }
+        // The name inside the id counts too: `lenet5-3f2a` finds 20261123-160211-lenet5-3f2a.
+        let matching: Vec<&String> = ids
+            .iter()
+            .filter(|i| !text.is_empty() && (i.starts_with(text) || i.ends_with(text)))
+            .collect();
+        match matching.as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => Err(self.unknown(text)),
+            [first, second, ..] => Err(Error::input(
+                format!("run {}", crate::text::sanitize(text)),
+                format!("could be {second} or {first}"),
+                "give more of the id",
+            )),
+        }
+    }
+
+    /// Deletes a run with everything it wrote.
+    ///
+    /// # Errors
+    /// `Busy` while a worker trains it, `Input` when there is no such run, `Io` when files cannot be removed.
+    pub fn delete(&self, id: &str) -> Result<()> {
+        if !id::is_plausible(id) || !self.profile_path(id).exists() {
+            return Err(self.unknown(id));
+        }
+        let dir = self.run_dir(id);
+        if dir.exists() {
+            // Held until the directory is gone, so that nobody resumes it meanwhile.
+            let _lock = lock::RunLock::acquire(&self.lock_path(id), id)?;
+            fs::remove_dir_all(&dir).map_err(|e| Error::io("delete", &dir, e))?;
+        }
+        // Last, so that after a crash in between the run is still listed and can be deleted again.
+        let path = self.profile_path(id);
+        fs::remove_file(&path).map_err(|e| Error::io("delete", &path, e))
+    }
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var(variable).is_ok_and(|v| !matches!(v.as_str(), "" | "0" | "false" | "no"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::lock::{Holder, RunLock};
+
+    fn workspace() -> (tempfile::TempDir, Workspace) {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::at(dir.path());
+        (dir, workspace)
+    }
+
+    #[test]
+    fn an_empty_workspace_has_no_runs_and_stays_empty() {
+        let (dir, w) = workspace();
+        assert!(w.runs().unwrap().is_empty());
+        assert!(w.resolve("last").is_err());
+        assert!(w.load("20261123-160211-x-0000").is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_run_is_a_profile_from_its_first_second() {
+        let (_dir, w) = workspace();
+        let id = w.create(&Profile::new("lenet5")).unwrap();
+        let profile = w.load(&id).unwrap();
+        assert_eq!(profile.recipe(), Profile::new("lenet5"));
+        assert_eq!(profile.run.unwrap().id, id);
+        assert_eq!(w.summary(&id).status, Status::Created);
+    }
+
+    #[test]
+    fn a_running_run_without_its_worker_is_lost() {
+        let (_dir, w) = workspace();
+        let id = w.create(&Profile::new("lenet5")).unwrap();
+        let mut profile = w.load(&id).unwrap();
+        profile.run.as_mut().unwrap().status = Status::Running;
+        w.save(&profile).unwrap();
+        let mut lock = RunLock::acquire(&w.lock_path(&id), &id).unwrap();
+        lock.describe(&Holder {
+            pid: 1,
+            host: lock::host_name(),
+            socket: None,
+        })
+        .unwrap();
+        assert_eq!(w.summary(&id).status, Status::Running);
+        assert!(matches!(w.delete(&id), Err(Error::Busy { .. })));
+        drop(lock);
+        assert_eq!(w.summary(&id).status, Status::Lost);
+        w.delete(&id).unwrap();
+        assert!(w.runs().unwrap().is_empty());
+        assert!(!w.run_dir(&id).exists());
+    }
+
+    #[test]
+    fn a_broken_profile_is_listed_with_the_reason() {
+        let (_dir, w) = workspace();
+        let id = w.create(&Profile::new("lenet5")).unwrap();
+        fs::write(w.profile_path(&id), "[model\n").unwrap();
+        let runs = w.runs().unwrap();
+        assert_eq!(runs.len(), 1);
+        let reason = runs[0].profile.as_ref().unwrap_err();
+        assert!(reason.contains("is not TOML"), "{reason}");
+        w.delete(&id).unwrap();
+    }
+
+    #[test]
+    fn runs_are_found_by_what_people_type() {
+        let (_dir, w) = workspace();
+        for id in ["20260101-000000-mlp-aaaa", "20260102-000000-mlp-bbbb"] {
+            w.save(&record::created(&Profile::new("mlp"), id)).unwrap();
+        }
+        let found = |t: &str| w.resolve(t);
+        assert_eq!(found("last").unwrap(), "20260102-000000-mlp-bbbb");
+        assert_eq!(found("20260101").unwrap(), "20260101-000000-mlp-aaaa");
+        assert_eq!(found("mlp-bbbb").unwrap(), "20260102-000000-mlp-bbbb");
+        assert!(found("2026").unwrap_err().to_string().contains("could be"));
+        for wrong in ["", "../x", "nothing", "a\0b"] {
+            assert!(matches!(found(wrong), Err(Error::Input { .. })), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn eight_threads_never_share_an_id() {
+        let (_dir, w) = workspace();
+        let ids: Vec<String> = std::thread::scope(|s| {
+            let workers: Vec<_> = (0..8)
+                .map(|_| {
+                    s.spawn(|| {
+                        (0..20)
+                            .map(|_| w.create(&Profile::new("mlp")).unwrap())
+                            .collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            workers
+                .into_iter()
+                .flat_map(|t| t.join().unwrap())
+                .collect()
+        });
+        let different: std::collections::BTreeSet<&String> = ids.iter().collect();
+        assert_eq!((different.len(), w.runs().unwrap().len()), (160, 160));
+    }
+}

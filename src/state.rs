@@ -1,0 +1,14 @@
+//! Named arrays: weights, statistics and moments, whatever device they came from. Plain data.
+
+use std::collections::BTreeMap;
+
+/// An array of state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    pub shape: Vec<usize>,
+    /// Row-major.
+    pub values: Vec<f32>,
+}
+
+/// Named arrays in name order.
+pub type StateDict = BTreeMap<String, Array>;

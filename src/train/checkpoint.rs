@@ -1,0 +1,452 @@
+//! Checkpoints: generations `state-<step>/` that hold everything a resume needs, and `best.safetensors` for people.
+//!
+//! A generation is written beside its place, synced, and renamed in as a whole; its manifest holds length and SHA-256
+//! of every file. The two newest are kept; an older one goes only after a newer one was read back and verified.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Array, StateDict};
+use crate::error::{Error, Result};
+use crate::profile::{EpochRecord, Intervention};
+use crate::storage;
+
+/// The weights with the best held-out accuracy.
+pub const BEST: &str = "best.safetensors";
+/// The weights at the end.
+pub const LAST: &str = "last.safetensors";
+
+const STATE_FILE: &str = "state.safetensors";
+const PROGRESS_FILE: &str = "progress.json";
+const MANIFEST_FILE: &str = "manifest.json";
+const KEPT: usize = 2;
+
+/// Where a run stands, beyond its learner's state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Steps taken.
+    pub step: u64,
+    /// Finished epochs.
+    pub epoch: usize,
+    /// Batches done of the epoch under way.
+    pub batch: usize,
+    /// Sums over the epoch under way.
+    pub epoch_loss: f64,
+    pub epoch_correct: u64,
+    pub epoch_pictures: u64,
+    pub epoch_seconds: f64,
+    /// Training time, pauses and evaluation left out.
+    pub elapsed_seconds: f64,
+    /// The learning rate is the schedule's times this.
+    pub learning_rate_factor: f64,
+    pub best: Option<Best>,
+    /// Best value so far of what early stopping monitors, and epochs since it improved.
+    pub monitored: Option<f64>,
+    pub stale_epochs: usize,
+    pub history: Vec<EpochRecord>,
+    pub interventions: Vec<Intervention>,
+    /// Bytes of the event log when this was written.
+    pub log_length: u64,
+    /// SHA-256 of the recipe's TOML and of the data set: a resume must use the same.
+    pub recipe_sha256: String,
+    pub data_sha256: String,
+    pub version: String,
+}
+
+/// The best epoch so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    pub epoch: usize,
+    pub accuracy: f64,
+    pub loss: f64,
+    /// SHA-256 of the file `best.safetensors`.
+    pub file_sha256: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    files: Vec<ManifestFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ManifestFile {
+    name: String,
+    bytes: u64,
+    sha256: String,
+}
+
+/// Arrays as safetensors bytes, in name order.
+///
+/// # Errors
+/// `Compute` when a shape does not match its values.
+pub fn to_safetensors(state: &StateDict, note: &str) -> Result<Vec<u8>> {
+    let failed = |e: safetensors::SafeTensorError| Error::compute("packing a checkpoint", e);
+    let bytes: Vec<(&String, &Array, Vec<u8>)> = state
+        .iter()
+        .map(|(name, array)| (name, array, little_endian(&array.values)))
+        .collect();
+    let views = bytes
+        .iter()
+        .map(|(name, array, bytes)| {
+            Ok((
+                name.as_str(),
+                TensorView::new(Dtype::F32, array.shape.clone(), bytes)?,
+            ))
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
+    let metadata = HashMap::from([("fmtui".to_string(), note.to_string())]);
+    safetensors::serialize(views, Some(metadata)).map_err(failed)
+}
+
+/// Safetensors bytes as arrays.
+///
+/// # Errors
+/// `Input` naming `source` when the bytes are not a safetensors file of f32 arrays.
+pub fn from_safetensors(bytes: &[u8], source: &Path) -> Result<StateDict> {
+    let bad = |problem: String| {
+        Error::input(
+            source.display().to_string(),
+            problem,
+            "use another checkpoint of the run",
+        )
+    };
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|e| bad(format!("is not a safetensors file ({e})")))?;
+    file.iter()
+        .map(|(name, view)| {
+            if view.dtype() != Dtype::F32 {
+                return Err(bad(format!("{name} is {:?}, not F32", view.dtype())));
+            }
+            let values = view
+                .data()
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .map(|b| f32::from_le_bytes(*b))
+                .collect();
+            Ok((
+                name.to_string(),
+                Array {
+                    shape: view.shape().to_vec(),
+                    values,
+                },
+            ))
+        })
+        .collect()
+}
+
+fn little_endian(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// SHA-256 over names, shapes and bits of some arrays.
+#[must_use]
+pub fn state_sha256(state: &StateDict) -> String {
+    let mut hasher = Sha256::new();
+    for (name, array) in state {
+        hasher.update(name.as_bytes());
+        hasher.update([0]);
+        for dimension in &array.shape {
+            hasher.update((*dimension as u64).to_le_bytes());
+        }
+        hasher.update(little_endian(&array.values));
+    }
+    storage::hex(&hasher.finalize())
+}
+
+/// Writes a generation and removes those no longer needed.
+///
+/// # Errors
+/// `Io`; earlier generations are untouched then.
+pub fn save(directory: &Path, state: &StateDict, progress: &Progress) -> Result<()> {
+    let place = generation(directory, progress.step);
+    let mut partial = place.clone();
+    partial.set_extension("partial");
+    let written = write_generation(&partial, state, progress).and_then(|()| {
+        if place.exists() {
+            // The same step saved again: the old one goes aside first, so that one of the two is always whole.
+            let mut old = place.clone();
+            old.set_extension("old");
+            remove(&old)?;
+            fs::rename(&place, &old).map_err(|e| Error::io("replace", &place, e))?;
+        }
+        fs::rename(&partial, &place).map_err(|e| Error::io("write", &place, e))?;
+        storage::sync_directory(directory).map_err(|e| Error::io("write", directory, e))
+    });
+    if let Err(error) = written {
+        // What is half written is worthless; that it cannot be removed either would say nothing new.
+        let _ = fs::remove_dir_all(&partial);
+        return Err(error);
+    }
+    if read_generation(&place).is_ok() {
+        for (step, path) in generations(directory).into_iter().skip(KEPT) {
+            debug_assert!(step <= progress.step);
+            remove(&path)?;
+        }
+        remove(&place.with_extension("old"))?;
+    }
+    Ok(())
+}
+
+fn generation(directory: &Path, step: u64) -> PathBuf {
+    directory.join(format!("state-{step:010}"))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, e)),
+        _ => Ok(()),
+    }
+}
+
+fn write_generation(partial: &Path, state: &StateDict, progress: &Progress) -> Result<()> {
+    remove(partial)?;
+    fs::create_dir_all(partial).map_err(|e| Error::io("create", partial, e))?;
+    let json = |e: serde_json::Error| Error::compute("packing a checkpoint", e);
+    let files = [
+        (STATE_FILE, to_safetensors(state, "state")?),
+        (
+            PROGRESS_FILE,
+            serde_json::to_vec_pretty(progress).map_err(json)?,
+        ),
+    ];
+    let manifest = Manifest {
+        files: files
+            .iter()
+            .map(|(name, bytes)| ManifestFile {
+                name: (*name).to_string(),
+                bytes: bytes.len() as u64,
+                sha256: storage::sha256(bytes),
+            })
+            .collect(),
+    };
+    let manifest = serde_json::to_vec_pretty(&manifest).map_err(json)?;
+    for (name, bytes) in files
+        .iter()
+        .map(|(n, b)| (*n, b))
+        .chain([(MANIFEST_FILE, &manifest)])
+    {
+        let path = partial.join(name);
+        storage::write_synced(&path, bytes).map_err(|e| Error::io("write", &path, e))?;
+    }
+    storage::sync_directory(partial).map_err(|e| Error::io("write", partial, e))
+}
+
+/// Whether a run has ever saved its state; what was saved may still be broken.
+#[must_use]
+pub fn exists(directory: &Path) -> bool {
+    !generations(directory).is_empty()
+}
+
+/// The generations of a run, newest first.
+fn generations(directory: &Path) -> Vec<(u64, PathBuf)> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let mut found: Vec<(u64, PathBuf)> = entries
+        .flatten()
+        .filter_map(|e| {
+            let name = e.file_name().into_string().ok()?;
+            let step = name
+                .strip_prefix("state-")?
+                .trim_end_matches(".old")
+                .parse()
+                .ok()?;
+            Some((step, e.path()))
+        })
+        .collect();
+    found.sort_by(|a, b| b.cmp(a));
+    found
+}
+
+/// What [`load_newest`] found.
+pub struct Loaded {
+    pub state: StateDict,
+    pub progress: Progress,
+    /// Generations that were newer but broken, with the reason; for a warning.
+    pub skipped: Vec<String>,
+}
+
+/// The newest generation that verifies.
+///
+/// # Errors
+/// `Input` when there is none, with what is wrong with each.
+pub fn load_newest(directory: &Path) -> Result<Loaded> {
+    let mut skipped = Vec::new();
+    for (_, path) in generations(directory) {
+        match read_generation(&path) {
+            Ok((state, progress)) => {
+                return Ok(Loaded {
+                    state,
+                    progress,
+                    skipped,
+                });
+            }
+            Err(error) => skipped.push(error.to_string()),
+        }
+    }
+    let problem = if skipped.is_empty() {
+        "has no checkpoint yet".to_string()
+    } else {
+        format!("has no valid checkpoint ({})", skipped.join("; "))
+    };
+    Err(Error::input(
+        directory.display().to_string(),
+        problem,
+        "train the profile again from the start",
+    ))
+}
+
+fn read_generation(path: &Path) -> Result<(StateDict, Progress)> {
+    let read = |name: &str| {
+        let file = path.join(name);
+        fs::read(&file).map_err(|e| Error::io("read", file, e))
+    };
+    let broken = |problem: String| {
+        Error::input(
+            path.display().to_string(),
+            problem,
+            "use another checkpoint of the run",
+        )
+    };
+    let manifest: Manifest = serde_json::from_slice(&read(MANIFEST_FILE)?)
+        .map_err(|e| broken(format!("manifest: {e}")))?;
+    let verified = |name: &str| -> Result<Vec<u8>> {
+        let expected = manifest
+            .files
+            .iter()
+            .find(|f| f.name == name)
+            .ok_or_else(|| broken(format!("manifest lacks {name}")))?;
+        let bytes = read(name)?;
+        if bytes.len() as u64 != expected.bytes || storage::sha256(&bytes) != expected.sha256 {
+            return Err(broken(format!("{name} is not what was written")));
+        }
+        Ok(bytes)
+    };
+    let progress = serde_json::from_slice(&verified(PROGRESS_FILE)?)
+        .map_err(|e| broken(format!("{PROGRESS_FILE}: {e}")))?;
+    let state = from_safetensors(&verified(STATE_FILE)?, path)?;
+    Ok((state, progress))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(value: f32) -> StateDict {
+        StateDict::from([
+            (
+                "a.weight".into(),
+                Array {
+                    shape: vec![2, 2],
+                    values: vec![value, 1.5, -2.0, f32::MIN_POSITIVE],
+                },
+            ),
+            (
+                "optimizer.m.a.weight".into(),
+                Array {
+                    shape: vec![1],
+                    values: vec![0.1],
+                },
+            ),
+        ])
+    }
+
+    /// No `..Default` here: a new field must be added, and so is round-tripped.
+    fn progress(step: u64) -> Progress {
+        Progress {
+            step,
+            epoch: 3,
+            batch: 7,
+            epoch_loss: 0.1 + 0.2,
+            epoch_correct: 11,
+            epoch_pictures: 12,
+            epoch_seconds: 1.0 / 3.0,
+            elapsed_seconds: 1e-9,
+            learning_rate_factor: 0.3,
+            best: Some(Best {
+                epoch: 2,
+                accuracy: 0.9,
+                loss: 0.1,
+                file_sha256: "x".into(),
+            }),
+            monitored: Some(0.7),
+            stale_epochs: 1,
+            history: vec![EpochRecord {
+                epoch: 1,
+                train_loss: 2.0f64.sqrt(),
+                ..EpochRecord::default()
+            }],
+            interventions: vec![Intervention {
+                step: 5,
+                what: "learning_rate".into(),
+                value: 1e-4,
+            }],
+            log_length: 99,
+            recipe_sha256: "r".into(),
+            data_sha256: "d".into(),
+            version: "v".into(),
+        }
+    }
+
+    #[test]
+    fn everything_survives_and_two_generations_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        for step in [5, 10, 15, 15] {
+            save(dir.path(), &state(step as f32), &progress(step)).unwrap();
+        }
+        let loaded = load_newest(dir.path()).unwrap();
+        assert_eq!((loaded.state, loaded.progress), (state(15.0), progress(15)));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_broken_generation_is_skipped_and_named() {
+        for file in [STATE_FILE, PROGRESS_FILE, MANIFEST_FILE] {
+            let dir = tempfile::tempdir().unwrap();
+            save(dir.path(), &state(1.0), &progress(1)).unwrap();
+            save(dir.path(), &state(2.0), &progress(2)).unwrap();
+            let path = generation(dir.path(), 2).join(file);
+            let bytes = fs::read(&path).unwrap();
+            for cut in (0..bytes.len()).step_by(7) {
+                fs::write(&path, &bytes[..cut]).unwrap();
+                let loaded = load_newest(dir.path()).unwrap();
+                assert_eq!(
+                    (loaded.progress.step, loaded.skipped.len()),
+                    (1, 1),
+                    "{file} cut at {cut}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn none_left_says_why() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(
+            load_newest(dir.path())
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("no checkpoint yet")
+        );
+    }
+
+    #[test]
+    fn the_hash_sees_every_bit() {
+        assert_eq!(state_sha256(&state(1.0)), state_sha256(&state(1.0)));
+        assert_ne!(
+            state_sha256(&state(1.0)),
+            state_sha256(&state(1.0f32.next_up()))
+        );
+    }
+}

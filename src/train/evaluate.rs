@@ -1,0 +1,159 @@
+//! Measuring a learner on a part of the data: loss, counts, and what it said about each picture.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "classes and pictures are far below 2^32"
+)]
+
+use crate::data::{Batch, Prepared};
+use crate::error::Result;
+use crate::metrics::predictions::Prediction;
+use crate::metrics::{Confusion, Scores};
+use crate::profile::{Loss, Profile};
+
+use super::Learner;
+
+/// Pictures a forward pass takes at once.
+const BATCH: usize = 256;
+
+/// How the loss of held-out pictures is computed: the training's, without label smoothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Criterion {
+    CrossEntropy,
+    Mse,
+    /// Mean over classes of max(0, −y·score), y = ±1.
+    Perceptron,
+}
+
+impl Criterion {
+    /// The criterion of a profile.
+    #[must_use]
+    pub fn of(profile: &Profile) -> Self {
+        match (profile.model.architecture.as_str(), profile.train.loss) {
+            ("perceptron", _) => Self::Perceptron,
+            (_, Loss::CrossEntropy) => Self::CrossEntropy,
+            (_, Loss::Mse) => Self::Mse,
+        }
+    }
+}
+
+/// Scores and predictions of one part.
+pub struct Evaluation {
+    pub scores: Scores,
+    pub predictions: Vec<Prediction>,
+}
+
+/// Evaluates on the pictures with these pooled indices, in order. `go_on` is asked between batches;
+/// `None` when it said no.
+///
+/// # Errors
+/// What the learner says.
+pub fn evaluate(
+    learner: &mut dyn Learner,
+    data: &Prepared,
+    indices: &[u32],
+    classes: usize,
+    criterion: Criterion,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Option<Evaluation>> {
+    let mut batch = Batch::default();
+    let mut confusion = Confusion::new(classes);
+    let mut predictions = Vec::with_capacity(indices.len());
+    let (mut loss, mut top3) = (0.0, 0);
+    for chunk in indices.chunks(BATCH) {
+        if !go_on() {
+            return Ok(None);
+        }
+        data.batch(chunk, &mut batch);
+        let logits = learner.logits(&batch)?;
+        for ((row, label), index) in logits.chunks_exact(classes).zip(&batch.labels).zip(chunk) {
+            let label = *label as usize;
+            let probabilities = softmax(row);
+            loss += picture_loss(criterion, row, &probabilities, label);
+            let prediction = rank(row, &probabilities, label, *index);
+            confusion.add(label, usize::from(prediction.top[0]));
+            let ranks = classes.min(3);
+            top3 += u64::from(prediction.top[..ranks].contains(&(label as u8)));
+            predictions.push(prediction);
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+    let mean = loss / indices.len().max(1) as f64;
+    Ok(Some(Evaluation {
+        scores: Scores::new(mean, top3, confusion),
+        predictions,
+    }))
+}
+
+fn softmax(logits: &[f32]) -> Vec<f64> {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits
+        .iter()
+        .map(|l| f64::from(l - highest).exp())
+        .collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|p| p / sum).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "class counts are small")]
+fn picture_loss(criterion: Criterion, logits: &[f32], probabilities: &[f64], label: usize) -> f64 {
+    let classes = logits.len() as f64;
+    let per_class = |f: fn(f64, bool) -> f64| {
+        logits
+            .iter()
+            .enumerate()
+            .map(|(k, l)| f(f64::from(*l), k == label))
+            .sum::<f64>()
+            / classes
+    };
+    match criterion {
+        Criterion::CrossEntropy => -probabilities[label].max(f64::MIN_POSITIVE).ln(),
+        Criterion::Mse => per_class(|l, own| (l - f64::from(u8::from(own))).powi(2)),
+        Criterion::Perceptron => per_class(|l, own| if own { (-l).max(0.0) } else { l.max(0.0) }),
+    }
+}
+
+/// The three most likely classes; of equal ones the lower class first.
+fn rank(logits: &[f32], probabilities: &[f64], label: usize, index: u32) -> Prediction {
+    let mut top = [0_usize; 3];
+    let mut filled = 0;
+    for k in 0..logits.len() {
+        let place = (0..filled)
+            .find(|p| logits[k] > logits[top[*p]])
+            .unwrap_or(filled);
+        if place < 3 {
+            top.copy_within(place..2, place + 1);
+            top[place] = k;
+            filled = (filled + 1).min(3);
+        }
+    }
+    Prediction {
+        index,
+        label: label as u8,
+        top: top.map(|k| k as u8),
+        probability: top.map(|k| probabilities.get(k).copied().unwrap_or(0.0) as f32),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_are_by_logit_with_lower_class_first_on_ties() {
+        let logits = [0.5, 2.0, 2.0, -1.0, 1.0];
+        let p = rank(&logits, &softmax(&logits), 4, 9);
+        assert_eq!((p.top, p.label, p.index), ([1, 2, 4], 4, 9));
+        assert!(p.probability[0] > p.probability[2]);
+    }
+
+    /// `F.cross_entropy(torch.tensor([[1.,2.,3.]]), torch.tensor([0]))`, `F.mse_loss(torch.tensor([1.,2.,3.]), one_hot)`
+    #[test]
+    fn losses() {
+        let logits = [1.0, 2.0, 3.0];
+        let loss = |c| picture_loss(c, &logits, &softmax(&logits), 0);
+        assert!((loss(Criterion::CrossEntropy) - 2.407_605_964).abs() < 1e-8);
+        assert!((loss(Criterion::Mse) - 13.0 / 3.0).abs() < 1e-12);
+        assert!((loss(Criterion::Perceptron) - 5.0 / 3.0).abs() < 1e-12);
+    }
+}

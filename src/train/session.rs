@@ -1,0 +1,604 @@
+//! The loop, in the order one explains it: prepare, then for each epoch take its steps, measure, record, save.
+//!
+//! Everything that varies comes from (seed, epoch, step), so a resumed run goes on bit for bit.
+
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts of steps and pictures are below 2^53"
+)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::checkpoint::{self, Best, Progress};
+use super::control::{Control, Flow};
+use super::evaluate::{self, Criterion, Evaluation};
+use super::telling::Telling;
+use super::{Host, Learner, Outcome, Setup, Update, learners};
+use crate::data::{Batch, Prepared};
+use crate::error::{Error, Result};
+use crate::event::{self, EpochEnd, Event, Started};
+use crate::metrics::predictions::{self, Predictions};
+use crate::model::summary::{Summary, summarise};
+use crate::model::{self, Architecture, Shape};
+use crate::profile::{EpochRecord, Monitor, Profile, ResultRecord};
+use crate::{metrics::Scores, schedule, storage};
+
+/// Trains a profile to its end, or until it is told to stop.
+///
+/// # Errors
+/// `Input` when profile, data and checkpoint do not fit; `NotFinite` when training diverges; `Compute` and `Io` as they come.
+pub fn train(setup: Setup<'_>, host: &mut dyn Host) -> Result<Outcome> {
+    let mut session = Session::prepare(setup, host)?;
+    session.announce(host);
+    let flow = session.train_epochs(host)?;
+    session.finish(flow, host)
+}
+
+pub(super) struct Session<'a> {
+    setup: SetupRest<'a>,
+    data: Prepared,
+    classes: usize,
+    criterion: Criterion,
+    learner: Box<dyn Learner>,
+    summary: Summary,
+    pub(super) progress: Progress,
+    control: Control,
+    /// Steps taken before this process began.
+    resumed_at: u64,
+    /// Reason why training ended before all epochs were done.
+    early: Option<String>,
+}
+
+/// The parts of [`Setup`] that are needed to the end.
+struct SetupRest<'a> {
+    profile: &'a Profile,
+    directory: &'a std::path::Path,
+}
+
+impl<'a> Session<'a> {
+    fn prepare(setup: Setup<'a>, host: &mut dyn Host) -> Result<Self> {
+        let Setup {
+            profile,
+            dataset,
+            directory,
+            resume,
+        } = setup;
+        let classes = dataset.classes.len();
+        let data_sha256 = dataset.sha256.clone();
+        let data = Prepared::new(Arc::new(dataset), &profile.data)?;
+        check_monitor(profile, &data)?;
+        let architecture = architecture(profile, &data, classes)?;
+        let mut learner = learners::build(profile, &architecture, classes)?;
+        let recipe_sha256 = storage::sha256(comparable(profile).to_toml().as_bytes());
+        let mut progress = Progress {
+            learning_rate_factor: 1.0,
+            recipe_sha256,
+            data_sha256,
+            version: env!("CARGO_PKG_VERSION").into(),
+            ..Progress::default()
+        };
+        std::fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
+        if resume {
+            progress = resume_from(directory, learner.as_mut(), &progress, host)?;
+        }
+        let scheduled = profile.run.as_ref().map_or(&[][..], |r| &r.interventions);
+        let control = Control::new(scheduled, progress.step, resume);
+        Ok(Self {
+            setup: SetupRest { profile, directory },
+            data,
+            classes,
+            criterion: Criterion::of(profile),
+            learner,
+            summary: summarise(&architecture),
+            resumed_at: progress.step,
+            progress,
+            control,
+            early: None,
+        })
+    }
+
+    fn train_settings(&self) -> &crate::profile::Train {
+        &self.setup.profile.train
+    }
+
+    fn steps_per_epoch(&self) -> u64 {
+        self.data
+            .train
+            .len()
+            .div_ceil(self.train_settings().batch_size) as u64
+    }
+
+    /// The part the epoch curve is drawn on: the validation set, or the test set where there is none.
+    fn held_out(&self) -> &[u32] {
+        if self.data.validation.is_empty() {
+            &self.data.test
+        } else {
+            &self.data.validation
+        }
+    }
+
+    fn curve_is_test(&self) -> bool {
+        self.data.validation.is_empty()
+    }
+
+    fn announce(&self, host: &mut dyn Host) {
+        let (profile, train) = (self.setup.profile, self.train_settings());
+        let run = profile.run.clone().unwrap_or_default();
+        host.emit(Event::Started(Box::new(Started {
+            format: event::FORMAT,
+            run: run.id,
+            name: profile.name.clone(),
+            architecture: profile.model.architecture.clone(),
+            dataset: profile.data.name.clone(),
+            classes: self.data.dataset.classes.clone(),
+            parameters: self.summary.parameters,
+            trained_parameters: self.summary.trained_parameters,
+            multiply_adds: self.summary.multiply_adds,
+            epochs: train.epochs,
+            steps_per_epoch: self.steps_per_epoch(),
+            batch_size: train.batch_size,
+            train_pictures: self.data.train.len(),
+            validation_pictures: self.data.validation.len(),
+            test_pictures: self.data.test.len(),
+            curve_is_test: self.curve_is_test(),
+            device: run.device,
+            threads: run.threads,
+            learning_rate: train.optimizer.learning_rate,
+            patience: train.early_stop.patience,
+            resumed_at_step: self.resumed_at,
+        })));
+    }
+
+    fn train_epochs(&mut self, host: &mut dyn Host) -> Result<Flow> {
+        while self.progress.epoch < self.train_settings().epochs && self.early.is_none() {
+            if self.train_epoch(host)? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+            if self.end_epoch(host)? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        Ok(Flow::GoOn)
+    }
+
+    /// Takes the steps that are left of the epoch under way.
+    fn train_epoch(&mut self, host: &mut dyn Host) -> Result<Flow> {
+        let train = self.train_settings().clone();
+        let (per_epoch, number) = (self.steps_per_epoch(), self.progress.epoch + 1);
+        let total = per_epoch * train.epochs as u64;
+        let order = self.data.order(train.seed, number);
+        let mut telling = Telling::new(per_epoch);
+        let mut batch = Batch::default();
+        for chunk in order.chunks(train.batch_size).skip(self.progress.batch) {
+            let scheduled = |step| {
+                schedule::learning_rate(
+                    &train.schedule,
+                    train.optimizer.learning_rate,
+                    step,
+                    total,
+                    per_epoch,
+                )
+            };
+            let rate = scheduled(self.progress.step);
+            let flow = self.control.between_steps(&mut self.progress, rate, host);
+            self.obey_save_requests(host)?;
+            if flow == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+            let begun = Instant::now();
+            self.data.batch(chunk, &mut batch);
+            let loaded = begun.elapsed().as_secs_f64();
+            let learning_rate = rate * self.progress.learning_rate_factor;
+            let update = Update {
+                learning_rate,
+                step: self.progress.step,
+            };
+            let outcome = self.learner.step(&batch, update)?;
+            let seconds = begun.elapsed().as_secs_f64();
+            let progress = &mut self.progress;
+            progress.step += 1;
+            progress.batch += 1;
+            progress.epoch_loss += outcome.loss * chunk.len() as f64;
+            progress.epoch_correct += outcome.correct as u64;
+            progress.epoch_pictures += chunk.len() as u64;
+            progress.epoch_seconds += seconds;
+            progress.elapsed_seconds += seconds;
+            telling.add(&outcome, chunk.len(), loaded, seconds);
+            let last = progress.batch as u64 == per_epoch;
+            if let Some(step) = telling.due(progress, number, learning_rate, last) {
+                host.emit(Event::Step(step));
+            }
+        }
+        Ok(Flow::GoOn)
+    }
+
+    /// Measures, records, decides what is best and whether to go on, saves.
+    fn end_epoch(&mut self, host: &mut dyn Host) -> Result<Flow> {
+        let begun = Instant::now();
+        let held_out = self.held_out().to_vec();
+        let Some(Evaluation {
+            scores,
+            predictions,
+        }) = self.evaluate(&held_out, host)?
+        else {
+            return Ok(Flow::Stop);
+        };
+        let evaluation_seconds = begun.elapsed().as_secs_f64();
+        let record = self.record_epoch(&scores);
+        self.judge(&record);
+        self.keep_predictions(
+            predictions::LATEST,
+            record.epoch,
+            self.curve_is_test(),
+            &predictions,
+            host,
+        );
+        let is_best = self.is_best(&record);
+        if is_best {
+            self.keep_predictions(
+                predictions::BEST,
+                record.epoch,
+                self.curve_is_test(),
+                &predictions,
+                host,
+            );
+        }
+        let mut end = EpochEnd {
+            epoch: record.epoch,
+            step: self.progress.step,
+            train_loss: record.train_loss,
+            train_accuracy: record.train_accuracy,
+            held_out_loss: record.held_out_loss,
+            held_out_accuracy: record.held_out_accuracy,
+            held_out_top3: scores.top3_accuracy,
+            confusion: scores.confusion,
+            learning_rate: record.learning_rate,
+            seconds: record.seconds,
+            evaluation_seconds,
+            images_per_second: record.images_per_second,
+            best_epoch: record.epoch,
+            stale_epochs: self.progress.stale_epochs,
+        };
+        let epoch = record.epoch;
+        self.progress.history.push(record);
+        self.progress.epoch = epoch;
+        self.progress.batch = 0;
+        self.progress.epoch_loss = 0.0;
+        self.progress.epoch_correct = 0;
+        self.progress.epoch_pictures = 0;
+        self.progress.epoch_seconds = 0.0;
+        if is_best {
+            self.save_best(host)?;
+        }
+        end.best_epoch = self.progress.best.as_ref().map_or(epoch, |b| b.epoch);
+        host.emit(Event::EpochEnd(Box::new(end)));
+        let train = self.train_settings();
+        if epoch.is_multiple_of(train.checkpoint_every)
+            || epoch == train.epochs
+            || self.early.is_some()
+        {
+            self.save_state(host)?;
+        }
+        Ok(Flow::GoOn)
+    }
+
+    fn evaluate(&mut self, indices: &[u32], host: &mut dyn Host) -> Result<Option<Evaluation>> {
+        let (control, progress) = (&mut self.control, &mut self.progress);
+        evaluate::evaluate(
+            self.learner.as_mut(),
+            &self.data,
+            indices,
+            self.classes,
+            self.criterion,
+            &mut || control.during_evaluation(progress, host) == Flow::GoOn,
+        )
+    }
+
+    fn record_epoch(&self, scores: &Scores) -> EpochRecord {
+        let (p, train) = (&self.progress, self.train_settings());
+        let (per_epoch, pictures) = (self.steps_per_epoch(), p.epoch_pictures.max(1) as f64);
+        let rate = schedule::learning_rate(
+            &train.schedule,
+            train.optimizer.learning_rate,
+            p.step.saturating_sub(1),
+            per_epoch * train.epochs as u64,
+            per_epoch,
+        );
+        EpochRecord {
+            epoch: p.epoch + 1,
+            train_loss: p.epoch_loss / pictures,
+            train_accuracy: p.epoch_correct as f64 / pictures,
+            held_out_loss: scores.loss,
+            held_out_accuracy: scores.accuracy,
+            learning_rate: rate * p.learning_rate_factor,
+            seconds: p.epoch_seconds,
+            images_per_second: pictures / p.epoch_seconds.max(1e-9),
+        }
+    }
+
+    /// Early stopping: an epoch counts as improved when it beats the best by more than `min_delta`.
+    fn judge(&mut self, record: &EpochRecord) {
+        let stop = self.train_settings().early_stop.clone();
+        let (value, sign, what) = match stop.monitor {
+            Monitor::ValidationLoss => (record.held_out_loss, 1.0, "validation loss"),
+            Monitor::ValidationAccuracy => (record.held_out_accuracy, -1.0, "validation accuracy"),
+            Monitor::TrainLoss => (record.train_loss, 1.0, "training loss"),
+        };
+        let progress = &mut self.progress;
+        match progress.monitored {
+            Some(best) if sign * value > sign * best - stop.min_delta => progress.stale_epochs += 1,
+            _ => progress.stale_epochs = 0,
+        }
+        progress.monitored = Some(match progress.monitored {
+            Some(best) if sign * best <= sign * value => best,
+            _ => value,
+        });
+        if stop.patience > 0 && progress.stale_epochs >= stop.patience {
+            self.early = Some(format!(
+                "stopped early after epoch {}: {what} has not improved by {} for {} epochs",
+                record.epoch, stop.min_delta, progress.stale_epochs
+            ));
+        }
+    }
+
+    /// Best by validation accuracy, then loss; by training loss where there is no validation set, so that the test
+    /// set chooses nothing.
+    fn is_best(&self, record: &EpochRecord) -> bool {
+        let Some(best) = &self.progress.best else {
+            return true;
+        };
+        if self.curve_is_test() {
+            return record.train_loss < best.loss;
+        }
+        record.held_out_accuracy > best.accuracy
+            || (record.held_out_accuracy == best.accuracy && record.held_out_loss < best.loss)
+    }
+
+    fn save_best(&mut self, host: &mut dyn Host) -> Result<()> {
+        let Some(record) = self.progress.history.last() else {
+            return Ok(());
+        };
+        let loss = if self.curve_is_test() {
+            record.train_loss
+        } else {
+            record.held_out_loss
+        };
+        let (epoch, accuracy) = (record.epoch, record.held_out_accuracy);
+        let bytes =
+            checkpoint::to_safetensors(&self.learner.weights()?, &format!("best, epoch {epoch}"))?;
+        let path = self.setup.directory.join(checkpoint::BEST);
+        let step = self.progress.step;
+        self.control
+            .retrying(step, host, || storage::commit(&path, &bytes))?;
+        self.progress.best = Some(Best {
+            epoch,
+            accuracy,
+            loss,
+            file_sha256: storage::sha256(&bytes),
+        });
+        host.emit(Event::CheckpointSaved {
+            kind: "best".into(),
+            epoch,
+            step,
+        });
+        Ok(())
+    }
+
+    fn save_state(&mut self, host: &mut dyn Host) -> Result<()> {
+        self.progress.log_length = host.log_length();
+        let state = self.learner.state()?;
+        let (directory, progress) = (self.setup.directory, &self.progress);
+        self.control.retrying(progress.step, host, || {
+            checkpoint::save(directory, &state, progress)
+        })?;
+        let (epoch, step) = (progress.epoch, progress.step);
+        host.emit(Event::CheckpointSaved {
+            kind: "last".into(),
+            epoch,
+            step,
+        });
+        Ok(())
+    }
+
+    fn obey_save_requests(&mut self, host: &mut dyn Host) -> Result<()> {
+        if self.control.take_save_request() {
+            self.save_state(host)?;
+        }
+        Ok(())
+    }
+
+    fn keep_predictions(
+        &self,
+        file: &str,
+        epoch: usize,
+        is_test: bool,
+        items: &[predictions::Prediction],
+        host: &mut dyn Host,
+    ) {
+        let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
+        let bytes = Predictions {
+            is_test,
+            epoch,
+            items: items.to_vec(),
+        }
+        .encode();
+        if let Err(error) = storage::commit(&self.setup.directory.join(file), &bytes) {
+            host.emit(Event::Warning {
+                message: format!("the gallery will lack this epoch: {error}"),
+            });
+        }
+    }
+
+    fn finish(mut self, flow: Flow, host: &mut dyn Host) -> Result<Outcome> {
+        let mut complete = flow == Flow::GoOn;
+        let mut result = self.result_so_far();
+        if complete {
+            complete = self.final_scores(&mut result, host)?;
+        } else {
+            self.save_state(host)?;
+        }
+        result.weights_sha256 = checkpoint::state_sha256(&self.learner.weights()?);
+        let reason = match (&self.early, complete) {
+            (_, false) => format!(
+                "stopped at step {}; `fmtui resume` goes on from here",
+                self.progress.step
+            ),
+            (Some(early), true) => early.clone(),
+            (None, true) => format!("all {} epochs done", self.progress.epoch),
+        };
+        Ok(Outcome {
+            complete,
+            reason,
+            result,
+            history: self.progress.history,
+            interventions: self.progress.interventions,
+        })
+    }
+
+    fn result_so_far(&self) -> ResultRecord {
+        let pictures: f64 = self.progress.step as f64 / self.steps_per_epoch() as f64
+            * self.data.train.len() as f64;
+        ResultRecord {
+            parameters: self.summary.parameters,
+            trained_parameters: self.summary.trained_parameters,
+            multiply_adds: self.summary.multiply_adds,
+            epochs: self.progress.epoch,
+            best_epoch: self.progress.best.as_ref().map_or(0, |b| b.epoch),
+            seconds: self.progress.elapsed_seconds,
+            images_per_second: pictures / self.progress.elapsed_seconds.max(1e-9),
+            peak_memory_bytes: peak_memory(),
+            ..ResultRecord::default()
+        }
+    }
+
+    /// The last word: train, validation and test scores of the weights that are kept; false when told to stop meanwhile.
+    fn final_scores(&mut self, result: &mut ResultRecord, host: &mut dyn Host) -> Result<bool> {
+        let last = checkpoint::to_safetensors(&self.learner.weights()?, "last")?;
+        storage::commit(&self.setup.directory.join(checkpoint::LAST), &last)?;
+        if !self.curve_is_test() {
+            let path = self.setup.directory.join(checkpoint::BEST);
+            let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
+            self.learner
+                .set_weights(&checkpoint::from_safetensors(&bytes, &path)?)?;
+        }
+        let (train, validation, test) = (
+            self.data.train.clone(),
+            self.data.validation.clone(),
+            self.data.test.clone(),
+        );
+        for (part, slot) in [
+            (&train, &mut result.train),
+            (&validation, &mut result.validation),
+        ] {
+            if part.is_empty() {
+                continue;
+            }
+            let Some(evaluation) = self.evaluate(part, host)? else {
+                return Ok(false);
+            };
+            *slot = Some(evaluation.scores);
+        }
+        let Some(evaluation) = self.evaluate(&test, host)? else {
+            return Ok(false);
+        };
+        let epoch = if self.curve_is_test() {
+            self.progress.epoch
+        } else {
+            result.best_epoch
+        };
+        self.keep_predictions(
+            predictions::TEST,
+            epoch,
+            true,
+            &evaluation.predictions,
+            host,
+        );
+        result.test = Some(evaluation.scores);
+        result.peak_memory_bytes = peak_memory();
+        Ok(true)
+    }
+}
+
+/// The architecture of a profile on prepared data.
+fn architecture(profile: &Profile, data: &Prepared, classes: usize) -> Result<Architecture> {
+    let input = Shape::Map {
+        channels: data.channels,
+        height: data.height,
+        width: data.width,
+    };
+    model::resolve(&profile.model, input, classes)
+}
+
+fn check_monitor(profile: &Profile, data: &Prepared) -> Result<()> {
+    let stop = &profile.train.early_stop;
+    if stop.patience > 0 && stop.monitor != Monitor::TrainLoss && data.validation.is_empty() {
+        return Err(Error::input(
+            "train.early_stop.monitor",
+            "needs a validation set, and data.validation is 0",
+            "set data.validation, or monitor train-loss",
+        ));
+    }
+    Ok(())
+}
+
+/// What of a recipe must be the same for a resume: everything but the number of epochs, threads, device and the label.
+fn comparable(profile: &Profile) -> Profile {
+    let mut recipe = profile.recipe();
+    recipe.name.clear();
+    recipe.train.epochs = 1;
+    recipe.train.threads = 0;
+    recipe.train.device.clear();
+    recipe
+}
+
+fn resume_from(
+    directory: &std::path::Path,
+    learner: &mut dyn Learner,
+    fresh: &Progress,
+    host: &mut dyn Host,
+) -> Result<Progress> {
+    let loaded = checkpoint::load_newest(directory)?;
+    for skipped in loaded.skipped {
+        host.emit(Event::Warning {
+            message: format!("skipped a broken checkpoint: {skipped}"),
+        });
+    }
+    for (what, then, now) in [
+        (
+            "the profile",
+            &loaded.progress.recipe_sha256,
+            &fresh.recipe_sha256,
+        ),
+        (
+            "the data set",
+            &loaded.progress.data_sha256,
+            &fresh.data_sha256,
+        ),
+    ] {
+        if then != now {
+            return Err(Error::input(
+                directory.display().to_string(),
+                format!("{what} is not the one the checkpoint was made with"),
+                "restore it, or train a new run",
+            ));
+        }
+    }
+    learner.set_state(&loaded.state)?;
+    host.rewind_log(loaded.progress.log_length)?;
+    Ok(loaded.progress)
+}
+
+/// The most memory this process has had, in bytes; 0 where the system does not tell.
+#[must_use]
+pub fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok())
+        .map_or(0, |kib| kib * 1024)
+}
+
+/// How long a paused run sleeps between looks at its commands.
+pub(super) const PAUSE_LOOK: Duration = Duration::from_millis(100);

@@ -1,0 +1,118 @@
+//! Header, footer, the bar for problems, and the message on a screen that is too small.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
+
+use super::{App, place};
+use crate::event::Severity;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::{cut, left, plain_if, wrap};
+
+/// Draws lines, in ASCII where the theme asks for it.
+pub fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, theme: &Theme) {
+    let lines: Vec<Line> = lines.into_iter().map(|l| plain_if(theme.ascii, l)).collect();
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// What stands on a screen too small for a tab.
+pub fn too_small(frame: &mut Frame, least: (u16, u16), theme: &Theme) {
+    let area = frame.area();
+    if area.is_empty() {
+        return;
+    }
+    let text = format!(
+        "fmtui needs {} × {}; this is {} × {}. Make the window larger, or press q: a run goes on.",
+        least.0, least.1, area.width, area.height
+    );
+    let wrapped = wrap(&text, usize::from(area.width), usize::from(area.height));
+    let top = area.height.saturating_sub(u16::try_from(wrapped.len()).unwrap_or(0)) / 2;
+    let area = Rect { y: area.y + top, height: area.height - top, ..area };
+    let shown = wrapped.into_iter().map(|l| Line::styled(l, theme.text())).collect();
+    lines(frame, area, shown, theme);
+}
+
+impl App {
+    pub(super) fn render_header(&mut self, frame: &mut Frame, area: Rect) {
+        let theme = self.theme;
+        let mut spans = vec![Span::styled(" fmtui ", theme.title())];
+        let mut x = area.x + 7.min(area.width);
+        for (i, name) in place::NAMES.iter().enumerate() {
+            let active = i == self.active;
+            let text = format!("{}{name} ", if active { "▸" } else { " " });
+            let width = u16::try_from(text.width()).unwrap_or(0);
+            self.tab_names[i] = Rect { x, width, ..area }.intersection(area);
+            x = x.saturating_add(width);
+            spans.push(Span::styled(text, if active { theme.accent() } else { theme.dim() }));
+        }
+        let used = usize::from(x - area.x);
+        let state = self.tabs.train.state();
+        let room = usize::from(area.width).saturating_sub(used + 2);
+        let state = cut(&state, room);
+        let pad = (room + 1).saturating_sub(state.width());
+        spans.push(Span::raw(" ".repeat(pad)));
+        spans.push(Span::styled(state, self.state_style()));
+        lines(frame, area, vec![Line::from(spans)], &theme);
+    }
+
+    fn state_style(&self) -> Style {
+        match self.tabs.train.state_severity() {
+            Severity::Info => self.theme.text(),
+            Severity::Good => self.theme.good(),
+            Severity::Warning => self.theme.warn(),
+            Severity::Error => self.theme.bad(),
+        }
+    }
+
+    pub(super) fn render_footer(&self, frame: &mut Frame, area: Rect) {
+        let theme = self.theme;
+        let width = usize::from(area.width);
+        if let Some((said, _)) = &self.said {
+            let said = left(&format!(" {said}"), width);
+            lines(frame, area, vec![Line::styled(said, theme.title())], &theme);
+            return;
+        }
+        let always = format!(
+            "{} help   {} leave ",
+            self.keymap.shown("?"),
+            self.keymap.shown("q")
+        );
+        let mut spans = vec![Span::raw(" ")];
+        let mut used = 1;
+        for hint in self.tabs.get(self.active).hints().into_iter().take(5) {
+            let keys = self.keymap.shown(hint.keys);
+            let needed = keys.width() + 1 + hint.does.width() + 3;
+            if used + needed + always.width() > width {
+                break;
+            }
+            used += needed;
+            spans.push(Span::styled(keys, theme.accent()));
+            spans.push(Span::styled(format!(" {}   ", hint.does), theme.text()));
+        }
+        let pad = width.saturating_sub(used + always.width());
+        spans.push(Span::raw(" ".repeat(pad)));
+        spans.push(Span::styled(always, theme.dim()));
+        lines(frame, area, vec![Line::from(spans)], &theme);
+    }
+
+    /// The problem and what to do about it, at most four lines.
+    pub(super) fn problem_lines(&self, width: u16) -> Vec<Line<'static>> {
+        let Some(problem) = &self.problem else {
+            return Vec::new();
+        };
+        let theme = self.theme;
+        let room = usize::from(width).saturating_sub(4);
+        let mut shown: Vec<Line> = wrap(&problem.problem, room, 3)
+            .into_iter()
+            .enumerate()
+            .map(|(i, l)| Line::styled(format!(" {} {l}", if i == 0 { "×" } else { " " }), theme.bad()))
+            .collect();
+        let dismiss = format!("  ({} dismisses)", self.keymap.shown("Esc"));
+        let remedy = wrap(&format!("{}{dismiss}", problem.remedy), room, 2);
+        shown.extend(remedy.into_iter().map(|l| Line::styled(format!("   {l}"), theme.text())));
+        shown
+    }
+}

@@ -1,0 +1,122 @@
+//! What tabs ask for and what the app is told: into requests, and into the tabs concerned.
+
+use std::sync::Arc;
+
+use super::{App, Problem, place};
+use crate::event::Phase;
+use crate::tui::REPLAY_SPEED;
+use crate::tui::message::{Message, Request};
+use crate::tui::tab::Effect;
+
+impl App {
+    pub(super) fn on_effect(&mut self, effect: Effect) -> Vec<Request> {
+        match effect {
+            Effect::None => Vec::new(),
+            Effect::Train(profile) => {
+                self.say(format!("Starting {}…", profile.name));
+                vec![Request::Start(profile)]
+            }
+            Effect::Command(command) => vec![Request::Send(command)],
+            Effect::OpenRun(run) => vec![Request::Open(run)],
+            Effect::Replay(run) => vec![Request::Replay { run, speed: REPLAY_SPEED }],
+            Effect::ResumeRun(run) => {
+                self.say(format!("Resuming {run}…"));
+                vec![Request::Resume(run)]
+            }
+            Effect::DeleteRun(run) => vec![Request::Delete(run)],
+            Effect::OpenDataset(name) => vec![Request::LoadDataset(name)],
+            Effect::FetchDataset(name) => vec![Request::FetchDataset(name)],
+            Effect::GoToTab(tab) => self.go_to(tab),
+            Effect::Say(text) => {
+                self.say(text);
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn on_message(&mut self, message: Message) -> Vec<Request> {
+        match message {
+            Message::Opened { run, link, events } => {
+                self.tabs.train.open(run, link, &events);
+                self.predictions_of = None;
+            }
+            Message::Started(run) => {
+                self.said = None;
+                self.problem = None;
+                return vec![Request::Open(run)];
+            }
+            Message::Events { run, events } => {
+                for event in &events {
+                    self.tabs.train.on_event(&run, event);
+                }
+            }
+            Message::Link { run, link } => self.tabs.train.on_link(&run, link),
+            Message::Replay { run, events, speed } => {
+                self.tabs.train.play(run, events, speed);
+                self.predictions_of = None;
+                return self.go_to(place::TRAIN);
+            }
+            Message::ShowTrain => return self.go_to(place::TRAIN),
+            Message::Runs(rows) => self.tabs.runs.set_rows(rows),
+            Message::Deleted(run) => {
+                self.tabs.train.forget(&run);
+                self.say(format!("{run} is deleted"));
+            }
+            Message::Dataset { dataset, for_data_tab } => {
+                if self.run_dataset.as_ref() == Some(&dataset.name) {
+                    self.tabs.confusion.set_dataset(Arc::clone(&dataset));
+                }
+                if for_data_tab {
+                    self.tabs.data.set_dataset(dataset);
+                }
+            }
+            Message::DatasetStatus(status) => self.tabs.data.set_status(status),
+            Message::Predictions { run, latest, best, test } => {
+                if self.tabs.train.history().is_some_and(|(shown, _)| shown == run) {
+                    self.tabs.confusion.set_predictions(latest, best, test);
+                }
+            }
+            Message::Say(text) => self.say(text),
+            Message::Problem { problem, remedy } => {
+                self.said = None;
+                self.problem = Some(Problem { problem, remedy });
+            }
+        }
+        Vec::new()
+    }
+
+    /// Lends the shown run to the tab that is looked at, and asks for what that run needs and is not there yet.
+    pub(super) fn follow_run(&mut self, requests: &mut Vec<Request>) {
+        if self.dirty {
+            self.lend_history();
+        }
+        let Some((run, history)) = self.tabs.train.history() else {
+            return;
+        };
+        let Some(started) = &history.started else {
+            return;
+        };
+        if self.run_dataset.as_ref() != Some(&started.dataset) {
+            self.run_dataset = Some(started.dataset.clone());
+            requests.push(Request::LoadRunDataset(started.dataset.clone()));
+        }
+        let ended = matches!(history.phase, Phase::Finished | Phase::Stopped);
+        let known = (run.to_string(), history.epochs.len(), ended);
+        let looked_at = self.active == place::CONFUSION;
+        if looked_at && !history.epochs.is_empty() && self.predictions_of.as_ref() != Some(&known) {
+            requests.push(Request::LoadPredictions(known.0.clone()));
+            self.predictions_of = Some(known);
+        }
+    }
+
+    pub(super) fn lend_history(&mut self) {
+        let Some((run, history)) = self.tabs.train.history() else {
+            return;
+        };
+        match self.active {
+            place::METRICS => self.tabs.metrics.show(history, run),
+            place::CONFUSION => self.tabs.confusion.show(history, run),
+            _ => {}
+        }
+    }
+}

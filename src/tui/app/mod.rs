@@ -1,0 +1,315 @@
+//! The app: six tabs, one header, one footer, help and palette over them. `update` is pure: input in, requests out.
+
+mod chrome;
+mod effects;
+mod overlay;
+mod tabs;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use ratatui::Frame;
+use ratatui::crossterm::event::{
+    KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+
+use self::overlay::{Overlay, Outcome};
+use self::tabs::Tabs;
+use super::action::Action;
+use super::config::Settings;
+use super::keymap::Keymap;
+use super::message::{Message, Request};
+use super::tab::{Effect, Mouse};
+use super::theme::Theme;
+use crate::profile::Profile;
+
+/// Places of the tabs.
+pub mod place {
+    pub const DATA: usize = 0;
+    pub const MODEL: usize = 1;
+    pub const TRAIN: usize = 2;
+    pub const METRICS: usize = 3;
+    pub const CONFUSION: usize = 4;
+    pub const RUNS: usize = 5;
+    pub const NAMES: [&str; 6] = ["Data", "Model", "Train", "Metrics", "Confusion", "Runs"];
+}
+
+/// Smallest screen on which tabs are drawn.
+const LEAST: (u16, u16) = (60, 15);
+/// How long a passing message stays.
+const SAID: Duration = Duration::from_secs(4);
+
+/// What happens to the app.
+#[derive(Clone, Debug)]
+pub enum Input {
+    Key(KeyEvent),
+    Mouse(MouseEvent),
+    /// Text pasted at once.
+    Paste(String),
+    /// The size or the content of the terminal changed.
+    Damaged,
+    Message(Message),
+    Tick(Instant),
+}
+
+/// A preset that the palette can train.
+#[derive(Clone, Debug)]
+pub struct Trainable {
+    pub name: String,
+    pub title: String,
+    pub profile: Profile,
+}
+
+/// What stands in the bar above the footer until it is dismissed.
+#[derive(Clone, Debug, PartialEq)]
+struct Problem {
+    problem: String,
+    remedy: String,
+}
+
+/// See the module.
+pub struct App {
+    keymap: Keymap,
+    theme: Theme,
+    presets: Vec<Trainable>,
+    tabs: Tabs,
+    active: usize,
+    overlay: Option<Overlay>,
+    problem: Option<Problem>,
+    said: Option<(String, Instant)>,
+    now: Instant,
+    /// Where the tab names lie, for the mouse.
+    tab_names: [Rect; 6],
+    content: Rect,
+    /// Data set that the shown run was trained on, once asked for.
+    run_dataset: Option<String>,
+    /// Run and number of finished epochs whose predictions were asked for last.
+    predictions_of: Option<(String, usize, bool)>,
+    dirty: bool,
+}
+
+impl App {
+    /// `first` is what the Train key trains while there is no run.
+    #[must_use]
+    pub fn new(settings: Settings, presets: Vec<Trainable>, first: Option<Profile>) -> Self {
+        let now = Instant::now();
+        let said = (!settings.warnings.is_empty())
+            .then(|| (settings.warnings.join(" · "), now + 2 * SAID));
+        Self {
+            keymap: settings.keymap,
+            theme: settings.theme,
+            presets,
+            tabs: Tabs::new(first),
+            active: place::DATA,
+            overlay: None,
+            problem: None,
+            said,
+            now,
+            tab_names: [Rect::ZERO; 6],
+            content: Rect::ZERO,
+            run_dataset: None,
+            predictions_of: None,
+            dirty: true,
+        }
+    }
+
+    /// True once after something on the screen changed.
+    pub fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// True while the screen moves by itself.
+    #[must_use]
+    pub fn is_playing(&self) -> bool {
+        self.tabs.train.is_playing()
+    }
+
+    /// The run that goes on when the screen is left.
+    #[must_use]
+    pub fn live_run(&self) -> Option<&str> {
+        self.tabs.train.live_run()
+    }
+
+    /// Takes one input and says what is to be done about it.
+    pub fn update(&mut self, input: Input) -> Vec<Request> {
+        let mut requests = match input {
+            Input::Tick(now) => self.on_tick(now),
+            Input::Key(key) if key.kind != KeyEventKind::Press => return Vec::new(),
+            other => {
+                self.dirty = true;
+                match other {
+                    Input::Key(key) => self.on_key(key),
+                    Input::Mouse(mouse) => self.on_mouse(mouse),
+                    Input::Paste(text) => self.on_paste(&text),
+                    Input::Message(message) => self.on_message(message),
+                    Input::Damaged | Input::Tick(_) => Vec::new(),
+                }
+            }
+        };
+        self.follow_run(&mut requests);
+        requests
+    }
+
+    fn on_tick(&mut self, now: Instant) -> Vec<Request> {
+        self.now = now;
+        if self.said.as_ref().is_some_and(|(_, until)| now >= *until) {
+            self.said = None;
+            self.dirty = true;
+        }
+        if self.tabs.train.tick(now) {
+            self.dirty = true;
+        }
+        Vec::new()
+    }
+
+    fn on_key(&mut self, key: KeyEvent) -> Vec<Request> {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let typed = self.overlay.is_some() || self.tabs.get(self.active).takes_text();
+        let action = self.keymap.action(key);
+        // Keys with Control mean the same even while text is typed, so that nobody is ever locked in.
+        let always = control && matches!(action, Some(Action::Leave | Action::Suspend | Action::Redraw));
+        if typed && !always {
+            return self.on_text(key);
+        }
+        action.map_or_else(Vec::new, |a| self.on_action(a))
+    }
+
+    /// Pasted text is typed where text is typed, and means nothing elsewhere.
+    fn on_paste(&mut self, text: &str) -> Vec<Request> {
+        let typed = self.overlay.is_some() || self.tabs.get(self.active).takes_text();
+        if !typed {
+            return Vec::new();
+        }
+        let clean = crate::text::sanitize(text);
+        let keys = clean.chars().map(|c| KeyEvent::from(KeyCode::Char(c)));
+        keys.flat_map(|key| self.on_text(key)).collect()
+    }
+
+    fn on_text(&mut self, key: KeyEvent) -> Vec<Request> {
+        let Some(overlay) = self.overlay.as_mut() else {
+            let effect = self.tabs.get_mut(self.active).on_text(key);
+            return self.on_effect(effect);
+        };
+        match overlay.on_key(key, &self.keymap, &self.presets) {
+            Outcome::Stay => Vec::new(),
+            Outcome::Close => {
+                self.overlay = None;
+                Vec::new()
+            }
+            Outcome::Act(action) => {
+                self.overlay = None;
+                self.on_action(action)
+            }
+            Outcome::Train(index) => {
+                self.overlay = None;
+                let profile = self.presets.get(index).map(|p| Box::new(p.profile.clone()));
+                profile.map_or_else(Vec::new, |p| self.on_effect(Effect::Train(p)))
+            }
+        }
+    }
+
+    fn on_action(&mut self, action: Action) -> Vec<Request> {
+        match action {
+            Action::GoToTab(tab) => self.go_to(tab),
+            Action::NextTab => self.go_to((self.active + 1) % place::NAMES.len()),
+            Action::PreviousTab => {
+                self.go_to((self.active + place::NAMES.len() - 1) % place::NAMES.len())
+            }
+            Action::Help => {
+                self.overlay = Some(Overlay::help());
+                Vec::new()
+            }
+            Action::Palette => {
+                self.overlay = Some(Overlay::palette());
+                Vec::new()
+            }
+            Action::Leave => vec![Request::Leave],
+            Action::Suspend => vec![Request::Suspend],
+            Action::Redraw => vec![Request::Redraw],
+            Action::Back if self.problem.is_some() => {
+                self.problem = None;
+                Vec::new()
+            }
+            other => {
+                let effect = self.tabs.get_mut(self.active).on_action(other);
+                self.on_effect(effect)
+            }
+        }
+    }
+
+    /// Turns to a tab and brings what it shows up to date.
+    fn go_to(&mut self, tab: usize) -> Vec<Request> {
+        if tab >= place::NAMES.len() || tab == self.active {
+            return Vec::new();
+        }
+        let runs_before = self.active == place::RUNS;
+        self.active = tab;
+        self.lend_history();
+        let runs_now = tab == place::RUNS;
+        if runs_before == runs_now { Vec::new() } else { vec![Request::WatchRuns(runs_now)] }
+    }
+
+    fn on_mouse(&mut self, event: MouseEvent) -> Vec<Request> {
+        let at = Position::new(event.column, event.row);
+        let mouse = match event.kind {
+            MouseEventKind::Down(MouseButton::Left) => Mouse::Click(at),
+            MouseEventKind::ScrollUp => Mouse::ScrollUp(at),
+            MouseEventKind::ScrollDown => Mouse::ScrollDown(at),
+            _ => return Vec::new(),
+        };
+        if let Some(overlay) = self.overlay.as_mut() {
+            match mouse {
+                Mouse::Click(_) => self.overlay = None,
+                Mouse::ScrollUp(_) => overlay.move_by(-1),
+                Mouse::ScrollDown(_) => overlay.move_by(1),
+            }
+            return Vec::new();
+        }
+        if let Mouse::Click(at) = mouse
+            && let Some(tab) = self.tab_names.iter().position(|r| r.contains(at))
+        {
+            return self.go_to(tab);
+        }
+        if !self.content.contains(at) {
+            return Vec::new();
+        }
+        let effect = self.tabs.get_mut(self.active).on_mouse(mouse);
+        self.on_effect(effect)
+    }
+
+    fn say(&mut self, text: impl Into<String>) {
+        self.said = Some((text.into(), self.now + SAID));
+    }
+
+    /// Draws everything; any size will do.
+    pub fn render(&mut self, frame: &mut Frame) {
+        let area = frame.area();
+        if area.width < LEAST.0 || area.height < LEAST.1 {
+            self.tab_names = [Rect::ZERO; 6];
+            self.content = Rect::ZERO;
+            chrome::too_small(frame, LEAST, &self.theme);
+            return;
+        }
+        let problem = self.problem_lines(area.width);
+        let problem_rows = u16::try_from(problem.len()).unwrap_or(0);
+        let [header, content, bar, footer] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Min(0),
+            Constraint::Length(problem_rows),
+            Constraint::Length(1),
+        ])
+        .areas(area);
+        self.content = content;
+        self.render_header(frame, header);
+        let theme = self.theme;
+        self.tabs.get_mut(self.active).render(frame, content, &theme);
+        chrome::lines(frame, bar, problem, &theme);
+        self.render_footer(frame, footer);
+        if let Some(overlay) = &mut self.overlay {
+            let hints = self.tabs.get(self.active).hints();
+            overlay.render(frame, content, &self.keymap, &self.presets, &hints, &theme);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Help and palette: two lists over a tab, narrowed by typing.
+
+use ratatui::Frame;
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::Trainable;
+use crate::tui::action::Action;
+use crate::tui::keymap::Keymap;
+use crate::tui::tab::Hint;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::entry::{Entry, Typed};
+use crate::tui::widgets::popup::window;
+use crate::tui::widgets::{cut, left, plain_if};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Help,
+    Palette,
+}
+
+/// A list with a line to type in.
+#[derive(Clone, Debug)]
+pub struct Overlay {
+    kind: Kind,
+    entry: Entry,
+    cursor: usize,
+}
+
+/// What a key in an overlay leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Stay,
+    Close,
+    Act(Action),
+    /// Train the preset with this index.
+    Train(usize),
+}
+
+struct Item {
+    keys: String,
+    text: String,
+    note: String,
+    outcome: Outcome,
+}
+
+impl Overlay {
+    pub fn help() -> Self {
+        Self { kind: Kind::Help, entry: Entry::default(), cursor: 0 }
+    }
+
+    pub fn palette() -> Self {
+        Self { kind: Kind::Palette, entry: Entry::default(), cursor: 0 }
+    }
+
+    fn items(&self, keymap: &Keymap, presets: &[Trainable]) -> Vec<Item> {
+        let actions = keymap.bindings().iter().map(|b| Item {
+            keys: b.shown.clone(),
+            text: match b.action {
+                Action::GoToTab(_) => format!("go to {}", b.does),
+                _ => b.does.to_string(),
+            },
+            note: b.group.to_string(),
+            outcome: Outcome::Act(b.action),
+        });
+        let trainings = presets.iter().enumerate().map(|(i, p)| Item {
+            keys: String::new(),
+            text: format!("train {}", p.name),
+            note: p.title.clone(),
+            outcome: Outcome::Train(i),
+        });
+        let mut items: Vec<Item> = match self.kind {
+            Kind::Help => actions.collect(),
+            Kind::Palette => trainings.chain(actions).collect(),
+        };
+        items.retain(|i| self.entry.matches(&format!("{} {} {}", i.text, i.note, i.keys)));
+        items
+    }
+
+    pub fn move_by(&mut self, lines: isize) {
+        self.cursor = self.cursor.saturating_add_signed(lines);
+    }
+
+    pub fn on_key(&mut self, key: KeyEvent, keymap: &Keymap, presets: &[Trainable]) -> Outcome {
+        match key.code {
+            KeyCode::Up => self.move_by(-1),
+            KeyCode::Down => self.move_by(1),
+            KeyCode::PageUp => self.move_by(-10),
+            KeyCode::PageDown => self.move_by(10),
+            _ => match self.entry.on_key(key) {
+                Typed::Changed => self.cursor = 0,
+                Typed::Cancelled => return Outcome::Close,
+                Typed::Done => {
+                    let items = self.items(keymap, presets);
+                    let at = self.cursor.min(items.len().saturating_sub(1));
+                    return items.get(at).map_or(Outcome::Stay, |i| i.outcome);
+                }
+                Typed::Ignored => {}
+            },
+        }
+        let last = self.items(keymap, presets).len().saturating_sub(1);
+        self.cursor = self.cursor.min(last);
+        Outcome::Stay
+    }
+
+    pub fn render(
+        &mut self,
+        frame: &mut Frame,
+        area: Rect,
+        keymap: &Keymap,
+        presets: &[Trainable],
+        hints: &[Hint],
+        theme: &Theme,
+    ) {
+        let items = self.items(keymap, presets);
+        self.cursor = self.cursor.min(items.len().saturating_sub(1));
+        let title = match self.kind {
+            Kind::Help => "keys",
+            Kind::Palette => "do",
+        };
+        let inside = window(frame, area, (area.width.saturating_sub(6).min(100), area.height.saturating_sub(2).min(34)), title, theme);
+        let width = usize::from(inside.width);
+        let mut lines = vec![self.entry_line(theme)];
+        if self.kind == Kind::Help && self.entry.text.is_empty() {
+            lines.push(here(hints, keymap, width, theme));
+        }
+        lines.push(Line::default());
+        let rows = usize::from(inside.height).saturating_sub(lines.len());
+        let first = (self.cursor + 1).saturating_sub(rows.max(1));
+        if items.is_empty() {
+            lines.push(Line::styled(" Nothing matches. Backspace widens.", theme.dim()));
+        }
+        for (i, item) in items.iter().enumerate().skip(first).take(rows) {
+            let line = item.line(width, theme);
+            lines.push(if i == self.cursor { line.style(theme.cursor()) } else { line });
+        }
+        let lines: Vec<Line> = lines.into_iter().map(|l| plain_if(theme.ascii, l)).collect();
+        frame.render_widget(Paragraph::new(lines), inside);
+    }
+
+    fn entry_line(&self, theme: &Theme) -> Line<'static> {
+        let cursor = if theme.ascii { "_" } else { "▏" };
+        let mut spans = vec![
+            Span::styled(" › ", theme.accent()),
+            Span::styled(format!("{}{cursor}", self.entry.text), theme.text()),
+        ];
+        if self.entry.text.is_empty() {
+            spans.push(Span::styled(" type to search · Enter does it · Esc closes", theme.dim()));
+        }
+        Line::from(spans)
+    }
+}
+
+/// The keys that matter on the tab below.
+fn here(hints: &[Hint], keymap: &Keymap, width: usize, theme: &Theme) -> Line<'static> {
+    let words = hints.iter().map(|h| format!("{} {}", keymap.shown(h.keys), h.does));
+    let text = format!(" here: {}", words.collect::<Vec<_>>().join(" · "));
+    Line::styled(cut(&text, width), theme.good())
+}
+
+impl Item {
+    fn line(&self, width: usize, theme: &Theme) -> Line<'static> {
+        let text_width = width.saturating_sub(12).min(38);
+        let note_width = width.saturating_sub(13 + text_width);
+        Line::from(vec![
+            Span::styled(format!(" {} ", left(&self.keys, 9)), theme.accent()),
+            Span::styled(left(&self.text, text_width), theme.text()),
+            Span::styled(format!(" {}", left(&self.note, note_width)), theme.dim()),
+        ])
+    }
+}

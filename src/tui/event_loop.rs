@@ -1,0 +1,168 @@
+//! The loop of the screens: keys, messages, signals and time go to the app; its requests are carried out; what changed is
+//! drawn, at most twenty times a second.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use ratatui::crossterm::event::{Event, EventStream};
+use rustix::process::Signal;
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
+use tokio::sync::mpsc::Receiver;
+
+use super::app::{App, Input};
+use super::message::{Message, Request};
+use super::session::Session;
+use super::terminal::{self, Screen};
+use crate::error::{Error, Result};
+
+/// Least time between two frames.
+const FRAME: Duration = Duration::from_millis(50);
+/// How often time is told to the app, and the terminal looked after, while nothing happens.
+const TICK: Duration = Duration::from_millis(250);
+/// How long a stop for the shell may take to arrive.
+const STOPPING: Duration = Duration::from_millis(300);
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Somebody pressed a key for it, or sent a signal.
+    Asked,
+    /// The terminal has gone.
+    TerminalGone,
+}
+
+struct Signals {
+    terminate: SignalStream,
+    interrupt: SignalStream,
+    hang_up: SignalStream,
+    resumed: SignalStream,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            resumed: signal(SignalKind::from_raw(Signal::CONT.as_raw()))?,
+        })
+    }
+}
+
+enum Next {
+    Input(Input),
+    Resumed,
+    Left(Left),
+}
+
+/// Runs until the user leaves or the terminal goes.
+///
+/// # Errors
+/// `Io` when signals cannot be listened to.
+pub async fn run(
+    app: &mut App,
+    session: &mut Session,
+    messages: &mut Receiver<Message>,
+    screen: &mut Screen,
+) -> Result<Left> {
+    let mut signals = Signals::new().map_err(|e| Error::io("listen to signals for", "fmtui", e))?;
+    let mut keys = EventStream::new();
+    let mut drawn = Instant::now().checked_sub(FRAME).unwrap_or_else(Instant::now);
+    let mut waiting = app.take_dirty();
+    loop {
+        if waiting && drawn.elapsed() >= FRAME {
+            if screen.draw(|frame| app.render(frame)).is_err() {
+                return Ok(Left::TerminalGone);
+            }
+            drawn = Instant::now();
+            waiting = false;
+        }
+        let patience = if waiting || app.is_playing() {
+            FRAME.saturating_sub(drawn.elapsed()).max(Duration::from_millis(1))
+        } else {
+            TICK
+        };
+        match next(&mut keys, messages, &mut signals, patience).await {
+            Next::Left(left) => return Ok(left),
+            Next::Resumed => {
+                if screen.reenter().is_err() {
+                    return Ok(Left::TerminalGone);
+                }
+                app.update(Input::Damaged);
+            }
+            Next::Input(input) => {
+                if matches!(input, Input::Tick(_)) && !terminal::is_there() {
+                    return Ok(Left::TerminalGone);
+                }
+                let mut inputs = vec![input];
+                // Everything that has come meanwhile belongs to the same frame.
+                while let Ok(message) = messages.try_recv() {
+                    inputs.push(Input::Message(message));
+                }
+                inputs.push(Input::Tick(Instant::now()));
+                for request in inputs.into_iter().flat_map(|i| app.update(i)).collect::<Vec<_>>() {
+                    if let Some(left) = perform(request, session, screen, &mut signals).await {
+                        return Ok(left);
+                    }
+                }
+            }
+        }
+        waiting |= app.take_dirty();
+    }
+}
+
+/// The next thing that happens; a tick when nothing does.
+async fn next(
+    keys: &mut EventStream,
+    messages: &mut Receiver<Message>,
+    signals: &mut Signals,
+    patience: Duration,
+) -> Next {
+    tokio::select! {
+        biased;
+        _ = signals.terminate.recv() => Next::Left(Left::Asked),
+        _ = signals.interrupt.recv() => Next::Left(Left::Asked),
+        _ = signals.hang_up.recv() => Next::Left(Left::TerminalGone),
+        _ = signals.resumed.recv() => Next::Resumed,
+        event = keys.next() => match event {
+            Some(Ok(Event::Key(key))) => Next::Input(Input::Key(key)),
+            Some(Ok(Event::Mouse(mouse))) => Next::Input(Input::Mouse(mouse)),
+            Some(Ok(Event::Paste(text))) => Next::Input(Input::Paste(text)),
+            Some(Ok(_)) => Next::Input(Input::Damaged),
+            Some(Err(_)) | None => Next::Left(Left::TerminalGone),
+        },
+        message = messages.recv() => match message {
+            Some(message) => Next::Input(Input::Message(message)),
+            None => Next::Left(Left::Asked),
+        },
+        () = tokio::time::sleep(patience) => Next::Input(Input::Tick(Instant::now())),
+    }
+}
+
+/// Carries a request out; says so when it ends the loop.
+async fn perform(
+    request: Request,
+    session: &mut Session,
+    screen: &mut Screen,
+    signals: &mut Signals,
+) -> Option<Left> {
+    match request {
+        Request::Leave => return Some(Left::Asked),
+        Request::Redraw => {
+            if screen.clear().is_err() {
+                return Some(Left::TerminalGone);
+            }
+        }
+        Request::Suspend => {
+            screen.leave();
+            // Where nobody could continue us the kernel ignores this, and we go on at once.
+            let _ = rustix::process::kill_current_process_group(Signal::TSTP);
+            let _ = tokio::time::timeout(STOPPING, signals.resumed.recv()).await;
+            if screen.reenter().is_err() {
+                return Some(Left::TerminalGone);
+            }
+        }
+        other => session.perform(other),
+    }
+    None
+}

@@ -1,0 +1,64 @@
+//! What the app and the world outside the screen say to each other.
+
+use std::sync::Arc;
+
+use super::tabs::runs::RunRow;
+use super::tabs::train::Link;
+use crate::data::Dataset;
+use crate::event::{Command, Stamped};
+use crate::metrics::predictions::Predictions;
+use crate::profile::Profile;
+
+/// What the app asks for; answered, if at all, by a [`Message`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Start a run of this profile and watch it.
+    Start(Box<Profile>),
+    /// Watch this run.
+    Open(String),
+    /// Ask the watched run's worker.
+    Send(Command),
+    /// Read this run's whole log.
+    Replay { run: String, speed: f64 },
+    Resume(String),
+    Delete(String),
+    /// Read a data set for the Data tab.
+    LoadDataset(String),
+    /// Read the data set of the shown run.
+    LoadRunDataset(String),
+    /// Download a data set, then read it.
+    FetchDataset(String),
+    /// Read what was predicted in this run.
+    LoadPredictions(String),
+    /// Whether the list of runs is looked at.
+    WatchRuns(bool),
+    Suspend,
+    Redraw,
+    Leave,
+}
+
+/// What the app is told.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// A watched run with everything its log holds so far.
+    Opened { run: String, link: Link, events: Vec<Stamped> },
+    /// A run was started or resumed; it is not watched yet.
+    Started(String),
+    /// New events of the watched run.
+    Events { run: String, events: Vec<Stamped> },
+    Link { run: String, link: Link },
+    /// Turn to the Train tab.
+    ShowTrain,
+    /// A log to be replayed.
+    Replay { run: String, events: Vec<Stamped>, speed: f64 },
+    Runs(Vec<RunRow>),
+    Deleted(String),
+    Dataset { dataset: Arc<Dataset>, for_data_tab: bool },
+    /// What is being done about a data set.
+    DatasetStatus(String),
+    Predictions { run: String, latest: Option<Predictions>, best: Option<Predictions>, test: Option<Predictions> },
+    /// Said in the footer for a while.
+    Say(String),
+    /// Said until it is dismissed.
+    Problem { problem: String, remedy: String },
+}

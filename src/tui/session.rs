@@ -1,0 +1,395 @@
+//! The only file of the screens that speaks with workers, data sets and files: it carries out requests off the screen's
+//! thread and answers with messages.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::message::{Message, Request};
+use super::tabs::runs::RunRow;
+use super::tabs::train::Link;
+use crate::data::source::{self, SearchPath};
+use crate::data::{Dataset, fetch, mini};
+use crate::error::{Error, Result};
+use crate::event::{Command, Stamped};
+use crate::metrics::predictions::{self, Predictions};
+use crate::profile::{Profile, Status};
+use crate::run::{Connection, RunSummary, Sender, Workspace, client, log};
+use crate::text;
+
+/// Messages that may wait for the screen.
+const BACKLOG: usize = 64;
+/// How often the list of runs is read while it is looked at.
+const RUNS_EVERY: Duration = Duration::from_secs(1);
+/// A log that is silent for this long has been told whole.
+const SILENCE: Duration = Duration::from_millis(40);
+/// The whole history is shown at once if it can be read in this time.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Events told to the screen at once.
+const BATCH: usize = 4096;
+/// How often it is looked whether the worker listens.
+const LINK_EVERY: Duration = Duration::from_millis(250);
+
+/// Carries out requests. Dropping it stops watching; runs go on.
+pub struct Session {
+    workspace: Workspace,
+    out: mpsc::Sender<Message>,
+    watched: Arc<Mutex<Option<Sender>>>,
+    watching: Option<JoinHandle<()>>,
+    runs_wanted: watch::Sender<bool>,
+    datasets: Arc<Mutex<Vec<Arc<Dataset>>>>,
+    fetch_cancelled: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// To be called within a tokio runtime.
+    #[must_use]
+    pub fn new(workspace: Workspace) -> (Self, mpsc::Receiver<Message>) {
+        let (out, messages) = mpsc::channel(BACKLOG);
+        let (runs_wanted, wanted) = watch::channel(false);
+        tokio::spawn(tell_runs(workspace.clone(), out.clone(), wanted));
+        let session = Self {
+            workspace,
+            out,
+            watched: Arc::default(),
+            watching: None,
+            runs_wanted,
+            datasets: Arc::default(),
+            fetch_cancelled: Arc::default(),
+        };
+        (session, messages)
+    }
+
+    /// Carries out what needs no screen; `Suspend`, `Redraw` and `Leave` are not for here.
+    pub fn perform(&mut self, request: Request) {
+        match request {
+            Request::Start(profile) => self.start(profile),
+            Request::Open(run) => self.open(run),
+            Request::Send(command) => self.send(command),
+            Request::Replay { run, speed } => {
+                let workspace = self.workspace.clone();
+                self.blocking(move || {
+                    let events = log::read(&workspace.events_path(&run))?;
+                    if events.is_empty() {
+                        return Err(nothing_to_replay(&run));
+                    }
+                    Ok(Message::Replay { run, events, speed })
+                });
+            }
+            Request::Resume(run) => self.resume(run),
+            Request::Delete(run) => {
+                let workspace = self.workspace.clone();
+                self.blocking(move || workspace.delete(&run).map(|()| Message::Deleted(run)));
+            }
+            Request::LoadDataset(name) => self.load_dataset(name, true),
+            Request::LoadRunDataset(name) => self.load_dataset(name, false),
+            Request::FetchDataset(name) => self.fetch(name),
+            Request::LoadPredictions(run) => {
+                let directory = self.workspace.run_dir(&run);
+                self.blocking(move || Ok(read_predictions(run, &directory)));
+            }
+            Request::WatchRuns(on) => {
+                self.runs_wanted.send_replace(on);
+            }
+            Request::Suspend | Request::Redraw | Request::Leave => {}
+        }
+    }
+
+    /// Opens the newest run, if there is one, and turns to it when it is running.
+    pub fn open_newest(&mut self) {
+        let Some(run) = self.workspace.ids().into_iter().next() else {
+            return;
+        };
+        let running = self.workspace.is_running(&run);
+        self.watch(run, running);
+    }
+
+    /// Reads the data set that the Data tab shows first: the full one where there is one.
+    pub fn load_first_dataset(&mut self) {
+        let search = self.search();
+        let wanted = "fashion-mnist";
+        let there = source::available(&search).iter().any(|f| f.name == wanted);
+        self.load_dataset(if there { wanted } else { mini::NAME }.into(), true);
+    }
+
+    fn search(&self) -> SearchPath {
+        self.workspace.search_path()
+    }
+
+    /// Runs something slow on a thread of its own and tells its outcome.
+    fn blocking(&self, work: impl FnOnce() -> Result<Message> + Send + 'static) {
+        let out = self.out.clone();
+        tokio::task::spawn_blocking(move || {
+            let message = work().unwrap_or_else(|e| problem(&e));
+            // Fails only when the screen has gone.
+            let _ = out.blocking_send(message);
+        });
+    }
+
+    fn open(&mut self, run: String) {
+        self.watch(run, true);
+    }
+
+    fn start(&mut self, profile: Box<Profile>) {
+        let workspace = self.workspace.clone();
+        self.blocking(move || client::start(&workspace, &profile).map(Message::Started));
+    }
+
+    fn resume(&mut self, run: String) {
+        let workspace = self.workspace.clone();
+        self.blocking(move || client::resume(&workspace, &run).map(|()| Message::Started(run)));
+    }
+
+    fn watch(&mut self, run: String, turn_to_it: bool) {
+        if let Some(before) = self.watching.take() {
+            before.abort();
+        }
+        let connection = match Connection::open(&self.workspace, &run) {
+            Ok(connection) => connection,
+            Err(e) => {
+                let out = self.out.clone();
+                tokio::spawn(async move { out.send(problem(&e)).await });
+                return;
+            }
+        };
+        if let Ok(mut watched) = self.watched.lock() {
+            *watched = Some(connection.sender());
+        }
+        let out = self.out.clone();
+        self.watching = Some(tokio::spawn(async move {
+            // Ends when the screen has gone.
+            let _ = follow(connection, run, turn_to_it, &out).await;
+        }));
+    }
+
+    fn send(&self, command: Command) {
+        let sender = self.watched.lock().ok().and_then(|w| w.clone());
+        let out = self.out.clone();
+        tokio::spawn(async move {
+            let Some(sender) = sender else {
+                return;
+            };
+            if let Err(e) = sender.send(command).await {
+                let _ = out.send(problem(&e)).await;
+            }
+        });
+    }
+
+    fn load_dataset(&self, name: String, for_data_tab: bool) {
+        let (search, kept) = (self.search(), Arc::clone(&self.datasets));
+        let out = self.out.clone();
+        tokio::task::spawn_blocking(move || {
+            let message = match load(&name, &search, &kept) {
+                Ok(dataset) => Message::Dataset { dataset, for_data_tab },
+                Err(e) if for_data_tab => Message::DatasetStatus(e.to_string()),
+                Err(e) => problem(&e),
+            };
+            let _ = out.blocking_send(message);
+        });
+    }
+
+    fn fetch(&mut self, name: String) {
+        // A second download replaces the first.
+        self.fetch_cancelled.store(true, Ordering::Relaxed);
+        self.fetch_cancelled = Arc::default();
+        let cancelled = Arc::clone(&self.fetch_cancelled);
+        let (search, kept) = (self.search(), Arc::clone(&self.datasets));
+        let directory = self.workspace.data_dir();
+        let out = self.out.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut tell = |p: fetch::Progress| {
+                let status = progress(&p);
+                // A full queue loses a line of progress, nothing else.
+                let _ = out.try_send(Message::DatasetStatus(status));
+            };
+            let fetched = fetch::fetch(&name, &directory, &mut tell, &cancelled)
+                .and_then(|()| load(&name, &search, &kept));
+            let message = match fetched {
+                Ok(dataset) => Message::Dataset { dataset, for_data_tab: true },
+                Err(e) => Message::DatasetStatus(e.to_string()),
+            };
+            let _ = out.blocking_send(message);
+        });
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.fetch_cancelled.store(true, Ordering::Relaxed);
+        if let Some(watching) = &self.watching {
+            watching.abort();
+        }
+    }
+}
+
+/// How a download stands, in words.
+fn progress(p: &fetch::Progress) -> String {
+    let place = format!("downloading {} ({} of {})", text::sanitize(&p.file), p.file_index + 1, p.files);
+    if let Some(note) = &p.note {
+        return format!("{place}: {}", text::sanitize(note));
+    }
+    let total = p.total.map_or(String::new(), |t| format!(" of {}", text::bytes(t)));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a speed for people; the cast saturates"
+    )]
+    let speed = text::bytes(p.bytes_per_second.max(0.0) as u64);
+    format!("{place}: {}{total}, {speed}/s", text::bytes(p.bytes))
+}
+
+fn nothing_to_replay(run: &str) -> Error {
+    Error::input(
+        format!("run {run}"),
+        "its event log is empty or gone",
+        "choose another run on the Runs tab",
+    )
+}
+
+/// An error as the bar above the footer shows it.
+pub fn problem(error: &Error) -> Message {
+    let remedy = error.remedy().unwrap_or_default().to_string();
+    let problem = match error {
+        Error::Input { subject, problem, .. } => format!("{subject}: {problem}"),
+        other => other.to_string(),
+    };
+    Message::Problem { problem, remedy }
+}
+
+fn load(
+    name: &str,
+    search: &SearchPath,
+    kept: &Mutex<Vec<Arc<Dataset>>>,
+) -> Result<Arc<Dataset>> {
+    let find = || {
+        let kept = kept.lock().ok()?;
+        kept.iter().find(|d| d.name == name).map(Arc::clone)
+    };
+    if let Some(dataset) = find() {
+        return Ok(dataset);
+    }
+    let dataset = Arc::new(source::load(name, search)?);
+    if let Ok(mut kept) = kept.lock() {
+        kept.retain(|d| d.name != name);
+        kept.push(Arc::clone(&dataset));
+        // Two are enough: the Data tab's and the run's.
+        while kept.len() > 2 {
+            kept.remove(0);
+        }
+    }
+    Ok(dataset)
+}
+
+fn read_predictions(run: String, directory: &Path) -> Message {
+    let read = |name: &str| -> Option<Predictions> {
+        let bytes = std::fs::read(directory.join(name)).ok()?;
+        Predictions::decode(&bytes).ok()
+    };
+    Message::Predictions {
+        run,
+        latest: read(predictions::LATEST),
+        best: read(predictions::BEST),
+        test: read(predictions::TEST),
+    }
+}
+
+fn link(connection: &Connection) -> Link {
+    if connection.is_live() { Link::Live } else { Link::ReadOnly }
+}
+
+/// Tells the whole history at once, then what comes.
+async fn follow(
+    mut connection: Connection,
+    run: String,
+    turn_to_it: bool,
+    out: &mpsc::Sender<Message>,
+) -> Result<(), mpsc::error::SendError<Message>> {
+    let (events, mut over) = history(&mut connection).await;
+    let mut told = if over { Link::Ended } else { link(&connection) };
+    out.send(Message::Opened { run: run.clone(), link: told, events }).await?;
+    if turn_to_it {
+        out.send(Message::ShowTrain).await?;
+    }
+    while !over {
+        let mut events = Vec::new();
+        if let Ok(next) = tokio::time::timeout(LINK_EVERY, connection.next()).await {
+            match next {
+                Some(event) => events.push(event),
+                None => over = true,
+            }
+        }
+        while events.len() < BATCH && !events.is_empty() {
+            match connection.try_next() {
+                Some(event) => events.push(event),
+                None => break,
+            }
+        }
+        if !events.is_empty() {
+            out.send(Message::Events { run: run.clone(), events }).await?;
+        }
+        let now = if over { Link::Ended } else { link(&connection) };
+        if now != told {
+            told = now;
+            out.send(Message::Link { run: run.clone(), link: now }).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What is there already, and whether there will be no more.
+async fn history(connection: &mut Connection) -> (Vec<Stamped>, bool) {
+    let mut events = Vec::new();
+    let give_up = tokio::time::Instant::now() + PATIENCE;
+    while tokio::time::Instant::now() < give_up {
+        match tokio::time::timeout(SILENCE, connection.next()).await {
+            Ok(Some(event)) => events.push(event),
+            Ok(None) => return (events, true),
+            Err(_) => break,
+        }
+    }
+    (events, false)
+}
+
+/// Reads the list of runs while it is wanted, and tells it when it changed.
+async fn tell_runs(
+    workspace: Workspace,
+    out: mpsc::Sender<Message>,
+    mut wanted: watch::Receiver<bool>,
+) {
+    let mut told: Option<Vec<RunRow>> = None;
+    loop {
+        if wanted.wait_for(|on| *on).await.is_err() {
+            return;
+        }
+        let workspace = workspace.clone();
+        let read = tokio::task::spawn_blocking(move || workspace.runs()).await;
+        match read {
+            Ok(Ok(runs)) => {
+                let rows: Vec<RunRow> = runs.into_iter().map(row).collect();
+                if told.as_ref() != Some(&rows) {
+                    told = Some(rows.clone());
+                    if out.send(Message::Runs(rows)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            Ok(Err(e)) => {
+                if out.send(problem(&e)).await.is_err() {
+                    return;
+                }
+            }
+            Err(_) => return,
+        }
+        tokio::time::sleep(RUNS_EVERY).await;
+    }
+}
+
+fn row(summary: RunSummary) -> RunRow {
+    let RunSummary { id, status, profile } = summary;
+    let status = if profile.is_err() { Status::Failed } else { status };
+    RunRow { id, status, profile: profile.map(Box::new) }
+}

@@ -1,0 +1,337 @@
+//! The pictures behind one cell of the matrix, with what the network said: a strip beside the matrix and a gallery of its own.
+
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+
+use super::matrix::to_u16;
+use crate::data::Dataset;
+use crate::metrics::predictions::{Prediction, Predictions};
+use crate::text;
+use crate::tui::tabs::mistakes::class_name;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::canvas::Canvas;
+use crate::tui::widgets::fit;
+use crate::tui::widgets::picture::{Picture, cells};
+
+/// Pictures of one cell: mistakes most confident first, right ones least confident first.
+#[must_use]
+pub fn of_cell(predictions: &Predictions, label: usize, prediction: usize) -> Vec<Prediction> {
+    let mut found: Vec<Prediction> = predictions
+        .items
+        .iter()
+        .filter(|p| usize::from(p.label) == label && usize::from(p.top[0]) == prediction)
+        .copied()
+        .collect();
+    found.sort_by(|a, b| {
+        let surest = b.probability[0].total_cmp(&a.probability[0]);
+        if label == prediction {
+            surest.reverse()
+        } else {
+            surest
+        }
+    });
+    found
+}
+
+/// Pixels of a predicted picture; `None` where the loaded set is not the one that was predicted.
+#[must_use]
+pub fn pixels<'a>(dataset: &'a Dataset, shown: &Prediction) -> Option<&'a [u8]> {
+    let index = shown.index as usize;
+    let area = dataset.height * dataset.width;
+    let (part, at) = match index.checked_sub(dataset.train.len()) {
+        None => (&dataset.train, index),
+        Some(at) => (&dataset.test, at),
+    };
+    let label = part.labels.get(at)?;
+    let pixels = part.images.get(at * area..(at + 1) * area)?;
+    (*label == shown.label).then_some(pixels)
+}
+
+/// The open gallery of a cell.
+#[derive(Clone, Debug, Default)]
+pub struct Gallery {
+    cursor: usize,
+    first_row: usize,
+    small: bool,
+    across: usize,
+    down: usize,
+    area: Rect,
+    card: (u16, u16),
+}
+
+/// How a gallery moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    Left,
+    Right,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+}
+
+impl Gallery {
+    pub fn step(&mut self, towards: Move, count: usize) {
+        let across = self.across.max(1);
+        let page = across * self.down.max(1);
+        let last = count.saturating_sub(1);
+        self.cursor = match towards {
+            Move::Left => self.cursor.saturating_sub(1),
+            Move::Right => self.cursor + 1,
+            Move::Up => self.cursor.checked_sub(across).unwrap_or(self.cursor),
+            Move::Down if self.cursor + across <= last => self.cursor + across,
+            // The last row may be shorter than the one above.
+            Move::Down if self.cursor / across < last / across => last,
+            Move::Down => self.cursor,
+            Move::PageUp => self.cursor.saturating_sub(page),
+            Move::PageDown => self.cursor + page,
+            Move::Home => 0,
+            Move::End => last,
+        }
+        .min(last);
+    }
+
+    /// Full or half size.
+    pub fn toggle_size(&mut self) {
+        self.small = !self.small;
+    }
+
+    /// Puts the cursor on the clicked picture.
+    pub fn click(&mut self, at: Position, count: usize) {
+        if !self.area.contains(at) || self.card.0 == 0 || self.card.1 == 0 {
+            return;
+        }
+        let column = usize::from((at.x - self.area.x) / self.card.0);
+        let row = usize::from((at.y - self.area.y) / self.card.1);
+        let index = (self.first_row + row) * self.across.max(1) + column;
+        if column < self.across && index < count {
+            self.cursor = index;
+        }
+    }
+
+    /// Draws as many pictures as fit, with three bars each.
+    pub fn draw(
+        &mut self,
+        canvas: &mut Canvas,
+        items: &[Prediction],
+        dataset: &Dataset,
+        theme: &Theme,
+    ) {
+        self.cursor = self.cursor.min(items.len().saturating_sub(1));
+        let full = to_u16(dataset.width.clamp(1, 64));
+        let small = self.small || canvas.height() < 18 || canvas.width() < full + 2;
+        let columns = if small { full.div_ceil(2) } else { full };
+        let (picture_columns, picture_rows) = cells(dataset.width, dataset.height, columns);
+        // Small pictures have their text at the right, full ones below.
+        let text_width = 24;
+        let (width, height) = if small {
+            (
+                picture_columns + 1 + text_width + 1,
+                picture_rows.max(5) + 1,
+            )
+        } else {
+            (picture_columns.max(text_width) + 2, picture_rows + 5)
+        };
+        let width = spread(canvas.width(), width);
+        self.card = (width, height);
+        self.across = usize::from(canvas.width() / width).max(1);
+        // The last row of cards needs no gap below it.
+        self.down = usize::from((canvas.height() + 1) / height).max(1);
+        // A gap below the title where it costs no row of cards.
+        let used = u16::try_from(self.down).unwrap_or(u16::MAX) * height;
+        let gap = (canvas.height() + 1).saturating_sub(used).min(1);
+        self.area = canvas.rect(0, gap, canvas.width(), canvas.height());
+        let row = self.cursor / self.across;
+        self.first_row = self
+            .first_row
+            .clamp((row + 1).saturating_sub(self.down), row);
+        let first = self.first_row * self.across;
+        let shown = items.iter().enumerate().skip(first);
+        for (place, (index, item)) in shown.take(self.across * self.down).enumerate() {
+            let x = to_u16(place % self.across) * width;
+            let y = gap + to_u16(place / self.across) * height;
+            let mut card = canvas.part(x + 1, y, width - 1, height - 1);
+            let picture = (picture_columns, picture_rows);
+            draw_card(
+                &mut card,
+                item,
+                dataset,
+                picture,
+                small,
+                index == self.cursor,
+                theme,
+            );
+        }
+    }
+}
+
+/// Widens cards so that they fill the row evenly, but not by more than a third.
+pub(super) fn spread(room: u16, width: u16) -> u16 {
+    let count = (room / width.max(1)).max(1);
+    (room / count).clamp(width, width + width / 3)
+}
+
+fn draw_card(
+    card: &mut Canvas,
+    item: &Prediction,
+    dataset: &Dataset,
+    (columns, rows): (u16, u16),
+    small: bool,
+    selected: bool,
+    theme: &Theme,
+) {
+    draw_pixels(card, 0, 0, item, dataset, (columns, rows), theme);
+    let (x, mut y) = if small { (columns + 1, 0) } else { (0, rows) };
+    let width = if small {
+        card.width().saturating_sub(x + 1)
+    } else {
+        columns.max(24).min(card.width())
+    };
+    let mark = if selected { "▸" } else { " " };
+    let style = if selected {
+        theme.accent()
+    } else {
+        theme.dim()
+    };
+    let head = format!("{mark}#{}", text::grouped(u64::from(item.index)));
+    card.put_in(x, y, width, Line::styled(head, style));
+    for (class, probability) in item.top.iter().zip(item.probability) {
+        y += 1;
+        let is_label = *class == item.label;
+        let style = if is_label { theme.good() } else { theme.bad() };
+        let name = class_name(&dataset.classes, usize::from(*class));
+        let name_width = usize::from(width).saturating_sub(12).clamp(4, 12);
+        let bar_width = usize::from(width).saturating_sub(name_width + 7);
+        let share = f64::from(probability);
+        card.put_in(
+            x,
+            y,
+            width,
+            Line::from(vec![
+                Span::styled(fit::left(&name, name_width), theme.text()),
+                Span::styled(
+                    fit::right(&format!("{:.0} % ", share * 100.0), 7),
+                    theme.text(),
+                ),
+                Span::styled(
+                    fit::bar(share, bar_width),
+                    style.remove_modifier(ratatui::style::Modifier::BOLD),
+                ),
+            ]),
+        );
+    }
+}
+
+fn draw_pixels(
+    canvas: &mut Canvas,
+    x: u16,
+    y: u16,
+    item: &Prediction,
+    dataset: &Dataset,
+    (columns, rows): (u16, u16),
+    theme: &Theme,
+) {
+    if let Some(pixels) = pixels(dataset, item) {
+        let picture = Picture::new(pixels, dataset.width, dataset.height, theme);
+        canvas.picture(x, y, columns, rows, &picture);
+    } else {
+        canvas.put_in(
+            x,
+            y + rows / 2,
+            columns,
+            Line::styled("not in this set", theme.dim()),
+        );
+    }
+}
+
+/// A row of the cell's first pictures, full size where the height allows, their top class below.
+pub fn draw_strip(canvas: &mut Canvas, items: &[Prediction], dataset: &Dataset, theme: &Theme) {
+    let full = to_u16(dataset.width.clamp(1, 64));
+    let rows_of = |columns| cells(dataset.width, dataset.height, columns).1;
+    let columns = if canvas.height() > rows_of(full) {
+        full
+    } else {
+        full.div_ceil(2)
+    };
+    let rows = rows_of(columns);
+    let width = columns + 2;
+    for (place, item) in items
+        .iter()
+        .take(usize::from((canvas.width() + 2) / width))
+        .enumerate()
+    {
+        let x = to_u16(place) * width;
+        draw_pixels(canvas, x, 0, item, dataset, (columns, rows), theme);
+        let sure = format!("{:.0} %", f64::from(item.probability[0]) * 100.0);
+        let number = format!("#{} ", text::grouped(u64::from(item.index)));
+        canvas.put_in(
+            x,
+            rows,
+            columns,
+            Line::from(vec![
+                Span::styled(number, theme.dim()),
+                Span::styled(sure, theme.text()),
+            ]),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::tabs::testing;
+
+    #[test]
+    fn mistakes_are_sorted_by_confidence() {
+        let dataset = testing::dataset(10, 40);
+        let predictions = testing::predictions(&dataset, 3);
+        let wrong = of_cell(&predictions, 0, 6);
+        assert!(wrong.len() > 1);
+        assert!(
+            wrong
+                .windows(2)
+                .all(|w| w[0].probability[0] >= w[1].probability[0])
+        );
+        let right = of_cell(&predictions, 0, 0);
+        assert!(
+            right
+                .windows(2)
+                .all(|w| w[0].probability[0] <= w[1].probability[0])
+        );
+    }
+
+    #[test]
+    fn pictures_of_another_set_are_not_shown() {
+        let dataset = testing::dataset(10, 4);
+        let mut item = testing::predictions(&dataset, 1).items[3];
+        assert!(pixels(&dataset, &item).is_some());
+        item.label += 1;
+        assert!(pixels(&dataset, &item).is_none());
+        item.index = u32::MAX;
+        assert!(pixels(&dataset, &item).is_none());
+    }
+
+    #[test]
+    fn the_cursor_stays_on_pictures() {
+        let mut gallery = Gallery {
+            across: 3,
+            down: 2,
+            ..Gallery::default()
+        };
+        gallery.step(Move::Down, 5);
+        gallery.step(Move::Right, 5);
+        gallery.step(Move::Right, 5);
+        assert_eq!(gallery.cursor, 4);
+        gallery.step(Move::Up, 5);
+        assert_eq!(gallery.cursor, 1);
+        gallery.step(Move::Right, 5);
+        gallery.step(Move::Down, 5);
+        assert_eq!(gallery.cursor, 4);
+        gallery.step(Move::PageUp, 5);
+        assert_eq!(gallery.cursor, 0);
+        gallery.step(Move::End, 0);
+        assert_eq!(gallery.cursor, 0);
+    }
+}

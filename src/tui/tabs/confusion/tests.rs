@@ -1,0 +1,178 @@
+use super::*;
+use crate::data::mini;
+use crate::tui::tabs::testing;
+
+fn filled() -> ConfusionTab {
+    let mut tab = ConfusionTab::new();
+    let dataset = Arc::new(mini::load().unwrap());
+    tab.show(&testing::arc(testing::history(20, true)), "run");
+    tab.set_predictions(None, None, Some(testing::predictions(&dataset, 20)));
+    tab.set_dataset(dataset);
+    tab.cursor = (6, 2);
+    tab
+}
+
+fn shot(tab: &mut ConfusionTab, width: u16, height: u16) -> String {
+    testing::text(&testing::draw(tab, width, height, &testing::theme()))
+}
+
+#[test]
+fn empty_says_what_to_do() {
+    let mut tab = ConfusionTab::new();
+    insta::assert_snapshot!("empty_80x24", shot(&mut tab, 80, 24));
+    insta::assert_snapshot!("empty_120x40", shot(&mut tab, 120, 40));
+}
+
+#[test]
+fn filled_matrix() {
+    let mut tab = filled();
+    insta::assert_snapshot!("filled_80x24", shot(&mut tab, 80, 24));
+    insta::assert_snapshot!("filled_120x40", shot(&mut tab, 120, 40));
+    tab.on_action(Action::Open);
+    insta::assert_snapshot!("gallery_80x24", shot(&mut tab, 80, 24));
+}
+
+#[test]
+fn the_cell_is_read_aloud() {
+    let mut tab = filled();
+    let screen = shot(&mut tab, 80, 24);
+    assert!(
+        screen.contains("true Shirt → predicted Pullover: 62 of 1000 (6.2 %)"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn epochs_without_pictures_say_which_have_them() {
+    let mut tab = filled();
+    tab.on_action(Action::Earlier);
+    tab.on_action(Action::Open);
+    let screen = shot(&mut tab, 80, 24);
+    assert!(
+        screen.contains("Pictures are kept for the final test"),
+        "{screen}"
+    );
+    assert!(screen.contains("validation, epoch 20 of 20"), "{screen}");
+}
+
+#[test]
+fn live_epochs_use_the_newest_predictions() {
+    let mut tab = filled();
+    tab.show(&testing::arc(testing::history(3, false)), "run");
+    let dataset = testing::dataset(10, 60);
+    tab.set_predictions(Some(testing::predictions(&dataset, 3)), None, None);
+    assert!(tab.predictions().is_some());
+    tab.on_action(Action::Earlier);
+    assert!(tab.predictions().is_none());
+}
+
+#[test]
+fn another_run_is_subtracted() {
+    let mut tab = filled();
+    assert!(matches!(tab.on_action(Action::Mark), Effect::Say(_)));
+    tab.set_other(Some(("lenet5".into(), testing::confusion(5, 1000))));
+    tab.on_action(Action::Mark);
+    let screen = shot(&mut tab, 80, 24);
+    assert!(screen.contains("difference with lenet5"), "{screen}");
+    assert!(
+        screen.contains("62 of 1000 here, 84 of 1000 in lenet5"),
+        "{screen}"
+    );
+    tab.set_other(None);
+    assert!(!tab.difference);
+}
+
+#[test]
+fn the_cursor_stays_inside_and_finds_mistakes() {
+    let mut tab = filled();
+    for _ in 0..30 {
+        tab.on_action(Action::Down);
+        tab.on_action(Action::Right);
+    }
+    assert_eq!(tab.cursor, (9, 9));
+    tab.on_action(Action::Sort);
+    assert_eq!(tab.cursor, (6, 0));
+    tab.on_action(Action::Home);
+    assert_eq!(tab.cursor, (0, 0));
+}
+
+#[test]
+fn a_click_moves_and_a_second_opens() {
+    let mut tab = filled();
+    shot(&mut tab, 80, 24);
+    let at = Position::new(
+        tab.matrix_area.x + tab.layout.names + 2 * tab.layout.cell_width,
+        tab.matrix_area.y + tab.layout.heads + 3,
+    );
+    tab.on_mouse(Mouse::Click(at));
+    assert_eq!(tab.cursor, (3, 2));
+    assert!(tab.gallery.is_none());
+    tab.on_mouse(Mouse::Click(at));
+    assert!(tab.gallery.is_some());
+    tab.on_action(Action::Back);
+    assert!(tab.gallery.is_none());
+}
+
+#[test]
+fn no_size_and_no_data_panics() {
+    testing::survives(&mut ConfusionTab::new());
+    let mut tab = filled();
+    testing::survives(&mut tab);
+    tab.on_action(Action::Open);
+    testing::survives(&mut tab);
+    for classes in [0, 1, 2, 26] {
+        let mut history = testing::history(1, false);
+        history.epochs[0].confusion = Confusion::new(classes);
+        if let Some(row) = history.epochs[0].confusion.counts.last_mut() {
+            row[0] = u32::MAX;
+        }
+        let mut tab = ConfusionTab::new();
+        tab.show(&testing::arc(history.clone()), "odd");
+        tab.on_action(Action::End);
+        testing::survives(&mut tab);
+        tab.on_action(Action::Open);
+        testing::survives(&mut tab);
+        history.epochs[0].confusion.counts.push(vec![1]);
+        tab.show(&testing::arc(history), "ragged");
+        tab.on_action(Action::End);
+        testing::survives(&mut tab);
+    }
+}
+
+#[test]
+fn many_classes_scroll_with_the_cursor() {
+    let mut history = testing::history(1, false);
+    history.epochs[0].confusion = Confusion::new(26);
+    let mut tab = ConfusionTab::new();
+    tab.show(&testing::arc(history), "letters");
+    tab.on_action(Action::End);
+    let screen = shot(&mut tab, 80, 24);
+    assert!(screen.contains("class 25"), "{screen}");
+    assert_eq!(tab.cursor, (25, 25));
+}
+
+#[test]
+fn shots() {
+    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+        let mut tab = filled();
+        testing::dump("confusion", &mut tab, width, height, &testing::theme());
+        tab.on_action(Action::CycleNumbers);
+        testing::dump(
+            "confusion-share",
+            &mut tab,
+            width,
+            height,
+            &testing::theme(),
+        );
+        tab.on_action(Action::Open);
+        testing::dump("gallery", &mut tab, width, height, &testing::theme());
+        tab.on_action(Action::Back);
+        tab.set_other(Some(("lenet5".into(), testing::confusion(3, 1000))));
+        tab.on_action(Action::Mark);
+        testing::dump("difference", &mut tab, width, height, &testing::theme());
+    }
+    for (name, theme) in testing::other_themes() {
+        let name = format!("confusion-{name}");
+        testing::dump(&name, &mut filled(), 80, 24, &theme);
+    }
+}

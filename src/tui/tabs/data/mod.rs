@@ -1,0 +1,392 @@
+//! The Data tab: the pictures of a set in a grid or one by one, how the classes are balanced, what each looks like on average.
+//!
+//! Draws what it is handed; loading and downloading are asked for as effects, their progress comes back as a line of text.
+
+mod balance;
+mod draw;
+mod filter;
+mod grid;
+mod zoom;
+
+use std::sync::Arc;
+
+use ratatui::Frame;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::{Position, Rect};
+
+use crate::data::Dataset;
+use crate::tui::action::Action;
+use crate::tui::tab::{Effect, Hint, Mouse, Tab};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::canvas::Canvas;
+use crate::tui::widgets::input::{Input, Typed};
+use filter::Filter;
+use grid::Grid;
+
+const MODEL_TAB: usize = 1;
+
+/// The set that `d` downloads.
+const FETCHED: &str = "fashion-mnist";
+
+/// What is drawn below the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    /// Pictures at true size.
+    Large,
+    /// At half size.
+    Small,
+    Balance,
+    Means,
+}
+
+impl View {
+    const ALL: [Self; 4] = [Self::Large, Self::Small, Self::Balance, Self::Means];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Large => "large",
+            Self::Small => "small",
+            Self::Balance => "balance",
+            Self::Means => "means",
+        }
+    }
+
+    fn next(self) -> Self {
+        let at = Self::ALL.iter().position(|v| *v == self).unwrap_or(0);
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+}
+
+/// What takes the keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    Browse,
+    /// One picture large.
+    Zoom,
+    /// Typing a filter; the message of a refused one.
+    Filter(Input, String),
+    /// Choosing another set: the cursor in the list.
+    Sets(usize),
+}
+
+/// The tab.
+#[derive(Default)]
+pub struct DataTab {
+    dataset: Option<Arc<Dataset>>,
+    status: String,
+    /// Name, and where it lies or how to get it.
+    sets: Vec<(String, String)>,
+    /// Chosen by the first drawn width until somebody chooses.
+    view: Option<View>,
+    mode: Mode,
+    filter: Filter,
+    /// Pooled indices that pass the filter.
+    shown: Vec<usize>,
+    /// Mean picture of each class of the shown part, made when first looked at.
+    means: Option<Vec<Vec<u8>>>,
+    grid: Grid,
+    mean_grid: Grid,
+    balance_offset: usize,
+    view_areas: Vec<(Rect, View)>,
+    list_area: Rect,
+}
+
+impl DataTab {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Shows this set.
+    pub fn set_dataset(&mut self, dataset: Arc<Dataset>) {
+        self.filter.class = self.filter.class.filter(|c| *c < dataset.classes.len());
+        self.dataset = Some(dataset);
+        self.means = None;
+        self.status.clear();
+        self.mode = Mode::Browse;
+        self.mean_grid.cursor = 0;
+        self.balance_offset = 0;
+        self.refresh();
+    }
+
+    /// What is being waited for, or what went wrong; shown in place until it is empty.
+    pub fn set_status(&mut self, status: String) {
+        self.status = status;
+    }
+
+    /// The sets that can be chosen: name, and where it lies or how to get it.
+    pub fn set_sets(&mut self, sets: Vec<(String, String)>) {
+        self.sets = sets;
+    }
+
+    fn refresh(&mut self) {
+        self.shown = self
+            .dataset
+            .as_ref()
+            .map_or_else(Vec::new, |d| self.filter.indices(d));
+        self.grid.cursor = 0;
+    }
+
+    fn classes(&self) -> &[String] {
+        self.dataset.as_ref().map_or(&[], |d| &d.classes)
+    }
+
+    fn view(&self) -> View {
+        self.view.unwrap_or(View::Small)
+    }
+
+    /// Opens the list of sets with the cursor on the shown one.
+    fn choose_set(&mut self) -> Effect {
+        if self.sets.is_empty() {
+            return Effect::Say("no other data set is known".into());
+        }
+        let here = self.dataset.as_ref().map_or("", |d| d.name.as_str());
+        let at = self.sets.iter().position(|(name, _)| name == here);
+        self.mode = Mode::Sets(at.unwrap_or(0));
+        Effect::None
+    }
+
+    fn open_set(&mut self, at: usize) -> Effect {
+        let Some((name, _)) = self.sets.get(at) else {
+            return Effect::None;
+        };
+        self.mode = Mode::Browse;
+        self.status = format!("loading {name} …");
+        Effect::OpenDataset(name.clone())
+    }
+
+    fn on_sets(&mut self, action: Action, at: usize) -> Effect {
+        let last = self.sets.len().saturating_sub(1);
+        let next = match action {
+            Action::Up => at.saturating_sub(1),
+            Action::Down => (at + 1).min(last),
+            Action::Home | Action::PageUp => 0,
+            Action::End | Action::PageDown => last,
+            Action::Open => return self.open_set(at),
+            Action::Back | Action::Edit => {
+                self.mode = Mode::Browse;
+                return Effect::None;
+            }
+            Action::Delete => return Effect::FetchDataset(FETCHED.into()),
+            _ => at,
+        };
+        self.mode = Mode::Sets(next);
+        Effect::None
+    }
+
+    fn on_browse(&mut self, action: Action) -> Effect {
+        match action {
+            Action::CycleView => self.view = Some(self.view().next()),
+            Action::Filter => self.mode = Mode::Filter(Input::default(), String::new()),
+            Action::CycleNumbers => {
+                self.filter.part = self.filter.part.next();
+                self.refresh();
+            }
+            Action::Later | Action::Earlier => {
+                let classes = self.classes().len();
+                self.filter.step(action == Action::Later, classes);
+                self.refresh();
+            }
+            Action::Back => {
+                self.filter = Filter::default();
+                self.refresh();
+            }
+            Action::Open => return self.on_open(),
+            Action::Train => return Effect::GoToTab(MODEL_TAB),
+            _ => self.on_move(action),
+        }
+        Effect::None
+    }
+
+    fn on_open(&mut self) -> Effect {
+        match self.view() {
+            _ if self.dataset.is_none() => return self.choose_set(),
+            View::Large | View::Small if !self.shown.is_empty() => self.mode = Mode::Zoom,
+            // A mean picture opens the pictures it is the mean of.
+            View::Means if !self.classes().is_empty() => {
+                self.filter.class = Some(self.mean_grid.cursor);
+                self.view = Some(View::Small);
+                self.refresh();
+            }
+            _ => {}
+        }
+        Effect::None
+    }
+
+    fn on_move(&mut self, action: Action) {
+        match self.view() {
+            View::Large | View::Small => {
+                self.grid.step(action, self.shown.len());
+            }
+            View::Means => {
+                let classes = self.classes().len();
+                self.mean_grid.step(action, classes);
+            }
+            View::Balance => {
+                let last = self.classes().len().saturating_sub(1);
+                self.balance_offset = match action {
+                    Action::Up => self.balance_offset.saturating_sub(1),
+                    Action::Down => (self.balance_offset + 1).min(last),
+                    Action::Home => 0,
+                    _ => self.balance_offset,
+                };
+            }
+        }
+    }
+
+    fn on_zoom(&mut self, action: Action) {
+        let last = self.shown.len().saturating_sub(1);
+        let cursor = self.grid.cursor;
+        self.grid.cursor = match action {
+            Action::Left | Action::Up => cursor.saturating_sub(1),
+            Action::Right | Action::Down => (cursor + 1).min(last),
+            Action::PageUp => cursor.saturating_sub(10),
+            Action::PageDown => (cursor + 10).min(last),
+            Action::Home => 0,
+            Action::End => last,
+            Action::Back | Action::Open => {
+                self.mode = Mode::Browse;
+                cursor
+            }
+            _ => cursor,
+        };
+    }
+
+    fn on_click(&mut self, at: Position) -> Effect {
+        if let Mode::Sets(cursor) = self.mode {
+            if self.list_area.contains(at) {
+                let row = usize::from(at.y - self.list_area.y);
+                if row == cursor {
+                    return self.open_set(row);
+                }
+                if row < self.sets.len() {
+                    self.mode = Mode::Sets(row);
+                }
+            }
+            return Effect::None;
+        }
+        if self.mode == Mode::Zoom {
+            self.mode = Mode::Browse;
+            return Effect::None;
+        }
+        if let Some((_, view)) = self.view_areas.iter().find(|(area, _)| area.contains(at)) {
+            self.view = Some(*view);
+            return Effect::None;
+        }
+        let classes = self.classes().len();
+        let (grid, count) = match self.view() {
+            View::Means => (&mut self.mean_grid, classes),
+            View::Large | View::Small => (&mut self.grid, self.shown.len()),
+            View::Balance => return Effect::None,
+        };
+        if let Some(index) = grid.at(at, count) {
+            if index == grid.cursor {
+                return self.on_open();
+            }
+            grid.cursor = index;
+        }
+        Effect::None
+    }
+}
+
+impl Tab for DataTab {
+    fn on_action(&mut self, action: Action) -> Effect {
+        if action == Action::Delete {
+            return Effect::FetchDataset(FETCHED.into());
+        }
+        match self.mode {
+            Mode::Sets(at) => self.on_sets(action, at),
+            _ if action == Action::Edit => self.choose_set(),
+            Mode::Zoom => {
+                self.on_zoom(action);
+                Effect::None
+            }
+            Mode::Browse | Mode::Filter(..) => self.on_browse(action),
+        }
+    }
+
+    fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+        match mouse {
+            Mouse::Click(at) => self.on_click(at),
+            Mouse::ScrollUp(_) => self.on_action(Action::Up),
+            Mouse::ScrollDown(_) => self.on_action(Action::Down),
+        }
+    }
+
+    fn takes_text(&self) -> bool {
+        matches!(self.mode, Mode::Filter(..))
+    }
+
+    fn on_text(&mut self, key: KeyEvent) -> Effect {
+        let Mode::Filter(mut input, _) = std::mem::take(&mut self.mode) else {
+            return Effect::None;
+        };
+        match input.on_key(key) {
+            Typed::Cancelled => {}
+            Typed::Accepted => match Filter::parse(&input.text(), self.classes()) {
+                Ok(filter) => {
+                    self.filter = filter;
+                    self.refresh();
+                }
+                Err(refused) => self.mode = Mode::Filter(input, refused.to_string()),
+            },
+            Typed::Edited | Typed::Ignored => self.mode = Mode::Filter(input, String::new()),
+        }
+        Effect::None
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        let hint = |keys, does| Hint { keys, does };
+        match self.mode {
+            Mode::Filter(..) => vec![hint("Enter", "filter"), hint("Esc", "cancel")],
+            Mode::Sets(_) => vec![
+                hint("Enter", "open"),
+                hint("d", "download"),
+                hint("Esc", "back"),
+            ],
+            Mode::Zoom => vec![hint("h l", "previous, next"), hint("Esc", "back")],
+            Mode::Browse if self.dataset.is_none() => {
+                vec![hint("e", "choose a set"), hint("d", "download")]
+            }
+            Mode::Browse => vec![
+                hint("Enter", "enlarge"),
+                hint("/ < >", "class"),
+                hint("n", "train/test"),
+                hint("v", "view"),
+                hint("e", "other set"),
+            ],
+        }
+    }
+
+    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+        let mut canvas = Canvas::new(frame.buffer_mut(), area);
+        self.list_area = Rect::ZERO;
+        self.view_areas.clear();
+        if self.view.is_none() && area.width > 0 {
+            let roomy = area.width >= 100 && area.height >= 34;
+            self.view = Some(if roomy { View::Large } else { View::Small });
+        }
+        let dataset = self.dataset.clone();
+        match (&self.mode, &dataset) {
+            (Mode::Sets(at), _) => self.draw_sets(&mut canvas, *at, theme),
+            (_, None) => self.draw_empty(&mut canvas, theme),
+            (Mode::Zoom, Some(dataset)) => {
+                if let Some(index) = self.shown.get(self.grid.cursor) {
+                    let count = self.shown.len();
+                    zoom::draw(&mut canvas, dataset, *index, self.grid.cursor, count, theme);
+                }
+            }
+            (_, Some(dataset)) => {
+                self.draw_head(&mut canvas, dataset, theme);
+                self.draw_body(&mut canvas, dataset, theme);
+            }
+        }
+        if theme.ascii {
+            canvas.to_ascii();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use ratatui::crossterm::event::KeyCode;
+
+use super::*;
+use crate::data::mini;
+use crate::tui::tabs::testing;
+
+fn filled() -> DataTab {
+    let mut tab = DataTab::new();
+    tab.set_sets(vec![
+        ("fashion-mnist".into(), "press d to download".into()),
+        ("fashion-mnist-mini".into(), "built in".into()),
+    ]);
+    tab.set_dataset(Arc::new(mini::load().unwrap()));
+    tab
+}
+
+fn shot(tab: &mut DataTab, width: u16, height: u16) -> String {
+    testing::text(&testing::draw(tab, width, height, &testing::theme()))
+}
+
+fn type_text(tab: &mut DataTab, text: &str) {
+    tab.on_action(Action::Filter);
+    for sign in text.chars() {
+        tab.on_text(KeyEvent::from(KeyCode::Char(sign)));
+    }
+    tab.on_text(KeyEvent::from(KeyCode::Enter));
+}
+
+#[test]
+fn empty_says_what_to_do() {
+    let mut tab = DataTab::new();
+    insta::assert_snapshot!("empty_80x24", shot(&mut tab, 80, 24));
+    insta::assert_snapshot!("empty_120x40", shot(&mut tab, 120, 40));
+    tab.set_status("downloading fashion-mnist, 41 % …".into());
+    assert!(shot(&mut tab, 80, 24).contains("downloading fashion-mnist, 41 %"));
+}
+
+#[test]
+fn filled_views() {
+    insta::assert_snapshot!("filled_80x24", shot(&mut filled(), 80, 24));
+    insta::assert_snapshot!("filled_120x40", shot(&mut filled(), 120, 40));
+    let mut tab = filled();
+    tab.view = Some(View::Balance);
+    insta::assert_snapshot!("balance_80x24", shot(&mut tab, 80, 24));
+    tab.view = Some(View::Small);
+    tab.on_action(Action::Open);
+    insta::assert_snapshot!("zoom_80x24", shot(&mut tab, 80, 24));
+}
+
+#[test]
+fn a_typed_filter_narrows_the_grid() {
+    let mut tab = filled();
+    type_text(&mut tab, "test shirt");
+    assert_eq!(tab.shown.len(), 50);
+    assert!(!tab.takes_text());
+    type_text(&mut tab, "hat");
+    assert!(tab.takes_text());
+    assert!(shot(&mut tab, 120, 40).contains("is no class"));
+    tab.on_text(KeyEvent::from(KeyCode::Esc));
+    assert_eq!(tab.shown.len(), 50);
+    tab.on_action(Action::Back);
+    assert_eq!(tab.shown.len(), 2500);
+}
+
+#[test]
+fn keys_filter_by_part_and_class() {
+    let mut tab = filled();
+    tab.on_action(Action::CycleNumbers);
+    assert_eq!(tab.shown.len(), 2000);
+    tab.on_action(Action::Later);
+    assert_eq!(tab.shown.len(), 200);
+    tab.on_action(Action::Earlier);
+    assert_eq!(tab.shown.len(), 2000);
+}
+
+#[test]
+fn zoom_walks_the_filtered_pictures() {
+    let mut tab = filled();
+    shot(&mut tab, 80, 24);
+    tab.on_action(Action::Open);
+    tab.on_action(Action::Right);
+    assert_eq!(tab.grid.cursor, 1);
+    assert!(shot(&mut tab, 80, 24).contains("2 of 2,500"));
+    tab.on_action(Action::Back);
+    assert_eq!(tab.mode, Mode::Browse);
+}
+
+#[test]
+fn another_set_is_chosen_or_downloaded() {
+    let mut tab = filled();
+    tab.on_action(Action::Edit);
+    assert!(shot(&mut tab, 80, 24).contains("press d to download"));
+    tab.on_action(Action::Up);
+    assert_eq!(
+        tab.on_action(Action::Open),
+        Effect::OpenDataset("fashion-mnist".into())
+    );
+    assert!(shot(&mut tab, 80, 24).contains("loading fashion-mnist"));
+    assert_eq!(
+        tab.on_action(Action::Delete),
+        Effect::FetchDataset("fashion-mnist".into())
+    );
+}
+
+#[test]
+fn clicks_select_then_open() {
+    let mut tab = filled();
+    shot(&mut tab, 80, 24);
+    let at = Position::new(20, 6);
+    tab.on_mouse(Mouse::Click(at));
+    assert_eq!(tab.grid.cursor, 1);
+    tab.on_mouse(Mouse::Click(at));
+    assert_eq!(tab.mode, Mode::Zoom);
+    tab.on_mouse(Mouse::Click(at));
+    let (area, _) = *tab
+        .view_areas
+        .iter()
+        .find(|(_, v)| *v == View::Balance)
+        .unwrap_or(&(Rect::ZERO, View::Balance));
+    shot(&mut tab, 80, 24);
+    let area = if area == Rect::ZERO {
+        tab.view_areas
+            .iter()
+            .find(|(_, v)| *v == View::Balance)
+            .unwrap()
+            .0
+    } else {
+        area
+    };
+    tab.on_mouse(Mouse::Click(area.as_position()));
+    assert_eq!(tab.view(), View::Balance);
+}
+
+#[test]
+fn no_size_and_no_data_panics() {
+    let sets = [(0, 0), (1, 2), (26, 2), (10, 12)];
+    for (classes, per_class) in sets {
+        let mut tab = DataTab::new();
+        tab.set_dataset(Arc::new(testing::dataset(classes, per_class)));
+        for view in View::ALL {
+            tab.view = Some(view);
+            tab.on_action(Action::End);
+            testing::survives(&mut tab);
+        }
+        tab.view = Some(View::Small);
+        tab.on_action(Action::Open);
+        testing::survives(&mut tab);
+        tab.on_action(Action::Edit);
+        testing::survives(&mut tab);
+    }
+    testing::survives(&mut DataTab::new());
+}
+
+#[test]
+fn shots() {
+    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+        for view in View::ALL {
+            let mut tab = filled();
+            tab.view = Some(view);
+            let name = format!("data-{}", view.name());
+            testing::dump(&name, &mut tab, width, height, &testing::theme());
+            if view == View::Small {
+                tab.on_action(Action::Open);
+                testing::dump("data-zoom", &mut tab, width, height, &testing::theme());
+            }
+        }
+    }
+    for (name, theme) in testing::other_themes() {
+        let name = format!("data-{name}");
+        testing::dump(&name, &mut filled(), 80, 24, &theme);
+    }
+}

@@ -1,0 +1,356 @@
+//! The Metrics tab: per-class precision, recall and F1, the means over classes, and how the parts of the data compare.
+//!
+//! Draws a run's history; computes nothing that `crate::metrics` does not.
+
+mod parts;
+mod table;
+
+use std::sync::Arc;
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+
+use super::mistakes::{class_name, worst_pair};
+use super::timeline::{Stop, Timeline};
+use crate::event::RunHistory;
+use crate::metrics::Scores;
+use crate::text;
+use crate::tui::action::Action;
+use crate::tui::tab::{Effect, Hint, Mouse, Tab};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::canvas::Canvas;
+use crate::tui::widgets::fit;
+use table::{Order, Table};
+
+/// Where the Confusion tab stands in the tab bar.
+const CONFUSION_TAB: usize = 4;
+const MODEL_TAB: usize = 1;
+
+/// Which figures of a finished run are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Part {
+    /// What the time line points at: an epoch, or the test at the end.
+    #[default]
+    Curve,
+    Validation,
+    Train,
+}
+
+/// The tab.
+#[derive(Default)]
+pub struct MetricsTab {
+    history: Option<Arc<RunHistory>>,
+    run_id: String,
+    timeline: Timeline,
+    part: Part,
+    order: Order,
+    /// Place in the sorted table.
+    cursor: usize,
+    offset: usize,
+    rows_area: Rect,
+    head_area: Rect,
+}
+
+/// The figures on the screen and what they are of.
+struct Shown {
+    scores: Scores,
+    label: String,
+    /// The top-3 share is told with an epoch, not computed from counts.
+    top3: f64,
+}
+
+impl MetricsTab {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Shows this run, or more of it.
+    pub fn show(&mut self, history: &Arc<RunHistory>, run_id: &str) {
+        if self.run_id != run_id {
+            run_id.clone_into(&mut self.run_id);
+            self.timeline.reset();
+            self.part = Part::Curve;
+            (self.cursor, self.offset) = (0, 0);
+        }
+        self.history = Some(Arc::clone(history));
+    }
+
+    fn shown(&self, history: &RunHistory) -> Option<Shown> {
+        let result = history.result.as_ref();
+        let kept = match self.part {
+            Part::Curve => None,
+            Part::Validation => result
+                .and_then(|r| r.validation.as_ref())
+                .map(|s| (s, "validation")),
+            Part::Train => result.and_then(|r| r.train.as_ref()).map(|s| (s, "train")),
+        };
+        if let Some((scores, name)) = kept {
+            let label = format!("{name}, evaluated at the end");
+            return Some(Shown {
+                top3: scores.top3_accuracy,
+                scores: scores.clone(),
+                label,
+            });
+        }
+        let stop = self.timeline.shown(history)?;
+        let label = stop.label(history);
+        Some(match stop {
+            Stop::Test(scores) => Shown {
+                scores: scores.clone(),
+                top3: scores.top3_accuracy,
+                label,
+            },
+            Stop::Epoch(point) => Shown {
+                scores: Scores::new(point.held_out_loss, 0, point.confusion.clone()),
+                top3: point.held_out_top3,
+                label,
+            },
+        })
+    }
+
+    fn rows(&self) -> usize {
+        let history = self.history.as_ref();
+        let shown = history.and_then(|h| self.shown(h));
+        shown.map_or(0, |s| s.scores.per_class.len())
+    }
+
+    fn move_cursor(&mut self, by: isize) {
+        let last = self.rows().saturating_sub(1);
+        self.cursor = self.cursor.saturating_add_signed(by).min(last);
+    }
+
+    /// Test (or newest epoch) → validation → train, as far as they exist.
+    fn next_part(&mut self) -> Effect {
+        let Some(history) = &self.history else {
+            return Effect::None;
+        };
+        let Some(result) = &history.result else {
+            return Effect::Say(
+                "train and test figures come when the run has ended; < and > walk the epochs"
+                    .into(),
+            );
+        };
+        let ways = [
+            (Part::Curve, true),
+            (Part::Validation, result.validation.is_some()),
+            (Part::Train, result.train.is_some()),
+        ];
+        let here = ways.iter().position(|(p, _)| *p == self.part).unwrap_or(0);
+        let next = (1..=ways.len()).map(|by| ways[(here + by) % ways.len()]);
+        if let Some((part, _)) = next.into_iter().find(|(_, exists)| *exists) {
+            self.part = part;
+        }
+        self.timeline.reset();
+        Effect::None
+    }
+
+    fn draw_head(&self, canvas: &mut Canvas, history: &RunHistory, shown: &Shown, theme: &Theme) {
+        let started = history.started.as_ref();
+        let name = started.map_or(self.run_id.as_str(), |s| s.name.as_str());
+        canvas.put(
+            1,
+            0,
+            Line::from(vec![
+                Span::styled(name.to_owned(), theme.title()),
+                Span::styled(" · ", theme.dim()),
+                Span::styled(shown.label.clone(), theme.held_out()),
+                Span::styled(
+                    format!(
+                        " · {} pictures",
+                        text::grouped(shown.scores.confusion.total())
+                    ),
+                    theme.dim(),
+                ),
+            ]),
+        );
+    }
+
+    fn draw_filled(
+        &mut self,
+        canvas: &mut Canvas,
+        history: &RunHistory,
+        shown: &Shown,
+        theme: &Theme,
+    ) {
+        let classes = history.started.as_ref().map_or(&[][..], |s| &s.classes);
+        let (width, height) = (canvas.width(), canvas.height());
+        self.draw_head(canvas, history, shown, theme);
+        let rows = shown.scores.per_class.len();
+        let roomy = height >= 30;
+        let top = 1 + u16::from(roomy || height >= 22);
+        // Below the rows: macro, weighted, a gap, the parts' head, four figures and the confused pair.
+        let wide = width >= 118 && height >= 16;
+        let parts_height = if wide { 0 } else { 6 };
+        let slider = u16::from(roomy);
+        let below = 2 + parts_height + 1 + 2 * slider + u16::from(roomy);
+        let fit_rows = height.saturating_sub(top + 1 + below).max(1);
+        let shown_rows = usize::from(fit_rows).min(rows);
+        let table_width = if wide { width - 51 } else { width };
+        let table = Table {
+            scores: &shown.scores,
+            classes,
+            history,
+            order: self.order,
+        };
+        let order = table.sorted();
+        self.cursor = self.cursor.min(rows.saturating_sub(1));
+        let least = (self.cursor + 1).saturating_sub(shown_rows.max(1));
+        self.offset = self.offset.clamp(least, self.cursor.max(least));
+        let part = &mut canvas.part(0, top, table_width, height.saturating_sub(top));
+        let end = table.draw(part, &order, self.cursor, self.offset, shown_rows, theme);
+        let shown_height = u16::try_from(shown_rows).unwrap_or(u16::MAX);
+        self.head_area = canvas.rect(0, top, table_width, 1);
+        self.rows_area = canvas.rect(0, top + 1, table_width, shown_height);
+        let mut y = top + end + u16::from(height >= 22);
+        if wide {
+            let x = table_width + 2;
+            let part = &mut canvas.part(x, top, width - x, height - top);
+            parts::draw(part, history, shown, self.part, theme);
+        } else {
+            let part = &mut canvas.part(0, y, width, parts_height);
+            parts::draw(part, history, shown, self.part, theme);
+            y += 5;
+        }
+        draw_confused(
+            canvas,
+            y.min(height.saturating_sub(1 + slider)),
+            &shown.scores,
+            classes,
+            theme,
+        );
+        if wide && roomy && height > y + 5 {
+            let part = &mut canvas.part(0, y + 2, table_width, height - y - 4);
+            parts::draw_classes(part, history, &order, theme);
+        }
+        if roomy {
+            self.timeline.draw(canvas, height - 1, history, theme);
+        }
+    }
+
+    fn on_click(&mut self, at: Position) -> Effect {
+        if let Some(history) = &self.history
+            && self.timeline.click(history, at)
+        {
+            self.part = Part::Curve;
+        } else if self.head_area.contains(at) {
+            self.order = self.order.next();
+        } else if self.rows_area.contains(at) {
+            let place = self.offset + usize::from(at.y - self.rows_area.y);
+            if place == self.cursor {
+                return self.on_action(Action::Open);
+            }
+            self.cursor = place;
+        }
+        Effect::None
+    }
+}
+
+fn draw_confused(canvas: &mut Canvas, y: u16, scores: &Scores, classes: &[String], theme: &Theme) {
+    let line = match worst_pair(&scores.confusion) {
+        Some((a, b, count)) => {
+            let wrong = scores.confusion.total() - scores.confusion.correct();
+            let part = text::percent(super::mistakes::share(count, wrong));
+            Line::from(vec![
+                Span::styled("most confused: ", theme.dim()),
+                Span::styled(
+                    format!("{} and {}", class_name(classes, a), class_name(classes, b)),
+                    theme.title(),
+                ),
+                Span::styled(
+                    format!(", {count} times, {part} of all errors"),
+                    theme.text(),
+                ),
+            ])
+        }
+        None => Line::styled("no picture is predicted wrong", theme.good()),
+    };
+    canvas.put(1, y, line);
+}
+
+fn draw_empty(canvas: &mut Canvas, history: &RunHistory, theme: &Theme) {
+    let (head, words) = if history.started.is_some() {
+        (
+            "Waiting for the first epoch.",
+            "Precision, recall and F1 of each class appear when the first epoch has been evaluated.",
+        )
+    } else {
+        (
+            "No run yet.",
+            "Press t on the Model tab to train one, or open one on the Runs tab. Then this shows how well each class is told apart.",
+        )
+    };
+    canvas.put(1, 1, Line::styled(head, theme.title()));
+    let width = usize::from(canvas.width().saturating_sub(2)).min(76);
+    for (row, line) in (3..).zip(fit::wrap(words, width)) {
+        canvas.put(1, row, Line::styled(line, theme.dim()));
+    }
+}
+
+impl Tab for MetricsTab {
+    fn on_action(&mut self, action: Action) -> Effect {
+        match action {
+            Action::Up => self.move_cursor(-1),
+            Action::Down => self.move_cursor(1),
+            Action::PageUp => self.move_cursor(-10),
+            Action::PageDown => self.move_cursor(10),
+            Action::Home => self.cursor = 0,
+            Action::End => self.move_cursor(isize::MAX / 2),
+            Action::Sort => {
+                self.order = self.order.next();
+                self.cursor = 0;
+            }
+            Action::CycleView => return self.next_part(),
+            Action::Earlier | Action::Later => {
+                self.part = Part::Curve;
+                if let Some(history) = &self.history {
+                    let by = if action == Action::Later { 1 } else { -1 };
+                    self.timeline.step(history, by);
+                }
+            }
+            Action::Open if self.rows() > 0 => return Effect::GoToTab(CONFUSION_TAB),
+            Action::Train if self.rows() == 0 => return Effect::GoToTab(MODEL_TAB),
+            _ => {}
+        }
+        Effect::None
+    }
+
+    fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+        match mouse {
+            Mouse::Click(at) => self.on_click(at),
+            Mouse::ScrollUp(_) => self.on_action(Action::Up),
+            Mouse::ScrollDown(_) => self.on_action(Action::Down),
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        let hint = |keys, does| Hint { keys, does };
+        if self.rows() == 0 {
+            return vec![hint("t", "train"), hint("?", "help")];
+        }
+        let finished = self.history.as_ref().is_some_and(|h| h.result.is_some());
+        let mut hints = vec![hint("s", "sort"), hint("< >", "epoch")];
+        if finished {
+            hints.push(hint("v", "train/validation/test"));
+        }
+        hints.push(hint("Enter", "confusion"));
+        hints
+    }
+
+    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+        let mut canvas = Canvas::new(frame.buffer_mut(), area);
+        (self.rows_area, self.head_area) = (Rect::ZERO, Rect::ZERO);
+        let history = self.history.clone().unwrap_or_default();
+        match self.shown(&history) {
+            Some(shown) => self.draw_filled(&mut canvas, &history, &shown, theme),
+            None => draw_empty(&mut canvas, &history, theme),
+        }
+        if theme.ascii {
+            canvas.to_ascii();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,353 @@
+//! The hyperparameters that can be edited on the screen: their names, values, choices and what a typed value does. Pure.
+
+use crate::error::{Error, Result};
+use crate::profile::{Activation, Init, Loss, OptimizerKind, Profile, ScheduleKind};
+
+/// One field of the form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    Dataset,
+    Validation,
+    Epochs,
+    BatchSize,
+    Seed,
+    Device,
+    Threads,
+    Optimizer,
+    LearningRate,
+    WeightDecay,
+    Momentum,
+    Schedule,
+    Warmup,
+    Patience,
+    Loss,
+    LabelSmoothing,
+    Clip,
+    Ema,
+    Init,
+    Hidden,
+    Activation,
+}
+
+use Field as F;
+
+const OPTIMIZERS: [(&str, OptimizerKind); 4] = [
+    ("sgd", OptimizerKind::Sgd),
+    ("rmsprop", OptimizerKind::Rmsprop),
+    ("adam", OptimizerKind::Adam),
+    ("adamw", OptimizerKind::Adamw),
+];
+const SCHEDULES: [(&str, ScheduleKind); 4] = [
+    ("constant", ScheduleKind::Constant),
+    ("step", ScheduleKind::Step),
+    ("cosine", ScheduleKind::Cosine),
+    ("one-cycle", ScheduleKind::OneCycle),
+];
+const LOSSES: [(&str, Loss); 2] = [("cross-entropy", Loss::CrossEntropy), ("mse", Loss::Mse)];
+const INITS: [(&str, Init); 3] = [
+    ("torch", Init::Torch),
+    ("he", Init::He),
+    ("xavier", Init::Xavier),
+];
+const DEVICES: [&str; 4] = ["auto", "cpu", "cuda", "metal"];
+
+impl Field {
+    /// In the order of the form, column by column.
+    pub const ALL: [Self; 21] = [
+        F::Dataset,
+        F::Validation,
+        F::Epochs,
+        F::BatchSize,
+        F::Seed,
+        F::Device,
+        F::Threads,
+        F::Optimizer,
+        F::LearningRate,
+        F::WeightDecay,
+        F::Momentum,
+        F::Schedule,
+        F::Warmup,
+        F::Patience,
+        F::Loss,
+        F::LabelSmoothing,
+        F::Clip,
+        F::Ema,
+        F::Init,
+        F::Hidden,
+        F::Activation,
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            F::Dataset => "data",
+            F::Validation => "validation",
+            F::Epochs => "epochs",
+            F::BatchSize => "batch size",
+            F::Seed => "seed",
+            F::Device => "device",
+            F::Threads => "threads",
+            F::Optimizer => "optimizer",
+            F::LearningRate => "learning rate",
+            F::WeightDecay => "weight decay",
+            F::Momentum => "momentum",
+            F::Schedule => "schedule",
+            F::Warmup => "warm-up",
+            F::Patience => "patience",
+            F::Loss => "loss",
+            F::LabelSmoothing => "smoothing",
+            F::Clip => "clip",
+            F::Ema => "ema",
+            F::Init => "init",
+            F::Hidden => "hidden",
+            F::Activation => "activation",
+        }
+    }
+
+    /// What it means, in a line.
+    #[must_use]
+    pub fn help(self) -> &'static str {
+        match self {
+            F::Dataset => "the set of pictures",
+            F::Validation => {
+                "held out of training: a count, a fraction below 1, or 0 to watch the test set"
+            }
+            F::Epochs => "passes over the training pictures",
+            F::BatchSize => "pictures per step",
+            F::Seed => "of initial weights, order of pictures and dropout",
+            F::Device => "auto takes a GPU where there is one",
+            F::Threads => "on the CPU; 0 takes all cores; the result does not depend on it",
+            F::Optimizer => "how a gradient becomes a step",
+            F::LearningRate => "length of a step; can be changed while it trains",
+            F::WeightDecay => "pull of the weights to zero (L2)",
+            F::Momentum => "share of the last step that is kept; sgd and rmsprop",
+            F::Schedule => "the learning rate over time",
+            F::Warmup => "epochs in which the learning rate rises from zero",
+            F::Patience => "epochs without improvement before it stops early; 0 never",
+            F::Loss => "what is minimised",
+            F::LabelSmoothing => "share of the target spread over all classes",
+            F::Clip => "largest norm of the gradient; 0 does not clip",
+            F::Ema => "decay of the averaged weights that are evaluated; 0 keeps none",
+            F::Init => "how weights start: PyTorch's way, He, or Xavier",
+            F::Hidden => "widths of the hidden layers, as 100, 50",
+            F::Activation => "of the hidden layers",
+        }
+    }
+
+    /// Whether the recipe uses it.
+    #[must_use]
+    pub fn applies(self, profile: &Profile) -> bool {
+        let is_mlp = matches!(profile.model.architecture.as_str(), "mlp" | "mlp-scratch");
+        let is_perceptron = profile.model.architecture == "perceptron";
+        match self {
+            F::Hidden | F::Activation => is_mlp,
+            F::Momentum => {
+                !is_perceptron
+                    && matches!(
+                        profile.train.optimizer.kind,
+                        OptimizerKind::Sgd | OptimizerKind::Rmsprop
+                    )
+            }
+            F::Optimizer
+            | F::WeightDecay
+            | F::Schedule
+            | F::Warmup
+            | F::Loss
+            | F::LabelSmoothing
+            | F::Clip
+            | F::Ema
+            | F::Init => !is_perceptron,
+            _ => true,
+        }
+    }
+
+    /// The value as it is shown and typed.
+    #[must_use]
+    pub fn get(self, profile: &Profile) -> String {
+        let train = &profile.train;
+        match self {
+            F::Dataset => profile.data.name.clone(),
+            F::Validation => number(profile.data.validation),
+            F::Epochs => train.epochs.to_string(),
+            F::BatchSize => train.batch_size.to_string(),
+            F::Seed => train.seed.to_string(),
+            F::Device => train.device.clone(),
+            F::Threads => train.threads.to_string(),
+            F::Optimizer => name_in(&OPTIMIZERS, train.optimizer.kind),
+            F::LearningRate => number(train.optimizer.learning_rate),
+            F::WeightDecay => number(train.optimizer.weight_decay),
+            F::Momentum => number(train.optimizer.momentum),
+            F::Schedule => name_in(&SCHEDULES, train.schedule.kind),
+            F::Warmup => number(train.schedule.warmup_epochs),
+            F::Patience => train.early_stop.patience.to_string(),
+            F::Loss => name_in(&LOSSES, train.loss),
+            F::LabelSmoothing => number(train.label_smoothing),
+            F::Clip => number(train.clip),
+            F::Ema => number(train.ema),
+            F::Init => name_in(&INITS, profile.model.init),
+            F::Hidden => {
+                let widths: Vec<String> = profile
+                    .model
+                    .hidden
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect();
+                widths.join(", ")
+            }
+            F::Activation => profile
+                .model
+                .activation
+                .map_or("relu", Activation::name)
+                .into(),
+        }
+    }
+
+    /// The values to cycle through; `None` for fields that are typed.
+    #[must_use]
+    pub fn choices(self, sets: &[String]) -> Option<Vec<String>> {
+        fn names<T>(of: &[(&str, T)]) -> Vec<String> {
+            of.iter().map(|(name, _)| (*name).to_owned()).collect()
+        }
+        Some(match self {
+            F::Dataset => sets.to_vec(),
+            F::Device => DEVICES.map(str::to_owned).to_vec(),
+            F::Optimizer => names(&OPTIMIZERS),
+            F::Schedule => names(&SCHEDULES),
+            F::Loss => names(&LOSSES),
+            F::Init => names(&INITS),
+            F::Activation => Activation::ALL.map(|a| a.name().to_owned()).to_vec(),
+            _ => return None,
+        })
+    }
+
+    /// Puts a typed or chosen value into the profile, unchecked but for its form.
+    ///
+    /// # Errors
+    /// `Input` naming the field when the text is not such a value.
+    pub fn set(self, profile: &mut Profile, text: &str) -> Result<()> {
+        let text = text.trim();
+        let train = &mut profile.train;
+        match self {
+            F::Dataset => text.clone_into(&mut profile.data.name),
+            F::Validation => profile.data.validation = self.real(text)?,
+            F::Epochs => train.epochs = self.whole(text)?,
+            F::BatchSize => train.batch_size = self.whole(text)?,
+            F::Seed => train.seed = self.whole(text)?,
+            F::Device => text.clone_into(&mut train.device),
+            F::Threads => train.threads = self.whole(text)?,
+            F::Optimizer => train.optimizer.kind = self.one_of(&OPTIMIZERS, text)?,
+            F::LearningRate => train.optimizer.learning_rate = self.real(text)?,
+            F::WeightDecay => train.optimizer.weight_decay = self.real(text)?,
+            F::Momentum => train.optimizer.momentum = self.real(text)?,
+            F::Schedule => train.schedule.kind = self.one_of(&SCHEDULES, text)?,
+            F::Warmup => train.schedule.warmup_epochs = self.real(text)?,
+            F::Patience => train.early_stop.patience = self.whole(text)?,
+            F::Loss => train.loss = self.one_of(&LOSSES, text)?,
+            F::LabelSmoothing => train.label_smoothing = self.real(text)?,
+            F::Clip => train.clip = self.real(text)?,
+            F::Ema => train.ema = self.real(text)?,
+            F::Init => profile.model.init = self.one_of(&INITS, text)?,
+            F::Hidden => {
+                profile.model.hidden = text
+                    .split([',', ' '])
+                    .filter(|w| !w.is_empty())
+                    .map(|w| self.whole(w))
+                    .collect::<Result<_>>()?;
+            }
+            F::Activation => {
+                let ways = Activation::ALL.map(|a| (a.name(), a));
+                profile.model.activation = Some(self.one_of(&ways, text)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn real(self, text: &str) -> Result<f64> {
+        text.parse()
+            .map_err(|_| self.refuse(text, "is not a number", "type one such as 0.001 or 1e-3"))
+    }
+
+    fn whole<T: std::str::FromStr>(self, text: &str) -> Result<T> {
+        text.parse()
+            .map_err(|_| self.refuse(text, "is not a whole number", "type one such as 20"))
+    }
+
+    fn one_of<T: Copy>(self, ways: &[(&str, T)], text: &str) -> Result<T> {
+        let names: Vec<&str> = ways.iter().map(|(name, _)| *name).collect();
+        ways.iter()
+            .find(|(name, _)| *name == text)
+            .map(|(_, value)| *value)
+            .ok_or_else(|| self.refuse(text, "is unknown", &format!("choose {}", names.join(", "))))
+    }
+
+    fn refuse(self, text: &str, problem: &str, remedy: &str) -> Error {
+        Error::input(format!("{}: «{text}»", self.name()), problem, remedy)
+    }
+}
+
+fn name_in<T: Copy + PartialEq>(ways: &[(&str, T)], value: T) -> String {
+    let found = ways.iter().find(|(_, v)| *v == value);
+    found.map_or("–", |(name, _)| *name).into()
+}
+
+/// Short and exact: `0.9`, `5000`, `1e-3`.
+fn number(value: f64) -> String {
+    if value != 0.0 && value.abs() < 0.01 {
+        format!("{value:e}")
+    } else {
+        value.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_reads_back_what_it_shows() {
+        let sets = ["fashion-mnist".to_owned(), "fashion-mnist-mini".to_owned()];
+        let mut profile = Profile::new("mlp");
+        profile.model.hidden = vec![100, 50];
+        profile.train.optimizer.learning_rate = 3e-4;
+        for field in Field::ALL {
+            let before = profile.clone();
+            let shown = field.get(&profile);
+            field.set(&mut profile, &shown).unwrap();
+            assert_eq!(field.get(&profile), shown);
+            if field != Field::Activation {
+                assert_eq!(profile, before, "{field:?}");
+            }
+            for choice in field.choices(&sets).into_iter().flatten() {
+                field.set(&mut profile, &choice).unwrap();
+                assert_eq!(field.get(&profile), choice);
+            }
+            profile = before;
+        }
+    }
+
+    #[test]
+    fn typed_values_take_effect() {
+        let mut profile = Profile::new("mlp");
+        Field::LearningRate.set(&mut profile, " 5e-2 ").unwrap();
+        Field::Hidden.set(&mut profile, "20, 50 20").unwrap();
+        assert!((profile.train.optimizer.learning_rate - 0.05).abs() < 1e-12);
+        assert_eq!(profile.model.hidden, [20, 50, 20]);
+        assert_eq!(Field::Hidden.get(&profile), "20, 50, 20");
+    }
+
+    #[test]
+    fn refusals_name_the_field_and_a_remedy() {
+        let mut profile = Profile::new("mlp");
+        for (field, text) in [
+            (Field::Epochs, "many"),
+            (Field::LearningRate, ""),
+            (Field::Optimizer, "adagrad"),
+            (Field::Hidden, "20,x"),
+            (Field::Seed, "-1"),
+        ] {
+            let refused = field.set(&mut profile, text).unwrap_err().to_string();
+            assert!(refused.starts_with(field.name()), "{refused}");
+        }
+        assert_eq!(profile, Profile::new("mlp"));
+    }
+}

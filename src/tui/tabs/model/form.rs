@@ -1,0 +1,162 @@
+//! Draws the hyperparameters as a form in columns, and moves through it.
+
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+
+use super::fields::Field;
+use crate::profile::Profile;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::canvas::Canvas;
+use crate::tui::widgets::fit;
+use crate::tui::widgets::input::Input;
+
+/// Least width of a column: a name, a value, a gap.
+const COLUMN: u16 = 26;
+const NAME: u16 = 14;
+
+/// What is being edited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Editing {
+    Text(Input),
+    /// Cycling through choices; the value before, for Esc.
+    Choice(String),
+}
+
+/// Where the form stands and how it was last drawn.
+#[derive(Clone, Debug, Default)]
+pub struct Form {
+    pub cursor: usize,
+    rows: u16,
+    column_width: u16,
+    area: Rect,
+}
+
+impl Form {
+    #[must_use]
+    pub fn field(&self) -> Field {
+        Field::ALL[self.cursor.min(Field::ALL.len() - 1)]
+    }
+
+    /// Rows the form takes at this width.
+    #[must_use]
+    pub fn height(width: u16) -> u16 {
+        let columns = usize::from((width / COLUMN).clamp(1, 6));
+        u16::try_from(Field::ALL.len().div_ceil(columns)).unwrap_or(u16::MAX)
+    }
+
+    /// Moves; false when it would leave the form to the left.
+    pub fn step(&mut self, down: isize, right: isize) -> bool {
+        let rows = isize::try_from(self.rows.max(1)).unwrap_or(1);
+        let last = Field::ALL.len() - 1;
+        let by = down + right * rows;
+        if right < 0 && self.cursor < usize::from(self.rows.max(1)) {
+            return false;
+        }
+        let next = self.cursor.saturating_add_signed(by);
+        if right <= 0 || next <= last {
+            self.cursor = next.min(last);
+        }
+        true
+    }
+
+    /// The field at a screen position.
+    #[must_use]
+    pub fn at(&self, at: Position) -> Option<usize> {
+        if !self.area.contains(at) || self.column_width == 0 {
+            return None;
+        }
+        let column = (at.x - self.area.x) / self.column_width;
+        let row = at.y - self.area.y;
+        let index = usize::from(column * self.rows + row);
+        (row < self.rows && index < Field::ALL.len()).then_some(index)
+    }
+
+    /// Draws all fields; those that differ from `original` are marked.
+    pub fn draw(
+        &mut self,
+        canvas: &mut Canvas,
+        (profile, original): (&Profile, &Profile),
+        editing: Option<&Editing>,
+        focused: bool,
+        theme: &Theme,
+    ) {
+        let width = canvas.width();
+        self.rows = Self::height(width);
+        let columns = u16::try_from(Field::ALL.len())
+            .unwrap_or(u16::MAX)
+            .div_ceil(self.rows);
+        self.column_width = (width / columns.max(1)).min(COLUMN + 8);
+        self.area = canvas.rect(0, 0, width, self.rows);
+        for (index, field) in (0_u16..).zip(Field::ALL) {
+            let (x, y) = (index / self.rows * self.column_width, index % self.rows);
+            let here = focused && usize::from(index) == self.cursor;
+            let applies = field.applies(profile);
+            let value = field.get(profile);
+            let changed = value != field.get(original);
+            let (mark, name_style) = if here {
+                ("▸", theme.accent())
+            } else {
+                (" ", theme.dim())
+            };
+            let name = format!("{mark}{}", field.name());
+            // A long value begins further to the left, as far as the name allows.
+            let chars = |text: &str| u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
+            let least = chars(field.name()) + 2;
+            let long = self
+                .column_width
+                .saturating_sub(chars(&value).saturating_add(3));
+            let start = (NAME + 1).min(long).max(least);
+            let room = usize::from(self.column_width.saturating_sub(start + 1));
+            canvas.put_in(x, y, NAME + 1, Line::styled(name, name_style));
+            let style = if !applies {
+                theme.dim()
+            } else if changed {
+                theme.warn()
+            } else {
+                theme.text()
+            };
+            let line = match editing.filter(|_| here) {
+                Some(Editing::Text(input)) => input.line(room, theme.title()),
+                Some(Editing::Choice(_)) => Line::from(vec![
+                    Span::styled("‹", theme.accent()),
+                    Span::styled(fit::cut(&value, room.saturating_sub(2)), theme.title()),
+                    Span::styled("›", theme.accent()),
+                ]),
+                None if applies => Line::styled(fit::cut(&value, room), style),
+                None => Line::styled("–", style),
+            };
+            canvas.put_in(x + start, y, self.column_width.saturating_sub(start), line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_in_columns_and_leaves_to_the_left() {
+        let mut form = Form {
+            rows: 7,
+            ..Form::default()
+        };
+        assert!(form.step(1, 0));
+        assert!(form.step(0, 1));
+        assert_eq!(form.field(), Field::LearningRate);
+        assert!(form.step(0, 1));
+        assert!(form.step(0, 1));
+        assert_eq!(form.field(), Field::LabelSmoothing);
+        form.cursor = 0;
+        assert!(!form.step(0, -1));
+        assert!(form.step(-1, 0));
+        assert_eq!(form.cursor, 0);
+    }
+
+    #[test]
+    fn height_follows_the_width() {
+        assert_eq!(Form::height(80), 7);
+        assert_eq!(Form::height(120), 6);
+        assert_eq!(Form::height(200), 4);
+        assert_eq!(Form::height(0), 21);
+    }
+}

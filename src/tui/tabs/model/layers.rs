@@ -1,0 +1,134 @@
+//! The table of layers: name, kind, output shape, parameters and multiply-adds with their shares, totals and memory.
+
+use ratatui::text::{Line, Span};
+
+use crate::model::summary::Summary;
+use crate::profile::{OptimizerKind, Profile};
+use crate::text;
+use crate::tui::tabs::mistakes::share;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::canvas::Canvas;
+use crate::tui::widgets::fit;
+
+/// Numbers the optimizer keeps per parameter.
+#[must_use]
+pub fn optimizer_slots(profile: &Profile) -> usize {
+    let optimizer = &profile.train.optimizer;
+    let momentum = usize::from(optimizer.momentum != 0.0);
+    let averaged = usize::from(profile.train.ema > 0.0);
+    averaged
+        + match optimizer.kind {
+            OptimizerKind::Sgd => momentum,
+            OptimizerKind::Rmsprop => 1 + momentum,
+            OptimizerKind::Adam | OptimizerKind::Adamw => 2,
+        }
+}
+
+/// Draws the table from row `scroll` on, totals at its end; returns the rows used.
+pub fn draw(
+    canvas: &mut Canvas,
+    summary: &Summary,
+    profile: &Profile,
+    scroll: usize,
+    theme: &Theme,
+) -> u16 {
+    let width = usize::from(canvas.width());
+    let deepest = summary
+        .rows
+        .iter()
+        .map(|r| r.name.chars().count() + r.depth);
+    let longest =
+        |limit: usize, least: usize| deepest.clone().max().unwrap_or(0).clamp(least, limit);
+    let (name, output, bar, adds) = match width {
+        0..=69 => (longest(10, 5), 13, 0, 8),
+        70..=104 => (longest(16, 8), 14, 7, 10),
+        _ => (longest(24, 12), 16, 12, 10),
+    };
+    let numbers = 10 + adds + 2 * (bar + usize::from(bar > 0));
+    let kind = width
+        .saturating_sub(name + 1 + output + numbers + 1)
+        .min(44);
+    let gap = |bar: usize| " ".repeat(if bar > 0 { bar + 1 } else { 0 });
+    canvas.put(
+        0,
+        0,
+        Line::styled(
+            format!(
+                "{} {}{}{}{}{}",
+                fit::left("layer", name),
+                fit::left("kind", kind),
+                fit::right("output", output),
+                fit::right("weights", 10),
+                gap(bar),
+                fit::right(if adds < 10 { "MACs" } else { "mult-adds" }, adds),
+            ),
+            theme.dim(),
+        ),
+    );
+    let rows = usize::from(canvas.height().saturating_sub(2));
+    let scroll = scroll.min(summary.rows.len().saturating_sub(rows));
+    let mut y = 1;
+    for row in summary.rows.iter().skip(scroll).take(rows) {
+        let label = format!("{}{}", " ".repeat(row.depth), row.name);
+        let style = if row.depth > 0 {
+            theme.dim()
+        } else {
+            theme.text()
+        };
+        let count = |n: u64, short: bool| match n {
+            0 => "–".to_owned(),
+            n if short => text::short_count(n),
+            n => text::grouped(n),
+        };
+        // Where the activation does not fit, the layer alone is said.
+        let layer = row.kind.split(" · ").next().unwrap_or_default();
+        let said = if row.kind.chars().count() > kind {
+            layer
+        } else {
+            &row.kind
+        };
+        let parts = |n: u64, all: u64, style| {
+            let mut text = fit::bar(share(n, all), bar);
+            if row.depth > 0 {
+                text.clear();
+            }
+            let lead = if bar > 0 { " " } else { "" };
+            Span::styled(format!("{lead}{}", fit::left(&text, bar)), style)
+        };
+        canvas.put(
+            0,
+            y,
+            Line::from(vec![
+                Span::styled(fit::left(&label, name), style),
+                Span::styled(format!(" {}", fit::left(said, kind)), theme.dim()),
+                Span::styled(fit::right(&row.output.to_string(), output), style),
+                Span::styled(fit::right(&count(row.parameters, false), 10), style),
+                parts(row.parameters, summary.parameters, theme.train()),
+                Span::styled(fit::right(&count(row.multiply_adds, true), adds), style),
+                parts(row.multiply_adds, summary.multiply_adds, theme.held_out()),
+            ]),
+        );
+        y += 1;
+    }
+    let shown = rows.min(summary.rows.len());
+    canvas.put(0, y, totals(summary, profile, shown, theme));
+    y + 1
+}
+
+fn totals(summary: &Summary, profile: &Profile, shown: usize, theme: &Theme) -> Line<'static> {
+    let memory = summary.memory_bytes(profile.train.batch_size, optimizer_slots(profile));
+    let more = if shown < summary.rows.len() {
+        format!("  ({} of {} rows)", shown, summary.rows.len())
+    } else {
+        String::new()
+    };
+    Line::from(vec![
+        Span::styled(text::grouped(summary.parameters), theme.title()),
+        Span::styled(" weights · ", theme.dim()),
+        Span::styled(text::short_count(summary.multiply_adds), theme.title()),
+        Span::styled(" mult-adds · ~", theme.dim()),
+        Span::styled(text::bytes(memory), theme.title()),
+        Span::styled(" to train", theme.dim()),
+        Span::styled(more, theme.dim()),
+    ])
+}

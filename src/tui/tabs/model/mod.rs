@@ -1,0 +1,491 @@
+//! The Model tab: the presets as a path, the layers of the chosen one, and its recipe as a form; `t` trains it.
+//!
+//! Checks what is typed with the profile's own rules; starts nothing itself.
+
+mod draw;
+mod fields;
+mod form;
+mod layers;
+mod path;
+
+use ratatui::Frame;
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
+use ratatui::layout::{Position, Rect};
+use ratatui::text::Line;
+
+use crate::data::mini;
+use crate::error::{Error, Result};
+use crate::model::presets::{self, Preset};
+use crate::model::summary::{Summary, summarise};
+use crate::model::{Shape, resolve};
+use crate::profile::Profile;
+use crate::tui::action::Action;
+use crate::tui::tab::{Effect, Hint, Mouse, Tab};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::canvas::Canvas;
+use crate::tui::widgets::input::{Input, Typed};
+use fields::Field;
+use form::{Editing, Form};
+use path::Path;
+
+/// Training pictures of the built-in set.
+const MINI_TRAIN: f64 = 2000.0;
+
+/// A preset and its recipe as edited.
+pub struct Entry {
+    preset: &'static Preset,
+    original: Profile,
+    profile: Profile,
+}
+
+impl Entry {
+    /// Whether somebody changed the recipe; the choice of the data set is not counted.
+    fn is_edited(&self) -> bool {
+        let mut profile = self.profile.clone();
+        profile.data.name.clone_from(&self.original.data.name);
+        profile != self.original
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum View {
+    #[default]
+    Layers,
+    Toml,
+    Story,
+}
+
+impl View {
+    const ALL: [Self; 3] = [Self::Layers, Self::Toml, Self::Story];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Layers => "layers",
+            Self::Toml => "toml",
+            Self::Story => "story",
+        }
+    }
+
+    fn next(self) -> Self {
+        match self {
+            Self::Layers => Self::Toml,
+            Self::Toml => Self::Story,
+            Self::Story => Self::Layers,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Focus {
+    #[default]
+    Path,
+    Form,
+}
+
+/// The tab.
+pub struct ModelTab {
+    entries: Vec<Entry>,
+    cursor: usize,
+    focus: Focus,
+    view: View,
+    scroll: usize,
+    form: Form,
+    editing: Option<Editing>,
+    /// Why the last typed value was refused.
+    refused: String,
+    /// Sets that can be loaded now.
+    sets: Vec<String>,
+    /// The set somebody chose, for all presets.
+    chosen_set: Option<String>,
+    /// Height, width and classes of the pictures.
+    pictures: (usize, usize, usize),
+    /// Of the shown recipe.
+    summary: Result<Summary, String>,
+    path: Path,
+    view_areas: Vec<(Rect, View)>,
+}
+
+impl Default for ModelTab {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ModelTab {
+    #[must_use]
+    pub fn new() -> Self {
+        let entries: Vec<Entry> = presets::all()
+            .iter()
+            .filter_map(|preset| {
+                let profile = preset.profile().ok()?;
+                Some(Entry {
+                    preset,
+                    original: profile.clone(),
+                    profile,
+                })
+            })
+            .collect();
+        let start = entries.iter().position(|e| e.preset.name == "lenet5");
+        let mut tab = Self {
+            cursor: start.unwrap_or(0),
+            entries,
+            focus: Focus::Path,
+            view: View::Layers,
+            scroll: 0,
+            form: Form::default(),
+            editing: None,
+            refused: String::new(),
+            sets: vec![mini::NAME.into()],
+            chosen_set: None,
+            pictures: (28, 28, 10),
+            summary: Err(String::new()),
+            path: Path::default(),
+            view_areas: Vec::new(),
+        };
+        tab.place_set();
+        tab
+    }
+
+    /// The data sets that can be loaded now. Where a recipe's own is not among them it takes the built-in one.
+    pub fn set_sets(&mut self, sets: Vec<String>) {
+        self.sets = sets;
+        if !self.sets.iter().any(|s| s == mini::NAME) {
+            self.sets.push(mini::NAME.into());
+        }
+        self.place_set();
+    }
+
+    /// Height, width and number of classes of the pictures, for the shapes of the layers.
+    pub fn set_pictures(&mut self, height: usize, width: usize, classes: usize) {
+        self.pictures = (height, width, classes);
+        self.refresh();
+    }
+
+    /// Gives every recipe the chosen set, else its own where it is there, else the built-in one.
+    fn place_set(&mut self) {
+        for entry in &mut self.entries {
+            let wanted = self
+                .chosen_set
+                .as_ref()
+                .unwrap_or(&entry.original.data.name);
+            let there = self.sets.contains(wanted);
+            let name = if there { wanted.as_str() } else { mini::NAME };
+            name.clone_into(&mut entry.profile.data.name);
+        }
+        self.refresh();
+    }
+
+    fn refresh(&mut self) {
+        let checked = self
+            .entries
+            .get(self.cursor)
+            .map(|e| self.check(&e.profile).map_err(|error| error.to_string()));
+        self.summary = checked.unwrap_or_else(|| Err("there are no presets".into()));
+    }
+
+    /// Checks a recipe as far as it can be without its data.
+    fn check(&self, profile: &Profile) -> Result<Summary> {
+        profile.validate()?;
+        if profile.data.name == mini::NAME && profile.data.validation >= MINI_TRAIN {
+            return Err(Error::input(
+                "data.validation",
+                format!("is more than the 2,000 training pictures of {}", mini::NAME),
+                "give a fraction such as 0.1",
+            ));
+        }
+        let (height, width, classes) = self.pictures;
+        let side = profile.data.image_size;
+        let input = Shape::Map {
+            channels: profile.data.channels,
+            height: if side == 0 { height } else { side },
+            width: if side == 0 { width } else { side },
+        };
+        Ok(summarise(&resolve(&profile.model, input, classes)?))
+    }
+
+    fn entry(&self) -> Option<&Entry> {
+        self.entries.get(self.cursor)
+    }
+
+    /// Tries a value of the field under the cursor; a refused one changes nothing.
+    fn try_value(&mut self, value: &str) -> bool {
+        let field = self.form.field();
+        let Some(entry) = self.entries.get(self.cursor) else {
+            return false;
+        };
+        let mut candidate = entry.profile.clone();
+        let result = field
+            .set(&mut candidate, value)
+            .and_then(|()| self.check(&candidate));
+        match result {
+            Err(error) => {
+                self.refused = error.to_string();
+                false
+            }
+            Ok(summary) => {
+                self.refused.clear();
+                self.summary = Ok(summary);
+                if field == Field::Dataset {
+                    self.chosen_set = Some(candidate.data.name.clone());
+                }
+                self.entries[self.cursor].profile = candidate;
+                if field == Field::Dataset {
+                    self.place_set();
+                }
+                true
+            }
+        }
+    }
+
+    fn select(&mut self, index: usize) {
+        self.cursor = index.min(self.entries.len().saturating_sub(1));
+        self.scroll = 0;
+        self.refused.clear();
+        self.refresh();
+    }
+
+    fn edit(&mut self) -> Effect {
+        let Some(entry) = self.entry() else {
+            return Effect::None;
+        };
+        let field = self.form.field();
+        if !field.applies(&entry.profile) {
+            return Effect::Say(format!("{} is not used by this recipe", field.name()));
+        }
+        let value = field.get(&entry.profile);
+        self.refused.clear();
+        self.editing = Some(match field.choices(&self.sets) {
+            Some(_) => Editing::Choice(value),
+            None => Editing::Text(Input::new(&value)),
+        });
+        Effect::None
+    }
+
+    fn cycle(&mut self, forward: bool) {
+        let Some(entry) = self.entry() else { return };
+        let field = self.form.field();
+        let choices = field.choices(&self.sets).unwrap_or_default();
+        if choices.is_empty() {
+            return;
+        }
+        let now = field.get(&entry.profile);
+        let at = choices.iter().position(|c| *c == now).unwrap_or(0);
+        let by = if forward { 1 } else { choices.len() - 1 };
+        self.try_value(&choices[(at + by) % choices.len()].clone());
+    }
+
+    /// Gives the field its preset's value back.
+    fn reset_field(&mut self) {
+        let Some(entry) = self.entry() else { return };
+        let value = self.form.field().get(&entry.original);
+        self.try_value(&value);
+    }
+
+    fn train(&self) -> Effect {
+        let Some(entry) = self.entry() else {
+            return Effect::None;
+        };
+        match self.check(&entry.profile) {
+            Ok(_) => Effect::Train(Box::new(entry.profile.recipe())),
+            Err(error) => Effect::Say(error.to_string()),
+        }
+    }
+
+    fn on_path(&mut self, action: Action) -> Effect {
+        match action {
+            Action::Up => self.select(self.cursor.saturating_sub(1)),
+            Action::Down => self.select(self.cursor + 1),
+            Action::Home => self.select(0),
+            Action::End => self.select(usize::MAX),
+            Action::Right | Action::Open | Action::Edit => self.focus = Focus::Form,
+            _ => return self.on_both(action),
+        }
+        Effect::None
+    }
+
+    fn on_form(&mut self, action: Action) -> Effect {
+        match action {
+            Action::Up => {
+                self.form.step(-1, 0);
+            }
+            Action::Down => {
+                self.form.step(1, 0);
+            }
+            Action::Right => {
+                self.form.step(0, 1);
+            }
+            Action::Left => {
+                if !self.form.step(0, -1) {
+                    self.focus = Focus::Path;
+                }
+            }
+            Action::Home => self.form.cursor = 0,
+            Action::End => self.form.cursor = Field::ALL.len() - 1,
+            Action::Back => {
+                self.focus = Focus::Path;
+                self.refused.clear();
+            }
+            Action::Open | Action::Edit => return self.edit(),
+            Action::Delete => self.reset_field(),
+            _ => return self.on_both(action),
+        }
+        Effect::None
+    }
+
+    fn on_both(&mut self, action: Action) -> Effect {
+        match action {
+            Action::CycleView => {
+                self.view = self.view.next();
+                self.scroll = 0;
+            }
+            Action::PageUp => self.scroll = self.scroll.saturating_sub(5),
+            Action::PageDown => self.scroll = (self.scroll + 5).min(10_000),
+            Action::Train => return self.train(),
+            _ => {}
+        }
+        Effect::None
+    }
+
+    fn on_click(&mut self, at: Position) -> Effect {
+        self.editing = None;
+        if let Some((_, view)) = self.view_areas.iter().find(|(area, _)| area.contains(at)) {
+            self.view = *view;
+            self.scroll = 0;
+        } else if let Some(index) = self.path.at(at, &self.entries) {
+            self.focus = Focus::Path;
+            self.select(index);
+        } else if let Some(index) = self.form.at(at) {
+            let again = self.focus == Focus::Form && self.form.cursor == index;
+            self.focus = Focus::Form;
+            self.form.cursor = index;
+            self.refused.clear();
+            if again {
+                return self.edit();
+            }
+        }
+        Effect::None
+    }
+}
+
+impl Tab for ModelTab {
+    fn on_action(&mut self, action: Action) -> Effect {
+        match self.focus {
+            Focus::Path => self.on_path(action),
+            Focus::Form => self.on_form(action),
+        }
+    }
+
+    fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+        match mouse {
+            Mouse::Click(at) => return self.on_click(at),
+            Mouse::ScrollUp(at) if self.path.contains(at) => {
+                self.select(self.cursor.saturating_sub(1));
+            }
+            Mouse::ScrollDown(at) if self.path.contains(at) => self.select(self.cursor + 1),
+            Mouse::ScrollUp(_) => self.scroll = self.scroll.saturating_sub(1),
+            Mouse::ScrollDown(_) => self.scroll = (self.scroll + 1).min(10_000),
+        }
+        Effect::None
+    }
+
+    fn takes_text(&self) -> bool {
+        self.editing.is_some()
+    }
+
+    fn on_text(&mut self, key: KeyEvent) -> Effect {
+        match self.editing.take() {
+            None => {}
+            Some(Editing::Text(mut input)) => match input.on_key(key) {
+                Typed::Cancelled => self.refused.clear(),
+                Typed::Accepted if self.try_value(&input.text()) => {}
+                _ => self.editing = Some(Editing::Text(input)),
+            },
+            Some(Editing::Choice(before)) => match key.code {
+                KeyCode::Esc => {
+                    self.try_value(&before);
+                }
+                KeyCode::Enter => {}
+                code => {
+                    match code {
+                        KeyCode::Left | KeyCode::Up | KeyCode::Char('h' | 'k') => self.cycle(false),
+                        KeyCode::Right | KeyCode::Down | KeyCode::Char('l' | 'j' | ' ') => {
+                            self.cycle(true);
+                        }
+                        _ => {}
+                    }
+                    self.editing = Some(Editing::Choice(before));
+                }
+            },
+        }
+        Effect::None
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        let hint = |keys, does| Hint { keys, does };
+        match (&self.editing, self.focus) {
+            (Some(Editing::Text(_)), _) => vec![hint("Enter", "set"), hint("Esc", "cancel")],
+            (Some(Editing::Choice(_)), _) => vec![
+                hint("← →", "choose"),
+                hint("Enter", "set"),
+                hint("Esc", "cancel"),
+            ],
+            (None, Focus::Path) => vec![
+                hint("t", "train"),
+                hint("e", "edit recipe"),
+                hint("v", "view"),
+                hint("jk", "walk"),
+                hint("PgDn", "scroll"),
+            ],
+            (None, Focus::Form) => vec![
+                hint("t", "train"),
+                hint("Enter", "edit"),
+                hint("d", "reset field"),
+                hint("v", "view"),
+                hint("Esc", "presets"),
+            ],
+        }
+    }
+
+    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+        let mut canvas = Canvas::new(frame.buffer_mut(), area);
+        let (width, height) = (canvas.width(), canvas.height());
+        let form_rows = Form::height(width.saturating_sub(1));
+        let form_rows = if form_rows + 8 > height {
+            form_rows.min(height.saturating_sub(8))
+        } else {
+            form_rows
+        };
+        // Rule and message line around the form.
+        let frame_rows = if height >= 12 { 2 } else { 1 };
+        let top = height.saturating_sub(form_rows + frame_rows);
+        let list = if width >= 110 { 27 } else { 24 }.min(width / 2);
+        let focused = self.focus == Focus::Path;
+        let mut left = canvas.part(1, 0, list.saturating_sub(2), top);
+        self.path
+            .draw(&mut left, &self.entries, self.cursor, focused, theme);
+        canvas.column(list, 0, top, theme.dim());
+        let mut right = canvas.part(list + 2, 0, width.saturating_sub(list + 3), top);
+        self.draw_right(&mut right, theme);
+        if form_rows > 0 {
+            canvas.part(0, top, width, 1).rule(0, theme.dim());
+            canvas.dot(list, top, "┴", theme.dim());
+            canvas.put(2, top, Line::styled(" recipe ", theme.dim()));
+            let mut part = canvas.part(0, top + 1, width, form_rows);
+            if let Some(entry) = self.entries.get(self.cursor) {
+                let recipes = (&entry.profile, &entry.original);
+                let editing = self.editing.as_ref();
+                let focused = self.focus == Focus::Form;
+                self.form.draw(&mut part, recipes, editing, focused, theme);
+            }
+        }
+        if frame_rows == 2 {
+            self.draw_message(&mut canvas, height - 1, theme);
+        }
+        if theme.ascii {
+            canvas.to_ascii();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+use super::*;
+use crate::tui::tabs::testing;
+
+fn shot(tab: &mut ModelTab, width: u16, height: u16) -> String {
+    testing::text(&testing::draw(tab, width, height, &testing::theme()))
+}
+
+fn with_sets() -> ModelTab {
+    let mut tab = ModelTab::new();
+    tab.set_sets(vec!["fashion-mnist".into(), "fashion-mnist-mini".into()]);
+    tab
+}
+
+fn press(tab: &mut ModelTab, codes: &[KeyCode]) {
+    for code in codes {
+        tab.on_text(KeyEvent::from(*code));
+    }
+}
+
+fn edit(tab: &mut ModelTab, field: Field, text: &str) {
+    tab.focus = Focus::Form;
+    tab.form.cursor = Field::ALL.iter().position(|f| *f == field).unwrap();
+    tab.on_action(Action::Open);
+    assert!(tab.takes_text());
+    press(tab, &[KeyCode::Backspace; 20]);
+    let keys: Vec<KeyCode> = text.chars().map(KeyCode::Char).collect();
+    press(tab, &keys);
+    press(tab, &[KeyCode::Enter]);
+}
+
+#[test]
+fn without_and_with_the_real_set() {
+    insta::assert_snapshot!("empty_80x24", shot(&mut ModelTab::new(), 80, 24));
+    insta::assert_snapshot!("empty_120x40", shot(&mut ModelTab::new(), 120, 40));
+    insta::assert_snapshot!("filled_80x24", shot(&mut with_sets(), 80, 24));
+    insta::assert_snapshot!("filled_120x40", shot(&mut with_sets(), 120, 40));
+}
+
+#[test]
+fn every_preset_is_on_the_path_and_sound() {
+    let mut tab = with_sets();
+    assert_eq!(tab.entries.len(), presets::all().len());
+    tab.on_action(Action::Home);
+    for entry in presets::all() {
+        assert_eq!(tab.entry().unwrap().preset.name, entry.name);
+        assert!(tab.summary.is_ok(), "{:?}", tab.summary);
+        assert!(shot(&mut tab, 80, 24).contains(entry.name));
+        tab.on_action(Action::Down);
+    }
+}
+
+#[test]
+fn the_built_in_set_stands_in() {
+    let mut tab = ModelTab::new();
+    let Effect::Train(profile) = tab.on_action(Action::Train) else {
+        panic!("did not train");
+    };
+    assert_eq!(profile.data.name, "fashion-mnist-mini");
+    assert!(shot(&mut tab, 120, 40).contains("no fashion-mnist here"));
+    tab.set_sets(vec!["fashion-mnist".into()]);
+    let Effect::Train(profile) = tab.on_action(Action::Train) else {
+        panic!("did not train");
+    };
+    assert_eq!(profile.data.name, "fashion-mnist");
+}
+
+#[test]
+fn typed_values_go_into_the_recipe() {
+    let mut tab = with_sets();
+    edit(&mut tab, Field::Epochs, "3");
+    edit(&mut tab, Field::LearningRate, "5e-4");
+    assert!(tab.entry().unwrap().is_edited());
+    let Effect::Train(profile) = tab.on_action(Action::Train) else {
+        panic!("did not train");
+    };
+    assert_eq!(profile.train.epochs, 3);
+    assert!((profile.train.optimizer.learning_rate - 5e-4).abs() < 1e-12);
+    tab.on_action(Action::Delete);
+    assert_eq!(
+        Field::LearningRate.get(&tab.entry().unwrap().profile),
+        "1e-3"
+    );
+}
+
+#[test]
+fn refused_values_change_nothing_and_say_why() {
+    let mut tab = with_sets();
+    edit(&mut tab, Field::LearningRate, "-1");
+    assert!(tab.takes_text());
+    assert!(tab.refused.contains("learning_rate"), "{}", tab.refused);
+    assert_eq!(
+        Field::LearningRate.get(&tab.entry().unwrap().profile),
+        "1e-3"
+    );
+    press(&mut tab, &[KeyCode::Esc]);
+    assert!(!tab.takes_text() && tab.refused.is_empty());
+    tab.set_sets(Vec::new());
+    edit(&mut tab, Field::Validation, "5000");
+    assert!(tab.refused.contains("2,000"), "{}", tab.refused);
+}
+
+#[test]
+fn choices_cycle_and_escape_restores() {
+    let mut tab = with_sets();
+    tab.focus = Focus::Form;
+    tab.form.cursor = Field::ALL
+        .iter()
+        .position(|f| *f == Field::Optimizer)
+        .unwrap();
+    let optimizer = |tab: &ModelTab| Field::Optimizer.get(&tab.entry().unwrap().profile);
+    tab.on_action(Action::Open);
+    press(&mut tab, &[KeyCode::Right]);
+    assert_eq!(optimizer(&tab), "adamw");
+    press(&mut tab, &[KeyCode::Esc]);
+    assert_eq!(optimizer(&tab), "adam");
+    tab.on_action(Action::Open);
+    press(&mut tab, &[KeyCode::Left, KeyCode::Enter]);
+    assert_eq!(optimizer(&tab), "rmsprop");
+}
+
+#[test]
+fn a_chosen_set_holds_for_every_preset() {
+    let mut tab = with_sets();
+    tab.focus = Focus::Form;
+    tab.on_action(Action::Open);
+    press(&mut tab, &[KeyCode::Right, KeyCode::Enter]);
+    tab.on_action(Action::Back);
+    tab.on_action(Action::End);
+    assert_eq!(tab.entry().unwrap().profile.data.name, "fashion-mnist-mini");
+    assert!(!tab.entry().unwrap().is_edited());
+}
+
+#[test]
+fn views_show_the_file_and_the_story() {
+    let mut tab = with_sets();
+    tab.on_action(Action::CycleView);
+    assert!(shot(&mut tab, 120, 40).contains("architecture = \"lenet5\""));
+    tab.on_action(Action::CycleView);
+    assert!(shot(&mut tab, 120, 40).contains("What to look for"));
+}
+
+#[test]
+fn clicks_choose_presets_and_fields() {
+    let mut tab = with_sets();
+    shot(&mut tab, 80, 24);
+    tab.on_action(Action::Home);
+    shot(&mut tab, 80, 24);
+    tab.on_mouse(Mouse::Click(Position::new(5, 4)));
+    assert_eq!(tab.entry().unwrap().preset.name, "mlp-20");
+    tab.on_mouse(Mouse::Click(Position::new(5, 17)));
+    assert_eq!(tab.form.field(), Field::Epochs);
+    tab.on_mouse(Mouse::Click(Position::new(5, 17)));
+    assert!(tab.takes_text());
+}
+
+#[test]
+fn no_size_and_no_data_panics() {
+    for view in View::ALL {
+        let mut tab = with_sets();
+        tab.view = view;
+        testing::survives(&mut tab);
+        tab.on_action(Action::End);
+        tab.on_action(Action::PageDown);
+        tab.focus = Focus::Form;
+        tab.on_action(Action::Open);
+        testing::survives(&mut tab);
+    }
+    for (height, width, classes) in [(0, 0, 0), (1, 1, 26), (28, 28, 0)] {
+        let mut tab = ModelTab::new();
+        tab.set_pictures(height, width, classes);
+        testing::survives(&mut tab);
+    }
+}
+
+#[test]
+fn shots() {
+    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+        for view in View::ALL {
+            let mut tab = if view == View::Layers {
+                ModelTab::new()
+            } else {
+                with_sets()
+            };
+            tab.view = view;
+            let name = format!("model-{}", view.name());
+            testing::dump(&name, &mut tab, width, height, &testing::theme());
+        }
+        let mut tab = with_sets();
+        edit(&mut tab, Field::Epochs, "0");
+        testing::dump("model-edit", &mut tab, width, height, &testing::theme());
+    }
+    for (name, theme) in testing::other_themes() {
+        let name = format!("model-{name}");
+        testing::dump(&name, &mut with_sets(), 80, 24, &theme);
+    }
+}

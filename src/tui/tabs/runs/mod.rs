@@ -1,0 +1,401 @@
+//! The Runs tab: every run of the workspace in a table; sort, filter, open, replay, resume, delete; several marked ones compared.
+//!
+//! Rows come from the app, which has them read once in a while off this thread.
+
+mod compare;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use ratatui::Frame;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::Rect;
+
+use crate::profile::{Profile, Status};
+use crate::tui::action::Action;
+use crate::tui::tab::{Effect, Hint, Mouse, Tab};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::entry::{Entry, Typed};
+use crate::tui::widgets::popup::{self, Answer};
+
+/// One run as its file tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    pub id: String,
+    pub status: Status,
+    /// The profile, or why it cannot be read.
+    pub profile: Result<Box<Profile>, String>,
+}
+
+impl RunRow {
+    fn architecture(&self) -> &str {
+        self.profile.as_ref().map_or("–", |p| &p.model.architecture)
+    }
+
+    fn name(&self) -> &str {
+        self.profile.as_ref().map_or(self.id.as_str(), |p| &p.name)
+    }
+
+    fn parameters(&self) -> Option<u64> {
+        let result = self.profile.as_ref().ok()?.result.as_ref()?;
+        (result.parameters > 0).then_some(result.parameters)
+    }
+
+    /// Test accuracy, or that of the last epoch while there is no test yet.
+    fn accuracy(&self) -> Option<f64> {
+        let profile = self.profile.as_ref().ok()?;
+        let test = profile.result.as_ref().and_then(|r| r.test.as_ref());
+        test.map(|t| t.accuracy).or_else(|| self.held_out_accuracy())
+    }
+
+    fn held_out_accuracy(&self) -> Option<f64> {
+        let profile = self.profile.as_ref().ok()?;
+        profile.history.iter().map(|e| e.held_out_accuracy).max_by(f64::total_cmp)
+    }
+
+    fn macro_f1(&self) -> Option<f64> {
+        let result = self.profile.as_ref().ok()?.result.as_ref()?;
+        result.test.as_ref().map(|t| t.macro_f1)
+    }
+
+    fn seconds(&self) -> Option<f64> {
+        let profile = self.profile.as_ref().ok()?;
+        match &profile.result {
+            Some(result) => Some(result.seconds),
+            None if profile.history.is_empty() => None,
+            None => Some(profile.history.iter().map(|e| e.seconds).sum()),
+        }
+    }
+
+    fn started(&self) -> &str {
+        self.profile.as_ref().ok().and_then(|p| p.run.as_ref()).map_or("", |r| &r.started)
+    }
+
+    fn is_alive(&self) -> bool {
+        matches!(self.status, Status::Created | Status::Running)
+    }
+}
+
+/// What the table is sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Order {
+    #[default]
+    Newest,
+    Accuracy,
+    Parameters,
+    Time,
+    Name,
+}
+
+impl Order {
+    const ALL: [Self; 5] =
+        [Self::Newest, Self::Accuracy, Self::Parameters, Self::Time, Self::Name];
+
+    fn next(self) -> Self {
+        let at = Self::ALL.iter().position(|o| *o == self).unwrap_or(0);
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Newest => "newest first",
+            Self::Accuracy => "most accurate first",
+            Self::Parameters => "fewest parameters first",
+            Self::Time => "fastest first",
+            Self::Name => "by name",
+        }
+    }
+
+    fn sort(self, rows: &mut [&RunRow]) {
+        let ascending = |a: Option<f64>, b: Option<f64>| match (a, b) {
+            (Some(a), Some(b)) => a.total_cmp(&b),
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        };
+        rows.sort_by(|a, b| {
+            let first = match self {
+                Self::Newest => b.started().cmp(a.started()),
+                Self::Accuracy => {
+                    ascending(a.accuracy().map(|x| -x), b.accuracy().map(|x| -x))
+                }
+                Self::Parameters => a
+                    .parameters()
+                    .unwrap_or(u64::MAX)
+                    .cmp(&b.parameters().unwrap_or(u64::MAX)),
+                Self::Time => ascending(a.seconds(), b.seconds()),
+                Self::Name => a.name().cmp(b.name()),
+            };
+            first.then_with(|| b.id.cmp(&a.id))
+        });
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    Table,
+    Filtering,
+    /// Asks whether to delete this run.
+    Deleting(String),
+    Comparing,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct RunsTab {
+    /// `None` until they have been read once.
+    rows: Option<Vec<RunRow>>,
+    marked: BTreeSet<String>,
+    /// Id of the run under the cursor.
+    cursor: Option<String>,
+    order: Order,
+    filter: Entry,
+    mode: Mode,
+    scroll: usize,
+    /// First shown row and where the rows lie, for the mouse.
+    first: usize,
+    rows_area: Rect,
+}
+
+impl RunsTab {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the runs as they are now; the cursor stays on its run.
+    pub fn set_rows(&mut self, rows: Vec<RunRow>) {
+        self.marked.retain(|id| rows.iter().any(|r| r.id == *id));
+        self.rows = Some(rows);
+        let shown = self.shown_ids();
+        if !self.cursor.as_ref().is_some_and(|c| shown.contains(c)) {
+            self.cursor = shown.into_iter().next();
+        }
+    }
+
+    fn shown(&self) -> Vec<&RunRow> {
+        let matches = |r: &&RunRow| {
+            let text = format!("{} {} {} {}", r.id, r.architecture(), r.name(), table::status_word(r));
+            self.filter.matches(&text)
+        };
+        let mut rows: Vec<&RunRow> = self.rows.iter().flatten().filter(matches).collect();
+        self.order.sort(&mut rows);
+        rows
+    }
+
+    fn shown_ids(&self) -> Vec<String> {
+        self.shown().into_iter().map(|r| r.id.clone()).collect()
+    }
+
+    fn selected(&self) -> Option<&RunRow> {
+        let cursor = self.cursor.as_ref()?;
+        self.rows.iter().flatten().find(|r| r.id == *cursor)
+    }
+
+    fn marked_rows(&self) -> Vec<&RunRow> {
+        self.rows.iter().flatten().filter(|r| self.marked.contains(&r.id)).collect()
+    }
+
+    fn move_by(&mut self, lines: isize) -> Effect {
+        if self.mode == Mode::Comparing {
+            self.scroll = self.scroll.saturating_add_signed(lines);
+            return Effect::None;
+        }
+        let ids = self.shown_ids();
+        let at = self.cursor.as_ref().and_then(|c| ids.iter().position(|id| id == c)).unwrap_or(0);
+        let to = at.saturating_add_signed(lines).min(ids.len().saturating_sub(1));
+        self.cursor = ids.into_iter().nth(to);
+        Effect::None
+    }
+
+    /// Calls `then` with the selected run, if it can be read.
+    fn with_selected(&mut self, then: impl FnOnce(&mut Self, String, bool) -> Effect) -> Effect {
+        let Some(row) = self.selected() else {
+            return Effect::Say("There is no run here yet. Press t to train one".into());
+        };
+        if let Err(problem) = &row.profile {
+            return Effect::Say(format!("This run's profile is broken: {problem}"));
+        }
+        let (id, alive) = (row.id.clone(), row.is_alive());
+        then(self, id, alive)
+    }
+
+    fn delete(&mut self) -> Effect {
+        match self.selected().map(|r| (r.id.clone(), r.is_alive())) {
+            None => Effect::None,
+            Some((_, true)) => Effect::Say("This run goes on: open it and stop it first".into()),
+            Some((id, false)) => {
+                self.mode = Mode::Deleting(id);
+                Effect::None
+            }
+        }
+    }
+
+    fn mark(&mut self) -> Effect {
+        self.with_selected(|tab, id, _| {
+            if !tab.marked.remove(&id) {
+                if tab.marked.len() >= compare::MOST {
+                    return Effect::Say(format!("At most {} runs can be compared", compare::MOST));
+                }
+                tab.marked.insert(id);
+            }
+            tab.move_by(1)
+        })
+    }
+
+    fn compare(&mut self) -> Effect {
+        if self.mode == Mode::Comparing {
+            self.mode = Mode::Table;
+        } else if self.marked.len() < 2 {
+            return Effect::Say("Mark two or more runs with m, then press v to compare them".into());
+        } else {
+            self.mode = Mode::Comparing;
+            self.scroll = 0;
+        }
+        Effect::None
+    }
+}
+
+impl Tab for RunsTab {
+    fn on_action(&mut self, action: Action) -> Effect {
+        match action {
+            Action::Up => self.move_by(-1),
+            Action::Down => self.move_by(1),
+            Action::PageUp => self.move_by(-10),
+            Action::PageDown => self.move_by(10),
+            Action::Home => self.move_by(isize::MIN),
+            Action::End => self.move_by(isize::MAX),
+            Action::CycleView => self.compare(),
+            Action::Back if self.mode == Mode::Comparing => self.compare(),
+            Action::Back if self.filter != Entry::default() => {
+                self.filter = Entry::default();
+                Effect::None
+            }
+            Action::Back => {
+                self.marked.clear();
+                Effect::None
+            }
+            Action::Filter => {
+                self.mode = Mode::Filtering;
+                Effect::None
+            }
+            Action::Sort => {
+                self.order = self.order.next();
+                Effect::Say(format!("Runs {}", self.order.name()))
+            }
+            Action::Open => self.with_selected(|_, id, _| Effect::OpenRun(id)),
+            Action::Replay => self.with_selected(|_, id, _| Effect::Replay(id)),
+            Action::ResumeRun => self.with_selected(|_, id, alive| {
+                if alive {
+                    Effect::Say("This run goes on already".into())
+                } else {
+                    Effect::ResumeRun(id)
+                }
+            }),
+            Action::Delete => self.delete(),
+            Action::Mark => self.mark(),
+            Action::Train => Effect::GoToTab(1),
+            _ => Effect::None,
+        }
+    }
+
+    fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+        match mouse {
+            Mouse::ScrollUp(_) => self.move_by(-1),
+            Mouse::ScrollDown(_) => self.move_by(1),
+            Mouse::Click(at) if self.mode != Mode::Comparing && self.rows_area.contains(at) => {
+                let index = self.first + usize::from(at.y - self.rows_area.y);
+                let Some(id) = self.shown_ids().into_iter().nth(index) else {
+                    return Effect::None;
+                };
+                if self.cursor.as_ref() == Some(&id) {
+                    return self.on_action(Action::Open);
+                }
+                self.cursor = Some(id);
+                Effect::None
+            }
+            Mouse::Click(_) => Effect::None,
+        }
+    }
+
+    fn takes_text(&self) -> bool {
+        matches!(self.mode, Mode::Filtering | Mode::Deleting(_))
+    }
+
+    fn on_text(&mut self, key: KeyEvent) -> Effect {
+        match &self.mode {
+            Mode::Deleting(id) => match popup::answer(key) {
+                Some(Answer::Yes) => {
+                    let id = id.clone();
+                    self.mode = Mode::Table;
+                    Effect::DeleteRun(id)
+                }
+                Some(Answer::No) => {
+                    self.mode = Mode::Table;
+                    Effect::None
+                }
+                None => Effect::None,
+            },
+            Mode::Filtering => {
+                match self.filter.on_key(key) {
+                    Typed::Done => self.mode = Mode::Table,
+                    Typed::Cancelled => {
+                        self.filter = Entry::default();
+                        self.mode = Mode::Table;
+                    }
+                    Typed::Changed => {
+                        let shown = self.shown_ids();
+                        if !self.cursor.as_ref().is_some_and(|c| shown.contains(c)) {
+                            self.cursor = shown.into_iter().next();
+                        }
+                    }
+                    Typed::Ignored => {}
+                }
+                Effect::None
+            }
+            Mode::Table | Mode::Comparing => Effect::None,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        let hint = |keys, does| Hint { keys, does };
+        match self.mode {
+            Mode::Filtering => vec![hint("Enter", "keep the filter"), hint("Esc", "show all")],
+            Mode::Deleting(_) => vec![hint("Enter", "delete"), hint("Esc", "keep")],
+            Mode::Comparing => vec![hint("Esc", "back to the table"), hint("j k", "scroll")],
+            Mode::Table if self.marked.len() >= 2 => vec![
+                hint("v", "compare the marked"),
+                hint("m", "mark"),
+                hint("Esc", "unmark all"),
+            ],
+            Mode::Table => vec![
+                hint("Enter", "open"),
+                hint("r", "replay"),
+                hint("u", "resume"),
+                hint("m", "mark"),
+                hint("d", "delete"),
+            ],
+        }
+    }
+
+    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+        let inner =
+            Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
+        if inner.is_empty() {
+            return;
+        }
+        if self.mode == Mode::Comparing {
+            let rows: Vec<RunRow> = self.marked_rows().into_iter().cloned().collect();
+            compare::render(&rows, &mut self.scroll, frame, inner, theme);
+        } else {
+            table::render(self, frame, inner, theme);
+        }
+        if let Mode::Deleting(id) = &self.mode {
+            let text = format!(
+                "Delete {id} with its profile, event log and checkpoints? This cannot be undone."
+            );
+            popup::question(frame, area, "delete a run", &text, "delete it", theme);
+        }
+    }
+}

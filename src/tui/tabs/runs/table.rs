@@ -1,0 +1,270 @@
+//! The table of runs: columns by the width of the screen, one line a run.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::{Mode, RunRow, RunsTab};
+use crate::profile::Status;
+use crate::text;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::{clock, cut, left, plain_if, right};
+
+/// Widths of the columns whose width varies.
+struct Columns {
+    name: usize,
+    architecture: usize,
+    /// Data set, epochs and device on wide screens.
+    wide: bool,
+}
+
+/// Columns of fixed width: mark, parameters, accuracy, F1, time, status, when.
+const FIXED: usize = 2 + 9 + 10 + 7 + 9 + 10 + 7;
+const WIDE: usize = 21 + 9 + 12;
+
+impl Columns {
+    fn new(width: usize) -> Self {
+        let wide = width >= FIXED + WIDE + 50;
+        let rest = width.saturating_sub(FIXED + if wide { WIDE } else { 0 }).clamp(14, 64);
+        let architecture = if width >= 96 { 18 } else { 0 };
+        Self { name: rest - architecture, architecture, wide }
+    }
+}
+
+/// The state of a run in one word.
+pub fn status_word(row: &RunRow) -> &'static str {
+    if row.profile.is_err() { "broken" } else { row.status.name() }
+}
+
+fn status_style(row: &RunRow, theme: &Theme) -> Style {
+    if row.profile.is_err() {
+        return theme.bad();
+    }
+    match row.status {
+        Status::Created | Status::Running => theme.accent(),
+        Status::Finished => theme.good(),
+        Status::Stopped => theme.text(),
+        Status::Lost => theme.warn(),
+        Status::Failed => theme.bad(),
+    }
+}
+
+/// Draws the table and the line about the selected run.
+pub fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &Theme) {
+    let width = usize::from(area.width);
+    let columns = Columns::new(width);
+    let shown: Vec<RunRow> = tab.shown().into_iter().cloned().collect();
+    let body = usize::from(area.height.saturating_sub(4));
+    let cursor = tab.cursor.as_ref().and_then(|c| shown.iter().position(|r| r.id == *c));
+    keep_visible(&mut tab.first, cursor.unwrap_or(0), body, shown.len());
+
+    let mut lines = vec![heading_line(tab, shown.len(), width, theme), columns.heading(theme)];
+    if let Some(reason) = nothing_to_show(tab, shown.len()) {
+        lines.push(Line::default());
+        lines.push(reason_line(&reason, theme));
+    }
+    let visible = shown.iter().enumerate().skip(tab.first).take(body);
+    lines.extend(visible.map(|(i, row)| {
+        let line = columns.row(row, tab.marked.contains(&row.id), theme);
+        if Some(i) == cursor { line.style(theme.cursor()) } else { line }
+    }));
+    lines.resize(usize::from(area.height.saturating_sub(1)), Line::default());
+    lines.push(detail(tab.selected(), width, theme));
+    let lines: Vec<Line> = lines.into_iter().map(|l| plain_if(theme.ascii, l)).collect();
+    frame.render_widget(Paragraph::new(lines), area);
+    tab.rows_area = Rect {
+        y: area.y + 2.min(area.height),
+        height: area.height.saturating_sub(4),
+        ..area
+    };
+}
+
+fn keep_visible(first: &mut usize, cursor: usize, body: usize, count: usize) {
+    let body = body.max(1);
+    *first = (*first).min(count.saturating_sub(body)).min(cursor);
+    if cursor >= *first + body {
+        *first = cursor + 1 - body;
+    }
+}
+
+fn heading_line(tab: &RunsTab, shown: usize, width: usize, theme: &Theme) -> Line<'static> {
+    let all = tab.rows.as_ref().map_or(0, Vec::len);
+    let marked = tab.marked.len();
+    let mut about = format!("{all} runs, {}", tab.order.name());
+    if all == 1 {
+        about = "1 run".into();
+    }
+    if marked > 0 {
+        about.push_str(&format!(" · {marked} marked"));
+    }
+    let filtering = tab.mode == Mode::Filtering;
+    if !filtering && tab.filter.text.is_empty() {
+        return Line::styled(cut(&about, width), theme.dim());
+    }
+    let cursor = if filtering { if theme.ascii { "_" } else { "▏" } } else { "" };
+    Line::from(vec![
+        Span::styled("/ ", theme.accent()),
+        Span::styled(format!("{}{cursor}", cut(&tab.filter.text, width / 2)), theme.text()),
+        Span::styled(format!("   {shown} of {about}"), theme.dim()),
+    ])
+}
+
+fn nothing_to_show(tab: &RunsTab, shown: usize) -> Option<String> {
+    match &tab.rows {
+        None => Some("Reading the runs…".into()),
+        Some(rows) if rows.is_empty() => {
+            Some("No run yet. Choose an architecture on 2 Model and press t to train it.".into())
+        }
+        Some(_) if shown == 0 => Some("No run matches the filter. Esc shows all.".into()),
+        Some(_) => None,
+    }
+}
+
+fn reason_line(reason: &str, theme: &Theme) -> Line<'static> {
+    Line::styled(reason.to_string(), theme.text())
+}
+
+/// What is worth knowing of the selected run beyond its row.
+fn detail(row: Option<&RunRow>, width: usize, theme: &Theme) -> Line<'static> {
+    let Some(row) = row else {
+        return Line::default();
+    };
+    match &row.profile {
+        Err(problem) => Line::styled(cut(&format!("{}: {problem}", row.id), width), theme.bad()),
+        Ok(profile) => {
+            let error = profile.run.as_ref().map_or("", |r| &r.error);
+            if !error.is_empty() {
+                return Line::styled(cut(&format!("{}: {error}", row.id), width), theme.bad());
+            }
+            let t = &profile.train;
+            let text = format!(
+                "{} · {} · {} · {} of {} epochs · batch {} · rate {} · seed {}",
+                row.id,
+                profile.model.architecture,
+                profile.data.name,
+                profile.history.len(),
+                t.epochs,
+                t.batch_size,
+                text::learning_rate(t.optimizer.learning_rate),
+                t.seed,
+            );
+            Line::styled(cut(&text, width), theme.dim())
+        }
+    }
+}
+
+impl Columns {
+    fn heading(&self, theme: &Theme) -> Line<'static> {
+        let mut text = format!(
+            "  {}{}{}{}{}{}",
+            left("name", self.name),
+            left("architecture", self.architecture),
+            right("params", 9),
+            right("accuracy", 10),
+            right("F1", 7),
+            right("time", 9),
+        );
+        if self.wide {
+            text.push_str(&format!("  {}{}  {}", left("data", 19), right("epochs", 9), left("device", 10)));
+        }
+        text.push_str(&format!(" {}{}", left(" status", 9), right("when", 7)));
+        Line::styled(text, theme.dim())
+    }
+
+    fn row(&self, row: &RunRow, marked: bool, theme: &Theme) -> Line<'static> {
+        let dash = || "–".to_string();
+        let is_test = row.macro_f1().is_some();
+        let accuracy = row.accuracy().map_or_else(dash, text::percent);
+        let mark = match (marked, theme.ascii) {
+            (true, false) => "● ",
+            (true, true) => "* ",
+            (false, _) => "  ",
+        };
+        let mut spans = vec![
+            Span::styled(mark, theme.accent()),
+            Span::styled(left(&format!("{} ", cut(row.name(), self.name - 1)), self.name), theme.title()),
+            Span::styled(left(row.architecture(), self.architecture), theme.text()),
+            Span::styled(right(&row.parameters().map_or_else(dash, text::short_count), 9), theme.text()),
+            Span::styled(right(&accuracy, 10), if is_test { theme.title() } else { theme.dim() }),
+            Span::styled(
+                right(&row.macro_f1().map_or_else(dash, |f| format!("{f:.3}")), 7),
+                theme.text(),
+            ),
+            Span::styled(right(&row.seconds().map_or_else(dash, clock), 9), theme.text()),
+        ];
+        if self.wide {
+            spans.push(Span::styled(wide_part(row), theme.dim()));
+        }
+        spans.push(Span::styled(format!("  {}", left(status_word(row), 8)), status_style(row, theme)));
+        spans.push(Span::styled(right(&when(row.started(), text::now()), 7), theme.dim()));
+        Line::from(spans)
+    }
+}
+
+fn wide_part(row: &RunRow) -> String {
+    let Ok(p) = &row.profile else {
+        return " ".repeat(WIDE);
+    };
+    let device = p.run.as_ref().map_or("–", |r| &r.device);
+    format!(
+        "  {}{}  {}",
+        left(&p.data.name, 19),
+        right(&format!("{}/{}", p.history.len(), p.train.epochs), 9),
+        left(device, 10)
+    )
+}
+
+/// How long ago an RFC 3339 UTC moment was: `now`, `5 min`, `3 h`, `2 d`.
+pub fn when(started: &str, now: f64) -> String {
+    let Some(then) = unix_seconds(started) else {
+        return "–".into();
+    };
+    match now - then {
+        s if s < 60.0 => "now".into(),
+        s if s < 3600.0 => format!("{:.0} min", (s / 60.0).floor()),
+        s if s < 86_400.0 => format!("{:.0} h", (s / 3600.0).floor()),
+        s => format!("{:.0} d", (s / 86_400.0).floor()),
+    }
+}
+
+/// Reads `2026-11-23T16:02:11Z`. Reference: H. Hinnant, "chrono-compatible low-level date algorithms".
+fn unix_seconds(moment: &str) -> Option<f64> {
+    let part = |from: usize, to: usize| moment.get(from..to)?.parse::<i32>().ok();
+    let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
+    let (hour, minute, second) = (part(11, 13)?, part(14, 16)?, part(17, 19)?);
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = f64::from(era) * 146_097.0 + f64::from(day_of_era) - 719_468.0;
+    Some(days * 86_400.0 + f64::from(hour * 3600 + minute * 60 + second))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_back() {
+        for moment in [0.0, 951_827_696.0, 1_795_449_731.0] {
+            assert_eq!(unix_seconds(&text::timestamp(moment)), Some(moment));
+        }
+        assert_eq!(unix_seconds("yesterday"), None);
+        assert_eq!(when("2026-11-23T16:02:11Z", 1_795_449_731.0 + 7300.0), "2 h");
+        assert_eq!(when("", 0.0), "–");
+    }
+
+    #[test]
+    fn the_cursor_stays_in_sight() {
+        let mut first = 0;
+        keep_visible(&mut first, 12, 5, 20);
+        assert_eq!(first, 8);
+        keep_visible(&mut first, 3, 5, 20);
+        assert_eq!(first, 3);
+        keep_visible(&mut first, 0, 0, 0);
+        assert_eq!(first, 0);
+    }
+}

@@ -1,0 +1,179 @@
+//! The Runs tab without a terminal.
+
+#![expect(clippy::cast_precision_loss, reason = "a few made-up epochs")]
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::KeyCode;
+
+use super::*;
+use crate::metrics::Scores;
+use crate::profile::{EpochRecord, ResultRecord, RunRecord};
+use crate::tui::theme::{ColorDepth, Palette};
+
+fn row(id: &str, architecture: &str, status: Status, epochs: usize, accuracy: f64) -> RunRow {
+    let mut profile = Profile::new(architecture);
+    profile.name = format!("{architecture}-{id}");
+    profile.train.seed = id.len() as u64;
+    profile.train.optimizer.learning_rate = accuracy / 900.0;
+    profile.run = Some(RunRecord {
+        id: id.into(),
+        status,
+        // Far ahead, so that the table says "now" whenever the test runs.
+        started: format!("2999-01-{:02}T10:00:00Z", 10 + epochs),
+        device: "cpu".into(),
+        error: if status == Status::Failed { "loss became NaN at step 107".into() } else { String::new() },
+        ..RunRecord::default()
+    });
+    profile.history = (1..=epochs)
+        .map(|epoch| EpochRecord {
+            epoch,
+            train_loss: 1.0 / epoch as f64,
+            train_accuracy: 0.9,
+            held_out_loss: 0.4 + accuracy / epoch as f64,
+            held_out_accuracy: accuracy - 0.2 / epoch as f64,
+            learning_rate: 1e-3,
+            seconds: 7.5,
+            images_per_second: 9000.0,
+        })
+        .collect();
+    if status == Status::Finished {
+        let test = Scores { accuracy, macro_f1: accuracy - 0.001, ..Scores::default() };
+        profile.result = Some(ResultRecord {
+            parameters: 1000 * id.len() as u64 * id.len() as u64,
+            seconds: 7.5 * epochs as f64,
+            test: Some(test),
+            ..ResultRecord::default()
+        });
+    }
+    RunRow { id: id.into(), status, profile: Ok(Box::new(profile)) }
+}
+
+fn rows() -> Vec<RunRow> {
+    vec![
+        row("run-a", "lenet5", Status::Finished, 15, 0.903),
+        row("run-bbb", "modern-lenet", Status::Running, 16, 0.915),
+        row("run-cc", "improved-cnn", Status::Finished, 14, 0.93),
+        row("run-d", "mlp", Status::Failed, 3, 0.85),
+        RunRow {
+            id: "run-broken".into(),
+            status: Status::Created,
+            profile: Err("train.epochs: 0 is below 1; give a number from 1 to 100000".into()),
+        },
+    ]
+}
+
+fn tab() -> RunsTab {
+    let mut tab = RunsTab::new();
+    tab.set_rows(rows());
+    tab
+}
+
+fn draw(tab: &mut RunsTab, width: u16, height: u16) -> String {
+    let theme = Theme::new(Palette::Dark, ColorDepth::TrueColor, false);
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| tab.render(frame, frame.area(), &theme)).unwrap();
+    terminal.backend().to_string()
+}
+
+fn compared() -> RunsTab {
+    let mut tab = tab();
+    tab.on_action(Action::Home);
+    for _ in 0..3 {
+        tab.on_action(Action::Mark);
+    }
+    tab.on_action(Action::CycleView);
+    tab
+}
+
+#[test]
+fn every_state_is_drawn_as_agreed() {
+    for (name, width, height) in [("80x24", 80, 22), ("120x40", 120, 38), ("200x50", 200, 48)] {
+        let mut empty = RunsTab::new();
+        empty.set_rows(Vec::new());
+        insta::assert_snapshot!(format!("empty_{name}"), draw(&mut empty, width, height));
+        insta::assert_snapshot!(format!("some_{name}"), draw(&mut tab(), width, height));
+        let mut failed = tab();
+        failed.set_rows(rows().split_off(3));
+        insta::assert_snapshot!(format!("failed_{name}"), draw(&mut failed, width, height));
+        insta::assert_snapshot!(format!("compared_{name}"), draw(&mut compared(), width, height));
+        let mut deleting = tab();
+        deleting.on_action(Action::Sort);
+        deleting.on_action(Action::Delete);
+        insta::assert_snapshot!(format!("deleting_{name}"), draw(&mut deleting, width, height));
+    }
+}
+
+#[test]
+fn no_size_disturbs_it() {
+    let theme = Theme::new(Palette::Mono, ColorDepth::Mono, true);
+    for (width, height) in (0..=40).flat_map(|w| (0..=20).map(move |h| (w, h))) {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        for mut tab in [RunsTab::new(), tab(), compared()] {
+            tab.on_action(Action::End);
+            terminal.draw(|frame| tab.render(frame, frame.area(), &theme)).unwrap();
+            tab.on_action(Action::Filter);
+            terminal.draw(|frame| tab.render(frame, frame.area(), &theme)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn sorting_changes_the_order_and_keeps_the_cursor() {
+    let mut tab = tab();
+    tab.cursor = Some("run-a".into());
+    assert_eq!(tab.shown_ids()[0], "run-bbb");
+    tab.on_action(Action::Sort);
+    assert_eq!(tab.shown_ids()[..2], ["run-cc", "run-a"]);
+    tab.on_action(Action::Sort);
+    assert_eq!(tab.shown_ids()[0], "run-a");
+    assert_eq!(tab.on_action(Action::Open), Effect::OpenRun("run-a".into()));
+}
+
+#[test]
+fn a_filter_narrows_and_escape_widens() {
+    let mut tab = tab();
+    tab.on_action(Action::Filter);
+    assert!(tab.takes_text());
+    for c in "lenet run".chars() {
+        tab.on_text(KeyEvent::from(KeyCode::Char(c)));
+    }
+    assert_eq!(tab.shown_ids(), ["run-bbb", "run-a"]);
+    tab.on_text(KeyEvent::from(KeyCode::Enter));
+    assert_eq!(tab.on_action(Action::Replay), Effect::Replay("run-bbb".into()));
+    tab.on_action(Action::Back);
+    assert_eq!(tab.shown_ids().len(), 5);
+}
+
+#[test]
+fn deleting_asks_and_spares_what_runs() {
+    let mut tab = tab();
+    tab.cursor = Some("run-bbb".into());
+    assert!(matches!(tab.on_action(Action::Delete), Effect::Say(_)));
+    tab.cursor = Some("run-d".into());
+    assert_eq!(tab.on_action(Action::Delete), Effect::None);
+    assert_eq!(tab.on_text(KeyEvent::from(KeyCode::Char('x'))), Effect::None);
+    assert_eq!(tab.on_text(KeyEvent::from(KeyCode::Char('y'))), Effect::DeleteRun("run-d".into()));
+    assert!(!tab.takes_text());
+}
+
+#[test]
+fn broken_profiles_are_shown_and_cannot_be_opened() {
+    let mut tab = tab();
+    tab.cursor = Some("run-broken".into());
+    assert!(draw(&mut tab, 80, 22).contains("train.epochs: 0 is below 1"));
+    assert!(matches!(tab.on_action(Action::Open), Effect::Say(text) if text.contains("broken")));
+}
+
+#[test]
+fn comparing_needs_two() {
+    let mut tab = tab();
+    tab.on_action(Action::Mark);
+    assert!(matches!(tab.on_action(Action::CycleView), Effect::Say(_)));
+    tab.on_action(Action::Mark);
+    assert_eq!(tab.on_action(Action::CycleView), Effect::None);
+    assert_eq!(tab.mode, Mode::Comparing);
+    tab.on_action(Action::Back);
+    assert_eq!(tab.mode, Mode::Table);
+    assert_eq!(tab.marked.len(), 2);
+}

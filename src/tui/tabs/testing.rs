@@ -1,0 +1,316 @@
+//! What the tabs' tests draw: a small data set, a run's history, predictions; and how they draw it.
+
+use std::sync::Arc;
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::data::{Dataset, Examples};
+use crate::event::{EpochEnd, Event, RunHistory, Stamped, Started};
+use crate::metrics::predictions::{Prediction, Predictions};
+use crate::metrics::{Confusion, Scores};
+use crate::profile::ResultRecord;
+use crate::tui::tab::Tab;
+use crate::tui::theme::{ColorDepth, Palette, Theme};
+
+pub const CLASSES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+/// A trained network's counts on the 10,000 test pictures of Fashion-MNIST.
+const COUNTS: [[u32; 10]; 10] = [
+    [861, 0, 14, 16, 4, 1, 97, 0, 7, 0],
+    [2, 981, 0, 12, 2, 0, 2, 0, 1, 0],
+    [15, 1, 859, 7, 61, 0, 57, 0, 0, 0],
+    [13, 4, 9, 921, 24, 0, 28, 0, 1, 0],
+    [0, 1, 49, 22, 872, 0, 55, 0, 1, 0],
+    [0, 0, 0, 0, 0, 981, 0, 14, 1, 4],
+    [99, 0, 60, 24, 74, 0, 735, 0, 8, 0],
+    [0, 0, 0, 0, 0, 7, 0, 976, 0, 17],
+    [3, 0, 2, 4, 3, 1, 3, 3, 981, 0],
+    [0, 0, 0, 0, 0, 5, 1, 33, 0, 961],
+];
+
+pub fn names(classes: usize) -> Vec<String> {
+    (0..classes)
+        .map(|i| {
+            CLASSES
+                .get(i)
+                .map_or_else(|| format!("class {i}"), |c| (*c).to_owned())
+        })
+        .collect()
+}
+
+/// The finished matrix, with errors moved back from the diagonal for earlier epochs; `scale` pictures a class.
+pub fn confusion(epoch: usize, scale: u32) -> Confusion {
+    let mut counts: Vec<Vec<u32>> = COUNTS.iter().map(|r| r.to_vec()).collect();
+    for (i, row) in counts.iter_mut().enumerate() {
+        let worse = 2.0 / epoch.max(1) as f64;
+        let mut moved = 0;
+        for (j, count) in row.iter_mut().enumerate() {
+            if i != j {
+                let more = (f64::from(*count) * worse) as u32;
+                *count += more;
+                moved += more;
+            }
+        }
+        row[i] = row[i].saturating_sub(moved);
+        for count in row.iter_mut() {
+            *count = *count * scale / 1000;
+        }
+    }
+    Confusion { counts }
+}
+
+pub fn started() -> Started {
+    Started {
+        format: 1,
+        run: "20261123-160211-modern-lenet".into(),
+        name: "modern-lenet".into(),
+        architecture: "modern-lenet".into(),
+        dataset: "fashion-mnist-mini".into(),
+        classes: names(10),
+        parameters: 211_437,
+        trained_parameters: 211_437,
+        multiply_adds: 6_000_000,
+        epochs: 20,
+        steps_per_epoch: 938,
+        batch_size: 64,
+        train_pictures: 55_000,
+        validation_pictures: 5_000,
+        test_pictures: 10_000,
+        curve_is_test: false,
+        device: "cpu".into(),
+        threads: 8,
+        learning_rate: 1e-3,
+        patience: 10,
+        resumed_at_step: 0,
+    }
+}
+
+/// A run after so many epochs, still running or finished.
+pub fn history(epochs: usize, finished: bool) -> RunHistory {
+    let mut history = RunHistory::default();
+    let mut tell = |event| history.apply(&Stamped { at: 1e9, event });
+    tell(Event::Started(Box::new(started())));
+    for epoch in 1..=epochs {
+        let confusion = confusion(epoch, 500);
+        tell(Event::EpochEnd(Box::new(EpochEnd {
+            epoch,
+            held_out_loss: 0.2904 + 0.3 / epoch as f64,
+            held_out_accuracy: confusion.accuracy(),
+            held_out_top3: 0.991,
+            train_accuracy: 0.98,
+            train_loss: 0.0561,
+            confusion,
+            best_epoch: epoch,
+            ..EpochEnd::default()
+        })));
+    }
+    if finished {
+        let result = ResultRecord {
+            epochs,
+            best_epoch: epochs,
+            train: Some(Scores::new(0.0212, 54_990, confusion(90, 5_500))),
+            validation: Some(Scores::new(0.2904, 4_960, confusion(60, 500))),
+            test: Some(Scores::new(0.2957, 9_912, confusion(50, 1000))),
+            ..ResultRecord::default()
+        };
+        tell(Event::Finished {
+            complete: true,
+            reason: format!("all {epochs} epochs done"),
+            result: Box::new(result),
+        });
+    }
+    history
+}
+
+/// A set of rings and bars, one thickness a class.
+pub fn dataset(classes: usize, per_class: usize) -> Dataset {
+    let examples = |count: usize, shift: usize| {
+        let mut out = Examples::default();
+        for i in 0..count * classes {
+            let label = i % classes;
+            out.labels.push(label as u8);
+            for y in 0..28_usize {
+                for x in 0..28_usize {
+                    let far = x.abs_diff(14).max(y.abs_diff(13)) + (i / classes + shift) % 3;
+                    let inside = far < 12 && far > label && (x + label) % (label + 2) != 0;
+                    out.images
+                        .push(if inside { (40 + far * 18) as u8 } else { 0 });
+                }
+            }
+        }
+        out
+    };
+    Dataset {
+        name: "fashion-mnist-mini".into(),
+        classes: names(classes),
+        height: 28,
+        width: 28,
+        train: examples(per_class, 0),
+        test: examples(per_class / 2, 1),
+        source: "built in".into(),
+        sha256: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b".into(),
+    }
+}
+
+/// Predictions of every test picture of `dataset`: every third is wrong, more and less surely.
+pub fn predictions(dataset: &Dataset, epoch: u32) -> Predictions {
+    let classes = dataset.classes.len().max(1);
+    let first = dataset.train.len();
+    let items = dataset.test.labels.iter().enumerate().map(|(i, label)| {
+        let label_at = usize::from(*label);
+        let wrong = if i % 3 == 0 { 1 } else { 0 };
+        let top = [0, 1, 2].map(|k| ((label_at + k * 3 + wrong * 6) % classes) as u8);
+        let sure = 0.5 + (i % 50) as f32 / 101.0;
+        Prediction {
+            index: (first + i) as u32,
+            label: *label,
+            top,
+            probability: [sure, (1.0 - sure) * 0.7, (1.0 - sure) * 0.2],
+        }
+    });
+    Predictions {
+        is_test: true,
+        epoch,
+        items: items.collect(),
+    }
+}
+
+pub fn theme() -> Theme {
+    Theme::new(Palette::Dark, ColorDepth::TrueColor, false)
+}
+
+/// What else a terminal may be.
+pub fn other_themes() -> [(&'static str, Theme); 5] {
+    [
+        (
+            "light",
+            Theme::new(Palette::Light, ColorDepth::TrueColor, false),
+        ),
+        (
+            "blind",
+            Theme::new(Palette::ColorBlind, ColorDepth::TrueColor, false),
+        ),
+        ("256", Theme::new(Palette::Dark, ColorDepth::Ansi256, false)),
+        ("16", Theme::new(Palette::Dark, ColorDepth::Ansi16, false)),
+        ("ascii", Theme::new(Palette::Mono, ColorDepth::Mono, true)),
+    ]
+}
+
+/// The tab's content in a terminal of this size: one header and one footer line belong to the app.
+pub fn draw(tab: &mut impl Tab, width: u16, height: u16, theme: &Theme) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    let area = Rect::new(0, 1.min(height), width, height.saturating_sub(2));
+    terminal
+        .draw(|frame| tab.render(frame, area, theme))
+        .unwrap();
+    terminal.backend().buffer().clone()
+}
+
+/// The text alone, for snapshots.
+pub fn text(buffer: &Buffer) -> String {
+    (0..buffer.area.height)
+        .map(|y| {
+            let line: String = (0..buffer.area.width)
+                .map(|x| buffer[(x, y)].symbol())
+                .collect();
+            format!("{}\n", line.trim_end())
+        })
+        .collect()
+}
+
+/// Draws at every small size and some others, in colour and in plain signs.
+pub fn survives(tab: &mut impl Tab) {
+    let plain = Theme::new(Palette::Mono, ColorDepth::Mono, true);
+    for theme in [theme(), plain] {
+        for width in 0..=40 {
+            for height in 0..=20 {
+                draw(tab, width, height, &theme);
+            }
+        }
+        for (width, height) in [(80, 5), (80, 24), (41, 40), (20, 60), (120, 40), (200, 50)] {
+            draw(tab, width, height, &theme);
+        }
+    }
+}
+
+pub fn arc(history: RunHistory) -> Arc<RunHistory> {
+    Arc::new(history)
+}
+
+/// Writes a drawn screen as true-colour text to `$FMTUI_SHOTS/<name>.ansi` for looking at; nothing where it is not set.
+pub fn dump(name: &str, tab: &mut impl Tab, width: u16, height: u16, theme: &Theme) {
+    use ratatui::style::{Color, Modifier};
+    use std::fmt::Write as _;
+
+    let Some(folder) = std::env::var_os("FMTUI_SHOTS") else {
+        return;
+    };
+    let buffer = draw(tab, width, height, theme);
+    let code = |color: Color, base: u8| match color {
+        Color::Rgb(r, g, b) => format!(";{};2;{r};{g};{b}", base + 8),
+        Color::Indexed(i) => format!(";{};5;{i}", base + 8),
+        Color::Black => format!(";{base}"),
+        Color::Red => format!(";{}", base + 1),
+        Color::Green => format!(";{}", base + 2),
+        Color::Yellow => format!(";{}", base + 3),
+        Color::Blue => format!(";{}", base + 4),
+        Color::Magenta => format!(";{}", base + 5),
+        Color::Cyan => format!(";{}", base + 6),
+        Color::Gray => format!(";{}", base + 7),
+        Color::DarkGray => format!(";{}", base + 60),
+        Color::White => format!(";{}", base + 67),
+        _ => String::new(),
+    };
+    let mut out = String::new();
+    for y in 0..height {
+        for x in 0..width {
+            let cell = &buffer[(x, y)];
+            out.push_str("\x1b[0");
+            for (modifier, sign) in [
+                (Modifier::BOLD, ";1"),
+                (Modifier::DIM, ";2"),
+                (Modifier::UNDERLINED, ";4"),
+                (Modifier::REVERSED, ";7"),
+            ] {
+                if cell.modifier.contains(modifier) {
+                    out.push_str(sign);
+                }
+            }
+            write!(
+                out,
+                "{}{}m{}",
+                code(cell.fg, 30),
+                code(cell.bg, 40),
+                cell.symbol()
+            )
+            .unwrap();
+        }
+        out.push_str("\x1b[0m\n");
+    }
+    let hints: Vec<String> = tab
+        .hints()
+        .iter()
+        .map(|h| format!("{} {}", h.keys, h.does))
+        .collect();
+    let footer = format!("\x1b[0;1m {}", hints.join("   "));
+    let mut lines: Vec<&str> = out.split('\n').collect();
+    lines.pop();
+    lines.pop();
+    lines.push(&footer);
+    let path = std::path::Path::new(&folder).join(format!("{name}-{width}x{height}.ansi"));
+    std::fs::write(path, lines.join("\n")).unwrap();
+}

@@ -1,0 +1,262 @@
+//! The Train tab without a terminal: what keys ask for, and what is drawn in each state.
+
+#![expect(clippy::cast_precision_loss, reason = "a made-up run with small numbers")]
+
+use std::sync::Arc;
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
+
+use super::*;
+use crate::event::{Breakdown, EpochEnd, Started, Step};
+use crate::metrics::{Confusion, Scores};
+use crate::profile::ResultRecord;
+use crate::tui::theme::{ColorDepth, Palette};
+
+/// A run of modern-lenet as a worker tells it, up to the end of epoch `epochs` of 20 and half an epoch beyond.
+fn log(epochs: usize) -> Vec<Stamped> {
+    let per_epoch = 30_u64;
+    let started = Started {
+        format: 1,
+        run: "modern-lenet-1".into(),
+        name: "modern-lenet".into(),
+        architecture: "modern-lenet".into(),
+        dataset: "fashion-mnist".into(),
+        classes: vec!["Shirt".into(), "Bag".into()],
+        parameters: 211_437,
+        trained_parameters: 211_437,
+        multiply_adds: 1_000_000,
+        epochs: 20,
+        steps_per_epoch: per_epoch,
+        batch_size: 64,
+        train_pictures: 55_000,
+        validation_pictures: 5_000,
+        test_pictures: 10_000,
+        curve_is_test: false,
+        device: "cpu".into(),
+        threads: 2,
+        learning_rate: 1e-3,
+        patience: 10,
+        resumed_at_step: 0,
+    };
+    let mut at = 1000.0;
+    let mut log = vec![Stamped { at, event: Event::Started(Box::new(started)) }];
+    let mut tell = |event, seconds: f64| {
+        at += seconds;
+        log.push(Stamped { at, event });
+    };
+    let last_step = epochs as u64 * per_epoch + per_epoch / 2;
+    let mut best = (f64::MAX, 0);
+    for step in 1..=last_step {
+        let x = step as f64 / per_epoch as f64;
+        let wobble = ((step * 7919) % 13) as f64 / 13.0 - 0.5;
+        tell(
+            Event::Step(Step {
+                step,
+                epoch: ((step - 1) / per_epoch) as usize + 1,
+                loss: 2.2 * (-x * 1.5).exp() + 0.35 * (-x * 0.12).exp() + 0.02 * wobble,
+                accuracy: 1.0 - 0.8 * (-x * 1.5).exp() - 0.12 * (-x * 0.1).exp() + 0.005 * wobble,
+                learning_rate: 1e-3,
+                gradient_norm: 0.8 + 0.3 * wobble,
+                images_per_second: 9_200.0 + 300.0 * wobble,
+                elapsed_seconds: step as f64 * 0.25,
+                breakdown: Breakdown { load: 0.04, forward: 0.36, backward: 0.52, update: 0.08 },
+            }),
+            0.25,
+        );
+        if step % per_epoch == 0 {
+            let epoch = (step / per_epoch) as usize;
+            let loss = 0.25 + 0.5 * (-x * 0.9).exp() + 0.004 * x;
+            if loss < best.0 {
+                best = (loss, epoch);
+            }
+            tell(
+                Event::EpochEnd(Box::new(EpochEnd {
+                    epoch,
+                    step,
+                    train_loss: 0.35 * (-x * 0.12).exp(),
+                    train_accuracy: 1.0 - 0.12 * (-x * 0.1).exp(),
+                    held_out_loss: loss,
+                    held_out_accuracy: 0.915 - 0.3 * (-x).exp(),
+                    held_out_top3: 0.99,
+                    confusion: Confusion { counts: vec![vec![9, 1], vec![2, 8]] },
+                    learning_rate: 1e-3,
+                    seconds: 7.5,
+                    evaluation_seconds: 0.4,
+                    images_per_second: 9_214.0,
+                    best_epoch: best.1,
+                    stale_epochs: epoch - best.1,
+                })),
+                0.4,
+            );
+            if best.1 == epoch {
+                tell(Event::CheckpointSaved { kind: "best".into(), epoch, step }, 0.0);
+            }
+        }
+        if step % 4 == 0 {
+            let load = Load {
+                cpu_percent: 190.0 + (step % 9) as f64,
+                memory_bytes: 252_706_816,
+                gpu_percent: None,
+                gpu_memory_bytes: None,
+            };
+            tell(Event::Load(load), 0.0);
+        }
+    }
+    log
+}
+
+fn and(mut log: Vec<Stamped>, event: Event) -> Vec<Stamped> {
+    let at = log.last().map_or(0.0, |e| e.at) + 0.5;
+    log.push(Stamped { at, event });
+    log
+}
+
+fn finished() -> Vec<Stamped> {
+    let scores = |accuracy: f64| Scores {
+        loss: 0.2874,
+        accuracy,
+        top3_accuracy: 0.991,
+        macro_f1: 0.9098,
+        ..Scores::default()
+    };
+    let result = ResultRecord { seconds: 150.0, test: Some(scores(0.9102)), ..ResultRecord::default() };
+    let reason = "stopped early: validation loss has not improved for 10 epochs".to_string();
+    and(log(16), Event::Finished { complete: true, reason, result: Box::new(result) })
+}
+
+fn failed() -> Vec<Stamped> {
+    let event = Event::Failed {
+        message: "loss became NaN at step 107; the weights of the step before are kept".into(),
+        remedy: "lower train.optimizer.learning_rate or set train.clip, then start again".into(),
+    };
+    and(log(3), event)
+}
+
+fn tab(events: &[Stamped], link: Link) -> TrainTab {
+    let mut tab = TrainTab::new(Some(Profile::new("lenet5")));
+    tab.open("modern-lenet-1".into(), link, events);
+    tab
+}
+
+fn draw(tab: &mut TrainTab, width: u16, height: u16) -> String {
+    let theme = Theme::new(Palette::Dark, ColorDepth::TrueColor, false);
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| tab.render(frame, frame.area(), &theme)).unwrap();
+    terminal.backend().to_string()
+}
+
+#[test]
+fn every_state_is_drawn_as_agreed() {
+    // The content between header and footer of 80×24, 120×40 and 200×50.
+    for (name, width, height) in [("80x24", 80, 22), ("120x40", 120, 38), ("200x50", 200, 48)] {
+        let mut empty = TrainTab::new(Some(Profile::new("lenet5")));
+        insta::assert_snapshot!(format!("empty_{name}"), draw(&mut empty, width, height));
+        insta::assert_snapshot!(format!("first_epoch_{name}"), draw(&mut tab(&log(0), Link::Live), width, height));
+        insta::assert_snapshot!(format!("running_{name}"), draw(&mut tab(&log(14), Link::Live), width, height));
+        insta::assert_snapshot!(format!("finished_{name}"), draw(&mut tab(&finished(), Link::Ended), width, height));
+        insta::assert_snapshot!(format!("failed_{name}"), draw(&mut tab(&failed(), Link::Ended), width, height));
+        insta::assert_snapshot!(format!("lost_{name}"), draw(&mut tab(&log(14), Link::Ended), width, height));
+        let mut replay = TrainTab::new(None);
+        replay.play("modern-lenet-1".into(), finished(), 60.0);
+        replay.on_action(Action::PauseOrResume);
+        replay.on_action(Action::End);
+        replay.on_action(Action::PageUp);
+        insta::assert_snapshot!(format!("replay_{name}"), draw(&mut replay, width, height));
+        let mut asking = tab(&log(14), Link::Live);
+        asking.on_action(Action::Stop);
+        asking.on_action(Action::CycleView);
+        insta::assert_snapshot!(format!("stop_{name}"), draw(&mut asking, width, height));
+    }
+}
+
+#[test]
+fn no_size_disturbs_it() {
+    let ascii = Theme::new(Palette::Mono, ColorDepth::Mono, true);
+    for events in [Vec::new(), log(0), log(4), finished(), failed()] {
+        for (width, height) in (0..=40).flat_map(|w| (0..=20).map(move |h| (w, h))) {
+            let mut tab = tab(&events, Link::Live);
+            tab.play("r".into(), events.clone(), 10.0);
+            tab.on_action(Action::End);
+            let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+            terminal.draw(|frame| tab.render(frame, frame.area(), &ascii)).unwrap();
+            tab.on_action(Action::Back);
+            tab.on_action(Action::Stop);
+            terminal.draw(|frame| tab.render(frame, frame.area(), &ascii)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn only_the_worker_can_say_paused() {
+    let mut tab = tab(&log(2), Link::Live);
+    assert_eq!(tab.on_action(Action::PauseOrResume), Effect::Command(Command::Pause));
+    assert_eq!(tab.state(), "modern-lenet · pausing…");
+    let paused = Stamped { at: 2000.0, event: Event::Paused { step: 75 } };
+    tab.on_event("another run", &paused);
+    assert_eq!(tab.state(), "modern-lenet · pausing…");
+    tab.on_event("modern-lenet-1", &paused);
+    assert_eq!(tab.state(), "modern-lenet · paused");
+    assert_eq!(tab.on_action(Action::PauseOrResume), Effect::Command(Command::Resume));
+}
+
+#[test]
+fn stopping_asks_first() {
+    let mut tab = tab(&log(2), Link::Live);
+    assert_eq!(tab.on_action(Action::Stop), Effect::None);
+    assert!(tab.takes_text());
+    assert_eq!(tab.on_text(KeyEvent::from(KeyCode::Esc)), Effect::None);
+    assert!(!tab.takes_text());
+    tab.on_action(Action::Stop);
+    assert_eq!(tab.on_text(KeyEvent::from(KeyCode::Char('y'))), Effect::Command(Command::Stop));
+}
+
+#[test]
+fn learning_rates_move_through_round_numbers_from_what_was_asked() {
+    let mut tab = tab(&log(2), Link::Live);
+    let asked = |effect| match effect {
+        Effect::Command(Command::SetLearningRate { value }) => value,
+        other => panic!("{other:?}"),
+    };
+    let near = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-9, "{a} {b}");
+    near(asked(tab.on_action(Action::LearningRateUp)), 2e-3);
+    near(asked(tab.on_action(Action::LearningRateUp)), 5e-3);
+    near(asked(tab.on_action(Action::LearningRateDown)), 2e-3);
+    assert_eq!(neighbour_rate(0.0, true), None);
+}
+
+#[test]
+fn the_train_key_starts_exactly_the_first_profile() {
+    let profile = Profile::new("lenet5");
+    let mut tab = TrainTab::new(Some(profile.clone()));
+    assert_eq!(tab.on_action(Action::Train), Effect::Train(Box::new(profile)));
+    tab.open("r".into(), Link::Live, &log(1));
+    assert_eq!(tab.on_action(Action::Train), Effect::GoToTab(1));
+}
+
+#[test]
+fn a_lost_run_can_be_resumed_and_an_ended_one_takes_no_commands() {
+    let mut lost = tab(&log(2), Link::Live);
+    lost.on_link("modern-lenet-1", Link::Ended);
+    assert_eq!(lost.state(), "modern-lenet · lost");
+    assert_eq!(lost.live_run(), None);
+    assert_eq!(lost.on_action(Action::ResumeRun), Effect::ResumeRun("modern-lenet-1".into()));
+    let mut over = tab(&finished(), Link::Ended);
+    assert!(matches!(over.on_action(Action::PauseOrResume), Effect::Say(_)));
+    assert!(matches!(over.on_action(Action::ResumeRun), Effect::Say(_)));
+}
+
+#[test]
+fn replay_lends_the_history_of_its_moment() {
+    let mut tab = tab(&log(1), Link::Live);
+    tab.play("old".into(), finished(), 10.0);
+    let (run, history) = tab.history().unwrap();
+    assert_eq!((run, history.epochs.len()), ("old", 0));
+    tab.on_action(Action::End);
+    assert_eq!(tab.history().unwrap().1.epochs.len(), 16);
+    assert!(matches!(tab.on_action(Action::Stop), Effect::Say(_)));
+    tab.on_action(Action::Back);
+    let kept: &Arc<RunHistory> = tab.history().unwrap().1;
+    assert_eq!(kept.epochs.len(), 1);
+}

@@ -1,0 +1,175 @@
+//! The terminal: entered and left with every mode, whatever ends the program, and drawn to with one write a frame.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
+use ratatui::crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
+};
+use ratatui::crossterm::{cursor, execute, queue};
+use ratatui::{Frame, Terminal};
+
+use crate::error::{Error, Result};
+
+/// Bytes kept back until a frame is whole.
+const BUFFER: usize = 64 * 1024;
+
+/// True while the terminal is ours; whoever ends that restores it, once.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+static PANIC_HOOK: Once = Once::new();
+
+/// Collects a frame: ratatui's own flushes are held back, [`Screen::draw`] sends everything at once.
+#[derive(Clone)]
+struct Output(Rc<RefCell<BufWriter<File>>>);
+
+impl Output {
+    fn send(&self) -> io::Result<()> {
+        self.0.borrow_mut().flush()
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The entered terminal; leaving it is its `Drop`.
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<Output>>,
+    output: Output,
+}
+
+/// Says whether a screen can be shown here at all.
+///
+/// # Errors
+/// `Input` when standard input or output is no terminal, or the terminal has no cursor addressing.
+pub fn check() -> Result<()> {
+    if !is_there() {
+        return Err(Error::input(
+            "terminal",
+            "standard input and output are not both a terminal",
+            "use `fmtui train FILE` and the other commands, which need none",
+        ));
+    }
+    let term = std::env::var("TERM").unwrap_or_default();
+    if term.is_empty() || term == "dumb" {
+        return Err(Error::input(
+            "terminal",
+            format!("TERM is \"{}\", which cannot show screens", crate::text::sanitize(&term)),
+            "set TERM (such as xterm-256color), or use `fmtui train FILE`",
+        ));
+    }
+    Ok(())
+}
+
+/// False once the terminal has gone away: its other end was closed, the connection broke.
+#[must_use]
+pub fn is_there() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+impl Screen {
+    /// Takes the terminal over.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be written to or switched.
+    pub fn enter() -> Result<Self> {
+        let failed = |e| Error::io("set up", "the terminal", e);
+        PANIC_HOOK.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                restore();
+                before(info);
+            }));
+        });
+        let file = io::stdout().as_fd().try_clone_to_owned().map(File::from).map_err(failed)?;
+        let output = Output(Rc::new(RefCell::new(BufWriter::with_capacity(BUFFER, file))));
+        switch_on().map_err(failed)?;
+        let terminal = Terminal::new(CrosstermBackend::new(output.clone())).map_err(failed)?;
+        let mut screen = Self { terminal, output };
+        screen.clear().map_err(failed)?;
+        Ok(screen)
+    }
+
+    /// Draws a frame with one write, as one synchronised update.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to: it is gone.
+    pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<()> {
+        queue!(self.output, BeginSynchronizedUpdate)?;
+        self.terminal.draw(render)?;
+        queue!(self.output, EndSynchronizedUpdate)?;
+        self.output.send()
+    }
+
+    /// Forgets what is on the terminal, so that the next frame is drawn whole.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub fn clear(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+
+    /// Gives the terminal back for a while.
+    pub fn leave(&mut self) {
+        restore();
+    }
+
+    /// Takes the terminal over again, whatever was done to it meanwhile.
+    ///
+    /// # Errors
+    /// When it cannot be written to or switched.
+    pub fn reenter(&mut self) -> io::Result<()> {
+        switch_on()?;
+        self.clear()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn switch_on() -> io::Result<()> {
+    enable_raw_mode()?;
+    ENTERED.store(true, Ordering::SeqCst);
+    execute!(
+        io::stdout(),
+        EnterAlternateScreen,
+        EnableMouseCapture,
+        EnableBracketedPaste,
+        cursor::Hide
+    )
+}
+
+/// Puts every mode back; does nothing the second time. Failures are ignored: there is nobody left to tell.
+fn restore() {
+    if !ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let _ = execute!(
+        io::stdout(),
+        EndSynchronizedUpdate,
+        DisableBracketedPaste,
+        DisableMouseCapture,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
+    let _ = disable_raw_mode();
+}

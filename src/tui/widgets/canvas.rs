@@ -1,0 +1,168 @@
+//! A clipped place to write lines into. Everything the tabs draw by hand goes through here, so no size can panic.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+
+use super::picture::Picture;
+
+/// A rectangle of the screen with its own coordinates; what does not fit is cut.
+pub struct Canvas<'a> {
+    buffer: &'a mut Buffer,
+    area: Rect,
+}
+
+impl<'a> Canvas<'a> {
+    /// The part of `area` that lies in the buffer.
+    pub fn new(buffer: &'a mut Buffer, area: Rect) -> Self {
+        let area = area.intersection(buffer.area);
+        Self { buffer, area }
+    }
+
+    #[must_use]
+    pub fn width(&self) -> u16 {
+        self.area.width
+    }
+
+    #[must_use]
+    pub fn height(&self) -> u16 {
+        self.area.height
+    }
+
+    /// A smaller canvas at `x`, `y` of this one.
+    pub fn part(&mut self, x: u16, y: u16, width: u16, height: u16) -> Canvas<'_> {
+        let area = self.rect(x, y, width, height);
+        Canvas {
+            buffer: self.buffer,
+            area,
+        }
+    }
+
+    /// Screen coordinates of a rectangle of this canvas, clipped.
+    #[must_use]
+    pub fn rect(&self, x: u16, y: u16, width: u16, height: u16) -> Rect {
+        let x = x.min(self.area.width);
+        let y = y.min(self.area.height);
+        Rect {
+            x: self.area.x + x,
+            y: self.area.y + y,
+            width: width.min(self.area.width - x),
+            height: height.min(self.area.height - y),
+        }
+    }
+
+    /// Writes a line from `x` to the right edge.
+    pub fn put<'l>(&mut self, x: u16, y: u16, line: impl Into<Line<'l>>) {
+        self.put_in(x, y, u16::MAX, line);
+    }
+
+    /// Writes a line into `width` columns, cut at their end.
+    pub fn put_in<'l>(&mut self, x: u16, y: u16, width: u16, line: impl Into<Line<'l>>) {
+        if x >= self.area.width || y >= self.area.height {
+            return;
+        }
+        let room = width.min(self.area.width - x);
+        self.buffer
+            .set_line(self.area.x + x, self.area.y + y, &line.into(), room);
+    }
+
+    /// Writes a line that ends at column `end` (exclusive).
+    pub fn put_right<'l>(&mut self, end: u16, y: u16, line: impl Into<Line<'l>>) {
+        let line = line.into();
+        let width = u16::try_from(line.width()).unwrap_or(u16::MAX);
+        self.put(end.saturating_sub(width), y, line);
+    }
+
+    /// Writes a line centred in `width` columns from `x`.
+    pub fn put_centered<'l>(&mut self, x: u16, y: u16, width: u16, line: impl Into<Line<'l>>) {
+        let line = line.into();
+        let own = u16::try_from(line.width()).unwrap_or(u16::MAX);
+        self.put_in(
+            x + width.saturating_sub(own) / 2,
+            y,
+            width.min(own.max(1)),
+            line,
+        );
+    }
+
+    /// A horizontal rule.
+    pub fn rule(&mut self, y: u16, style: Style) {
+        let line = "─".repeat(usize::from(self.area.width));
+        self.put(0, y, Line::styled(line, style));
+    }
+
+    /// A vertical rule over the rows `from..to`.
+    pub fn column(&mut self, x: u16, from: u16, to: u16, style: Style) {
+        for y in from..to.min(self.area.height) {
+            self.put(x, y, Line::styled("│", style));
+        }
+    }
+
+    /// Lays a style over a rectangle of this canvas.
+    pub fn paint(&mut self, x: u16, y: u16, width: u16, height: u16, style: Style) {
+        let rect = self.rect(x, y, width, height);
+        self.buffer.set_style(rect, style);
+    }
+
+    /// Sets one cell's symbol and style.
+    pub fn dot(&mut self, x: u16, y: u16, symbol: &str, style: Style) {
+        if x < self.area.width && y < self.area.height {
+            self.buffer[(self.area.x + x, self.area.y + y)]
+                .set_symbol(symbol)
+                .set_style(style);
+        }
+    }
+
+    /// Draws a picture of this size, cut at the edges.
+    pub fn picture(&mut self, x: u16, y: u16, columns: u16, rows: u16, picture: &Picture) {
+        let area = Rect {
+            x: self.area.x.saturating_add(x),
+            y: self.area.y.saturating_add(y),
+            width: columns,
+            height: rows,
+        };
+        picture.render_clipped(area, self.area, self.buffer);
+    }
+
+    /// Replaces everything that is not ASCII by its nearest ASCII sign, for terminals that show nothing else.
+    pub fn to_ascii(&mut self) {
+        for position in self.area.positions() {
+            let cell = &mut self.buffer[position];
+            if let Some(sign) = cell.symbol().chars().next().and_then(ascii) {
+                cell.set_char(sign);
+            }
+        }
+    }
+}
+
+/// The ASCII sign nearest to a sign of one column; `None` for ASCII itself.
+fn ascii(sign: char) -> Option<char> {
+    if sign.is_ascii() {
+        return None;
+    }
+    Some(match sign {
+        '─' | '╸' | '–' | '—' | '╌' | '┄' | '┈' | '−' => '-',
+        '│' | '┃' | '▏' | '▎' | '▐' | '▌' | '╎' => '|',
+        '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┬' | '┴' | '┼' | '╭' | '╮' | '╰' | '╯' | '±' => {
+            '+'
+        }
+        '→' | '▸' | '›' | '▶' | '❯' => '>',
+        '←' | '◂' | '‹' | '◀' | '❮' => '<',
+        '▾' | '↓' | '▼' => 'v',
+        '▴' | '↑' | '▲' => '^',
+        '·' | '▁' => '.',
+        '●' | '◆' | '▪' | '•' => '*',
+        '○' | '◇' | 'ö' => 'o',
+        '×' => 'x',
+        '…' => '~',
+        '▂' | '▃' => '_',
+        '━' | '▄' | '▅' | '▆' | '░' => '=',
+        '▇' | '█' | '▉' | '▊' | '▋' | '▍' | '▒' | '▓' => '#',
+        '«' | '»' => '"',
+        'σ' => 's',
+        'Δ' => 'd',
+        'é' | 'è' => 'e',
+        _ => '?',
+    })
+}

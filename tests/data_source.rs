@@ -1,0 +1,265 @@
+//! Finding and loading sets from directories, and what is said when they are not there or not right.
+
+use std::io::Write;
+use std::path::Path;
+
+use fmtui::data::source::{self, SearchPath};
+use fmtui::data::{Prepared, idx, mini};
+use fmtui::error::Error;
+use fmtui::profile;
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn images(count: u32, first: u8) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, 3];
+    for n in [count, 2, 2] {
+        bytes.extend(n.to_be_bytes());
+    }
+    bytes.extend((0..count * 4).map(|i| first.wrapping_add(i.to_le_bytes()[0])));
+    bytes
+}
+
+fn labels(values: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, 1];
+    bytes.extend(u32::try_from(values.len()).unwrap().to_be_bytes());
+    bytes.extend(values);
+    bytes
+}
+
+/// A set of three training pictures and one test picture; `first` tells its pixels apart.
+fn write_set(directory: &Path, prefix: &str, first: u8) {
+    std::fs::create_dir_all(directory).unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        std::fs::write(directory.join(format!("{prefix}{name}")), bytes).unwrap();
+    };
+    write("train-images-idx3-ubyte.gz", &gzip(&images(3, first)));
+    write("train-labels-idx1-ubyte", &labels(&[0, 1, 1]));
+    write("t10k-images-idx3-ubyte", &images(1, first));
+    write("t10k-labels-idx1-ubyte.gz", &gzip(&labels(&[1])));
+}
+
+fn search(data_dir: Option<&Path>, workspace: &Path) -> SearchPath {
+    SearchPath {
+        data_dir: data_dir.map(Path::to_path_buf),
+        workspace_data: workspace.to_path_buf(),
+    }
+}
+
+#[test]
+fn the_given_directory_comes_before_the_workspace() {
+    let root = tempfile::tempdir().unwrap();
+    let (given, workspace) = (root.path().join("given"), root.path().join("work"));
+    write_set(&workspace.join("mine"), "", 50);
+    let from = |data_dir: Option<&Path>| {
+        let set = source::load("mine", &search(data_dir, &workspace)).unwrap();
+        set.picture(0)[0]
+    };
+    assert_eq!(from(None), 50);
+    std::fs::create_dir_all(&given).unwrap();
+    assert_eq!(from(Some(&given)), 50);
+    write_set(&given, "", 60);
+    assert_eq!(from(Some(&given)), 60);
+    write_set(&given.join("mine"), "", 70);
+    assert_eq!(from(Some(&given)), 70);
+}
+
+#[test]
+fn sets_are_listed_once_with_their_place() {
+    let root = tempfile::tempdir().unwrap();
+    write_set(&root.path().join("mine"), "", 1);
+    write_set(&root.path().join("emnist"), "emnist-digits-", 1);
+    write_set(&root.path().join("gzip"), "emnist-digits-", 1);
+    std::fs::create_dir_all(root.path().join("empty")).unwrap();
+    let found = source::available(&search(None, root.path()));
+    let names: Vec<&str> = found
+        .iter()
+        .map(|f| f.name.as_str())
+        .filter(|name| *name != "fashion-mnist")
+        .collect();
+    assert_eq!(names, ["emnist-digits", "fashion-mnist-mini", "mine"]);
+    let place = |name: &str| found.iter().find(|f| f.name == name).unwrap().place();
+    assert_eq!(place("fashion-mnist-mini"), "built in");
+    assert!(place("emnist-digits").ends_with("/emnist"));
+    // EMNIST's pictures come upright.
+    let set = source::load("emnist-digits", &search(None, root.path())).unwrap();
+    assert_eq!(set.picture(0), [1, 3, 2, 4]);
+}
+
+#[test]
+fn what_is_nowhere_says_where_it_was_looked_for_and_what_to_type() {
+    let root = tempfile::tempdir().unwrap();
+    let workspace = root.path().join("data");
+    let error = source::load("kmnist", &search(Some(root.path()), &workspace)).unwrap_err();
+    let message = error.to_string();
+    assert!(matches!(error, Error::Input { .. }));
+    assert_eq!(error.exit_code(), 2);
+    for part in [
+        "kmnist",
+        &*root.path().to_string_lossy(),
+        "/usr/share/datasets/kmnist",
+        "--data-dir",
+        "fashion-mnist-mini is built in",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("mine");
+    write_set(&directory, "", 1);
+    std::fs::remove_file(directory.join("train-labels-idx1-ubyte")).unwrap();
+    let message = source::load("mine", &search(None, root.path()))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("without train-labels-idx1-ubyte"),
+        "{message}"
+    );
+}
+
+/// Six ways a data file can be wrong: one line each, naming the file and what to do; exit code 2; no panic.
+#[test]
+fn broken_files_are_one_line_errors() {
+    let packed = gzip(&images(3, 0));
+    let mut huge = images(1, 0);
+    huge[4..16].fill(0xff);
+    let cases: [(&str, &str, Vec<u8>); 6] = [
+        (
+            "cut short",
+            "train-images-idx3-ubyte.gz",
+            packed[..packed.len() - 9].to_vec(),
+        ),
+        (
+            "not an IDX file",
+            "train-labels-idx1-ubyte",
+            b"<html>".to_vec(),
+        ),
+        ("dimensions", "t10k-images-idx3-ubyte", labels(&[1])),
+        ("more than 4 GiB", "t10k-images-idx3-ubyte", huge),
+        (
+            "holds 2 labels for the 3 pictures",
+            "train-labels-idx1-ubyte",
+            labels(&[0, 1]),
+        ),
+        (
+            "the label 9",
+            "t10k-labels-idx1-ubyte.gz",
+            gzip(&labels(&[9])),
+        ),
+    ];
+    for (problem, file, bytes) in cases {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("mine");
+        write_set(&directory, "", 1);
+        std::fs::write(directory.join(file), bytes).unwrap();
+        let error = source::load("mine", &search(None, root.path())).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.contains(problem) && message.contains(file),
+            "{message}"
+        );
+        assert!(message.contains("replace it"), "{message}");
+        assert!(!message.contains('\n'), "{message}");
+        assert_eq!(error.exit_code(), 2);
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(10_000))]
+
+    /// Whatever the bytes, reading ends with an error or with as many values as the header says.
+    #[test]
+    fn no_bytes_break_the_reader(
+        start in proptest::sample::select(vec![
+            vec![], vec![0x1f, 0x8b, 8, 0], vec![0, 0, 8, 1, 0, 0, 0], vec![0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0],
+        ]),
+        rest in proptest::collection::vec(proptest::num::u8::ANY, 0..64),
+        packed in proptest::bool::ANY,
+        rank in proptest::sample::select(vec![1usize, 3]),
+    ) {
+        let plain = [start, rest].concat();
+        let bytes = if packed { gzip(&plain) } else { plain };
+        let origin = idx::Origin::new(Path::new("random"), "replace it");
+        if let Ok(read) = idx::parse(&bytes[..], bytes.len() as u64, rank, &origin) {
+            assert_eq!(read.dimensions.iter().product::<usize>(), read.values.len());
+        }
+    }
+}
+
+#[test]
+fn another_set_under_the_known_name_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    write_set(&root.path().join("fashion-mnist"), "", 1);
+    let message = source::load("fashion-mnist", &search(None, root.path()))
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("train-images-idx3-ubyte.gz"), "{message}");
+    assert!(
+        message.contains("fmtui data fetch fashion-mnist"),
+        "{message}"
+    );
+}
+
+#[test]
+fn names_cannot_leave_the_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let long = "x".repeat(300);
+    for name in ["../x", "/etc/x", ".", "", "a/b", "a\0b", "a\nb", &long] {
+        let error = source::load(name, &search(None, root.path())).unwrap_err();
+        assert!(error.to_string().starts_with("data.name: "), "{error}");
+    }
+}
+
+#[test]
+fn the_built_in_set_needs_no_directory() {
+    let set = source::load(mini::NAME, &SearchPath::default()).unwrap();
+    assert_eq!(set.len(), 2500);
+}
+
+/// Needs the real set, which is not part of the source.
+#[test]
+fn the_real_set_loads_and_the_built_in_one_is_its_beginning() {
+    let nowhere = Path::new("/nonexistent");
+    let real = match source::load("fashion-mnist", &search(None, nowhere)) {
+        Ok(real) => real,
+        Err(error) if error.to_string().contains("is not here") => {
+            eprintln!("SKIPPED: the real Fashion-MNIST is not installed: {error}");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!((real.train.len(), real.test.len()), (60_000, 10_000));
+    let mini = mini::load().unwrap();
+    let beginning = |range: std::ops::Range<usize>, per_class: usize| {
+        let mut taken = [0; 10];
+        range
+            .filter(|index| {
+                let count = &mut taken[usize::from(real.label(*index))];
+                *count += 1;
+                *count <= per_class
+            })
+            .collect::<Vec<usize>>()
+    };
+    let indices = [beginning(0..60_000, 200), beginning(60_000..70_000, 50)].concat();
+    assert_eq!(indices.len(), mini.len());
+    for (place, index) in indices.into_iter().enumerate() {
+        assert_eq!(real.picture(index), mini.picture(place));
+        assert_eq!(real.label(index), mini.label(place));
+    }
+
+    // The published mean and deviation of the training set.
+    let settings = profile::Data {
+        validation: 0.0,
+        normalize: profile::Normalize::Computed,
+        ..profile::Data::default()
+    };
+    let prepared = Prepared::new(real.into(), &settings).unwrap();
+    let (mean, std) = prepared.transform().mean_and_std().unwrap();
+    assert!((mean - 0.2860).abs() < 5e-5 && (std - 0.3530).abs() < 5e-5);
+}

@@ -1,0 +1,168 @@
+//! Imports point down only: the table of docs/ARCHITECTURE.md, checked against every `use crate::…` and `crate::…` in src.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room → rooms it may name. The base row (plain data and pure functions) is open to all and names only itself.
+const BASE: &[&str] = &[
+    "error", "event", "metrics", "profile", "rng", "schedule", "state", "storage", "text",
+];
+
+fn may_name() -> BTreeMap<&'static str, Vec<&'static str>> {
+    BTreeMap::from([
+        ("kernels", vec![]),
+        ("nn", vec!["kernels"]),
+        ("optim", vec!["kernels", "nn"]),
+        ("data", vec![]),
+        ("model", vec!["kernels", "nn"]),
+        ("train", vec!["kernels", "nn", "optim", "data", "model"]),
+        ("run", vec!["kernels", "nn", "data", "model", "train"]),
+        ("headless", vec!["run"]),
+        ("tui", vec!["run", "data", "model"]),
+        (
+            "commands",
+            vec![
+                "kernels", "nn", "data", "model", "train", "run", "headless", "tui",
+            ],
+        ),
+    ])
+}
+
+fn rust_files(directory: &Path, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            rust_files(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            out.push(path);
+        }
+    }
+}
+
+/// The code of a file: without its tests and comments.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let before_tests = text
+        .split("#[cfg(test)]\nmod tests")
+        .next()
+        .unwrap_or_default();
+    before_tests
+        .lines()
+        .map(|l| l.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Every room named after `crate::`, also inside `use crate::{a::b, c}`.
+fn named_rooms(code: &str) -> Vec<String> {
+    let mut rooms = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut word = String::new();
+            let mut fresh = true;
+            for c in group.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => fresh = true,
+                    c if depth == 0 && fresh && (c.is_alphanumeric() || c == '_') => word.push(c),
+                    _ if !word.is_empty() => {
+                        fresh = false;
+                        rooms.push(std::mem::take(&mut word));
+                    }
+                    _ => {}
+                }
+            }
+            rooms.extend((!word.is_empty()).then_some(word));
+        } else {
+            rooms.push(
+                rest.chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect(),
+            );
+        }
+    }
+    rooms
+}
+
+fn room_of(path: &Path) -> String {
+    let relative = path.strip_prefix("src").unwrap();
+    let first = relative
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy();
+    first.trim_end_matches(".rs").to_string()
+}
+
+#[test]
+fn imports_point_down_only() {
+    let allowed = may_name();
+    let mut files = Vec::new();
+    rust_files(Path::new("src"), &mut files);
+    assert!(files.len() > 30, "found only {} files", files.len());
+    let mut wrong = Vec::new();
+    for path in &files {
+        let room = room_of(path);
+        if matches!(room.as_str(), "lib" | "main") {
+            continue;
+        }
+        let base = BASE.contains(&room.as_str());
+        for named in named_rooms(&code(path)) {
+            let known = BASE.contains(&named.as_str()) || allowed.contains_key(named.as_str());
+            let fine = !known
+                || named == room
+                || BASE.contains(&named.as_str())
+                || (!base
+                    && allowed
+                        .get(room.as_str())
+                        .is_some_and(|a| a.contains(&named.as_str())));
+            if !fine {
+                wrong.push(format!("{} ({room}) names {named}", path.display()));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "imports that point up:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn only_their_rooms_know_candle_the_terminal_and_unsafe() {
+    let mut files = Vec::new();
+    rust_files(Path::new("src"), &mut files);
+    let mut wrong = Vec::new();
+    for path in &files {
+        let (room, code) = (room_of(path), code(path));
+        let rules: [(&str, &[&str]); 4] = [
+            (
+                "candle_",
+                &["kernels", "nn", "optim", "model", "train", "commands"],
+            ),
+            ("ratatui", &["tui"]),
+            ("crossterm", &["tui"]),
+            ("unsafe ", &["kernels"]),
+        ];
+        for (word, rooms) in rules {
+            if code.contains(word) && !rooms.contains(&room.as_str()) {
+                wrong.push(format!("{} ({room}) uses {word}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "in the wrong room:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_checker_sees_through_groups() {
+    assert_eq!(
+        named_rooms("use crate::{data::{A, b}, tui::x, event}; crate::run::y"),
+        ["data", "tui", "event", "run"]
+    );
+}

@@ -1,0 +1,323 @@
+//! The loop with a real learner on the built-in pictures: resumed, replayed, stopped and diverging runs.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::Duration;
+
+use fmtui::data::mini;
+use fmtui::error::{Error, Result};
+use fmtui::event::{Command, Event};
+use fmtui::profile::{Layer, Monitor, Profile, RunRecord};
+use fmtui::train::{Host, Outcome, Setup, train};
+
+/// Plays commands at given steps and remembers every event.
+#[derive(Default)]
+struct Script {
+    commands: VecDeque<(u64, Command)>,
+    events: Vec<Event>,
+    asked: u64,
+    rewound_to: Option<u64>,
+}
+
+impl Script {
+    fn with(commands: impl IntoIterator<Item = (u64, Command)>) -> Self {
+        Self {
+            commands: commands.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Host for Script {
+    /// The n-th look between steps is before step n, as long as no command came.
+    fn next_command(&mut self, wait: Duration) -> Option<Command> {
+        if self
+            .commands
+            .front()
+            .is_some_and(|(at, _)| *at <= self.asked)
+        {
+            return self.commands.pop_front().map(|(_, c)| c);
+        }
+        if wait.is_zero() {
+            self.asked += 1;
+        }
+        None
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    fn log_length(&self) -> u64 {
+        self.events.len() as u64
+    }
+
+    fn rewind_log(&mut self, length: u64) -> Result<()> {
+        self.rewound_to = Some(length);
+        Ok(())
+    }
+}
+
+/// A small network with everything that carries state: convolution, batch norm, dropout, momentum, averages.
+fn small_cnn() -> Profile {
+    let text = r#"
+        [data]
+        name = "fashion-mnist-mini"
+        validation = 200
+        per_class = 60
+        [model]
+        architecture = "custom"
+        layers = [
+            { kind = "conv2d", out_channels = 4, kernel_size = 3, stride = 2, padding = 1, bias = false },
+            { kind = "batch-norm2d", activation = "relu" },
+            { kind = "max-pool2d", kernel_size = 2 },
+            { kind = "flatten" },
+            { kind = "dropout", p = 0.3 },
+            { kind = "linear", out_features = 10 },
+        ]
+        [train]
+        epochs = 3
+        batch_size = 32
+        ema = 0.9
+        clip = 1.0
+        threads = 2
+        [train.schedule]
+        kind = "cosine"
+        warmup_epochs = 0.5
+    "#;
+    Profile::parse(text, "small").unwrap()
+}
+
+fn run(profile: &Profile, directory: &Path, resume: bool, script: &mut Script) -> Result<Outcome> {
+    train(
+        Setup {
+            profile,
+            dataset: mini::load().unwrap(),
+            directory,
+            resume,
+        },
+        script,
+    )
+}
+
+fn whole(profile: &Profile) -> Outcome {
+    let dir = tempfile::tempdir().unwrap();
+    run(profile, dir.path(), false, &mut Script::default()).unwrap()
+}
+
+/// Everything of an epoch that does not depend on the clock.
+fn figures(outcome: &Outcome) -> Vec<[f64; 5]> {
+    outcome
+        .history
+        .iter()
+        .map(|h| {
+            [
+                h.train_loss,
+                h.train_accuracy,
+                h.held_out_loss,
+                h.held_out_accuracy,
+                h.learning_rate,
+            ]
+        })
+        .collect()
+}
+
+#[test]
+fn the_same_profile_gives_the_same_bits_on_any_number_of_threads() {
+    let mut profile = small_cnn();
+    let first = whole(&profile);
+    for threads in [1, 2, 3, 8] {
+        profile.train.threads = threads;
+        let again = whole(&profile);
+        assert_eq!(
+            first.result.weights_sha256, again.result.weights_sha256,
+            "{threads} threads"
+        );
+        assert_eq!(figures(&first), figures(&again));
+    }
+    profile.train.seed += 1;
+    assert_ne!(
+        first.result.weights_sha256,
+        whole(&profile).result.weights_sha256
+    );
+}
+
+#[test]
+fn it_learns_and_reports_every_part() {
+    let outcome = whole(&small_cnn());
+    assert!(outcome.complete && outcome.history.len() == 3);
+    let test = outcome.result.test.unwrap();
+    assert!(test.accuracy > 0.5, "accuracy {}", test.accuracy);
+    assert_eq!(test.confusion.total(), 500);
+    assert_eq!(outcome.result.validation.unwrap().confusion.total(), 200);
+    assert!(outcome.result.train.is_some() && outcome.result.peak_memory_bytes > 0);
+}
+
+#[test]
+fn stopped_anywhere_and_resumed_ends_with_the_same_bits() {
+    let profile = small_cnn();
+    let uninterrupted = whole(&profile);
+    // Mid-epoch, at the epoch's end (during evaluation), at the first step of the next, and five stops in a row.
+    for stops in [
+        vec![4],
+        vec![13, 14],
+        vec![15],
+        vec![16],
+        vec![1, 3, 5, 7, 9],
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut resume = false;
+        for stop in &stops {
+            let mut script = Script::with([(*stop, Command::Stop)]);
+            let outcome = run(&profile, dir.path(), resume, &mut script).unwrap();
+            assert!(!outcome.complete, "{}", outcome.reason);
+            resume = true;
+        }
+        let mut script = Script::default();
+        let outcome = run(&profile, dir.path(), true, &mut script).unwrap();
+        assert!(outcome.complete && script.rewound_to.is_some());
+        assert_eq!(
+            outcome.result.weights_sha256, uninterrupted.result.weights_sha256,
+            "{stops:?}"
+        );
+        assert_eq!(figures(&outcome), figures(&uninterrupted), "{stops:?}");
+        assert_eq!(outcome.result.test, uninterrupted.result.test);
+    }
+}
+
+#[test]
+fn interventions_are_journaled_and_replayed() {
+    let mut profile = small_cnn();
+    let dir = tempfile::tempdir().unwrap();
+    let mut script = Script::with([
+        (3, Command::SetLearningRate { value: 5e-3 }),
+        (5, Command::Pause),
+        (5, Command::SetLearningRate { value: 2e-3 }),
+        (5, Command::Resume),
+        (20, Command::Stop),
+    ]);
+    let first = run(&profile, dir.path(), false, &mut script).unwrap();
+    let whats: Vec<_> = first
+        .interventions
+        .iter()
+        .map(|i| (i.what.as_str(), i.value))
+        .collect();
+    assert_eq!(
+        whats,
+        [
+            ("learning_rate", 5e-3),
+            ("learning_rate", 2e-3),
+            ("stop", 0.0)
+        ]
+    );
+    assert!(
+        script
+            .events
+            .iter()
+            .any(|e| matches!(e, Event::Paused { .. }))
+    );
+    assert!(
+        script
+            .events
+            .iter()
+            .any(|e| matches!(e, Event::Changed { .. }))
+    );
+
+    profile.run = Some(RunRecord {
+        interventions: first.interventions.clone(),
+        ..RunRecord::default()
+    });
+    let again = whole(&profile);
+    assert_eq!(again.interventions, first.interventions);
+    assert_eq!(again.result.weights_sha256, first.result.weights_sha256);
+}
+
+#[test]
+fn early_stopping_ends_the_run_and_says_why() {
+    let mut profile = small_cnn();
+    profile.train.epochs = 50;
+    profile.train.early_stop.patience = 1;
+    profile.train.early_stop.min_delta = 10.0;
+    let outcome = whole(&profile);
+    assert!(
+        outcome.complete && outcome.history.len() == 2,
+        "{}",
+        outcome.reason
+    );
+    assert!(outcome.reason.contains("validation loss has not improved"));
+    profile.data.validation = 0.0;
+    let dir = tempfile::tempdir().unwrap();
+    let error = run(&profile, dir.path(), false, &mut Script::default()).unwrap_err();
+    assert!(error.to_string().starts_with("train.early_stop.monitor"));
+    profile.train.early_stop.monitor = Monitor::TrainLoss;
+    assert!(whole(&profile).complete);
+}
+
+#[test]
+fn a_diverging_run_fails_before_its_weights_are_spoilt() {
+    let mut profile = small_cnn();
+    profile.train.clip = 0.0;
+    profile.train.optimizer.kind = fmtui::profile::OptimizerKind::Sgd;
+    profile.train.optimizer.learning_rate = 1e3;
+    profile
+        .model
+        .layers
+        .retain(|l| !matches!(l, Layer::BatchNorm2d { .. }));
+    let dir = tempfile::tempdir().unwrap();
+    match run(&profile, dir.path(), false, &mut Script::default()) {
+        Err(Error::NotFinite { step, .. }) => assert!(step > 0),
+        other => panic!("{:?}", other.map(|o| o.history)),
+    }
+}
+
+#[test]
+fn a_resume_with_another_recipe_is_refused() {
+    let mut profile = small_cnn();
+    let dir = tempfile::tempdir().unwrap();
+    run(
+        &profile,
+        dir.path(),
+        false,
+        &mut Script::with([(2, Command::Stop)]),
+    )
+    .unwrap();
+    profile.train.batch_size = 16;
+    let error = run(&profile, dir.path(), true, &mut Script::default()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("is not the one the checkpoint was made with")
+    );
+}
+
+/// The weights of a diverging run's last checkpoint stay loadable; the whole-run figures of each learner are repeatable.
+#[test]
+fn every_kind_of_learner_stops_and_resumes() {
+    for (architecture, hidden) in [
+        ("mlp", vec![16]),
+        ("mlp-scratch", vec![16]),
+        ("perceptron", vec![]),
+    ] {
+        let mut profile = Profile::new(architecture);
+        profile.model.hidden = hidden;
+        profile.data.name = "fashion-mnist-mini".into();
+        profile.data.validation = 100.0;
+        profile.train.epochs = 2;
+        let first = whole(&profile);
+        let dir = tempfile::tempdir().unwrap();
+        let stopped = run(
+            &profile,
+            dir.path(),
+            false,
+            &mut Script::with([(12, Command::Stop)]),
+        )
+        .unwrap();
+        assert!(!stopped.complete);
+        let resumed = run(&profile, dir.path(), true, &mut Script::default()).unwrap();
+        assert_eq!(
+            resumed.result.weights_sha256, first.result.weights_sha256,
+            "{architecture}"
+        );
+        assert!(first.result.test.unwrap().accuracy > 0.5, "{architecture}");
+    }
+}
