@@ -14,7 +14,10 @@ fn main() {
         println!("cargo:rerun-if-changed={log}");
     }
     let revision = git(&["rev-parse", "--short", "HEAD"]).filter(|_| is_own);
-    println!("cargo:rustc-env=FMTUI_REVISION={}", revision.unwrap_or_default());
+    println!(
+        "cargo:rustc-env=FMTUI_REVISION={}",
+        revision.unwrap_or_default()
+    );
 }
 
 /// What git says, without the line's end; `None` where there is no git or no repository.

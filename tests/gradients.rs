@@ -2,7 +2,7 @@
 //! kernel: odd sizes, stride 2, padding, ties, a batch of one, input that is not contiguous.
 
 use candle_core::{Device, Result, Tensor, Var};
-use fmtui::nn::{activation, composed, conv, dropout, linear, loss, norm, pool};
+use fmtui::nn::{Tape, activation, composed, conv, dropout, linear, loss, norm, pool};
 use fmtui::profile::{Activation, Loss};
 use fmtui::rng::{Purpose, Stream};
 
@@ -90,10 +90,10 @@ fn convolution() {
         let inputs = [var(1, &x), var(2, &w), var(3, &[w[0]])];
         let what = format!("conv {x:?} {w:?} stride {stride} padding {padding}");
         check(&what, &inputs, 0.25, 1e-4, |t| {
-            conv::conv2d(&t[0], &t[1], Some(&t[2]), stride, padding)
+            conv::conv2d(&Tape::off(), &t[0], &t[1], Some(&t[2]), stride, padding)
         });
         check(&what, &inputs[..2], 0.25, 1e-4, |t| {
-            conv::conv2d(&t[0], &t[1], None, stride, padding)
+            conv::conv2d(&Tape::off(), &t[0], &t[1], None, stride, padding)
         });
     }
 }
@@ -104,7 +104,7 @@ fn convolution_of_a_transposed_picture() {
     check("conv of a transposed picture", &inputs, 0.25, 1e-4, |t| {
         let x = t[0].transpose(2, 3)?;
         assert!(!x.is_contiguous());
-        conv::conv2d(&x, &t[1].transpose(2, 3)?, Some(&t[2]), 1, 1)?.transpose(1, 2)
+        conv::conv2d(&Tape::off(), &x, &t[1].transpose(2, 3)?, Some(&t[2]), 1, 1)?.transpose(1, 2)
     });
 }
 
@@ -112,8 +112,8 @@ fn convolution_of_a_transposed_picture() {
 fn a_picture_that_is_no_variable_gets_no_gradient() {
     let x = var(1, &[2, 1, 6, 6]).as_detached_tensor();
     let (w, frozen) = (var(2, &[3, 1, 3, 3]), var(4, &[3, 3, 3, 3]));
-    let y = conv::conv2d(&x, &w, None, 1, 1).unwrap();
-    let y = conv::conv2d(&y, &frozen.as_detached_tensor(), None, 1, 1).unwrap();
+    let y = conv::conv2d(&Tape::off(), &x, &w, None, 1, 1).unwrap();
+    let y = conv::conv2d(&Tape::off(), &y, &frozen.as_detached_tensor(), None, 1, 1).unwrap();
     let grads = y.sum_all().unwrap().backward().unwrap();
     assert!(grads.get(&w).is_some());
     assert!(grads.get(&x).is_none());
@@ -130,10 +130,10 @@ fn linear_layers() {
         ];
         let what = format!("linear {batch} × {inputs} → {outputs}");
         check(&what, &vars, 0.25, 1e-4, |t| {
-            linear::linear(&t[0], &t[1], Some(&t[2]))
+            linear::linear(&Tape::off(), &t[0], &t[1], Some(&t[2]))
         });
         check(&what, &vars[..2], 0.25, 1e-4, |t| {
-            linear::linear(&t[0], &t[1], None)
+            linear::linear(&Tape::off(), &t[0], &t[1], None)
         });
     }
     let transposed = [var(1, &[6, 4]), var(2, &[6, 5])];
@@ -142,7 +142,7 @@ fn linear_layers() {
         &transposed,
         0.25,
         1e-4,
-        |t| linear::linear(&t[0].t()?, &t[1].t()?, None),
+        |t| linear::linear(&Tape::off(), &t[0].t()?, &t[1].t()?, None),
     );
 }
 
@@ -157,17 +157,17 @@ fn pooling() {
     ] {
         let what = format!("pool {shape:?} kernel {kernel} stride {stride} padding {padding}");
         check(&what, &[distinct(&shape)], 0.01, 1e-3, |t| {
-            pool::max_pool2d(&t[0], kernel, stride, padding)
+            pool::max_pool2d(&Tape::off(), &t[0], kernel, stride, padding)
         });
         check(&what, &[var(1, &shape)], 0.25, 1e-4, |t| {
-            pool::avg_pool2d(&t[0], kernel, stride, padding)
+            pool::avg_pool2d(&Tape::off(), &t[0], kernel, stride, padding)
         });
         check(&what, &[var(1, &shape)], 0.25, 1e-4, |t| {
-            pool::global_avg_pool(&t[0])
+            pool::global_avg_pool(&Tape::off(), &t[0])
         });
         check(&what, &[distinct(&shape)], 0.01, 1e-3, |t| {
             let x = t[0].transpose(2, 3)?;
-            pool::max_pool2d(&x, kernel, stride, padding)?.transpose(0, 1)
+            pool::max_pool2d(&Tape::off(), &x, kernel, stride, padding)?.transpose(0, 1)
         });
     }
 }
@@ -183,7 +183,7 @@ fn of_equal_maxima_the_first_takes_the_gradient() {
     )
     .unwrap();
     for y in [
-        pool::max_pool2d(&x, 2, 2, 0).unwrap(),
+        pool::max_pool2d(&Tape::off(), &x, 2, 2, 0).unwrap(),
         composed::max_pool2d(&x, 2, 2, 0).unwrap(),
     ] {
         assert_eq!(numbers(&y), [1.0, 2.0]);
@@ -202,7 +202,7 @@ fn batch_normalisation() {
         let inputs = [var(1, shape), var(2, &[channels]), var(3, &[channels])];
         let what = format!("batch norm {shape:?}");
         check(&what, &inputs, 5e-3, 3e-3, |t| {
-            norm::batch_norm_train(&t[0], &t[1], &t[2], false).map(|(y, _)| y)
+            norm::batch_norm_train(&Tape::off(), &t[0], &t[1], &t[2], false).map(|(y, _)| y)
         });
         let (mean, variance) = (var(4, &[channels]), var(5, &[channels]));
         let variance = (variance.abs().unwrap() + 0.5).unwrap();
@@ -216,10 +216,12 @@ fn batch_normalisation() {
 fn batch_normalisation_with_relu() {
     let shape = [4, 3, 3, 5];
     let inputs = [var(1, &shape), var(2, &[3]), var(3, &[3])];
-    let fused = |t: &[Tensor]| norm::batch_norm_train(&t[0], &t[1], &t[2], true).map(|(y, _)| y);
+    let fused = |t: &[Tensor]| {
+        norm::batch_norm_train(&Tape::off(), &t[0], &t[1], &t[2], true).map(|(y, _)| y)
+    };
     let apart = |t: &[Tensor]| {
-        let (y, _) = norm::batch_norm_train(&t[0], &t[1], &t[2], false)?;
-        activation::activate(&y, Activation::Relu)
+        let (y, _) = norm::batch_norm_train(&Tape::off(), &t[0], &t[1], &t[2], false)?;
+        activation::activate(&Tape::off(), &y, Activation::Relu)
     };
     agree("batch norm with ReLU", &inputs, fused, apart, 1e-5);
 }
@@ -228,7 +230,8 @@ fn batch_normalisation_with_relu() {
 fn one_number_per_channel_is_refused() {
     let (gamma, beta) = (var(2, &[3]), var(3, &[3]));
     for shape in [&[1, 3][..], &[1, 3, 1, 1]] {
-        let error = norm::batch_norm_train(&var(1, shape), &gamma, &beta, false).unwrap_err();
+        let error =
+            norm::batch_norm_train(&Tape::off(), &var(1, shape), &gamma, &beta, false).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -245,7 +248,7 @@ fn activations() {
     let x = [Var::from_vec(x, (5, 8), &Device::Cpu).unwrap()];
     for function in Activation::ALL {
         check(function.name(), &x, 0.02, 1e-3, |t| {
-            activation::activate(&t[0].t()?, function)
+            activation::activate(&Tape::off(), &t[0].t()?, function)
         });
     }
 }
@@ -254,11 +257,13 @@ fn activations() {
 fn dropout_goes_back_the_way_it_came() {
     let stream = dropout::stream(3, 1, 5);
     check("dropout", &[var(1, &[9, 7])], 0.25, 1e-4, |t| {
-        dropout::dropout(&t[0].t()?, 0.4, stream)
+        dropout::dropout(&Tape::off(), &t[0].t()?, 0.4, stream)
     });
     let ones = Tensor::ones((100, 100), candle_core::DType::F32, &Device::Cpu).unwrap();
     let mask = |layer, step| {
-        numbers(&dropout::dropout(&ones, 0.4, dropout::stream(3, layer, step)).unwrap())
+        numbers(
+            &dropout::dropout(&Tape::off(), &ones, 0.4, dropout::stream(3, layer, step)).unwrap(),
+        )
     };
     let kept = mask(0, 0);
     let share = kept.iter().filter(|v| **v > 0.0).count() as f64 / 1e4;
@@ -270,7 +275,7 @@ fn dropout_goes_back_the_way_it_came() {
     assert_eq!(kept, mask(0, 0));
     assert_ne!(kept, mask(0, 1));
     assert_ne!(kept, mask(1, 0));
-    assert!(dropout::dropout(&ones, 1.0, stream).is_err());
+    assert!(dropout::dropout(&Tape::off(), &ones, 1.0, stream).is_err());
 }
 
 #[test]
@@ -282,12 +287,12 @@ fn losses() {
         (Loss::Mse, 0.0),
     ] {
         check(&format!("{kind:?}"), &[var(1, &[5, 4])], 0.02, 1e-3, |t| {
-            Ok(loss::mean(kind, smoothing, &t[0], &labels)?.tensor)
+            Ok(loss::mean(&Tape::off(), kind, smoothing, &t[0], &labels)?.tensor)
         });
     }
     let logits = var(1, &[5, 4]);
-    assert!(loss::mean(Loss::Mse, 0.0, &logits, &[0; 4]).is_err());
-    assert!(loss::mean(Loss::Mse, 0.0, &logits, &[0, 1, 2, 3, 4]).is_err());
+    assert!(loss::mean(&Tape::off(), Loss::Mse, 0.0, &logits, &[0; 4]).is_err());
+    assert!(loss::mean(&Tape::off(), Loss::Mse, 0.0, &logits, &[0, 1, 2, 3, 4]).is_err());
 }
 
 /// Holds two ways of computing the same to each other: outputs and all gradients.
@@ -333,7 +338,8 @@ fn composed_convolution_is_the_same() {
     ] {
         let inputs = [var(1, &x), var(2, &w), var(3, &[w[0]])];
         let what = format!("composed conv {x:?} {w:?} stride {stride} padding {padding}");
-        let own = |t: &[Tensor]| conv::conv2d(&t[0], &t[1], Some(&t[2]), stride, padding);
+        let own =
+            |t: &[Tensor]| conv::conv2d(&Tape::off(), &t[0], &t[1], Some(&t[2]), stride, padding);
         let other = |t: &[Tensor]| composed::conv2d(&t[0], &t[1], Some(&t[2]), stride, padding);
         agree(&what, &inputs, own, other, 1e-5);
     }
@@ -359,21 +365,21 @@ fn composed_pooling_is_the_same() {
         agree(
             &what,
             &tied,
-            |t| pool::max_pool2d(&t[0], kernel, stride, padding),
+            |t| pool::max_pool2d(&Tape::off(), &t[0], kernel, stride, padding),
             |t| composed::max_pool2d(&t[0], kernel, stride, padding),
             1e-6,
         );
         agree(
             &what,
             &tied,
-            |t| pool::avg_pool2d(&t[0], kernel, stride, padding),
+            |t| pool::avg_pool2d(&Tape::off(), &t[0], kernel, stride, padding),
             |t| composed::avg_pool2d(&t[0], kernel, stride, padding),
             1e-6,
         );
         agree(
             &what,
             &tied,
-            |t| pool::global_avg_pool(&t[0]),
+            |t| pool::global_avg_pool(&Tape::off(), &t[0]),
             |t| composed::global_avg_pool(&t[0]),
             1e-6,
         );
@@ -387,7 +393,7 @@ fn composed_layers_are_the_same() {
         agree(
             "composed batch norm",
             &inputs,
-            |t| norm::batch_norm_train(&t[0], &t[1], &t[2], relu).map(|(y, _)| y),
+            |t| norm::batch_norm_train(&Tape::off(), &t[0], &t[1], &t[2], relu).map(|(y, _)| y),
             |t| composed::batch_norm_train(&t[0], &t[1], &t[2], relu).map(|(y, _)| y),
             2e-5,
         );
@@ -400,7 +406,7 @@ fn composed_layers_are_the_same() {
             assert!((a - b).abs() < 1e-5, "{a} against {b}");
         }
     }
-    let own = norm::batch_norm_train(&inputs[0], &inputs[1], &inputs[2], false)
+    let own = norm::batch_norm_train(&Tape::off(), &inputs[0], &inputs[1], &inputs[2], false)
         .unwrap()
         .1;
     let other = composed::batch_norm_train(&inputs[0], &inputs[1], &inputs[2], false)
@@ -415,7 +421,7 @@ fn composed_layers_are_the_same() {
     agree(
         "composed linear",
         &inputs,
-        |t| linear::linear(&t[0], &t[1], Some(&t[2])),
+        |t| linear::linear(&Tape::off(), &t[0], &t[1], Some(&t[2])),
         |t| composed::linear(&t[0], &t[1], Some(&t[2])),
         1e-5,
     );
@@ -426,7 +432,7 @@ fn composed_layers_are_the_same() {
         agree(
             function.name(),
             &x,
-            |t| activation::activate(&t[0], function),
+            |t| activation::activate(&Tape::off(), &t[0], function),
             |t| composed::activate(&t[0], function),
             1e-5,
         );
@@ -440,7 +446,7 @@ fn composed_layers_are_the_same() {
         agree(
             "composed loss",
             &x,
-            |t| Ok(loss::mean(kind, smoothing, &t[0], &labels)?.tensor),
+            |t| Ok(loss::mean(&Tape::off(), kind, smoothing, &t[0], &labels)?.tensor),
             |t| composed::loss(kind, smoothing, &t[0], &labels),
             1e-5,
         );

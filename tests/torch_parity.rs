@@ -8,7 +8,7 @@ mod values;
 use candle_core::{Device, Tensor, Var};
 use fmtui::model::{Mode, Network, Shape, resolve};
 use fmtui::nn::norm::Statistics;
-use fmtui::nn::{Array, Parameters, StateDict, activation, conv, linear, loss, norm, pool};
+use fmtui::nn::{Array, Parameters, StateDict, Tape, activation, conv, linear, loss, norm, pool};
 use fmtui::optim::{Gradients, Optimizer, StepSettings, clip_factor, update_average};
 use fmtui::profile::{self, Activation, Init, Loss, OptimizerKind, Profile};
 
@@ -231,7 +231,7 @@ fn losses() {
     ] {
         let what = format!("{kind:?} {smoothing}");
         let logits = leaf(40, &[5, 4], 3.0);
-        let result = loss::mean(kind, smoothing, &logits, &[2, 0, 3, 3, 1]).unwrap();
+        let result = loss::mean(&Tape::off(), kind, smoothing, &logits, &[2, 0, 3, 3, 1]).unwrap();
         assert_close(&what, &[result.value as f32], &value, 1e-6);
         let grads = result.tensor.backward().unwrap();
         assert_close(
@@ -287,7 +287,7 @@ fn check_batch_norm(shape: &[usize], expected: [&[f64]; 7]) {
     for stream in [52, 53] {
         let x = shifted(stream, shape, 2.0, 0.75);
         let (y, statistics): (Tensor, Statistics) =
-            norm::batch_norm_train(&x, &gamma, &beta, false).unwrap();
+            norm::batch_norm_train(&Tape::off(), &x, &gamma, &beta, false).unwrap();
         statistics.commit(&mean, &variance).unwrap();
         if stream == 53 {
             assert_close("y", &numbers(&y), y_, 2e-6);
@@ -319,7 +319,7 @@ fn convolution_and_linear() {
         leaf(61, &[4, 3, 3, 3], 1.0),
         leaf(62, &[4], 1.0),
     );
-    let y = conv::conv2d(&x, &w, Some(&b), 2, 1).unwrap();
+    let y = conv::conv2d(&Tape::off(), &x, &w, Some(&b), 2, 1).unwrap();
     assert_close("conv y", &numbers(&y), &values::CONV_Y, 2e-6);
     let grads = backward(&y, 63, &[&x, &w, &b]);
     assert_close("conv dx", &grads[0], &values::CONV_DX, 2e-6);
@@ -331,7 +331,7 @@ fn convolution_and_linear() {
         leaf(67, &[4, 5], 1.0),
         leaf(68, &[4], 1.0),
     );
-    let y = linear::linear(&x, &w, Some(&b)).unwrap();
+    let y = linear::linear(&Tape::off(), &x, &w, Some(&b)).unwrap();
     assert_close("linear y", &numbers(&y), &values::LINEAR_Y, 2e-6);
     let grads = backward(&y, 69, &[&x, &w, &b]);
     assert_close("linear dx", &grads[0], &values::LINEAR_DX, 2e-6);
@@ -349,7 +349,7 @@ fn pooling_with_ties() {
         .iter_mut()
         .for_each(|v| *v = v.round_ties_even() / 4.0);
     let x = Var::from_tensor(&tensor(quarters)).unwrap();
-    let y = pool::max_pool2d(&x, 3, 2, 1).unwrap();
+    let y = pool::max_pool2d(&Tape::off(), &x, 3, 2, 1).unwrap();
     assert_close("max y", &numbers(&y), &values::MAX_POOL_Y, 1e-7);
     assert_close(
         "max dx",
@@ -357,7 +357,7 @@ fn pooling_with_ties() {
         &values::MAX_POOL_DX,
         1e-6,
     );
-    let y = pool::avg_pool2d(&x, 3, 2, 1).unwrap();
+    let y = pool::avg_pool2d(&Tape::off(), &x, 3, 2, 1).unwrap();
     assert_close("avg y", &numbers(&y), &values::AVG_POOL_Y, 1e-6);
     assert_close(
         "avg dx",
@@ -383,7 +383,7 @@ fn activations() {
         (Activation::Sigmoid, values::SIGMOID, values::SIGMOID_SLOPE),
     ] {
         let x = Var::from_slice(&points, 10, &Device::Cpu).unwrap();
-        let y = activation::activate(&x, function).unwrap();
+        let y = activation::activate(&Tape::off(), &x, function).unwrap();
         assert_close(function.name(), &numbers(&y), &expected, 1e-6);
         let grads = y.sum_all().unwrap().backward().unwrap();
         assert_close(
@@ -428,7 +428,7 @@ fn check_training(architecture: &str, expected_losses: &[f64], expected_logits: 
             seed: 0,
         };
         let logits = network.forward(&x, mode).unwrap();
-        let loss = loss::mean(Loss::CrossEntropy, 0.0, &logits, &labels).unwrap();
+        let loss = loss::mean(&Tape::off(), Loss::CrossEntropy, 0.0, &logits, &labels).unwrap();
         assert!(
             (loss.value - expected).abs() < 1e-4,
             "step {step}: loss {}, PyTorch {expected}",

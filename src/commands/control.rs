@@ -15,23 +15,28 @@ pub struct Arguments {
 }
 
 pub fn stop(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
-    tell(workspace, arguments, &Command::Stop, "saves after this step and ends")
+    tell(
+        workspace,
+        arguments,
+        &Command::Stop,
+        "saves after this step and ends",
+    )
 }
 
 pub fn pause(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
-    tell(workspace, arguments, &Command::Pause, "pauses after this step")
+    tell(
+        workspace,
+        arguments,
+        &Command::Pause,
+        "pauses after this step",
+    )
 }
 
 pub fn go_on(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     tell(workspace, arguments, &Command::Resume, "goes on")
 }
 
-fn tell(
-    workspace: &Workspace,
-    arguments: &Arguments,
-    command: &Command,
-    what: &str,
-) -> Result<u8> {
+fn tell(workspace: &Workspace, arguments: &Arguments, command: &Command, what: &str) -> Result<u8> {
     let id = workspace.resolve(&arguments.run)?;
     client::send(workspace, &id, command)?;
     Output::standard().line(format!("{id} {what}"))?;

@@ -41,9 +41,14 @@ fn list(workspace: &Workspace) -> Result<u8> {
     for set in &found {
         table.row([set.name.clone(), set.place()]);
     }
-    let absent = FETCHABLE.iter().filter(|name| found.iter().all(|f| f.name != **name));
+    let absent = FETCHABLE
+        .iter()
+        .filter(|name| found.iter().all(|f| f.name != **name));
     for name in absent {
-        table.row([(*name).to_string(), format!("not here; fmtui data fetch {name}")]);
+        table.row([
+            (*name).to_string(),
+            format!("not here; fmtui data fetch {name}"),
+        ]);
     }
     let mut out = Output::standard();
     for line in table.lines() {
@@ -63,7 +68,12 @@ fn fetch(workspace: &Workspace, name: &str) -> Result<u8> {
     let cancel = Arc::new(AtomicBool::new(false));
     cancel_on_interrupt(Arc::clone(&cancel))?;
     let mut shown = Shown::new();
-    let fetched = source::fetch(name, &workspace.data_dir(), &mut |p| shown.show(&p), &cancel);
+    let fetched = source::fetch(
+        name,
+        &workspace.data_dir(),
+        &mut |p| shown.show(&p),
+        &cancel,
+    );
     shown.clear();
     fetched?;
     let place = workspace.data_dir().join(name);
@@ -131,7 +141,11 @@ fn words(progress: &Progress) -> String {
     let bar = progress
         .total
         .map_or_else(|| text::bytes(progress.bytes), share);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates"
+    )]
     let pace = text::bytes(progress.bytes_per_second as u64);
     let note = progress
         .note

@@ -83,7 +83,11 @@ fn place(workspace: &Workspace) -> String {
     let root = text::sanitize(&workspace.root.display().to_string());
     let existing = workspace.root.ancestors().find(|p| p.exists());
     let may_write = existing.is_some_and(|p| {
-        rustix::fs::access(p, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
+        rustix::fs::access(
+            p,
+            rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
+        )
+        .is_ok()
     });
     match (workspace.root.is_dir(), may_write) {
         (true, true) => root,
@@ -93,8 +97,10 @@ fn place(workspace: &Workspace) -> String {
 }
 
 fn disk(workspace: &Workspace) -> String {
-    preflight::free_space(&workspace.root)
-        .map_or_else(|| "unknown".into(), |free| format!("{} free", text::bytes(free)))
+    preflight::free_space(&workspace.root).map_or_else(
+        || "unknown".into(),
+        |free| format!("{} free", text::bytes(free)),
+    )
 }
 
 fn runs(workspace: &Workspace) -> String {

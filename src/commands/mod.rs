@@ -131,7 +131,10 @@ impl Global {
         if let Some(dir) = &self.data_dir {
             if !dir.is_dir() {
                 return Err(Error::input(
-                    format!("--data-dir {}", crate::text::sanitize(&dir.display().to_string())),
+                    format!(
+                        "--data-dir {}",
+                        crate::text::sanitize(&dir.display().to_string())
+                    ),
                     "is not a directory",
                     "give the directory that holds the data set",
                 ));

@@ -26,7 +26,7 @@ pub fn find(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Pr
 fn read(workspace: &Workspace, what: &str) -> Result<(String, String)> {
     let shown = text::sanitize(what);
     let path = Path::new(what);
-    if path.is_file() || what.contains('/') || what.ends_with(".toml") {
+    if path.is_file() || what.contains('/') || path.extension().is_some_and(|e| e == "toml") {
         return Ok((read_file(path)?, shown));
     }
     let plain = what.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
@@ -38,7 +38,10 @@ fn read(workspace: &Workspace, what: &str) -> Result<(String, String)> {
         return Ok((preset.toml.into(), format!("preset {shown}")));
     }
     if let Ok(id) = workspace.resolve(what) {
-        return Ok((read_file(&workspace.profile_path(&id))?, format!("{id}.toml")));
+        return Ok((
+            read_file(&workspace.profile_path(&id))?,
+            format!("{id}.toml"),
+        ));
     }
     let names: Vec<&str> = presets::all().iter().map(|p| p.name).collect();
     let remedy = match text::nearest(what, names.iter().copied()) {
@@ -84,7 +87,9 @@ fn set(table: &mut Table, setting: &str) -> Result<()> {
         .split_once('=')
         .ok_or_else(|| refuse("has no `=`"))?;
     let path: Vec<&str> = key.trim().split('.').collect();
-    let Some((name, parents)) = path.split_last().filter(|_| path.iter().all(|p| is_bare(p)))
+    let Some((name, parents)) = path
+        .split_last()
+        .filter(|_| path.iter().all(|p| is_bare(p)))
     else {
         return Err(refuse("does not start with a key"));
     };

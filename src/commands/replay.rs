@@ -12,12 +12,15 @@ pub struct Arguments {
     /// A run's id, the start or end of one, or `last`
     #[arg(default_value = "last")]
     run: String,
-    /// Print the events, this many times as fast as they happened
+    /// This many times as fast as it happened [default: 10 on the screen, at once as lines]
     #[arg(long, value_name = "FACTOR")]
     speed: Option<f64>,
     /// Train again from the profile and say whether every epoch and the weights are the same
-    #[arg(long, conflicts_with_all = ["speed"])]
+    #[arg(long, conflicts_with_all = ["speed", "plain"])]
     verify: bool,
+    /// Print lines instead of opening the screens
+    #[arg(long)]
+    plain: bool,
     /// Print one JSON object a line, as in the event log
     #[arg(long)]
     json: bool,
@@ -31,10 +34,19 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if let Some(speed) = arguments.speed
         && !(speed.is_finite() && speed > 0.0)
     {
-        return Err(Error::input("--speed", format!("is {speed}"), "give a factor above 0"));
+        return Err(Error::input(
+            "--speed",
+            format!("is {speed}"),
+            "give a factor above 0",
+        ));
     }
-    if arguments.speed.is_none() && !arguments.json && screen::is_possible() {
-        return screen::open(workspace, screen::Open::Replay(id));
+    if !arguments.plain && !arguments.json && screen::is_possible() {
+        return screen::open(workspace, screen::Open::Replay(id, arguments.speed));
     }
-    headless::play(workspace, &id, train::style(arguments.json), arguments.speed)
+    headless::play(
+        workspace,
+        &id,
+        train::style(arguments.json),
+        arguments.speed,
+    )
 }

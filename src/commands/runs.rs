@@ -26,7 +26,9 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     }
     if runs.is_empty() {
         let root = text::sanitize(&workspace.root.display().to_string());
-        out.line(format!("no run yet in {root}; start one with: fmtui train lenet5"))?;
+        out.line(format!(
+            "no run yet in {root}; start one with: fmtui train lenet5"
+        ))?;
         return Ok(0);
     }
     for line in table(&runs).lines() {
@@ -51,11 +53,10 @@ fn table(runs: &[RunSummary]) -> Table {
     for run in runs {
         match &run.profile {
             Ok(profile) => table.row(cells(run, profile)),
-            Err(reason) => table.row([
-                run.id.clone(),
-                "broken".into(),
-                text::ellipsis(reason, 100),
-            ]),
+            Err(reason) => {
+                let reason = text::ellipsis(reason, 100);
+                table.row([run.id.clone(), "broken".into(), reason]);
+            }
         }
     }
     table

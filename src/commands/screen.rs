@@ -6,11 +6,12 @@ use crate::error::{Error, Result};
 use crate::run::Workspace;
 
 /// What the screens show first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Open {
     Home,
     Attach(String),
-    Replay(String),
+    /// At this speed, or the screens' own.
+    Replay(String, Option<f64>),
 }
 
 /// Whether the screens are compiled in and there is a terminal for them.
@@ -49,9 +50,9 @@ fn show(workspace: &Workspace, open: Open) -> Result<u8> {
     let launch = match open {
         Open::Home => Launch::Home,
         Open::Attach(id) => Launch::Attach(id),
-        Open::Replay(run) => Launch::Replay {
+        Open::Replay(run, speed) => Launch::Replay {
             run,
-            speed: tui::REPLAY_SPEED,
+            speed: speed.unwrap_or(tui::REPLAY_SPEED),
         },
     };
     tui::run(workspace.clone(), launch).map(|()| 0)

@@ -53,7 +53,12 @@ fn dataset(workspace: &Workspace, name: &str) -> Result<Dataset> {
     })
 }
 
-fn show_layers(workspace: &Workspace, profile: &Profile, json: bool, out: &mut Output) -> Result<()> {
+fn show_layers(
+    workspace: &Workspace,
+    profile: &Profile,
+    json: bool,
+    out: &mut Output,
+) -> Result<()> {
     let dataset = dataset(workspace, &profile.data.name)?;
     let side = |own: usize| match profile.data.image_size {
         0 => own,
@@ -69,7 +74,10 @@ fn show_layers(workspace: &Workspace, profile: &Profile, json: bool, out: &mut O
     if json {
         return out.line(layers_json(profile, input, &summary));
     }
-    out.line(format!("{} · {} · input {input}", profile.name, profile.model.architecture))?;
+    out.line(format!(
+        "{} · {} · input {input}",
+        profile.name, profile.model.architecture
+    ))?;
     out.line("")?;
     for line in layers_table(&summary).lines() {
         out.line(line)?;
@@ -137,7 +145,12 @@ fn layers_json(profile: &Profile, input: Shape, summary: &Summary) -> serde_json
     })
 }
 
-fn show_record(workspace: &Workspace, mut profile: Profile, json: bool, out: &mut Output) -> Result<()> {
+fn show_record(
+    workspace: &Workspace,
+    mut profile: Profile,
+    json: bool,
+    out: &mut Output,
+) -> Result<()> {
     crate::run::record::sanitize(&mut profile);
     if let Some(run) = &mut profile.run {
         run.status = workspace.live_status(&run.id, run.status);
@@ -184,13 +197,19 @@ fn facts(profile: &Profile) -> Vec<String> {
             ("started", run.started.clone()),
             ("finished", run.finished.clone()),
             ("host", run.host.clone()),
-            ("device", format!("{}, {} threads, {}", run.device, run.threads, run.kernels)),
+            (
+                "device",
+                format!("{}, {} threads, {}", run.device, run.threads, run.kernels),
+            ),
             ("fmtui", format!("{} {}", run.version, run.revision)),
             ("data hash", run.data_sha256.clone()),
             ("error", run.error.clone()),
         ]);
         for i in &run.interventions {
-            facts.push(("changed", format!("{} → {} before step {}", i.what, i.value, i.step + 1)));
+            facts.push((
+                "changed",
+                format!("{} → {} before step {}", i.what, i.value, i.step + 1),
+            ));
         }
     }
     if let Some(result) = &profile.result {

@@ -65,14 +65,18 @@ fn warn_of_differences(recorded: &Profile, here: &Profile) {
     ] {
         if then != now && !then.is_empty() {
             let (then, now) = (text::ellipsis(then, 20), text::ellipsis(now, 20));
-            notice(format!("warning: the {what} is {now}, the run had {then}; bits may differ"));
+            notice(format!(
+                "warning: the {what} is {now}, the run had {then}; bits may differ"
+            ));
         }
     }
     let version = |v: &str, r: &str| format!("{v} {r}");
     let here = version(record::VERSION, record::REVISION);
     let there = version(&then.version, &then.revision);
     if here != there {
-        notice(format!("this is fmtui {here}, the run was trained by {there}"));
+        notice(format!(
+            "this is fmtui {here}, the run was trained by {there}"
+        ));
     }
 }
 
@@ -88,7 +92,10 @@ fn first_difference(recorded: &Profile, again: &Outcome) -> Option<String> {
     }
     let (then, now) = (recorded.history.len(), again.history.len());
     if then != now {
-        return Some(format!("first difference at epoch {}: {then} epochs were recorded, {now} trained", then.min(now) + 1));
+        return Some(format!(
+            "first difference at epoch {}: {then} epochs were recorded, {now} trained",
+            then.min(now) + 1
+        ));
     }
     let weights = recorded.result.as_ref().map(|r| &r.weights_sha256)?;
     (!weights.is_empty() && *weights != again.result.weights_sha256).then(|| {
@@ -101,7 +108,11 @@ fn epoch_difference(then: &EpochRecord, now: &EpochRecord) -> Option<(&'static s
         ("training loss", then.train_loss, now.train_loss),
         ("training accuracy", then.train_accuracy, now.train_accuracy),
         ("held-out loss", then.held_out_loss, now.held_out_loss),
-        ("held-out accuracy", then.held_out_accuracy, now.held_out_accuracy),
+        (
+            "held-out accuracy",
+            then.held_out_accuracy,
+            now.held_out_accuracy,
+        ),
         ("learning rate", then.learning_rate, now.learning_rate),
     ]
     .into_iter()
@@ -229,10 +240,17 @@ mod tests {
         let mut other = same.clone();
         other.history.pop();
         let message = first_difference(&profile, &other).unwrap();
-        assert!(message.starts_with("first difference at epoch 3"), "{message}");
+        assert!(
+            message.starts_with("first difference at epoch 3"),
+            "{message}"
+        );
 
         let mut other = same;
         other.result.weights_sha256 = "cd".into();
-        assert!(first_difference(&profile, &other).unwrap().contains("weights"));
+        assert!(
+            first_difference(&profile, &other)
+                .unwrap()
+                .contains("weights")
+        );
     }
 }

@@ -79,10 +79,7 @@ impl Observer for Bar {
             self.history.steps.drain(..excess);
         }
         let lines = self.wording.lines(&stamped.event);
-        let over = matches!(
-            stamped.event,
-            Event::Finished { .. } | Event::Failed { .. }
-        );
+        let over = matches!(stamped.event, Event::Finished { .. } | Event::Failed { .. });
         let due = self.drawn.is_none_or(|at| at.elapsed() >= PERIOD);
         if lines.is_empty() && !due {
             return Ok(());

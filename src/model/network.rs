@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use super::architecture::{Architecture, Node, Op, Shape};
 use crate::error::{Error, Result};
 use crate::nn::norm::Statistics;
-use crate::nn::{During, Parameters, activation, conv, dropout, init, linear, norm, pool};
+use crate::nn::{During, Parameters, Tape, activation, conv, dropout, init, linear, norm, pool};
 use crate::profile::{Activation, Init};
 
 /// What varies between forward passes.
@@ -90,12 +90,12 @@ impl Network {
     /// `Compute` naming the layer that failed; `Input` when batch norm is to train on one number per channel.
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let mut pending = PendingStatistics::new();
-        let y = self.forward_pending(x, mode, &mut pending)?;
+        let y = self.forward_pending(x, mode, &Tape::off(), &mut pending)?;
         self.commit(&pending)?;
         Ok(y)
     }
 
-    /// The network's output; the running statistics wait in `pending` for [`commit`](Self::commit).
+    /// The network's output, recorded on `tape`; the running statistics wait in `pending` for [`commit`](Self::commit).
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -103,6 +103,7 @@ impl Network {
         &self,
         x: &Tensor,
         mode: Mode,
+        tape: &Tape,
         pending: &mut PendingStatistics,
     ) -> Result<Tensor> {
         let x = match self.input {
@@ -112,6 +113,7 @@ impl Network {
         let mut pass = Pass {
             parameters: &self.parameters,
             mode,
+            tape,
             pending,
             dropouts: 0,
         };
@@ -194,6 +196,7 @@ fn add_parameters(
 struct Pass<'a> {
     parameters: &'a Parameters,
     mode: Mode,
+    tape: &'a Tape,
     pending: &'a mut PendingStatistics,
     /// Dropout layers met so far: tells their masks apart.
     dropouts: usize,
@@ -214,6 +217,7 @@ impl Pass<'_> {
     }
 
     fn layer(&mut self, node: &Node, x: &Tensor, relu: bool) -> Result<Tensor> {
+        let tape = self.tape;
         let result = match &node.op {
             Op::Conv2d {
                 stride,
@@ -222,31 +226,31 @@ impl Pass<'_> {
                 ..
             } => {
                 let (weight, bias) = self.weight_and_bias(node, *bias)?;
-                conv::conv2d(x, &weight, bias.as_ref(), *stride, *padding)
+                conv::conv2d(tape, x, &weight, bias.as_ref(), *stride, *padding)
             }
             Op::Linear { bias, .. } => {
                 let (weight, bias) = self.weight_and_bias(node, *bias)?;
-                linear::linear(x, &weight, bias.as_ref())
+                linear::linear(tape, x, &weight, bias.as_ref())
             }
             Op::MaxPool2d {
                 kernel_size,
                 stride,
                 padding,
-            } => pool::max_pool2d(x, *kernel_size, *stride, *padding),
+            } => pool::max_pool2d(tape, x, *kernel_size, *stride, *padding),
             Op::AvgPool2d {
                 kernel_size,
                 stride,
                 padding,
-            } => pool::avg_pool2d(x, *kernel_size, *stride, *padding),
-            Op::GlobalAvgPool => pool::global_avg_pool(x),
-            Op::Flatten => x.flatten_from(1),
-            Op::Activation(function) => activation::activate(x, *function),
+            } => pool::avg_pool2d(tape, x, *kernel_size, *stride, *padding),
+            Op::GlobalAvgPool => pool::global_avg_pool(tape, x),
+            Op::Flatten => tape.reshape(x, (x.dims()[0], node.output.elements())),
+            Op::Activation(function) => activation::activate(tape, x, *function),
             Op::Dropout { p } => {
                 let layer = self.dropouts;
                 self.dropouts += 1;
                 if self.mode.training {
                     let stream = dropout::stream(self.mode.seed, layer, self.mode.step);
-                    dropout::dropout(x, *p, stream)
+                    dropout::dropout(tape, x, *p, stream)
                 } else {
                     Ok(x.clone())
                 }
@@ -259,7 +263,8 @@ impl Pass<'_> {
             } => {
                 let body = self.chain(body, x.clone())?;
                 let shortcut = self.chain(shortcut, x.clone())?;
-                (body + shortcut).and_then(|sum| activation::activate(&sum, *activation))
+                tape.add(&body, &shortcut)
+                    .and_then(|sum| activation::activate(tape, &sum, *activation))
             }
         };
         result.during(&format!("layer {}", node.name))
@@ -281,7 +286,8 @@ impl Pass<'_> {
                 "choose a train.batch_size that leaves no single picture over",
             ));
         }
-        let (y, statistics) = norm::batch_norm_train(x, &gamma, &beta, relu).during(&doing)?;
+        let (y, statistics) =
+            norm::batch_norm_train(self.tape, x, &gamma, &beta, relu).during(&doing)?;
         self.pending.push((node.name.clone(), statistics));
         Ok(y)
     }

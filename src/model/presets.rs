@@ -2,7 +2,7 @@
 //!
 //! The recipes are the files under `profiles/`, so that they can be read and copied; this room adds only words to them.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::profile::Profile;
 
 /// The text of a preset's file.
@@ -70,13 +70,7 @@ impl Preset {
     /// # Errors
     /// `Input` when the compiled-in file is not a profile, which the tests rule out.
     pub fn profile(&self) -> Result<Profile> {
-        toml::from_str(self.toml).map_err(|error| {
-            Error::input(
-                format!("preset {}", self.name),
-                error.message(),
-                "report this as a fault of fmtui",
-            )
-        })
+        Profile::parse(self.toml, &format!("preset {}", self.name))
     }
 }
 

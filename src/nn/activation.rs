@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::{composed, slices};
+use super::{Tape, composed, slices};
 use crate::kernels::cpu::elementwise;
 use crate::profile::Activation;
 
@@ -10,14 +10,14 @@ use crate::profile::Activation;
 ///
 /// # Errors
 /// When the device fails.
-pub fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+pub fn activate(tape: &Tape, x: &Tensor, activation: Activation) -> Result<Tensor> {
     if activation.is_none() {
         return Ok(x.clone());
     }
     if !x.device().is_cpu() {
         return composed::activate(x, activation);
     }
-    x.contiguous()?.apply_op1(Activate(activation))
+    tape.op1(x, Activate(activation))
 }
 
 struct Activate(Activation);

@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::{composed, slices};
+use super::{Tape, composed, slices};
 use crate::kernels::cpu::conv::{self, ConvShape};
 
 /// y = x ∗ w + bias.
@@ -12,6 +12,7 @@ use crate::kernels::cpu::conv::{self, ConvShape};
 /// # Errors
 /// When the shapes do not fit each other or the device fails.
 pub fn conv2d(
+    tape: &Tape,
     x: &Tensor,
     w: &Tensor,
     bias: Option<&Tensor>,
@@ -22,10 +23,9 @@ pub fn conv2d(
     if !x.device().is_cpu() {
         return composed::conv2d(x, w, bias, stride, padding);
     }
-    let (x, w, op) = (x.contiguous()?, w.contiguous()?, Conv2d(shape));
     match bias {
-        Some(bias) => x.apply_op3(&w, &bias.contiguous()?, op),
-        None => x.apply_op2(&w, op),
+        Some(bias) => tape.op3(x, w, bias, Conv2d(shape)),
+        None => tape.op2(x, w, Conv2d(shape)),
     }
 }
 

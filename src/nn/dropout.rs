@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::slices;
+use super::{Tape, slices};
 use crate::kernels::cpu::elementwise;
 use crate::rng::{Purpose, Stream};
 
@@ -19,7 +19,7 @@ pub fn stream(seed: u64, layer: usize, step: u64) -> Stream {
 ///
 /// # Errors
 /// When p is outside [0, 1) or the device fails.
-pub fn dropout(x: &Tensor, p: f64, stream: Stream) -> Result<Tensor> {
+pub fn dropout(tape: &Tape, x: &Tensor, p: f64, stream: Stream) -> Result<Tensor> {
     if !(0.0..1.0).contains(&p) {
         bail!("dropout with p = {p}; it must be at least 0 and below 1");
     }
@@ -27,7 +27,7 @@ pub fn dropout(x: &Tensor, p: f64, stream: Stream) -> Result<Tensor> {
         return Ok(x.clone());
     }
     if x.device().is_cpu() {
-        return x.contiguous()?.apply_op1(Dropout { p, stream });
+        return tape.op1(x, Dropout { p, stream });
     }
     let mut mask = vec![0.0; x.elem_count()];
     elementwise::dropout(&vec![1.0; mask.len()], &stream, p, &mut mask);

@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::{composed, slices};
+use super::{Tape, composed, slices};
 use crate::kernels::cpu::linear as kernel;
 
 /// y = x·wᵀ + bias.
@@ -11,7 +11,7 @@ use crate::kernels::cpu::linear as kernel;
 ///
 /// # Errors
 /// When the shapes do not fit each other or the device fails.
-pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+pub fn linear(tape: &Tape, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let (batch, in_features) = x.dims2()?;
     let (out_features, w_features) = w.dims2()?;
     if in_features != w_features {
@@ -29,10 +29,9 @@ pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         in_features,
         out_features,
     };
-    let (x, w) = (x.contiguous()?, w.contiguous()?);
     match bias {
-        Some(bias) => x.apply_op3(&w, &bias.contiguous()?, op),
-        None => x.apply_op2(&w, op),
+        Some(bias) => tape.op3(x, w, bias, op),
+        None => tape.op2(x, w, op),
     }
 }
 

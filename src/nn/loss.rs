@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::{composed, slices};
+use super::{Tape, composed, slices};
 use crate::kernels::cpu::loss as kernel;
 use crate::profile::Loss;
 
@@ -23,7 +23,13 @@ pub struct Value {
 ///
 /// # Errors
 /// When the shapes do not fit, a label is not below K, or the device fails.
-pub fn mean(kind: Loss, label_smoothing: f64, logits: &Tensor, labels: &[u32]) -> Result<Value> {
+pub fn mean(
+    tape: &Tape,
+    kind: Loss,
+    label_smoothing: f64,
+    logits: &Tensor,
+    labels: &[u32],
+) -> Result<Value> {
     let (batch, classes) = logits.dims2()?;
     if batch != labels.len() || batch == 0 {
         bail!("{} labels for {batch} outputs", labels.len());
@@ -38,12 +44,15 @@ pub fn mean(kind: Loss, label_smoothing: f64, logits: &Tensor, labels: &[u32]) -
         return Ok(Value { tensor, value });
     }
     let result = Arc::new(OnceLock::new());
-    let tensor = logits.contiguous()?.apply_op1(MeanLoss {
-        kind,
-        label_smoothing,
-        labels: labels.to_vec(),
-        result: Arc::clone(&result),
-    })?;
+    let tensor = tape.op1(
+        logits,
+        MeanLoss {
+            kind,
+            label_smoothing,
+            labels: labels.to_vec(),
+            result: Arc::clone(&result),
+        },
+    )?;
     match result.get() {
         Some((value, _)) => Ok(Value {
             tensor,

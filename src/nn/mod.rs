@@ -16,9 +16,11 @@ pub mod parameters;
 pub mod pool;
 mod slices;
 pub mod state;
+pub mod tape;
 
 pub use parameters::Parameters;
 pub use state::{Array, StateDict};
+pub use tape::Tape;
 
 use crate::error::{Error, Result};
 

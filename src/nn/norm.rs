@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, Var, bail};
 
-use super::{composed, slices};
+use super::{Tape, composed, slices};
 use crate::kernels::cpu::norm;
 
 /// Added to variances (PyTorch's default).
@@ -56,6 +56,7 @@ pub fn per_channel(x: &Tensor) -> Result<usize> {
 /// # Errors
 /// When there is only one number per channel, shapes do not fit, or the device fails.
 pub fn batch_norm_train(
+    tape: &Tape,
     x: &Tensor,
     gamma: &Tensor,
     beta: &Tensor,
@@ -69,9 +70,10 @@ pub fn batch_norm_train(
         return composed::batch_norm_train(x, gamma, beta, relu);
     }
     let saved = Arc::new(OnceLock::new());
-    let y = x.contiguous()?.apply_op3(
-        &gamma.contiguous()?,
-        &beta.contiguous()?,
+    let y = tape.op3(
+        x,
+        gamma,
+        beta,
         BatchNorm {
             relu,
             saved: Arc::clone(&saved),

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::{composed, slices};
+use super::{Tape, composed, slices};
 use crate::kernels::cpu::pool::{self, PoolShape};
 
 /// The maximum of every window; of equal values the first one takes the gradient.
@@ -13,15 +13,24 @@ use crate::kernels::cpu::pool::{self, PoolShape};
 ///
 /// # Errors
 /// When the window does not fit or the device fails.
-pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+pub fn max_pool2d(
+    tape: &Tape,
+    x: &Tensor,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
     let shape = shape(x, kernel, stride, padding)?;
     if !x.device().is_cpu() {
         return composed::max_pool2d(x, kernel, stride, padding);
     }
-    x.contiguous()?.apply_op1(MaxPool {
-        shape,
-        winners: OnceLock::new(),
-    })
+    tape.op1(
+        x,
+        MaxPool {
+            shape,
+            winners: OnceLock::new(),
+        },
+    )
 }
 
 /// The mean of every window, padding counted as zeros.
@@ -30,12 +39,18 @@ pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> R
 ///
 /// # Errors
 /// When the window does not fit or the device fails.
-pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+pub fn avg_pool2d(
+    tape: &Tape,
+    x: &Tensor,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
     let shape = shape(x, kernel, stride, padding)?;
     if !x.device().is_cpu() {
         return composed::avg_pool2d(x, kernel, stride, padding);
     }
-    x.contiguous()?.apply_op1(AvgPool(shape))
+    tape.op1(x, AvgPool(shape))
 }
 
 /// The mean of every channel.
@@ -44,12 +59,12 @@ pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> R
 ///
 /// # Errors
 /// When x is not a map or the device fails.
-pub fn global_avg_pool(x: &Tensor) -> Result<Tensor> {
+pub fn global_avg_pool(tape: &Tape, x: &Tensor) -> Result<Tensor> {
     x.dims4()?;
     if !x.device().is_cpu() {
         return composed::global_avg_pool(x);
     }
-    x.contiguous()?.apply_op1(GlobalAvgPool)
+    tape.op1(x, GlobalAvgPool)
 }
 
 fn shape(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<PoolShape> {

@@ -158,9 +158,7 @@ fn spawn(workspace: &Workspace, id: &str, resume: bool) -> Result<Child> {
         .append(true)
         .open(&path)
         .map_err(|e| Error::io("open", &path, e))?;
-    let copy = log
-        .try_clone()
-        .map_err(|e| Error::io("open", &path, e))?;
+    let copy = log.try_clone().map_err(|e| Error::io("open", &path, e))?;
     let exe = own_executable()?;
     let mut command = std::process::Command::new(&exe);
     command

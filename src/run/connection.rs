@@ -129,7 +129,10 @@ impl Sender {
             Error::input(
                 format!("run {}", self.run),
                 why,
-                format!("`fmtui resume {}` goes on with a run that has ended", self.run),
+                format!(
+                    "`fmtui resume {}` goes on with a run that has ended",
+                    self.run
+                ),
             )
         };
         if self.commands.send((command, answer)).await.is_err() {

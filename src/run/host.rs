@@ -75,10 +75,7 @@ impl Host for WorkerHost {
             return;
         }
         let stamped = Stamped::now(event);
-        self.ended = matches!(
-            stamped.event,
-            Event::Finished { .. } | Event::Failed { .. }
-        );
+        self.ended = matches!(stamped.event, Event::Finished { .. } | Event::Failed { .. });
         let mut problem = self.recorder.on_event(&stamped).err();
         for observer in &mut self.observers {
             let failed = observer.on_event(&stamped).err();

@@ -30,12 +30,19 @@ struct Shared {
     clients: Vec<mpsc::Sender<Line>>,
     /// A failing log was told of; it is told again only after it has worked in between.
     log_is_failing: bool,
-    /// Training has begun: only then is the machine's load of interest.
-    begun: bool,
+    stage: Stage,
+}
+
+/// How far the run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Preparing,
+    /// Training has begun: only now is the machine's load of interest.
+    UnderWay,
     /// The run's last event was told; nothing may follow it.
-    ended: bool,
+    Ended,
     /// Nobody can subscribe any more.
-    closed: bool,
+    Closed,
 }
 
 impl Journal {
@@ -49,9 +56,7 @@ impl Journal {
                 log: LogWriter::open(path)?,
                 clients: Vec::new(),
                 log_is_failing: false,
-                begun: false,
-                ended: false,
-                closed: false,
+                stage: Stage::Preparing,
             })),
         })
     }
@@ -69,8 +74,7 @@ impl Journal {
     /// Whether training has begun and not ended.
     #[must_use]
     pub fn is_under_way(&self) -> bool {
-        let shared = self.shared();
-        shared.begun && !shared.ended
+        self.shared().stage == Stage::UnderWay
     }
 
     /// Length of the log in bytes.
@@ -95,7 +99,7 @@ impl Journal {
     #[must_use]
     pub fn subscribe(&self) -> Option<(u64, mpsc::Receiver<Line>)> {
         let mut shared = self.shared();
-        if shared.closed {
+        if shared.stage == Stage::Closed {
             return None;
         }
         let (sender, receiver) = mpsc::channel(BACKLOG);
@@ -106,19 +110,19 @@ impl Journal {
     /// Lets every client go once it has been told what there was.
     pub fn close(&self) {
         let mut shared = self.shared();
-        shared.closed = true;
+        shared.stage = Stage::Closed;
         shared.clients.clear();
     }
 }
 
 impl Shared {
     fn tell(&mut self, stamped: &Stamped) {
-        if self.ended {
+        if matches!(self.stage, Stage::Ended | Stage::Closed) {
             return;
         }
         match stamped.event {
-            Event::Started(_) => self.begun = true,
-            Event::Finished { .. } | Event::Failed { .. } => self.ended = true,
+            Event::Started(_) => self.stage = Stage::UnderWay,
+            Event::Finished { .. } | Event::Failed { .. } => self.stage = Stage::Ended,
             _ => {}
         }
         let Ok(mut line) = serde_json::to_vec(stamped) else {
@@ -163,6 +167,8 @@ impl Observer for Journal {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::run::log;
 
@@ -172,24 +178,35 @@ mod tests {
         let path = dir.path().join("events.jsonl");
         let journal = Journal::open(&path).unwrap();
         let teller = journal.clone();
+        let subscribed = Arc::new(AtomicBool::new(false));
+        let seen_there = Arc::clone(&subscribed);
         let telling = std::thread::spawn(move || {
-            for step in 0..2000 {
+            let (mut step, mut last) = (0, u64::MAX);
+            while step < last {
                 teller.tell(Event::Paused { step });
+                // Slow enough that no moment's pause of the subscriber fills its backlog.
+                std::thread::sleep(std::time::Duration::from_micros(100));
+                if last == u64::MAX && seen_there.load(Ordering::Relaxed) {
+                    last = step + 500;
+                }
+                step += 1;
             }
             teller.close();
+            step
         });
         while journal.log_length() < 5000 {
             std::thread::yield_now();
         }
         let (length, mut live) = journal.subscribe().unwrap();
-        telling.join().unwrap();
+        subscribed.store(true, Ordering::Relaxed);
+        let told = telling.join().unwrap();
         let bytes = std::fs::read(&path).unwrap();
         let mut seen = bytes[..usize::try_from(length).unwrap()].to_vec();
         while let Some(line) = live.blocking_recv() {
             seen.extend_from_slice(&line);
         }
         assert_eq!(seen, bytes);
-        assert_eq!(log::read(&path).unwrap().len(), 2000);
+        assert_eq!(log::read(&path).unwrap().len() as u64, told);
         assert!(journal.subscribe().is_none());
     }
 

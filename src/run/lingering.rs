@@ -3,7 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// Where systemd reads its settings, later ones winning.
-const PLACES: [&str; 4] = ["/usr/lib/systemd", "/usr/local/lib/systemd", "/run/systemd", "/etc/systemd"];
+const PLACES: [&str; 4] = [
+    "/usr/lib/systemd",
+    "/usr/local/lib/systemd",
+    "/run/systemd",
+    "/etc/systemd",
+];
 
 /// Advice for a system that ends workers when their user logs out; `None` where it does not, or where the user may linger.
 #[must_use]
@@ -63,8 +68,17 @@ mod tests {
         assert!(!is_killed(&["[Login]\n#KillUserProcesses=yes\n"], "ann"));
         assert!(is_killed(&["[Login]\nKillUserProcesses = yes\n"], "ann"));
         assert!(!is_killed(&["KillUserProcesses=yes"], "root"));
-        assert!(!is_killed(&["KillUserProcesses=yes", "KillUserProcesses=no"], "ann"));
-        assert!(!is_killed(&["KillUserProcesses=yes\nKillOnlyUsers=bob"], "ann"));
-        assert!(!is_killed(&["KillUserProcesses=yes\nKillExcludeUsers=ann bob"], "ann"));
+        assert!(!is_killed(
+            &["KillUserProcesses=yes", "KillUserProcesses=no"],
+            "ann"
+        ));
+        assert!(!is_killed(
+            &["KillUserProcesses=yes\nKillOnlyUsers=bob"],
+            "ann"
+        ));
+        assert!(!is_killed(
+            &["KillUserProcesses=yes\nKillExcludeUsers=ann bob"],
+            "ann"
+        ));
     }
 }

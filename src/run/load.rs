@@ -70,7 +70,10 @@ mod tests {
             std::hint::black_box(start.elapsed());
         }
         let load = sampler.sample().unwrap();
-        assert!(load.cpu_percent > 5.0 && load.cpu_percent < 100_000.0, "{load:?}");
+        assert!(
+            load.cpu_percent > 5.0 && load.cpu_percent < 100_000.0,
+            "{load:?}"
+        );
         assert!(load.memory_bytes > 1 << 20);
     }
 }

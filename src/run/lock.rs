@@ -92,9 +92,7 @@ pub fn holder(path: &Path) -> Holder {
     Holder {
         pid: next().parse().unwrap_or(0),
         host: crate::text::sanitize(next()),
-        socket: Some(next())
-            .filter(|s| !s.is_empty())
-            .map(PathBuf::from),
+        socket: Some(next()).filter(|s| !s.is_empty()).map(PathBuf::from),
     }
 }
 

@@ -267,7 +267,8 @@ impl Follower {
     }
 
     fn remember(&mut self, read: &[u8]) {
-        self.tail.extend_from_slice(&read[read.len().saturating_sub(REMEMBERED)..]);
+        self.tail
+            .extend_from_slice(&read[read.len().saturating_sub(REMEMBERED)..]);
         let excess = self.tail.len().saturating_sub(REMEMBERED);
         self.tail.drain(..excess);
     }
@@ -304,7 +305,7 @@ mod tests {
         let whole: Vec<u8> = (1..=3).flat_map(line).collect();
         for cut in 0..=whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
-            let lines = whole[..cut].iter().filter(|b| **b == b'\n').count() as u64;
+            let lines = whole[..cut].split(|b| *b == b'\n').count() as u64 - 1;
             let expected: Vec<u64> = (1..=lines).collect();
             assert_eq!(steps(&read(&path).unwrap()), expected, "cut at {cut}");
             let mut writer = LogWriter::open(&path).unwrap();

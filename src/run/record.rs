@@ -120,7 +120,8 @@ impl Recorder {
     pub fn conclude(&mut self, outcome: &Outcome) {
         self.profile.history.clone_from(&outcome.history);
         let last = outcome.interventions.len().saturating_sub(1);
-        let counts = |at: usize, i: &Intervention| i.what != "stop" || (at == last && !outcome.complete);
+        let counts =
+            |at: usize, i: &Intervention| i.what != "stop" || (at == last && !outcome.complete);
         self.run().interventions = outcome
             .interventions
             .iter()
@@ -318,11 +319,7 @@ mod tests {
                 reason: String::new(),
                 result: ResultRecord::default(),
                 history: Vec::new(),
-                interventions: vec![
-                    of(10, "stop"),
-                    of(20, "learning_rate"),
-                    of(30, "stop"),
-                ],
+                interventions: vec![of(10, "stop"), of(20, "learning_rate"), of(30, "stop")],
             });
             let interventions = &recorder.run().interventions;
             let steps: Vec<u64> = interventions.iter().map(|i| i.step).collect();

@@ -69,8 +69,9 @@ fn private(directory: &Path) -> std::io::Result<()> {
         return Ok(());
     }
     let found = fs::symlink_metadata(directory).map_err(|e| made.err().unwrap_or(e))?;
-    let own = found.uid() == rustix::process::geteuid().as_raw();
-    if found.is_dir() && own && found.mode() & 0o077 == 0 {
+    let is_own = found.uid() == rustix::process::geteuid().as_raw();
+    let mode = found.mode() & 0o777;
+    if found.is_dir() && is_own && mode == mode & 0o700 {
         Ok(())
     } else {
         Err(std::io::Error::new(

@@ -13,7 +13,7 @@ use crate::profile::{Profile, Status};
 use crate::{storage, text};
 
 /// A worker on another machine writes its log every second; after this long without a line it is gone.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// A directory with `data/`, `profiles/`, `profiles/runs/` and `checkpoints/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -470,7 +470,10 @@ mod tests {
                     })
                 })
                 .collect();
-            workers.into_iter().flat_map(|t| t.join().unwrap()).collect()
+            workers
+                .into_iter()
+                .flat_map(|t| t.join().unwrap())
+                .collect()
         });
         let different: std::collections::BTreeSet<&String> = ids.iter().collect();
         assert_eq!((different.len(), w.runs().unwrap().len()), (160, 160));

@@ -16,11 +16,11 @@ use super::lock::{self, Holder, RunLock};
 use super::record::{self, Recorder};
 use super::server::{self, Service};
 use super::{load, socket};
+use crate::data;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
 use crate::profile::{Profile, Status};
 use crate::run::Workspace;
-use crate::data;
 use crate::train::{self, Host, Setup, checkpoint};
 
 /// Automatic differentiation walks the graph recursively.
@@ -291,9 +291,7 @@ impl Stopping {
                 (catch(interrupt)?, number(interrupt)),
                 (catch(hangup)?, number(hangup)),
             ],
-            file_size: catch(SignalKind::from_raw(
-                rustix::process::Signal::XFSZ.as_raw(),
-            ))?,
+            file_size: catch(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
             commands,
         })
     }
@@ -328,4 +326,3 @@ pub fn forget_stops(profile: &mut Profile) {
         run.interventions.retain(|i| i.what != "stop");
     }
 }
-

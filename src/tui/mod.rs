@@ -1,5 +1,10 @@
 //! The screens: one app, a tab each, drawn from data sets, profiles and the event log. Never trains and never names `train`.
 
+#![expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "a theme is handed down by reference, whatever its size"
+)]
+
 pub mod action;
 pub mod app;
 pub mod config;
@@ -71,7 +76,10 @@ pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
         && let Some(run) = app.live_run()
     {
         // The terminal may have gone since; then there is nobody to tell.
-        let _ = writeln!(std::io::stdout(), "run {run} goes on; come back with `fmtui attach`");
+        let _ = writeln!(
+            std::io::stdout(),
+            "run {run} goes on; come back with `fmtui attach`"
+        );
     }
     Ok(())
 }
@@ -80,16 +88,21 @@ fn first_requests(workspace: &Workspace, launch: Launch) -> Result<Option<Reques
     Ok(match launch {
         Launch::Home => None,
         Launch::Attach(run) => Some(Request::Open(workspace.resolve(&run)?)),
-        Launch::Replay { run, speed } => {
-            Some(Request::Replay { run: workspace.resolve(&run)?, speed })
-        }
+        Launch::Replay { run, speed } => Some(Request::Replay {
+            run: workspace.resolve(&run)?,
+            speed,
+        }),
     })
 }
 
 fn trainable() -> Vec<Trainable> {
     let preset = |p: &presets::Preset| {
         let profile = p.profile().ok()?;
-        Some(Trainable { name: p.name.into(), title: p.title.into(), profile })
+        Some(Trainable {
+            name: p.name.into(),
+            title: p.title.into(),
+            profile,
+        })
     };
     presets::all().iter().filter_map(preset).collect()
 }

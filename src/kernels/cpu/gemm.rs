@@ -5,7 +5,7 @@
 //! falls to. Deliberately knows nothing of layers.
 
 use super::isa::Isa;
-use super::simd::{Portable, Simd};
+use super::tile::{From, Job, tile_lanes, tile_rows};
 use rayon::prelude::*;
 
 /// Depth of a block: its part of a tile of b stays in the first-level cache.
@@ -87,6 +87,8 @@ pub(super) enum Start<'a> {
     Accumulate,
     /// One number a row of c.
     Rows(&'a [f32]),
+    /// One number a lane of c.
+    Lanes(&'a [f32]),
 }
 
 /// One product's operands; c is given apart.
@@ -159,6 +161,10 @@ impl Product<'_> {
                 assert_eq!(bias.len(), rows);
                 From::Rows(bias.as_ptr())
             }
+            Start::Lanes(bias) => {
+                assert_eq!(bias.len(), lanes);
+                From::Lanes(bias.as_ptr())
+            }
         };
         Some(Job {
             rows,
@@ -177,282 +183,18 @@ impl Product<'_> {
     }
 }
 
-/// A checked product as pointers.
-#[derive(Clone, Copy)]
-struct Job {
-    rows: usize,
-    lanes: usize,
-    depth: usize,
-    a: *const f32,
-    /// Distance from one depth to the next; of a packed left side the whole depth.
-    a_step: usize,
-    /// Distance from one row to the next; of a packed left side the depth to start at.
-    a_row: usize,
-    packed: bool,
-    b: *const f32,
-    offsets: *const usize,
-    start: From,
-    c: *mut f32,
-    c_row: usize,
-}
-
-/// [`Start`] as pointers.
-#[derive(Clone, Copy)]
-enum From {
-    Zero,
-    Result,
-    Rows(*const f32),
-}
-
-// SAFETY: a job's pointers come from borrows that outlive it; its parts on other threads write disjoint numbers.
-unsafe impl Send for Job {}
-// SAFETY: as above.
-unsafe impl Sync for Job {}
-
-impl Job {
-    /// The job for some rows and lanes of c; not for a packed left side.
-    unsafe fn part(&self, rows: std::ops::Range<usize>, lanes: std::ops::Range<usize>) -> Self {
-        // SAFETY: the ranges lie inside the job's, whose bounds were checked.
-        unsafe {
-            Self {
-                rows: rows.len(),
-                lanes: lanes.len(),
-                a: self.a.add(rows.start * self.a_row),
-                b: self.b.add(lanes.start),
-                c: self.c.add(rows.start * self.c_row + lanes.start),
-                start: match self.start {
-                    From::Rows(bias) => From::Rows(bias.add(rows.start)),
-                    other => other,
-                },
-                ..*self
-            }
-        }
-    }
-
-    unsafe fn run(&self, isa: Isa) {
-        match isa {
-            // SAFETY: the processor has the instructions; bounds were checked when the job was made.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { drive_avx512(self) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { drive_avx2(self) },
-            // SAFETY: as above.
-            _ => unsafe { drive::<Portable>(self) },
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn drive_avx512(job: &Job) {
-    // SAFETY: the caller vouches for the job.
-    unsafe { drive::<std::arch::x86_64::__m512>(job) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn drive_avx2(job: &Job) {
-    // SAFETY: the caller vouches for the job.
-    unsafe { drive::<std::arch::x86_64::__m256>(job) }
-}
-
-/// Rows of a tile.
-fn tile_rows(isa: Isa) -> usize {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => <std::arch::x86_64::__m512 as Simd>::ROWS,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => <std::arch::x86_64::__m256 as Simd>::ROWS,
-        _ => Portable::ROWS,
-    }
-}
-
-/// Numbers of a vector.
-pub(super) fn tile_lanes(isa: Isa) -> usize {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => <std::arch::x86_64::__m512 as Simd>::LANES,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => <std::arch::x86_64::__m256 as Simd>::LANES,
-        _ => Portable::LANES,
-    }
-}
-
 /// Part `index` of `0..total` cut into `parts` of nearly equal size.
 pub(super) fn portion(total: usize, parts: usize, index: usize) -> std::ops::Range<usize> {
     (total * index / parts)..(total * (index + 1) / parts)
 }
 
 /// Rows in as few blocks of at most `most` as possible, nearly equal, as (start, count).
-fn blocks(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(super) fn blocks(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let parts = rows.div_ceil(most);
     (0..parts).map(move |i| {
         let range = portion(rows, parts, i);
         (range.start, range.len())
     })
-}
-
-/// One register tile's operands.
-struct Tile {
-    depth: usize,
-    a: *const f32,
-    a_step: usize,
-    a_row: usize,
-    b: *const f32,
-    offsets: *const usize,
-    /// Lanes of the last vector, where it isn't full.
-    lanes: usize,
-    start: From,
-    c: *mut f32,
-    c_row: usize,
-}
-
-/// Calls a tile of as many rows as `$rows` says.
-macro_rules! tile_of {
-    ($rows:expr, $vector:ty, $vectors:literal, $part:literal, $unit:literal, $tile:expr; $($count:literal)*) => {
-        match $rows {
-            $($count if $count <= <$vector>::ROWS =>
-                tile::<$vector, $count, $vectors, $part, $unit>($tile),)*
-            _ => {}
-        }
-    };
-}
-
-/// The whole job: blocks of depth, then of lanes, then of rows, a tile each.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "features are the caller's")]
-unsafe fn drive<V: Simd>(job: &Job) {
-    let parts = job.depth.div_ceil(BLOCK_DEPTH).max(1);
-    for part in 0..parts {
-        let depth = portion(job.depth, parts, part);
-        for lane in (0..job.lanes).step_by(2 * V::LANES) {
-            for (row, rows) in blocks(job.rows, V::ROWS) {
-                // SAFETY: all of it lies inside the job.
-                unsafe { block::<V>(job, &depth, lane, row, rows) }
-            }
-        }
-    }
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "features are the caller's")]
-unsafe fn block<V: Simd>(
-    job: &Job,
-    depth: &std::ops::Range<usize>,
-    lane: usize,
-    row: usize,
-    rows: usize,
-) {
-    // SAFETY: the caller vouches that rows, lanes and depth lie inside the job.
-    unsafe {
-        let (first, a_step, a_row) = if job.packed {
-            (row * job.a_step + (job.a_row + depth.start) * rows, rows, 1)
-        } else {
-            let first = row * job.a_row + depth.start * job.a_step;
-            (first, job.a_step, job.a_row)
-        };
-        let left = job.lanes - lane;
-        let tile = Tile {
-            depth: depth.len(),
-            a: job.a.add(first),
-            a_step,
-            a_row,
-            b: job.b.add(lane),
-            offsets: job.offsets.add(depth.start),
-            lanes: if left > V::LANES {
-                left - V::LANES
-            } else {
-                left
-            },
-            start: match job.start {
-                _ if depth.start > 0 => From::Result,
-                From::Rows(bias) => From::Rows(bias.add(row)),
-                other => other,
-            },
-            c: job.c.add(row * job.c_row + lane),
-            c_row: job.c_row,
-        };
-        let (full, two, unit) = (left >= 2 * V::LANES, left > V::LANES, a_row == 1);
-        match (full, two, unit) {
-            (true, _, true) => {
-                tile_of!(rows, V, 2, false, true, &tile; 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
-            }
-            (true, _, false) => {
-                tile_of!(rows, V, 2, false, false, &tile; 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
-            }
-            (_, true, true) => {
-                tile_of!(rows, V, 2, true, true, &tile; 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
-            }
-            (_, true, false) => {
-                tile_of!(rows, V, 2, true, false, &tile; 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
-            }
-            (_, _, true) => {
-                tile_of!(rows, V, 1, true, true, &tile; 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
-            }
-            (_, _, false) => {
-                tile_of!(rows, V, 1, true, false, &tile; 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
-            }
-        }
-    }
-}
-
-/// `ROWS × VECTORS` vectors of sums, kept in registers over the tile's depth. `PART`: the last vector isn't full.
-/// `UNIT`: neighbouring rows of a are neighbours in memory.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "features are the caller's")]
-unsafe fn tile<
-    V: Simd,
-    const ROWS: usize,
-    const VECTORS: usize,
-    const PART: bool,
-    const UNIT: bool,
->(
-    t: &Tile,
-) {
-    // SAFETY: the caller vouches that the tile lies inside its job and for the instruction set.
-    unsafe {
-        let mask = V::mask(if PART { t.lanes } else { V::LANES });
-        let row = if UNIT { 1 } else { t.a_row };
-        let mut sums = [[V::zero(); VECTORS]; ROWS];
-        let mut a = t.a;
-        for p in 0..t.depth {
-            let b = t.b.add(*t.offsets.add(p));
-            let mut right = [V::zero(); VECTORS];
-            for (v, slot) in right.iter_mut().enumerate() {
-                let from = b.add(v * V::LANES);
-                *slot = if PART && v + 1 == VECTORS {
-                    V::load_masked(from, mask)
-                } else {
-                    V::load(from)
-                };
-            }
-            for (i, sums) in sums.iter_mut().enumerate() {
-                let left = V::splat(*a.add(i * row));
-                for (sum, right) in sums.iter_mut().zip(right) {
-                    *sum = left.mul_add(right, *sum);
-                }
-            }
-            a = a.add(t.a_step);
-        }
-        for (i, sums) in sums.iter().enumerate() {
-            for (v, sum) in sums.iter().enumerate() {
-                let to = t.c.add(i * t.c_row + v * V::LANES);
-                let part = PART && v + 1 == VECTORS;
-                let sum = match t.start {
-                    From::Zero => *sum,
-                    From::Result if part => sum.add(V::load_masked(to, mask)),
-                    From::Result => sum.add(V::load(to)),
-                    From::Rows(bias) => sum.add(V::splat(*bias.add(i))),
-                };
-                if part {
-                    sum.store_masked(to, mask);
-                } else {
-                    sum.store(to);
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

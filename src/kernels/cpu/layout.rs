@@ -1,6 +1,7 @@
 //! Copies between the layouts kernels read: padded planes, columns of shifted views, channels last.
 
 use crate::kernels::shape::ConvShape;
+use rayon::prelude::*;
 
 /// Numbers a row copy may write past its row's end.
 pub(super) const SLACK: usize = 8;
@@ -152,5 +153,52 @@ pub(super) fn scatter_tap(shape: &ConvShape, column: &[f32], tap: usize, padded:
         for (slot, value) in to.iter_mut().step_by(shape.stride).zip(column) {
             *slot += *value;
         }
+    }
+}
+
+/// Side of the square blocks a transposition moves.
+const BLOCK: usize = 16;
+
+/// Numbers below which a transposition isn't worth splitting among threads.
+const PARALLEL_NUMBERS: usize = 1 << 16;
+
+/// to\[c\]\[r\] = from\[r\]\[c\].
+pub(super) fn transpose(rows: usize, columns: usize, from: &[f32], to: &mut [f32]) {
+    assert!(from.len() == rows * columns && to.len() == from.len());
+    if from.is_empty() {
+        return;
+    }
+    let band = |(index, to): (usize, &mut [f32])| {
+        for r in (0..rows).step_by(BLOCK) {
+            transpose_block(
+                &from[r * columns + index * BLOCK..],
+                columns,
+                &mut to[r..],
+                rows,
+            );
+        }
+    };
+    if from.len() < PARALLEL_NUMBERS {
+        to.chunks_mut(BLOCK * rows).enumerate().for_each(band);
+    } else {
+        to.par_chunks_mut(BLOCK * rows).enumerate().for_each(band);
+    }
+}
+
+/// One block: as many of 16 × 16 numbers as both slices have.
+fn transpose_block(from: &[f32], columns: usize, to: &mut [f32], rows: usize) {
+    let mut block = [[0.0; BLOCK]; BLOCK];
+    let wide = to.len().div_ceil(rows).min(BLOCK);
+    let mut high = 0;
+    for (row, line) in from.chunks(columns).take(BLOCK.min(rows)).enumerate() {
+        let line = &line[..line.len().min(wide)];
+        for (c, value) in line.iter().enumerate() {
+            block[c][row] = *value;
+        }
+        high = row + 1;
+    }
+    for (line, block) in to.chunks_mut(rows).zip(&block) {
+        let high = high.min(line.len());
+        line[..high].copy_from_slice(&block[..high]);
     }
 }

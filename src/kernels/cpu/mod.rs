@@ -11,13 +11,18 @@ mod isa;
 mod layout;
 pub mod linear;
 pub mod loss;
+mod math;
 pub mod norm;
 pub mod optimizer;
+mod pieces;
 pub mod pool;
 mod reduce;
 mod scratch;
 mod simd;
 #[cfg(test)]
+mod speed;
+#[cfg(test)]
 mod testing;
+mod tile;
 
 pub use isa::{Isa, isa};

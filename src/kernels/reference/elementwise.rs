@@ -36,8 +36,8 @@ pub fn add<T: Real>(a: &[T], b: &[T], y: &mut [T]) {
 
 fn function(activation: Activation, x: f64) -> f64 {
     match activation {
-        Activation::None => x,
-        Activation::Relu => x.max(0.0),
+        Activation::Relu if x < 0.0 => 0.0,
+        Activation::None | Activation::Relu => x,
         Activation::LeakyRelu => x.max(0.0) + 0.01 * x.min(0.0),
         Activation::Gelu => x * normal_cdf(x),
         Activation::Silu => x * sigmoid(x),

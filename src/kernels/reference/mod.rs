@@ -5,6 +5,8 @@
 
 pub mod conv;
 pub mod elementwise;
+#[cfg(test)]
+mod gradients;
 pub mod linear;
 pub mod loss;
 pub mod norm;

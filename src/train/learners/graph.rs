@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::network::PendingStatistics;
 use crate::model::{Architecture, Mode, Network, Shape};
 use crate::nn::state::{expect, refuse_unknown};
-use crate::nn::{During, device, loss, parameters};
+use crate::nn::{During, Tape, device, loss, parameters};
 use crate::optim::{Gradients, Optimizer, StepSettings, clip_factor, update_average};
 use crate::profile::{Profile, Train};
 use crate::train::{Learner, StateDict, StepOutcome, Update};
@@ -100,9 +100,17 @@ impl GraphLearner {
             seed: self.settings.seed,
         };
         let mut pending = PendingStatistics::new();
+        let tape = match self.workers {
+            Some(_) => Tape::on(),
+            None => Tape::off(),
+        };
         let images = self.images(batch)?;
-        let logits = self.network.forward_pending(&images, mode, &mut pending)?;
+        let logits = self
+            .network
+            .forward_pending(&images, mode, &tape, &mut pending)?;
+        drop(images);
         let loss = loss::mean(
+            &tape,
             self.settings.loss,
             self.settings.label_smoothing,
             &logits,
@@ -110,10 +118,11 @@ impl GraphLearner {
         )
         .during("the loss")?;
         let correct = correct(&parameters::array(&logits)?.values, &batch.labels);
+        drop(logits);
         check_finite("loss", loss.value, update.step)?;
         let forward = started.elapsed();
 
-        let store = loss.tensor.backward().during("the backward pass")?;
+        let store = tape.backward(loss.tensor).during("the backward pass")?;
         let gradients = Gradients::collect(self.network.parameters(), store)?;
         let gradient_norm = gradients.norm()?;
         check_finite("the gradient's norm", gradient_norm, update.step)?;

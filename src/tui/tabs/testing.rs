@@ -1,5 +1,12 @@
 //! What the tabs' tests draw: a small data set, a run's history, predictions; and how they draw it.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "made-up figures are small"
+)]
+
 use std::sync::Arc;
 
 use ratatui::Terminal;
@@ -172,7 +179,7 @@ pub fn predictions(dataset: &Dataset, epoch: u32) -> Predictions {
     let first = dataset.train.len();
     let items = dataset.test.labels.iter().enumerate().map(|(i, label)| {
         let label_at = usize::from(*label);
-        let wrong = if i % 3 == 0 { 1 } else { 0 };
+        let wrong = usize::from(i.is_multiple_of(3));
         let top = [0, 1, 2].map(|k| ((label_at + k * 3 + wrong * 6) % classes) as u8);
         let sure = 0.5 + (i % 50) as f32 / 101.0;
         Prediction {
@@ -193,6 +200,23 @@ pub fn theme() -> Theme {
     Theme::new(Palette::Dark, ColorDepth::TrueColor, false)
 }
 
+/// What else a terminal may be.
+pub fn other_themes() -> [(&'static str, Theme); 5] {
+    [
+        (
+            "light",
+            Theme::new(Palette::Light, ColorDepth::TrueColor, false),
+        ),
+        (
+            "blind",
+            Theme::new(Palette::ColorBlind, ColorDepth::TrueColor, false),
+        ),
+        ("256", Theme::new(Palette::Dark, ColorDepth::Ansi256, false)),
+        ("16", Theme::new(Palette::Dark, ColorDepth::Ansi16, false)),
+        ("ascii", Theme::new(Palette::Mono, ColorDepth::Mono, true)),
+    ]
+}
+
 /// The tab's content in a terminal of this size: one header and one footer line belong to the app.
 pub fn draw(tab: &mut impl Tab, width: u16, height: u16, theme: &Theme) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -205,14 +229,15 @@ pub fn draw(tab: &mut impl Tab, width: u16, height: u16, theme: &Theme) -> Buffe
 
 /// The text alone, for snapshots.
 pub fn text(buffer: &Buffer) -> String {
-    (0..buffer.area.height)
+    let lines: Vec<String> = (0..buffer.area.height)
         .map(|y| {
             let line: String = (0..buffer.area.width)
                 .map(|x| buffer[(x, y)].symbol())
                 .collect();
-            format!("{}\n", line.trim_end())
+            line.trim_end().to_owned()
         })
-        .collect()
+        .collect();
+    lines.join("\n")
 }
 
 /// Draws at every small size and some others, in colour and in plain signs.

@@ -53,7 +53,7 @@ impl<'a> Picture<'a> {
             let lower = self.sample(x, y + 1, columns, rows);
             let cell = &mut buffer[position];
             if shades {
-                let index = (upper + lower) / 2.0 / 256.0 * SHADES.len() as f64;
+                let index = f64::midpoint(upper, lower) / 256.0 * SHADES.len() as f64;
                 cell.set_char(char::from(SHADES[index as usize]));
                 cell.set_style(self.theme.text());
             } else if let (Some(fg), Some(bg)) = (self.grey(upper), self.grey(lower)) {

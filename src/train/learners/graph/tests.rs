@@ -328,3 +328,33 @@ fn an_architecture_for_other_classes_is_refused() {
     let error = GraphLearner::new(&profile, &architecture, 7).err().unwrap();
     assert!(error.to_string().contains("one per class"), "{error}");
 }
+
+/// The tape leads to the same gradients as Candle's own backward pass, to the last bit (zeros may differ in sign).
+#[test]
+fn the_tape_and_candle_agree() {
+    let learner = learner(&everything(), 8);
+    let batch = noise(1, 6, 8);
+    let gradients = |tape: Tape| {
+        let mode = Mode {
+            training: true,
+            step: 3,
+            seed: 1,
+        };
+        let images = learner.images(&batch).unwrap();
+        let mut pending = PendingStatistics::new();
+        let network = &learner.network;
+        let logits = network
+            .forward_pending(&images, mode, &tape, &mut pending)
+            .unwrap();
+        let kind = learner.settings.loss;
+        let loss = loss::mean(&tape, kind, 0.1, &logits, &batch.labels).unwrap();
+        let store = tape.backward(loss.tensor).unwrap();
+        let all = Gradients::collect(network.parameters(), store).unwrap();
+        all.iter()
+            .map(|(name, _, g)| (name.to_string(), parameters::array(g).unwrap()))
+            .collect::<StateDict>()
+    };
+    let (tape, candle) = (gradients(Tape::on()), gradients(Tape::off()));
+    assert_eq!(tape.len(), learner.network.parameters().trainable().count());
+    assert!(tape == candle);
+}

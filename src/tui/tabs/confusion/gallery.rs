@@ -139,7 +139,10 @@ impl Gallery {
         self.across = usize::from(canvas.width() / width).max(1);
         // The last row of cards needs no gap below it.
         self.down = usize::from((canvas.height() + 1) / height).max(1);
-        self.area = canvas.rect(0, 0, canvas.width(), canvas.height());
+        // A gap below the title where it costs no row of cards.
+        let used = u16::try_from(self.down).unwrap_or(u16::MAX) * height;
+        let gap = (canvas.height() + 1).saturating_sub(used).min(1);
+        self.area = canvas.rect(0, gap, canvas.width(), canvas.height());
         let row = self.cursor / self.across;
         self.first_row = self
             .first_row
@@ -148,7 +151,7 @@ impl Gallery {
         let shown = items.iter().enumerate().skip(first);
         for (place, (index, item)) in shown.take(self.across * self.down).enumerate() {
             let x = to_u16(place % self.across) * width;
-            let y = to_u16(place / self.across) * height;
+            let y = gap + to_u16(place / self.across) * height;
             let mut card = canvas.part(x + 1, y, width - 1, height - 1);
             let picture = (picture_columns, picture_rows);
             draw_card(
@@ -256,10 +259,10 @@ pub fn draw_strip(canvas: &mut Canvas, items: &[Prediction], dataset: &Dataset, 
     let width = columns + 2;
     for (place, item) in items
         .iter()
-        .take(usize::from(canvas.width() / width))
+        .take(usize::from((canvas.width() + 2) / width))
         .enumerate()
     {
-        let x = to_u16(place) * width + 1;
+        let x = to_u16(place) * width;
         draw_pixels(canvas, x, 0, item, dataset, (columns, rows), theme);
         let sure = format!("{:.0} %", f64::from(item.probability[0]) * 100.0);
         let number = format!("#{} ", text::grouped(u64::from(item.index)));

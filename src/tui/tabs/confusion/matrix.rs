@@ -141,7 +141,7 @@ impl Matrix<'_> {
         for (line, row) in rows.enumerate() {
             let y = layout.heads + to_u16(line) * layout.cell_height;
             let middle = y + (layout.cell_height - 1) / 2;
-            let style = self.name_style(row == self.cursor.0, theme);
+            let style = Self::name_style(row == self.cursor.0, theme);
             let name = fit::left(
                 &class_name(self.classes, row),
                 usize::from(layout.names.saturating_sub(1)),
@@ -166,7 +166,7 @@ impl Matrix<'_> {
         }
     }
 
-    fn name_style(&self, at_cursor: bool, theme: &Theme) -> Style {
+    fn name_style(at_cursor: bool, theme: &Theme) -> Style {
         if at_cursor {
             theme.accent()
         } else {
@@ -219,12 +219,12 @@ impl Matrix<'_> {
                 .saturating_sub(own / 2)
                 .max(layout.names.saturating_sub(2));
             let from = from.min((end + u16::from(layout.margins)).saturating_sub(own));
-            let style = self.name_style(column == self.cursor.1, theme);
+            let style = Self::name_style(column == self.cursor.1, theme);
             canvas.put(from, line, Line::styled(shown, style));
         }
         if layout.margins {
             let head = fit::right("recall", usize::from(MARGIN) - 1);
-            let line = if turns == 2 && layout.columns % 2 == 0 {
+            let line = if turns == 2 && layout.columns.is_multiple_of(2) {
                 0
             } else {
                 layout.heads - 1

@@ -1,9 +1,10 @@
 use super::*;
+use crate::data::mini;
 use crate::tui::tabs::testing;
 
 fn filled() -> ConfusionTab {
     let mut tab = ConfusionTab::new();
-    let dataset = Arc::new(testing::dataset(10, 60));
+    let dataset = Arc::new(mini::load().unwrap());
     tab.show(&testing::arc(testing::history(20, true)), "run");
     tab.set_predictions(None, None, Some(testing::predictions(&dataset, 20)));
     tab.set_dataset(dataset);
@@ -169,5 +170,9 @@ fn shots() {
         tab.set_other(Some(("lenet5".into(), testing::confusion(3, 1000))));
         tab.on_action(Action::Mark);
         testing::dump("difference", &mut tab, width, height, &testing::theme());
+    }
+    for (name, theme) in testing::other_themes() {
+        let name = format!("confusion-{name}");
+        testing::dump(&name, &mut filled(), 80, 24, &theme);
     }
 }

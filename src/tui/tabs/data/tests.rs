@@ -165,4 +165,8 @@ fn shots() {
             }
         }
     }
+    for (name, theme) in testing::other_themes() {
+        let name = format!("data-{name}");
+        testing::dump(&name, &mut filled(), 80, 24, &theme);
+    }
 }

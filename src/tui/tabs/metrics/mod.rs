@@ -167,35 +167,6 @@ impl MetricsTab {
         );
     }
 
-    fn draw_confused(
-        &self,
-        canvas: &mut Canvas,
-        y: u16,
-        scores: &Scores,
-        classes: &[String],
-        theme: &Theme,
-    ) {
-        let line = match worst_pair(&scores.confusion) {
-            Some((a, b, count)) => {
-                let wrong = scores.confusion.total() - scores.confusion.correct();
-                let part = text::percent(super::mistakes::share(count, wrong));
-                Line::from(vec![
-                    Span::styled("most confused: ", theme.dim()),
-                    Span::styled(
-                        format!("{} and {}", class_name(classes, a), class_name(classes, b)),
-                        theme.title(),
-                    ),
-                    Span::styled(
-                        format!(", {count} times, {part} of all errors"),
-                        theme.text(),
-                    ),
-                ])
-            }
-            None => Line::styled("no picture is predicted wrong", theme.good()),
-        };
-        canvas.put(1, y, line);
-    }
-
     fn draw_filled(
         &mut self,
         canvas: &mut Canvas,
@@ -242,13 +213,17 @@ impl MetricsTab {
             parts::draw(part, history, shown, self.part, theme);
             y += 5;
         }
-        self.draw_confused(
+        draw_confused(
             canvas,
             y.min(height.saturating_sub(1 + slider)),
             &shown.scores,
             classes,
             theme,
         );
+        if wide && roomy && height > y + 5 {
+            let part = &mut canvas.part(0, y + 2, table_width, height - y - 4);
+            parts::draw_classes(part, history, &order, theme);
+        }
         if roomy {
             self.timeline.draw(canvas, height - 1, history, theme);
         }
@@ -270,6 +245,28 @@ impl MetricsTab {
         }
         Effect::None
     }
+}
+
+fn draw_confused(canvas: &mut Canvas, y: u16, scores: &Scores, classes: &[String], theme: &Theme) {
+    let line = match worst_pair(&scores.confusion) {
+        Some((a, b, count)) => {
+            let wrong = scores.confusion.total() - scores.confusion.correct();
+            let part = text::percent(super::mistakes::share(count, wrong));
+            Line::from(vec![
+                Span::styled("most confused: ", theme.dim()),
+                Span::styled(
+                    format!("{} and {}", class_name(classes, a), class_name(classes, b)),
+                    theme.title(),
+                ),
+                Span::styled(
+                    format!(", {count} times, {part} of all errors"),
+                    theme.text(),
+                ),
+            ])
+        }
+        None => Line::styled("no picture is predicted wrong", theme.good()),
+    };
+    canvas.put(1, y, line);
 }
 
 fn draw_empty(canvas: &mut Canvas, history: &RunHistory, theme: &Theme) {

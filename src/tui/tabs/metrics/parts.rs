@@ -50,15 +50,15 @@ impl Figure {
     fn gap(&self) -> String {
         match (self.train, self.test.or(self.validation)) {
             (Some(train), Some(held_out)) if self.is_share => {
-                signed(format!("{:+.1}", (train - held_out) * 100.0))
+                signed(&format!("{:+.1}", (train - held_out) * 100.0))
             }
-            (Some(train), Some(held_out)) => signed(format!("{:+.4}", held_out - train)),
+            (Some(train), Some(held_out)) => signed(&format!("{:+.4}", held_out - train)),
             _ => "–".into(),
         }
     }
 }
 
-fn signed(number: String) -> String {
+fn signed(number: &str) -> String {
     number.replace('-', "−")
 }
 
@@ -141,6 +141,63 @@ pub fn draw(canvas: &mut Canvas, history: &RunHistory, shown: &Shown, part: Part
         draw_live_note(canvas, history, theme);
     }
     draw_mistakes(canvas, history, shown, theme);
+}
+
+/// F1 of each class in each part, and what is lost from training to the held-out part; false where there is no room.
+pub fn draw_classes(
+    canvas: &mut Canvas,
+    history: &RunHistory,
+    order: &[usize],
+    theme: &Theme,
+) -> bool {
+    let Some(result) = &history.result else {
+        return false;
+    };
+    let parts = [&result.train, &result.validation, &result.test];
+    if usize::from(canvas.height()) < order.len() + 1 || parts.iter().all(|p| p.is_none()) {
+        return false;
+    }
+    let classes = history.started.as_ref().map_or(&[][..], |s| &s.classes);
+    canvas.put(
+        1,
+        0,
+        Line::styled(
+            format!(
+                "{}{}{}{}{}",
+                fit::left("F1 by part", 16),
+                fit::right("train", 10),
+                fit::right("validation", 12),
+                fit::right("test", 9),
+                fit::right("gap", 9)
+            ),
+            theme.dim(),
+        ),
+    );
+    let f1 = |part: &Option<Scores>, class: usize| {
+        let scores = part.as_ref()?;
+        scores.per_class.get(class).map(|c| c.f1)
+    };
+    let show = |value: Option<f64>, width| {
+        let text = value.map_or_else(|| "–".into(), |v| format!("{v:.3}"));
+        fit::right(&text, width)
+    };
+    for (y, class) in (1..).zip(order) {
+        let [train, validation, test] = parts.map(|p| f1(p, *class));
+        let gap = train.zip(test.or(validation)).map(|(a, b)| a - b);
+        let gap = gap.map_or_else(|| "–".into(), |g| signed(&format!("{g:+.3}")));
+        canvas.put(
+            1,
+            y,
+            Line::from(vec![
+                Span::styled(fit::left(&class_name(classes, *class), 16), theme.text()),
+                Span::styled(show(train, 10), theme.train()),
+                Span::styled(show(validation, 12), theme.held_out()),
+                Span::styled(show(test, 9), theme.text()),
+                Span::styled(fit::right(&gap, 9), theme.warn()),
+            ]),
+        );
+    }
+    true
 }
 
 fn draw_live_note(canvas: &mut Canvas, history: &RunHistory, theme: &Theme) {

@@ -113,7 +113,7 @@ impl Table<'_> {
             spans.extend(figures(score, &widths, theme));
             if widths.trend > 0 {
                 let trend = fit::trend(&self.trend(*class), widths.trend);
-                spans.push(Span::styled(format!("  {trend}"), theme.held_out()));
+                spans.push(Span::styled(format!("  {trend}"), theme.dim()));
             }
             canvas.put(0, y, Line::from(spans));
             y += 1;

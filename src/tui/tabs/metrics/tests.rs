@@ -107,4 +107,8 @@ fn shots() {
             &testing::theme(),
         );
     }
+    for (name, theme) in testing::other_themes() {
+        let name = format!("metrics-{name}");
+        testing::dump(&name, &mut tab_of(20, true), 80, 24, &theme);
+    }
 }

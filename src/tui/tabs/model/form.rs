@@ -99,13 +99,15 @@ impl Form {
                 (" ", theme.dim())
             };
             let name = format!("{mark}{}", field.name());
-            let room = usize::from(self.column_width.saturating_sub(NAME + 2));
-            canvas.put_in(
-                x,
-                y,
-                NAME + 1,
-                Line::styled(fit::left(&name, usize::from(NAME + 1)), name_style),
-            );
+            // A long value begins further to the left, as far as the name allows.
+            let chars = |text: &str| u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
+            let least = chars(field.name()) + 2;
+            let long = self
+                .column_width
+                .saturating_sub(chars(&value).saturating_add(3));
+            let start = (NAME + 1).min(long).max(least);
+            let room = usize::from(self.column_width.saturating_sub(start + 1));
+            canvas.put_in(x, y, NAME + 1, Line::styled(name, name_style));
             let style = if !applies {
                 theme.dim()
             } else if changed {
@@ -123,12 +125,7 @@ impl Form {
                 None if applies => Line::styled(fit::cut(&value, room), style),
                 None => Line::styled("–", style),
             };
-            canvas.put_in(
-                x + NAME + 1,
-                y,
-                self.column_width - NAME.min(self.column_width),
-                line,
-            );
+            canvas.put_in(x + start, y, self.column_width.saturating_sub(start), line);
         }
     }
 }

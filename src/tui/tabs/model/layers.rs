@@ -39,12 +39,12 @@ pub fn draw(
         .map(|r| r.name.chars().count() + r.depth);
     let longest =
         |limit: usize, least: usize| deepest.clone().max().unwrap_or(0).clamp(least, limit);
-    let (name, output, bar) = match width {
-        0..=69 => (longest(10, 5), 13, 0),
-        70..=104 => (longest(16, 8), 14, 7),
-        _ => (longest(24, 12), 16, 12),
+    let (name, output, bar, adds) = match width {
+        0..=69 => (longest(10, 5), 13, 0, 8),
+        70..=104 => (longest(16, 8), 14, 7, 10),
+        _ => (longest(24, 12), 16, 12, 10),
     };
-    let numbers = 10 + 10 + 2 * (bar + usize::from(bar > 0));
+    let numbers = 10 + adds + 2 * (bar + usize::from(bar > 0));
     let kind = width
         .saturating_sub(name + 1 + output + numbers + 1)
         .min(44);
@@ -60,7 +60,7 @@ pub fn draw(
                 fit::right("output", output),
                 fit::right("weights", 10),
                 gap(bar),
-                fit::right("mult-adds", 10),
+                fit::right(if adds < 10 { "MACs" } else { "mult-adds" }, adds),
             ),
             theme.dim(),
         ),
@@ -80,6 +80,13 @@ pub fn draw(
             n if short => text::short_count(n),
             n => text::grouped(n),
         };
+        // Where the activation does not fit, the layer alone is said.
+        let layer = row.kind.split(" · ").next().unwrap_or_default();
+        let said = if row.kind.chars().count() > kind {
+            layer
+        } else {
+            &row.kind
+        };
         let parts = |n: u64, all: u64, style| {
             let mut text = fit::bar(share(n, all), bar);
             if row.depth > 0 {
@@ -93,39 +100,35 @@ pub fn draw(
             y,
             Line::from(vec![
                 Span::styled(fit::left(&label, name), style),
-                Span::styled(format!(" {}", fit::left(&row.kind, kind)), theme.dim()),
+                Span::styled(format!(" {}", fit::left(said, kind)), theme.dim()),
                 Span::styled(fit::right(&row.output.to_string(), output), style),
                 Span::styled(fit::right(&count(row.parameters, false), 10), style),
                 parts(row.parameters, summary.parameters, theme.train()),
-                Span::styled(fit::right(&count(row.multiply_adds, true), 10), style),
+                Span::styled(fit::right(&count(row.multiply_adds, true), adds), style),
                 parts(row.multiply_adds, summary.multiply_adds, theme.held_out()),
             ]),
         );
         y += 1;
     }
+    let shown = rows.min(summary.rows.len());
+    canvas.put(0, y, totals(summary, profile, shown, theme));
+    y + 1
+}
+
+fn totals(summary: &Summary, profile: &Profile, shown: usize, theme: &Theme) -> Line<'static> {
     let memory = summary.memory_bytes(profile.train.batch_size, optimizer_slots(profile));
-    let hidden = summary.rows.len().saturating_sub(rows);
-    let more = if hidden > 0 {
-        format!(
-            "  ({} of {} rows)",
-            rows.min(summary.rows.len()),
-            summary.rows.len()
-        )
+    let more = if shown < summary.rows.len() {
+        format!("  ({} of {} rows)", shown, summary.rows.len())
     } else {
         String::new()
     };
-    canvas.put(
-        0,
-        y,
-        Line::from(vec![
-            Span::styled(text::grouped(summary.parameters), theme.title()),
-            Span::styled(" weights · ", theme.dim()),
-            Span::styled(text::short_count(summary.multiply_adds), theme.title()),
-            Span::styled(" mult-adds · ~", theme.dim()),
-            Span::styled(text::bytes(memory), theme.title()),
-            Span::styled(" to train", theme.dim()),
-            Span::styled(more, theme.dim()),
-        ]),
-    );
-    y + 1
+    Line::from(vec![
+        Span::styled(text::grouped(summary.parameters), theme.title()),
+        Span::styled(" weights · ", theme.dim()),
+        Span::styled(text::short_count(summary.multiply_adds), theme.title()),
+        Span::styled(" mult-adds · ~", theme.dim()),
+        Span::styled(text::bytes(memory), theme.title()),
+        Span::styled(" to train", theme.dim()),
+        Span::styled(more, theme.dim()),
+    ])
 }

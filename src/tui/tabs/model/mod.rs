@@ -2,6 +2,7 @@
 //!
 //! Checks what is typed with the profile's own rules; starts nothing itself.
 
+mod draw;
 mod fields;
 mod form;
 mod layers;
@@ -10,7 +11,7 @@ mod path;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::{Position, Rect};
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 use crate::data::mini;
 use crate::error::{Error, Result};
@@ -18,12 +19,10 @@ use crate::model::presets::{self, Preset};
 use crate::model::summary::{Summary, summarise};
 use crate::model::{Shape, resolve};
 use crate::profile::Profile;
-use crate::text;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
-use crate::tui::widgets::fit;
 use crate::tui::widgets::input::{Input, Typed};
 use fields::Field;
 use form::{Editing, Form};
@@ -347,96 +346,6 @@ impl ModelTab {
         Effect::None
     }
 
-    fn draw_right(&mut self, canvas: &mut Canvas, theme: &Theme) {
-        let Some(entry) = self.entries.get(self.cursor) else {
-            return;
-        };
-        let width = canvas.width();
-        let mut end = width;
-        self.view_areas.clear();
-        for view in View::ALL.into_iter().rev() {
-            let own = u16::try_from(view.name().len()).unwrap_or(0);
-            let style = if view == self.view {
-                theme.accent()
-            } else {
-                theme.dim()
-            };
-            canvas.put_right(end, 0, Line::styled(view.name(), style));
-            self.view_areas
-                .push((canvas.rect(end.saturating_sub(own), 0, own, 1), view));
-            end = end.saturating_sub(own + 1);
-        }
-        let title = format!("{} · {}", entry.preset.title, entry.preset.year);
-        let room = usize::from(end.saturating_sub(1));
-        canvas.put(0, 0, Line::styled(fit::left(&title, room), theme.title()));
-        let top = if canvas.height() >= 20 { 2 } else { 1 };
-        let height = canvas.height().saturating_sub(top);
-        let beside = self.view == View::Layers && width >= 150;
-        let table_width = if beside { width - 62 } else { width };
-        let mut part = canvas.part(0, top, table_width, height);
-        self.scroll = match (self.view, &self.summary) {
-            (View::Layers, Ok(summary)) => {
-                let rows = usize::from(height.saturating_sub(2));
-                let scroll = self.scroll.min(summary.rows.len().saturating_sub(rows));
-                let used = layers::draw(&mut part, summary, &entry.profile, scroll, theme);
-                if !beside && used + 7 < height {
-                    let rest = height - used - 1;
-                    let mut below = part.part(0, used + 1, table_width.min(100), rest);
-                    draw_lines(
-                        &mut below,
-                        &story(entry.preset, below_width(table_width)),
-                        0,
-                        theme,
-                    );
-                }
-                scroll
-            }
-            (View::Layers, Err(why)) => {
-                let lines = fit::wrap(why, usize::from(table_width));
-                for (y, line) in (0..).zip(lines) {
-                    part.put(0, y, Line::styled(line, theme.bad()));
-                }
-                0
-            }
-            (View::Toml, _) => draw_toml(&mut part, &entry.profile, self.scroll, theme),
-            (View::Story, _) => {
-                let lines = story(entry.preset, below_width(table_width));
-                draw_lines(&mut part, &lines, self.scroll, theme)
-            }
-        };
-        if beside {
-            let mut side = canvas.part(table_width + 3, top, 58, height);
-            draw_lines(&mut side, &story(entry.preset, 58), 0, theme);
-        }
-    }
-
-    /// The last line: what is wrong, what the field means, or which data is used.
-    fn draw_message(&self, canvas: &mut Canvas, y: u16, theme: &Theme) {
-        let Some(entry) = self.entry() else { return };
-        let width = usize::from(canvas.width().saturating_sub(2));
-        let (words, style) = if !self.refused.is_empty() {
-            (self.refused.clone(), theme.bad())
-        } else if self.focus == Focus::Form {
-            (self.form.field().help().to_owned(), theme.dim())
-        } else if entry.profile.data.name != entry.original.data.name && self.chosen_set.is_none() {
-            let words = format!(
-                "{} is not here, so this trains on {} (2,000 pictures); d on the Data tab downloads it",
-                entry.original.data.name, entry.profile.data.name
-            );
-            (words, theme.warn())
-        } else {
-            let epochs = entry.profile.train.epochs;
-            let words = format!(
-                "t trains {} for {} epochs on {}",
-                entry.preset.name,
-                text::grouped(epochs as u64),
-                entry.profile.data.name
-            );
-            (words, theme.dim())
-        };
-        canvas.put(1, y, Line::styled(fit::cut(&words, width), style));
-    }
-
     fn on_click(&mut self, at: Position) -> Effect {
         self.editing = None;
         if let Some((_, view)) = self.view_areas.iter().find(|(area, _)| area.contains(at)) {
@@ -456,80 +365,6 @@ impl ModelTab {
         }
         Effect::None
     }
-}
-
-fn below_width(width: u16) -> usize {
-    usize::from(width.min(100))
-}
-
-/// A line of prose and whether it is a head.
-type Prose = Vec<(bool, String)>;
-
-fn story(preset: &Preset, width: usize) -> Prose {
-    let mut lines: Prose = Vec::new();
-    let mut add = |head: &str, words: &str| {
-        if !lines.is_empty() {
-            lines.push((false, String::new()));
-        }
-        if !head.is_empty() {
-            lines.push((true, head.to_owned()));
-        }
-        lines.extend(fit::wrap(words, width).into_iter().map(|l| (false, l)));
-    };
-    add("", preset.story);
-    add("What to look for", preset.look_for);
-    add("", &format!("{} ({})", preset.paper, preset.year));
-    lines
-}
-
-/// Draws lines from `scroll` on; returns the scroll that was possible.
-fn draw_lines(canvas: &mut Canvas, lines: &Prose, scroll: usize, theme: &Theme) -> usize {
-    let rows = usize::from(canvas.height());
-    let scroll = scroll.min(lines.len().saturating_sub(rows));
-    for (y, (is_head, line)) in (0..).zip(lines.iter().skip(scroll).take(rows)) {
-        let style = if *is_head {
-            theme.title()
-        } else {
-            theme.text()
-        };
-        canvas.put(0, y, Line::styled(line.clone(), style));
-    }
-    if scroll + rows < lines.len() && rows > 0 {
-        let last = canvas.height() - 1;
-        canvas.put_right(
-            canvas.width(),
-            last,
-            Line::styled(" PgDn ▾", theme.accent()),
-        );
-    }
-    scroll
-}
-
-fn draw_toml(canvas: &mut Canvas, profile: &Profile, scroll: usize, theme: &Theme) -> usize {
-    let text = profile.recipe().to_toml();
-    let lines: Vec<&str> = text.lines().collect();
-    let rows = usize::from(canvas.height());
-    let scroll = scroll.min(lines.len().saturating_sub(rows));
-    for (y, line) in (0..).zip(lines.iter().skip(scroll).take(rows)) {
-        let styled = match line.split_once(" = ") {
-            _ if line.starts_with('[') => Line::styled((*line).to_owned(), theme.accent()),
-            Some((key, value)) => Line::from(vec![
-                Span::styled(format!("{key} = "), theme.dim()),
-                Span::styled(value.to_owned(), theme.text()),
-            ]),
-            None => Line::styled((*line).to_owned(), theme.text()),
-        };
-        canvas.put(0, y, styled);
-    }
-    if scroll + rows < lines.len() && rows > 0 {
-        let last = canvas.height() - 1;
-        canvas.put_right(
-            canvas.width(),
-            last,
-            Line::styled(" PgDn ▾", theme.accent()),
-        );
-    }
-    scroll
 }
 
 impl Tab for ModelTab {
@@ -574,7 +409,7 @@ impl Tab for ModelTab {
                     match code {
                         KeyCode::Left | KeyCode::Up | KeyCode::Char('h' | 'k') => self.cycle(false),
                         KeyCode::Right | KeyCode::Down | KeyCode::Char('l' | 'j' | ' ') => {
-                            self.cycle(true)
+                            self.cycle(true);
                         }
                         _ => {}
                     }

@@ -56,7 +56,7 @@ fn the_built_in_set_stands_in() {
         panic!("did not train");
     };
     assert_eq!(profile.data.name, "fashion-mnist-mini");
-    assert!(shot(&mut tab, 120, 40).contains("fashion-mnist is not here"));
+    assert!(shot(&mut tab, 120, 40).contains("no fashion-mnist here"));
     tab.set_sets(vec!["fashion-mnist".into()]);
     let Effect::Train(profile) = tab.on_action(Action::Train) else {
         panic!("did not train");
@@ -188,5 +188,9 @@ fn shots() {
         let mut tab = with_sets();
         edit(&mut tab, Field::Epochs, "0");
         testing::dump("model-edit", &mut tab, width, height, &testing::theme());
+    }
+    for (name, theme) in testing::other_themes() {
+        let name = format!("model-{name}");
+        testing::dump(&name, &mut with_sets(), 80, 24, &theme);
     }
 }

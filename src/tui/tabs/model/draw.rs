@@ -1,0 +1,198 @@
+//! Draws the Model tab's right side (layers, TOML, story) and its last line.
+
+use ratatui::text::{Line, Span};
+
+use super::{Focus, ModelTab, View, layers};
+use crate::model::presets::Preset;
+use crate::profile::Profile;
+use crate::text;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::canvas::Canvas;
+use crate::tui::widgets::fit;
+
+/// A line of prose and whether it is a head.
+type Prose = Vec<(bool, String)>;
+
+/// Width of a column of the profile's file.
+const TOML_COLUMN: u16 = 42;
+
+impl ModelTab {
+    pub(super) fn draw_right(&mut self, canvas: &mut Canvas, theme: &Theme) {
+        let Some(entry) = self.entries.get(self.cursor) else {
+            return;
+        };
+        let width = canvas.width();
+        let mut end = width;
+        self.view_areas.clear();
+        for view in View::ALL.into_iter().rev() {
+            let own = u16::try_from(view.name().len()).unwrap_or(0);
+            let style = if view == self.view {
+                theme.accent()
+            } else {
+                theme.dim()
+            };
+            canvas.put_right(end, 0, Line::styled(view.name(), style));
+            self.view_areas
+                .push((canvas.rect(end.saturating_sub(own), 0, own, 1), view));
+            end = end.saturating_sub(own + 1);
+        }
+        let title = format!("{} · {}", entry.preset.title, entry.preset.year);
+        let room = usize::from(end.saturating_sub(1));
+        let title = if title.chars().count() > room {
+            entry.preset.title.to_owned()
+        } else {
+            title
+        };
+        canvas.put(0, 0, Line::styled(fit::left(&title, room), theme.title()));
+        let top = if canvas.height() >= 20 { 2 } else { 1 };
+        let height = canvas.height().saturating_sub(top);
+        let beside = self.view == View::Layers && width >= 150;
+        let table_width = if beside { width - 62 } else { width };
+        let mut below = height;
+        let mut part = canvas.part(0, top, table_width, height);
+        self.scroll = match (self.view, &self.summary) {
+            (View::Layers, Ok(summary)) => {
+                let rows = usize::from(height.saturating_sub(2));
+                let scroll = self.scroll.min(summary.rows.len().saturating_sub(rows));
+                let used = layers::draw(&mut part, summary, &entry.profile, scroll, theme);
+                if beside && used + 10 < height {
+                    below = used + 2;
+                }
+                if !beside && used + 7 < height {
+                    let rest = height - used - 1;
+                    let mut below = part.part(0, used + 1, table_width.min(100), rest);
+                    draw_lines(
+                        &mut below,
+                        &story(entry.preset, below_width(table_width)),
+                        0,
+                        theme,
+                    );
+                }
+                scroll
+            }
+            (View::Layers, Err(why)) => {
+                let lines = fit::wrap(why, usize::from(table_width));
+                for (y, line) in (0..).zip(lines) {
+                    part.put(0, y, Line::styled(line, theme.bad()));
+                }
+                0
+            }
+            (View::Toml, _) => draw_toml(&mut part, &entry.profile, self.scroll, theme),
+            (View::Story, _) => {
+                let lines = story(entry.preset, below_width(table_width));
+                draw_lines(&mut part, &lines, self.scroll, theme)
+            }
+        };
+        if beside && below < height {
+            let mut file = canvas.part(0, top + below, table_width, height - below);
+            draw_toml(&mut file, &entry.profile, 0, theme);
+        }
+        if beside {
+            let mut side = canvas.part(table_width + 3, top, 58, height);
+            draw_lines(&mut side, &story(entry.preset, 58), 0, theme);
+        }
+    }
+
+    /// The last line: what is wrong, what the field means, or which data is used.
+    pub(super) fn draw_message(&self, canvas: &mut Canvas, y: u16, theme: &Theme) {
+        let Some(entry) = self.entry() else { return };
+        let width = usize::from(canvas.width().saturating_sub(2));
+        let (words, style) = if !self.refused.is_empty() {
+            (self.refused.clone(), theme.bad())
+        } else if self.focus == Focus::Form {
+            (self.form.field().help().to_owned(), theme.dim())
+        } else if entry.profile.data.name != entry.original.data.name && self.chosen_set.is_none() {
+            let words = format!(
+                "no {} here: trains on {}; d on Data downloads it",
+                entry.original.data.name, entry.profile.data.name
+            );
+            (words, theme.warn())
+        } else {
+            let epochs = entry.profile.train.epochs;
+            let words = format!(
+                "t trains {} for {} epochs on {}",
+                entry.preset.name,
+                text::grouped(epochs as u64),
+                entry.profile.data.name
+            );
+            (words, theme.dim())
+        };
+        canvas.put(1, y, Line::styled(fit::cut(&words, width), style));
+    }
+}
+
+fn below_width(width: u16) -> usize {
+    usize::from(width.min(100))
+}
+
+fn story(preset: &Preset, width: usize) -> Prose {
+    let mut lines: Prose = Vec::new();
+    let mut add = |head: &str, words: &str| {
+        if !lines.is_empty() {
+            lines.push((false, String::new()));
+        }
+        if !head.is_empty() {
+            lines.push((true, head.to_owned()));
+        }
+        lines.extend(fit::wrap(words, width).into_iter().map(|l| (false, l)));
+    };
+    add("", preset.story);
+    add("What to look for", preset.look_for);
+    add("", &format!("{} ({})", preset.paper, preset.year));
+    lines
+}
+
+/// Draws lines from `scroll` on; returns the scroll that was possible.
+fn draw_lines(canvas: &mut Canvas, lines: &Prose, scroll: usize, theme: &Theme) -> usize {
+    let rows = usize::from(canvas.height());
+    let scroll = scroll.min(lines.len().saturating_sub(rows));
+    for (y, (is_head, line)) in (0..).zip(lines.iter().skip(scroll).take(rows)) {
+        let style = if *is_head {
+            theme.title()
+        } else {
+            theme.text()
+        };
+        canvas.put(0, y, Line::styled(line.clone(), style));
+    }
+    if scroll + rows < lines.len() && rows > 0 {
+        let last = canvas.height() - 1;
+        canvas.put_right(
+            canvas.width(),
+            last,
+            Line::styled(" PgDn ▾", theme.accent()),
+        );
+    }
+    scroll
+}
+
+/// Draws the file, in several columns where the width allows and the height asks for it; returns the possible scroll.
+fn draw_toml(canvas: &mut Canvas, profile: &Profile, scroll: usize, theme: &Theme) -> usize {
+    let text = profile.recipe().to_toml();
+    let lines: Vec<&str> = text.lines().collect();
+    let rows = usize::from(canvas.height());
+    let across = (canvas.width() / TOML_COLUMN).max(1);
+    let shown = rows * usize::from(across);
+    let scroll = scroll.min(lines.len().saturating_sub(shown));
+    for (place, line) in lines.iter().skip(scroll).take(shown).enumerate() {
+        let at = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        let x = at(place / rows.max(1)).saturating_mul(TOML_COLUMN);
+        let styled = match line.split_once(" = ") {
+            _ if line.starts_with('[') => Line::styled((*line).to_owned(), theme.accent()),
+            Some((key, value)) => Line::from(vec![
+                Span::styled(format!("{key} = "), theme.dim()),
+                Span::styled(value.to_owned(), theme.text()),
+            ]),
+            None => Line::styled((*line).to_owned(), theme.text()),
+        };
+        canvas.put(x, at(place % rows.max(1)), styled);
+    }
+    if scroll + shown < lines.len() && rows > 0 {
+        let last = canvas.height() - 1;
+        canvas.put_right(
+            canvas.width(),
+            last,
+            Line::styled(" PgDn ▾", theme.accent()),
+        );
+    }
+    scroll
+}

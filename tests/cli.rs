@@ -1,0 +1,313 @@
+//! The command line through the real program: exit codes, one-line errors, and nothing written for bad input.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The program, away from this machine's home, data and network.
+fn fmtui(workspace: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fmtui"))
+        .env("HOME", workspace.join("no-home"))
+        .env("FMTUI_OFFLINE", "1")
+        .env_remove("FMTUI_HOME")
+        .env_remove("FMTUI_DATA_DIR")
+        .env_remove("XDG_DATA_HOME")
+        .arg("--workspace")
+        .arg(workspace)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Every file below a directory.
+fn files(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.path().display().to_string());
+        }
+    }
+    found
+}
+
+/// Expects exit code 2, one line on standard error that has all `parts`, and an untouched workspace.
+fn refused(workspace: &Path, arguments: &[&str], parts: &[&str]) {
+    let before = files(workspace);
+    let output = fmtui(workspace, arguments);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+    assert_eq!(error.lines().count(), 1, "{arguments:?}: {error}");
+    assert!(error.starts_with("error: "), "{error}");
+    for part in parts {
+        assert!(
+            error.contains(part),
+            "{arguments:?}: {part:?} not in {error}"
+        );
+    }
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    assert_eq!(files(workspace), before, "{arguments:?} wrote something");
+}
+
+const MINI: &str = "[data]\nname = \"fashion-mnist-mini\"\nvalidation = 0\n";
+
+#[test]
+fn broken_profiles_are_refused_by_field_and_remedy_and_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let workspace = dir.path().join("w");
+    fs::create_dir(&workspace).unwrap();
+    let file = dir.path().join("p.toml");
+    let model = "[model]\narchitecture = \"mlp\"\nhidden = [20]\n";
+    let deep = format!("a = {}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let cases: Vec<(String, Vec<&str>)> = vec![
+        (String::new(), vec!["model", "is missing"]),
+        ("[model\n".into(), vec!["line 1", "is not TOML"]),
+        (deep, vec!["is not TOML"]),
+        ("a = 1\na = 2\n".into(), vec!["line 2"]),
+        (
+            "[model]\narchitecture = \"lenet6\"\n".to_string() + MINI,
+            vec!["model.architecture", "lenet5"],
+        ),
+        (
+            format!("{model}[train]\nepoch = 3\n{MINI}"),
+            vec!["train.epoch", "did you mean `epochs`?"],
+        ),
+        (
+            format!("{model}[train]\nbatch_size = 0\n{MINI}"),
+            vec!["train.batch_size", "from 1"],
+        ),
+        (
+            format!("{model}[train]\nepochs = 18446744073709551615\n{MINI}"),
+            vec!["p.toml"],
+        ),
+        (
+            format!("{model}[train.optimizer]\nlearning_rate = nan\n{MINI}"),
+            vec!["train.optimizer.learning_rate"],
+        ),
+        (
+            format!("[model]\narchitecture = \"mlp\"\nhidden = [1000000000000]\n{MINI}"),
+            vec!["model.hidden[0]"],
+        ),
+        (
+            format!("{model}[data]\nname = \"../../etc\"\n"),
+            vec!["data.name", "is a path"],
+        ),
+        (
+            format!("{model}[data]\nname = \"no-such-set\"\n"),
+            vec!["no-such-set"],
+        ),
+        (
+            format!("{model}[train]\ndevice = \"abacus\"\n{MINI}"),
+            vec!["train.device", "abacus"],
+        ),
+        (
+            format!("{model}[train]\ndevice = \"tpu\\u001b[31m\"\n{MINI}"),
+            vec!["train.device"],
+        ),
+        (
+            "[model]\narchitecture = \"custom\"\n[[model.layers]]\nkind = \"conv2d\"\nout_channels = 8\nkernel_size = 5\n[[model.layers]]\nkind = \"linear\"\nout_features = 10\n"
+                .to_string()
+                + MINI,
+            vec!["model.layers[1]"],
+        ),
+        (
+            format!("{model}[data]\nname = \"fashion-mnist-mini\"\nvalidation = 2001\n"),
+            vec!["data.validation"],
+        ),
+    ];
+    for (profile, parts) in &cases {
+        fs::write(&file, profile).unwrap();
+        refused(&workspace, &["train", file.to_str().unwrap()], parts);
+    }
+}
+
+#[test]
+fn wrong_arguments_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let w = dir.path();
+    refused(
+        w,
+        &["train", "lenet6"],
+        &["lenet6", "did you mean `lenet5`?"],
+    );
+    refused(w, &["train", "no/such.toml"], &["no/such.toml"]);
+    refused(w, &["train", "."], &["profile ."]);
+    refused(
+        w,
+        &["train", "lenet5", "--set", "train.epoch=3"],
+        &["epochs"],
+    );
+    refused(w, &["train", "lenet5", "--set", "nonsense"], &["--set"]);
+    refused(
+        w,
+        &["show", "mlp-20", "--set", "model.hidden=[0]"],
+        &["model.hidden[0]"],
+    );
+    for command in ["attach", "resume", "stop", "pause", "continue", "replay"] {
+        refused(
+            w,
+            &[command, "20260101-000000-x-0000"],
+            &["20260101-000000-x-0000"],
+        );
+        refused(w, &[command], &["there is no run"]);
+    }
+    refused(w, &["delete", "last"], &["last"]);
+    refused(w, &["delete", "../../etc"], &["etc"]);
+    refused(
+        w,
+        &["data", "fetch", "fashion-mnist"],
+        &["offline", "fashion-mnist-mini"],
+    );
+    refused(
+        w,
+        &["worker", "20260101-000000-x-0000"],
+        &["20260101-000000-x-0000"],
+    );
+    refused(
+        w,
+        &["--data-dir", "/no/such", "runs"],
+        &["--data-dir /no/such"],
+    );
+}
+
+#[test]
+fn hostile_arguments_put_no_escape_on_the_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    for hostile in ["\u{1b}[31mred", "a\u{202e}b", "\u{9b}2J", "x\nerror: y"] {
+        for arguments in [["train", hostile], ["attach", hostile], ["show", hostile]] {
+            let output = fmtui(dir.path(), &arguments);
+            let error = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+            assert!(
+                !error.contains(['\u{1b}', '\u{202e}', '\u{9b}']),
+                "{error:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_workspace_that_is_a_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("f");
+    fs::write(&file, "").unwrap();
+    let output = fmtui(&file, &["runs"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("is not a directory"));
+}
+
+#[test]
+fn an_empty_workspace_lists_nothing_and_stays_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = fmtui(dir.path(), &["runs"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("fmtui train lenet5"));
+    let output = fmtui(dir.path(), &["runs", "--json"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
+    assert_eq!(files(dir.path()).len(), 0);
+}
+
+#[test]
+fn help_names_every_command_and_the_exit_codes() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = fmtui(dir.path(), &["--help"]);
+    let help = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    for command in [
+        "train", "attach", "runs", "replay", "resume", "stop", "pause", "continue", "show", "data",
+        "delete", "doctor",
+    ] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}");
+    }
+    assert!(help.contains("0 done, 1 the run failed, 2 bad input, 3 stopped"));
+    assert!(!help.contains("worker"));
+    let version = text(&fmtui(dir.path(), &["--version"]).stdout);
+    assert!(version.starts_with(concat!("fmtui ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn without_a_terminal_the_screens_say_so_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    refused(dir.path(), &[], &["no terminal", "--help"]);
+}
+
+#[test]
+fn show_counts_the_parameters_of_the_study() {
+    let dir = tempfile::tempdir().unwrap();
+    for (preset, parameters) in [
+        ("perceptron", 7_850_u64),
+        ("mlp-20", 15_910),
+        ("mlp-100-100-50", 94_160),
+        ("lenet5", 211_203),
+        ("modern-lenet", 211_437),
+        ("lenet5-1998", 61_706),
+        ("improved-cnn", 1_702_090),
+        ("resnet18-scratch", 11_181_642),
+    ] {
+        let output = fmtui(dir.path(), &["show", preset, "--json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(shown["parameters"], parameters, "{preset}");
+        assert!(!shown["layers"].as_array().unwrap().is_empty());
+    }
+    let output = fmtui(dir.path(), &["show", "lenet5"]);
+    let table = text(&output.stdout);
+    assert!(table.contains("211,203 parameters"), "{table}");
+    assert!(table.contains("8 × 32 × 32"), "{table}");
+    assert_eq!(files(dir.path()).len(), 0);
+}
+
+#[test]
+fn show_prints_a_profile_that_can_be_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let workspace = dir.path().join("w");
+    fs::create_dir(&workspace).unwrap();
+    let output = fmtui(
+        &workspace,
+        &["show", "lenet5", "--toml", "--set", "train.epochs=7"],
+    );
+    let file = dir.path().join("p.toml");
+    fs::write(&file, &output.stdout).unwrap();
+    let again = fmtui(&workspace, &["show", file.to_str().unwrap(), "--toml"]);
+    assert_eq!(again.stdout, output.stdout);
+    assert!(text(&again.stdout).contains("epochs = 7"));
+}
+
+#[test]
+fn doctor_and_data_say_what_is_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = fmtui(dir.path(), &["doctor"]);
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    for part in ["device", "threads", "fashion-mnist-mini", "offline", "free"] {
+        assert!(told.contains(part), "{part} not in {told}");
+    }
+    let told = text(&fmtui(dir.path(), &["data"]).stdout);
+    assert!(told.contains("fashion-mnist-mini  built in"), "{told}");
+    assert_eq!(files(dir.path()).len(), 0);
+}
+
+#[test]
+fn closed_output_is_no_panic() {
+    use std::process::Stdio;
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fmtui"))
+        .arg("--workspace")
+        .arg(dir.path())
+        .args(["show", "resnet18-scratch"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let error = text(&output.stderr);
+    assert!(!error.contains("panicked"), "{error}");
+    assert_eq!(output.status.code(), Some(0), "{error}");
+}

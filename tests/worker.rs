@@ -1,0 +1,645 @@
+//! Runs as processes, through the real program: workers that outlive who started them, screens that come and go,
+//! control from anywhere, resuming after any death, and the same bits every time.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use fmtui::event::{Command as Ask, Event, Stamped};
+use fmtui::profile::{Profile, Status};
+use fmtui::run::{Connection, Workspace, client, lock, log};
+
+/// A workspace of its own, away from this machine's home and network.
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn workspace(&self) -> Workspace {
+        Workspace::at(self.dir.path())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fmtui"));
+        command
+            .env("HOME", self.dir.path().join("no-home"))
+            .env("FMTUI_OFFLINE", "1")
+            .env_remove("XDG_RUNTIME_DIR")
+            .arg("--workspace")
+            .arg(self.dir.path())
+            .args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Starts a run and leaves it; gives its id.
+    fn start(&self, settings: &[&str]) -> String {
+        let output = self.run(&train(settings, &["--detach"]));
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout).trim().into()
+    }
+
+    fn record(&self, id: &str) -> Profile {
+        self.workspace().load(id).unwrap()
+    }
+
+    fn status(&self, id: &str) -> Status {
+        self.workspace().summary(id).status
+    }
+
+    fn events(&self, id: &str) -> Vec<Stamped> {
+        log::read(&self.workspace().events_path(id)).unwrap()
+    }
+
+    fn pid(&self, id: &str) -> u32 {
+        lock::holder(&self.workspace().lock_path(id)).pid
+    }
+
+    fn weights(&self, id: &str) -> String {
+        self.record(id).result.unwrap().weights_sha256
+    }
+
+    fn ends(&self, id: &str) {
+        until("the run ends", || !self.workspace().is_running(id));
+    }
+}
+
+impl Drop for Place {
+    /// No worker outlives its test.
+    fn drop(&mut self) {
+        for id in self.workspace().ids() {
+            if self.workspace().is_running(&id) {
+                signal(self.pid(&id), rustix::process::Signal::KILL);
+                let _ = waits(Duration::from_secs(10), || {
+                    !self.workspace().is_running(&id)
+                });
+            }
+        }
+    }
+}
+
+/// `fmtui train` of the smallest MLP on the built-in set, with settings.
+fn train<'a>(settings: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec![
+        "train",
+        "mlp-20",
+        "--set",
+        "data.name=fashion-mnist-mini",
+        "--set",
+        "data.split=standard",
+        "--set",
+        "data.validation=200",
+        "--set",
+        "train.early_stop.patience=0",
+        "--set",
+        "train.batch_size=20",
+    ];
+    for setting in settings {
+        arguments.extend(["--set", setting]);
+    }
+    arguments.extend(more);
+    arguments
+}
+
+/// Long enough to be interfered with; 90 steps an epoch.
+const LONG: &str = "train.epochs=100000";
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn waits(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let since = Instant::now();
+    while since.elapsed() < patience {
+        if condition() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+fn until(what: &str, condition: impl FnMut() -> bool) {
+    assert!(
+        waits(Duration::from_secs(120), condition),
+        "waited in vain until {what}"
+    );
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    if let Some(pid) = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+fn last_step(events: &[Stamped]) -> u64 {
+    let steps = events.iter().filter_map(|e| match &e.event {
+        Event::Step(step) => Some(step.step),
+        _ => None,
+    });
+    steps.last().unwrap_or(0)
+}
+
+fn epochs(events: &[Stamped]) -> usize {
+    let ends = events.iter().filter_map(|e| match &e.event {
+        Event::EpochEnd(end) => Some(end.epoch),
+        _ => None,
+    });
+    ends.last().unwrap_or(0)
+}
+
+#[test]
+fn a_run_trains_to_its_end_and_leaves_a_whole_record() {
+    let place = Place::new();
+    let output = place.run(&train(&["train.epochs=2"], &["--json"]));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    let events: Vec<Stamped> = printed
+        .lines()
+        .map(|l| log::parse_line(l).unwrap())
+        .collect();
+    assert!(matches!(&events[0].event, Event::Started(s) if s.parameters == 15_910));
+    let Some(Event::Finished {
+        complete: true,
+        result,
+        ..
+    }) = events.last().map(|e| &e.event)
+    else {
+        panic!("the last line is {}", printed.lines().last().unwrap());
+    };
+    assert_eq!(epochs(&events), 2);
+    let id = place.workspace().ids().remove(0);
+    assert_eq!(events, place.events(&id));
+
+    let record = place.record(&id);
+    assert_eq!(record.result.as_ref(), Some(&**result));
+    assert_eq!(record.history.len(), 2);
+    let run = record.run.unwrap();
+    assert_eq!(run.status, Status::Finished);
+    assert_eq!(run.device, "cpu");
+    assert_eq!(run.data_sha256.len(), 64);
+    assert!(run.threads > 0 && !run.started.is_empty() && !run.finished.is_empty());
+    assert!(
+        result.test.as_ref().unwrap().accuracy > 0.5,
+        "it learned something"
+    );
+
+    let runs = place.run(&["runs", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&runs.stdout).unwrap();
+    assert_eq!(listed["status"], "finished");
+    let shown = text(&place.run(&["show", "last"]).stdout);
+    assert!(shown.contains(&id) && shown.contains("15,910"), "{shown}");
+    let told = place.run(&["attach", "--plain"]);
+    assert_eq!(told.status.code(), Some(0));
+    assert!(text(&told.stdout).contains("epoch 2/2"));
+    let resumed = place.run(&["resume", &id]);
+    assert_eq!(
+        resumed.status.code(),
+        Some(2),
+        "a finished run is not resumed"
+    );
+}
+
+#[test]
+fn every_screen_sees_everything_and_controls_the_run() {
+    let place = Place::new();
+    let id = place.start(&[LONG]);
+    until("some epochs are done", || epochs(&place.events(&id)) >= 2);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let workspace = place.workspace();
+        let mut first = Connection::open(&workspace, &id).unwrap();
+        let mut second = Connection::open(&workspace, &id).unwrap();
+        let begin = (first.next().await.unwrap(), second.next().await.unwrap());
+        assert_eq!(begin.0, begin.1);
+        assert!(matches!(begin.0.event, Event::Started(_)));
+        while !(first.is_live() && second.is_live()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+
+        // Real: between Paused and Resumed no step is taken.
+        first.send(Ask::Pause).await.unwrap();
+        let paused_at = loop {
+            if let Event::Paused { step } = second.next().await.unwrap().event {
+                break step;
+            }
+        };
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(last_step(&place.events(&id)).max(paused_at), paused_at);
+        second.send(Ask::Resume).await.unwrap();
+        loop {
+            match first.next().await.unwrap().event {
+                Event::Resumed { step } => break assert_eq!(step, paused_at),
+                Event::Step(step) => assert!(step.step <= paused_at),
+                _ => {}
+            }
+        }
+
+        let refused = first.send(Ask::SetLearningRate { value: -1.0 }).await;
+        assert!(refused.unwrap_err().to_string().contains("learning rate"));
+        first
+            .send(Ask::SetLearningRate { value: 0.0005 })
+            .await
+            .unwrap();
+        first.send(Ask::Stop).await.unwrap();
+        let mut told = [Vec::new(), Vec::new()];
+        while let Some(event) = first.next().await {
+            told[0].push(event);
+        }
+        while let Some(event) = second.next().await {
+            told[1].push(event);
+        }
+        for told in told {
+            assert!(matches!(
+                told.last().unwrap().event,
+                Event::Finished {
+                    complete: false,
+                    ..
+                }
+            ));
+        }
+        assert!(
+            first.send(Ask::Pause).await.is_err(),
+            "nobody is there any more"
+        );
+    });
+    place.ends(&id);
+    let record = place.record(&id);
+    let run = record.run.unwrap();
+    assert_eq!(run.status, Status::Stopped);
+    let changes: Vec<(&str, f64)> = run
+        .interventions
+        .iter()
+        .map(|i| (i.what.as_str(), i.value))
+        .collect();
+    assert_eq!(changes[0], ("learning_rate", 0.0005));
+    assert_eq!(changes[1].0, "stop");
+    assert_eq!(place.run(&["attach", "--plain"]).status.code(), Some(3));
+
+    // A stopped run is replayed with everything that was done to it, up to the step it was stopped at.
+    let verified = place.run(&["replay", &id, "--verify"]);
+    assert_eq!(
+        text(&verified.stdout).trim(),
+        "identical",
+        "{}",
+        text(&verified.stderr)
+    );
+}
+
+#[test]
+fn a_client_reads_every_event_once_also_when_it_comes_late_or_often() {
+    let place = Place::new();
+    let id = place.start(&["train.epochs=30"]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let told: Vec<Vec<Stamped>> = runtime.block_on(async {
+        let workspace = place.workspace();
+        let mut readers = Vec::new();
+        for wait in [0, 50, 200, 500, 1000] {
+            let (workspace, id) = (workspace.clone(), id.clone());
+            readers.push(tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+                let mut connection = Connection::open(&workspace, &id).unwrap();
+                let mut told = Vec::new();
+                while let Some(event) = connection.next().await {
+                    told.push(event);
+                }
+                told
+            }));
+        }
+        let mut all = Vec::new();
+        for reader in readers {
+            all.push(reader.await.unwrap());
+        }
+        all
+    });
+    let log = place.events(&id);
+    assert!(matches!(
+        log.last().unwrap().event,
+        Event::Finished { complete: true, .. }
+    ));
+    for told in told {
+        assert_eq!(told, log);
+    }
+}
+
+#[test]
+fn killed_and_resumed_ends_with_the_same_bits() {
+    let place = Place::new();
+    let settings = ["train.epochs=40", "train.ema=0.99"];
+    let whole = place.start(&settings);
+    place.ends(&whole);
+    let expected = place.record(&whole);
+
+    let id = place.start(&settings);
+    for target in [2, 9, 17] {
+        until("it is far enough", || {
+            epochs(&place.events(&id)) >= target || !place.workspace().is_running(&id)
+        });
+        signal(place.pid(&id), rustix::process::Signal::KILL);
+        place.ends(&id);
+        if place.status(&id) == Status::Finished {
+            break;
+        }
+        assert_eq!(place.status(&id), Status::Lost);
+        let attached = place.run(&["attach", &id, "--plain"]);
+        assert_eq!(attached.status.code(), Some(1), "a lost run is no success");
+        let output = place.run(&["resume", &id, "--detach"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    }
+    place.ends(&id);
+    let record = place.record(&id);
+    assert_eq!(record.run.as_ref().unwrap().status, Status::Finished);
+    assert_eq!(place.weights(&id), place.weights(&whole));
+    let figures = |p: &Profile| -> Vec<[u64; 4]> {
+        p.history
+            .iter()
+            .map(|e| {
+                [
+                    e.train_loss,
+                    e.train_accuracy,
+                    e.held_out_loss,
+                    e.held_out_accuracy,
+                ]
+                .map(f64::to_bits)
+            })
+            .collect()
+    };
+    assert_eq!(figures(&record), figures(&expected));
+    let told: Vec<usize> = place
+        .events(&id)
+        .iter()
+        .filter_map(|e| match &e.event {
+            Event::EpochEnd(end) => Some(end.epoch),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        told,
+        (1..=40).collect::<Vec<_>>(),
+        "the log tells every epoch once"
+    );
+}
+
+#[test]
+fn killed_before_the_first_checkpoint_it_begins_again() {
+    let place = Place::new();
+    let id = place.start(&["train.epochs=200", "train.checkpoint_every=200"]);
+    until("it has begun", || !place.events(&id).is_empty());
+    signal(place.pid(&id), rustix::process::Signal::KILL);
+    place.ends(&id);
+    let output = place.run(&["resume", &id, "--detach"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    until("it is under way again", || epochs(&place.events(&id)) >= 1);
+    let starts = place
+        .events(&id)
+        .iter()
+        .filter(|e| matches!(e.event, Event::Started(_)))
+        .count();
+    assert_eq!(starts, 1);
+}
+
+#[test]
+fn signals_save_and_end_the_run_in_time() {
+    for which in [
+        rustix::process::Signal::TERM,
+        rustix::process::Signal::INT,
+        rustix::process::Signal::HUP,
+    ] {
+        let place = Place::new();
+        let id = place.start(&[LONG]);
+        until("it has begun", || last_step(&place.events(&id)) > 0);
+        let since = Instant::now();
+        signal(place.pid(&id), which);
+        place.ends(&id);
+        assert!(
+            since.elapsed() < Duration::from_secs(5),
+            "{which:?} took {:?}",
+            since.elapsed()
+        );
+        assert_eq!(place.status(&id), Status::Stopped, "{which:?}");
+        let socket = lock::holder(&place.workspace().lock_path(&id))
+            .socket
+            .unwrap();
+        assert!(!socket.exists(), "the socket is cleaned away");
+        let resumed = place.run(&["resume", &id, "--detach"]);
+        assert_eq!(resumed.status.code(), Some(0), "{}", text(&resumed.stderr));
+        let stopped = place.run(&["stop", &id]);
+        assert_eq!(stopped.status.code(), Some(0), "{}", text(&stopped.stderr));
+        place.ends(&id);
+    }
+}
+
+#[test]
+fn ctrl_c_in_train_stops_the_run_with_exit_code_3() {
+    let place = Place::new();
+    let mut child = place
+        .command(&train(&[LONG], &["--json"]))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    read_until_step(&mut child);
+    signal(child.id(), rustix::process::Signal::INT);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("fmtui resume "));
+    let id = place.workspace().ids().remove(0);
+    assert_eq!(place.status(&id), Status::Stopped);
+}
+
+/// Reads the child's lines until a step was told, and keeps its output open.
+fn read_until_step(child: &mut Child) {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let found = lines.any(|l| l.unwrap().contains("\"event\":\"step\""));
+    assert!(found, "the run ended before its first step");
+    std::thread::spawn(move || lines.for_each(drop));
+}
+
+#[test]
+fn a_run_outlives_its_terminal_and_attach_finds_it() {
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+    let place = Place::new();
+    for round in 0..2 {
+        let pty = native_pty_system().openpty(PtySize::default()).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_fmtui"));
+        command.env("HOME", place.dir.path().join("no-home"));
+        command.env("TERM", "xterm");
+        command.cwd(place.dir.path());
+        command.arg("--workspace");
+        command.arg(place.dir.path());
+        if round == 0 {
+            command.args(train(&[LONG], &[]));
+        } else {
+            command.args(["attach", "--plain"]);
+        }
+        let mut child = pty.slave.spawn_command(command).unwrap();
+        drop(pty.slave);
+        let mut reader = pty.master.try_clone_reader().unwrap();
+        let leaving = Arc::new(AtomicBool::new(false));
+        let left = Arc::clone(&leaving);
+        // Something is printed every tenth of a second, so this ends soon after it is told to.
+        let reading = std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while !left.load(Ordering::Relaxed) && reader.read(&mut bytes).is_ok_and(|n| n > 0) {}
+        });
+        until("it is under way", || {
+            place
+                .workspace()
+                .ids()
+                .first()
+                .is_some_and(|id| last_step(&place.events(id)) > 100)
+        });
+        let id = place.workspace().ids().remove(0);
+        // The last end of the terminal goes with the reading thread's: the kernel hangs up on the screen.
+        leaving.store(true, Ordering::Relaxed);
+        reading.join().unwrap();
+        drop(pty.master);
+        let since = Instant::now();
+        until("the screen is gone", || child.try_wait().unwrap().is_some());
+        assert!(since.elapsed() < Duration::from_secs(2));
+        let before = last_step(&place.events(&id));
+        until("a hundred steps more", || {
+            last_step(&place.events(&id)) >= before + 100
+        });
+        assert_eq!(place.status(&id), Status::Running);
+    }
+    let id = place.workspace().ids().remove(0);
+    client::send(&place.workspace(), &id, &Ask::Stop).unwrap();
+    place.ends(&id);
+    let attached = place.run(&["attach", "--json"]);
+    assert_eq!(attached.status.code(), Some(3));
+    assert_eq!(
+        text(&attached.stdout).lines().count(),
+        place.events(&id).len()
+    );
+}
+
+#[test]
+fn two_processes_never_own_one_run() {
+    let place = Place::new();
+    let id = place.start(&[LONG]);
+    let second = place.run(&["worker", &id, "--resume"]);
+    assert_eq!(second.status.code(), Some(2));
+    assert!(
+        text(&second.stderr).contains("already being trained by process"),
+        "{}",
+        text(&second.stderr)
+    );
+    for command in [["resume", &id], ["delete", &id]] {
+        let output = place.run(&command);
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+    }
+    assert_eq!(place.status(&id), Status::Running);
+    // Eight killers of eight holders: the next owner is there at once.
+    for _ in 0..8 {
+        signal(place.pid(&id), rustix::process::Signal::KILL);
+        place.ends(&id);
+        let since = Instant::now();
+        let resumed = place.run(&["resume", &id, "--detach"]);
+        assert_eq!(resumed.status.code(), Some(0), "{}", text(&resumed.stderr));
+        assert!(since.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn a_replay_of_a_changed_run_is_identical() {
+    let place = Place::new();
+    let id = place.start(&["train.epochs=60"]);
+    until("it is under way", || epochs(&place.events(&id)) >= 1);
+    client::send(
+        &place.workspace(),
+        &id,
+        &Ask::SetLearningRate { value: 0.002 },
+    )
+    .unwrap();
+    client::send(&place.workspace(), &id, &Ask::Pause).unwrap();
+    client::send(&place.workspace(), &id, &Ask::Resume).unwrap();
+    place.ends(&id);
+    let run = place.record(&id).run.unwrap();
+    assert_eq!(run.interventions.len(), 1);
+    let verified = place.run(&["replay", &id, "--verify"]);
+    assert_eq!(
+        verified.status.code(),
+        Some(0),
+        "{}",
+        text(&verified.stdout)
+    );
+    assert_eq!(text(&verified.stdout).trim(), "identical");
+
+    // A record that says something else is caught, at the epoch where it does.
+    let path = place.workspace().profile_path(&id);
+    let mut profile = place.record(&id);
+    profile.history[3].train_loss += 1e-9;
+    fs::write(&path, profile.to_toml()).unwrap();
+    let verified = place.run(&["replay", &id, "--verify"]);
+    assert_eq!(verified.status.code(), Some(1));
+    assert!(text(&verified.stdout).starts_with("first difference at epoch 4: training loss"));
+}
+
+#[test]
+fn a_recorded_run_is_trained_again_from_its_file_elsewhere() {
+    let here = Place::new();
+    let id = here.start(&["train.epochs=3"]);
+    here.ends(&id);
+    let file: PathBuf = here.workspace().profile_path(&id);
+    let there = Place::new();
+    let output = there.run(&["train", file.to_str().unwrap(), "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let again = there.workspace().ids().remove(0);
+    assert_ne!(again, id);
+    assert_eq!(there.weights(&again), here.weights(&id));
+}
+
+#[test]
+fn a_failing_run_says_why_and_how_to_help_it() {
+    let place = Place::new();
+    let output = place.run(&train(
+        &[
+            "train.optimizer.kind=sgd",
+            "train.optimizer.learning_rate=1000",
+            "train.loss=mse",
+            "train.epochs=5",
+        ],
+        &["--json"],
+    ));
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    let last = text(&output.stdout);
+    let last = log::parse_line(last.lines().last().unwrap()).unwrap();
+    let Event::Failed { message, remedy } = last.event else {
+        panic!("{last:?}");
+    };
+    assert!(message.contains("step"), "{message}");
+    assert!(remedy.contains("learning_rate"), "{remedy}");
+    let id = place.workspace().ids().remove(0);
+    assert_eq!(place.status(&id), Status::Failed);
+    assert!(place.record(&id).run.unwrap().error.contains("step"));
+}
+
+#[test]
+fn the_socket_is_nobody_elses() {
+    use std::os::unix::fs::MetadataExt;
+    let place = Place::new();
+    let id = place.start(&[LONG]);
+    let socket = lock::holder(&place.workspace().lock_path(&id))
+        .socket
+        .unwrap();
+    let mode = |p: &Path| fs::metadata(p).unwrap().mode() & 0o777;
+    assert_eq!(mode(&socket), 0o600);
+    assert_eq!(mode(socket.parent().unwrap()), 0o700);
+}
