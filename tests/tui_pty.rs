@@ -46,7 +46,12 @@ impl Terminal {
             }
         });
         let writer = pty.master.take_writer().unwrap();
-        Self { master: Some(pty.master), writer: Some(writer), child, screen }
+        Self {
+            master: Some(pty.master),
+            writer: Some(writer),
+            child,
+            screen,
+        }
     }
 
     fn press(&mut self, keys: &str) {
@@ -56,8 +61,17 @@ impl Terminal {
     }
 
     fn resize(&mut self, rows: u16, cols: u16) {
-        self.screen.lock().unwrap().0.screen_mut().set_size(rows, cols);
-        self.master.as_ref().unwrap().resize(size(rows, cols)).unwrap();
+        self.screen
+            .lock()
+            .unwrap()
+            .0
+            .screen_mut()
+            .set_size(rows, cols);
+        self.master
+            .as_ref()
+            .unwrap()
+            .resize(size(rows, cols))
+            .unwrap();
     }
 
     fn contents(&self) -> String {
@@ -94,7 +108,10 @@ impl Terminal {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.exit_code();
             }
-            assert!(start.elapsed() < Duration::from_secs(seconds), "still there");
+            assert!(
+                start.elapsed() < Duration::from_secs(seconds),
+                "still there"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -124,7 +141,12 @@ impl Drop for Terminal {
 }
 
 fn size(rows: u16, cols: u16) -> PtySize {
-    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+    PtySize {
+        rows,
+        cols,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
 }
 
 fn signal(pid: u32, signal: rustix::process::Signal) {
@@ -137,7 +159,13 @@ fn it_opens_turns_to_every_tab_and_leaves_the_terminal_as_it_was() {
     let home = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::open(home.path(), &[], 24, 80);
     terminal.wait_for("▸Data");
-    for (key, tab) in [("2", "▸Model"), ("3", "▸Train"), ("4", "▸Metrics"), ("5", "▸Confusion"), ("6", "▸Runs")] {
+    for (key, tab) in [
+        ("2", "▸Model"),
+        ("3", "▸Train"),
+        ("4", "▸Metrics"),
+        ("5", "▸Confusion"),
+        ("6", "▸Runs"),
+    ] {
         terminal.press(key);
         terminal.wait_for(tab);
     }
@@ -216,13 +244,33 @@ fn any_size_is_survived_and_the_last_one_is_right() {
     let home = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::open(home.path(), &[], 24, 80);
     terminal.wait_for("▸Data");
-    let sizes = [(1, 1), (0, 0), (1, 500), (500, 1), (14, 59), (15, 60), (200, 300), (3, 80)];
+    let sizes = [
+        (1, 1),
+        (0, 0),
+        (1, 500),
+        (500, 1),
+        (14, 59),
+        (15, 60),
+        (200, 300),
+        (3, 80),
+    ];
     for round in 0..10 {
         for (rows, cols) in sizes {
             // vt100 cannot be empty; the pseudo-terminal can.
             let (r, c) = (rows, cols);
-            terminal.screen.lock().unwrap().0.screen_mut().set_size(r.max(1), c.max(1));
-            terminal.master.as_ref().unwrap().resize(size(rows, cols)).unwrap();
+            terminal
+                .screen
+                .lock()
+                .unwrap()
+                .0
+                .screen_mut()
+                .set_size(r.max(1), c.max(1));
+            terminal
+                .master
+                .as_ref()
+                .unwrap()
+                .resize(size(rows, cols))
+                .unwrap();
             std::thread::sleep(Duration::from_millis(10 + round));
         }
     }

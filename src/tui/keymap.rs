@@ -450,11 +450,11 @@ impl Key {
                 name.extend(c.to_uppercase());
             }
             KeyCode::Char(c) => name.push(c),
-            KeyCode::F(n) => name.push_str(&format!("F{n}")),
+            KeyCode::F(n) => return format!("{name}F{n}"),
             KeyCode::PageUp => name.push_str("PgUp"),
             KeyCode::PageDown => name.push_str("PgDn"),
             KeyCode::BackTab => name.push_str("Shift-Tab"),
-            other => name.push_str(&format!("{other:?}")),
+            other => return format!("{name}{other:?}"),
         }
         name
     }

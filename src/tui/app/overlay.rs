@@ -136,7 +136,7 @@ impl Overlay {
             area,
             (
                 area.width.saturating_sub(6).min(100),
-                area.height.saturating_sub(2).min(34),
+                area.height.saturating_sub(2).min(26),
             ),
             title,
             theme,

@@ -13,7 +13,7 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::braille::Dots;
-use super::{cut, to_ascii};
+use super::cut;
 use crate::tui::theme::Theme;
 
 /// Columns for the numbers of the y axis.
@@ -73,10 +73,10 @@ impl Span {
                 log: false,
             };
         };
-        let cut = sorted.len() / 20;
+        let left_out = sorted.len() / 20;
         let (low, high) = match outliers {
-            Outliers::High => (first, sorted[sorted.len() - 1 - cut]),
-            Outliers::Low => (sorted[cut], last),
+            Outliers::High => (first, sorted[sorted.len() - 1 - left_out]),
+            Outliers::Low => (sorted[left_out], last),
         };
         if low > 0.0 && high / low > 30.0 {
             return Self {
@@ -224,7 +224,13 @@ impl Chart<'_> {
         buffer.set_string(area.x, area.y, &title, theme.title());
         let mut x = usize::from(area.x) + width;
         let left_edge = usize::from(area.x) + title.width() + 2;
-        for (i, series) in self.series.iter().enumerate().rev() {
+        for (i, series) in self
+            .series
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(_, s)| !s.name.is_empty())
+        {
             let sign = legend_sign(i, series.dashed, theme.ascii);
             let text = format!("{} {sign}", series.name);
             if x < left_edge + text.width() {
@@ -366,21 +372,12 @@ fn decimals(ticks: &[f64], number: Number) -> usize {
 fn write_number(value: f64, number: Number, decimals: usize) -> String {
     match number {
         Number::Share => format!("{:.*} %", decimals.min(2), value * 100.0),
+        Number::Scientific if value == 0.0 => "0".into(),
         Number::Scientific => format!("{value:.0e}"),
         Number::Plain if value.abs() >= 1000.0 => {
             crate::text::short_count(value.abs().round() as u64)
         }
         Number::Plain => format!("{value:.decimals$}"),
-    }
-}
-
-/// The name of a curve where only ASCII may be shown.
-#[must_use]
-pub fn plain_name(name: &str, theme: &Theme) -> String {
-    if theme.ascii {
-        to_ascii(name)
-    } else {
-        name.to_string()
     }
 }
 

@@ -42,8 +42,7 @@ impl Entry {
                 Typed::Changed
             }
             KeyCode::Char(c) if !control && self.text.chars().count() < 100 => {
-                self.text
-                    .extend(crate::text::sanitize(&c.to_string()).chars());
+                self.text.push_str(&crate::text::sanitize(&c.to_string()));
                 Typed::Changed
             }
             _ => Typed::Ignored,

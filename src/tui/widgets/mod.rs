@@ -78,7 +78,7 @@ pub fn to_ascii(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             _ if c.is_ascii() => c,
-            '–' | '─' | '━' | '┄' => '-',
+            '–' | '─' | '━' | '┄' | '−' => '-',
             '│' => '|',
             '·' | '…' => '.',
             '▸' | '→' => '>',
@@ -86,7 +86,6 @@ pub fn to_ascii(text: &str) -> String {
             '×' => 'x',
             '▲' => '^',
             '▼' => 'v',
-            '−' => '-',
             _ => '?',
         })
         .collect()

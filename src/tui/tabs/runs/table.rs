@@ -120,7 +120,7 @@ fn heading_line(tab: &RunsTab, shown: usize, width: usize, theme: &Theme) -> Lin
         about = "1 run".into();
     }
     if marked > 0 {
-        about.push_str(&format!(" · {marked} marked"));
+        about = format!("{about} · {marked} marked");
     }
     let filtering = tab.mode == Mode::Filtering;
     if !filtering && tab.filter.text.is_empty() {
@@ -169,10 +169,16 @@ fn detail(row: Option<&RunRow>, width: usize, theme: &Theme) -> Line<'static> {
                 return Line::styled(cut(&format!("{}: {error}", row.id), width), theme.bad());
             }
             let t = &profile.train;
+            let architecture = &profile.model.architecture;
+            let named = row.id.contains(architecture.as_str());
+            let architecture = if named {
+                String::new()
+            } else {
+                format!("{architecture} · ")
+            };
             let text = format!(
-                "{} · {} · {} · {} of {} epochs · batch {} · rate {} · seed {}",
+                "{} · {architecture}{} · {} of {} epochs · batch {} · rate {} · seed {}",
                 row.id,
-                profile.model.architecture,
                 profile.data.name,
                 profile.history.len(),
                 t.epochs,
@@ -187,24 +193,27 @@ fn detail(row: Option<&RunRow>, width: usize, theme: &Theme) -> Line<'static> {
 
 impl Columns {
     fn heading(&self, theme: &Theme) -> Line<'static> {
-        let mut text = format!(
-            "  {}{}{}{}{}{}",
+        let wide = if self.wide {
+            format!(
+                "  {}{}  {}",
+                left("data", 19),
+                right("epochs", 9),
+                left("device", 10)
+            )
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "  {}{}{}{}{}{}{wide}  {}{}",
             left("name", self.name),
             left("architecture", self.architecture),
             right("params", 9),
             right("accuracy", 10),
             right("F1", 7),
             right("time", 9),
+            left("status", 8),
+            right("when", 7),
         );
-        if self.wide {
-            text.push_str(&format!(
-                "  {}{}  {}",
-                left("data", 19),
-                right("epochs", 9),
-                left("device", 10)
-            ));
-        }
-        text.push_str(&format!(" {}{}", left(" status", 9), right("when", 7)));
         Line::styled(text, theme.dim())
     }
 

@@ -215,11 +215,11 @@ impl Figures<'_> {
                 ),
                 test(|s| text::percent(s.accuracy)),
             ),
-            self.gap_line(),
+            self.gap_line(if roomy { 62 } else { 49 }),
         ]
     }
 
-    fn gap_line(&self) -> Line<'static> {
+    fn gap_line(&self, room: usize) -> Line<'static> {
         let (t, h) = (self.theme, self.history);
         let mut spans = vec![Span::styled(left("gap", 9), t.dim())];
         match h.epochs.last() {
@@ -231,10 +231,14 @@ impl Figures<'_> {
                     t.text(),
                 ));
                 if let Some(epoch) = overfitting_since(&h.epochs) {
-                    spans.push(Span::styled(
-                        format!("  overfitting since epoch {epoch}"),
-                        t.warn(),
-                    ));
+                    let long = format!("  overfitting since epoch {epoch}");
+                    let fits = 9 + 12 + long.len() < room;
+                    let text = if fits {
+                        long
+                    } else {
+                        format!("  overfitting since {epoch}")
+                    };
+                    spans.push(Span::styled(text, t.warn()));
                 }
             }
         }

@@ -317,12 +317,15 @@ fn curve(figures: &Figures, range: (f64, f64), frame: &mut Frame, area: Rect, wh
     .draw(area, frame.buffer_mut(), theme);
 }
 
+/// Title, figure and numbers of a small curve.
+type Kind = (&'static str, fn(&StepPoint) -> f64, Number);
+
 fn small_curves(figures: &Figures, range: (f64, f64), frame: &mut Frame, area: Rect) {
     let theme = figures.theme;
     let areas: [Rect; 3] = Layout::horizontal([Constraint::Fill(1); 3])
         .spacing(2)
         .areas(area);
-    let kinds: [(&str, fn(&StepPoint) -> f64, Number); 3] = [
+    let kinds: [Kind; 3] = [
         ("learning rate", |s| s.learning_rate, Number::Scientific),
         ("gradient norm", |s| s.gradient_norm, Number::Plain),
         ("images/s", |s| s.images_per_second, Number::Plain),
