@@ -98,7 +98,6 @@ impl Activation {
     ];
 
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     pub fn is_none(&self) -> bool {
         matches!(self, Self::None)
     }

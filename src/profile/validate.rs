@@ -233,7 +233,7 @@ fn layers(path: &str, list: &[Layer], depth: usize) -> Result<()> {
 }
 
 /// NaN is never within.
-fn within<T: PartialOrd + Display>(field: &str, value: T, low: T, high: T) -> Result<()> {
+fn within<T: PartialOrd + Display + Copy>(field: &str, value: T, low: T, high: T) -> Result<()> {
     if value >= low && value <= high {
         return Ok(());
     }

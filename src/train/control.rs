@@ -141,7 +141,7 @@ impl Control {
             Command::SaveCheckpoint => self.save_requested = true,
             Command::Stop => self.stop_requested = true,
             Command::SetLearningRate { value } => {
-                set_learning_rate(value, progress, scheduled_rate, host)
+                set_learning_rate(value, progress, scheduled_rate, host);
             }
         }
     }

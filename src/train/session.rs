@@ -351,8 +351,8 @@ impl<'a> Session<'a> {
         if self.curve_is_test() {
             return record.train_loss < best.loss;
         }
-        record.held_out_accuracy > best.accuracy
-            || (record.held_out_accuracy == best.accuracy && record.held_out_loss < best.loss)
+        let by_accuracy = record.held_out_accuracy.total_cmp(&best.accuracy);
+        by_accuracy.is_gt() || (by_accuracy.is_eq() && record.held_out_loss < best.loss)
     }
 
     fn save_best(&mut self, host: &mut dyn Host) -> Result<()> {

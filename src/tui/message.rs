@@ -74,6 +74,8 @@ pub enum Message {
         dataset: Arc<Dataset>,
         for_data_tab: bool,
     },
+    /// The data sets that can be loaded now: name, and where each lies.
+    Sets(Vec<(String, String)>),
     /// What is being done about a data set.
     DatasetStatus(String),
     Predictions {

@@ -110,10 +110,18 @@ impl Session {
 
     /// Reads the data set that the Data tab shows first: the full one where there is one.
     pub fn load_first_dataset(&mut self) {
-        let search = self.search();
+        let sets = self.tell_sets();
         let wanted = "fashion-mnist";
-        let there = source::available(&search).iter().any(|f| f.name == wanted);
+        let there = sets.iter().any(|f| f.name == wanted);
         self.load_dataset(if there { wanted } else { mini::NAME }.into(), true);
+    }
+
+    /// Finds the data sets that are here and tells them.
+    fn tell_sets(&self) -> Vec<source::Found> {
+        let sets = source::available(&self.search());
+        // Sent at the start, when the queue is empty.
+        let _ = self.out.try_send(named(&sets));
+        sets
     }
 
     fn search(&self) -> SearchPath {
@@ -212,10 +220,13 @@ impl Session {
             let fetched = fetch::fetch(&name, &directory, &mut tell, &cancelled)
                 .and_then(|()| load(&name, &search, &kept));
             let message = match fetched {
-                Ok(dataset) => Message::Dataset {
-                    dataset,
-                    for_data_tab: true,
-                },
+                Ok(dataset) => {
+                    let _ = out.blocking_send(named(&source::available(&search)));
+                    Message::Dataset {
+                        dataset,
+                        for_data_tab: true,
+                    }
+                }
                 Err(e) => Message::DatasetStatus(e.to_string()),
             };
             let _ = out.blocking_send(message);
@@ -230,6 +241,10 @@ impl Drop for Session {
             watching.abort();
         }
     }
+}
+
+fn named(sets: &[source::Found]) -> Message {
+    Message::Sets(sets.iter().map(|f| (f.name.clone(), f.place())).collect())
 }
 
 /// How a download stands, in words.

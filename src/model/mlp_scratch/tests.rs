@@ -6,6 +6,7 @@ use candle_core::{Device, Tensor};
 
 use super::*;
 use crate::model::{Mode, Network, Shape, resolve};
+use crate::nn::tape::Tape;
 use crate::profile::{Loss, Model, Profile};
 
 fn architecture(
@@ -164,7 +165,7 @@ fn gradients_are_autograds() {
             seed: 0,
         };
         let logits = network.forward(&x, mode).unwrap();
-        let autograd = crate::nn::loss::mean(kind, smoothing, &logits, &labels).unwrap();
+        let autograd = crate::nn::loss::mean(&Tape::off(), kind, smoothing, &logits, &labels).unwrap();
         let store = autograd.tensor.backward().unwrap();
         assert!(
             (by_hand / autograd.value - 1.0).abs() < 1e-6,

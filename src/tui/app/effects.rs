@@ -73,8 +73,15 @@ impl App {
                     self.tabs.confusion.set_dataset(Arc::clone(&dataset));
                 }
                 if for_data_tab {
+                    let classes = dataset.classes.len();
+                    self.tabs.model.set_pictures(dataset.height, dataset.width, classes);
                     self.tabs.data.set_dataset(dataset);
                 }
+            }
+            Message::Sets(sets) => {
+                let names = sets.iter().map(|(name, _)| name.clone()).collect();
+                self.tabs.model.set_sets(names);
+                self.tabs.data.set_sets(sets);
             }
             Message::DatasetStatus(status) => self.tabs.data.set_status(status),
             Message::Predictions {
@@ -131,7 +138,10 @@ impl App {
         };
         match self.active {
             place::METRICS => self.tabs.metrics.show(history, run),
-            place::CONFUSION => self.tabs.confusion.show(history, run),
+            place::CONFUSION => {
+                self.tabs.confusion.show(history, run);
+                self.tabs.confusion.set_other(self.tabs.runs.counterpart(run));
+            }
             _ => {}
         }
     }

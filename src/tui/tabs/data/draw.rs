@@ -75,6 +75,8 @@ impl DataTab {
             .class
             .map_or_else(|| "all classes".into(), |c| class_name(self.classes(), c));
         let on = |set: bool| if set { theme.accent() } else { theme.text() };
+        // The names of the views need the room on a narrow screen.
+        let unit = if canvas.width() >= 96 { " pictures" } else { "" };
         canvas.put(
             1,
             2,
@@ -86,7 +88,7 @@ impl DataTab {
                 Span::styled(" · ", theme.dim()),
                 Span::styled(format!("‹ {class} ›"), on(self.filter.class.is_some())),
                 Span::styled(
-                    format!(" · {} pictures", text::grouped(self.shown.len() as u64)),
+                    format!(" · {}{unit}", text::grouped(self.shown.len() as u64)),
                     theme.dim(),
                 ),
             ]),

@@ -13,6 +13,7 @@ use ratatui::Frame;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 
+use crate::metrics::Confusion;
 use crate::profile::{Profile, Status};
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
@@ -209,6 +210,16 @@ impl RunsTab {
     fn selected(&self) -> Option<&RunRow> {
         let cursor = self.cursor.as_ref()?;
         self.rows.iter().flatten().find(|r| r.id == *cursor)
+    }
+
+    /// The marked run to compare `run` with, by its name, and its counts on the test set.
+    #[must_use]
+    pub fn counterpart(&self, run: &str) -> Option<(String, Confusion)> {
+        self.marked_rows().into_iter().find_map(|row| {
+            let result = row.profile.as_ref().ok()?.result.as_ref()?;
+            let test = result.test.as_ref()?;
+            (row.id != run).then(|| (row.name().to_string(), test.confusion.clone()))
+        })
     }
 
     fn marked_rows(&self) -> Vec<&RunRow> {

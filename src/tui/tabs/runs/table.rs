@@ -85,7 +85,8 @@ pub fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &Theme) {
     lines.extend(visible.map(|(i, row)| {
         let line = columns.row(row, tab.marked.contains(&row.id), theme);
         if Some(i) == cursor {
-            line.style(theme.cursor())
+            // One style for the whole row: reversed, several colours would be a patchwork.
+            Line::styled(line.to_string(), theme.text().patch(theme.cursor()))
         } else {
             line
         }
