@@ -69,10 +69,18 @@ fn parse(content: &str) -> Settings {
         }
     }
     let (keymap, key_warnings) = Keymap::with(&keys);
-    warnings.extend(key_warnings.into_iter().map(|w| format!("config.toml: {w}")));
+    warnings.extend(
+        key_warnings
+            .into_iter()
+            .map(|w| format!("config.toml: {w}")),
+    );
     let mut theme = Theme::detect(palette);
     theme.ascii = ascii.unwrap_or(theme.ascii);
-    Settings { theme, keymap, warnings }
+    Settings {
+        theme,
+        keymap,
+        warnings,
+    }
 }
 
 fn palette_of(name: &str) -> Option<Palette> {
@@ -110,7 +118,11 @@ mod tests {
     fn good_settings_are_taken() {
         let s = parse("theme = \"light\"\nascii = true\ndevice = \"cpu\"\n[keys]\npause = \"p\"\n");
         assert!(s.theme.is_light() && s.theme.ascii);
-        assert!(s.keymap.action(KeyEvent::from(KeyCode::Char('p'))).is_some());
+        assert!(
+            s.keymap
+                .action(KeyEvent::from(KeyCode::Char('p')))
+                .is_some()
+        );
         assert_eq!(s.warnings, Vec::<String>::new());
     }
 

@@ -67,7 +67,9 @@ pub async fn run(
 ) -> Result<Left> {
     let mut signals = Signals::new().map_err(|e| Error::io("listen to signals for", "fmtui", e))?;
     let mut keys = EventStream::new();
-    let mut drawn = Instant::now().checked_sub(FRAME).unwrap_or_else(Instant::now);
+    let mut drawn = Instant::now()
+        .checked_sub(FRAME)
+        .unwrap_or_else(Instant::now);
     let mut waiting = app.take_dirty();
     loop {
         if waiting && drawn.elapsed() >= FRAME {
@@ -78,7 +80,9 @@ pub async fn run(
             waiting = false;
         }
         let patience = if waiting || app.is_playing() {
-            FRAME.saturating_sub(drawn.elapsed()).max(Duration::from_millis(1))
+            FRAME
+                .saturating_sub(drawn.elapsed())
+                .max(Duration::from_millis(1))
         } else {
             TICK
         };
@@ -100,7 +104,11 @@ pub async fn run(
                     inputs.push(Input::Message(message));
                 }
                 inputs.push(Input::Tick(Instant::now()));
-                for request in inputs.into_iter().flat_map(|i| app.update(i)).collect::<Vec<_>>() {
+                for request in inputs
+                    .into_iter()
+                    .flat_map(|i| app.update(i))
+                    .collect::<Vec<_>>()
+                {
                     if let Some(left) = perform(request, session, screen, &mut signals).await {
                         return Ok(left);
                     }

@@ -30,7 +30,14 @@ pub struct Binding {
 }
 
 /// Group, name, keys, shown, what it does, action.
-type Row = (&'static str, &'static str, &'static str, &'static str, &'static str, Action);
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    Action,
+);
 
 const MOVE: &str = "move";
 const RUN: &str = "run";
@@ -39,46 +46,242 @@ const RUNS: &str = "runs";
 const PROGRAM: &str = "program";
 
 const TABLE: &[Row] = &[
-    (RUN, "train", "t", "t", "train the profile or go to the models", Action::Train),
-    (RUN, "pause", "space", "Space", "pause, go on, play", Action::PauseOrResume),
-    (RUN, "stop", "x", "x", "stop the run (asks first)", Action::Stop),
-    (RUN, "faster-learning", "+ =", "+", "raise the learning rate", Action::LearningRateUp),
-    (RUN, "slower-learning", "- _", "−", "lower the learning rate", Action::LearningRateDown),
-    (RUN, "checkpoint", "c", "c", "save a checkpoint now", Action::Checkpoint),
-    (RUNS, "replay", "r", "r", "replay the recorded run", Action::Replay),
-    (RUNS, "resume", "u", "u", "resume a stopped, failed or lost run", Action::ResumeRun),
-    (RUNS, "mark", "m", "m", "mark for comparison, compare", Action::Mark),
-    (RUNS, "delete", "d", "d", "delete a run, download a data set", Action::Delete),
-    (LOOK, "view", "v", "v", "next view of this tab", Action::CycleView),
-    (LOOK, "numbers", "n", "n", "next way of showing numbers", Action::CycleNumbers),
+    (
+        RUN,
+        "train",
+        "t",
+        "t",
+        "train the profile or go to the models",
+        Action::Train,
+    ),
+    (
+        RUN,
+        "pause",
+        "space",
+        "Space",
+        "pause, go on, play",
+        Action::PauseOrResume,
+    ),
+    (
+        RUN,
+        "stop",
+        "x",
+        "x",
+        "stop the run (asks first)",
+        Action::Stop,
+    ),
+    (
+        RUN,
+        "faster-learning",
+        "+ =",
+        "+",
+        "raise the learning rate",
+        Action::LearningRateUp,
+    ),
+    (
+        RUN,
+        "slower-learning",
+        "- _",
+        "−",
+        "lower the learning rate",
+        Action::LearningRateDown,
+    ),
+    (
+        RUN,
+        "checkpoint",
+        "c",
+        "c",
+        "save a checkpoint now",
+        Action::Checkpoint,
+    ),
+    (
+        RUNS,
+        "replay",
+        "r",
+        "r",
+        "replay the recorded run",
+        Action::Replay,
+    ),
+    (
+        RUNS,
+        "resume",
+        "u",
+        "u",
+        "resume a stopped, failed or lost run",
+        Action::ResumeRun,
+    ),
+    (
+        RUNS,
+        "mark",
+        "m",
+        "m",
+        "mark for comparison, compare",
+        Action::Mark,
+    ),
+    (
+        RUNS,
+        "delete",
+        "d",
+        "d",
+        "delete a run, download a data set",
+        Action::Delete,
+    ),
+    (
+        LOOK,
+        "view",
+        "v",
+        "v",
+        "next view of this tab",
+        Action::CycleView,
+    ),
+    (
+        LOOK,
+        "numbers",
+        "n",
+        "n",
+        "next way of showing numbers",
+        Action::CycleNumbers,
+    ),
     (LOOK, "sort", "s", "s", "next order", Action::Sort),
-    (LOOK, "filter", "/", "/", "filter by typed text", Action::Filter),
-    (LOOK, "edit", "e", "e", "edit the field under the cursor", Action::Edit),
-    (LOOK, "earlier", "< ,", "<", "earlier epoch, slower replay", Action::Earlier),
-    (LOOK, "later", "> .", ">", "later epoch, faster replay", Action::Later),
+    (
+        LOOK,
+        "filter",
+        "/",
+        "/",
+        "filter by typed text",
+        Action::Filter,
+    ),
+    (
+        LOOK,
+        "edit",
+        "e",
+        "e",
+        "edit the field under the cursor",
+        Action::Edit,
+    ),
+    (
+        LOOK,
+        "earlier",
+        "< ,",
+        "<",
+        "earlier epoch, slower replay",
+        Action::Earlier,
+    ),
+    (
+        LOOK,
+        "later",
+        "> .",
+        ">",
+        "later epoch, faster replay",
+        Action::Later,
+    ),
     (MOVE, "up", "k up", "k", "up", Action::Up),
     (MOVE, "down", "j down", "j", "down", Action::Down),
     (MOVE, "left", "h left", "h", "left", Action::Left),
     (MOVE, "right", "l right", "l", "right", Action::Right),
-    (MOVE, "page-up", "pageup ctrl-b", "PgUp", "a page up", Action::PageUp),
-    (MOVE, "page-down", "pagedown ctrl-f", "PgDn", "a page down", Action::PageDown),
-    (MOVE, "home", "home g", "g", "to the beginning", Action::Home),
+    (
+        MOVE,
+        "page-up",
+        "pageup ctrl-b",
+        "PgUp",
+        "a page up",
+        Action::PageUp,
+    ),
+    (
+        MOVE,
+        "page-down",
+        "pagedown ctrl-f",
+        "PgDn",
+        "a page down",
+        Action::PageDown,
+    ),
+    (
+        MOVE,
+        "home",
+        "home g",
+        "g",
+        "to the beginning",
+        Action::Home,
+    ),
     (MOVE, "end", "end G", "G", "to the end", Action::End),
     (MOVE, "open", "enter", "Enter", "open", Action::Open),
     (MOVE, "back", "esc", "Esc", "back, dismiss", Action::Back),
     (PROGRAM, "tab-data", "1", "1", "Data", Action::GoToTab(0)),
     (PROGRAM, "tab-model", "2", "2", "Model", Action::GoToTab(1)),
     (PROGRAM, "tab-train", "3", "3", "Train", Action::GoToTab(2)),
-    (PROGRAM, "tab-metrics", "4", "4", "Metrics", Action::GoToTab(3)),
-    (PROGRAM, "tab-confusion", "5", "5", "Confusion", Action::GoToTab(4)),
+    (
+        PROGRAM,
+        "tab-metrics",
+        "4",
+        "4",
+        "Metrics",
+        Action::GoToTab(3),
+    ),
+    (
+        PROGRAM,
+        "tab-confusion",
+        "5",
+        "5",
+        "Confusion",
+        Action::GoToTab(4),
+    ),
     (PROGRAM, "tab-runs", "6", "6", "Runs", Action::GoToTab(5)),
-    (PROGRAM, "next-tab", "tab", "Tab", "next tab", Action::NextTab),
-    (PROGRAM, "previous-tab", "backtab", "Shift-Tab", "previous tab", Action::PreviousTab),
-    (PROGRAM, "help", "? f1", "?", "keys, searchable", Action::Help),
-    (PROGRAM, "palette", ":", ":", "palette: every action and preset", Action::Palette),
-    (PROGRAM, "redraw", "ctrl-l", "Ctrl-L", "draw the screen anew", Action::Redraw),
-    (PROGRAM, "suspend", "ctrl-z", "Ctrl-Z", "to the shell; fg comes back", Action::Suspend),
-    (PROGRAM, "leave", "q ctrl-c", "q", "leave; a run goes on", Action::Leave),
+    (
+        PROGRAM,
+        "next-tab",
+        "tab",
+        "Tab",
+        "next tab",
+        Action::NextTab,
+    ),
+    (
+        PROGRAM,
+        "previous-tab",
+        "backtab",
+        "Shift-Tab",
+        "previous tab",
+        Action::PreviousTab,
+    ),
+    (
+        PROGRAM,
+        "help",
+        "? f1",
+        "?",
+        "keys, searchable",
+        Action::Help,
+    ),
+    (
+        PROGRAM,
+        "palette",
+        ":",
+        ":",
+        "palette: every action and preset",
+        Action::Palette,
+    ),
+    (
+        PROGRAM,
+        "redraw",
+        "ctrl-l",
+        "Ctrl-L",
+        "draw the screen anew",
+        Action::Redraw,
+    ),
+    (
+        PROGRAM,
+        "suspend",
+        "ctrl-z",
+        "Ctrl-Z",
+        "to the shell; fg comes back",
+        Action::Suspend,
+    ),
+    (
+        PROGRAM,
+        "leave",
+        "q ctrl-c",
+        "q",
+        "leave; a run goes on",
+        Action::Leave,
+    ),
 ];
 
 /// Keys to actions, and back to words.
@@ -98,7 +301,9 @@ impl Default for Keymap {
             usual,
             shown: usual.to_string(),
         };
-        Self { bindings: TABLE.iter().map(binding).collect() }
+        Self {
+            bindings: TABLE.iter().map(binding).collect(),
+        }
     }
 }
 
@@ -140,7 +345,9 @@ impl Keymap {
                 Some(first) if binding.shown == binding.usual => {
                     // The usual first key may have been given to something else.
                     let usual = TABLE.iter().find(|row| row.1 == binding.name);
-                    let first_usual = usual.and_then(|row| row.2.split(' ').next()).and_then(Key::parse);
+                    let first_usual = usual
+                        .and_then(|row| row.2.split(' ').next())
+                        .and_then(Key::parse);
                     let moved = first_usual.is_some_and(|k| !binding.keys.contains(&k));
                     if moved {
                         binding.shown = first.name();
@@ -156,7 +363,10 @@ impl Keymap {
     #[must_use]
     pub fn action(&self, event: KeyEvent) -> Option<Action> {
         let key = Key::of(event);
-        self.bindings.iter().find(|b| b.keys.contains(&key)).map(|b| b.action)
+        self.bindings
+            .iter()
+            .find(|b| b.keys.contains(&key))
+            .map(|b| b.action)
     }
 
     #[must_use]
@@ -178,7 +388,10 @@ impl Keymap {
 impl Key {
     fn of(event: KeyEvent) -> Self {
         let kept = KeyModifiers::CONTROL | KeyModifiers::ALT;
-        Self { code: event.code, modifiers: event.modifiers & kept }
+        Self {
+            code: event.code,
+            modifiers: event.modifiers & kept,
+        }
     }
 
     /// Reads `p`, `ctrl-p`, `alt-x`, `f5`, `space`, `enter`, `esc`, `tab`, `backtab`, arrows, `home`, `end`, `pageup`, `pagedown`.
@@ -212,7 +425,12 @@ impl Key {
                 "pagedown" => KeyCode::PageDown,
                 "delete" => KeyCode::Delete,
                 "insert" => KeyCode::Insert,
-                _ => KeyCode::F(rest.strip_prefix('f')?.parse().ok().filter(|n| (1..=24).contains(n))?),
+                _ => KeyCode::F(
+                    rest.strip_prefix('f')?
+                        .parse()
+                        .ok()
+                        .filter(|n| (1..=24).contains(n))?,
+                ),
             },
         };
         Some(Self { code, modifiers })
@@ -255,7 +473,12 @@ mod tests {
         let map = Keymap::default();
         let mut seen: Vec<Key> = Vec::new();
         for (binding, row) in map.bindings.iter().zip(TABLE) {
-            assert_eq!(binding.keys.len(), row.2.split(' ').count(), "{}", binding.name);
+            assert_eq!(
+                binding.keys.len(),
+                row.2.split(' ').count(),
+                "{}",
+                binding.name
+            );
             for key in &binding.keys {
                 assert!(!seen.contains(key), "{} twice", key.name());
                 seen.push(*key);
@@ -285,6 +508,10 @@ mod tests {
         assert_eq!(map.shown("+ −"), "+ −");
         assert_eq!(warnings.len(), 3, "{warnings:?}");
         assert!(warnings.iter().any(|w| w.contains("did you mean train?")));
-        assert!(warnings.iter().any(|w| w.contains("keys.train: no key is left")));
+        assert!(
+            warnings
+                .iter()
+                .any(|w| w.contains("keys.train: no key is left"))
+        );
     }
 }

@@ -19,7 +19,10 @@ pub enum Request {
     /// Ask the watched run's worker.
     Send(Command),
     /// Read this run's whole log.
-    Replay { run: String, speed: f64 },
+    Replay {
+        run: String,
+        speed: f64,
+    },
     Resume(String),
     Delete(String),
     /// Read a data set for the Data tab.
@@ -41,24 +44,49 @@ pub enum Request {
 #[derive(Clone, Debug)]
 pub enum Message {
     /// A watched run with everything its log holds so far.
-    Opened { run: String, link: Link, events: Vec<Stamped> },
+    Opened {
+        run: String,
+        link: Link,
+        events: Vec<Stamped>,
+    },
     /// A run was started or resumed; it is not watched yet.
     Started(String),
     /// New events of the watched run.
-    Events { run: String, events: Vec<Stamped> },
-    Link { run: String, link: Link },
+    Events {
+        run: String,
+        events: Vec<Stamped>,
+    },
+    Link {
+        run: String,
+        link: Link,
+    },
     /// Turn to the Train tab.
     ShowTrain,
     /// A log to be replayed.
-    Replay { run: String, events: Vec<Stamped>, speed: f64 },
+    Replay {
+        run: String,
+        events: Vec<Stamped>,
+        speed: f64,
+    },
     Runs(Vec<RunRow>),
     Deleted(String),
-    Dataset { dataset: Arc<Dataset>, for_data_tab: bool },
+    Dataset {
+        dataset: Arc<Dataset>,
+        for_data_tab: bool,
+    },
     /// What is being done about a data set.
     DatasetStatus(String),
-    Predictions { run: String, latest: Option<Predictions>, best: Option<Predictions>, test: Option<Predictions> },
+    Predictions {
+        run: String,
+        latest: Option<Predictions>,
+        best: Option<Predictions>,
+        test: Option<Predictions>,
+    },
     /// Said in the footer for a while.
     Say(String),
     /// Said until it is dismissed.
-    Problem { problem: String, remedy: String },
+    Problem {
+        problem: String,
+        remedy: String,
+    },
 }

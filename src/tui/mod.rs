@@ -76,7 +76,10 @@ pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
         && let Some(run) = app.live_run()
     {
         // The terminal may have gone since; then there is nobody to tell.
-        let _ = writeln!(std::io::stdout(), "run {run} goes on; come back with `fmtui attach`");
+        let _ = writeln!(
+            std::io::stdout(),
+            "run {run} goes on; come back with `fmtui attach`"
+        );
     }
     Ok(())
 }
@@ -85,16 +88,21 @@ fn first_requests(workspace: &Workspace, launch: Launch) -> Result<Option<Reques
     Ok(match launch {
         Launch::Home => None,
         Launch::Attach(run) => Some(Request::Open(workspace.resolve(&run)?)),
-        Launch::Replay { run, speed } => {
-            Some(Request::Replay { run: workspace.resolve(&run)?, speed })
-        }
+        Launch::Replay { run, speed } => Some(Request::Replay {
+            run: workspace.resolve(&run)?,
+            speed,
+        }),
     })
 }
 
 fn trainable() -> Vec<Trainable> {
     let preset = |p: &presets::Preset| {
         let profile = p.profile().ok()?;
-        Some(Trainable { name: p.name.into(), title: p.title.into(), profile })
+        Some(Trainable {
+            name: p.name.into(),
+            title: p.title.into(),
+            profile,
+        })
     };
     presets::all().iter().filter_map(preset).collect()
 }

@@ -184,7 +184,10 @@ impl Session {
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {
             let message = match load(&name, &search, &kept) {
-                Ok(dataset) => Message::Dataset { dataset, for_data_tab },
+                Ok(dataset) => Message::Dataset {
+                    dataset,
+                    for_data_tab,
+                },
                 Err(e) if for_data_tab => Message::DatasetStatus(e.to_string()),
                 Err(e) => problem(&e),
             };
@@ -209,7 +212,10 @@ impl Session {
             let fetched = fetch::fetch(&name, &directory, &mut tell, &cancelled)
                 .and_then(|()| load(&name, &search, &kept));
             let message = match fetched {
-                Ok(dataset) => Message::Dataset { dataset, for_data_tab: true },
+                Ok(dataset) => Message::Dataset {
+                    dataset,
+                    for_data_tab: true,
+                },
                 Err(e) => Message::DatasetStatus(e.to_string()),
             };
             let _ = out.blocking_send(message);
@@ -228,11 +234,18 @@ impl Drop for Session {
 
 /// How a download stands, in words.
 fn progress(p: &fetch::Progress) -> String {
-    let place = format!("downloading {} ({} of {})", text::sanitize(&p.file), p.file_index + 1, p.files);
+    let place = format!(
+        "downloading {} ({} of {})",
+        text::sanitize(&p.file),
+        p.file_index + 1,
+        p.files
+    );
     if let Some(note) = &p.note {
         return format!("{place}: {}", text::sanitize(note));
     }
-    let total = p.total.map_or(String::new(), |t| format!(" of {}", text::bytes(t)));
+    let total = p
+        .total
+        .map_or(String::new(), |t| format!(" of {}", text::bytes(t)));
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -254,17 +267,15 @@ fn nothing_to_replay(run: &str) -> Error {
 pub fn problem(error: &Error) -> Message {
     let remedy = error.remedy().unwrap_or_default().to_string();
     let problem = match error {
-        Error::Input { subject, problem, .. } => format!("{subject}: {problem}"),
+        Error::Input {
+            subject, problem, ..
+        } => format!("{subject}: {problem}"),
         other => other.to_string(),
     };
     Message::Problem { problem, remedy }
 }
 
-fn load(
-    name: &str,
-    search: &SearchPath,
-    kept: &Mutex<Vec<Arc<Dataset>>>,
-) -> Result<Arc<Dataset>> {
+fn load(name: &str, search: &SearchPath, kept: &Mutex<Vec<Arc<Dataset>>>) -> Result<Arc<Dataset>> {
     let find = || {
         let kept = kept.lock().ok()?;
         kept.iter().find(|d| d.name == name).map(Arc::clone)
@@ -298,7 +309,11 @@ fn read_predictions(run: String, directory: &Path) -> Message {
 }
 
 fn link(connection: &Connection) -> Link {
-    if connection.is_live() { Link::Live } else { Link::ReadOnly }
+    if connection.is_live() {
+        Link::Live
+    } else {
+        Link::ReadOnly
+    }
 }
 
 /// Tells the whole history at once, then what comes.
@@ -310,7 +325,12 @@ async fn follow(
 ) -> Result<(), mpsc::error::SendError<Message>> {
     let (events, mut over) = history(&mut connection).await;
     let mut told = if over { Link::Ended } else { link(&connection) };
-    out.send(Message::Opened { run: run.clone(), link: told, events }).await?;
+    out.send(Message::Opened {
+        run: run.clone(),
+        link: told,
+        events,
+    })
+    .await?;
     if turn_to_it {
         out.send(Message::ShowTrain).await?;
     }
@@ -329,12 +349,20 @@ async fn follow(
             }
         }
         if !events.is_empty() {
-            out.send(Message::Events { run: run.clone(), events }).await?;
+            out.send(Message::Events {
+                run: run.clone(),
+                events,
+            })
+            .await?;
         }
         let now = if over { Link::Ended } else { link(&connection) };
         if now != told {
             told = now;
-            out.send(Message::Link { run: run.clone(), link: now }).await?;
+            out.send(Message::Link {
+                run: run.clone(),
+                link: now,
+            })
+            .await?;
         }
     }
     Ok(())
@@ -389,7 +417,19 @@ async fn tell_runs(
 }
 
 fn row(summary: RunSummary) -> RunRow {
-    let RunSummary { id, status, profile } = summary;
-    let status = if profile.is_err() { Status::Failed } else { status };
-    RunRow { id, status, profile: profile.map(Box::new) }
+    let RunSummary {
+        id,
+        status,
+        profile,
+    } = summary;
+    let status = if profile.is_err() {
+        Status::Failed
+    } else {
+        status
+    };
+    RunRow {
+        id,
+        status,
+        profile: profile.map(Box::new),
+    }
 }

@@ -70,7 +70,10 @@ pub fn check() -> Result<()> {
     if term.is_empty() || term == "dumb" {
         return Err(Error::input(
             "terminal",
-            format!("TERM is \"{}\", which cannot show screens", crate::text::sanitize(&term)),
+            format!(
+                "TERM is \"{}\", which cannot show screens",
+                crate::text::sanitize(&term)
+            ),
             "set TERM (such as xterm-256color), or use `fmtui train FILE`",
         ));
     }
@@ -97,8 +100,14 @@ impl Screen {
                 before(info);
             }));
         });
-        let file = io::stdout().as_fd().try_clone_to_owned().map(File::from).map_err(failed)?;
-        let output = Output(Rc::new(RefCell::new(BufWriter::with_capacity(BUFFER, file))));
+        let file = io::stdout()
+            .as_fd()
+            .try_clone_to_owned()
+            .map(File::from)
+            .map_err(failed)?;
+        let output = Output(Rc::new(RefCell::new(BufWriter::with_capacity(
+            BUFFER, file,
+        ))));
         switch_on().map_err(failed)?;
         let terminal = Terminal::new(CrosstermBackend::new(output.clone())).map_err(failed)?;
         let mut screen = Self { terminal, output };

@@ -14,7 +14,10 @@ use crate::tui::widgets::{cut, left, plain_if, wrap};
 
 /// Draws lines, in ASCII where the theme asks for it.
 pub fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, theme: &Theme) {
-    let lines: Vec<Line> = lines.into_iter().map(|l| plain_if(theme.ascii, l)).collect();
+    let lines: Vec<Line> = lines
+        .into_iter()
+        .map(|l| plain_if(theme.ascii, l))
+        .collect();
     frame.render_widget(Paragraph::new(lines), area);
 }
 
@@ -29,9 +32,19 @@ pub fn too_small(frame: &mut Frame, least: (u16, u16), theme: &Theme) {
         least.0, least.1, area.width, area.height
     );
     let wrapped = wrap(&text, usize::from(area.width), usize::from(area.height));
-    let top = area.height.saturating_sub(u16::try_from(wrapped.len()).unwrap_or(0)) / 2;
-    let area = Rect { y: area.y + top, height: area.height - top, ..area };
-    let shown = wrapped.into_iter().map(|l| Line::styled(l, theme.text())).collect();
+    let top = area
+        .height
+        .saturating_sub(u16::try_from(wrapped.len()).unwrap_or(0))
+        / 2;
+    let area = Rect {
+        y: area.y + top,
+        height: area.height - top,
+        ..area
+    };
+    let shown = wrapped
+        .into_iter()
+        .map(|l| Line::styled(l, theme.text()))
+        .collect();
     lines(frame, area, shown, theme);
 }
 
@@ -46,7 +59,10 @@ impl App {
             let width = u16::try_from(text.width()).unwrap_or(0);
             self.tab_names[i] = Rect { x, width, ..area }.intersection(area);
             x = x.saturating_add(width);
-            spans.push(Span::styled(text, if active { theme.accent() } else { theme.dim() }));
+            spans.push(Span::styled(
+                text,
+                if active { theme.accent() } else { theme.dim() },
+            ));
         }
         let used = usize::from(x - area.x);
         let state = self.tabs.train.state();
@@ -108,11 +124,20 @@ impl App {
         let mut shown: Vec<Line> = wrap(&problem.problem, room, 3)
             .into_iter()
             .enumerate()
-            .map(|(i, l)| Line::styled(format!(" {} {l}", if i == 0 { "×" } else { " " }), theme.bad()))
+            .map(|(i, l)| {
+                Line::styled(
+                    format!(" {} {l}", if i == 0 { "×" } else { " " }),
+                    theme.bad(),
+                )
+            })
             .collect();
         let dismiss = format!("  ({} dismisses)", self.keymap.shown("Esc"));
         let remedy = wrap(&format!("{}{dismiss}", problem.remedy), room, 2);
-        shown.extend(remedy.into_iter().map(|l| Line::styled(format!("   {l}"), theme.text())));
+        shown.extend(
+            remedy
+                .into_iter()
+                .map(|l| Line::styled(format!("   {l}"), theme.text())),
+        );
         shown
     }
 }

@@ -18,7 +18,10 @@ impl App {
             }
             Effect::Command(command) => vec![Request::Send(command)],
             Effect::OpenRun(run) => vec![Request::Open(run)],
-            Effect::Replay(run) => vec![Request::Replay { run, speed: REPLAY_SPEED }],
+            Effect::Replay(run) => vec![Request::Replay {
+                run,
+                speed: REPLAY_SPEED,
+            }],
             Effect::ResumeRun(run) => {
                 self.say(format!("Resuming {run}…"));
                 vec![Request::Resume(run)]
@@ -62,7 +65,10 @@ impl App {
                 self.tabs.train.forget(&run);
                 self.say(format!("{run} is deleted"));
             }
-            Message::Dataset { dataset, for_data_tab } => {
+            Message::Dataset {
+                dataset,
+                for_data_tab,
+            } => {
                 if self.run_dataset.as_ref() == Some(&dataset.name) {
                     self.tabs.confusion.set_dataset(Arc::clone(&dataset));
                 }
@@ -71,8 +77,18 @@ impl App {
                 }
             }
             Message::DatasetStatus(status) => self.tabs.data.set_status(status),
-            Message::Predictions { run, latest, best, test } => {
-                if self.tabs.train.history().is_some_and(|(shown, _)| shown == run) {
+            Message::Predictions {
+                run,
+                latest,
+                best,
+                test,
+            } => {
+                if self
+                    .tabs
+                    .train
+                    .history()
+                    .is_some_and(|(shown, _)| shown == run)
+                {
                     self.tabs.confusion.set_predictions(latest, best, test);
                 }
             }

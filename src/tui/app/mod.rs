@@ -15,7 +15,7 @@ use ratatui::crossterm::event::{
 };
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
-use self::overlay::{Overlay, Outcome};
+use self::overlay::{Outcome, Overlay};
 use self::tabs::Tabs;
 use super::action::Action;
 use super::config::Settings;
@@ -169,7 +169,11 @@ impl App {
         let typed = self.overlay.is_some() || self.tabs.get(self.active).takes_text();
         let action = self.keymap.action(key);
         // Keys with Control mean the same even while text is typed, so that nobody is ever locked in.
-        let always = control && matches!(action, Some(Action::Leave | Action::Suspend | Action::Redraw));
+        let always = control
+            && matches!(
+                action,
+                Some(Action::Leave | Action::Suspend | Action::Redraw)
+            );
         if typed && !always {
             return self.on_text(key);
         }
@@ -248,7 +252,11 @@ impl App {
         self.active = tab;
         self.lend_history();
         let runs_now = tab == place::RUNS;
-        if runs_before == runs_now { Vec::new() } else { vec![Request::WatchRuns(runs_now)] }
+        if runs_before == runs_now {
+            Vec::new()
+        } else {
+            vec![Request::WatchRuns(runs_now)]
+        }
     }
 
     fn on_mouse(&mut self, event: MouseEvent) -> Vec<Request> {
@@ -304,7 +312,9 @@ impl App {
         self.content = content;
         self.render_header(frame, header);
         let theme = self.theme;
-        self.tabs.get_mut(self.active).render(frame, content, &theme);
+        self.tabs
+            .get_mut(self.active)
+            .render(frame, content, &theme);
         chrome::lines(frame, bar, problem, &theme);
         self.render_footer(frame, footer);
         if let Some(overlay) = &mut self.overlay {

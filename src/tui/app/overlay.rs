@@ -48,11 +48,19 @@ struct Item {
 
 impl Overlay {
     pub fn help() -> Self {
-        Self { kind: Kind::Help, entry: Entry::default(), cursor: 0 }
+        Self {
+            kind: Kind::Help,
+            entry: Entry::default(),
+            cursor: 0,
+        }
     }
 
     pub fn palette() -> Self {
-        Self { kind: Kind::Palette, entry: Entry::default(), cursor: 0 }
+        Self {
+            kind: Kind::Palette,
+            entry: Entry::default(),
+            cursor: 0,
+        }
     }
 
     fn items(&self, keymap: &Keymap, presets: &[Trainable]) -> Vec<Item> {
@@ -75,7 +83,10 @@ impl Overlay {
             Kind::Help => actions.collect(),
             Kind::Palette => trainings.chain(actions).collect(),
         };
-        items.retain(|i| self.entry.matches(&format!("{} {} {}", i.text, i.note, i.keys)));
+        items.retain(|i| {
+            self.entry
+                .matches(&format!("{} {} {}", i.text, i.note, i.keys))
+        });
         items
     }
 
@@ -120,7 +131,16 @@ impl Overlay {
             Kind::Help => "keys",
             Kind::Palette => "do",
         };
-        let inside = window(frame, area, (area.width.saturating_sub(6).min(100), area.height.saturating_sub(2).min(34)), title, theme);
+        let inside = window(
+            frame,
+            area,
+            (
+                area.width.saturating_sub(6).min(100),
+                area.height.saturating_sub(2).min(34),
+            ),
+            title,
+            theme,
+        );
         let width = usize::from(inside.width);
         let mut lines = vec![self.entry_line(theme)];
         if self.kind == Kind::Help && self.entry.text.is_empty() {
@@ -130,13 +150,23 @@ impl Overlay {
         let rows = usize::from(inside.height).saturating_sub(lines.len());
         let first = (self.cursor + 1).saturating_sub(rows.max(1));
         if items.is_empty() {
-            lines.push(Line::styled(" Nothing matches. Backspace widens.", theme.dim()));
+            lines.push(Line::styled(
+                " Nothing matches. Backspace widens.",
+                theme.dim(),
+            ));
         }
         for (i, item) in items.iter().enumerate().skip(first).take(rows) {
             let line = item.line(width, theme);
-            lines.push(if i == self.cursor { line.style(theme.cursor()) } else { line });
+            lines.push(if i == self.cursor {
+                line.style(theme.cursor())
+            } else {
+                line
+            });
         }
-        let lines: Vec<Line> = lines.into_iter().map(|l| plain_if(theme.ascii, l)).collect();
+        let lines: Vec<Line> = lines
+            .into_iter()
+            .map(|l| plain_if(theme.ascii, l))
+            .collect();
         frame.render_widget(Paragraph::new(lines), inside);
     }
 
@@ -147,7 +177,10 @@ impl Overlay {
             Span::styled(format!("{}{cursor}", self.entry.text), theme.text()),
         ];
         if self.entry.text.is_empty() {
-            spans.push(Span::styled(" type to search · Enter does it · Esc closes", theme.dim()));
+            spans.push(Span::styled(
+                " type to search · Enter does it · Esc closes",
+                theme.dim(),
+            ));
         }
         Line::from(spans)
     }
@@ -155,7 +188,9 @@ impl Overlay {
 
 /// The keys that matter on the tab below.
 fn here(hints: &[Hint], keymap: &Keymap, width: usize, theme: &Theme) -> Line<'static> {
-    let words = hints.iter().map(|h| format!("{} {}", keymap.shown(h.keys), h.does));
+    let words = hints
+        .iter()
+        .map(|h| format!("{} {}", keymap.shown(h.keys), h.does));
     let text = format!(" here: {}", words.collect::<Vec<_>>().join(" · "));
     Line::styled(cut(&text, width), theme.good())
 }

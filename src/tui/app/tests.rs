@@ -24,7 +24,9 @@ fn app() -> App {
 }
 
 fn press(app: &mut App, text: &str) -> Vec<Request> {
-    text.chars().flat_map(|c| app.update(Input::Key(KeyEvent::from(KeyCode::Char(c))))).collect()
+    text.chars()
+        .flat_map(|c| app.update(Input::Key(KeyEvent::from(KeyCode::Char(c)))))
+        .collect()
 }
 
 fn key(app: &mut App, code: KeyCode) -> Vec<Request> {
@@ -64,14 +66,24 @@ fn started() -> Vec<Stamped> {
         patience: 0,
         resumed_at_step: 0,
     };
-    vec![Stamped { at: 10.0, event: Event::Started(Box::new(started)) }]
+    vec![Stamped {
+        at: 10.0,
+        event: Event::Started(Box::new(started)),
+    }]
 }
 
 fn with_run() -> App {
     let mut app = app();
-    let opened = Message::Opened { run: "r".into(), link: Link::Live, events: started() };
+    let opened = Message::Opened {
+        run: "r".into(),
+        link: Link::Live,
+        events: started(),
+    };
     let requests = app.update(Input::Message(opened));
-    assert_eq!(requests, [Request::LoadRunDataset("fashion-mnist-mini".into())]);
+    assert_eq!(
+        requests,
+        [Request::LoadRunDataset("fashion-mnist-mini".into())]
+    );
     app
 }
 
@@ -80,7 +92,10 @@ fn the_train_key_on_the_empty_train_tab_starts_the_first_run() {
     let mut app = app();
     press(&mut app, "3");
     assert!(screen(&mut app, 80, 24).contains("Press t to train lenet5 on fashion-mnist-mini."));
-    assert_eq!(press(&mut app, "t"), [Request::Start(Box::new(Profile::new("lenet5")))]);
+    assert_eq!(
+        press(&mut app, "t"),
+        [Request::Start(Box::new(Profile::new("lenet5")))]
+    );
     assert!(screen(&mut app, 80, 24).contains("Starting lenet5…"));
 }
 
@@ -109,8 +124,14 @@ fn keys_reach_the_worker_and_only_it_confirms() {
     press(&mut app, "3");
     assert_eq!(press(&mut app, " "), [Request::Send(Command::Pause)]);
     assert!(screen(&mut app, 80, 24).contains("lenet5 · pausing…"));
-    let events = vec![Stamped { at: 12.0, event: Event::Paused { step: 4 } }];
-    app.update(Input::Message(Message::Events { run: "r".into(), events }));
+    let events = vec![Stamped {
+        at: 12.0,
+        event: Event::Paused { step: 4 },
+    }];
+    app.update(Input::Message(Message::Events {
+        run: "r".into(),
+        events,
+    }));
     assert!(screen(&mut app, 80, 24).contains("lenet5 · paused"));
 }
 
@@ -129,7 +150,10 @@ fn the_palette_finds_and_trains() {
     press(&mut app, ":modern");
     assert!(screen(&mut app, 80, 24).contains("train modern-lenet"));
     let requests = key(&mut app, KeyCode::Enter);
-    assert_eq!(requests, [Request::Start(Box::new(Profile::new("modern-lenet")))]);
+    assert_eq!(
+        requests,
+        [Request::Start(Box::new(Profile::new("modern-lenet")))]
+    );
     assert!(app.overlay.is_none());
     press(&mut app, ":redraw");
     assert_eq!(press(&mut app, "xyz"), []);
@@ -160,7 +184,9 @@ fn problems_stay_until_dismissed_and_words_pass() {
     app.update(Input::Message(problem));
     app.update(Input::Message(Message::Say("saved".into())));
     let shown = screen(&mut app, 80, 24);
-    assert!(shown.contains("× train.epochs: 0 is below 1") && shown.contains("give a number from 1"));
+    assert!(
+        shown.contains("× train.epochs: 0 is below 1") && shown.contains("give a number from 1")
+    );
     assert!(shown.contains("saved"));
     app.take_dirty();
     app.update(Input::Tick(Instant::now() + Duration::from_secs(60)));
@@ -185,11 +211,19 @@ fn predictions_are_asked_for_once_an_epoch_while_looked_at() {
         let end = crate::event::EpochEnd {
             epoch: n,
             step: 30 * n as u64,
-            confusion: crate::metrics::Confusion { counts: vec![vec![3, 1], vec![0, 4]] },
+            confusion: crate::metrics::Confusion {
+                counts: vec![vec![3, 1], vec![0, 4]],
+            },
             ..Default::default()
         };
-        let events = vec![Stamped { at: 20.0, event: Event::EpochEnd(Box::new(end)) }];
-        Input::Message(Message::Events { run: "r".into(), events })
+        let events = vec![Stamped {
+            at: 20.0,
+            event: Event::EpochEnd(Box::new(end)),
+        }];
+        Input::Message(Message::Events {
+            run: "r".into(),
+            events,
+        })
     };
     assert_eq!(app.update(epoch(1)), []);
     assert_eq!(press(&mut app, "5"), [Request::LoadPredictions("r".into())]);

@@ -123,7 +123,11 @@ mod tests {
         let mut buffer = Buffer::empty(area);
         dots.draw(area, &mut buffer, &[Style::new()], false);
         (0..area.height)
-            .map(|y| (0..area.width).map(|x| buffer[(x, y)].symbol().to_string()).collect())
+            .map(|y| {
+                (0..area.width)
+                    .map(|x| buffer[(x, y)].symbol().to_string())
+                    .collect()
+            })
             .collect()
     }
 

@@ -67,7 +67,11 @@ impl Span {
         let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
         let (Some(first), Some(last)) = (sorted.first().copied(), sorted.last().copied()) else {
-            return Self { low: 0.0, high: 1.0, log: false };
+            return Self {
+                low: 0.0,
+                high: 1.0,
+                log: false,
+            };
         };
         let cut = sorted.len() / 20;
         let (low, high) = match outliers {
@@ -75,11 +79,19 @@ impl Span {
             Outliers::Low => (sorted[cut], last),
         };
         if low > 0.0 && high / low > 30.0 {
-            return Self { low, high: high * 1.1, log: true };
+            return Self {
+                low,
+                high: high * 1.1,
+                log: true,
+            };
         }
         let spread = high - low;
         let least = (high.abs() * 0.05).max(1e-9);
-        let (low, high) = if spread < least { (low - least / 2.0, high + least / 2.0) } else { (low, high) };
+        let (low, high) = if spread < least {
+            (low - least / 2.0, high + least / 2.0)
+        } else {
+            (low, high)
+        };
         let step = round_step((high - low) / 4.0);
         Self {
             low: (low / step).floor() * step,
@@ -93,13 +105,25 @@ impl Span {
     pub fn share(values: &[f64]) -> Self {
         let span = Self::around(values, Outliers::Low);
         if span.log {
-            return Self { low: 0.0, high: 1.0, log: false };
+            return Self {
+                low: 0.0,
+                high: 1.0,
+                log: false,
+            };
         }
         let (low, high) = (span.low.clamp(0.0, 1.0), span.high.clamp(0.0, 1.0));
         if high - low < 0.05 {
-            return Self { low: (low - 0.05).max(0.0), high: (high + 0.05).min(1.0), log: false };
+            return Self {
+                low: (low - 0.05).max(0.0),
+                high: (high + 0.05).min(1.0),
+                log: false,
+            };
         }
-        Self { low, high, log: false }
+        Self {
+            low,
+            high,
+            log: false,
+        }
     }
 
     /// Place of a value, 0 at `low` and 1 at `high`, clamped.
@@ -109,7 +133,11 @@ impl Span {
         } else {
             (value - self.low) / (self.high - self.low)
         };
-        if place.is_finite() { place.clamp(0.0, 1.0) } else { 0.0 }
+        if place.is_finite() {
+            place.clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
     }
 
     fn ticks(self, most: usize) -> Vec<f64> {
@@ -212,7 +240,11 @@ impl Chart<'_> {
         let rows = usize::from(plot.height);
         let ticks = self.y.ticks(rows.div_ceil(2).clamp(1, 6));
         let decimals = decimals(&ticks, self.number);
-        let (line, tick_sign) = if theme.ascii { ("|", "+") } else { ("│", "┤") };
+        let (line, tick_sign) = if theme.ascii {
+            ("|", "+")
+        } else {
+            ("│", "┤")
+        };
         for row in 0..plot.height {
             buffer.set_string(plot.x - 1, plot.y + row, line, theme.dim());
         }
@@ -228,15 +260,23 @@ impl Chart<'_> {
     }
 
     fn draw_x_axis(&self, plot: Rect, buffer: &mut Buffer, theme: &Theme) {
-        let (corner, line, tick_sign) = if theme.ascii { ("+", "-", "+") } else { ("└", "─", "┬") };
+        let (corner, line, tick_sign) = if theme.ascii {
+            ("+", "-", "+")
+        } else {
+            ("└", "─", "┬")
+        };
         let y = plot.bottom();
         buffer.set_string(plot.x - 1, y, corner, theme.dim());
         let name_width = self.x_name.width() as u16 + 1;
         for x in plot.left()..plot.right() {
             buffer.set_string(x, y, line, theme.dim());
         }
-        let ticks = Span { low: self.x.0, high: self.x.1, log: false }
-            .ticks(usize::from(plot.width / 7).clamp(1, 8));
+        let ticks = Span {
+            low: self.x.0,
+            high: self.x.1,
+            log: false,
+        }
+        .ticks(usize::from(plot.width / 7).clamp(1, 8));
         let decimals = decimals(&ticks, Number::Plain);
         let numbers_end = plot.right().saturating_sub(name_width);
         let mut free_from = plot.x.saturating_sub(1);
@@ -306,9 +346,20 @@ fn legend_sign(index: usize, dashed: bool, ascii: bool) -> char {
 
 /// Decimals that tell neighbouring ticks apart.
 fn decimals(ticks: &[f64], number: Number) -> usize {
-    let gap = ticks.windows(2).map(|w| w[1] - w[0]).fold(f64::INFINITY, f64::min);
-    let gap = if gap.is_finite() { gap } else { ticks.first().map_or(1.0, |t| t.abs()) };
-    let gap = if number == Number::Share { gap * 100.0 } else { gap };
+    let gap = ticks
+        .windows(2)
+        .map(|w| w[1] - w[0])
+        .fold(f64::INFINITY, f64::min);
+    let gap = if gap.is_finite() {
+        gap
+    } else {
+        ticks.first().map_or(1.0, |t| t.abs())
+    };
+    let gap = if number == Number::Share {
+        gap * 100.0
+    } else {
+        gap
+    };
     (0..6).find(|d| gap * 10_f64.powi(*d) >= 0.999).unwrap_or(6) as usize
 }
 
@@ -326,7 +377,11 @@ fn write_number(value: f64, number: Number, decimals: usize) -> String {
 /// The name of a curve where only ASCII may be shown.
 #[must_use]
 pub fn plain_name(name: &str, theme: &Theme) -> String {
-    if theme.ascii { to_ascii(name) } else { name.to_string() }
+    if theme.ascii {
+        to_ascii(name)
+    } else {
+        name.to_string()
+    }
 }
 
 #[cfg(test)]
@@ -351,7 +406,10 @@ mod tests {
         let mut losses = vec![90.0];
         losses.extend((0..60).map(|i| 0.9 - 0.01 * f64::from(i)));
         let span = Span::around(&losses, Outliers::High);
-        assert!(span.high <= 1.0 && span.low <= 0.31 && !span.log, "{span:?}");
+        assert!(
+            span.high <= 1.0 && span.low <= 0.31 && !span.log,
+            "{span:?}"
+        );
         let wide: Vec<f64> = (0..100).map(|i| 2.0 * 0.9_f64.powi(i)).collect();
         assert!(Span::around(&wide, Outliers::High).log);
         let share = Span::share(&[0.85, 0.9, 1.0]);
@@ -363,14 +421,30 @@ mod tests {
     #[test]
     fn ticks_lie_inside() {
         for span in [
-            Span { low: 0.2, high: 0.6, log: false },
-            Span { low: 0.003, high: 2.5, log: true },
-            Span { low: 0.0, high: 1.0, log: false },
+            Span {
+                low: 0.2,
+                high: 0.6,
+                log: false,
+            },
+            Span {
+                low: 0.003,
+                high: 2.5,
+                log: true,
+            },
+            Span {
+                low: 0.0,
+                high: 1.0,
+                log: false,
+            },
         ] {
             for most in 0..8 {
                 let ticks = span.ticks(most);
                 assert!(ticks.len() <= most + 1, "{ticks:?}");
-                assert!(ticks.iter().all(|t| *t >= span.low * 0.99 && *t <= span.high * 1.01));
+                assert!(
+                    ticks
+                        .iter()
+                        .all(|t| *t >= span.low * 0.99 && *t <= span.high * 1.01)
+                );
             }
         }
     }

@@ -42,7 +42,8 @@ impl Entry {
                 Typed::Changed
             }
             KeyCode::Char(c) if !control && self.text.chars().count() < 100 => {
-                self.text.extend(crate::text::sanitize(&c.to_string()).chars());
+                self.text
+                    .extend(crate::text::sanitize(&c.to_string()).chars());
                 Typed::Changed
             }
             _ => Typed::Ignored,
@@ -53,7 +54,10 @@ impl Entry {
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         let text = text.to_lowercase();
-        self.text.to_lowercase().split_whitespace().all(|word| text.contains(word))
+        self.text
+            .to_lowercase()
+            .split_whitespace()
+            .all(|word| text.contains(word))
     }
 }
 
@@ -77,9 +81,15 @@ mod tests {
         entry.on_key(ctrl_w);
         assert_eq!(entry.text, "le ");
         for _ in 0..3 {
-            assert_eq!(entry.on_key(KeyEvent::from(KeyCode::Backspace)), Typed::Changed);
+            assert_eq!(
+                entry.on_key(KeyEvent::from(KeyCode::Backspace)),
+                Typed::Changed
+            );
         }
-        assert_eq!(entry.on_key(KeyEvent::from(KeyCode::Backspace)), Typed::Cancelled);
+        assert_eq!(
+            entry.on_key(KeyEvent::from(KeyCode::Backspace)),
+            Typed::Cancelled
+        );
         assert_eq!(entry.on_key(KeyEvent::from(KeyCode::Enter)), Typed::Done);
     }
 }

@@ -14,10 +14,18 @@ use crate::tui::theme::Theme;
 /// `━━━━╸─────`, exactly `width` columns.
 #[must_use]
 pub fn gauge(share: f64, width: usize, theme: &Theme) -> [Span<'static>; 2] {
-    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+    let share = if share.is_finite() {
+        share.clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
     let halves = (share * 2.0 * width as f64).round() as usize;
     let (full, half) = (halves / 2, halves % 2);
-    let (done, tip, rest) = if theme.ascii { ("=", ">", "-") } else { ("━", "╸", "─") };
+    let (done, tip, rest) = if theme.ascii {
+        ("=", ">", "-")
+    } else {
+        ("━", "╸", "─")
+    };
     [
         Span::styled(
             format!("{}{}", done.repeat(full), tip.repeat(half)),
@@ -37,7 +45,10 @@ mod tests {
         let theme = Theme::new(Palette::Dark, ColorDepth::Mono, false);
         for share in [-1.0, 0.0, 0.33, 0.5, 1.0, 7.0, f64::NAN] {
             for width in 0..12 {
-                let text: String = gauge(share, width, &theme).iter().map(|s| s.content.as_ref()).collect();
+                let text: String = gauge(share, width, &theme)
+                    .iter()
+                    .map(|s| s.content.as_ref())
+                    .collect();
                 assert_eq!(text.chars().count(), width);
             }
         }

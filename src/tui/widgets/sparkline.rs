@@ -26,7 +26,11 @@ pub fn sparkline(values: &[f64], width: usize, ascii: bool) -> String {
                 return ' ';
             }
             let mean = part.iter().sum::<f64>() / part.len() as f64;
-            let level = if highest > 0.0 { mean / highest * 7.0 } else { 0.0 };
+            let level = if highest > 0.0 {
+                mean / highest * 7.0
+            } else {
+                0.0
+            };
             bars[(level.round().clamp(0.0, 7.0)) as usize]
         })
         .collect()
@@ -40,7 +44,11 @@ fn robust_maximum(values: &[f64]) -> f64 {
         return 0.0;
     };
     let median = sorted[sorted.len() / 2];
-    if median > 0.0 { highest.min(4.0 * median) } else { highest }
+    if median > 0.0 {
+        highest.min(4.0 * median)
+    } else {
+        highest
+    }
 }
 
 #[cfg(test)]

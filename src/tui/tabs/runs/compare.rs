@@ -20,8 +20,10 @@ pub const MOST: usize = 5;
 
 /// Draws the comparison; `scroll` is kept within the table.
 pub fn render(rows: &[RunRow], scroll: &mut usize, frame: &mut Frame, area: Rect, theme: &Theme) {
-    let runs: Vec<(&RunRow, &Profile)> =
-        rows.iter().filter_map(|r| r.profile.as_ref().ok().map(|p| (r, p.as_ref()))).collect();
+    let runs: Vec<(&RunRow, &Profile)> = rows
+        .iter()
+        .filter_map(|r| r.profile.as_ref().ok().map(|p| (r, p.as_ref())))
+        .collect();
     let table = table(&runs, usize::from(area.width), theme);
     let table_rows = u16::try_from(table.len()).unwrap_or(u16::MAX);
     let least = (area.height / 2).min(12);
@@ -32,18 +34,40 @@ pub fn render(rows: &[RunRow], scroll: &mut usize, frame: &mut Frame, area: Rect
         Constraint::Min(0),
     ])
     .areas(area);
-    let [left_half, _, right_half] =
-        Layout::horizontal([Constraint::Fill(1), Constraint::Length(2), Constraint::Fill(1)])
-            .areas(charts);
+    let [left_half, _, right_half] = Layout::horizontal([
+        Constraint::Fill(1),
+        Constraint::Length(2),
+        Constraint::Fill(1),
+    ])
+    .areas(charts);
     let loss = |e: &EpochRecord| e.held_out_loss;
     let accuracy = |e: &EpochRecord| e.held_out_accuracy;
-    overlay("held-out loss", &runs, loss, Number::Plain, frame, left_half, theme);
-    overlay("held-out accuracy", &runs, accuracy, Number::Share, frame, right_half, theme);
+    overlay(
+        "held-out loss",
+        &runs,
+        loss,
+        Number::Plain,
+        frame,
+        left_half,
+        theme,
+    );
+    overlay(
+        "held-out accuracy",
+        &runs,
+        accuracy,
+        Number::Share,
+        frame,
+        right_half,
+        theme,
+    );
 
     let most = table.len().saturating_sub(usize::from(below.height));
     *scroll = (*scroll).min(most);
-    let shown: Vec<Line> =
-        table.into_iter().skip(*scroll).map(|l| plain_if(theme.ascii, l)).collect();
+    let shown: Vec<Line> = table
+        .into_iter()
+        .skip(*scroll)
+        .map(|l| plain_if(theme.ascii, l))
+        .collect();
     frame.render_widget(Paragraph::new(shown), below);
 }
 
@@ -90,44 +114,85 @@ fn overlay(
         Number::Share => YSpan::share(&values),
         _ => YSpan::around(&values, Outliers::High),
     };
-    Chart { title, x_name: "epoch", x: (0.0, last), y, number, series: &series, mark: None }
-        .draw(area, frame.buffer_mut(), theme);
+    Chart {
+        title,
+        x_name: "epoch",
+        x: (0.0, last),
+        y,
+        number,
+        series: &series,
+        mark: None,
+    }
+    .draw(area, frame.buffer_mut(), theme);
 }
 
 /// Outcomes, then every setting in which the runs differ; a column a run.
 fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<'static>> {
     let settings: Vec<BTreeMap<String, String>> = runs.iter().map(|(_, p)| flatten(p)).collect();
     let differing = differing(&settings);
-    let keys = differing.iter().map(|k| k.chars().count()).max().unwrap_or(0).clamp(14, 30);
+    let keys = differing
+        .iter()
+        .map(|k| k.chars().count())
+        .max()
+        .unwrap_or(0)
+        .clamp(14, 30);
     let column = (width.saturating_sub(keys) / runs.len().max(1)).min(28);
     let line = |name: &str, cells: Vec<String>, style: Option<Style>| {
         let mut spans = vec![Span::styled(left(name, keys), theme.dim())];
         for (i, cell) in cells.iter().enumerate() {
             let cell = right(&cut(cell, column.saturating_sub(2)), column);
-            spans.push(Span::styled(cell, style.unwrap_or_else(|| self::style(i, theme))));
+            spans.push(Span::styled(
+                cell,
+                style.unwrap_or_else(|| self::style(i, theme)),
+            ));
         }
         Line::from(spans)
     };
     let each = |f: &dyn Fn(&RunRow, &Profile) -> String| -> Vec<String> {
         runs.iter().map(|(r, p)| f(r, p)).collect()
     };
-    let letters = (0..runs.len()).map(|i| format!("{} {}", letter(i), runs[i].0.name())).collect();
+    let letters = (0..runs.len())
+        .map(|i| format!("{} {}", letter(i), runs[i].0.name()))
+        .collect();
     let dash = || "–".to_string();
     let share = |value: Option<f64>| value.map_or_else(dash, text::percent);
     let plain = Some(theme.text());
     let mut lines = vec![
         line("", letters, None),
-        line("test accuracy", each(&|r, _| share(r.macro_f1().and(r.accuracy()))), plain),
-        line("held-out best", each(&|r, _| share(r.held_out_accuracy())), plain),
-        line("macro F1", each(&|r, _| r.macro_f1().map_or_else(dash, |f| format!("{f:.3}"))), plain),
-        line("parameters", each(&|r, _| r.parameters().map_or_else(dash, text::grouped)), plain),
-        line("time", each(&|r, _| r.seconds().map_or_else(dash, text::seconds)), plain),
+        line(
+            "test accuracy",
+            each(&|r, _| share(r.macro_f1().and(r.accuracy()))),
+            plain,
+        ),
+        line(
+            "held-out best",
+            each(&|r, _| share(r.held_out_accuracy())),
+            plain,
+        ),
+        line(
+            "macro F1",
+            each(&|r, _| r.macro_f1().map_or_else(dash, |f| format!("{f:.3}"))),
+            plain,
+        ),
+        line(
+            "parameters",
+            each(&|r, _| r.parameters().map_or_else(dash, text::grouped)),
+            plain,
+        ),
+        line(
+            "time",
+            each(&|r, _| r.seconds().map_or_else(dash, text::seconds)),
+            plain,
+        ),
     ];
     if differing.is_empty() {
         lines.push(Line::styled("All settings are the same.", theme.dim()));
     }
     for key in &differing {
-        let values = settings.iter().map(|s| s.get(key).cloned().unwrap_or_else(dash)).collect();
+        let values = settings
+            .iter()
+            .map(|s| s.get(key).cloned().unwrap_or_else(dash))
+            .collect();
         lines.push(line(key, values, plain));
     }
     lines
@@ -147,7 +212,11 @@ fn walk(path: &str, value: &toml::Value, out: &mut BTreeMap<String, String>) {
     match value {
         toml::Value::Table(table) => {
             for (key, value) in table {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
                 walk(&path, value, out);
             }
         }
@@ -169,7 +238,11 @@ fn differing(settings: &[BTreeMap<String, String>]) -> Vec<String> {
     keys.sort();
     keys.dedup();
     keys.into_iter()
-        .filter(|key| settings.windows(2).any(|pair| pair[0].get(*key) != pair[1].get(*key)))
+        .filter(|key| {
+            settings
+                .windows(2)
+                .any(|pair| pair[0].get(*key) != pair[1].get(*key))
+        })
         .cloned()
         .collect()
 }
@@ -186,7 +259,10 @@ mod tests {
         b.train.optimizer.learning_rate = 0.01;
         b.model.hidden = vec![50, 20];
         let settings = [flatten(&a), flatten(&b)];
-        assert_eq!(differing(&settings), ["model.hidden", "train.optimizer.learning_rate"]);
+        assert_eq!(
+            differing(&settings),
+            ["model.hidden", "train.optimizer.learning_rate"]
+        );
         assert_eq!(settings[1]["model.hidden"], "[50, 20]");
         assert!(differing(&[flatten(&a), flatten(&a)]).is_empty());
     }

@@ -47,12 +47,17 @@ impl RunRow {
     fn accuracy(&self) -> Option<f64> {
         let profile = self.profile.as_ref().ok()?;
         let test = profile.result.as_ref().and_then(|r| r.test.as_ref());
-        test.map(|t| t.accuracy).or_else(|| self.held_out_accuracy())
+        test.map(|t| t.accuracy)
+            .or_else(|| self.held_out_accuracy())
     }
 
     fn held_out_accuracy(&self) -> Option<f64> {
         let profile = self.profile.as_ref().ok()?;
-        profile.history.iter().map(|e| e.held_out_accuracy).max_by(f64::total_cmp)
+        profile
+            .history
+            .iter()
+            .map(|e| e.held_out_accuracy)
+            .max_by(f64::total_cmp)
     }
 
     fn macro_f1(&self) -> Option<f64> {
@@ -70,7 +75,11 @@ impl RunRow {
     }
 
     fn started(&self) -> &str {
-        self.profile.as_ref().ok().and_then(|p| p.run.as_ref()).map_or("", |r| &r.started)
+        self.profile
+            .as_ref()
+            .ok()
+            .and_then(|p| p.run.as_ref())
+            .map_or("", |r| &r.started)
     }
 
     fn is_alive(&self) -> bool {
@@ -90,8 +99,13 @@ enum Order {
 }
 
 impl Order {
-    const ALL: [Self; 5] =
-        [Self::Newest, Self::Accuracy, Self::Parameters, Self::Time, Self::Name];
+    const ALL: [Self; 5] = [
+        Self::Newest,
+        Self::Accuracy,
+        Self::Parameters,
+        Self::Time,
+        Self::Name,
+    ];
 
     fn next(self) -> Self {
         let at = Self::ALL.iter().position(|o| *o == self).unwrap_or(0);
@@ -116,9 +130,7 @@ impl Order {
         rows.sort_by(|a, b| {
             let first = match self {
                 Self::Newest => b.started().cmp(a.started()),
-                Self::Accuracy => {
-                    ascending(a.accuracy().map(|x| -x), b.accuracy().map(|x| -x))
-                }
+                Self::Accuracy => ascending(a.accuracy().map(|x| -x), b.accuracy().map(|x| -x)),
                 Self::Parameters => a
                     .parameters()
                     .unwrap_or(u64::MAX)
@@ -176,7 +188,13 @@ impl RunsTab {
 
     fn shown(&self) -> Vec<&RunRow> {
         let matches = |r: &&RunRow| {
-            let text = format!("{} {} {} {}", r.id, r.architecture(), r.name(), table::status_word(r));
+            let text = format!(
+                "{} {} {} {}",
+                r.id,
+                r.architecture(),
+                r.name(),
+                table::status_word(r)
+            );
             self.filter.matches(&text)
         };
         let mut rows: Vec<&RunRow> = self.rows.iter().flatten().filter(matches).collect();
@@ -194,7 +212,11 @@ impl RunsTab {
     }
 
     fn marked_rows(&self) -> Vec<&RunRow> {
-        self.rows.iter().flatten().filter(|r| self.marked.contains(&r.id)).collect()
+        self.rows
+            .iter()
+            .flatten()
+            .filter(|r| self.marked.contains(&r.id))
+            .collect()
     }
 
     fn move_by(&mut self, lines: isize) -> Effect {
@@ -203,8 +225,14 @@ impl RunsTab {
             return Effect::None;
         }
         let ids = self.shown_ids();
-        let at = self.cursor.as_ref().and_then(|c| ids.iter().position(|id| id == c)).unwrap_or(0);
-        let to = at.saturating_add_signed(lines).min(ids.len().saturating_sub(1));
+        let at = self
+            .cursor
+            .as_ref()
+            .and_then(|c| ids.iter().position(|id| id == c))
+            .unwrap_or(0);
+        let to = at
+            .saturating_add_signed(lines)
+            .min(ids.len().saturating_sub(1));
         self.cursor = ids.into_iter().nth(to);
         Effect::None
     }
@@ -248,7 +276,9 @@ impl RunsTab {
         if self.mode == Mode::Comparing {
             self.mode = Mode::Table;
         } else if self.marked.len() < 2 {
-            return Effect::Say("Mark two or more runs with m, then press v to compare them".into());
+            return Effect::Say(
+                "Mark two or more runs with m, then press v to compare them".into(),
+            );
         } else {
             self.mode = Mode::Comparing;
             self.scroll = 0;
@@ -380,8 +410,11 @@ impl Tab for RunsTab {
     }
 
     fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
-        let inner =
-            Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
+        let inner = Rect {
+            x: area.x + 1.min(area.width),
+            width: area.width.saturating_sub(2),
+            ..area
+        };
         if inner.is_empty() {
             return;
         }

@@ -27,15 +27,25 @@ const WIDE: usize = 21 + 9 + 12;
 impl Columns {
     fn new(width: usize) -> Self {
         let wide = width >= FIXED + WIDE + 50;
-        let rest = width.saturating_sub(FIXED + if wide { WIDE } else { 0 }).clamp(14, 64);
+        let rest = width
+            .saturating_sub(FIXED + if wide { WIDE } else { 0 })
+            .clamp(14, 64);
         let architecture = if width >= 96 { 18 } else { 0 };
-        Self { name: rest - architecture, architecture, wide }
+        Self {
+            name: rest - architecture,
+            architecture,
+            wide,
+        }
     }
 }
 
 /// The state of a run in one word.
 pub fn status_word(row: &RunRow) -> &'static str {
-    if row.profile.is_err() { "broken" } else { row.status.name() }
+    if row.profile.is_err() {
+        "broken"
+    } else {
+        row.status.name()
+    }
 }
 
 fn status_style(row: &RunRow, theme: &Theme) -> Style {
@@ -57,10 +67,16 @@ pub fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &Theme) {
     let columns = Columns::new(width);
     let shown: Vec<RunRow> = tab.shown().into_iter().cloned().collect();
     let body = usize::from(area.height.saturating_sub(4));
-    let cursor = tab.cursor.as_ref().and_then(|c| shown.iter().position(|r| r.id == *c));
+    let cursor = tab
+        .cursor
+        .as_ref()
+        .and_then(|c| shown.iter().position(|r| r.id == *c));
     keep_visible(&mut tab.first, cursor.unwrap_or(0), body, shown.len());
 
-    let mut lines = vec![heading_line(tab, shown.len(), width, theme), columns.heading(theme)];
+    let mut lines = vec![
+        heading_line(tab, shown.len(), width, theme),
+        columns.heading(theme),
+    ];
     if let Some(reason) = nothing_to_show(tab, shown.len()) {
         lines.push(Line::default());
         lines.push(reason_line(&reason, theme));
@@ -68,11 +84,18 @@ pub fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &Theme) {
     let visible = shown.iter().enumerate().skip(tab.first).take(body);
     lines.extend(visible.map(|(i, row)| {
         let line = columns.row(row, tab.marked.contains(&row.id), theme);
-        if Some(i) == cursor { line.style(theme.cursor()) } else { line }
+        if Some(i) == cursor {
+            line.style(theme.cursor())
+        } else {
+            line
+        }
     }));
     lines.resize(usize::from(area.height.saturating_sub(1)), Line::default());
     lines.push(detail(tab.selected(), width, theme));
-    let lines: Vec<Line> = lines.into_iter().map(|l| plain_if(theme.ascii, l)).collect();
+    let lines: Vec<Line> = lines
+        .into_iter()
+        .map(|l| plain_if(theme.ascii, l))
+        .collect();
     frame.render_widget(Paragraph::new(lines), area);
     tab.rows_area = Rect {
         y: area.y + 2.min(area.height),
@@ -103,10 +126,17 @@ fn heading_line(tab: &RunsTab, shown: usize, width: usize, theme: &Theme) -> Lin
     if !filtering && tab.filter.text.is_empty() {
         return Line::styled(cut(&about, width), theme.dim());
     }
-    let cursor = if filtering { if theme.ascii { "_" } else { "▏" } } else { "" };
+    let cursor = if filtering {
+        if theme.ascii { "_" } else { "▏" }
+    } else {
+        ""
+    };
     Line::from(vec![
         Span::styled("/ ", theme.accent()),
-        Span::styled(format!("{}{cursor}", cut(&tab.filter.text, width / 2)), theme.text()),
+        Span::styled(
+            format!("{}{cursor}", cut(&tab.filter.text, width / 2)),
+            theme.text(),
+        ),
         Span::styled(format!("   {shown} of {about}"), theme.dim()),
     ])
 }
@@ -167,7 +197,12 @@ impl Columns {
             right("time", 9),
         );
         if self.wide {
-            text.push_str(&format!("  {}{}  {}", left("data", 19), right("epochs", 9), left("device", 10)));
+            text.push_str(&format!(
+                "  {}{}  {}",
+                left("data", 19),
+                right("epochs", 9),
+                left("device", 10)
+            ));
         }
         text.push_str(&format!(" {}{}", left(" status", 9), right("when", 7)));
         Line::styled(text, theme.dim())
@@ -184,21 +219,39 @@ impl Columns {
         };
         let mut spans = vec![
             Span::styled(mark, theme.accent()),
-            Span::styled(left(&format!("{} ", cut(row.name(), self.name - 1)), self.name), theme.title()),
+            Span::styled(
+                left(&format!("{} ", cut(row.name(), self.name - 1)), self.name),
+                theme.title(),
+            ),
             Span::styled(left(row.architecture(), self.architecture), theme.text()),
-            Span::styled(right(&row.parameters().map_or_else(dash, text::short_count), 9), theme.text()),
-            Span::styled(right(&accuracy, 10), if is_test { theme.title() } else { theme.dim() }),
+            Span::styled(
+                right(&row.parameters().map_or_else(dash, text::short_count), 9),
+                theme.text(),
+            ),
+            Span::styled(
+                right(&accuracy, 10),
+                if is_test { theme.title() } else { theme.dim() },
+            ),
             Span::styled(
                 right(&row.macro_f1().map_or_else(dash, |f| format!("{f:.3}")), 7),
                 theme.text(),
             ),
-            Span::styled(right(&row.seconds().map_or_else(dash, clock), 9), theme.text()),
+            Span::styled(
+                right(&row.seconds().map_or_else(dash, clock), 9),
+                theme.text(),
+            ),
         ];
         if self.wide {
             spans.push(Span::styled(wide_part(row), theme.dim()));
         }
-        spans.push(Span::styled(format!("  {}", left(status_word(row), 8)), status_style(row, theme)));
-        spans.push(Span::styled(right(&when(row.started(), text::now()), 7), theme.dim()));
+        spans.push(Span::styled(
+            format!("  {}", left(status_word(row), 8)),
+            status_style(row, theme),
+        ));
+        spans.push(Span::styled(
+            right(&when(row.started(), text::now()), 7),
+            theme.dim(),
+        ));
         Line::from(spans)
     }
 }
@@ -253,7 +306,10 @@ mod tests {
             assert_eq!(unix_seconds(&text::timestamp(moment)), Some(moment));
         }
         assert_eq!(unix_seconds("yesterday"), None);
-        assert_eq!(when("2026-11-23T16:02:11Z", 1_795_449_731.0 + 7300.0), "2 h");
+        assert_eq!(
+            when("2026-11-23T16:02:11Z", 1_795_449_731.0 + 7300.0),
+            "2 h"
+        );
         assert_eq!(when("", 0.0), "–");
     }
 

@@ -22,7 +22,11 @@ fn row(id: &str, architecture: &str, status: Status, epochs: usize, accuracy: f6
         // Far ahead, so that the table says "now" whenever the test runs.
         started: format!("2999-01-{:02}T10:00:00Z", 10 + epochs),
         device: "cpu".into(),
-        error: if status == Status::Failed { "loss became NaN at step 107".into() } else { String::new() },
+        error: if status == Status::Failed {
+            "loss became NaN at step 107".into()
+        } else {
+            String::new()
+        },
         ..RunRecord::default()
     });
     profile.history = (1..=epochs)
@@ -38,7 +42,11 @@ fn row(id: &str, architecture: &str, status: Status, epochs: usize, accuracy: f6
         })
         .collect();
     if status == Status::Finished {
-        let test = Scores { accuracy, macro_f1: accuracy - 0.001, ..Scores::default() };
+        let test = Scores {
+            accuracy,
+            macro_f1: accuracy - 0.001,
+            ..Scores::default()
+        };
         profile.result = Some(ResultRecord {
             parameters: 1000 * id.len() as u64 * id.len() as u64,
             seconds: 7.5 * epochs as f64,
@@ -46,7 +54,11 @@ fn row(id: &str, architecture: &str, status: Status, epochs: usize, accuracy: f6
             ..ResultRecord::default()
         });
     }
-    RunRow { id: id.into(), status, profile: Ok(Box::new(profile)) }
+    RunRow {
+        id: id.into(),
+        status,
+        profile: Ok(Box::new(profile)),
+    }
 }
 
 fn rows() -> Vec<RunRow> {
@@ -72,7 +84,9 @@ fn tab() -> RunsTab {
 fn draw(tab: &mut RunsTab, width: u16, height: u16) -> String {
     let theme = Theme::new(Palette::Dark, ColorDepth::TrueColor, false);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| tab.render(frame, frame.area(), &theme)).unwrap();
+    terminal
+        .draw(|frame| tab.render(frame, frame.area(), &theme))
+        .unwrap();
     terminal.backend().to_string()
 }
 
@@ -96,11 +110,17 @@ fn every_state_is_drawn_as_agreed() {
         let mut failed = tab();
         failed.set_rows(rows().split_off(3));
         insta::assert_snapshot!(format!("failed_{name}"), draw(&mut failed, width, height));
-        insta::assert_snapshot!(format!("compared_{name}"), draw(&mut compared(), width, height));
+        insta::assert_snapshot!(
+            format!("compared_{name}"),
+            draw(&mut compared(), width, height)
+        );
         let mut deleting = tab();
         deleting.on_action(Action::Sort);
         deleting.on_action(Action::Delete);
-        insta::assert_snapshot!(format!("deleting_{name}"), draw(&mut deleting, width, height));
+        insta::assert_snapshot!(
+            format!("deleting_{name}"),
+            draw(&mut deleting, width, height)
+        );
     }
 }
 
@@ -111,9 +131,13 @@ fn no_size_disturbs_it() {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         for mut tab in [RunsTab::new(), tab(), compared()] {
             tab.on_action(Action::End);
-            terminal.draw(|frame| tab.render(frame, frame.area(), &theme)).unwrap();
+            terminal
+                .draw(|frame| tab.render(frame, frame.area(), &theme))
+                .unwrap();
             tab.on_action(Action::Filter);
-            terminal.draw(|frame| tab.render(frame, frame.area(), &theme)).unwrap();
+            terminal
+                .draw(|frame| tab.render(frame, frame.area(), &theme))
+                .unwrap();
         }
     }
 }
@@ -140,7 +164,10 @@ fn a_filter_narrows_and_escape_widens() {
     }
     assert_eq!(tab.shown_ids(), ["run-bbb", "run-a"]);
     tab.on_text(KeyEvent::from(KeyCode::Enter));
-    assert_eq!(tab.on_action(Action::Replay), Effect::Replay("run-bbb".into()));
+    assert_eq!(
+        tab.on_action(Action::Replay),
+        Effect::Replay("run-bbb".into())
+    );
     tab.on_action(Action::Back);
     assert_eq!(tab.shown_ids().len(), 5);
 }
@@ -152,8 +179,14 @@ fn deleting_asks_and_spares_what_runs() {
     assert!(matches!(tab.on_action(Action::Delete), Effect::Say(_)));
     tab.cursor = Some("run-d".into());
     assert_eq!(tab.on_action(Action::Delete), Effect::None);
-    assert_eq!(tab.on_text(KeyEvent::from(KeyCode::Char('x'))), Effect::None);
-    assert_eq!(tab.on_text(KeyEvent::from(KeyCode::Char('y'))), Effect::DeleteRun("run-d".into()));
+    assert_eq!(
+        tab.on_text(KeyEvent::from(KeyCode::Char('x'))),
+        Effect::None
+    );
+    assert_eq!(
+        tab.on_text(KeyEvent::from(KeyCode::Char('y'))),
+        Effect::DeleteRun("run-d".into())
+    );
     assert!(!tab.takes_text());
 }
 

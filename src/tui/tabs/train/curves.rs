@@ -14,9 +14,16 @@ use crate::event::{EpochPoint, RunHistory, StepPoint};
 /// The end moves in jumps (1, 5, 30, 60, 120 … epochs), so that the curve does not creep.
 #[must_use]
 pub fn epoch_range(history: &RunHistory, over: bool) -> (f64, f64) {
-    let planned = history.started.as_ref().map_or(1.0, |s| s.epochs.max(1) as f64);
+    let planned = history
+        .started
+        .as_ref()
+        .map_or(1.0, |s| s.epochs.max(1) as f64);
     let seen_steps = history.steps.last().map_or(0.0, |s| s.epoch);
-    let seen = history.epochs.last().map_or(0.0, |e| e.epoch as f64).max(seen_steps);
+    let seen = history
+        .epochs
+        .last()
+        .map_or(0.0, |e| e.epoch as f64)
+        .max(seen_steps);
     if over && seen > 0.0 {
         return (0.0, seen);
     }
@@ -108,7 +115,11 @@ pub fn place(history: &RunHistory) -> Option<Place> {
     Some(Place {
         epoch: (epoch as usize).min(started.epochs.max(1)),
         epochs: started.epochs,
-        step_in_epoch: if at_boundary { per_epoch } else { step % per_epoch },
+        step_in_epoch: if at_boundary {
+            per_epoch
+        } else {
+            step % per_epoch
+        },
         steps_per_epoch: per_epoch,
         share: step as f64 / total as f64,
         evaluating: at_boundary && finished_epochs < whole as usize,
@@ -145,8 +156,14 @@ mod tests {
     #[test]
     fn overfitting_needs_three_worse_epochs() {
         assert_eq!(overfitting_since(&epochs(&[0.5, 0.4, 0.45, 0.46])), None);
-        assert_eq!(overfitting_since(&epochs(&[0.5, 0.4, 0.45, 0.46, 0.5])), Some(3));
-        assert_eq!(overfitting_since(&epochs(&[0.5, 0.4, 0.401, 0.401, 0.402])), None);
+        assert_eq!(
+            overfitting_since(&epochs(&[0.5, 0.4, 0.45, 0.46, 0.5])),
+            Some(3)
+        );
+        assert_eq!(
+            overfitting_since(&epochs(&[0.5, 0.4, 0.401, 0.401, 0.402])),
+            None
+        );
         assert_eq!(overfitting_since(&[]), None);
     }
 
@@ -164,7 +181,12 @@ mod tests {
             breakdown: crate::event::Breakdown::default(),
             at: 0.0,
         };
-        let steps = [step(0.1, 1.0), step(0.3, 3.0), step(1.5, 7.0), step(1.6, f64::NAN)];
+        let steps = [
+            step(0.1, 1.0),
+            step(0.3, 3.0),
+            step(1.5, 7.0),
+            step(1.6, f64::NAN),
+        ];
         let points = step_points(&steps, (0.0, 2.0), 2, |s| s.loss);
         assert_eq!(points, [(0.2, 2.0), (1.5, 7.0)]);
     }

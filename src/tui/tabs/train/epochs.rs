@@ -27,11 +27,19 @@ pub fn table(history: &RunHistory, skip: usize, rows: usize, theme: &Theme) -> V
     ];
     let mut lines = vec![Line::styled(heading.concat(), theme.dim())];
     if history.epochs.is_empty() {
-        lines.push(Line::styled("     –  the first epoch is not finished yet", theme.dim()));
+        lines.push(Line::styled(
+            "     –  the first epoch is not finished yet",
+            theme.dim(),
+        ));
         return lines;
     }
     let best = history.best_accuracy().map(|e| e.epoch);
-    let shown = history.epochs.iter().rev().skip(skip).take(rows.saturating_sub(1));
+    let shown = history
+        .epochs
+        .iter()
+        .rev()
+        .skip(skip)
+        .take(rows.saturating_sub(1));
     lines.extend(shown.map(|e| row(e, best == Some(e.epoch), theme)));
     lines
 }
@@ -42,9 +50,15 @@ fn row(e: &EpochPoint, is_best: bool, theme: &Theme) -> Line<'static> {
         Span::styled(right(&loss(e.train_loss), 12), theme.train()),
         Span::styled(right(&loss(e.held_out_loss), 11), theme.held_out()),
         Span::styled(right(&text::percent(e.train_accuracy), 12), theme.train()),
-        Span::styled(right(&text::percent(e.held_out_accuracy), 11), theme.held_out()),
+        Span::styled(
+            right(&text::percent(e.held_out_accuracy), 11),
+            theme.held_out(),
+        ),
         Span::styled(right(&text::learning_rate(e.learning_rate), 9), theme.dim()),
-        Span::styled(right(&format!("{:.1}", e.seconds + e.evaluation_seconds), 9), theme.dim()),
+        Span::styled(
+            right(&format!("{:.1}", e.seconds + e.evaluation_seconds), 9),
+            theme.dim(),
+        ),
     ];
     if is_best {
         spans.push(Span::styled(" best", theme.good()));

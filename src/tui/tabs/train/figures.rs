@@ -39,7 +39,11 @@ pub fn loss(value: f64) -> String {
     reason = "a rate for people; the cast saturates"
 )]
 fn rate(value: f64) -> String {
-    if value.is_finite() { text::grouped(value.round() as u64) } else { "–".into() }
+    if value.is_finite() {
+        text::grouped(value.round() as u64)
+    } else {
+        "–".into()
+    }
 }
 
 impl Figures<'_> {
@@ -47,8 +51,15 @@ impl Figures<'_> {
     #[must_use]
     pub fn progress(&self, width: usize) -> [Line<'static>; 2] {
         let Some(place) = place(self.history) else {
-            let waiting = if self.lost { "the worker never started" } else { "starting the worker…" };
-            return [Line::styled(waiting.to_string(), self.theme.dim()), Line::default()];
+            let waiting = if self.lost {
+                "the worker never started"
+            } else {
+                "starting the worker…"
+            };
+            return [
+                Line::styled(waiting.to_string(), self.theme.dim()),
+                Line::default(),
+            ];
         };
         let run = format!("epoch {}/{}", place.epoch, place.epochs);
         let first = self.bar_line(&run, place.share, &self.run_tail(), width);
@@ -63,7 +74,10 @@ impl Figures<'_> {
             Span::styled(left(label, 17), self.theme.text()),
             done,
             rest,
-            Span::styled(right(&format!("{:.0} %", share * 100.0), 6), self.theme.text()),
+            Span::styled(
+                right(&format!("{:.0} %", share * 100.0), 6),
+                self.theme.text(),
+            ),
             Span::styled(format!("  {}", cut(tail, tail_width)), self.theme.dim()),
         ])
     }
@@ -140,7 +154,11 @@ impl Figures<'_> {
     fn left_block(&self, roomy: bool) -> Vec<Line<'static>> {
         let (t, h) = (self.theme, self.history);
         let last = h.epochs.last();
-        let fresh = if self.bright { Modifier::BOLD } else { Modifier::empty() };
+        let fresh = if self.bright {
+            Modifier::BOLD
+        } else {
+            Modifier::empty()
+        };
         let (best_loss, best_accuracy) = (h.best_loss(), h.best_accuracy());
         let best = |text: Option<String>| right(&text.unwrap_or("–".into()), 17);
         let (train_width, held_width) = if roomy { (10, 13) } else { (8, 12) };
@@ -161,7 +179,10 @@ impl Figures<'_> {
         };
         let (train_loss, train_accuracy) = match last {
             Some(e) => (Some(e.train_loss), Some(e.train_accuracy)),
-            None => (self.running_mean(|s| s.loss), self.running_mean(|s| s.accuracy)),
+            None => (
+                self.running_mean(|s| s.loss),
+                self.running_mean(|s| s.accuracy),
+            ),
         };
         let or_dash = |value: Option<String>| value.unwrap_or("–".into());
         let mut header = format!(
@@ -187,9 +208,11 @@ impl Figures<'_> {
                 "accuracy",
                 or_dash(train_accuracy.map(text::percent)),
                 or_dash(last.map(|e| text::percent(e.held_out_accuracy))),
-                best(best_accuracy.map(|e| {
-                    format!("{} @ {:>3}", text::percent(e.held_out_accuracy), e.epoch)
-                })),
+                best(
+                    best_accuracy.map(|e| {
+                        format!("{} @ {:>3}", text::percent(e.held_out_accuracy), e.epoch)
+                    }),
+                ),
                 test(|s| text::percent(s.accuracy)),
             ),
             self.gap_line(),
@@ -203,9 +226,15 @@ impl Figures<'_> {
             None => spans.push(Span::styled(right("–", 8), t.dim())),
             Some(last) => {
                 let points = (last.train_accuracy - last.held_out_accuracy) * 100.0;
-                spans.push(Span::styled(right(&format!("{points:.1} points"), 12), t.text()));
+                spans.push(Span::styled(
+                    right(&format!("{points:.1} points"), 12),
+                    t.text(),
+                ));
                 if let Some(epoch) = overfitting_since(&h.epochs) {
-                    spans.push(Span::styled(format!("  overfitting since epoch {epoch}"), t.warn()));
+                    spans.push(Span::styled(
+                        format!("  overfitting since epoch {epoch}"),
+                        t.warn(),
+                    ));
                 }
             }
         }
@@ -230,7 +259,10 @@ impl Figures<'_> {
                 Span::styled(left(name, 14), t.dim()),
                 Span::styled(right(&value.unwrap_or("–".into()), 9), t.text()),
                 Span::raw(" "),
-                Span::styled(sparkline(&values, spark, t.ascii), t.accent().remove_modifier(Modifier::BOLD)),
+                Span::styled(
+                    sparkline(&values, spark, t.ascii),
+                    t.accent().remove_modifier(Modifier::BOLD),
+                ),
             ]
         };
         let last = h.steps.last();
@@ -240,8 +272,16 @@ impl Figures<'_> {
         let rate_now = last.map(|s| s.learning_rate).or(planned);
         vec![
             row("learning rate", rate_now.map(text::learning_rate), rates),
-            row("gradient norm", last.map(|s| short(s.gradient_norm)), all(|s| s.gradient_norm)),
-            row("images/s", last.map(|s| rate(s.images_per_second)), all(|s| s.images_per_second)),
+            row(
+                "gradient norm",
+                last.map(|s| short(s.gradient_norm)),
+                all(|s| s.gradient_norm),
+            ),
+            row(
+                "images/s",
+                last.map(|s| rate(s.images_per_second)),
+                all(|s| s.images_per_second),
+            ),
             self.load_line(spark),
         ]
     }
@@ -260,11 +300,17 @@ impl Figures<'_> {
         };
         let mut spans = Vec::new();
         if spark >= 24 {
-            spans.extend([Span::styled(left("CPU", 14), t.dim()), Span::styled(right(&cpu, 9), t.text())]);
+            spans.extend([
+                Span::styled(left("CPU", 14), t.dim()),
+                Span::styled(right(&cpu, 9), t.text()),
+            ]);
             let values: Vec<f64> = self.loads.iter().map(|l| l.cpu_percent).collect();
             let bars = sparkline(&values, (spark - 1).saturating_sub(26), t.ascii);
             spans.push(Span::raw(" "));
-            spans.push(Span::styled(bars, t.accent().remove_modifier(Modifier::BOLD)));
+            spans.push(Span::styled(
+                bars,
+                t.accent().remove_modifier(Modifier::BOLD),
+            ));
             spans.push(Span::raw(" "));
         } else {
             spans.extend(part("CPU ", cpu));
@@ -287,7 +333,11 @@ impl Figures<'_> {
             ("load", b.load, t.dim()),
             ("forward", b.forward, t.train()),
             ("backward", b.backward, t.held_out()),
-            ("update", b.update, t.accent().remove_modifier(Modifier::BOLD)),
+            (
+                "update",
+                b.update,
+                t.accent().remove_modifier(Modifier::BOLD),
+            ),
         ];
         let mut spans = vec![Span::styled(left("step time", 17), t.dim())];
         let bar = width.saturating_sub(17 + 62).min(60);
@@ -299,7 +349,10 @@ impl Figures<'_> {
         spans.push(Span::raw(" ".repeat((bar + 2).saturating_sub(used))));
         for (name, share, style) in parts {
             spans.push(Span::styled(format!("{name} "), style));
-            spans.push(Span::styled(left(&format!("{:.0} %", share * 100.0), 7), t.text()));
+            spans.push(Span::styled(
+                left(&format!("{:.0} %", share * 100.0), 7),
+                t.text(),
+            ));
         }
         Line::from(spans)
     }
@@ -314,7 +367,11 @@ impl Figures<'_> {
         let held = if s.curve_is_test {
             format!("{} test", count(s.test_pictures))
         } else {
-            format!("{} validation / {} test", count(s.validation_pictures), count(s.test_pictures))
+            format!(
+                "{} validation / {} test",
+                count(s.validation_pictures),
+                count(s.test_pictures)
+            )
         };
         let threads = if s.device.starts_with("cpu") {
             format!(", {} threads", s.threads)
@@ -356,7 +413,10 @@ impl Figures<'_> {
         };
         Line::from(vec![
             Span::styled(format!("{time}  "), t.dim()),
-            Span::styled(cut(&format!("{sign}{}", message.text), width.saturating_sub(9)), style),
+            Span::styled(
+                cut(&format!("{sign}{}", message.text), width.saturating_sub(9)),
+                style,
+            ),
         ])
     }
 }

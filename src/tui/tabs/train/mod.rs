@@ -135,7 +135,12 @@ impl TrainTab {
             history.apply(event);
             note_load(&mut loads, event);
         }
-        self.shown = Some(Shown { run, history: Arc::new(history), link, loads });
+        self.shown = Some(Shown {
+            run,
+            history: Arc::new(history),
+            link,
+            loads,
+        });
         self.replay = None;
         self.awaited = None;
         self.asks_to_stop = false;
@@ -224,7 +229,10 @@ impl TrainTab {
     #[must_use]
     pub fn live_run(&self) -> Option<&str> {
         let shown = self.shown.as_ref()?;
-        let alive = matches!(shown.history.phase, Phase::Waiting | Phase::Running | Phase::Paused);
+        let alive = matches!(
+            shown.history.phase,
+            Phase::Waiting | Phase::Running | Phase::Paused
+        );
         (alive && shown.link != Link::Ended).then_some(shown.run.as_str())
     }
 
@@ -244,7 +252,10 @@ impl TrainTab {
     fn is_lost(&self) -> bool {
         self.shown.as_ref().is_some_and(|s| {
             s.link == Link::Ended
-                && matches!(s.history.phase, Phase::Waiting | Phase::Running | Phase::Paused)
+                && matches!(
+                    s.history.phase,
+                    Phase::Waiting | Phase::Running | Phase::Paused
+                )
         })
     }
 
@@ -289,9 +300,9 @@ impl TrainTab {
                 self.awaited = Some(awaited);
                 Effect::Command(command)
             }
-            Link::ReadOnly => {
-                Effect::Say("This run is followed read-only: its worker is not on this machine".into())
-            }
+            Link::ReadOnly => Effect::Say(
+                "This run is followed read-only: its worker is not on this machine".into(),
+            ),
             Link::Ended if self.is_lost() => {
                 Effect::Say("The worker of this run is gone. Press u to resume it".into())
             }
@@ -300,7 +311,10 @@ impl TrainTab {
     }
 
     fn pause_or_resume(&mut self) -> Effect {
-        let phase = self.shown.as_ref().map_or(Phase::Waiting, |s| s.history.phase);
+        let phase = self
+            .shown
+            .as_ref()
+            .map_or(Phase::Waiting, |s| s.history.phase);
         if phase == Phase::Paused {
             self.ask(Awaited::Resume, Command::Resume)
         } else {
@@ -319,9 +333,10 @@ impl TrainTab {
             _ => told.or(planned),
         };
         match now.and_then(|rate| neighbour_rate(rate, up)) {
-            Some(value) => {
-                self.ask(Awaited::LearningRate(value), Command::SetLearningRate { value })
-            }
+            Some(value) => self.ask(
+                Awaited::LearningRate(value),
+                Command::SetLearningRate { value },
+            ),
             None => Effect::Say("The learning rate is not known yet".into()),
         }
     }
@@ -340,7 +355,10 @@ impl TrainTab {
         if self.is_lost() || matches!(shown.history.phase, Phase::Stopped | Phase::Failed) {
             Effect::ResumeRun(shown.run.clone())
         } else {
-            Effect::Say(format!("This run is {}: there is nothing to resume", self.state_word()))
+            Effect::Say(format!(
+                "This run is {}: there is nothing to resume",
+                self.state_word()
+            ))
         }
     }
 
@@ -357,8 +375,13 @@ impl TrainTab {
             Action::Earlier => replay.slower(),
             Action::Later => replay.faster(),
             Action::Back => self.replay = None,
-            Action::Stop | Action::Checkpoint | Action::LearningRateUp | Action::LearningRateDown => {
-                return Some(Effect::Say("This is a replay: nothing can be changed in it".into()));
+            Action::Stop
+            | Action::Checkpoint
+            | Action::LearningRateUp
+            | Action::LearningRateDown => {
+                return Some(Effect::Say(
+                    "This is a replay: nothing can be changed in it".into(),
+                ));
             }
             _ => return None,
         }
@@ -388,8 +411,17 @@ fn neighbour_rate(rate: f64, up: bool) -> Option<f64> {
     if !up {
         rates.reverse();
     }
-    let beyond = |r: &f64| if up { *r > rate * 1.01 } else { *r < rate * 0.99 };
-    rates.into_iter().find(beyond).filter(|r| (1e-9..=100.0).contains(r))
+    let beyond = |r: &f64| {
+        if up {
+            *r > rate * 1.01
+        } else {
+            *r < rate * 0.99
+        }
+    };
+    rates
+        .into_iter()
+        .find(beyond)
+        .filter(|r| (1e-9..=100.0).contains(r))
 }
 
 impl Tab for TrainTab {
@@ -400,9 +432,12 @@ impl Tab for TrainTab {
         match action {
             Action::PauseOrResume => self.pause_or_resume(),
             Action::Stop => {
-                self.asks_to_stop =
-                    self.shown.as_ref().is_some_and(|s| s.link == Link::Live);
-                if self.asks_to_stop { Effect::None } else { self.ask(Awaited::Stop, Command::Stop) }
+                self.asks_to_stop = self.shown.as_ref().is_some_and(|s| s.link == Link::Live);
+                if self.asks_to_stop {
+                    Effect::None
+                } else {
+                    self.ask(Awaited::Stop, Command::Stop)
+                }
             }
             Action::LearningRateUp => self.change_rate(true),
             Action::LearningRateDown => self.change_rate(false),
@@ -477,7 +512,11 @@ impl Tab for TrainTab {
             ];
         }
         let Some(shown) = &self.shown else {
-            return vec![hint("t", "train"), hint("2", "choose a model"), hint("6", "runs")];
+            return vec![
+                hint("t", "train"),
+                hint("2", "choose a model"),
+                hint("6", "runs"),
+            ];
         };
         if shown.link == Link::Live {
             let paused = shown.history.phase == Phase::Paused;
@@ -486,12 +525,26 @@ impl Tab for TrainTab {
                 hint("x", "stop"),
                 hint("+ −", "learning rate"),
                 hint("c", "checkpoint"),
-                hint("v", if self.view == View::Curves { "epochs" } else { "curves" }),
+                hint(
+                    "v",
+                    if self.view == View::Curves {
+                        "epochs"
+                    } else {
+                        "curves"
+                    },
+                ),
             ];
         }
         let mut hints = vec![
             hint("r", "replay"),
-            hint("v", if self.view == View::Curves { "epochs" } else { "curves" }),
+            hint(
+                "v",
+                if self.view == View::Curves {
+                    "epochs"
+                } else {
+                    "curves"
+                },
+            ),
             hint("t", "train another"),
         ];
         if self.is_lost() || matches!(shown.history.phase, Phase::Stopped | Phase::Failed) {
@@ -521,7 +574,10 @@ impl TrainTab {
             View::Curves => h.messages.len(),
             View::Epochs => h.epochs.len(),
         });
-        self.scroll = self.scroll.saturating_add_signed(lines).min(most.saturating_sub(1));
+        self.scroll = self
+            .scroll
+            .saturating_add_signed(lines)
+            .min(most.saturating_sub(1));
         Effect::None
     }
 }

@@ -45,7 +45,11 @@ impl Replay {
             folded: 0,
             history: Arc::default(),
             position: 0.0,
-            speed: if speed.is_finite() { speed.clamp(0.1, 10_000.0) } else { 10.0 },
+            speed: if speed.is_finite() {
+                speed.clamp(0.1, 10_000.0)
+            } else {
+                10.0
+            },
             playing: true,
         };
         replay.fold();
@@ -101,12 +105,18 @@ impl Replay {
     }
 
     pub fn faster(&mut self) {
-        self.speed = SPEEDS.into_iter().find(|s| *s > self.speed * 1.001).unwrap_or(self.speed);
+        self.speed = SPEEDS
+            .into_iter()
+            .find(|s| *s > self.speed * 1.001)
+            .unwrap_or(self.speed);
     }
 
     pub fn slower(&mut self) {
-        self.speed =
-            SPEEDS.into_iter().rev().find(|s| *s < self.speed * 0.999).unwrap_or(self.speed);
+        self.speed = SPEEDS
+            .into_iter()
+            .rev()
+            .find(|s| *s < self.speed * 0.999)
+            .unwrap_or(self.speed);
     }
 
     fn fold(&mut self) {
@@ -131,10 +141,20 @@ mod tests {
     fn log() -> Vec<Stamped> {
         let at = |at, event| Stamped { at, event };
         vec![
-            at(100.0, Event::Warning { message: "a".into() }),
+            at(
+                100.0,
+                Event::Warning {
+                    message: "a".into(),
+                },
+            ),
             at(102.0, Event::Paused { step: 1 }),
             at(9000.0, Event::Resumed { step: 1 }),
-            at(9001.0, Event::Warning { message: "b".into() }),
+            at(
+                9001.0,
+                Event::Warning {
+                    message: "b".into(),
+                },
+            ),
         ]
     }
 

@@ -1,6 +1,9 @@
 //! The Train tab without a terminal: what keys ask for, and what is drawn in each state.
 
-#![expect(clippy::cast_precision_loss, reason = "a made-up run with small numbers")]
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "a made-up run with small numbers"
+)]
 
 use std::sync::Arc;
 
@@ -41,7 +44,10 @@ fn log(epochs: usize) -> Vec<Stamped> {
         resumed_at_step: 0,
     };
     let mut at = 1000.0;
-    let mut log = vec![Stamped { at, event: Event::Started(Box::new(started)) }];
+    let mut log = vec![Stamped {
+        at,
+        event: Event::Started(Box::new(started)),
+    }];
     let mut tell = |event, seconds: f64| {
         at += seconds;
         log.push(Stamped { at, event });
@@ -61,7 +67,12 @@ fn log(epochs: usize) -> Vec<Stamped> {
                 gradient_norm: 0.8 + 0.3 * wobble,
                 images_per_second: 9_200.0 + 300.0 * wobble,
                 elapsed_seconds: step as f64 * 0.25,
-                breakdown: Breakdown { load: 0.04, forward: 0.36, backward: 0.52, update: 0.08 },
+                breakdown: Breakdown {
+                    load: 0.04,
+                    forward: 0.36,
+                    backward: 0.52,
+                    update: 0.08,
+                },
             }),
             0.25,
         );
@@ -80,7 +91,9 @@ fn log(epochs: usize) -> Vec<Stamped> {
                     held_out_loss: loss,
                     held_out_accuracy: 0.915 - 0.3 * (-x).exp(),
                     held_out_top3: 0.99,
-                    confusion: Confusion { counts: vec![vec![9, 1], vec![2, 8]] },
+                    confusion: Confusion {
+                        counts: vec![vec![9, 1], vec![2, 8]],
+                    },
                     learning_rate: 1e-3,
                     seconds: 7.5,
                     evaluation_seconds: 0.4,
@@ -91,7 +104,14 @@ fn log(epochs: usize) -> Vec<Stamped> {
                 0.4,
             );
             if best.1 == epoch {
-                tell(Event::CheckpointSaved { kind: "best".into(), epoch, step }, 0.0);
+                tell(
+                    Event::CheckpointSaved {
+                        kind: "best".into(),
+                        epoch,
+                        step,
+                    },
+                    0.0,
+                );
             }
         }
         if step % 4 == 0 {
@@ -121,9 +141,20 @@ fn finished() -> Vec<Stamped> {
         macro_f1: 0.9098,
         ..Scores::default()
     };
-    let result = ResultRecord { seconds: 150.0, test: Some(scores(0.9102)), ..ResultRecord::default() };
+    let result = ResultRecord {
+        seconds: 150.0,
+        test: Some(scores(0.9102)),
+        ..ResultRecord::default()
+    };
     let reason = "stopped early: validation loss has not improved for 10 epochs".to_string();
-    and(log(16), Event::Finished { complete: true, reason, result: Box::new(result) })
+    and(
+        log(16),
+        Event::Finished {
+            complete: true,
+            reason,
+            result: Box::new(result),
+        },
+    )
 }
 
 fn failed() -> Vec<Stamped> {
@@ -143,7 +174,9 @@ fn tab(events: &[Stamped], link: Link) -> TrainTab {
 fn draw(tab: &mut TrainTab, width: u16, height: u16) -> String {
     let theme = Theme::new(Palette::Dark, ColorDepth::TrueColor, false);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| tab.render(frame, frame.area(), &theme)).unwrap();
+    terminal
+        .draw(|frame| tab.render(frame, frame.area(), &theme))
+        .unwrap();
     terminal.backend().to_string()
 }
 
@@ -153,11 +186,26 @@ fn every_state_is_drawn_as_agreed() {
     for (name, width, height) in [("80x24", 80, 22), ("120x40", 120, 38), ("200x50", 200, 48)] {
         let mut empty = TrainTab::new(Some(Profile::new("lenet5")));
         insta::assert_snapshot!(format!("empty_{name}"), draw(&mut empty, width, height));
-        insta::assert_snapshot!(format!("first_epoch_{name}"), draw(&mut tab(&log(0), Link::Live), width, height));
-        insta::assert_snapshot!(format!("running_{name}"), draw(&mut tab(&log(14), Link::Live), width, height));
-        insta::assert_snapshot!(format!("finished_{name}"), draw(&mut tab(&finished(), Link::Ended), width, height));
-        insta::assert_snapshot!(format!("failed_{name}"), draw(&mut tab(&failed(), Link::Ended), width, height));
-        insta::assert_snapshot!(format!("lost_{name}"), draw(&mut tab(&log(14), Link::Ended), width, height));
+        insta::assert_snapshot!(
+            format!("first_epoch_{name}"),
+            draw(&mut tab(&log(0), Link::Live), width, height)
+        );
+        insta::assert_snapshot!(
+            format!("running_{name}"),
+            draw(&mut tab(&log(14), Link::Live), width, height)
+        );
+        insta::assert_snapshot!(
+            format!("finished_{name}"),
+            draw(&mut tab(&finished(), Link::Ended), width, height)
+        );
+        insta::assert_snapshot!(
+            format!("failed_{name}"),
+            draw(&mut tab(&failed(), Link::Ended), width, height)
+        );
+        insta::assert_snapshot!(
+            format!("lost_{name}"),
+            draw(&mut tab(&log(14), Link::Ended), width, height)
+        );
         let mut replay = TrainTab::new(None);
         replay.play("modern-lenet-1".into(), finished(), 60.0);
         replay.on_action(Action::PauseOrResume);
@@ -180,10 +228,14 @@ fn no_size_disturbs_it() {
             tab.play("r".into(), events.clone(), 10.0);
             tab.on_action(Action::End);
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-            terminal.draw(|frame| tab.render(frame, frame.area(), &ascii)).unwrap();
+            terminal
+                .draw(|frame| tab.render(frame, frame.area(), &ascii))
+                .unwrap();
             tab.on_action(Action::Back);
             tab.on_action(Action::Stop);
-            terminal.draw(|frame| tab.render(frame, frame.area(), &ascii)).unwrap();
+            terminal
+                .draw(|frame| tab.render(frame, frame.area(), &ascii))
+                .unwrap();
         }
     }
 }
@@ -191,14 +243,23 @@ fn no_size_disturbs_it() {
 #[test]
 fn only_the_worker_can_say_paused() {
     let mut tab = tab(&log(2), Link::Live);
-    assert_eq!(tab.on_action(Action::PauseOrResume), Effect::Command(Command::Pause));
+    assert_eq!(
+        tab.on_action(Action::PauseOrResume),
+        Effect::Command(Command::Pause)
+    );
     assert_eq!(tab.state(), "modern-lenet · pausing…");
-    let paused = Stamped { at: 2000.0, event: Event::Paused { step: 75 } };
+    let paused = Stamped {
+        at: 2000.0,
+        event: Event::Paused { step: 75 },
+    };
     tab.on_event("another run", &paused);
     assert_eq!(tab.state(), "modern-lenet · pausing…");
     tab.on_event("modern-lenet-1", &paused);
     assert_eq!(tab.state(), "modern-lenet · paused");
-    assert_eq!(tab.on_action(Action::PauseOrResume), Effect::Command(Command::Resume));
+    assert_eq!(
+        tab.on_action(Action::PauseOrResume),
+        Effect::Command(Command::Resume)
+    );
 }
 
 #[test]
@@ -209,7 +270,10 @@ fn stopping_asks_first() {
     assert_eq!(tab.on_text(KeyEvent::from(KeyCode::Esc)), Effect::None);
     assert!(!tab.takes_text());
     tab.on_action(Action::Stop);
-    assert_eq!(tab.on_text(KeyEvent::from(KeyCode::Char('y'))), Effect::Command(Command::Stop));
+    assert_eq!(
+        tab.on_text(KeyEvent::from(KeyCode::Char('y'))),
+        Effect::Command(Command::Stop)
+    );
 }
 
 #[test]
@@ -230,7 +294,10 @@ fn learning_rates_move_through_round_numbers_from_what_was_asked() {
 fn the_train_key_starts_exactly_the_first_profile() {
     let profile = Profile::new("lenet5");
     let mut tab = TrainTab::new(Some(profile.clone()));
-    assert_eq!(tab.on_action(Action::Train), Effect::Train(Box::new(profile)));
+    assert_eq!(
+        tab.on_action(Action::Train),
+        Effect::Train(Box::new(profile))
+    );
     tab.open("r".into(), Link::Live, &log(1));
     assert_eq!(tab.on_action(Action::Train), Effect::GoToTab(1));
 }
@@ -241,9 +308,15 @@ fn a_lost_run_can_be_resumed_and_an_ended_one_takes_no_commands() {
     lost.on_link("modern-lenet-1", Link::Ended);
     assert_eq!(lost.state(), "modern-lenet · lost");
     assert_eq!(lost.live_run(), None);
-    assert_eq!(lost.on_action(Action::ResumeRun), Effect::ResumeRun("modern-lenet-1".into()));
+    assert_eq!(
+        lost.on_action(Action::ResumeRun),
+        Effect::ResumeRun("modern-lenet-1".into())
+    );
     let mut over = tab(&finished(), Link::Ended);
-    assert!(matches!(over.on_action(Action::PauseOrResume), Effect::Say(_)));
+    assert!(matches!(
+        over.on_action(Action::PauseOrResume),
+        Effect::Say(_)
+    ));
     assert!(matches!(over.on_action(Action::ResumeRun), Effect::Say(_)));
 }
 

@@ -18,7 +18,11 @@ use crate::tui::widgets::{clock, left, plain_if, right, wrap};
 /// Draws the tab.
 pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) {
     tab.replay_bar = Rect::ZERO;
-    let area = Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
+    let area = Rect {
+        x: area.x + 1.min(area.width),
+        width: area.width.saturating_sub(2),
+        ..area
+    };
     if area.is_empty() {
         return;
     }
@@ -42,20 +46,30 @@ pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) 
     let fixed = 2 + 1 + 4 + 1 + 2 * u16::from(roomy) + replay_rows;
     let free = area.height.saturating_sub(fixed + rows(&notice));
     let message_rows = (free / 4).clamp(2, 14).min(free);
-    let [notice_area, replay_area, charts, facts, progress, _, table, breakdown, rule, log] =
-        Layout::vertical([
-            Constraint::Length(rows(&notice)),
-            Constraint::Length(replay_rows),
-            Constraint::Min(0),
-            Constraint::Length(u16::from(roomy)),
-            Constraint::Length(2),
-            Constraint::Length(1),
-            Constraint::Length(4),
-            Constraint::Length(u16::from(roomy)),
-            Constraint::Length(1),
-            Constraint::Length(message_rows),
-        ])
-        .areas(area);
+    let [
+        notice_area,
+        replay_area,
+        charts,
+        facts,
+        progress,
+        _,
+        table,
+        breakdown,
+        rule,
+        log,
+    ] = Layout::vertical([
+        Constraint::Length(rows(&notice)),
+        Constraint::Length(replay_rows),
+        Constraint::Min(0),
+        Constraint::Length(u16::from(roomy)),
+        Constraint::Length(2),
+        Constraint::Length(1),
+        Constraint::Length(4),
+        Constraint::Length(u16::from(roomy)),
+        Constraint::Length(1),
+        Constraint::Length(message_rows),
+    ])
+    .areas(area);
     lines(frame, notice_area, notice, theme);
     replay_line(tab, frame, replay_area, theme);
     upper(tab, &figures, frame, charts);
@@ -65,7 +79,12 @@ pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) 
     lines(frame, table, figures.table(width), theme);
     lines(frame, breakdown, vec![figures.breakdown(width)], theme);
     let line = if theme.ascii { "-" } else { "─" };
-    lines(frame, rule, vec![Line::styled(line.repeat(width), theme.dim())], theme);
+    lines(
+        frame,
+        rule,
+        vec![Line::styled(line.repeat(width), theme.dim())],
+        theme,
+    );
     lower(tab, &figures, frame, log);
 }
 
@@ -74,7 +93,10 @@ fn rows(lines: &[Line]) -> u16 {
 }
 
 fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, theme: &Theme) {
-    let lines: Vec<Line> = lines.into_iter().map(|l| plain_if(theme.ascii, l)).collect();
+    let lines: Vec<Line> = lines
+        .into_iter()
+        .map(|l| plain_if(theme.ascii, l))
+        .collect();
     frame.render_widget(Paragraph::new(lines), area);
 }
 
@@ -116,7 +138,11 @@ fn empty(frame: &mut Frame, area: Rect, can_train: bool, theme: &Theme) {
         say(" Runs."),
     ]));
     let height = rows(&text).min(area.height);
-    let area = Rect { y: area.y + (area.height - height) / 3, height, ..area };
+    let area = Rect {
+        y: area.y + (area.height - height) / 3,
+        height,
+        ..area
+    };
     let text: Vec<Line> = text.into_iter().map(|l| plain_if(theme.ascii, l)).collect();
     frame.render_widget(Paragraph::new(text).centered(), area);
 }
@@ -166,7 +192,11 @@ fn replay_line(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme)
     } else {
         "paused"
     };
-    let before = format!("replay  {} {:<10} ", right(&format!("{}×", replay.speed), 6), state);
+    let before = format!(
+        "replay  {} {:<10} ",
+        right(&format!("{}×", replay.speed), 6),
+        state
+    );
     let after = format!("  {} / {}", clock(replay.position), clock(replay.length()));
     let used = before.chars().count() + after.chars().count();
     let width = usize::from(area.width).saturating_sub(used);
@@ -190,22 +220,35 @@ fn replay_line(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme)
 /// Curves, or the epoch table where the user turned to it and it has no place below.
 fn upper(tab: &TrainTab, figures: &Figures, frame: &mut Frame, area: Rect) {
     if tab.view == View::Epochs {
-        let table =
-            epochs::table(figures.history, tab.scroll, usize::from(area.height), figures.theme);
+        let table = epochs::table(
+            figures.history,
+            tab.scroll,
+            usize::from(area.height),
+            figures.theme,
+        );
         lines(frame, area, table, figures.theme);
         return;
     }
     let wide = area.width >= 150 && area.height >= 22;
     let [first, second] = Layout::vertical([
         Constraint::Fill(3),
-        if wide { Constraint::Fill(2) } else { Constraint::Length(0) },
+        if wide {
+            Constraint::Fill(2)
+        } else {
+            Constraint::Length(0)
+        },
     ])
     .areas(area);
-    let [left_half, _, right_half] =
-        Layout::horizontal([Constraint::Fill(1), Constraint::Length(2), Constraint::Fill(1)])
-            .areas(first);
-    let over = matches!(figures.history.phase, Phase::Finished | Phase::Stopped | Phase::Failed)
-        && tab.replay.is_none();
+    let [left_half, _, right_half] = Layout::horizontal([
+        Constraint::Fill(1),
+        Constraint::Length(2),
+        Constraint::Fill(1),
+    ])
+    .areas(first);
+    let over = matches!(
+        figures.history.phase,
+        Phase::Finished | Phase::Stopped | Phase::Failed
+    ) && tab.replay.is_none();
     let range = epoch_range(figures.history, over);
     curve(figures, range, frame, left_half, Curve::Loss);
     curve(figures, range, frame, right_half, Curve::Accuracy);
@@ -237,13 +280,24 @@ fn curve(figures: &Figures, range: (f64, f64), frame: &mut Frame, area: Rect, wh
     };
     let values: Vec<f64> = train.iter().chain(&held_out).map(|p| p.1).collect();
     let (title, y, number) = match which {
-        Curve::Loss => ("loss", YSpan::around(&values, Outliers::High), Number::Plain),
+        Curve::Loss => (
+            "loss",
+            YSpan::around(&values, Outliers::High),
+            Number::Plain,
+        ),
         Curve::Accuracy => ("accuracy", YSpan::share(&values), Number::Share),
     };
     #[expect(clippy::cast_precision_loss, reason = "epochs are few")]
-    let mark = mark.filter(|_| history.epochs.len() > 1).map(|e| e.epoch as f64);
+    let mark = mark
+        .filter(|_| history.epochs.len() > 1)
+        .map(|e| e.epoch as f64);
     let series = [
-        Series { name: "train".into(), points: train, style: theme.train(), dashed: false },
+        Series {
+            name: "train".into(),
+            points: train,
+            style: theme.train(),
+            dashed: false,
+        },
         Series {
             name: history.held_out_name().into(),
             points: held_out,
@@ -251,34 +305,69 @@ fn curve(figures: &Figures, range: (f64, f64), frame: &mut Frame, area: Rect, wh
             dashed: true,
         },
     ];
-    Chart { title, x_name: "epoch", x: range, y, number, series: &series, mark }
-        .draw(area, frame.buffer_mut(), theme);
+    Chart {
+        title,
+        x_name: "epoch",
+        x: range,
+        y,
+        number,
+        series: &series,
+        mark,
+    }
+    .draw(area, frame.buffer_mut(), theme);
 }
 
 fn small_curves(figures: &Figures, range: (f64, f64), frame: &mut Frame, area: Rect) {
     let theme = figures.theme;
-    let areas: [Rect; 3] = Layout::horizontal([Constraint::Fill(1); 3]).spacing(2).areas(area);
+    let areas: [Rect; 3] = Layout::horizontal([Constraint::Fill(1); 3])
+        .spacing(2)
+        .areas(area);
     let kinds: [(&str, fn(&StepPoint) -> f64, Number); 3] = [
         ("learning rate", |s| s.learning_rate, Number::Scientific),
         ("gradient norm", |s| s.gradient_norm, Number::Plain),
         ("images/s", |s| s.images_per_second, Number::Plain),
     ];
     for (area, (title, figure, number)) in areas.into_iter().zip(kinds) {
-        let area = Rect { y: area.y + 1.min(area.height), height: area.height.saturating_sub(1), ..area };
-        let points = step_points(&figures.history.steps, range, usize::from(area.width), figure);
+        let area = Rect {
+            y: area.y + 1.min(area.height),
+            height: area.height.saturating_sub(1),
+            ..area
+        };
+        let points = step_points(
+            &figures.history.steps,
+            range,
+            usize::from(area.width),
+            figure,
+        );
         let mut values: Vec<f64> = points.iter().map(|p| p.1).collect();
         values.push(0.0);
-        let series =
-            [Series { name: String::new(), points, style: theme.accent(), dashed: false }];
+        let series = [Series {
+            name: String::new(),
+            points,
+            style: theme.accent(),
+            dashed: false,
+        }];
         let y = YSpan::around(&values, Outliers::High);
-        Chart { title, x_name: "epoch", x: range, y, number, series: &series, mark: None }
-            .draw(area, frame.buffer_mut(), theme);
+        Chart {
+            title,
+            x_name: "epoch",
+            x: range,
+            y,
+            number,
+            series: &series,
+            mark: None,
+        }
+        .draw(area, frame.buffer_mut(), theme);
     }
 }
 
 /// Messages, and beside them the epochs where there is room.
 fn lower(tab: &TrainTab, figures: &Figures, frame: &mut Frame, area: Rect) {
-    let skip = if tab.view == View::Curves { tab.scroll } else { 0 };
+    let skip = if tab.view == View::Curves {
+        tab.scroll
+    } else {
+        0
+    };
     let epochs_width = u16::try_from(epochs::WIDTH).unwrap_or(0);
     let beside = area.width >= epochs_width + 60;
     let [log, _, table] = Layout::horizontal([
@@ -291,6 +380,11 @@ fn lower(tab: &TrainTab, figures: &Figures, frame: &mut Frame, area: Rect) {
     let messages = figures.messages(skip, rows, usize::from(log.width));
     lines(frame, log, messages, figures.theme);
     if beside {
-        lines(frame, table, epochs::table(figures.history, 0, rows, figures.theme), figures.theme);
+        lines(
+            frame,
+            table,
+            epochs::table(figures.history, 0, rows, figures.theme),
+            figures.theme,
+        );
     }
 }
