@@ -2,11 +2,11 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "small test numbers")]
 
+use crate::nn::Tape;
 use candle_core::{Device, Tensor};
 
 use super::*;
 use crate::model::{Mode, Network, Shape, resolve};
-use crate::nn::tape::Tape;
 use crate::profile::{Loss, Model, Profile};
 
 fn architecture(
@@ -165,7 +165,8 @@ fn gradients_are_autograds() {
             seed: 0,
         };
         let logits = network.forward(&x, mode).unwrap();
-        let autograd = crate::nn::loss::mean(&Tape::off(), kind, smoothing, &logits, &labels).unwrap();
+        let autograd =
+            crate::nn::loss::mean(&Tape::off(), kind, smoothing, &logits, &labels).unwrap();
         let store = autograd.tensor.backward().unwrap();
         assert!(
             (by_hand / autograd.value - 1.0).abs() < 1e-6,
