@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -34,7 +35,10 @@ impl Terminal {
         command.cwd(home);
         let child = pty.slave.spawn_command(command).unwrap();
         drop(pty.slave);
-        let screen = Arc::new(Mutex::new((vt100::Parser::new(rows, cols, 0), Vec::new())));
+        let screen = Arc::new(Mutex::new((
+            vt100::Parser::new(least_one(rows), least_one(cols), 0),
+            Vec::new(),
+        )));
         let mut reader = pty.master.try_clone_reader().unwrap();
         let shown = Arc::clone(&screen);
         std::thread::spawn(move || {
@@ -66,7 +70,7 @@ impl Terminal {
             .unwrap()
             .0
             .screen_mut()
-            .set_size(rows, cols);
+            .set_size(least_one(rows), least_one(cols));
         self.master
             .as_ref()
             .unwrap()
@@ -147,6 +151,11 @@ fn size(rows: u16, cols: u16) -> PtySize {
         pixel_width: 0,
         pixel_height: 0,
     }
+}
+
+/// vt100's screen cannot be empty; the pseudo-terminal can.
+fn least_one(side: u16) -> NonZero<u16> {
+    NonZero::new(side).unwrap_or(NonZero::<u16>::MIN)
 }
 
 fn signal(pid: u32, signal: rustix::process::Signal) {
@@ -256,15 +265,13 @@ fn any_size_is_survived_and_the_last_one_is_right() {
     ];
     for round in 0..10 {
         for (rows, cols) in sizes {
-            // vt100 cannot be empty; the pseudo-terminal can.
-            let (r, c) = (rows, cols);
             terminal
                 .screen
                 .lock()
                 .unwrap()
                 .0
                 .screen_mut()
-                .set_size(r.max(1), c.max(1));
+                .set_size(least_one(rows), least_one(cols));
             terminal
                 .master
                 .as_ref()
