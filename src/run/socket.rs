@@ -70,8 +70,8 @@ fn private(directory: &Path) -> std::io::Result<()> {
     }
     let found = fs::symlink_metadata(directory).map_err(|e| made.err().unwrap_or(e))?;
     let is_own = found.uid() == rustix::process::geteuid().as_raw();
-    let is_closed = found.mode() & 0o077 == 0;
-    if found.is_dir() && is_own && is_closed {
+    let rights_of_others = found.mode() & 0o077;
+    if found.is_dir() && is_own && rights_of_others == 0 {
         Ok(())
     } else {
         Err(std::io::Error::new(
