@@ -454,3 +454,27 @@ fn composed_layers_are_the_same() {
         );
     }
 }
+
+/// What is not a number stays visible, so that a training that went wrong is noticed at its loss.
+#[test]
+fn not_a_number_passes_through() {
+    let x = Tensor::from_slice(&[f32::NAN; 16], (1, 1, 4, 4), &Device::Cpu).unwrap();
+    for function in Activation::ALL {
+        let y = activation::activate(&Tape::off(), &x, function).unwrap();
+        assert!(
+            numbers(&y).iter().all(|v| v.is_nan()),
+            "{}",
+            function.name()
+        );
+    }
+    let y = pool::max_pool2d(&Tape::off(), &x, 2, 2, 0).unwrap();
+    assert!(numbers(&y).iter().all(|v| v.is_nan()));
+    let one = Tensor::from_slice(&[1.0f32], 1, &Device::Cpu).unwrap();
+    for relu in [false, true] {
+        let y = norm::batch_norm_eval(&x, &one, &one, &one, &one, relu).unwrap();
+        assert!(
+            numbers(&y).iter().all(|v| v.is_nan()),
+            "batch norm, ReLU {relu}"
+        );
+    }
+}
