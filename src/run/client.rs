@@ -171,6 +171,11 @@ fn spawn(workspace: &Workspace, id: &str, resume: bool) -> Result<Child> {
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(copy);
+    if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
+        // Milliseconds until freed buffers go back to the kernel. The allocator's 10 are shorter than a step, and getting
+        // the buffers of every step anew cost 17 % of an improved-cnn's training.
+        command.env("MIMALLOC_PURGE_DELAY", "10000");
+    }
     if let Some(dir) = &workspace.data_override {
         command.env("FMTUI_DATA_DIR", dir);
     }

@@ -7,10 +7,15 @@
     reason = "counts of steps and pictures are below 2^53"
 )]
 
+mod ending;
+mod recording;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::checkpoint::{self, Best, Progress};
+pub use ending::peak_memory;
+
+use super::checkpoint::{self, Progress};
 use super::control::{Control, Flow};
 use super::evaluate::{self, Criterion, Evaluation};
 use super::telling::Telling;
@@ -18,11 +23,11 @@ use super::{Host, Learner, Outcome, Setup, Update, learners};
 use crate::data::{Batch, Prepared};
 use crate::error::{Error, Result};
 use crate::event::{self, EpochEnd, Event, Started};
-use crate::metrics::predictions::{self, Predictions};
+use crate::metrics::predictions;
 use crate::model::summary::{Summary, summarise};
-use crate::model::{self, Architecture, Shape};
-use crate::profile::{EpochRecord, Monitor, Profile, ResultRecord};
-use crate::{metrics::Scores, schedule, storage};
+use crate::model::{self, Architecture, Op, Shape};
+use crate::profile::{Monitor, Profile};
+use crate::{schedule, storage};
 
 /// Trains a profile to its end, or until it is told to stop.
 ///
@@ -69,6 +74,7 @@ impl<'a> Session<'a> {
         let data = Prepared::new(Arc::new(dataset), &profile.data)?;
         check_monitor(profile, &data)?;
         let architecture = architecture(profile, &data, classes)?;
+        check_last_batch(profile, &data, &architecture)?;
         let mut learner = learners::build(profile, &architecture, classes)?;
         let recipe_sha256 = storage::sha256(comparable(profile).to_toml().as_bytes());
         let mut progress = Progress {
@@ -294,230 +300,6 @@ impl<'a> Session<'a> {
             &mut || control.during_evaluation(progress, host) == Flow::GoOn,
         )
     }
-
-    fn record_epoch(&self, scores: &Scores) -> EpochRecord {
-        let (p, train) = (&self.progress, self.train_settings());
-        let (per_epoch, pictures) = (self.steps_per_epoch(), p.epoch_pictures.max(1) as f64);
-        let rate = schedule::learning_rate(
-            &train.schedule,
-            train.optimizer.learning_rate,
-            p.step.saturating_sub(1),
-            per_epoch * train.epochs as u64,
-            per_epoch,
-        );
-        EpochRecord {
-            epoch: p.epoch + 1,
-            train_loss: p.epoch_loss / pictures,
-            train_accuracy: p.epoch_correct as f64 / pictures,
-            held_out_loss: scores.loss,
-            held_out_accuracy: scores.accuracy,
-            learning_rate: rate * p.learning_rate_factor,
-            seconds: p.epoch_seconds,
-            images_per_second: pictures / p.epoch_seconds.max(1e-9),
-        }
-    }
-
-    /// Early stopping: an epoch counts as improved when it beats the best by more than `min_delta`.
-    fn judge(&mut self, record: &EpochRecord) {
-        let stop = self.train_settings().early_stop.clone();
-        let (value, sign, what) = match stop.monitor {
-            Monitor::ValidationLoss => (record.held_out_loss, 1.0, "validation loss"),
-            Monitor::ValidationAccuracy => (record.held_out_accuracy, -1.0, "validation accuracy"),
-            Monitor::TrainLoss => (record.train_loss, 1.0, "training loss"),
-        };
-        let progress = &mut self.progress;
-        match progress.monitored {
-            Some(best) if sign * value > sign * best - stop.min_delta => progress.stale_epochs += 1,
-            _ => progress.stale_epochs = 0,
-        }
-        progress.monitored = Some(match progress.monitored {
-            Some(best) if sign * best <= sign * value => best,
-            _ => value,
-        });
-        if stop.patience > 0 && progress.stale_epochs >= stop.patience {
-            self.early = Some(format!(
-                "stopped early after epoch {}: {what} has not improved by {} for {} epochs",
-                record.epoch, stop.min_delta, progress.stale_epochs
-            ));
-        }
-    }
-
-    /// Best by validation accuracy, then loss; by training loss where there is no validation set, so that the test
-    /// set chooses nothing.
-    fn is_best(&self, record: &EpochRecord) -> bool {
-        let Some(best) = &self.progress.best else {
-            return true;
-        };
-        if self.curve_is_test() {
-            return record.train_loss < best.loss;
-        }
-        let by_accuracy = record.held_out_accuracy.total_cmp(&best.accuracy);
-        by_accuracy.is_gt() || (by_accuracy.is_eq() && record.held_out_loss < best.loss)
-    }
-
-    fn save_best(&mut self, host: &mut dyn Host) -> Result<()> {
-        let Some(record) = self.progress.history.last() else {
-            return Ok(());
-        };
-        let loss = if self.curve_is_test() {
-            record.train_loss
-        } else {
-            record.held_out_loss
-        };
-        let (epoch, accuracy) = (record.epoch, record.held_out_accuracy);
-        let bytes =
-            checkpoint::to_safetensors(&self.learner.weights()?, &format!("best, epoch {epoch}"))?;
-        let path = self.setup.directory.join(checkpoint::BEST);
-        let step = self.progress.step;
-        self.control
-            .retrying(step, host, || storage::commit(&path, &bytes))?;
-        self.progress.best = Some(Best {
-            epoch,
-            accuracy,
-            loss,
-            file_sha256: storage::sha256(&bytes),
-        });
-        host.emit(Event::CheckpointSaved {
-            kind: "best".into(),
-            epoch,
-            step,
-        });
-        Ok(())
-    }
-
-    fn save_state(&mut self, host: &mut dyn Host) -> Result<()> {
-        self.progress.log_length = host.log_length();
-        let state = self.learner.state()?;
-        let (directory, progress) = (self.setup.directory, &self.progress);
-        self.control.retrying(progress.step, host, || {
-            checkpoint::save(directory, &state, progress)
-        })?;
-        let (epoch, step) = (progress.epoch, progress.step);
-        host.emit(Event::CheckpointSaved {
-            kind: "last".into(),
-            epoch,
-            step,
-        });
-        Ok(())
-    }
-
-    fn obey_save_requests(&mut self, host: &mut dyn Host) -> Result<()> {
-        if self.control.take_save_request() {
-            self.save_state(host)?;
-        }
-        Ok(())
-    }
-
-    fn keep_predictions(
-        &self,
-        file: &str,
-        epoch: usize,
-        is_test: bool,
-        items: &[predictions::Prediction],
-        host: &mut dyn Host,
-    ) {
-        let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
-        let bytes = Predictions {
-            is_test,
-            epoch,
-            items: items.to_vec(),
-        }
-        .encode();
-        if let Err(error) = storage::commit(&self.setup.directory.join(file), &bytes) {
-            host.emit(Event::Warning {
-                message: format!("the gallery will lack this epoch: {error}"),
-            });
-        }
-    }
-
-    fn finish(mut self, flow: Flow, host: &mut dyn Host) -> Result<Outcome> {
-        let mut complete = flow == Flow::GoOn;
-        let mut result = self.result_so_far();
-        if complete {
-            complete = self.final_scores(&mut result, host)?;
-        } else {
-            self.save_state(host)?;
-        }
-        result.weights_sha256 = checkpoint::state_sha256(&self.learner.weights()?);
-        let reason = match (&self.early, complete) {
-            (_, false) => format!(
-                "stopped at step {}; `fmtui resume` goes on from here",
-                self.progress.step
-            ),
-            (Some(early), true) => early.clone(),
-            (None, true) => format!("all {} epochs done", self.progress.epoch),
-        };
-        Ok(Outcome {
-            complete,
-            reason,
-            result,
-            history: self.progress.history,
-            interventions: self.progress.interventions,
-        })
-    }
-
-    fn result_so_far(&self) -> ResultRecord {
-        let pictures: f64 = self.progress.step as f64 / self.steps_per_epoch() as f64
-            * self.data.train.len() as f64;
-        ResultRecord {
-            parameters: self.summary.parameters,
-            trained_parameters: self.summary.trained_parameters,
-            multiply_adds: self.summary.multiply_adds,
-            epochs: self.progress.epoch,
-            best_epoch: self.progress.best.as_ref().map_or(0, |b| b.epoch),
-            seconds: self.progress.elapsed_seconds,
-            images_per_second: pictures / self.progress.elapsed_seconds.max(1e-9),
-            peak_memory_bytes: peak_memory(),
-            ..ResultRecord::default()
-        }
-    }
-
-    /// The last word: train, validation and test scores of the weights that are kept; false when told to stop meanwhile.
-    fn final_scores(&mut self, result: &mut ResultRecord, host: &mut dyn Host) -> Result<bool> {
-        let last = checkpoint::to_safetensors(&self.learner.weights()?, "last")?;
-        storage::commit(&self.setup.directory.join(checkpoint::LAST), &last)?;
-        if !self.curve_is_test() {
-            let path = self.setup.directory.join(checkpoint::BEST);
-            let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
-            self.learner
-                .set_weights(&checkpoint::from_safetensors(&bytes, &path)?)?;
-        }
-        let (train, validation, test) = (
-            self.data.train.clone(),
-            self.data.validation.clone(),
-            self.data.test.clone(),
-        );
-        for (part, slot) in [
-            (&train, &mut result.train),
-            (&validation, &mut result.validation),
-        ] {
-            if part.is_empty() {
-                continue;
-            }
-            let Some(evaluation) = self.evaluate(part, host)? else {
-                return Ok(false);
-            };
-            *slot = Some(evaluation.scores);
-        }
-        let Some(evaluation) = self.evaluate(&test, host)? else {
-            return Ok(false);
-        };
-        let epoch = if self.curve_is_test() {
-            self.progress.epoch
-        } else {
-            result.best_epoch
-        };
-        self.keep_predictions(
-            predictions::TEST,
-            epoch,
-            true,
-            &evaluation.predictions,
-            host,
-        );
-        result.test = Some(evaluation.scores);
-        result.peak_memory_bytes = peak_memory();
-        Ok(true)
-    }
 }
 
 /// The architecture of a profile on prepared data.
@@ -540,6 +322,27 @@ fn check_monitor(profile: &Profile, data: &Prepared) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Batch norm needs two numbers a channel; on vectors a batch of one picture gives one.
+fn check_last_batch(profile: &Profile, data: &Prepared, architecture: &Architecture) -> Result<()> {
+    let batch_size = profile.train.batch_size;
+    let has_single = batch_size == 1 || data.train.len() % batch_size == 1;
+    let norm = architecture.nodes.iter().find(
+        |node| matches!(node.op, Op::BatchNorm { features } if node.input.elements() == features),
+    );
+    match norm {
+        Some(node) if has_single => Err(Error::input(
+            "train.batch_size",
+            format!(
+                "leaves a batch of one of {} pictures, and batch norm ({}) needs at least two",
+                data.train.len(),
+                node.name
+            ),
+            "give another batch size",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What of a recipe must be the same for a resume: everything but the number of epochs, threads, device and the label.
@@ -587,17 +390,6 @@ fn resume_from(
     learner.set_state(&loaded.state)?;
     host.rewind_log(loaded.progress.log_length)?;
     Ok(loaded.progress)
-}
-
-/// The most memory this process has had, in bytes; 0 where the system does not tell.
-#[must_use]
-pub fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|l| l.strip_prefix("VmHWM:"))
-        .and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok())
-        .map_or(0, |kib| kib * 1024)
 }
 
 /// How long a paused run sleeps between looks at its commands.

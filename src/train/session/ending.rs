@@ -1,0 +1,116 @@
+//! The end of a run: the last word on train, validation and test, and what it took.
+
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts of steps and pictures are below 2^53"
+)]
+
+use super::Session;
+use crate::error::{Error, Result};
+use crate::metrics::predictions;
+use crate::profile::ResultRecord;
+use crate::storage;
+use crate::train::control::Flow;
+use crate::train::{Host, Outcome, checkpoint};
+
+impl Session<'_> {
+    pub(super) fn finish(mut self, flow: Flow, host: &mut dyn Host) -> Result<Outcome> {
+        let mut complete = flow == Flow::GoOn;
+        let mut result = self.result_so_far();
+        if complete {
+            complete = self.final_scores(&mut result, host)?;
+        } else {
+            self.save_state(host)?;
+        }
+        result.weights_sha256 = checkpoint::state_sha256(&self.learner.weights()?);
+        let reason = match (&self.early, complete) {
+            (_, false) => format!(
+                "stopped at step {}; `fmtui resume` goes on from here",
+                self.progress.step
+            ),
+            (Some(early), true) => early.clone(),
+            (None, true) => format!("all {} epochs done", self.progress.epoch),
+        };
+        Ok(Outcome {
+            complete,
+            reason,
+            result,
+            history: self.progress.history,
+            interventions: self.progress.interventions,
+        })
+    }
+
+    fn result_so_far(&self) -> ResultRecord {
+        let pictures: f64 = self.progress.step as f64 / self.steps_per_epoch() as f64
+            * self.data.train.len() as f64;
+        ResultRecord {
+            parameters: self.summary.parameters,
+            trained_parameters: self.summary.trained_parameters,
+            multiply_adds: self.summary.multiply_adds,
+            epochs: self.progress.epoch,
+            best_epoch: self.progress.best.as_ref().map_or(0, |b| b.epoch),
+            seconds: self.progress.elapsed_seconds,
+            images_per_second: pictures / self.progress.elapsed_seconds.max(1e-9),
+            peak_memory_bytes: peak_memory(),
+            ..ResultRecord::default()
+        }
+    }
+
+    /// The last word: train, validation and test scores of the weights that are kept; false when told to stop meanwhile.
+    fn final_scores(&mut self, result: &mut ResultRecord, host: &mut dyn Host) -> Result<bool> {
+        let last = checkpoint::to_safetensors(&self.learner.weights()?, "last")?;
+        storage::commit(&self.setup.directory.join(checkpoint::LAST), &last)?;
+        if !self.curve_is_test() {
+            let path = self.setup.directory.join(checkpoint::BEST);
+            let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
+            self.learner
+                .set_weights(&checkpoint::from_safetensors(&bytes, &path)?)?;
+        }
+        let (train, validation, test) = (
+            self.data.train.clone(),
+            self.data.validation.clone(),
+            self.data.test.clone(),
+        );
+        for (part, slot) in [
+            (&train, &mut result.train),
+            (&validation, &mut result.validation),
+        ] {
+            if part.is_empty() {
+                continue;
+            }
+            let Some(evaluation) = self.evaluate(part, host)? else {
+                return Ok(false);
+            };
+            *slot = Some(evaluation.scores);
+        }
+        let Some(evaluation) = self.evaluate(&test, host)? else {
+            return Ok(false);
+        };
+        let epoch = if self.curve_is_test() {
+            self.progress.epoch
+        } else {
+            result.best_epoch
+        };
+        self.keep_predictions(
+            predictions::TEST,
+            epoch,
+            true,
+            &evaluation.predictions,
+            host,
+        );
+        result.test = Some(evaluation.scores);
+        result.peak_memory_bytes = peak_memory();
+        Ok(true)
+    }
+}
+
+/// The most memory this process has had, in bytes; 0 where the system does not tell.
+#[must_use]
+pub fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok())
+        .map_or(0, |kib| kib * 1024)
+}

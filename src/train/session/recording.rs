@@ -1,0 +1,153 @@
+//! What is kept of an epoch: its row, whether it was the best, checkpoints and predictions.
+
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts of steps and pictures are below 2^53"
+)]
+
+use super::Session;
+use crate::error::Result;
+use crate::event::Event;
+use crate::metrics::Scores;
+use crate::metrics::predictions::{Prediction, Predictions};
+use crate::profile::{EpochRecord, Monitor};
+use crate::train::Host;
+use crate::train::checkpoint::{self, Best};
+use crate::{schedule, storage};
+
+impl Session<'_> {
+    pub(super) fn record_epoch(&self, scores: &Scores) -> EpochRecord {
+        let (p, train) = (&self.progress, self.train_settings());
+        let (per_epoch, pictures) = (self.steps_per_epoch(), p.epoch_pictures.max(1) as f64);
+        let rate = schedule::learning_rate(
+            &train.schedule,
+            train.optimizer.learning_rate,
+            p.step.saturating_sub(1),
+            per_epoch * train.epochs as u64,
+            per_epoch,
+        );
+        EpochRecord {
+            epoch: p.epoch + 1,
+            train_loss: p.epoch_loss / pictures,
+            train_accuracy: p.epoch_correct as f64 / pictures,
+            held_out_loss: scores.loss,
+            held_out_accuracy: scores.accuracy,
+            learning_rate: rate * p.learning_rate_factor,
+            seconds: p.epoch_seconds,
+            images_per_second: pictures / p.epoch_seconds.max(1e-9),
+        }
+    }
+
+    /// Early stopping: an epoch counts as improved when it beats the best by more than `min_delta`.
+    pub(super) fn judge(&mut self, record: &EpochRecord) {
+        let stop = self.train_settings().early_stop.clone();
+        let (value, sign, what) = match stop.monitor {
+            Monitor::ValidationLoss => (record.held_out_loss, 1.0, "validation loss"),
+            Monitor::ValidationAccuracy => (record.held_out_accuracy, -1.0, "validation accuracy"),
+            Monitor::TrainLoss => (record.train_loss, 1.0, "training loss"),
+        };
+        let progress = &mut self.progress;
+        match progress.monitored {
+            Some(best) if sign * value > sign * best - stop.min_delta => progress.stale_epochs += 1,
+            _ => progress.stale_epochs = 0,
+        }
+        progress.monitored = Some(match progress.monitored {
+            Some(best) if sign * best <= sign * value => best,
+            _ => value,
+        });
+        if stop.patience > 0 && progress.stale_epochs >= stop.patience {
+            self.early = Some(format!(
+                "stopped early after epoch {}: {what} has not improved by {} for {} epochs",
+                record.epoch, stop.min_delta, progress.stale_epochs
+            ));
+        }
+    }
+
+    /// Best by validation accuracy, then loss; by training loss where there is no validation set, so that the test
+    /// set chooses nothing.
+    pub(super) fn is_best(&self, record: &EpochRecord) -> bool {
+        let Some(best) = &self.progress.best else {
+            return true;
+        };
+        if self.curve_is_test() {
+            return record.train_loss < best.loss;
+        }
+        let by_accuracy = record.held_out_accuracy.total_cmp(&best.accuracy);
+        by_accuracy.is_gt() || (by_accuracy.is_eq() && record.held_out_loss < best.loss)
+    }
+
+    pub(super) fn save_best(&mut self, host: &mut dyn Host) -> Result<()> {
+        let Some(record) = self.progress.history.last() else {
+            return Ok(());
+        };
+        let loss = if self.curve_is_test() {
+            record.train_loss
+        } else {
+            record.held_out_loss
+        };
+        let (epoch, accuracy) = (record.epoch, record.held_out_accuracy);
+        let bytes =
+            checkpoint::to_safetensors(&self.learner.weights()?, &format!("best, epoch {epoch}"))?;
+        let path = self.setup.directory.join(checkpoint::BEST);
+        let step = self.progress.step;
+        self.control
+            .retrying(step, host, || storage::commit(&path, &bytes))?;
+        self.progress.best = Some(Best {
+            epoch,
+            accuracy,
+            loss,
+            file_sha256: storage::sha256(&bytes),
+        });
+        host.emit(Event::CheckpointSaved {
+            kind: "best".into(),
+            epoch,
+            step,
+        });
+        Ok(())
+    }
+
+    pub(super) fn save_state(&mut self, host: &mut dyn Host) -> Result<()> {
+        self.progress.log_length = host.log_length();
+        let state = self.learner.state()?;
+        let (directory, progress) = (self.setup.directory, &self.progress);
+        self.control.retrying(progress.step, host, || {
+            checkpoint::save(directory, &state, progress)
+        })?;
+        let (epoch, step) = (progress.epoch, progress.step);
+        host.emit(Event::CheckpointSaved {
+            kind: "last".into(),
+            epoch,
+            step,
+        });
+        Ok(())
+    }
+
+    pub(super) fn obey_save_requests(&mut self, host: &mut dyn Host) -> Result<()> {
+        if self.control.take_save_request() {
+            self.save_state(host)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn keep_predictions(
+        &self,
+        file: &str,
+        epoch: usize,
+        is_test: bool,
+        items: &[Prediction],
+        host: &mut dyn Host,
+    ) {
+        let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
+        let bytes = Predictions {
+            is_test,
+            epoch,
+            items: items.to_vec(),
+        }
+        .encode();
+        if let Err(error) = storage::commit(&self.setup.directory.join(file), &bytes) {
+            host.emit(Event::Warning {
+                message: format!("the gallery will lack this epoch: {error}"),
+            });
+        }
+    }
+}
