@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,8 @@ struct Terminal {
     writer: Option<Box<dyn Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
     screen: Arc<Mutex<(vt100::Parser, Vec<u8>)>>,
+    /// The reading thread shall let go of the terminal.
+    closing: Arc<AtomicBool>,
 }
 
 impl Terminal {
@@ -34,15 +38,23 @@ impl Terminal {
         command.cwd(home);
         let child = pty.slave.spawn_command(command).unwrap();
         drop(pty.slave);
-        let screen = Arc::new(Mutex::new((vt100::Parser::new(rows, cols, 0), Vec::new())));
+        let screen = Arc::new(Mutex::new((
+            vt100::Parser::new(least_one(rows), least_one(cols), 0),
+            Vec::new(),
+        )));
         let mut reader = pty.master.try_clone_reader().unwrap();
         let shown = Arc::clone(&screen);
+        let closing = Arc::new(AtomicBool::new(false));
+        let close = Arc::clone(&closing);
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(n @ 1..) = reader.read(&mut bytes) {
                 let mut screen = shown.lock().unwrap();
                 screen.0.process(&bytes[..n]);
                 screen.1.extend_from_slice(&bytes[..n]);
+                if close.load(Ordering::Relaxed) {
+                    return;
+                }
             }
         });
         let writer = pty.master.take_writer().unwrap();
@@ -51,6 +63,7 @@ impl Terminal {
             writer: Some(writer),
             child,
             screen,
+            closing,
         }
     }
 
@@ -66,12 +79,20 @@ impl Terminal {
             .unwrap()
             .0
             .screen_mut()
-            .set_size(rows, cols);
+            .set_size(least_one(rows), least_one(cols));
         self.master
             .as_ref()
             .unwrap()
             .resize(size(rows, cols))
             .unwrap();
+    }
+
+    /// Closes this end of the terminal: all of it, the reading thread's share too, which a last frame wakes.
+    fn hang_up(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.resize(25, 81);
+        self.writer = None;
+        self.master = None;
     }
 
     fn contents(&self) -> String {
@@ -149,6 +170,11 @@ fn size(rows: u16, cols: u16) -> PtySize {
     }
 }
 
+/// vt100's screen cannot be empty; the pseudo-terminal can.
+fn least_one(side: u16) -> NonZero<u16> {
+    NonZero::new(side).unwrap_or(NonZero::<u16>::MIN)
+}
+
 fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
@@ -220,8 +246,7 @@ fn a_terminal_that_goes_takes_the_screen_with_it_at_once() {
     for _ in 0..5 {
         let mut terminal = Terminal::open(home.path(), &[], 24, 80);
         terminal.wait_for("▸Data");
-        terminal.writer = None;
-        terminal.master = None;
+        terminal.hang_up();
         terminal.ends_within(2);
     }
 }
@@ -256,15 +281,13 @@ fn any_size_is_survived_and_the_last_one_is_right() {
     ];
     for round in 0..10 {
         for (rows, cols) in sizes {
-            // vt100 cannot be empty; the pseudo-terminal can.
-            let (r, c) = (rows, cols);
             terminal
                 .screen
                 .lock()
                 .unwrap()
                 .0
                 .screen_mut()
-                .set_size(r.max(1), c.max(1));
+                .set_size(least_one(rows), least_one(cols));
             terminal
                 .master
                 .as_ref()

@@ -165,7 +165,8 @@ fn gradients_are_autograds() {
             seed: 0,
         };
         let logits = network.forward(&x, mode).unwrap();
-        let autograd = crate::nn::loss::mean(&Tape::off(), kind, smoothing, &logits, &labels).unwrap();
+        let autograd =
+            crate::nn::loss::mean(&Tape::off(), kind, smoothing, &logits, &labels).unwrap();
         let store = autograd.tensor.backward().unwrap();
         assert!(
             (by_hand / autograd.value - 1.0).abs() < 1e-6,

@@ -74,7 +74,9 @@ impl App {
                 }
                 if for_data_tab {
                     let classes = dataset.classes.len();
-                    self.tabs.model.set_pictures(dataset.height, dataset.width, classes);
+                    self.tabs
+                        .model
+                        .set_pictures(dataset.height, dataset.width, classes);
                     self.tabs.data.set_dataset(dataset);
                 }
             }
@@ -140,7 +142,9 @@ impl App {
             place::METRICS => self.tabs.metrics.show(history, run),
             place::CONFUSION => {
                 self.tabs.confusion.show(history, run);
-                self.tabs.confusion.set_other(self.tabs.runs.counterpart(run));
+                self.tabs
+                    .confusion
+                    .set_other(self.tabs.runs.counterpart(run));
             }
             _ => {}
         }

@@ -76,7 +76,11 @@ impl DataTab {
             .map_or_else(|| "all classes".into(), |c| class_name(self.classes(), c));
         let on = |set: bool| if set { theme.accent() } else { theme.text() };
         // The names of the views need the room on a narrow screen.
-        let unit = if canvas.width() >= 96 { " pictures" } else { "" };
+        let unit = if canvas.width() >= 96 {
+            " pictures"
+        } else {
+            ""
+        };
         canvas.put(
             1,
             2,
