@@ -113,7 +113,7 @@ impl Terminal {
         let start = Instant::now();
         while !holds(&self.contents()) {
             assert!(
-                start.elapsed() < Duration::from_secs(60),
+                start.elapsed() < Duration::from_mins(1),
                 "waited for {what:?}; the screen shows:\n{}",
                 self.contents()
             );

@@ -86,9 +86,9 @@ impl Span {
             };
         }
         let spread = high - low;
-        let least = (high.abs() * 0.05).max(1e-9);
-        let (low, high) = if spread < least {
-            (low - least / 2.0, high + least / 2.0)
+        let narrowest = (high.abs() * 0.05).max(1e-9);
+        let (low, high) = if spread < narrowest {
+            (low - narrowest / 2.0, high + narrowest / 2.0)
         } else {
             (low, high)
         };
