@@ -1,5 +1,18 @@
 //! fmtui: train and study image classifiers in the terminal. See docs/ARCHITECTURE.md for the map.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::float_cmp,
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::too_many_lines,
+        clippy::duration_suboptimal_units,
+        reason = "tests compare exact numbers"
+    )
+)]
+
 pub mod commands;
 pub mod data;
 pub mod error;

@@ -1,5 +1,19 @@
 //! The command line through the real program: exit codes, one-line errors, and nothing written for bad input.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    clippy::missing_panics_doc,
+    reason = "tests fail by panicking and compare exact numbers"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

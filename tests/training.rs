@@ -1,5 +1,19 @@
 //! The loop with a real learner on the built-in pictures: resumed, replayed, stopped and diverging runs.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    clippy::missing_panics_doc,
+    reason = "tests fail by panicking and compare exact numbers"
+)]
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;

@@ -1,7 +1,19 @@
 //! The screens in a real pseudo-terminal: what is drawn, what is restored, and what goes on without them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    clippy::missing_panics_doc,
+    reason = "tests fail by panicking and compare exact numbers"
+)]
 #![cfg(feature = "tui")]
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{Read, Write};
 use std::num::NonZero;

@@ -39,9 +39,9 @@ impl CustomOp1 for Activate {
         let mut dx = vec![0.0; x.elem_count()];
         elementwise::backward(
             self.0,
-            &*slices::read(x)?,
-            &*slices::read(y)?,
-            &*slices::read(&dy)?,
+            &slices::read(x)?,
+            &slices::read(y)?,
+            &slices::read(&dy)?,
             &mut dx,
         );
         slices::tensor(dx, x.shape()).map(Some)

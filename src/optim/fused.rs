@@ -9,7 +9,12 @@ use crate::kernels::cpu::optimizer::{self, Adam, RmsProp, Sgd};
 use crate::profile::OptimizerKind;
 
 /// Updates `var` and its slots.
-pub(super) fn update(rule: Rule, var: &Var, gradient: &Tensor, slots: &mut Slots) -> Result<()> {
+pub(super) fn update(
+    rule: Rule<'_>,
+    var: &Var,
+    gradient: &Tensor,
+    slots: &mut Slots,
+) -> Result<()> {
     let update = Update {
         rule,
         slots: RefCell::new(slots),
@@ -46,16 +51,16 @@ impl InplaceOp2 for Update<'_> {
         let mut slots = self.slots.borrow_mut();
         let Slots { first, second, .. } = &mut **slots;
         apply(
-            self.rule,
+            &self.rule,
             &mut p[start..end],
             &g[from..to],
-            host(first.as_mut()),
-            host(second.as_mut()),
+            host(first),
+            host(second),
         )
     }
 }
 
-fn host(slot: Option<&mut Slot>) -> Option<&mut [f32]> {
+fn host(slot: &mut Option<Slot>) -> Option<&mut [f32]> {
     match slot {
         Some(Slot::Host(values)) => Some(values),
         _ => None,
@@ -63,55 +68,55 @@ fn host(slot: Option<&mut Slot>) -> Option<&mut [f32]> {
 }
 
 fn apply(
-    rule: Rule,
-    p: &mut [f32],
-    g: &[f32],
+    rule: &Rule<'_>,
+    weights: &mut [f32],
+    gradient: &[f32],
     first: Option<&mut [f32]>,
     second: Option<&mut [f32]>,
 ) -> Result<()> {
-    let s = rule.settings;
+    let settings = rule.settings;
     let (learning_rate, gradient_scale) = (rule.step.learning_rate, rule.step.gradient_scale);
-    match (s.kind, first, second) {
+    match (settings.kind, first, second) {
         (OptimizerKind::Sgd, velocity, _) => optimizer::sgd(
             &Sgd {
                 learning_rate,
-                momentum: s.momentum,
-                nesterov: s.nesterov,
-                weight_decay: s.weight_decay,
+                momentum: settings.momentum,
+                nesterov: settings.nesterov,
+                weight_decay: settings.weight_decay,
                 gradient_scale,
             },
-            p,
-            g,
+            weights,
+            gradient,
             velocity,
         ),
         (OptimizerKind::Rmsprop, velocity, Some(square)) => optimizer::rmsprop(
             &RmsProp {
                 learning_rate,
-                alpha: s.alpha,
-                epsilon: s.epsilon,
-                momentum: s.momentum,
-                weight_decay: s.weight_decay,
+                alpha: settings.alpha,
+                epsilon: settings.epsilon,
+                momentum: settings.momentum,
+                weight_decay: settings.weight_decay,
                 gradient_scale,
             },
-            p,
-            g,
+            weights,
+            gradient,
             square,
             velocity,
         ),
         (OptimizerKind::Adam | OptimizerKind::Adamw, Some(m), Some(v)) => {
-            let settings = Adam {
+            let step = Adam {
                 learning_rate,
-                beta1: s.betas[0],
-                beta2: s.betas[1],
-                epsilon: s.epsilon,
-                weight_decay: s.weight_decay,
+                beta1: settings.betas[0],
+                beta2: settings.betas[1],
+                epsilon: settings.epsilon,
+                weight_decay: settings.weight_decay,
                 step: rule.number,
                 gradient_scale,
             };
-            if s.kind == OptimizerKind::Adam {
-                optimizer::adam(&settings, p, g, m, v);
+            if settings.kind == OptimizerKind::Adam {
+                optimizer::adam(&step, weights, gradient, m, v);
             } else {
-                optimizer::adamw(&settings, p, g, m, v);
+                optimizer::adamw(&step, weights, gradient, m, v);
             }
         }
         _ => bail!("the optimizer's state is not on the CPU"),

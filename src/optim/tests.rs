@@ -1,3 +1,5 @@
+#![expect(clippy::cast_precision_loss, reason = "counts are small")]
+
 use candle_core::Tensor;
 
 use super::*;
@@ -41,9 +43,9 @@ fn every_kind() -> Vec<Settings> {
         {
             all.push(Settings {
                 kind,
+                weight_decay,
                 momentum,
                 nesterov,
-                weight_decay,
                 ..Settings::default()
             });
         }

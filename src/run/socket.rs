@@ -70,8 +70,8 @@ fn private(directory: &Path) -> std::io::Result<()> {
     }
     let found = fs::symlink_metadata(directory).map_err(|e| made.err().unwrap_or(e))?;
     let is_own = found.uid() == rustix::process::geteuid().as_raw();
-    let mode = found.mode() & 0o777;
-    if found.is_dir() && is_own && mode == mode & 0o700 {
+    let rights_of_others = found.mode() & 0o077;
+    if found.is_dir() && is_own && rights_of_others == 0 {
         Ok(())
     } else {
         Err(std::io::Error::new(

@@ -114,7 +114,10 @@ fn serve_and_train(
     let end = runtime.block_on(async {
         let stopping = Stopping::install(commands.clone())?;
         tokio::spawn(stopping.watch(path.clone()));
-        tokio::spawn(load::watch(journal.clone()));
+        tokio::spawn(load::watch(
+            journal.clone(),
+            load::gpu_index(&profile.train.device),
+        ));
         let closing = Arc::new(Notify::new());
         let serving = listening.map(|(listener, _)| {
             let service = Service {

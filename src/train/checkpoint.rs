@@ -188,11 +188,10 @@ pub fn save(directory: &Path, state: &StateDict, progress: &Progress) -> Result<
         return Err(error);
     }
     if read_generation(&place).is_ok() {
-        for (step, path) in generations(directory).into_iter().skip(KEPT) {
-            debug_assert!(step <= progress.step);
+        remove(&place.with_extension("old"))?;
+        for (_, path) in generations(directory).into_iter().skip(KEPT) {
             remove(&path)?;
         }
-        remove(&place.with_extension("old"))?;
     }
     Ok(())
 }

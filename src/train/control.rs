@@ -85,7 +85,7 @@ impl Control {
             .pop_front()
             .or_else(|| host.next_command(Duration::ZERO))
         {
-            self.obey(command, progress, scheduled_rate, host);
+            self.obey(&command, progress, scheduled_rate, host);
         }
         if self.stop_requested {
             let stop = Intervention {
@@ -130,7 +130,7 @@ impl Control {
 
     fn obey(
         &mut self,
-        command: Command,
+        command: &Command,
         progress: &mut Progress,
         scheduled_rate: f64,
         host: &mut dyn Host,
@@ -141,7 +141,7 @@ impl Control {
             Command::SaveCheckpoint => self.save_requested = true,
             Command::Stop => self.stop_requested = true,
             Command::SetLearningRate { value } => {
-                set_learning_rate(value, progress, scheduled_rate, host);
+                set_learning_rate(*value, progress, scheduled_rate, host);
             }
         }
     }

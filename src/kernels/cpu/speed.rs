@@ -111,7 +111,7 @@ fn kernels_speed_of_everything_else() {
     for activation in Activation::ALL {
         let name = activation.name();
         report(name, count, &mut || {
-            elementwise::forward(activation, &x, &mut y)
+            elementwise::forward(activation, &x, &mut y);
         });
         report(&format!("{name} backward"), count, &mut || {
             elementwise::backward(activation, &x, &x, &dy, &mut dx);
@@ -119,7 +119,7 @@ fn kernels_speed_of_everything_else() {
     }
     let stream = Stream::new(1, Purpose::Dropout, 1);
     report("dropout", count, &mut || {
-        elementwise::dropout(&x, &stream, 0.5, &mut y)
+        elementwise::dropout(&x, &stream, 0.5, &mut y);
     });
     report("add", count, &mut || elementwise::add(&x, &dy, &mut y));
     let mut s: [Vec<f32>; 5] = std::array::from_fn(|_| numbers(channels, 3));
@@ -164,11 +164,11 @@ fn kernels_speed_of_everything_else() {
     };
     let (mut m, mut v) = (vec![0.0; count], vec![0.0; count]);
     report("adam", count, &mut || {
-        optimizer::adam(&settings, &mut y, &dy, &mut m, &mut v)
+        optimizer::adam(&settings, &mut y, &dy, &mut m, &mut v);
     });
     let mut norm = 0.0;
     report("squared norm", count, &mut || {
-        norm += optimizer::squared_norm(&x)
+        norm += optimizer::squared_norm(&x);
     });
     assert!(norm > 0.0);
 }

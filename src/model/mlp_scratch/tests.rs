@@ -2,11 +2,11 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "small test numbers")]
 
+use crate::nn::Tape;
 use candle_core::{Device, Tensor};
 
 use super::*;
 use crate::model::{Mode, Network, Shape, resolve};
-use crate::nn::tape::Tape;
 use crate::profile::{Loss, Model, Profile};
 
 fn architecture(

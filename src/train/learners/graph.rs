@@ -120,13 +120,13 @@ impl GraphLearner {
         let correct = correct(&parameters::array(&logits)?.values, &batch.labels);
         drop(logits);
         check_finite("loss", loss.value, update.step)?;
-        let forward = started.elapsed();
+        let forward = started.elapsed().as_secs_f64();
 
         let store = tape.backward(loss.tensor).during("the backward pass")?;
         let gradients = Gradients::collect(self.network.parameters(), store)?;
         let gradient_norm = gradients.norm()?;
         check_finite("the gradient's norm", gradient_norm, update.step)?;
-        let backward = started.elapsed();
+        let backward = started.elapsed().as_secs_f64();
 
         // Everything is finite: from here on things are written.
         self.network.commit(&pending)?;
@@ -144,12 +144,12 @@ impl GraphLearner {
                 first,
             )?;
         }
-        let total = started.elapsed();
+        let total = started.elapsed().as_secs_f64();
         Ok(StepOutcome {
             loss: loss.value,
             correct,
             gradient_norm,
-            seconds: [forward, backward - forward, total - backward].map(|d| d.as_secs_f64()),
+            seconds: [forward, backward - forward, total - backward],
         })
     }
 

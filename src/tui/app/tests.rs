@@ -189,7 +189,7 @@ fn problems_stay_until_dismissed_and_words_pass() {
     );
     assert!(shown.contains("saved"));
     app.take_dirty();
-    app.update(Input::Tick(Instant::now() + Duration::from_secs(60)));
+    app.update(Input::Tick(Instant::now() + Duration::from_mins(1)));
     assert!(app.take_dirty());
     assert!(!screen(&mut app, 80, 24).contains("saved"));
     key(&mut app, KeyCode::Esc);

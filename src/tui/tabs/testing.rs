@@ -153,7 +153,7 @@ pub fn dataset(classes: usize, per_class: usize) -> Dataset {
             for y in 0..28_usize {
                 for x in 0..28_usize {
                     let far = x.abs_diff(14).max(y.abs_diff(13)) + (i / classes + shift) % 3;
-                    let inside = far < 12 && far > label && (x + label) % (label + 2) != 0;
+                    let inside = far < 12 && far > label && !(x + label).is_multiple_of(label + 2);
                     out.images
                         .push(if inside { (40 + far * 18) as u8 } else { 0 });
                 }
