@@ -18,6 +18,7 @@
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ struct Terminal {
     writer: Option<Box<dyn Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
     screen: Arc<Mutex<(vt100::Parser, Vec<u8>)>>,
+    /// The reading thread shall let go of the terminal.
+    closing: Arc<AtomicBool>,
 }
 
 impl Terminal {
@@ -53,12 +56,17 @@ impl Terminal {
         )));
         let mut reader = pty.master.try_clone_reader().unwrap();
         let shown = Arc::clone(&screen);
+        let closing = Arc::new(AtomicBool::new(false));
+        let close = Arc::clone(&closing);
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(n @ 1..) = reader.read(&mut bytes) {
                 let mut screen = shown.lock().unwrap();
                 screen.0.process(&bytes[..n]);
                 screen.1.extend_from_slice(&bytes[..n]);
+                if close.load(Ordering::Relaxed) {
+                    return;
+                }
             }
         });
         let writer = pty.master.take_writer().unwrap();
@@ -67,6 +75,7 @@ impl Terminal {
             writer: Some(writer),
             child,
             screen,
+            closing,
         }
     }
 
@@ -88,6 +97,14 @@ impl Terminal {
             .unwrap()
             .resize(size(rows, cols))
             .unwrap();
+    }
+
+    /// Closes this end of the terminal: all of it, the reading thread's share too, which a last frame wakes.
+    fn hang_up(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.resize(25, 81);
+        self.writer = None;
+        self.master = None;
     }
 
     fn contents(&self) -> String {
@@ -241,8 +258,7 @@ fn a_terminal_that_goes_takes_the_screen_with_it_at_once() {
     for _ in 0..5 {
         let mut terminal = Terminal::open(home.path(), &[], 24, 80);
         terminal.wait_for("▸Data");
-        terminal.writer = None;
-        terminal.master = None;
+        terminal.hang_up();
         terminal.ends_within(2);
     }
 }

@@ -70,7 +70,7 @@ impl Overlay {
                 Action::GoToTab(_) => format!("go to {}", b.does),
                 _ => b.does.to_string(),
             },
-            note: b.group.to_string(),
+            note: format!("{} · {}", b.group, b.name),
             outcome: Outcome::Act(b.action),
         });
         let trainings = presets.iter().enumerate().map(|(i, p)| Item {

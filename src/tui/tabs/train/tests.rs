@@ -11,6 +11,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
+use super::control::neighbour_rate;
 use super::*;
 use crate::event::{Breakdown, EpochEnd, Started, Step};
 use crate::metrics::{Confusion, Scores};
