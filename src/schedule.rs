@@ -38,6 +38,16 @@ pub fn learning_rate(
     }
 }
 
+/// The decay of averaged weights at step `step` (0-based): `decay`, less in the first steps, so that a short run's average
+/// is not mostly its untrained start.
+///
+/// **Reference** TensorFlow's `ExponentialMovingAverage(num_updates=…)`: min(decay, (1 + step) / (10 + step)).
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "step counts are below 2^53")]
+pub fn average_decay(decay: f64, step: u64) -> f64 {
+    decay.min((1.0 + step as f64) / (10.0 + step as f64))
+}
+
 fn one_cycle(peak: f64, step: f64, total: f64, warmup: f64) -> f64 {
     let warmup = if warmup > 0.0 {
         warmup.min(total)
@@ -84,6 +94,13 @@ mod tests {
         near(rate(ScheduleKind::Step, 0.0, 20), 0.05);
         near(rate(ScheduleKind::Cosine, 0.0, 50), 0.05);
         near(rate(ScheduleKind::Cosine, 0.0, 0), 0.1);
+    }
+
+    #[test]
+    fn averaging_begins_short_sighted() {
+        near(average_decay(0.999, 0), 0.1);
+        near(average_decay(0.999, 90), 0.91);
+        near(average_decay(0.999, 1_000_000), 0.999);
     }
 
     /// `torch.optim.lr_scheduler.OneCycleLR(opt, max_lr=0.1, total_steps=100)`; `get_last_lr()` at steps 0, 10, 29, 60, 99.

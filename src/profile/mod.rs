@@ -165,6 +165,7 @@ pub struct Train {
     /// Largest norm of the whole gradient; 0 does not clip.
     pub clip: f64,
     /// Decay of an exponential moving average of the weights, which is then evaluated and saved; 0 keeps none.
+    /// The first steps decay faster (`schedule::average_decay`).
     pub ema: f64,
     /// Epochs between checkpoints.
     pub checkpoint_every: usize,

@@ -17,6 +17,7 @@ use crate::nn::state::{expect, refuse_unknown};
 use crate::nn::{During, Tape, device, loss, parameters};
 use crate::optim::{Gradients, Optimizer, StepSettings, clip_factor, update_average};
 use crate::profile::{Profile, Train};
+use crate::schedule::average_decay;
 use crate::train::{Learner, StateDict, StepOutcome, Update};
 
 /// Candle's backward pass recurses over the graph's depth.
@@ -140,7 +141,7 @@ impl GraphLearner {
             update_average(
                 averaged.parameters(),
                 self.network.parameters(),
-                self.settings.ema,
+                average_decay(self.settings.ema, update.step),
                 first,
             )?;
         }

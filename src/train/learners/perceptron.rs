@@ -12,6 +12,7 @@ use crate::model::perceptron::Perceptron;
 use crate::model::{Architecture, Op};
 use crate::nn::state::{expect, refuse_unknown};
 use crate::profile::{Loss, Profile, Train};
+use crate::schedule::average_decay;
 use crate::train::{Array, Learner, StateDict, StepOutcome, Update};
 
 const WEIGHT: &str = "fc.weight";
@@ -124,7 +125,7 @@ impl Learner for PerceptronLearner {
             if update.step == 0 {
                 average.clone_from(&self.perceptron);
             } else {
-                average.approach(&self.perceptron, *decay);
+                average.approach(&self.perceptron, average_decay(*decay, update.step));
             }
         }
         Ok(StepOutcome {

@@ -18,6 +18,7 @@ use crate::model::mlp_scratch::{Dense, Mlp, Trace, loss};
 use crate::nn::state::{expect, refuse_unknown};
 use crate::optim::clip_factor;
 use crate::profile::{Loss, Profile, Train};
+use crate::schedule::average_decay;
 use crate::train::{Array, Learner, StateDict, StepOutcome, Update};
 
 /// Where the optimizer's numbers lie in the state: moments (Adam) or velocity, and mean squared gradients.
@@ -124,9 +125,10 @@ impl ScratchLearner {
             averages.clone_from(&self.mlp.weights);
             return;
         }
+        let decay = average_decay(self.train.ema, update.step);
         for (average, weights) in averages.iter_mut().zip(&self.mlp.weights) {
             for part in [Part::Weight, Part::Bias] {
-                optimizer::ema(self.train.ema, part.of_mut(average), part.of(weights));
+                optimizer::ema(decay, part.of_mut(average), part.of(weights));
             }
         }
     }
