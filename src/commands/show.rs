@@ -206,10 +206,13 @@ fn facts(profile: &Profile) -> Vec<String> {
             ("error", run.error.clone()),
         ]);
         for i in &run.interventions {
-            facts.push((
-                "changed",
-                format!("{} → {} before step {}", i.what, i.value, i.step + 1),
-            ));
+            facts.push(match i.what.as_str() {
+                "stop" => ("stopped", format!("after step {}", i.step)),
+                what => (
+                    "changed",
+                    format!("{what} → {} before step {}", i.value, i.step + 1),
+                ),
+            });
         }
     }
     if let Some(result) = &profile.result {

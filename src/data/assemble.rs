@@ -119,10 +119,27 @@ fn class_names(
             return Err(wrong);
         }
     }
+    if known::classes(name).is_none()
+        && let Some(absent) = absent_class(train, test, names.len())
+    {
+        let largest = names.len() - 1;
+        return Err(origins[1].error(format!(
+            "has labels up to {largest}, but no picture has the label {absent}"
+        )));
+    }
     if names.len() < 2 {
         return Err(origins[1].error("has one class only; there is nothing to tell apart"));
     }
     Ok(names)
+}
+
+/// The first class without a picture: labels with holes are damage, not classes.
+fn absent_class(train: &Examples, test: &Examples, classes: usize) -> Option<usize> {
+    let mut present = [false; 256];
+    for label in train.labels.iter().chain(&test.labels) {
+        present[usize::from(*label)] = true;
+    }
+    (0..classes).find(|class| !present[*class])
 }
 
 fn wrong_label(examples: &Examples, classes: usize, origin: &Origin) -> Option<Error> {
@@ -189,6 +206,15 @@ mod tests {
         assemble(name, "here", files, &origins())
             .unwrap_err()
             .to_string()
+    }
+
+    #[test]
+    fn labels_with_holes_are_refused() {
+        let wrong = message("mine", tiny(vec![0, 200, 1], vec![2]));
+        assert!(
+            wrong.contains("has labels up to 200, but no picture has the label 3"),
+            "{wrong}"
+        );
     }
 
     #[test]

@@ -127,8 +127,17 @@ impl RunHistory {
                     at: stamped.at,
                 });
             }
-            Event::CheckpointSaved { kind, epoch, .. } => {
-                if kind == "best" {
+            Event::CheckpointSaved { kind, epoch, step } => {
+                let curve_is_test = self.started.as_ref().is_some_and(|s| s.curve_is_test);
+                if kind == "last" && !step.is_multiple_of(self.steps_per_epoch()) {
+                    self.say(
+                        stamped.at,
+                        Severity::Good,
+                        format!("checkpoint saved after step {step}"),
+                    );
+                }
+                // Without a validation set the best is the lowest training loss, which is news at every epoch.
+                if kind == "best" && !curve_is_test {
                     self.say(
                         stamped.at,
                         Severity::Good,

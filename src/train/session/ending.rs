@@ -24,10 +24,7 @@ impl Session<'_> {
         }
         result.weights_sha256 = checkpoint::state_sha256(&self.learner.weights()?);
         let reason = match (&self.early, complete) {
-            (_, false) => format!(
-                "stopped at step {}; `fmtui resume` goes on from here",
-                self.progress.step
-            ),
+            (_, false) => format!("stopped at step {}", self.progress.step),
             (Some(early), true) => early.clone(),
             (None, true) => format!("all {} epochs done", self.progress.epoch),
         };

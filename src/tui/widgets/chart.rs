@@ -373,7 +373,7 @@ fn write_number(value: f64, number: Number, decimals: usize) -> String {
     match number {
         Number::Share => format!("{:.*} %", decimals.min(2), value * 100.0),
         Number::Scientific if value == 0.0 => "0".into(),
-        Number::Scientific => format!("{value:.0e}"),
+        Number::Scientific => format!("{value:.1e}").replace(".0e", "e"),
         Number::Plain if value.abs() >= 1000.0 => {
             crate::text::short_count(value.abs().round() as u64)
         }

@@ -107,12 +107,27 @@ fn overlay(
             dashed: i % 2 == 1,
         })
         .collect();
-    let points = || series.iter().flat_map(|s| &s.points);
-    let values: Vec<f64> = points().map(|p| p.1).collect();
-    let last = points().map(|p| p.0).fold(1.0, f64::max);
+    let last = series
+        .iter()
+        .flat_map(|s| &s.points)
+        .map(|p| p.0)
+        .fold(1.0, f64::max);
+    // Outliers are a curve's own: a short run beside a long one is none.
+    let bounds: Vec<f64> = series
+        .iter()
+        .filter(|s| !s.points.is_empty())
+        .flat_map(|s| {
+            let values: Vec<f64> = s.points.iter().map(|p| p.1).collect();
+            let own = match number {
+                Number::Share => YSpan::share(&values),
+                _ => YSpan::around(&values, Outliers::High),
+            };
+            [own.low, own.high]
+        })
+        .collect();
     let y = match number {
-        Number::Share => YSpan::share(&values),
-        _ => YSpan::around(&values, Outliers::High),
+        Number::Share => YSpan::share(&bounds),
+        _ => YSpan::around(&bounds, Outliers::High),
     };
     Chart {
         title,

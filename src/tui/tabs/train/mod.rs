@@ -437,7 +437,7 @@ impl Tab for TrainTab {
                 frame,
                 area,
                 "stop the run",
-                "The worker saves a checkpoint, tests the best epoch and ends. A stopped run can be resumed.",
+                "The worker saves a checkpoint and ends. A stopped run can be resumed (u on the Runs tab) and is tested when it has finished.",
                 "stop it",
                 theme,
             );
