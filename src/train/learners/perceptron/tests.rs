@@ -150,6 +150,7 @@ fn a_step_that_fails_changes_nothing() {
 fn averaged_weights_answer_better() {
     let mut profile = preset();
     let data = prepared(&profile, mini::load().unwrap());
+    profile.train.ema = 0.0;
     let mut plain = learner(&profile).unwrap();
     profile.train.ema = 0.98;
     let mut averaged = learner(&profile).unwrap();
