@@ -128,22 +128,7 @@ impl RunHistory {
                 });
             }
             Event::CheckpointSaved { kind, epoch, step } => {
-                let curve_is_test = self.started.as_ref().is_some_and(|s| s.curve_is_test);
-                if kind == "last" && !step.is_multiple_of(self.steps_per_epoch()) {
-                    self.say(
-                        stamped.at,
-                        Severity::Good,
-                        format!("checkpoint saved after step {step}"),
-                    );
-                }
-                // Without a validation set the best is the lowest training loss, which is news at every epoch.
-                if kind == "best" && !curve_is_test {
-                    self.say(
-                        stamped.at,
-                        Severity::Good,
-                        format!("best checkpoint is now epoch {epoch}"),
-                    );
-                }
+                self.on_checkpoint(stamped.at, kind, *epoch, *step);
             }
             Event::Paused { step } => {
                 self.phase = Phase::Paused;
@@ -214,6 +199,20 @@ impl RunHistory {
         };
         self.started = Some(started.clone());
         self.say(at, Severity::Info, text);
+    }
+
+    fn on_checkpoint(&mut self, at: f64, kind: &str, epoch: usize, step: u64) {
+        let curve_is_test = self.started.as_ref().is_some_and(|s| s.curve_is_test);
+        // Without a validation set the best is the lowest training loss, which is news at every epoch; and every epoch
+        // ends with a checkpoint.
+        let text = match kind {
+            "best" if !curve_is_test => format!("best checkpoint is now epoch {epoch}"),
+            "last" if !step.is_multiple_of(self.steps_per_epoch()) => {
+                format!("checkpoint saved after step {step}")
+            }
+            _ => return,
+        };
+        self.say(at, Severity::Good, text);
     }
 
     fn say(&mut self, at: f64, severity: Severity, text: String) {
