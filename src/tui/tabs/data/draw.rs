@@ -41,15 +41,30 @@ impl DataTab {
             ""
         };
         let hash: String = dataset.sha256.chars().take(12).collect();
-        let second = if self.status.is_empty() {
+        if self.status.is_empty() {
             let source = format!("{} · sha256 {hash}…{verified}", dataset.source);
-            Line::styled(source, theme.dim())
-        } else {
-            Line::styled(self.status.clone(), theme.warn())
-        };
-        canvas.put(1, 1, second);
+            canvas.put(1, 1, Line::styled(source, theme.dim()));
+        } else if self.draw_status(canvas, 2, theme) > 1 {
+            // What went wrong matters more than the filter, and its remedy stands at the end.
+            return;
+        }
         self.draw_filter(canvas, theme);
         self.draw_views(canvas, theme);
+    }
+
+    /// The status from row 1 on, in at most `most` lines; gives how many it took.
+    fn draw_status(&self, canvas: &mut Canvas, most: usize, theme: &Theme) -> usize {
+        let width = usize::from(canvas.width().saturating_sub(2));
+        let mut lines = fit::wrap(&self.status, width);
+        if lines.len() > most {
+            let rest = lines.split_off(most.saturating_sub(1)).join(" ");
+            lines.push(fit::cut(&rest, width));
+        }
+        let count = lines.len();
+        for (row, line) in (1..).zip(lines) {
+            canvas.put(1, row, Line::styled(line, theme.warn()));
+        }
+        count
     }
 
     pub(super) fn draw_filter(&self, canvas: &mut Canvas, theme: &Theme) {
@@ -219,9 +234,7 @@ impl DataTab {
 
     pub(super) fn draw_sets(&mut self, canvas: &mut Canvas, at: usize, theme: &Theme) {
         canvas.put(1, 0, Line::styled("Data sets", theme.title()));
-        if !self.status.is_empty() {
-            canvas.put(1, 1, Line::styled(self.status.clone(), theme.warn()));
-        }
+        self.draw_status(canvas, 2, theme);
         self.list_area = canvas.rect(0, 3, canvas.width(), canvas.height().saturating_sub(3));
         let name_width = self.sets.iter().map(|(n, _)| n.chars().count()).max();
         let name_width = name_width.unwrap_or(0).clamp(8, 40);
@@ -244,16 +257,17 @@ impl DataTab {
     }
 
     pub(super) fn draw_empty(&self, canvas: &mut Canvas, theme: &Theme) {
-        let head = if self.status.is_empty() {
-            "No data set is loaded."
+        let mut below = 3;
+        if self.status.is_empty() {
+            canvas.put(1, 1, Line::styled("No data set is loaded.", theme.title()));
         } else {
-            &self.status
-        };
-        canvas.put(1, 1, Line::styled(head.to_owned(), theme.title()));
+            let lines = self.draw_status(canvas, 4, theme);
+            below = 2 + u16::try_from(lines).unwrap_or(4);
+        }
         let words = "Press e to choose one: fashion-mnist-mini is built in. Press d to download fashion-mnist \
                      (30 MB, 70,000 pictures). Other sets in IDX files are found in the workspace's data directory.";
         let width = usize::from(canvas.width().saturating_sub(2)).min(76);
-        for (row, line) in (3..).zip(fit::wrap(words, width)) {
+        for (row, line) in (below..).zip(fit::wrap(words, width)) {
             canvas.put(1, row, Line::styled(line, theme.dim()));
         }
     }
