@@ -25,7 +25,8 @@ HEAD = """# Results
 
 One recorded run of every from-scratch preset on the real Fashion-MNIST, beside the figure the study reached. Each row's profile, with its
 whole history, is in [`docs/runs`](runs): `fmtui train docs/runs/lenet5.toml` does it again, and `fmtui replay RUN --verify` compares a run
-with itself, epoch by epoch. This page is written by `scripts/results.py` from the records; no figure is typed in.
+with itself, epoch by epoch. This page is written by `scripts/results.py` from the records; only the
+PyTorch and scikit-learn figures in the next paragraphs were measured apart, once, and put in by hand.
 
 The MLP study pooled all 70,000 pictures and split them 80/20; the others use the standard 60,000/10,000. No validation set is held out
 (the notebooks' way), so the weights at the end are the ones measured and nothing was chosen by the test set.
