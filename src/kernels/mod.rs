@@ -20,5 +20,6 @@
 )]
 
 pub mod cpu;
+pub mod plan;
 pub mod reference;
 pub mod shape;

@@ -21,11 +21,11 @@ use crate::nn::{During, state};
 use crate::profile::{Optimizer as Settings, OptimizerKind};
 
 /// Where the count of steps lies in the state.
-const STEP: &str = "optimizer.step";
+pub(crate) const STEP: &str = "optimizer.step";
 /// First moment (Adam) or velocity (SGD, `RMSprop`).
-const FIRST: &str = "optimizer.m.";
+pub(crate) const FIRST: &str = "optimizer.m.";
 /// Running mean of squared gradients (Adam, `RMSprop`).
-const SECOND: &str = "optimizer.v.";
+pub(crate) const SECOND: &str = "optimizer.v.";
 
 /// Turns gradients into updates.
 ///
@@ -234,7 +234,7 @@ impl Slot {
 
 /// A count as two f32 that hold it exactly up to 2⁴⁸.
 #[expect(clippy::cast_precision_loss, reason = "both halves are below 2^24")]
-fn step_array(steps: u64) -> Array {
+pub(crate) fn step_array(steps: u64) -> Array {
     Array {
         shape: vec![2],
         values: vec![(steps >> 24) as f32, (steps & 0xFF_FFFF) as f32],
@@ -246,7 +246,7 @@ fn step_array(steps: u64) -> Array {
     clippy::cast_sign_loss,
     reason = "written by step_array; anything else saturates"
 )]
-fn step_count(array: &Array) -> u64 {
+pub(crate) fn step_count(array: &Array) -> u64 {
     ((array.values[0] as u64) << 24) | (array.values[1] as u64)
 }
 

@@ -21,6 +21,13 @@ type Backward = fn(Isa, &[f32], &[f32], &mut [f32]);
 pub fn forward(activation: Activation, x: &[f32], y: &mut [f32]) {
     assert_eq!(x.len(), y.len());
     let isa = isa();
+    pieces::for_each(y, |start, y| {
+        forward_here(isa, activation, &x[start..start + y.len()], y);
+    });
+}
+
+/// [`forward`] on this thread.
+pub(super) fn forward_here(isa: Isa, activation: Activation, x: &[f32], y: &mut [f32]) {
     let apply = match activation {
         Activation::None => |_: Isa, x: &[f32], y: &mut [f32]| y.copy_from_slice(x),
         Activation::Relu => relu,
@@ -30,7 +37,7 @@ pub fn forward(activation: Activation, x: &[f32], y: &mut [f32]) {
         Activation::Tanh => tanh,
         Activation::Sigmoid => sigmoid,
     };
-    pieces::for_each(y, |start, y| apply(isa, &x[start..start + y.len()], y));
+    apply(isa, x, y);
 }
 
 /// dx = dy · f′(x), with y = f(x) as [`forward`] wrote it; ReLU's slope at 0 is 0.
@@ -40,6 +47,22 @@ pub fn forward(activation: Activation, x: &[f32], y: &mut [f32]) {
 pub fn backward(activation: Activation, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
     assert!(x.len() == y.len() && dy.len() == x.len() && dx.len() == x.len());
     let isa = isa();
+    pieces::for_each(dx, |start, dx| {
+        let part = start..start + dx.len();
+        let (x, y) = (&x[part.clone()], &y[part.clone()]);
+        backward_here(isa, activation, x, y, &dy[part], dx);
+    });
+}
+
+/// [`backward`] on this thread.
+pub(super) fn backward_here(
+    isa: Isa,
+    activation: Activation,
+    x: &[f32],
+    y: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
     // What the derivative is cheapest from: the input or the output.
     let (apply, from): (Backward, _) = match activation {
         Activation::None => (|_, _, dy, dx| dx.copy_from_slice(dy), x),
@@ -50,10 +73,7 @@ pub fn backward(activation: Activation, x: &[f32], y: &[f32], dy: &[f32], dx: &m
         Activation::Tanh => (tanh_back, y),
         Activation::Sigmoid => (sigmoid_back, y),
     };
-    pieces::for_each(dx, |start, dx| {
-        let part = start..start + dx.len();
-        apply(isa, &from[part.clone()], &dy[part], dx);
-    });
+    apply(isa, from, dy, dx);
 }
 
 /// y = x/(1−p) where `stream.uniform(i) ≥ p`, else 0.

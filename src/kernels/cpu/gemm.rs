@@ -184,7 +184,11 @@ impl Product<'_> {
 }
 
 /// Part `index` of `0..total` cut into `parts` of nearly equal size.
-pub(super) fn portion(total: usize, parts: usize, index: usize) -> std::ops::Range<usize> {
+pub(in crate::kernels) fn portion(
+    total: usize,
+    parts: usize,
+    index: usize,
+) -> std::ops::Range<usize> {
     (total * index / parts)..(total * (index + 1) / parts)
 }
 

@@ -8,6 +8,7 @@ pub mod conv;
 pub mod elementwise;
 mod gemm;
 mod isa;
+pub mod lanes;
 mod layout;
 pub mod linear;
 pub mod loss;
@@ -17,7 +18,7 @@ pub mod optimizer;
 mod pieces;
 pub mod pool;
 mod reduce;
-mod scratch;
+pub(in crate::kernels) mod scratch;
 mod simd;
 #[cfg(test)]
 mod speed;
@@ -25,4 +26,5 @@ mod speed;
 mod testing;
 mod tile;
 
+pub(in crate::kernels) use gemm::portion;
 pub use isa::{Isa, isa};

@@ -7,7 +7,7 @@
     reason = "settings are rounded to f32 once a step"
 )]
 
-use super::isa::{isa, mul_add, per_isa};
+use super::isa::{Isa, isa, mul_add, per_isa};
 use super::{pieces, reduce};
 use rayon::prelude::*;
 
@@ -46,6 +46,45 @@ pub struct RmsProp {
     pub weight_decay: f64,
     /// Factor on the gradients; 1 leaves them alone.
     pub gradient_scale: f64,
+}
+
+/// An optimizer's rule for one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    Sgd(Sgd),
+    RmsProp(RmsProp),
+    /// Weight decay added to the gradient.
+    Adam(Adam),
+    /// Weight decay decoupled.
+    AdamW(Adam),
+}
+
+/// One step of any rule on this thread: `first` is the first moment or the velocity, `second` the squared gradients' mean.
+///
+/// # Panics
+/// When the lengths differ or state that the rule needs is missing.
+pub(in crate::kernels) fn update_here(
+    rule: &Rule,
+    p: &mut [f32],
+    g: &[f32],
+    first: Option<&mut [f32]>,
+    second: Option<&mut [f32]>,
+) {
+    assert!(g.len() == p.len());
+    assert!(first.as_ref().is_none_or(|s| s.len() == p.len()));
+    assert!(second.as_ref().is_none_or(|s| s.len() == p.len()));
+    let isa = isa();
+    match (rule, first, second) {
+        (Rule::Sgd(s), None, _) => sgd_piece(isa, s, p, g),
+        (Rule::Sgd(s), Some(velocity), _) => momentum_piece(isa, s, p, g, velocity),
+        (Rule::RmsProp(s), None, Some(square)) => still_rmsprop(isa, s, p, g, square),
+        (Rule::RmsProp(s), Some(velocity), Some(square)) => {
+            rmsprop_piece(isa, s, p, g, square, velocity);
+        }
+        (Rule::Adam(s), Some(m), Some(v)) => adam_piece(isa, &s.factors(false), p, g, m, v),
+        (Rule::AdamW(s), Some(m), Some(v)) => adam_piece(isa, &s.factors(true), p, g, m, v),
+        _ => panic!("a rule without its state"),
+    }
 }
 
 /// Adam, weight decay added to the gradient (L2). **Reference**: Kingma and Ba, 2015; `torch.optim.Adam`.
@@ -190,22 +229,24 @@ pub fn rmsprop(
         Some(v) => pieces
             .zip(v.par_chunks_mut(pieces::PIECE))
             .for_each(|(((p, g), square), v)| rmsprop_piece(isa, settings, p, g, square, v)),
-        // Without momentum, any velocity serves: it is multiplied by 0 and forgotten.
-        None => pieces.for_each(|((p, g), square)| {
-            let still = RmsProp {
-                momentum: 0.0,
-                ..*settings
-            };
-            let mut velocity = [0.0; 256];
-            let each = p
-                .chunks_mut(256)
-                .zip(g.chunks(256))
-                .zip(square.chunks_mut(256));
-            for ((p, g), square) in each {
-                rmsprop_piece(isa, &still, p, g, square, &mut velocity[..g.len()]);
-                velocity.fill(0.0);
-            }
-        }),
+        None => pieces.for_each(|((p, g), square)| still_rmsprop(isa, settings, p, g, square)),
+    }
+}
+
+/// `RMSprop` without momentum. Any velocity serves: it is multiplied by 0 and forgotten.
+fn still_rmsprop(isa: Isa, settings: &RmsProp, p: &mut [f32], g: &[f32], square: &mut [f32]) {
+    let still = RmsProp {
+        momentum: 0.0,
+        ..*settings
+    };
+    let mut velocity = [0.0; 256];
+    let each = p
+        .chunks_mut(256)
+        .zip(g.chunks(256))
+        .zip(square.chunks_mut(256));
+    for ((p, g), square) in each {
+        rmsprop_piece(isa, &still, p, g, square, &mut velocity[..g.len()]);
+        velocity.fill(0.0);
     }
 }
 
@@ -226,17 +267,15 @@ per_isa! {
 /// Σ x², added in a fixed order.
 #[must_use]
 pub fn squared_norm(x: &[f32]) -> f64 {
-    let isa = isa();
-    let pieces: Vec<f64> = x
-        .par_chunks(pieces::PIECE)
-        .map(|piece| {
-            piece
-                .chunks(1024)
-                .map(|x| reduce::squares(isa, x, 0.0))
-                .sum()
-        })
-        .collect();
+    let pieces: Vec<f64> = x.par_chunks(pieces::PIECE).map(squared_norm_here).collect();
     pieces.iter().sum()
+}
+
+/// Σ x² of one piece, on this thread.
+pub(in crate::kernels) fn squared_norm_here(piece: &[f32]) -> f64 {
+    let isa = isa();
+    let lines = piece.chunks(1024);
+    lines.map(|x| reduce::squares(isa, x, 0.0)).sum()
 }
 
 /// average = decay·average + (1−decay)·p.
@@ -245,11 +284,14 @@ pub fn squared_norm(x: &[f32]) -> f64 {
 /// When the lengths differ.
 pub fn ema(decay: f64, average: &mut [f32], p: &[f32]) {
     assert_eq!(average.len(), p.len());
-    let isa = isa();
     pieces::for_each(average, |start, average| {
-        let p = &p[start..start + average.len()];
-        ema_piece(isa, decay as f32, (1.0 - decay) as f32, average, p);
+        ema_here(decay, average, &p[start..start + average.len()]);
     });
+}
+
+/// [`ema`] on this thread.
+pub(in crate::kernels) fn ema_here(decay: f64, average: &mut [f32], p: &[f32]) {
+    ema_piece(isa(), decay as f32, (1.0 - decay) as f32, average, p);
 }
 
 per_isa! {

@@ -9,7 +9,7 @@ thread_local! {
 /// Lends `work` a buffer of `len` numbers with arbitrary contents.
 ///
 /// Calls may nest; buffers are handed out largest demand last, so a loop over one shape allocates once.
-pub(super) fn with<T>(len: usize, work: impl FnOnce(&mut [f32]) -> T) -> T {
+pub(in crate::kernels) fn with<T>(len: usize, work: impl FnOnce(&mut [f32]) -> T) -> T {
     let mut buffer = FREE
         .with_borrow_mut(|free| {
             let fitting = free.iter().position(|b| b.len() >= len);

@@ -33,6 +33,8 @@ pub(super) trait Simd: Copy {
     /// self·b + c.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     unsafe fn add(self, other: Self) -> Self;
+    /// The sum of the lanes, in a fixed order.
+    unsafe fn sum(self) -> f32;
 }
 
 /// Four numbers for targets without an implementation of their own; the compiler maps them to what it has.
@@ -102,17 +104,24 @@ impl Simd for Portable {
     unsafe fn add(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
     }
+
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        let [a, b, c, d] = self.0;
+        (a + c) + (b + d)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Simd;
     use std::arch::x86_64::{
-        __m256, __m256i, __m512, __mmask16, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-        _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_set1_ps,
-        _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-        _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
-        _mm512_storeu_ps,
+        __m256, __m256i, __m512, __mmask16, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps,
+        _mm_shuffle_ps, _mm256_add_ps, _mm256_castps256_ps128, _mm256_extractf128_ps,
+        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps,
+        _mm256_maskstore_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps,
+        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
+        _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
     /// Implements the methods that are one instruction each.
@@ -187,6 +196,12 @@ mod x86 {
             // SAFETY: the caller vouches for instruction set and pointer.
             unsafe { _mm512_mask_storeu_ps(to, mask, self) }
         }
+
+        #[inline(always)]
+        unsafe fn sum(self) -> f32 {
+            // SAFETY: the caller vouches for the instruction set.
+            unsafe { _mm512_reduce_add_ps(self) }
+        }
     }
 
     /// Eight set and eight clear lanes: a mask of n starts 8 − n in.
@@ -222,6 +237,20 @@ mod x86 {
         unsafe fn store_masked(self, to: *mut f32, mask: __m256i) {
             // SAFETY: the caller vouches for instruction set and pointer.
             unsafe { _mm256_maskstore_ps(to, mask, self) }
+        }
+
+        #[inline(always)]
+        unsafe fn sum(self) -> f32 {
+            // SAFETY: the caller vouches for the instruction set.
+            unsafe {
+                let half = _mm_add_ps(
+                    _mm256_castps256_ps128(self),
+                    _mm256_extractf128_ps::<1>(self),
+                );
+                let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+                let last = _mm_shuffle_ps::<1>(quarter, quarter);
+                _mm_cvtss_f32(_mm_add_ss(quarter, last))
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::train::{Learner, StateDict, StepOutcome, Update};
 /// Candle's backward pass recurses over the graph's depth.
 const STACK_BYTES: usize = 64 << 20;
 /// Where averaged weights lie in the state.
-const AVERAGE: &str = "ema.";
+pub(super) const AVERAGE: &str = "ema.";
 
 /// A network, its optimizer, and the averaged weights where the profile wants some.
 pub struct GraphLearner {
@@ -234,7 +234,7 @@ fn thread_pool(threads: usize) -> Result<ThreadPool> {
         .map_err(|e| Error::compute("starting the compute threads", e))
 }
 
-fn check_finite(quantity: &'static str, value: f64, step: u64) -> Result<()> {
+pub(super) fn check_finite(quantity: &'static str, value: f64, step: u64) -> Result<()> {
     if value.is_finite() {
         return Ok(());
     }

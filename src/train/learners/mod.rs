@@ -2,6 +2,7 @@
 
 pub mod graph;
 pub mod perceptron;
+pub mod plan;
 pub mod scratch;
 
 use super::Learner;

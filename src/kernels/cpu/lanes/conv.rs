@@ -1,0 +1,536 @@
+//! Convolution and its gradients in lanes; a linear layer is a convolution as large as its input.
+//!
+//! Which rows of the operands a result needs is worked out once, when the convolution is made: taps on padding do not
+//! appear, so small maps cost what their real taps cost.
+
+use std::ops::Range;
+
+use super::dot::Dot;
+use super::tile::Product;
+use super::{LANES, Segment, pointwise};
+use crate::kernels::cpu::gemm::blocks;
+use crate::kernels::cpu::isa::Isa;
+use crate::kernels::cpu::scratch;
+use crate::kernels::cpu::tile::tile_rows;
+use crate::profile::Activation;
+
+/// **Units** bytes of both operands that a stretch of the weight gradient works on: they stay in a second-level cache.
+const STRETCH_BYTES: usize = 600_000;
+
+/// Channels from which on the weight gradient takes the input turned over, lanes over channels.
+const TURNED_FROM: usize = 24;
+
+/// Pixels below which it does so for fewer channels too: adding up lanes would cost more than the products.
+const FEW_PIXELS: usize = 16;
+
+/// What a convolution does to a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    pub in_channels: usize,
+    pub height: usize,
+    pub width: usize,
+    pub out_channels: usize,
+    pub kernel_height: usize,
+    pub kernel_width: usize,
+    pub stride: usize,
+    pub padding: usize,
+}
+
+impl Geometry {
+    #[must_use]
+    pub fn out_height(&self) -> usize {
+        (self.height + 2 * self.padding - self.kernel_height) / self.stride + 1
+    }
+
+    #[must_use]
+    pub fn out_width(&self) -> usize {
+        (self.width + 2 * self.padding - self.kernel_width) / self.stride + 1
+    }
+
+    #[must_use]
+    pub fn pixels(&self) -> usize {
+        self.height * self.width
+    }
+
+    #[must_use]
+    pub fn out_pixels(&self) -> usize {
+        self.out_height() * self.out_width()
+    }
+
+    /// Weights of one output channel.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.kernel_height * self.kernel_width * self.in_channels
+    }
+
+    #[must_use]
+    pub fn weights(&self) -> usize {
+        self.out_channels * self.depth()
+    }
+
+    /// Multiply-adds of one picture, taps on padding left out.
+    #[must_use]
+    pub fn multiply_adds(&self) -> usize {
+        let along = |outputs: usize, kernel: usize, size: usize| -> usize {
+            (0..outputs).map(|o| self.taps(o, kernel, size).len()).sum()
+        };
+        along(self.out_height(), self.kernel_height, self.height)
+            * along(self.out_width(), self.kernel_width, self.width)
+            * self.in_channels
+            * self.out_channels
+    }
+
+    /// The taps of output position `o` that fall on the map, along one side.
+    fn taps(&self, o: usize, kernel: usize, size: usize) -> Range<usize> {
+        let first = self.padding.saturating_sub(o * self.stride).min(kernel);
+        let end = (size + self.padding)
+            .saturating_sub(o * self.stride)
+            .min(kernel);
+        first..end.max(first)
+    }
+
+    /// The output position that sees input position `i` through `tap`, along one side.
+    fn seen_by(&self, i: usize, tap: usize, outputs: usize) -> Option<usize> {
+        let from = (i + self.padding).checked_sub(tap)?;
+        let o = from / self.stride;
+        (from % self.stride == 0 && o < outputs).then_some(o)
+    }
+}
+
+/// The segments of every pixel of a result.
+#[derive(Clone, Debug, Default)]
+struct Table {
+    segments: Vec<Segment>,
+    ends: Vec<usize>,
+}
+
+impl Table {
+    fn close(&mut self) {
+        self.ends.push(self.segments.len());
+    }
+
+    fn of(&self, pixel: usize) -> &[Segment] {
+        let start = if pixel == 0 { 0 } else { self.ends[pixel - 1] };
+        &self.segments[start..self.ends[pixel]]
+    }
+}
+
+/// One tap's part of a weight gradient over some rows of pixels.
+#[derive(Clone, Debug)]
+struct TapSum {
+    tap: usize,
+    segments: Range<usize>,
+}
+
+/// A stretch of output rows of the weight gradient.
+#[derive(Clone, Debug)]
+struct Stretch {
+    pixels: Range<usize>,
+    taps: Vec<TapSum>,
+}
+
+/// A convolution ready to run on blocks.
+#[derive(Clone, Debug)]
+pub struct Conv {
+    pub geometry: Geometry,
+    /// Whether the weight gradient takes its input turned over (`layout::turn`).
+    pub turned: bool,
+    forward: Table,
+    backward: Table,
+    sums: Vec<Segment>,
+    stretches: Vec<Stretch>,
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "`Conv::new` refuses operands that u32 cannot address"
+)]
+fn segment(a: usize, b: usize, len: usize) -> Segment {
+    Segment {
+        a: a as u32,
+        b: b as u32,
+        len: len as u32,
+    }
+}
+
+impl Conv {
+    /// # Panics
+    /// When the kernel does not fit the padded map, or an operand has more than 2³² numbers.
+    #[must_use]
+    pub fn new(geometry: Geometry) -> Self {
+        let g = geometry;
+        assert!(g.stride > 0 && g.kernel_height > 0 && g.kernel_width > 0);
+        assert!(g.kernel_height <= g.height + 2 * g.padding);
+        assert!(g.kernel_width <= g.width + 2 * g.padding);
+        let numbers = [
+            g.weights(),
+            g.pixels() * g.in_channels * LANES,
+            g.out_pixels() * g.out_channels * LANES,
+        ];
+        assert!(numbers.iter().all(|n| u32::try_from(*n).is_ok()));
+        let turned = g.in_channels >= TURNED_FROM || g.out_pixels() < FEW_PIXELS;
+        let (sums, stretches) = weight_sums(&g, turned);
+        Self {
+            geometry,
+            turned,
+            forward: forward_table(&g),
+            backward: backward_table(&g),
+            sums,
+            stretches,
+        }
+    }
+
+    /// Parts that the output of a block can be cut into: rows of pixels, or groups of channels of a single pixel.
+    #[must_use]
+    pub fn forward_units(&self) -> usize {
+        units(
+            self.geometry.out_pixels(),
+            self.geometry.out_height(),
+            self.geometry.out_channels,
+        )
+    }
+
+    /// The same of the input's gradient.
+    #[must_use]
+    pub fn backward_units(&self) -> usize {
+        units(
+            self.geometry.pixels(),
+            self.geometry.height,
+            self.geometry.in_channels,
+        )
+    }
+
+    /// The numbers of a block's output that some units write.
+    #[must_use]
+    pub fn forward_range(&self, units: &Range<usize>) -> Range<usize> {
+        let g = &self.geometry;
+        range(units, g.out_pixels(), g.out_width(), g.out_channels)
+    }
+
+    /// The numbers of a block's input gradient that some units write.
+    #[must_use]
+    pub fn backward_range(&self, units: &Range<usize>) -> Range<usize> {
+        let g = &self.geometry;
+        range(units, g.pixels(), g.width, g.in_channels)
+    }
+
+    /// Some units of y = f(x ∗ w + bias).
+    ///
+    /// **Shape** x: a block of the input map; y: [`forward_range`](Self::forward_range) of the output.
+    pub fn forward(
+        &self,
+        isa: Isa,
+        units: &Range<usize>,
+        x: &[f32],
+        w: &[f32],
+        (bias, activation): (Option<&[f32]>, Activation),
+        y: &mut [f32],
+    ) {
+        let g = &self.geometry;
+        let (pixels, rows) = part(units, g.out_pixels(), g.out_width(), g.out_channels);
+        let across = rows.len() * LANES;
+        for (row, count) in blocks(rows.len(), tile_rows(isa)) {
+            let first = rows.start + row;
+            let bias = bias.map(|b| &b[first..first + count]);
+            for (y, pixel) in y.chunks_exact_mut(across).zip(pixels.clone()) {
+                let y = &mut y[row * LANES..(row + count) * LANES];
+                Product {
+                    segments: self.forward.of(pixel),
+                    limit: usize::MAX,
+                    a: &w[first * g.depth()..],
+                    a_row: g.depth(),
+                    a_step: 1,
+                    b: x,
+                    b_step: LANES,
+                    rows: count,
+                    lanes: LANES,
+                    add: false,
+                }
+                .run(isa, y, LANES);
+                pointwise::finish(isa, bias, activation, y);
+            }
+        }
+    }
+
+    /// Some units of the input's gradient, overwriting `dx` or added to it.
+    ///
+    /// **Shape** dy: a block of the output's gradient; dx: [`backward_range`](Self::backward_range) of the input's.
+    pub fn backward(
+        &self,
+        isa: Isa,
+        units: &Range<usize>,
+        dy: &[f32],
+        w: &[f32],
+        add: bool,
+        dx: &mut [f32],
+    ) {
+        let g = &self.geometry;
+        let (pixels, rows) = part(units, g.pixels(), g.width, g.in_channels);
+        let across = rows.len() * LANES;
+        for (row, count) in blocks(rows.len(), tile_rows(isa)) {
+            for (dx, pixel) in dx.chunks_exact_mut(across).zip(pixels.clone()) {
+                Product {
+                    segments: self.backward.of(pixel),
+                    limit: usize::MAX,
+                    a: &w[rows.start + row..],
+                    a_row: 1,
+                    a_step: g.depth(),
+                    b: dy,
+                    b_step: LANES,
+                    rows: count,
+                    lanes: LANES,
+                    add,
+                }
+                .run(isa, &mut dx[row * LANES..(row + count) * LANES], LANES);
+            }
+        }
+    }
+
+    /// The gradients to some output channels' weights and biases, over all blocks, overwriting both.
+    ///
+    /// **Shape** `blocks` gives each block's pictures, input (turned over where [`turned`](Self::turned)) and output
+    /// gradient; dw: the channels' weights; db: their biases.
+    pub fn weights<'a>(
+        &self,
+        isa: Isa,
+        rows: &Range<usize>,
+        blocks_of: impl Iterator<Item = (usize, &'a [f32], &'a [f32])>,
+        dw: &mut [f32],
+        db: Option<&mut [f32]>,
+    ) {
+        dw.fill(0.0);
+        if rows.is_empty() {
+            return;
+        }
+        let with_bias = db.is_some();
+        scratch::with(rows.len() * LANES, |sums| {
+            sums.fill(0.0);
+            for (pictures, x, dy) in blocks_of {
+                for stretch in &self.stretches {
+                    self.add_stretch(isa, stretch, rows, (pictures, x, dy), dw);
+                    if with_bias {
+                        add_pixels(isa, &self.geometry, stretch, rows, (pictures, dy), sums);
+                    }
+                }
+            }
+            for (slot, sums) in db.into_iter().flatten().zip(sums.chunks_exact(LANES)) {
+                let sum: f64 = sums.iter().map(|s| f64::from(*s)).sum();
+                #[expect(clippy::cast_possible_truncation, reason = "the sum's nearest f32")]
+                (*slot = sum as f32);
+            }
+        });
+    }
+
+    fn add_stretch(
+        &self,
+        isa: Isa,
+        stretch: &Stretch,
+        rows: &Range<usize>,
+        (pictures, x, dy): (usize, &[f32], &[f32]),
+        dw: &mut [f32],
+    ) {
+        let g = &self.geometry;
+        let dy = &dy[rows.start * LANES..];
+        for TapSum { tap, segments } in &stretch.taps {
+            let segments = &self.sums[segments.clone()];
+            let c = &mut dw[tap * g.in_channels..];
+            if self.turned {
+                Product {
+                    segments,
+                    limit: pictures,
+                    a: dy,
+                    a_row: LANES,
+                    a_step: 1,
+                    b: x,
+                    b_step: g.in_channels,
+                    rows: rows.len(),
+                    lanes: g.in_channels,
+                    add: true,
+                }
+                .run(isa, c, g.depth());
+            } else {
+                Dot {
+                    segments,
+                    pictures,
+                    a: dy,
+                    a_step: g.out_channels * LANES,
+                    b: x,
+                    b_step: g.stride * g.in_channels * LANES,
+                    rows: rows.len(),
+                    columns: g.in_channels,
+                }
+                .run(isa, c, g.depth());
+            }
+        }
+    }
+}
+
+/// Adds a stretch of some channels of dy to `sums`, lane by lane.
+fn add_pixels(
+    isa: Isa,
+    g: &Geometry,
+    stretch: &Stretch,
+    rows: &Range<usize>,
+    (pictures, dy): (usize, &[f32]),
+    sums: &mut [f32],
+) {
+    for pixel in stretch.pixels.clone() {
+        let first = pixel * g.out_channels;
+        let dy = &dy[(first + rows.start) * LANES..(first + rows.end) * LANES];
+        if pictures == LANES {
+            pointwise::accumulate(isa, dy, sums);
+        } else {
+            for (sums, dy) in sums.chunks_exact_mut(LANES).zip(dy.chunks_exact(LANES)) {
+                for (sum, dy) in sums[..pictures].iter_mut().zip(dy) {
+                    *sum += *dy;
+                }
+            }
+        }
+    }
+}
+
+/// Channels of a unit where a map is a single pixel.
+const UNIT_CHANNELS: usize = 14;
+
+fn units(pixels: usize, rows: usize, channels: usize) -> usize {
+    if pixels == 1 {
+        channels.div_ceil(UNIT_CHANNELS)
+    } else {
+        rows
+    }
+}
+
+/// The pixels and channels of some units.
+fn part(
+    units: &Range<usize>,
+    pixels: usize,
+    width: usize,
+    channels: usize,
+) -> (Range<usize>, Range<usize>) {
+    if pixels == 1 {
+        let end = (units.end * UNIT_CHANNELS).min(channels);
+        (0..1, (units.start * UNIT_CHANNELS).min(end)..end)
+    } else {
+        (units.start * width..units.end * width, 0..channels)
+    }
+}
+
+fn range(units: &Range<usize>, pixels: usize, width: usize, channels: usize) -> Range<usize> {
+    let (pixels, rows) = part(units, pixels, width, channels);
+    let first = pixels.start * channels + rows.start;
+    first * LANES..(first + pixels.len() * rows.len()) * LANES
+}
+
+fn forward_table(g: &Geometry) -> Table {
+    let mut table = Table::default();
+    for oy in 0..g.out_height() {
+        for ox in 0..g.out_width() {
+            let across = g.taps(ox, g.kernel_width, g.width);
+            for u in g.taps(oy, g.kernel_height, g.height) {
+                if across.is_empty() {
+                    continue;
+                }
+                let (iy, ix) = (
+                    oy * g.stride + u - g.padding,
+                    ox * g.stride + across.start - g.padding,
+                );
+                table.segments.push(segment(
+                    (u * g.kernel_width + across.start) * g.in_channels,
+                    (iy * g.width + ix) * g.in_channels * LANES,
+                    across.len() * g.in_channels,
+                ));
+            }
+            table.close();
+        }
+    }
+    table
+}
+
+fn backward_table(g: &Geometry) -> Table {
+    let mut table = Table::default();
+    for iy in 0..g.height {
+        for ix in 0..g.width {
+            for u in 0..g.kernel_height {
+                let Some(oy) = g.seen_by(iy, u, g.out_height()) else {
+                    continue;
+                };
+                for v in 0..g.kernel_width {
+                    if let Some(ox) = g.seen_by(ix, v, g.out_width()) {
+                        table.segments.push(segment(
+                            (u * g.kernel_width + v) * g.in_channels,
+                            (oy * g.out_width() + ox) * g.out_channels * LANES,
+                            g.out_channels,
+                        ));
+                    }
+                }
+            }
+            table.close();
+        }
+    }
+    table
+}
+
+/// For every stretch of output rows and every tap: the pixels whose products are added up.
+fn weight_sums(g: &Geometry, turned: bool) -> (Vec<Segment>, Vec<Stretch>) {
+    let bytes = (g.out_channels + g.in_channels * g.stride) * g.out_width() * LANES * 4;
+    let rows = (STRETCH_BYTES / bytes.max(1)).clamp(1, g.out_height());
+    let mut segments = Vec::new();
+    let mut stretches = Vec::new();
+    for first in (0..g.out_height()).step_by(rows) {
+        let lines = first..(first + rows).min(g.out_height());
+        let mut taps = Vec::new();
+        for u in 0..g.kernel_height {
+            for v in 0..g.kernel_width {
+                let start = segments.len();
+                add_tap(g, turned, &lines, (u, v), &mut segments);
+                if segments.len() > start {
+                    taps.push(TapSum {
+                        tap: u * g.kernel_width + v,
+                        segments: start..segments.len(),
+                    });
+                }
+            }
+        }
+        stretches.push(Stretch {
+            pixels: lines.start * g.out_width()..lines.end * g.out_width(),
+            taps,
+        });
+    }
+    (segments, stretches)
+}
+
+fn add_tap(
+    g: &Geometry,
+    turned: bool,
+    lines: &Range<usize>,
+    (u, v): (usize, usize),
+    segments: &mut Vec<Segment>,
+) {
+    let sees = |o: usize, tap: usize, size: usize| {
+        (o * g.stride + tap)
+            .checked_sub(g.padding)
+            .filter(|i| *i < size)
+    };
+    let mut columns = (0..g.out_width()).filter(|ox| sees(*ox, v, g.width).is_some());
+    let Some(left) = columns.next() else {
+        return;
+    };
+    let count = 1 + columns.count();
+    for oy in lines.clone() {
+        let (Some(iy), Some(ix)) = (sees(oy, u, g.height), sees(left, v, g.width)) else {
+            continue;
+        };
+        let (out, input) = (oy * g.out_width() + left, iy * g.width + ix);
+        let at = |i: usize| {
+            (
+                (out + i) * g.out_channels * LANES,
+                (input + i * g.stride) * g.in_channels * LANES,
+            )
+        };
+        if turned {
+            segments.extend((0..count).map(|i| segment(at(i).0, at(i).1, LANES)));
+        } else {
+            segments.push(segment(at(0).0, at(0).1, count));
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Batch normalisation in lanes: moments and gradient sums of one block, combined over the blocks in their order.
+//!
+//! **Reference**: Ioffe and Szegedy, 2015; Chan, Golub and LeVeque, "Updating formulae …", 1979, for the combination.
+
+use std::ops::Range;
+
+use super::LANES;
+use crate::kernels::cpu::isa::{Isa, mul_add, per_isa};
+use crate::kernels::cpu::scratch;
+
+/// Count, mean and sum of squared distances to it of one channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Moments {
+    pub count: f64,
+    pub mean: f64,
+    pub squares: f64,
+}
+
+impl Moments {
+    /// Of two sets together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let count = self.count + other.count;
+        if count == 0.0 {
+            return self;
+        }
+        let apart = other.mean - self.mean;
+        Self {
+            count,
+            mean: self.mean + apart * other.count / count,
+            squares: self.squares
+                + other.squares
+                + apart * apart * self.count * other.count / count,
+        }
+    }
+
+    /// 1/√(biased variance + eps).
+    #[must_use]
+    pub fn inverse_deviation(&self, eps: f64) -> f64 {
+        1.0 / (self.squares / self.count + eps).sqrt()
+    }
+
+    /// The variance that running statistics average.
+    #[must_use]
+    pub fn unbiased_variance(&self) -> f64 {
+        self.squares / (self.count - 1.0).max(1.0)
+    }
+}
+
+/// Numbers that a channel's sums are started from: its first pixels tell about where its mean is.
+const GUESS_PIXELS: usize = 16;
+
+/// The moments of some channels of a block's first `pictures` lanes.
+///
+/// **Shape** x `[pixels, all channels, 32]`.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "counts are far below 2²⁴; sums are kept in f64 and rounded once"
+)]
+pub fn moments(
+    isa: Isa,
+    channels: &Range<usize>,
+    all: usize,
+    pictures: usize,
+    x: &[f32],
+    out: &mut [Moments],
+) {
+    let width = channels.len() * LANES;
+    let part = |pixel: &'_ [f32]| -> Range<usize> {
+        debug_assert_eq!(pixel.len(), all * LANES);
+        channels.start * LANES..channels.end * LANES
+    };
+    let total = |lanes: &[f32]| lanes[..pictures].iter().map(|v| f64::from(*v)).sum::<f64>();
+    let pixels = x.len() / (all * LANES);
+    scratch::with(3 * width, |sums| {
+        sums.fill(0.0);
+        let (guess, sums) = sums.split_at_mut(width);
+        let (sum, square) = sums.split_at_mut(width);
+        let few = pixels.min(GUESS_PIXELS);
+        for pixel in x.chunks_exact(all * LANES).take(few) {
+            super::pointwise::accumulate(isa, &pixel[part(pixel)], guess);
+        }
+        for guess in guess.chunks_exact_mut(LANES) {
+            let mean = (total(guess) / (few * pictures) as f64) as f32;
+            guess.fill(mean);
+        }
+        for pixel in x.chunks_exact(all * LANES) {
+            add_moments(isa, &pixel[part(pixel)], guess, sum, square);
+        }
+        let count = (pixels * pictures) as f64;
+        let each = guess.chunks_exact(LANES).zip(sum.chunks_exact(LANES));
+        for (out, ((guess, sum), square)) in
+            out.iter_mut().zip(each.zip(square.chunks_exact(LANES)))
+        {
+            let (sum, square) = (total(sum), total(square));
+            *out = Moments {
+                count,
+                mean: f64::from(guess[0]) + sum / count,
+                squares: (square - sum * sum / count).max(0.0),
+            };
+            if square.is_nan() {
+                out.squares = f64::NAN;
+            }
+        }
+    });
+}
+
+per_isa! {
+    fn add_moments<FMA>(x: &[f32], guess: &[f32], sum: &mut [f32], square: &mut [f32]) {
+        for (((x, guess), sum), square) in x.iter().zip(guess).zip(sum).zip(square) {
+            let off = *x - *guess;
+            *sum += off;
+            *square = mul_add::<FMA>(off, off, *square);
+        }
+    }
+}
+
+/// y = (x − mean)·scale + shift, then ReLU where asked. **Shape** x, y `[pixels, channels, 32]`.
+pub fn apply(isa: Isa, x: &[f32], affine: &[[f32; 3]], relu: bool, y: &mut [f32]) {
+    if relu {
+        apply_relu(isa, x, affine, y);
+    } else {
+        apply_plain(isa, x, affine, y);
+    }
+}
+
+per_isa! {
+    fn apply_plain<FMA>(x: &[f32], affine: &[[f32; 3]], y: &mut [f32]) {
+        let size = affine.len() * LANES;
+        for (x, y) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)) {
+            let rows = x.chunks_exact(LANES).zip(y.chunks_exact_mut(LANES));
+            for ((x, y), [mean, scale, shift]) in rows.zip(affine) {
+                for (y, x) in y.iter_mut().zip(x) {
+                    *y = mul_add::<FMA>(*x - *mean, *scale, *shift);
+                }
+            }
+        }
+    }
+}
+
+per_isa! {
+    fn apply_relu<FMA>(x: &[f32], affine: &[[f32; 3]], y: &mut [f32]) {
+        let size = affine.len() * LANES;
+        for (x, y) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)) {
+            let rows = x.chunks_exact(LANES).zip(y.chunks_exact_mut(LANES));
+            for ((x, y), [mean, scale, shift]) in rows.zip(affine) {
+                for (y, x) in y.iter_mut().zip(x) {
+                    let value = mul_add::<FMA>(*x - *mean, *scale, *shift);
+                    *y = if value < 0.0 { 0.0 } else { value };
+                }
+            }
+        }
+    }
+}
+
+/// Σ g and Σ g·(x − mean) of some channels over a block's first `pictures` lanes.
+///
+/// **Shape** x, g `[pixels, all channels, 32]`; means one a channel of all.
+pub fn gradient_sums(
+    isa: Isa,
+    channels: &Range<usize>,
+    all: usize,
+    pictures: usize,
+    (x, g): (&[f32], &[f32]),
+    means: &[f32],
+    out: &mut [[f64; 2]],
+) {
+    let width = channels.len() * LANES;
+    let part = channels.start * LANES..channels.end * LANES;
+    let total = |lanes: &[f32]| lanes[..pictures].iter().map(|v| f64::from(*v)).sum::<f64>();
+    scratch::with(2 * width, |sums| {
+        sums.fill(0.0);
+        let (sum, dot) = sums.split_at_mut(width);
+        let size = all * LANES;
+        for (x, g) in x.chunks_exact(size).zip(g.chunks_exact(size)) {
+            let means = &means[channels.clone()];
+            add_gradients(isa, &x[part.clone()], &g[part.clone()], means, sum, dot);
+        }
+        let each = sum.chunks_exact(LANES).zip(dot.chunks_exact(LANES));
+        for (out, (sum, dot)) in out.iter_mut().zip(each) {
+            *out = [total(sum), total(dot)];
+        }
+    });
+}
+
+per_isa! {
+    fn add_gradients<FMA>(x: &[f32], g: &[f32], means: &[f32], sum: &mut [f32], dot: &mut [f32]) {
+        let inputs = x.chunks_exact(LANES).zip(g.chunks_exact(LANES)).zip(means);
+        let sums = sum.chunks_exact_mut(LANES).zip(dot.chunks_exact_mut(LANES));
+        for (((x, g), mean), (sum, dot)) in inputs.zip(sums) {
+            for (((x, g), sum), dot) in x.iter().zip(g).zip(sum).zip(dot) {
+                *sum += *g;
+                *dot = mul_add::<FMA>(*g, *x - *mean, *dot);
+            }
+        }
+    }
+}
+
+/// What a channel's input gradient is made with: dx = scale·(g − average) + slope·(x − mean).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Back {
+    pub mean: f32,
+    pub scale: f32,
+    pub average: f32,
+    pub slope: f32,
+}
+
+per_isa! {
+    /// The input's gradient in place of the output's. **Shape** x, g `[pixels, channels, 32]`.
+    pub fn back_in_place<FMA>(x: &[f32], channels: &[Back], g: &mut [f32]) {
+        let size = channels.len() * LANES;
+        for (x, g) in x.chunks_exact(size).zip(g.chunks_exact_mut(size)) {
+            let rows = x.chunks_exact(LANES).zip(g.chunks_exact_mut(LANES));
+            for ((x, g), c) in rows.zip(channels) {
+                for (g, x) in g.iter_mut().zip(x) {
+                    *g = mul_add::<FMA>(c.scale, *g - c.average, c.slope * (*x - c.mean));
+                }
+            }
+        }
+    }
+}
+
+per_isa! {
+    /// The input's gradient. **Shape** x, g, dx `[pixels, channels, 32]`.
+    pub fn back<FMA>(x: &[f32], channels: &[Back], g: &[f32], dx: &mut [f32]) {
+        let size = channels.len() * LANES;
+        for ((x, g), dx) in x.chunks_exact(size).zip(g.chunks_exact(size)).zip(dx.chunks_exact_mut(size)) {
+            let rows = x.chunks_exact(LANES).zip(g.chunks_exact(LANES)).zip(dx.chunks_exact_mut(LANES));
+            for (((x, g), dx), c) in rows.zip(channels) {
+                for ((dx, g), x) in dx.iter_mut().zip(g).zip(x) {
+                    *dx = mul_add::<FMA>(c.scale, *g - c.average, c.slope * (*x - c.mean));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Pooling in lanes: whole pixels, all channels and pictures of them, are compared or added at once.
+//!
+//! The winner of a window is found again on the way back, as the first pixel that equals the maximum; nothing is kept.
+
+use std::ops::Range;
+
+use super::LANES;
+use crate::kernels::cpu::isa::{Isa, per_isa};
+use crate::kernels::cpu::scratch;
+
+/// A pooling of a map; windows over padding count it as zeros in a mean and not at all in a maximum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+    pub kernel_height: usize,
+    pub kernel_width: usize,
+    pub stride: usize,
+    pub padding: usize,
+}
+
+impl Pool {
+    #[must_use]
+    pub fn out_height(&self) -> usize {
+        (self.height + 2 * self.padding - self.kernel_height) / self.stride + 1
+    }
+
+    #[must_use]
+    pub fn out_width(&self) -> usize {
+        (self.width + 2 * self.padding - self.kernel_width) / self.stride + 1
+    }
+
+    /// Numbers of a pixel.
+    fn size(&self) -> usize {
+        self.channels * LANES
+    }
+
+    /// Whether every input pixel is in at most one window, so that the gradient can be cut by output rows.
+    fn is_tiling(&self) -> bool {
+        self.padding == 0 && self.kernel_height <= self.stride && self.kernel_width <= self.stride
+    }
+
+    /// Parts that the output of a block can be cut into.
+    #[must_use]
+    pub fn forward_units(&self) -> usize {
+        self.out_height()
+    }
+
+    /// Parts that the gradient of a block's input can be cut into.
+    #[must_use]
+    pub fn backward_units(&self) -> usize {
+        if self.is_tiling() {
+            self.out_height()
+        } else {
+            1
+        }
+    }
+
+    /// The numbers of a block's output that some units write.
+    #[must_use]
+    pub fn forward_range(&self, units: &Range<usize>) -> Range<usize> {
+        let row = self.out_width() * self.size();
+        units.start * row..units.end * row
+    }
+
+    /// The numbers of a block's input gradient that some units write.
+    #[must_use]
+    pub fn backward_range(&self, units: &Range<usize>) -> Range<usize> {
+        let row = self.width * self.size();
+        if !self.is_tiling() {
+            return 0..self.height * row;
+        }
+        let end = if units.end == self.out_height() {
+            self.height
+        } else {
+            units.end * self.stride
+        };
+        units.start * self.stride * row..end * row
+    }
+
+    /// The input pixels of output position `at`, in the order of rows.
+    fn window(&self, at: usize) -> impl Iterator<Item = usize> + use<> {
+        let along = |o: usize, kernel: usize, size: usize| {
+            let first = (o * self.stride).saturating_sub(self.padding);
+            first
+                ..(o * self.stride + kernel)
+                    .saturating_sub(self.padding)
+                    .min(size)
+        };
+        let columns = along(at % self.out_width(), self.kernel_width, self.width);
+        let width = self.width;
+        along(at / self.out_width(), self.kernel_height, self.height)
+            .flat_map(move |row| columns.clone().map(move |column| row * width + column))
+    }
+
+    fn outputs(&self, units: &Range<usize>) -> Range<usize> {
+        units.start * self.out_width()..units.end * self.out_width()
+    }
+
+    /// Some units of the maxima.
+    pub fn max(&self, isa: Isa, units: &Range<usize>, x: &[f32], y: &mut [f32]) {
+        let size = self.size();
+        for (y, at) in y.chunks_exact_mut(size).zip(self.outputs(units)) {
+            let mut window = self.window(at).map(|pixel| &x[pixel * size..][..size]);
+            if let Some(first) = window.next() {
+                y.copy_from_slice(first);
+            }
+            for x in window {
+                larger(isa, x, y);
+            }
+        }
+    }
+
+    /// Some units of the maxima's gradient, overwriting `dx`.
+    ///
+    /// **Shape** x, y, dy: whole blocks; dx: [`backward_range`](Self::backward_range).
+    pub fn max_back(
+        &self,
+        isa: Isa,
+        units: &Range<usize>,
+        (x, y): (&[f32], &[f32]),
+        dy: &[f32],
+        dx: &mut [f32],
+    ) {
+        let size = self.size();
+        let base = self.backward_range(units).start;
+        let outputs = if self.is_tiling() {
+            self.outputs(units)
+        } else {
+            0..self.out_height() * self.out_width()
+        };
+        dx.fill(0.0);
+        scratch::with(size, |open| {
+            for at in outputs {
+                open.fill(1.0);
+                let (y, dy) = (&y[at * size..][..size], &dy[at * size..][..size]);
+                for pixel in self.window(at) {
+                    let x = &x[pixel * size..][..size];
+                    to_winner(isa, x, y, dy, open, &mut dx[pixel * size - base..][..size]);
+                }
+            }
+        });
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "windows are far below 2²⁴")]
+    fn share(&self) -> f32 {
+        1.0 / (self.kernel_height * self.kernel_width) as f32
+    }
+
+    /// Some units of the means.
+    pub fn mean(&self, isa: Isa, units: &Range<usize>, x: &[f32], y: &mut [f32]) {
+        let size = self.size();
+        for (y, at) in y.chunks_exact_mut(size).zip(self.outputs(units)) {
+            y.fill(0.0);
+            for pixel in self.window(at) {
+                super::pointwise::accumulate(isa, &x[pixel * size..][..size], y);
+            }
+            scale(isa, self.share(), y);
+        }
+    }
+
+    /// Some units of the means' gradient, overwriting `dx`.
+    pub fn mean_back(&self, isa: Isa, units: &Range<usize>, dy: &[f32], dx: &mut [f32]) {
+        let size = self.size();
+        let base = self.backward_range(units).start;
+        let outputs = if self.is_tiling() {
+            self.outputs(units)
+        } else {
+            0..self.out_height() * self.out_width()
+        };
+        dx.fill(0.0);
+        for at in outputs {
+            let dy = &dy[at * size..][..size];
+            for pixel in self.window(at) {
+                add_share(
+                    isa,
+                    dy,
+                    self.share(),
+                    &mut dx[pixel * size - base..][..size],
+                );
+            }
+        }
+    }
+}
+
+per_isa! {
+    fn larger<FMA>(x: &[f32], y: &mut [f32]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = if *x > *y || x.is_nan() { *x } else { *y };
+        }
+    }
+}
+
+per_isa! {
+    fn to_winner<FMA>(x: &[f32], y: &[f32], dy: &[f32], open: &mut [f32], dx: &mut [f32]) {
+        for ((((x, y), dy), open), dx) in x.iter().zip(y).zip(dy).zip(open).zip(dx) {
+            let wins = *x == *y || (x.is_nan() && y.is_nan());
+            *dx += if wins { *dy * *open } else { 0.0 };
+            *open = if wins { 0.0 } else { *open };
+        }
+    }
+}
+
+per_isa! {
+    fn scale<FMA>(factor: f32, y: &mut [f32]) {
+        for y in y {
+            *y *= factor;
+        }
+    }
+}
+
+per_isa! {
+    fn add_share<FMA>(dy: &[f32], share: f32, dx: &mut [f32]) {
+        for (dx, dy) in dx.iter_mut().zip(dy) {
+            *dx += *dy * share;
+        }
+    }
+}

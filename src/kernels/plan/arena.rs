@@ -1,0 +1,117 @@
+//! Where a plan's buffers lie: one piece of memory, in which buffers that are never needed together share places.
+
+use super::work::Buffer;
+
+/// **Units** numbers: buffers start at cache lines.
+const ALIGN: usize = 16;
+
+/// Memory handed out at cache lines.
+pub(super) struct Memory {
+    numbers: Vec<Line>,
+}
+
+/// A cache line.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; ALIGN]);
+
+impl Memory {
+    pub(super) fn new(numbers: usize) -> Self {
+        Self {
+            numbers: vec![Line([0.0; ALIGN]); numbers.div_ceil(ALIGN)],
+        }
+    }
+
+    pub(super) fn start(&mut self) -> *mut f32 {
+        self.numbers.as_mut_ptr().cast()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.numbers.len() * ALIGN
+    }
+}
+
+/// Where each buffer starts, and the memory all of them take.
+pub(super) struct Layout {
+    starts: Vec<usize>,
+    pub(super) total: usize,
+}
+
+impl Layout {
+    /// Places `sizes[id]` numbers a block for every buffer, so that no two overlap that are used by times that do.
+    ///
+    /// `uses` names the buffers of every moment, in order.
+    pub(super) fn new(sizes: &[usize], blocks: usize, uses: &[Vec<Buffer>]) -> Self {
+        let mut lives = vec![None::<(usize, usize)>; sizes.len()];
+        for (time, buffers) in uses.iter().enumerate() {
+            for buffer in buffers {
+                let life = lives[buffer.id].get_or_insert((time, time));
+                life.1 = time;
+            }
+        }
+        let mut starts = vec![0; sizes.len()];
+        let mut total = 0;
+        let mut placed: Vec<usize> = Vec::new();
+        let mut order: Vec<usize> = (0..sizes.len()).filter(|id| lives[*id].is_some()).collect();
+        // Large ones first: small ones then fill the gaps.
+        order.sort_by_key(|id| (std::cmp::Reverse(sizes[*id]), *id));
+        for id in order {
+            let (Some(life), size) = (lives[id], room(sizes[id], blocks)) else {
+                continue;
+            };
+            let mut taken: Vec<(usize, usize)> = placed
+                .iter()
+                .filter(|other| lives[**other].is_some_and(|o| o.0 <= life.1 && life.0 <= o.1))
+                .map(|other| (starts[*other], starts[*other] + room(sizes[*other], blocks)))
+                .collect();
+            taken.sort_unstable();
+            let mut start = 0;
+            for (from, to) in taken {
+                if start + size <= from {
+                    break;
+                }
+                start = start.max(to);
+            }
+            starts[id] = start;
+            total = total.max(start + size);
+            placed.push(id);
+        }
+        Self { starts, total }
+    }
+
+    pub(super) fn start(&self, buffer: Buffer) -> usize {
+        self.starts[buffer.id]
+    }
+}
+
+fn room(size: usize, blocks: usize) -> usize {
+    (size * blocks).next_multiple_of(ALIGN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_share_places_only_when_their_lives_are_apart() {
+        let sizes = [32, 64, 32, 64];
+        let b = |id: usize| Buffer {
+            id,
+            size: sizes[id],
+        };
+        let uses = [vec![b(0), b(1)], vec![b(1), b(2)], vec![b(2), b(3)]];
+        let layout = Layout::new(&sizes, 2, &uses);
+        let range = |id: usize| layout.start(b(id))..layout.start(b(id)) + 2 * sizes[id];
+        for time in &uses {
+            for (i, a) in time.iter().enumerate() {
+                for other in &time[i + 1..] {
+                    let (a, o) = (range(a.id), range(other.id));
+                    assert!(a.end <= o.start || o.end <= a.start);
+                }
+            }
+        }
+        assert_eq!(layout.total, 192);
+        let mut memory = Memory::new(17);
+        assert_eq!((memory.len(), memory.start() as usize % 64), (32, 0));
+    }
+}

@@ -1,0 +1,573 @@
+//! A network's training step laid out once: a list of work in lanes, one arena, one team of threads.
+//!
+//! Nothing is allocated in a step, no graph is built, and no thread waits but at the borders of *groups*: runs of work in
+//! which a block of 32 pictures needs nothing of other blocks. Every result is one chain of operations in a fixed order,
+//! so neither the number of threads nor who does what changes a bit. Deliberately knows no architecture and no names:
+//! whoever builds the programs (`train::learners::plan`) does.
+
+mod arena;
+mod context;
+mod program;
+mod team;
+mod update;
+mod work;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+pub use crate::kernels::cpu::lanes::LANES;
+pub use crate::kernels::cpu::lanes::loss::Criterion;
+pub use crate::kernels::cpu::optimizer::{Adam, RmsProp, Rule, Sgd};
+pub use program::{Program, Step};
+pub use work::{Buffer, Conv, Geometry, Kernel, Norm, Pool, Weights, Work, is_gate};
+
+use crate::kernels::cpu::lanes::layout::into_rows;
+use crate::kernels::cpu::lanes::loss::Share;
+use crate::kernels::cpu::lanes::norm::Moments;
+use crate::kernels::cpu::{Isa, isa};
+use arena::{Layout, Memory};
+use context::{Context, Shared};
+use program::{Group, groups};
+use team::{Meeting, Team};
+use update::Flat;
+
+/// What a plan is made of.
+pub struct Parts {
+    /// Ends in `Loss`, then goes back.
+    pub training: Program,
+    /// Ends with the logits, each block by itself.
+    pub evaluation: Program,
+    /// The evaluation's logits. **Shape** `[classes, 32]`.
+    pub logits: Buffer,
+    /// All parameters, one after the other.
+    pub parameters: usize,
+    /// Channels of every normalisation.
+    pub norms: Vec<usize>,
+    /// Added to variances.
+    pub epsilon: f64,
+    /// Share of a batch's moments in the running ones.
+    pub momentum: f32,
+    pub criterion: Criterion,
+    /// Whether the rule keeps a first moment or velocity, and a mean of squares.
+    pub keeps: [bool; 2],
+    /// Whether averaged parameters are kept, and evaluated with.
+    pub averages: bool,
+    /// Pictures of the largest batch that is trained on.
+    pub batch: usize,
+    pub threads: usize,
+}
+
+/// A batch in rows of pictures. **Shape** images `[B, C, H, W]`, labels `[B]`.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    pub images: &'a [f32],
+    pub labels: &'a [u32],
+}
+
+/// What varies from step to step.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The rule, but for its `gradient_scale`, which clipping decides.
+    pub rule: Rule,
+    /// Largest norm of the whole gradient; 0 does not clip.
+    pub clip: f64,
+    /// Decay of the averaged parameters; 0 takes the parameters over.
+    pub average_decay: f64,
+    /// Decides the dropout masks.
+    pub seed: u64,
+    pub step: u64,
+}
+
+/// What a step gave. Nothing was written when loss or gradient norm are not finite.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outcome {
+    pub loss: f64,
+    pub correct: usize,
+    /// Before clipping; not a number where the loss already wasn't finite.
+    pub gradient_norm: f64,
+    /// Forward with the loss, backward, update.
+    pub seconds: [f64; 3],
+}
+
+/// A planned step with all its memory.
+pub struct Plan {
+    team: Team,
+    meeting: Meeting,
+    isa: Isa,
+    training: Ready,
+    /// One block's memory for every member.
+    evaluation: Ready,
+    logits: Buffer,
+    classes: usize,
+    flat: Flat,
+    norms: Vec<NormState>,
+    epsilon: f64,
+    momentum: f32,
+    criterion: Criterion,
+    shares: Vec<Share>,
+    batch: usize,
+    /// Nanoseconds spent in every step of the training program by the first member, where measured.
+    times: Option<Vec<AtomicU64>>,
+}
+
+/// A program with its memory.
+struct Ready {
+    program: Program,
+    layout: Layout,
+    memory: Memory,
+    groups: Vec<Group>,
+    /// What of every step's tasks is taken.
+    claims: Vec<AtomicUsize>,
+}
+
+impl Ready {
+    fn new(program: Program, blocks: usize, copies: usize, each_step: bool) -> Self {
+        let groups = groups(&program);
+        let moments: Vec<_> = if each_step {
+            program.steps.iter().map(Step::buffers).collect()
+        } else {
+            let of_group = |g: &Group| {
+                program.steps[g.steps.clone()]
+                    .iter()
+                    .flat_map(Step::buffers)
+            };
+            groups.iter().map(|g| of_group(g).collect()).collect()
+        };
+        let layout = Layout::new(&program.sizes, blocks, &moments);
+        Self {
+            memory: Memory::new(layout.total * copies),
+            claims: program.steps.iter().map(|_| AtomicUsize::new(0)).collect(),
+            program,
+            layout,
+            groups,
+        }
+    }
+
+    fn reset(&mut self) {
+        for claim in &mut self.claims {
+            *claim.get_mut() = 0;
+        }
+    }
+}
+
+/// A normalisation's running statistics and what a step works out.
+struct NormState {
+    channels: usize,
+    running_mean: Vec<f32>,
+    running_var: Vec<f32>,
+    /// **Shape** `[blocks][channels]`.
+    moments: Vec<Moments>,
+    sums: Vec<[f64; 2]>,
+}
+
+impl Plan {
+    /// A plan with all parameters zero and running statistics of mean 0 and variance 1.
+    ///
+    /// # Errors
+    /// When the system starts no threads.
+    pub fn new(parts: Parts) -> std::io::Result<Self> {
+        let team = Team::new(parts.threads)?;
+        let blocks = parts.batch.div_ceil(LANES);
+        let norm = |channels: &usize| NormState {
+            channels: *channels,
+            running_mean: vec![0.0; *channels],
+            running_var: vec![1.0; *channels],
+            moments: vec![Moments::default(); blocks * channels],
+            sums: vec![[0.0; 2]; blocks * channels],
+        };
+        Ok(Self {
+            meeting: team.meeting(),
+            isa: isa(),
+            evaluation: Ready::new(parts.evaluation, 1, team.members(), true),
+            training: Ready::new(parts.training, blocks, 1, false),
+            logits: parts.logits,
+            classes: parts.logits.size / LANES,
+            flat: Flat::new(parts.parameters, parts.keeps, parts.averages),
+            norms: parts.norms.iter().map(norm).collect(),
+            epsilon: parts.epsilon,
+            momentum: parts.momentum,
+            criterion: parts.criterion,
+            shares: vec![Share::default(); blocks],
+            batch: parts.batch,
+            times: None,
+            team,
+        })
+    }
+
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.team.members()
+    }
+
+    /// All parameters.
+    #[must_use]
+    pub fn parameters(&self) -> &[f32] {
+        &self.flat.parameters
+    }
+
+    pub fn parameters_mut(&mut self) -> &mut [f32] {
+        &mut self.flat.parameters
+    }
+
+    /// The last step's gradients, before clipping.
+    #[must_use]
+    pub fn gradients(&self) -> &[f32] {
+        &self.flat.gradients
+    }
+
+    /// The averaged parameters, where some are kept.
+    #[must_use]
+    pub fn average(&self) -> Option<&[f32]> {
+        self.flat.average.as_deref()
+    }
+
+    pub fn average_mut(&mut self) -> Option<&mut [f32]> {
+        self.flat.average.as_deref_mut()
+    }
+
+    /// What the rule keeps: first moment or velocity, mean of squares.
+    #[must_use]
+    pub fn kept(&self, which: usize) -> Option<&[f32]> {
+        self.flat.kept[which].as_deref()
+    }
+
+    pub fn kept_mut(&mut self, which: usize) -> Option<&mut [f32]> {
+        self.flat.kept[which].as_deref_mut()
+    }
+
+    /// A normalisation's running mean and variance.
+    #[must_use]
+    pub fn running(&self, norm: usize) -> [&[f32]; 2] {
+        let state = &self.norms[norm];
+        [&state.running_mean, &state.running_var]
+    }
+
+    pub fn running_mut(&mut self, norm: usize) -> [&mut [f32]; 2] {
+        let state = &mut self.norms[norm];
+        [&mut state.running_mean, &mut state.running_var]
+    }
+
+    /// Numbers of all arenas together.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.training.memory.len() + self.evaluation.memory.len()
+    }
+
+    /// Keeps the time that every piece of work takes from now on.
+    pub fn measure(&mut self) {
+        let steps = &self.training.program.steps;
+        self.times = Some(steps.iter().map(|_| AtomicU64::new(0)).collect());
+    }
+
+    /// Seconds of the first member by piece of work since [`measure`](Self::measure), with the work's multiply-adds for
+    /// one picture.
+    #[must_use]
+    pub fn times(&self) -> Vec<(&'static str, f64, usize)> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "nanoseconds of minutes are far below 2⁵²"
+        )]
+        let seconds = |t: &AtomicU64| t.load(Ordering::Relaxed) as f64 * 1e-9;
+        let times = self.times.iter().flatten();
+        let steps = self.training.program.steps.iter();
+        steps
+            .zip(times)
+            .map(|(step, time)| (step.work.name(), seconds(time), step.work.multiply_adds()))
+            .collect()
+    }
+
+    /// Takes one step. Nothing is written when the outcome's loss or gradient norm is not finite.
+    ///
+    /// # Panics
+    /// When the batch is empty, larger than the plan's, of other pictures, or a label is no class.
+    pub fn step(&mut self, input: Input<'_>, settings: &Settings) -> Outcome {
+        let count = input.labels.len();
+        assert!((1..=self.batch).contains(&count), "a batch of {count}");
+        assert!(input.labels.iter().all(|l| (*l as usize) < self.classes));
+        self.training.reset();
+        self.flat.reset();
+        let begun = Instant::now();
+        let moments: Vec<_> = self
+            .norms
+            .iter_mut()
+            .map(|n| n.moments.as_mut_ptr())
+            .collect();
+        let sums: Vec<_> = self.norms.iter_mut().map(|n| n.sums.as_mut_ptr()).collect();
+        let flat = self.flat.share();
+        let shared = Shared {
+            base: self.training.memory.start(),
+            parameters: flat.parameters,
+            parameter_count: flat.len,
+            gradients: flat.gradients,
+            gradient_count: flat.len,
+            moments,
+            sums,
+            shares: self.shares.as_mut_ptr(),
+        };
+        let context = Context {
+            isa: self.isa,
+            layout: &self.training.layout,
+            shared: &shared,
+            norms: &self.norms,
+            epsilon: self.epsilon,
+            input,
+            criterion: self.criterion,
+            seed: settings.seed,
+            step: settings.step,
+            private: false,
+        };
+        let back_from = self.training.program.backward_from;
+        let marks = [AtomicU64::new(0), AtomicU64::new(0)];
+        let mark = |which: usize, member: usize| {
+            if member == 0 {
+                let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                marks[which].store(nanos, Ordering::Relaxed);
+            }
+        };
+        let (training, meeting, times) = (&self.training, &self.meeting, self.times.as_deref());
+        let members = self.team.members();
+        self.team.run(&|member| {
+            let runner = Runner {
+                context: &context,
+                ready: training,
+                meeting,
+                times,
+                member,
+                members,
+            };
+            let groups = training.groups.iter();
+            for group in groups.clone().filter(|g| g.steps.start < back_from) {
+                runner.group(group);
+            }
+            mark(0, member);
+            // SAFETY: every block's share was written before the barrier that ended the forward groups.
+            if !unsafe { context.loss() }.0.is_finite() {
+                return;
+            }
+            for group in groups.filter(|g| g.steps.start >= back_from) {
+                runner.group(group);
+            }
+            // SAFETY: the gradients are complete, and each piece is one member's.
+            unsafe { flat.measure() };
+            meeting.wait();
+            mark(1, member);
+            // SAFETY: all pieces were measured before the barrier; nobody else touches a piece that is claimed.
+            unsafe { flat.update(settings) };
+        });
+        // SAFETY: the team has come back, and all it wrote is here.
+        let (loss, correct) = unsafe { context.loss() };
+        drop(context);
+        let total = begun.elapsed().as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a step")]
+        let [ahead, back] = marks.map(|m| m.load(Ordering::Relaxed) as f64 * 1e-9);
+        let gradient_norm = if loss.is_finite() {
+            self.flat.norm()
+        } else {
+            f64::NAN
+        };
+        if loss.is_finite() && gradient_norm.is_finite() {
+            self.commit_moments(count.div_ceil(LANES));
+        }
+        Outcome {
+            loss,
+            correct,
+            gradient_norm,
+            seconds: [ahead, (back - ahead).max(0.0), (total - back).max(0.0)],
+        }
+    }
+
+    /// Moves the running statistics on by the step's moments.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "statistics are kept in f32"
+    )]
+    fn commit_moments(&mut self, blocks: usize) {
+        let momentum = self.momentum;
+        for norm in &mut self.norms {
+            for channel in 0..norm.channels {
+                let of_blocks = norm.moments[..blocks * norm.channels].iter();
+                let all = of_blocks
+                    .skip(channel)
+                    .step_by(norm.channels)
+                    .fold(Moments::default(), |sum, m| sum.and(*m));
+                let mean = &mut norm.running_mean[channel];
+                *mean = *mean * (1.0 - momentum) + all.mean as f32 * momentum;
+                let var = &mut norm.running_var[channel];
+                *var = *var * (1.0 - momentum) + all.unbiased_variance() as f32 * momentum;
+            }
+        }
+    }
+
+    /// Logits in evaluation mode, with the averaged parameters where some are kept.
+    ///
+    /// **Shape** images `[B, C, H, W]`, logits `[B, classes]`, overwritten.
+    ///
+    /// # Panics
+    /// When the lengths do not fit.
+    pub fn logits(&mut self, images: &[f32], logits: &mut [f32]) {
+        let count = logits.len() / self.classes;
+        assert!(count * self.classes == logits.len());
+        if count == 0 {
+            return;
+        }
+        assert!(images.len().is_multiple_of(count));
+        let size = images.len() / count;
+        self.evaluation.reset();
+        let parameters = self
+            .flat
+            .average
+            .as_deref()
+            .unwrap_or(&self.flat.parameters);
+        let shared = Shared {
+            base: self.evaluation.memory.start(),
+            parameters: parameters.as_ptr(),
+            parameter_count: parameters.len(),
+            gradients: std::ptr::null_mut(),
+            gradient_count: 0,
+            moments: Vec::new(),
+            sums: Vec::new(),
+            shares: std::ptr::null_mut(),
+        };
+        let (program, layout) = (&self.evaluation.program, &self.evaluation.layout);
+        let next = AtomicUsize::new(0);
+        let out = Rows {
+            start: logits.as_mut_ptr(),
+        };
+        let (norms, classes, isa, of) = (&self.norms, self.classes, self.isa, self.logits);
+        let (criterion, epsilon) = (self.criterion, self.epsilon);
+        self.team.run(&|member| {
+            loop {
+                let block = next.fetch_add(1, Ordering::Relaxed);
+                let pictures = block * LANES..((block + 1) * LANES).min(count);
+                if pictures.start >= count {
+                    return;
+                }
+                let context = Context {
+                    isa,
+                    layout,
+                    shared: &shared.for_member(member, layout.total),
+                    norms,
+                    epsilon,
+                    input: Input {
+                        images: &images[pictures.start * size..pictures.end * size],
+                        labels: &[],
+                    },
+                    criterion,
+                    seed: 0,
+                    step: 0,
+                    private: true,
+                };
+                for step in &program.steps {
+                    // SAFETY: each member has memory of its own, and works through the program alone.
+                    unsafe { context.all_of_block(step, 0) };
+                }
+                // SAFETY: this block's rows of the output are this member's alone; the logits are complete.
+                unsafe {
+                    let rows = out.of(pictures.start * classes, pictures.len() * classes);
+                    into_rows(classes, context.block(of, 0), rows);
+                }
+            }
+        });
+    }
+}
+
+/// Where blocks' logits go.
+struct Rows {
+    start: *mut f32,
+}
+
+// SAFETY: members write the rows of different blocks.
+unsafe impl Sync for Rows {}
+
+impl Rows {
+    /// # Safety
+    /// The range lies inside the output and belongs to one member.
+    #[expect(clippy::mut_from_ref, reason = "members write different rows")]
+    unsafe fn of(&self, start: usize, len: usize) -> &mut [f32] {
+        // SAFETY: the caller's.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
+    }
+}
+
+/// One member's way through a program.
+struct Runner<'a> {
+    context: &'a Context<'a>,
+    ready: &'a Ready,
+    meeting: &'a Meeting,
+    times: Option<&'a [AtomicU64]>,
+    member: usize,
+    members: usize,
+}
+
+impl Runner<'_> {
+    /// The member's share of a group; returns when every member is through.
+    fn group(&self, group: &Group) {
+        let blocks = self.context.blocks();
+        if group.whole {
+            for index in group.steps.clone() {
+                self.timed(index, || {
+                    let step = &self.ready.program.steps[index];
+                    // SAFETY: members take different rows of the result, and all it reads is complete.
+                    unsafe { self.context.whole(step, self.member, self.members) };
+                });
+            }
+        } else if blocks.is_multiple_of(self.members) {
+            let each = blocks / self.members;
+            for block in self.member * each..(self.member + 1) * each {
+                for index in group.steps.clone() {
+                    self.timed(index, || {
+                        // SAFETY: within a group a block needs only itself, and this member has it alone.
+                        unsafe {
+                            self.context
+                                .all_of_block(&self.ready.program.steps[index], block)
+                        };
+                    });
+                }
+            }
+        } else {
+            for index in group.steps.clone() {
+                self.timed(index, || self.claimed(index, blocks));
+                if index + 1 < group.steps.end {
+                    self.meeting.wait();
+                }
+            }
+        }
+        self.meeting.wait();
+    }
+
+    /// Takes tasks of a step as long as there are some.
+    fn claimed(&self, index: usize, blocks: usize) {
+        let step = &self.ready.program.steps[index];
+        let units = step.units();
+        let tasks = blocks * units;
+        let each = (tasks / (4 * self.members)).max(1);
+        loop {
+            let first = self.ready.claims[index].fetch_add(each, Ordering::Relaxed);
+            let end = (first + each).min(tasks);
+            let mut at = first;
+            while at < end {
+                let block = at / units;
+                let from = at % units;
+                let to = (from + end - at).min(units);
+                // SAFETY: a claimed unit is this member's alone, and the step before is complete.
+                unsafe { self.context.units(step, block, from..to) };
+                at += to - from;
+            }
+            if end >= tasks {
+                return;
+            }
+        }
+    }
+
+    fn timed(&self, index: usize, work: impl FnOnce()) {
+        match self.times.filter(|_| self.member == 0) {
+            None => work(),
+            Some(times) => {
+                let begun = Instant::now();
+                work();
+                let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                times[index].fetch_add(nanos, Ordering::Relaxed);
+            }
+        }
+    }
+}

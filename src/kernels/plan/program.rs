@@ -1,0 +1,95 @@
+//! A list of work, and where a team has to meet in it.
+
+use std::ops::Range;
+
+use super::work::{Buffer, Cut, Work};
+use crate::profile::Activation;
+
+/// Work in the order of its results, with the buffers it goes through.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    pub(super) steps: Vec<Step>,
+    pub(super) sizes: Vec<usize>,
+    /// The first step of the way back.
+    pub(super) backward_from: usize,
+}
+
+/// A piece of work, and an activation whose slope multiplies what it writes.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub(super) work: Work,
+    /// The activation and its result.
+    pub(super) gate: Option<(Activation, Buffer)>,
+}
+
+impl Step {
+    pub(super) fn buffers(&self) -> Vec<Buffer> {
+        let mut buffers = self.work.buffers();
+        buffers.extend(self.gate.map(|(_, y)| y));
+        buffers
+    }
+
+    /// Parts of a block.
+    pub(super) fn units(&self) -> usize {
+        match self.work.cut() {
+            Cut::Blocks(units) => units,
+            Cut::Whole => 1,
+        }
+    }
+}
+
+impl Program {
+    /// A new buffer of `size` numbers a block.
+    pub fn buffer(&mut self, size: usize) -> Buffer {
+        self.sizes.push(size);
+        Buffer {
+            id: self.sizes.len() - 1,
+            size,
+        }
+    }
+
+    /// Appends work; its number can be given to [`gate`](Self::gate).
+    pub fn push(&mut self, work: Work) -> usize {
+        self.steps.push(Step { work, gate: None });
+        self.steps.len() - 1
+    }
+
+    /// Multiplies what step `step` writes, a gradient, with the slope of an activation at its result `y`.
+    pub fn gate(&mut self, step: usize, activation: Activation, y: Buffer) {
+        self.steps[step].gate = Some((activation, y));
+    }
+
+    /// The way back begins with the next step.
+    pub fn turn_back(&mut self) {
+        self.backward_from = self.steps.len();
+    }
+}
+
+/// Steps after which all members meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    pub(super) steps: Range<usize>,
+    /// Not by blocks.
+    pub(super) whole: bool,
+}
+
+/// Cuts a program where work needs what other blocks' work wrote, and at the turn.
+pub(super) fn groups(program: &Program) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (index, step) in program.steps.iter().enumerate() {
+        let whole = matches!(step.work.cut(), Cut::Whole);
+        let joins = groups.last().is_some_and(|last| {
+            last.whole == whole
+                && (whole || !step.work.needs_all_blocks())
+                && index != program.backward_from
+        });
+        match groups.last_mut().filter(|_| joins) {
+            Some(last) => last.steps.end = index + 1,
+            None => groups.push(Group {
+                steps: index..index + 1,
+                whole,
+            }),
+        }
+    }
+    groups
+}

@@ -1,0 +1,165 @@
+//! All parameters in one row, with their gradients and what the optimizer keeps of them; measured and updated in pieces.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{Rule, Settings};
+use crate::kernels::cpu::optimizer::{ema_here, squared_norm_here, update_here};
+
+/// Numbers of a piece: a quarter of a second-level cache for four operands.
+const PIECE: usize = 1 << 13;
+
+/// Parameters and their companions, all of one length.
+pub(super) struct Flat {
+    pub(super) parameters: Vec<f32>,
+    pub(super) gradients: Vec<f32>,
+    pub(super) kept: [Option<Vec<f32>>; 2],
+    pub(super) average: Option<Vec<f32>>,
+    /// The squared norm of every piece's gradients.
+    squares: Vec<f64>,
+    measured: AtomicUsize,
+    updated: AtomicUsize,
+}
+
+impl Flat {
+    pub(super) fn new(len: usize, keeps: [bool; 2], averages: bool) -> Self {
+        Self {
+            parameters: vec![0.0; len],
+            gradients: vec![0.0; len],
+            kept: keeps.map(|keep| keep.then(|| vec![0.0; len])),
+            average: averages.then(|| vec![0.0; len]),
+            squares: vec![0.0; len.div_ceil(PIECE)],
+            measured: AtomicUsize::new(0),
+            updated: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn reset(&mut self) {
+        *self.measured.get_mut() = 0;
+        *self.updated.get_mut() = 0;
+    }
+
+    /// The norm of the last measured gradients.
+    pub(super) fn norm(&self) -> f64 {
+        self.squares.iter().sum::<f64>().sqrt()
+    }
+
+    /// For all members of a team at once.
+    pub(super) fn share(&mut self) -> FlatParts<'_> {
+        let start = |v: &mut Option<Vec<f32>>| v.as_mut().map(|v| v.as_mut_ptr());
+        let [first, second] = &mut self.kept;
+        FlatParts {
+            len: self.parameters.len(),
+            parameters: self.parameters.as_mut_ptr(),
+            gradients: self.gradients.as_mut_ptr(),
+            kept: [start(first), start(second)],
+            average: start(&mut self.average),
+            squares: self.squares.as_mut_ptr(),
+            measured: &self.measured,
+            updated: &self.updated,
+        }
+    }
+}
+
+/// [`Flat`] as pointers: members work on different pieces.
+pub(super) struct FlatParts<'a> {
+    pub(super) len: usize,
+    pub(super) parameters: *mut f32,
+    pub(super) gradients: *mut f32,
+    kept: [Option<*mut f32>; 2],
+    average: Option<*mut f32>,
+    squares: *mut f64,
+    measured: &'a AtomicUsize,
+    updated: &'a AtomicUsize,
+}
+
+// SAFETY: a piece is claimed by one member, and the borrow the pointers come from outlives the members' work.
+unsafe impl Sync for FlatParts<'_> {}
+
+impl FlatParts<'_> {
+    fn pieces(&self) -> usize {
+        self.len.div_ceil(PIECE)
+    }
+
+    /// Claims pieces and measures their gradients.
+    ///
+    /// # Safety
+    /// The gradients are complete, and nobody writes them.
+    pub(super) unsafe fn measure(&self) {
+        loop {
+            let piece = self.measured.fetch_add(1, Ordering::Relaxed);
+            if piece >= self.pieces() {
+                return;
+            }
+            let start = piece * PIECE;
+            let len = PIECE.min(self.len - start);
+            // SAFETY: the piece lies inside; its square is this member's to write.
+            unsafe {
+                let gradients = std::slice::from_raw_parts(self.gradients.add(start), len);
+                *self.squares.add(piece) = squared_norm_here(gradients);
+            }
+        }
+    }
+
+    /// Claims pieces and updates them, unless the gradient is not finite.
+    ///
+    /// # Safety
+    /// All pieces are measured, and nobody reads or writes parameters otherwise.
+    pub(super) unsafe fn update(&self, settings: &Settings) {
+        // SAFETY: all squares were written before the barrier behind `measure`.
+        let squares = unsafe { std::slice::from_raw_parts(self.squares, self.pieces()) };
+        let norm = squares.iter().sum::<f64>().sqrt();
+        if !norm.is_finite() {
+            return;
+        }
+        let rule = scaled(settings.rule, clip_factor(norm, settings.clip));
+        loop {
+            let piece = self.updated.fetch_add(1, Ordering::Relaxed);
+            if piece >= self.pieces() {
+                return;
+            }
+            let start = piece * PIECE;
+            let len = PIECE.min(self.len - start);
+            // SAFETY: the piece lies inside every array, and whoever claimed it has it alone.
+            unsafe {
+                let part = |p: *mut f32| std::slice::from_raw_parts_mut(p.add(start), len);
+                let parameters = part(self.parameters);
+                let gradients = std::slice::from_raw_parts(self.gradients.add(start), len);
+                let [first, second] = self.kept.map(|kept| kept.map(part));
+                update_here(&rule, parameters, gradients, first, second);
+                if let Some(average) = self.average {
+                    ema_here(settings.average_decay, part(average), parameters);
+                }
+            }
+        }
+    }
+}
+
+/// The factor on all gradients. **Reference**: `torch.nn.utils.clip_grad_norm_`.
+fn clip_factor(norm: f64, clip: f64) -> f64 {
+    if clip > 0.0 {
+        (clip / (norm + 1e-6)).min(1.0)
+    } else {
+        1.0
+    }
+}
+
+fn scaled(rule: Rule, gradient_scale: f64) -> Rule {
+    match rule {
+        Rule::Sgd(s) => Rule::Sgd(super::Sgd {
+            gradient_scale,
+            ..s
+        }),
+        Rule::RmsProp(s) => Rule::RmsProp(super::RmsProp {
+            gradient_scale,
+            ..s
+        }),
+        Rule::Adam(s) => Rule::Adam(super::Adam {
+            gradient_scale,
+            ..s
+        }),
+        Rule::AdamW(s) => Rule::AdamW(super::Adam {
+            gradient_scale,
+            ..s
+        }),
+    }
+}

@@ -1,0 +1,675 @@
+//! From layers to programs: the work of a training step, forward and back, and of an evaluation.
+
+use super::layout::Places;
+use crate::kernels::plan::{
+    Buffer, Conv, Geometry, Kernel, LANES, Norm, Pool, Program, Work, is_gate,
+};
+use crate::model::{Architecture, Node, Op, Shape};
+use crate::profile::Activation;
+
+/// Multiply-adds of a batch below which a weight gradient waits for the others: a meeting of the team costs more than
+/// keeping its operands.
+const DEFERRED_BELOW: usize = 8_000_000;
+
+/// Both programs of a network.
+pub(super) struct Programs {
+    pub(super) training: Program,
+    pub(super) evaluation: Program,
+    /// The evaluation's result.
+    pub(super) logits: Buffer,
+    pub(super) places: Places,
+}
+
+/// The programs of an architecture without an [`obstacle`](super::layout::obstacle).
+pub(super) fn compile(architecture: &Architecture, batch: usize) -> Programs {
+    let mut evaluation = Compiler::new(false, batch);
+    let logits = evaluation.network(architecture);
+    let logits = evaluation.tensors[logits].buffer;
+    let mut training = Compiler::new(true, batch);
+    let last = training.network(architecture);
+    training.way_back(last);
+    Programs {
+        training: training.program,
+        evaluation: evaluation.program,
+        logits,
+        places: training.places,
+    }
+}
+
+/// The number of a tensor.
+type Id = usize;
+
+/// A map between two layers.
+#[derive(Clone, Copy, Debug)]
+struct Tensor {
+    buffer: Buffer,
+    channels: usize,
+    height: usize,
+    width: usize,
+    /// Applied by whoever made it; its gradient is multiplied with the slope before it goes further back.
+    activation: Activation,
+}
+
+impl Tensor {
+    fn pixels(&self) -> usize {
+        self.height * self.width
+    }
+}
+
+/// A layer that was passed on the way forward.
+enum Passed {
+    Conv {
+        conv: Conv,
+        kernel: Kernel,
+    },
+    Norm(Norm),
+    Activate(Activation),
+    MaxPool(Pool),
+    MeanPool(Pool),
+    Dropout {
+        layer: usize,
+        p: f64,
+    },
+    /// Beside the input, this.
+    Add(Id),
+}
+
+struct Record {
+    passed: Passed,
+    x: Id,
+    y: Id,
+}
+
+/// What has come back to a tensor so far.
+#[derive(Clone, Copy)]
+struct Gradient {
+    buffer: Buffer,
+    /// Other tensors' gradient lies in the same buffer: it must not be written in place.
+    shared: bool,
+    /// The step that wrote it last.
+    writer: Option<usize>,
+}
+
+struct Compiler {
+    training: bool,
+    batch: usize,
+    program: Program,
+    places: Places,
+    tensors: Vec<Tensor>,
+    records: Vec<Record>,
+    dropouts: usize,
+    gradients: Vec<Option<Gradient>>,
+    deferred: Vec<Work>,
+}
+
+/// The network's input.
+const INPUT: Id = 0;
+
+impl Compiler {
+    fn new(training: bool, batch: usize) -> Self {
+        Self {
+            training,
+            batch,
+            program: Program::default(),
+            places: Places::default(),
+            tensors: Vec::new(),
+            records: Vec::new(),
+            dropouts: 0,
+            gradients: Vec::new(),
+            deferred: Vec::new(),
+        }
+    }
+
+    fn tensor(
+        &mut self,
+        (channels, height, width): (usize, usize, usize),
+        activation: Activation,
+    ) -> Id {
+        let buffer = self.program.buffer(channels * height * width * LANES);
+        self.tensors.push(Tensor {
+            buffer,
+            channels,
+            height,
+            width,
+            activation,
+        });
+        self.tensors.len() - 1
+    }
+
+    fn network(&mut self, architecture: &Architecture) -> Id {
+        let size = size(architecture.input);
+        let input = self.tensor(size, Activation::None);
+        let Tensor {
+            buffer, channels, ..
+        } = self.tensors[input];
+        self.program.push(Work::Load {
+            channels,
+            pixels: size.1 * size.2,
+            turned: false,
+            to: buffer,
+        });
+        self.chain(&architecture.nodes, input)
+    }
+
+    fn chain(&mut self, nodes: &[Node], mut x: Id) -> Id {
+        let mut rest = nodes.iter().peekable();
+        while let Some(node) = rest.next() {
+            // What a layer can do to its result in passing.
+            let takes = |activation: Activation| match node.op {
+                Op::Conv2d { .. } | Op::Linear { .. } => is_gate(activation),
+                Op::BatchNorm { .. } => activation == Activation::Relu,
+                _ => false,
+            };
+            let next = rest.next_if(|next| matches!(next.op, Op::Activation(a) if takes(a)));
+            let activation = match next.map(|n| &n.op) {
+                Some(Op::Activation(activation)) => *activation,
+                _ => Activation::None,
+            };
+            x = self.layer(node, x, activation);
+        }
+        x
+    }
+
+    fn layer(&mut self, node: &Node, x: Id, activation: Activation) -> Id {
+        let from = self.tensors[x];
+        match &node.op {
+            Op::Conv2d {
+                in_channels,
+                out_channels,
+                kernel_size: k,
+                stride,
+                padding,
+                bias,
+            } => {
+                let shape = vec![*out_channels, *in_channels, *k, *k];
+                let kernel = self
+                    .places
+                    .kernel(node, shape, *bias, (*in_channels, k * k));
+                let geometry = Geometry {
+                    in_channels: *in_channels,
+                    height: from.height,
+                    width: from.width,
+                    out_channels: *out_channels,
+                    kernel_height: *k,
+                    kernel_width: *k,
+                    stride: *stride,
+                    padding: *padding,
+                };
+                self.convolution(geometry, kernel, activation, x)
+            }
+            Op::Linear {
+                in_features,
+                out_features,
+                bias,
+            } => {
+                let shape = vec![*out_features, *in_features];
+                let inputs = (from.channels, from.pixels());
+                let kernel = self.places.kernel(node, shape, *bias, inputs);
+                // A map in lanes is one pixel of as many channels as it has numbers.
+                let geometry = Geometry {
+                    in_channels: *in_features,
+                    height: 1,
+                    width: 1,
+                    out_channels: *out_features,
+                    kernel_height: 1,
+                    kernel_width: 1,
+                    stride: 1,
+                    padding: 0,
+                };
+                self.convolution(geometry, kernel, activation, x)
+            }
+            Op::BatchNorm { .. } => self.normalisation(node, activation == Activation::Relu, x),
+            Op::MaxPool2d {
+                kernel_size,
+                stride,
+                padding,
+            } => {
+                let pool = pool(&from, (*kernel_size, *kernel_size), *stride, *padding);
+                self.pooling(pool, true, x)
+            }
+            Op::AvgPool2d {
+                kernel_size,
+                stride,
+                padding,
+            } => {
+                let pool = pool(&from, (*kernel_size, *kernel_size), *stride, *padding);
+                self.pooling(pool, false, x)
+            }
+            Op::GlobalAvgPool => {
+                let stride = from.height.max(from.width);
+                let pool = pool(&from, (from.height, from.width), stride, 0);
+                self.pooling(pool, false, x)
+            }
+            Op::Flatten | Op::Activation(Activation::None) => x,
+            Op::Activation(activation) => {
+                let y = self.like(x, Activation::None);
+                self.program.push(Work::Activate {
+                    activation: *activation,
+                    x: from.buffer,
+                    y: self.tensors[y].buffer,
+                });
+                self.passed(Passed::Activate(*activation), x, y)
+            }
+            Op::Dropout { p } => {
+                let layer = self.dropouts;
+                self.dropouts += 1;
+                if !self.training || *p == 0.0 {
+                    return x;
+                }
+                let y = self.like(x, Activation::None);
+                self.program.push(Work::Dropout {
+                    layer,
+                    p: *p,
+                    channels: from.channels,
+                    x: from.buffer,
+                    y: self.tensors[y].buffer,
+                });
+                self.passed(Passed::Dropout { layer, p: *p }, x, y)
+            }
+            Op::Residual {
+                body,
+                shortcut,
+                activation,
+            } => {
+                let a = self.chain(body, x);
+                let b = self.chain(shortcut, x);
+                self.sum(*activation, a, b)
+            }
+        }
+    }
+
+    /// A new tensor of x's shape.
+    fn like(&mut self, x: Id, activation: Activation) -> Id {
+        let Tensor {
+            channels,
+            height,
+            width,
+            ..
+        } = self.tensors[x];
+        self.tensor((channels, height, width), activation)
+    }
+
+    fn passed(&mut self, passed: Passed, x: Id, y: Id) -> Id {
+        self.records.push(Record { passed, x, y });
+        y
+    }
+
+    fn convolution(
+        &mut self,
+        geometry: Geometry,
+        kernel: Kernel,
+        activation: Activation,
+        x: Id,
+    ) -> Id {
+        let conv = Conv::new(geometry);
+        let size = (
+            geometry.out_channels,
+            geometry.out_height(),
+            geometry.out_width(),
+        );
+        let y = self.tensor(size, activation);
+        self.program.push(Work::Conv {
+            conv: Box::new(conv.clone()),
+            kernel,
+            activation,
+            x: self.tensors[x].buffer,
+            y: self.tensors[y].buffer,
+        });
+        self.passed(Passed::Conv { conv, kernel }, x, y)
+    }
+
+    fn normalisation(&mut self, node: &Node, relu: bool, x: Id) -> Id {
+        let norm = self.places.norm(node, self.tensors[x].channels);
+        let activation = if relu {
+            Activation::Relu
+        } else {
+            Activation::None
+        };
+        let y = self.like(x, activation);
+        let [from, to] = [x, y].map(|id| self.tensors[id].buffer);
+        if self.training {
+            self.program.push(Work::Moments { norm, x: from });
+            self.program.push(Work::Normalise {
+                norm,
+                relu,
+                x: from,
+                y: to,
+            });
+        } else {
+            self.program.push(Work::Affine {
+                norm,
+                relu,
+                x: from,
+                y: to,
+            });
+        }
+        self.passed(Passed::Norm(norm), x, y)
+    }
+
+    fn pooling(&mut self, pool: Pool, max: bool, x: Id) -> Id {
+        let size = (pool.channels, pool.out_height(), pool.out_width());
+        let y = self.tensor(size, Activation::None);
+        let [x_buffer, y_buffer] = [x, y].map(|id| self.tensors[id].buffer);
+        if max {
+            self.program.push(Work::MaxPool {
+                pool,
+                x: x_buffer,
+                y: y_buffer,
+            });
+            self.passed(Passed::MaxPool(pool), x, y)
+        } else {
+            self.program.push(Work::MeanPool {
+                pool,
+                x: x_buffer,
+                y: y_buffer,
+            });
+            self.passed(Passed::MeanPool(pool), x, y)
+        }
+    }
+
+    /// f(a + b); an activation whose slope needs its input becomes a layer of its own.
+    fn sum(&mut self, activation: Activation, a: Id, b: Id) -> Id {
+        let fused = if is_gate(activation) {
+            activation
+        } else {
+            Activation::None
+        };
+        let y = self.like(a, fused);
+        self.program.push(Work::Add {
+            activation: fused,
+            a: self.tensors[a].buffer,
+            b: self.tensors[b].buffer,
+            y: self.tensors[y].buffer,
+        });
+        let y = self.passed(Passed::Add(b), a, y);
+        if fused == activation {
+            return y;
+        }
+        let z = self.like(y, Activation::None);
+        self.program.push(Work::Activate {
+            activation,
+            x: self.tensors[y].buffer,
+            y: self.tensors[z].buffer,
+        });
+        self.passed(Passed::Activate(activation), y, z)
+    }
+
+    /// The loss at `last`, and the gradients back to every parameter.
+    fn way_back(&mut self, last: Id) {
+        self.gradients = vec![None; self.tensors.len()];
+        let Tensor { buffer, .. } = self.tensors[last];
+        let gradient = self.program.buffer(buffer.size());
+        self.program.push(Work::Loss {
+            logits: buffer,
+            gradient,
+        });
+        self.gradients[last] = Some(Gradient {
+            buffer: gradient,
+            shared: false,
+            writer: None,
+        });
+        self.program.turn_back();
+        while let Some(record) = self.records.pop() {
+            if let Some(gradient) = self.gradients[record.y].take() {
+                let gradient = self.gated(record.y, gradient);
+                self.go_back(&record, gradient);
+            }
+        }
+        for work in std::mem::take(&mut self.deferred) {
+            self.program.push(work);
+        }
+    }
+
+    /// The gradient before the tensor's own activation.
+    fn gated(&mut self, y: Id, gradient: Gradient) -> Gradient {
+        let Tensor {
+            activation,
+            buffer: result,
+            ..
+        } = self.tensors[y];
+        if activation == Activation::None {
+            return gradient;
+        }
+        match gradient.writer {
+            Some(step) if !gradient.shared => {
+                self.program.gate(step, activation, result);
+                gradient
+            }
+            _ => {
+                let dx = if gradient.shared {
+                    self.program.buffer(gradient.buffer.size())
+                } else {
+                    gradient.buffer
+                };
+                self.program.push(Work::Gate {
+                    activation,
+                    y: result,
+                    dy: gradient.buffer,
+                    dx,
+                });
+                Gradient {
+                    buffer: dx,
+                    shared: false,
+                    writer: None,
+                }
+            }
+        }
+    }
+
+    fn go_back(&mut self, record: &Record, gradient: Gradient) {
+        let (x, dy) = (record.x, gradient.buffer);
+        let [from, result] = [x, record.y].map(|id| self.tensors[id].buffer);
+        match &record.passed {
+            Passed::Conv { conv, kernel } => {
+                self.weight_gradient(conv, *kernel, x, gradient);
+                if x != INPUT {
+                    let conv = Box::new(conv.clone());
+                    let kernel = *kernel;
+                    self.deliver(x, dy, true, |dx, add| Work::ConvBack {
+                        conv,
+                        kernel,
+                        add,
+                        dy,
+                        dx,
+                    });
+                }
+            }
+            Passed::Norm(norm) => {
+                let norm = *norm;
+                self.program.push(Work::GradientSums { norm, x: from, dy });
+                if gradient.shared || self.gradients[x].is_some() {
+                    self.deliver(x, dy, false, |dx, _| Work::NormaliseBack {
+                        norm,
+                        x: from,
+                        dy,
+                        dx,
+                    });
+                } else {
+                    let writer = self.program.push(Work::NormaliseBack {
+                        norm,
+                        x: from,
+                        dy,
+                        dx: dy,
+                    });
+                    self.gradients[x] = Some(Gradient {
+                        writer: Some(writer),
+                        ..gradient
+                    });
+                }
+            }
+            Passed::Activate(activation) => {
+                let activation = *activation;
+                self.deliver(x, dy, false, |dx, _| Work::ActivateBack {
+                    activation,
+                    x: from,
+                    y: result,
+                    dy,
+                    dx,
+                });
+            }
+            Passed::MaxPool(pool) => {
+                let pool = *pool;
+                self.deliver(x, dy, false, |dx, _| Work::MaxPoolBack {
+                    pool,
+                    x: from,
+                    y: result,
+                    dy,
+                    dx,
+                });
+            }
+            Passed::MeanPool(pool) => {
+                let pool = *pool;
+                self.deliver(x, dy, false, |dx, _| Work::MeanPoolBack { pool, dy, dx });
+            }
+            Passed::Dropout { layer, p } => {
+                let (layer, p, channels) = (*layer, *p, self.tensors[x].channels);
+                self.deliver(x, dy, false, |dx, _| Work::Dropout {
+                    layer,
+                    p,
+                    channels,
+                    x: dy,
+                    y: dx,
+                });
+            }
+            Passed::Add(other) => {
+                for to in [x, *other] {
+                    self.share(to, dy);
+                }
+            }
+        }
+    }
+
+    /// Hands a gradient on as it is, to a tensor that was added.
+    fn share(&mut self, to: Id, dy: Buffer) {
+        match self.gradients[to] {
+            None => {
+                self.gradients[to] = Some(Gradient {
+                    buffer: dy,
+                    shared: true,
+                    writer: None,
+                });
+            }
+            Some(before) => {
+                let writer = self.program.push(Work::Accumulate {
+                    from: dy,
+                    to: before.buffer,
+                });
+                self.gradients[to] = Some(Gradient {
+                    writer: Some(writer),
+                    ..before
+                });
+            }
+        }
+    }
+
+    /// Adds to what has come back to `x`; nothing comes back to the network's input.
+    fn deliver(
+        &mut self,
+        x: Id,
+        dy: Buffer,
+        can_add: bool,
+        work: impl FnOnce(Buffer, bool) -> Work,
+    ) {
+        if x == INPUT {
+            return;
+        }
+        let size = self.tensors[x].buffer.size();
+        let gradient = match self.gradients[x] {
+            None => {
+                let buffer = self.program.buffer(size);
+                let writer = self.program.push(work(buffer, false));
+                Gradient {
+                    buffer,
+                    shared: false,
+                    writer: Some(writer),
+                }
+            }
+            Some(before) => {
+                let writer = if can_add && before.buffer != dy {
+                    self.program.push(work(before.buffer, true))
+                } else {
+                    let apart = self.program.buffer(size);
+                    self.program.push(work(apart, false));
+                    self.program.push(Work::Accumulate {
+                        from: apart,
+                        to: before.buffer,
+                    })
+                };
+                // Whoever shared the buffer has been gone back through before: its layers come after x.
+                Gradient {
+                    shared: false,
+                    writer: Some(writer),
+                    ..before
+                }
+            }
+        };
+        self.gradients[x] = Some(gradient);
+    }
+
+    fn weight_gradient(&mut self, conv: &Conv, kernel: Kernel, x: Id, gradient: Gradient) {
+        let tensor = self.tensors[x];
+        let (buffer, channels) = (tensor.buffer, conv.geometry.in_channels);
+        let in_rows = tensor.channels == 1 || tensor.pixels() == 1;
+        let operand = if conv.turned {
+            let turned = self.program.buffer(buffer.size());
+            self.program
+                .push(if x == INPUT && conv.geometry.pixels() == 1 && in_rows {
+                    Work::Load {
+                        channels,
+                        pixels: 1,
+                        turned: true,
+                        to: turned,
+                    }
+                } else {
+                    Work::Turn {
+                        channels,
+                        x: buffer,
+                        turned,
+                    }
+                });
+            turned
+        } else {
+            buffer
+        };
+        let work = Work::ConvWeights {
+            conv: Box::new(conv.clone()),
+            kernel,
+            x: operand,
+            dy: gradient.buffer,
+        };
+        let small = conv.geometry.multiply_adds() * self.batch < DEFERRED_BELOW;
+        if small && !gradient.shared {
+            self.deferred.push(work);
+        } else {
+            self.program.push(work);
+        }
+    }
+}
+
+fn size(shape: Shape) -> (usize, usize, usize) {
+    match shape {
+        Shape::Map {
+            channels,
+            height,
+            width,
+        } => (channels, height, width),
+        Shape::Flat(features) => (features, 1, 1),
+    }
+}
+
+fn pool(
+    from: &Tensor,
+    (kernel_height, kernel_width): (usize, usize),
+    stride: usize,
+    padding: usize,
+) -> Pool {
+    Pool {
+        channels: from.channels,
+        height: from.height,
+        width: from.width,
+        kernel_height,
+        kernel_width,
+        stride,
+        padding,
+    }
+}

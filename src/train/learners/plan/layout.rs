@@ -1,0 +1,161 @@
+//! Where every parameter lies in a plan's row, and how its order there differs from PyTorch's.
+
+use crate::kernels::plan::{Kernel, Norm, Weights};
+use crate::model::{Node, Op, Shape};
+
+/// **Units** numbers: parameters start at cache lines.
+const ALIGN: usize = 16;
+
+/// A trainable parameter: its name and shape as in PyTorch, its place in the plan.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) place: Weights,
+    order: Order,
+}
+
+/// How a parameter's numbers follow each other in the plan.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    /// As in PyTorch.
+    Same,
+    /// Channels last: `[out][in][pixels]` there, `[out][pixels][in]` here.
+    ChannelsLast { inputs: usize, pixels: usize },
+}
+
+impl Placed {
+    /// From PyTorch's order into the plan's.
+    pub(super) fn write(&self, values: &[f32], row: &mut [f32]) {
+        let to = &mut row[self.place.start..self.place.start + self.place.len];
+        self.each(|theirs, ours| to[ours] = values[theirs]);
+    }
+
+    /// From the plan's order into PyTorch's.
+    pub(super) fn read(&self, row: &[f32]) -> Vec<f32> {
+        let from = &row[self.place.start..self.place.start + self.place.len];
+        let mut values = vec![0.0; from.len()];
+        self.each(|theirs, ours| values[theirs] = from[ours]);
+        values
+    }
+
+    /// Calls `pair(index in PyTorch's order, index in the plan's)` for every number.
+    fn each(&self, mut pair: impl FnMut(usize, usize)) {
+        match self.order {
+            Order::Same => (0..self.place.len).for_each(|i| pair(i, i)),
+            Order::ChannelsLast { inputs, pixels } => {
+                for first in (0..self.place.len).step_by(inputs * pixels) {
+                    for pixel in 0..pixels {
+                        for input in 0..inputs {
+                            pair(
+                                first + input * pixels + pixel,
+                                first + pixel * inputs + input,
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A batch normalisation's name and channels.
+#[derive(Clone, Debug)]
+pub(super) struct Normalisation {
+    pub(super) name: String,
+    pub(super) channels: usize,
+}
+
+/// All parameters of a network in the order of its layers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places {
+    pub(super) parameters: Vec<Placed>,
+    pub(super) norms: Vec<Normalisation>,
+    /// Numbers of the whole row.
+    pub(super) total: usize,
+}
+
+impl Places {
+    fn add(&mut self, name: String, shape: Vec<usize>, order: Order) -> Weights {
+        let place = Weights {
+            start: self.total,
+            len: shape.iter().product(),
+        };
+        self.total = (place.start + place.len).next_multiple_of(ALIGN);
+        self.parameters.push(Placed {
+            name,
+            shape,
+            place,
+            order,
+        });
+        place
+    }
+
+    /// Places the parameters of a convolution or linear layer whose input is a map of `pixels` with `inputs` channels each.
+    pub(super) fn kernel(
+        &mut self,
+        node: &Node,
+        shape: Vec<usize>,
+        bias: bool,
+        (inputs, pixels): (usize, usize),
+    ) -> Kernel {
+        let out = shape[0];
+        let order = if inputs == 1 || pixels == 1 {
+            Order::Same
+        } else {
+            Order::ChannelsLast { inputs, pixels }
+        };
+        let weight = self.add(format!("{}.weight", node.name), shape, order);
+        let bias = bias.then(|| self.add(format!("{}.bias", node.name), vec![out], Order::Same));
+        Kernel { weight, bias }
+    }
+
+    /// Places the parameters of a batch normalisation.
+    pub(super) fn norm(&mut self, node: &Node, channels: usize) -> Norm {
+        let gamma = self.add(format!("{}.weight", node.name), vec![channels], Order::Same);
+        let beta = self.add(format!("{}.bias", node.name), vec![channels], Order::Same);
+        self.norms.push(Normalisation {
+            name: node.name.clone(),
+            channels,
+        });
+        Norm {
+            index: self.norms.len() - 1,
+            channels,
+            gamma,
+            beta,
+        }
+    }
+}
+
+/// What keeps a list of layers from being planned, if anything does.
+pub(super) fn obstacle(nodes: &[Node]) -> Option<String> {
+    let mut flattened = false;
+    for node in nodes {
+        match &node.op {
+            Op::Flatten => {
+                flattened |=
+                    matches!(node.input, Shape::Map { height, width, .. } if height * width > 1);
+            }
+            Op::Linear { .. } => flattened = false,
+            Op::BatchNorm { .. } if flattened => {
+                return Some(format!(
+                    "{} normalises the pixels of a flattened map one by one",
+                    node.name
+                ));
+            }
+            Op::Residual { body, shortcut, .. } => {
+                if body.is_empty() && shortcut.is_empty() {
+                    return Some(format!("{} adds its input to itself", node.name));
+                }
+                if flattened {
+                    return Some(format!("{} follows a flattened map", node.name));
+                }
+                if let Some(found) = obstacle(body).or_else(|| obstacle(shortcut)) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
