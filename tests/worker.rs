@@ -207,6 +207,7 @@ fn a_run_trains_to_its_end_and_leaves_a_whole_record() {
     let run = record.run.unwrap();
     assert_eq!(run.status, Status::Finished);
     assert_eq!(run.device, "cpu");
+    assert!(!run.path.is_empty());
     assert_eq!(run.data_sha256.len(), 64);
     assert!(run.threads > 0 && !run.started.is_empty() && !run.finished.is_empty());
     assert!(

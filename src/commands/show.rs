@@ -201,6 +201,7 @@ fn facts(profile: &Profile) -> Vec<String> {
                 "device",
                 format!("{}, {} threads, {}", run.device, run.threads, run.kernels),
             ),
+            ("path", run.path.clone()),
             ("fmtui", format!("{} {}", run.version, run.revision)),
             ("data hash", run.data_sha256.clone()),
             ("error", run.error.clone()),

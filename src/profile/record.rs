@@ -19,6 +19,9 @@ pub struct RunRecord {
     pub threads: usize,
     /// The instruction set the CPU kernels used (`avx512`, `avx2`, `portable`).
     pub kernels: String,
+    /// What computed a step, such as `graph`; empty in records that are older than it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
     /// fmtui's version and git revision.
     pub version: String,
     pub revision: String,

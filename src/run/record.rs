@@ -65,6 +65,7 @@ pub fn sanitize(profile: &mut Profile) {
         &mut run.host,
         &mut run.device,
         &mut run.kernels,
+        &mut run.path,
         &mut run.version,
         &mut run.revision,
         &mut run.data_sha256,
@@ -145,6 +146,7 @@ impl Recorder {
         self.profile
             .history
             .retain(|e| e.epoch as u64 <= whole_epochs);
+        self.run().path = text::sanitize(&started.path);
     }
 
     fn on_change(&mut self, intervention: Intervention) {
@@ -235,6 +237,7 @@ mod tests {
             curve_is_test: false,
             device: "cpu".into(),
             threads: 2,
+            path: "graph".into(),
             learning_rate: 0.1,
             patience: 0,
             resumed_at_step,
@@ -294,6 +297,7 @@ mod tests {
         let record = on_disk();
         let run = record.run.unwrap();
         assert_eq!(run.status, Status::Stopped);
+        assert_eq!(run.path, "graph");
         assert_eq!(run.interventions.len(), 1);
         assert_eq!(
             record.history.iter().map(|e| e.epoch).collect::<Vec<_>>(),

@@ -62,6 +62,7 @@ fn started() -> Vec<Stamped> {
         curve_is_test: false,
         device: "cpu".into(),
         threads: 2,
+        path: "graph".into(),
         learning_rate: 1e-3,
         patience: 0,
         resumed_at_step: 0,

@@ -40,6 +40,7 @@ fn log(epochs: usize) -> Vec<Stamped> {
         curve_is_test: false,
         device: "cpu".into(),
         threads: 2,
+        path: "graph".into(),
         learning_rate: 1e-3,
         patience: 10,
         resumed_at_step: 0,
