@@ -43,6 +43,8 @@ pub enum Status {
     #[default]
     Created,
     Running,
+    /// Its worker waits for somebody to say go on.
+    Paused,
     Finished,
     /// Ended by somebody; can be resumed.
     Stopped,
@@ -52,11 +54,18 @@ pub enum Status {
 }
 
 impl Status {
+    /// A worker has it: it trains, or waits to.
+    #[must_use]
+    pub fn has_worker(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Created => "created",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Finished => "finished",
             Self::Stopped => "stopped",
             Self::Failed => "failed",

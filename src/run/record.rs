@@ -200,10 +200,10 @@ impl Observer for Recorder {
                 self.profile.result = Some((**result).clone());
             }
             Event::Failed { message, .. } => self.end(Status::Failed, message),
+            Event::Paused { .. } => self.run().status = Status::Paused,
+            Event::Resumed { .. } => self.run().status = Status::Running,
             Event::Step(_)
             | Event::CheckpointSaved { .. }
-            | Event::Paused { .. }
-            | Event::Resumed { .. }
             | Event::Warning { .. }
             | Event::Load(_) => return Ok(()),
         }
@@ -273,6 +273,10 @@ mod tests {
             to: 0.05,
         };
         tell(&mut recorder, change.clone());
+        tell(&mut recorder, Event::Paused { step: 15 });
+        assert_eq!(on_disk().run.unwrap().status, Status::Paused);
+        tell(&mut recorder, Event::Resumed { step: 15 });
+        assert_eq!(on_disk().run.unwrap().status, Status::Running);
         tell(&mut recorder, epoch(2, 0.4));
         drop(recorder);
 

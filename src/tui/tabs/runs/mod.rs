@@ -84,7 +84,7 @@ impl RunRow {
     }
 
     fn is_alive(&self) -> bool {
-        matches!(self.status, Status::Created | Status::Running)
+        self.status == Status::Created || self.status.has_worker()
     }
 }
 

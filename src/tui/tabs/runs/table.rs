@@ -56,7 +56,7 @@ fn status_style(row: &RunRow, theme: &Theme) -> Style {
         Status::Created | Status::Running => theme.accent(),
         Status::Finished => theme.good(),
         Status::Stopped => theme.text(),
-        Status::Lost => theme.warn(),
+        Status::Paused | Status::Lost => theme.warn(),
         Status::Failed => theme.bad(),
     }
 }
