@@ -608,6 +608,62 @@ fn a_replay_of_a_changed_run_is_identical() {
 }
 
 #[test]
+fn a_paused_run_is_listed_as_paused_and_the_next_one_is_told_of_it() {
+    let place = Place::new();
+    let id = place.start(&[LONG]);
+    until("steps", || last_step(&place.events(&id)) > 0);
+    let listed = |json: bool| {
+        let arguments: &[&str] = if json { &["runs", "--json"] } else { &["runs"] };
+        text(&place.run(arguments).stdout)
+    };
+    assert!(listed(false).contains("running"));
+
+    assert_eq!(place.run(&["pause", &id]).status.code(), Some(0));
+    until("it is paused", || place.status(&id) == Status::Paused);
+    assert!(listed(false).contains("paused") && !listed(false).contains("running"));
+    let json: serde_json::Value = serde_json::from_str(listed(true).trim()).unwrap();
+    assert_eq!(json["status"], "paused");
+    assert!(text(&place.run(&["show", &id]).stdout).contains("status        paused"));
+    // A paused run has its worker: nobody else may have or delete it.
+    assert_eq!(
+        place.run(&["resume", &id, "--detach"]).status.code(),
+        Some(2)
+    );
+    assert_ne!(place.run(&["delete", &id]).status.code(), Some(0));
+    assert_eq!(place.status(&id), Status::Paused);
+
+    let other = place.run(&train(&["train.epochs=1"], &["--detach"]));
+    assert_eq!(other.status.code(), Some(0));
+    let said = text(&other.stderr);
+    assert!(said.contains(&format!("{id} is paused")), "{said}");
+    place.ends(text(&other.stdout).trim());
+
+    client::send(&place.workspace(), &id, &Ask::Resume).unwrap();
+    until("it goes on", || place.status(&id) == Status::Running);
+    let third = place.run(&train(&["train.epochs=1"], &["--detach"]));
+    let said = text(&third.stderr);
+    assert!(said.contains(&format!("{id} is running too")), "{said}");
+    place.ends(text(&third.stdout).trim());
+
+    // Killed while paused it is lost, and goes on from where it was saved.
+    client::send(&place.workspace(), &id, &Ask::Pause).unwrap();
+    until("it is paused", || place.status(&id) == Status::Paused);
+    signal(place.pid(&id), rustix::process::Signal::KILL);
+    until("it is lost", || place.status(&id) == Status::Lost);
+    let resumed = place.run(&["resume", &id, "--detach"]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", text(&resumed.stderr));
+    until("it runs again", || place.status(&id) == Status::Running);
+
+    // A paused run can be stopped.
+    until("steps", || last_step(&place.events(&id)) > 0);
+    client::send(&place.workspace(), &id, &Ask::Pause).unwrap();
+    until("it is paused", || place.status(&id) == Status::Paused);
+    client::send(&place.workspace(), &id, &Ask::Stop).unwrap();
+    place.ends(&id);
+    assert_eq!(place.status(&id), Status::Stopped);
+}
+
+#[test]
 fn a_recorded_run_is_trained_again_from_its_file_elsewhere() {
     let here = Place::new();
     let id = here.start(&["train.epochs=3"]);
