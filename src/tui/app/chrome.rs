@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::{App, place};
 use crate::event::Severity;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{cut, left, plain_if, wrap};
+use crate::tui::widgets::{cut, left, plain_if, wrap_to};
 
 /// Draws lines, in ASCII where the theme asks for it.
 pub fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, theme: &Theme) {
@@ -31,7 +31,7 @@ pub fn too_small(frame: &mut Frame, least: (u16, u16), theme: &Theme) {
         "fmtui needs {} × {}; this is {} × {}. Make the window larger, or press q: a run goes on.",
         least.0, least.1, area.width, area.height
     );
-    let wrapped = wrap(&text, usize::from(area.width), usize::from(area.height));
+    let wrapped = wrap_to(&text, usize::from(area.width), usize::from(area.height));
     let top = area
         .height
         .saturating_sub(u16::try_from(wrapped.len()).unwrap_or(0))
@@ -121,7 +121,7 @@ impl App {
         };
         let theme = self.theme;
         let room = usize::from(width).saturating_sub(4);
-        let mut shown: Vec<Line> = wrap(&problem.problem, room, 3)
+        let mut shown: Vec<Line> = wrap_to(&problem.problem, room, 3)
             .into_iter()
             .enumerate()
             .map(|(i, l)| {
@@ -132,7 +132,7 @@ impl App {
             })
             .collect();
         let dismiss = format!("  ({} dismisses)", self.keymap.shown("Esc"));
-        let remedy = wrap(&format!("{}{dismiss}", problem.remedy), room, 2);
+        let remedy = wrap_to(&format!("{}{dismiss}", problem.remedy), room, 2);
         shown.extend(
             remedy
                 .into_iter()

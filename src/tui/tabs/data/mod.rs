@@ -322,7 +322,7 @@ impl Tab for DataTab {
         let Mode::Filter(mut input, _) = std::mem::take(&mut self.mode) else {
             return Effect::None;
         };
-        match input.on_key(key) {
+        match input.on_search_key(key) {
             Typed::Cancelled => {}
             Typed::Accepted => match Filter::parse(&input.text(), self.classes()) {
                 Ok(filter) => {

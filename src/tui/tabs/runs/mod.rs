@@ -18,7 +18,7 @@ use crate::profile::{Profile, Status};
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::theme::Theme;
-use crate::tui::widgets::entry::{Entry, Typed};
+use crate::tui::widgets::input::{Input, Typed};
 use crate::tui::widgets::popup::{self, Answer};
 
 /// One run as its file tells.
@@ -163,7 +163,7 @@ pub struct RunsTab {
     /// Id of the run under the cursor.
     cursor: Option<String>,
     order: Order,
-    filter: Entry,
+    filter: Input,
     mode: Mode,
     scroll: usize,
     /// First shown row and where the rows lie, for the mouse.
@@ -309,8 +309,8 @@ impl Tab for RunsTab {
             Action::End => self.move_by(isize::MAX),
             Action::CycleView => self.compare(),
             Action::Back if self.mode == Mode::Comparing => self.compare(),
-            Action::Back if self.filter != Entry::default() => {
-                self.filter = Entry::default();
+            Action::Back if !self.filter.is_empty() => {
+                self.filter = Input::default();
                 Effect::None
             }
             Action::Back => {
@@ -379,13 +379,13 @@ impl Tab for RunsTab {
                 None => Effect::None,
             },
             Mode::Filtering => {
-                match self.filter.on_key(key) {
-                    Typed::Done => self.mode = Mode::Table,
+                match self.filter.on_search_key(key) {
+                    Typed::Accepted => self.mode = Mode::Table,
                     Typed::Cancelled => {
-                        self.filter = Entry::default();
+                        self.filter = Input::default();
                         self.mode = Mode::Table;
                     }
-                    Typed::Changed => {
+                    Typed::Edited => {
                         let shown = self.shown_ids();
                         if !self.cursor.as_ref().is_some_and(|c| shown.contains(c)) {
                             self.cursor = shown.into_iter().next();

@@ -13,7 +13,7 @@ use crate::event::{Load, Phase, RunHistory, StepPoint};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span as YSpan};
 use crate::tui::widgets::gauge::gauge;
-use crate::tui::widgets::{clock, left, plain_if, right, wrap};
+use crate::tui::widgets::{clock, left, plain_if, right, wrap_to};
 
 /// Draws the tab.
 pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) {
@@ -159,7 +159,7 @@ fn notice(history: &RunHistory, lost: bool, area: Rect, theme: &Theme) -> Vec<Li
     };
     let width = usize::from(area.width).saturating_sub(11);
     let part = |label: &str, text: &str, style| {
-        wrap(text, width, 3)
+        wrap_to(text, width, 3)
             .into_iter()
             .enumerate()
             .map(|(i, line)| {
