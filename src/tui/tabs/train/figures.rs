@@ -190,7 +190,7 @@ impl Figures<'_> {
             left("", 9),
             right("train", train_width),
             right(h.held_out_name(), held_width),
-            right("best @ epoch", 17),
+            right(best_heading, 17),
         );
         if roomy {
             header.push_str(&right("test", 11));
@@ -205,6 +205,12 @@ impl Figures<'_> {
                 test(|s| loss(s.loss)),
             ),
             row(
+        // The test set's best epoch is seen, not chosen: what is kept stands in the gap's line.
+        let best_heading = if h.curve_is_test() {
+            "top test @ epoch"
+        } else {
+            "best @ epoch"
+        };
                 "accuracy",
                 or_dash(train_accuracy.map(text::percent)),
                 or_dash(last.map(|e| text::percent(e.held_out_accuracy))),
@@ -264,6 +270,9 @@ impl Figures<'_> {
                 Span::styled(right(&value.unwrap_or("–".into()), 9), t.text()),
                 Span::raw(" "),
                 Span::styled(
+                } else if h.curve_is_test() {
+                    let text = format!("  kept epoch {}, train loss", last.best_epoch);
+                    spans.push(Span::styled(text, t.dim()));
                     sparkline(&values, spark, t.ascii),
                     t.accent().remove_modifier(Modifier::BOLD),
                 ),
