@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 use super::{App, place};
@@ -86,11 +86,6 @@ impl App {
     pub(super) fn render_footer(&self, frame: &mut Frame, area: Rect) {
         let theme = self.theme;
         let width = usize::from(area.width);
-        if let Some((said, _)) = &self.said {
-            let said = left(&format!(" {said}"), width);
-            lines(frame, area, vec![Line::styled(said, theme.title())], &theme);
-            return;
-        }
         let always = format!(
             "{} help   {} leave ",
             self.keymap.shown("?"),
@@ -112,6 +107,32 @@ impl App {
         spans.push(Span::raw(" ".repeat(pad)));
         spans.push(Span::styled(always, theme.dim()));
         lines(frame, area, vec![Line::from(spans)], &theme);
+    }
+
+    /// What was just said, at the right end of the rows above the footer, no wider than it is.
+    pub(super) fn render_said(&self, frame: &mut Frame, content: Rect) {
+        let Some((said, _)) = &self.said else {
+            return;
+        };
+        let theme = self.theme;
+        let room = usize::from(content.width).saturating_sub(4);
+        let said = wrap_to(said, room, 2);
+        let width = said.iter().map(|l| l.width()).max().unwrap_or(0);
+        let rows = u16::try_from(said.len()).unwrap_or(0).min(content.height);
+        let columns = u16::try_from(width + 2).unwrap_or(0).min(content.width);
+        let area = Rect {
+            x: content.right() - columns,
+            y: content.bottom() - rows,
+            width: columns,
+            height: rows,
+        };
+        let style = theme.title().patch(theme.cursor());
+        let said = said
+            .into_iter()
+            .map(|l| Line::styled(format!(" {} ", left(&l, width)), style))
+            .collect();
+        frame.render_widget(Clear, area);
+        lines(frame, area, said, &theme);
     }
 
     /// The problem and what to do about it, at most four lines.
