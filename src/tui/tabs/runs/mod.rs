@@ -39,6 +39,11 @@ impl RunRow {
         self.profile.as_ref().map_or(self.id.as_str(), |p| &p.name)
     }
 
+    /// The end of the id, which tells runs of one name apart.
+    fn short_id(&self) -> &str {
+        self.id.rsplit('-').next().unwrap_or(&self.id)
+    }
+
     fn parameters(&self) -> Option<u64> {
         let result = self.profile.as_ref().ok()?.result.as_ref()?;
         (result.parameters > 0).then_some(result.parameters)
@@ -218,7 +223,13 @@ impl RunsTab {
         self.marked_rows().into_iter().find_map(|row| {
             let result = row.profile.as_ref().ok()?.result.as_ref()?;
             let test = result.test.as_ref()?;
-            (row.id != run).then(|| (row.name().to_string(), test.confusion.clone()))
+            let own = self.rows.iter().flatten().find(|r| r.id == run);
+            let name = if own.is_some_and(|own| own.name() == row.name()) {
+                format!("{} {}", row.name(), row.short_id())
+            } else {
+                row.name().to_string()
+            };
+            (row.id != run).then(|| (name, test.confusion.clone()))
         })
     }
 

@@ -135,9 +135,10 @@ fn heading_line(tab: &RunsTab, shown: usize, width: usize, theme: &Theme) -> Lin
         line.push_span(Span::styled(
             cut(&tab.filter.text(), width / 2),
             theme.text(),
-        ),
-        Span::styled(format!("   {shown} of {about}"), theme.dim()),
-    ])
+        ));
+    }
+    line.push_span(Span::styled(format!("   {shown} of {about}"), theme.dim()));
+    line
 }
 
 fn nothing_to_show(tab: &RunsTab, shown: usize) -> Option<String> {
