@@ -62,7 +62,7 @@ impl ConfusionTab {
             0,
             Line::styled(
                 if self.difference {
-                    "taken for another most often, in this run"
+                    "mistakes of this run"
                 } else {
                     "taken for another most often"
                 },

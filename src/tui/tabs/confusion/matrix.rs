@@ -248,10 +248,12 @@ impl Matrix<'_> {
             canvas.put(x, y, Line::styled(text, theme.dim()));
         }
         let x = layout.names + to_u16(columns.len()) * layout.cell_width;
-        let mut accuracy = self.percent(Confusion::accuracy);
-        if self.minus.is_none() {
-            accuracy.push_str(" %");
-        }
+        let accuracy = self.percent(Confusion::accuracy);
+        let accuracy = match self.minus {
+            None => format!("{accuracy} %"),
+            // Below the changes of the recall.
+            Some(_) => format!("{accuracy} "),
+        };
         canvas.put(
             x,
             y,
