@@ -207,7 +207,7 @@ impl Figures<'_> {
         let or_dash = |value: Option<String>| value.unwrap_or("–".into());
         // The test set's best epoch is seen, not chosen: what is kept stands in the gap's line.
         let best_heading = if h.curve_is_test() {
-            "top test @ epoch"
+            "top @ epoch"
         } else {
             "best @ epoch"
         };

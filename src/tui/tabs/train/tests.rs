@@ -251,7 +251,7 @@ fn without_a_validation_set_it_says_what_is_seen_and_what_is_kept() {
     for (width, height) in [(80, 22), (120, 38)] {
         let mut tab = tab(&events, Link::Live);
         let screen = draw(&mut tab, width, height);
-        assert!(screen.contains("test top test @ epoch"), "{screen}");
+        assert!(screen.contains("top @ epoch"), "{screen}");
         assert!(screen.contains("kept epoch 4, train loss"), "{screen}");
         tab.on_action(Action::CycleView);
         assert!(draw(&mut tab, width, height).contains(" kept"));
