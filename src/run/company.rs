@@ -21,18 +21,22 @@ pub fn note(workspace: &Workspace, own: &str) -> Option<String> {
     words(&others)
 }
 
+/// Says the running ones; the paused ones where there are no others.
 fn words(others: &[(String, Status)]) -> Option<String> {
-    Some(match others {
-        [] => return None,
-        [(id, Status::Paused)] => {
-            format!("{id} is paused; once it goes on, both share this machine's cores")
-        }
-        [(id, _)] => format!("{id} is running too; both share this machine's cores"),
-        [(id, _), rest @ ..] => format!(
-            "{id} and {} more are running or paused; they all share this machine's cores",
-            rest.len()
-        ),
-    })
+    let of = |paused: bool| {
+        let mut found = others
+            .iter()
+            .filter(move |(_, status)| (*status == Status::Paused) == paused)
+            .map(|(id, _)| id);
+        let first = found.next()?;
+        Some(match found.count() {
+            0 => format!("{first} is"),
+            more => format!("{first} and {more} more are"),
+        })
+    };
+    of(false)
+        .map(|who| format!("{who} running too: they share the cores"))
+        .or_else(|| of(true).map(|who| format!("{who} paused: going on, they share the cores")))
 }
 
 #[cfg(test)]
@@ -75,6 +79,17 @@ mod tests {
         workspace.save(&profile).unwrap();
         assert!(note(&workspace, "").unwrap().contains("is paused"));
         let _two = hold(&second, &lock::host_name());
-        assert!(note(&workspace, "").unwrap().contains("and 1 more"));
+        let said = note(&workspace, "").unwrap();
+        assert!(
+            said.starts_with(&second) && said.contains("is running"),
+            "{said}"
+        );
+        profile.run.as_mut().unwrap().status = Status::Running;
+        workspace.save(&profile).unwrap();
+        assert!(
+            note(&workspace, "")
+                .unwrap()
+                .contains("and 1 more are running")
+        );
     }
 }
