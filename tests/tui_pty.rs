@@ -238,6 +238,8 @@ fn a_run_goes_on_without_its_screen_and_is_controlled_from_the_next() {
     let mut second = Terminal::open(home.path(), &["attach"], 40, 120);
     second.wait_for("· running");
     second.wait_for("started on cpu");
+    // Not before its worker listens.
+    second.wait_for("Space pause");
     second.press(" ");
     second.wait_for("· paused");
     second.wait_for("paused after step");

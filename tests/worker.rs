@@ -207,6 +207,7 @@ fn a_run_trains_to_its_end_and_leaves_a_whole_record() {
     let run = record.run.unwrap();
     assert_eq!(run.status, Status::Finished);
     assert_eq!(run.device, "cpu");
+    assert!(!run.path.is_empty());
     assert_eq!(run.data_sha256.len(), 64);
     assert!(run.threads > 0 && !run.started.is_empty() && !run.finished.is_empty());
     assert!(
@@ -604,6 +605,62 @@ fn a_replay_of_a_changed_run_is_identical() {
     let verified = place.run(&["replay", &id, "--verify"]);
     assert_eq!(verified.status.code(), Some(1));
     assert!(text(&verified.stdout).starts_with("first difference at epoch 4: training loss"));
+}
+
+#[test]
+fn a_paused_run_is_listed_as_paused_and_the_next_one_is_told_of_it() {
+    let place = Place::new();
+    let id = place.start(&[LONG]);
+    until("steps", || last_step(&place.events(&id)) > 0);
+    let listed = |json: bool| {
+        let arguments: &[&str] = if json { &["runs", "--json"] } else { &["runs"] };
+        text(&place.run(arguments).stdout)
+    };
+    assert!(listed(false).contains("running"));
+
+    assert_eq!(place.run(&["pause", &id]).status.code(), Some(0));
+    until("it is paused", || place.status(&id) == Status::Paused);
+    assert!(listed(false).contains("paused") && !listed(false).contains("running"));
+    let json: serde_json::Value = serde_json::from_str(listed(true).trim()).unwrap();
+    assert_eq!(json["status"], "paused");
+    assert!(text(&place.run(&["show", &id]).stdout).contains("status        paused"));
+    // A paused run has its worker: nobody else may have or delete it.
+    assert_eq!(
+        place.run(&["resume", &id, "--detach"]).status.code(),
+        Some(2)
+    );
+    assert_ne!(place.run(&["delete", &id]).status.code(), Some(0));
+    assert_eq!(place.status(&id), Status::Paused);
+
+    let other = place.run(&train(&["train.epochs=1"], &["--detach"]));
+    assert_eq!(other.status.code(), Some(0));
+    let said = text(&other.stderr);
+    assert!(said.contains(&format!("{id} is paused")), "{said}");
+    place.ends(text(&other.stdout).trim());
+
+    client::send(&place.workspace(), &id, &Ask::Resume).unwrap();
+    until("it goes on", || place.status(&id) == Status::Running);
+    let third = place.run(&train(&["train.epochs=1"], &["--detach"]));
+    let said = text(&third.stderr);
+    assert!(said.contains(&format!("{id} is running too")), "{said}");
+    place.ends(text(&third.stdout).trim());
+
+    // Killed while paused it is lost, and goes on from where it was saved.
+    client::send(&place.workspace(), &id, &Ask::Pause).unwrap();
+    until("it is paused", || place.status(&id) == Status::Paused);
+    signal(place.pid(&id), rustix::process::Signal::KILL);
+    until("it is lost", || place.status(&id) == Status::Lost);
+    let resumed = place.run(&["resume", &id, "--detach"]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", text(&resumed.stderr));
+    until("it runs again", || place.status(&id) == Status::Running);
+
+    // A paused run can be stopped.
+    until("steps", || last_step(&place.events(&id)) > 0);
+    client::send(&place.workspace(), &id, &Ask::Pause).unwrap();
+    until("it is paused", || place.status(&id) == Status::Paused);
+    client::send(&place.workspace(), &id, &Ask::Stop).unwrap();
+    place.ends(&id);
+    assert_eq!(place.status(&id), Status::Stopped);
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn disk(workspace: &Workspace) -> String {
 fn runs(workspace: &Workspace) -> String {
     let ids = workspace.ids();
     let running = ids.iter().filter(|id| workspace.is_running(id)).count();
-    format!("{}, {running} of them running", ids.len())
+    format!("{}, {running} of them running or paused", ids.len())
 }
 
 fn data(workspace: &Workspace) -> String {

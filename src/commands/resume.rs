@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::train;
 use crate::error::Result;
-use crate::headless::{self, Interrupt, Output};
-use crate::run::{Workspace, client};
+use crate::headless::{self, Interrupt, Output, notice};
+use crate::run::{Workspace, client, company};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -23,6 +23,9 @@ pub struct Arguments {
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let id = workspace.resolve(&arguments.run)?;
     client::resume(workspace, &id)?;
+    if let Some(note) = company::note(workspace, &id) {
+        notice(note);
+    }
     if arguments.detach {
         Output::standard().line(&id)?;
         return Ok(0);

@@ -59,6 +59,7 @@ fn show(workspace: &Workspace, open: Open) -> Result<u8> {
 }
 
 #[cfg(not(feature = "tui"))]
+#[expect(clippy::unnecessary_wraps, reason = "stands in for the one above")]
 fn show(_: &Workspace, _: Open) -> Result<u8> {
     Ok(0)
 }

@@ -201,6 +201,7 @@ fn facts(profile: &Profile) -> Vec<String> {
                 "device",
                 format!("{}, {} threads, {}", run.device, run.threads, run.kernels),
             ),
+            ("path", run.path.clone()),
             ("fmtui", format!("{} {}", run.version, run.revision)),
             ("data hash", run.data_sha256.clone()),
             ("error", run.error.clone()),
@@ -218,7 +219,7 @@ fn facts(profile: &Profile) -> Vec<String> {
     if let Some(result) = &profile.result {
         facts.extend([
             ("parameters", text::grouped(result.parameters)),
-            ("best epoch", result.best_epoch.to_string()),
+            ("best epoch", best_epoch(profile, result.best_epoch)),
             ("time", text::seconds(result.seconds)),
             ("memory", text::bytes(result.peak_memory_bytes)),
             ("weights", result.weights_sha256.clone()),
@@ -229,6 +230,15 @@ fn facts(profile: &Profile) -> Vec<String> {
         .filter(|(_, value)| !value.trim().is_empty())
         .map(|(name, value)| format!("{name:<13} {}", value.trim()))
         .collect()
+}
+
+/// Which epoch `best.safetensors` holds, and by what where that is not the curve.
+fn best_epoch(profile: &Profile, epoch: usize) -> String {
+    if profile.data.validation == 0.0 {
+        format!("{epoch} (lowest training loss)")
+    } else {
+        epoch.to_string()
+    }
 }
 
 fn history_table(profile: &Profile) -> Table {

@@ -5,7 +5,7 @@ use clap::Args;
 use super::recipe;
 use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, Style, notice};
-use crate::run::{Workspace, client, lingering};
+use crate::run::{Workspace, client, company, lingering};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -36,6 +36,9 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         notice(format!("warning: {advice}"));
     }
     let id = client::start(workspace, &profile)?;
+    if let Some(note) = company::note(workspace, &id) {
+        notice(note);
+    }
     if arguments.detach {
         let mut out = Output::standard();
         if arguments.json {

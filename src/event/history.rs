@@ -202,11 +202,10 @@ impl RunHistory {
     }
 
     fn on_checkpoint(&mut self, at: f64, kind: &str, epoch: usize, step: u64) {
-        let curve_is_test = self.started.as_ref().is_some_and(|s| s.curve_is_test);
         // Without a validation set the best is the lowest training loss, which is news at every epoch; and every epoch
         // ends with a checkpoint.
         let text = match kind {
-            "best" if !curve_is_test => format!("best checkpoint is now epoch {epoch}"),
+            "best" if !self.curve_is_test() => format!("best checkpoint is now epoch {epoch}"),
             "last" if !step.is_multiple_of(self.steps_per_epoch()) => {
                 format!("checkpoint saved after step {step}")
             }
@@ -266,12 +265,25 @@ impl RunHistory {
             .min_by(|a, b| a.held_out_loss.total_cmp(&b.held_out_loss))
     }
 
+    /// The epoch whose weights are in `best.safetensors`, as far as told.
+    #[must_use]
+    pub fn kept_epoch(&self) -> Option<usize> {
+        self.epochs.last().map(|e| e.best_epoch)
+    }
+
+    /// The test set draws the curve, so that it chooses nothing: the lowest training loss does.
+    #[must_use]
+    pub fn curve_is_test(&self) -> bool {
+        self.started.as_ref().is_some_and(|s| s.curve_is_test)
+    }
+
     /// `validation` or `test`: what the held-out curve is.
     #[must_use]
     pub fn held_out_name(&self) -> &'static str {
-        match &self.started {
-            Some(s) if s.curve_is_test => "test",
-            _ => "validation",
+        if self.curve_is_test() {
+            "test"
+        } else {
+            "validation"
         }
     }
 }

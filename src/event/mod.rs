@@ -104,6 +104,9 @@ pub struct Started {
     pub curve_is_test: bool,
     pub device: String,
     pub threads: usize,
+    /// What computes a step, such as `graph`; empty in logs that are older than it.
+    #[serde(default)]
+    pub path: String,
     pub learning_rate: f64,
     pub patience: usize,
     /// Steps already taken when this worker began; 0 for a new run.
@@ -126,7 +129,8 @@ pub struct Step {
     pub images_per_second: f64,
     /// Training time so far, pauses and evaluation left out.
     pub elapsed_seconds: f64,
-    /// Of that, share of time spent in loading, forward, backward, update since the step told before.
+    /// Where the time since the step told before went.
+    #[serde(default)]
     pub breakdown: Breakdown,
 }
 

@@ -74,7 +74,7 @@ impl Wording {
                     .filter(|_| !self.is_whole_epoch(*step))
                     .collect()
             }
-            Event::Finished { reason, result, .. } => finished(reason, result),
+            Event::Finished { reason, result, .. } => self.finished(reason, result),
             Event::Failed { message, remedy } => {
                 let mut lines = vec![format!("failed: {message}")];
                 if !remedy.is_empty() && !message.contains(remedy.as_str()) {
@@ -110,7 +110,7 @@ impl Wording {
                 text::short_count(started.multiply_adds)
             ),
             format!(
-                "{} training, {} validation, {} test pictures; {} epochs of {} steps of {}; {}, {} threads",
+                "{} training, {} validation, {} test pictures; {} epochs of {} steps of {}; {}, {} threads{}",
                 text::grouped(started.train_pictures as u64),
                 text::grouped(started.validation_pictures as u64),
                 text::grouped(started.test_pictures as u64),
@@ -118,7 +118,8 @@ impl Wording {
                 started.steps_per_epoch,
                 started.batch_size,
                 started.device,
-                started.threads
+                started.threads,
+                path(started)
             ),
         ];
         if started.resumed_at_step > 0 {
@@ -154,30 +155,44 @@ impl Wording {
             w = self.epochs.to_string().len(),
         )
     }
+
+    fn finished(&self, reason: &str, result: &ResultRecord) -> Vec<String> {
+        let part = |name: &str, scores: &Option<Scores>| {
+            scores.as_ref().map(|s| {
+                format!(
+                    "{name:<10}  loss {:.4}  accuracy {:.4}  F1 {:.4}",
+                    s.loss, s.accuracy, s.macro_f1
+                )
+            })
+        };
+        let parts = [
+            part("train", &result.train),
+            part("validation", &result.validation),
+            part("test", &result.test),
+        ];
+        std::iter::once(format!(
+            "{reason} in {} ({} images/s, {} {})",
+            text::seconds(result.seconds),
+            whole(result.images_per_second),
+            // Without a validation set the test set draws the curve, and chooses nothing.
+            if self.held_out == "test" {
+                "lowest training loss in epoch"
+            } else {
+                "best epoch"
+            },
+            result.best_epoch
+        ))
+        .chain(parts.into_iter().flatten())
+        .collect()
+    }
 }
 
-fn finished(reason: &str, result: &ResultRecord) -> Vec<String> {
-    let part = |name: &str, scores: &Option<Scores>| {
-        scores.as_ref().map(|s| {
-            format!(
-                "{name:<10}  loss {:.4}  accuracy {:.4}  F1 {:.4}",
-                s.loss, s.accuracy, s.macro_f1
-            )
-        })
-    };
-    let parts = [
-        part("train", &result.train),
-        part("validation", &result.validation),
-        part("test", &result.test),
-    ];
-    std::iter::once(format!(
-        "{reason} in {} ({} images/s, best epoch {})",
-        text::seconds(result.seconds),
-        whole(result.images_per_second),
-        result.best_epoch
-    ))
-    .chain(parts.into_iter().flatten())
-    .collect()
+/// `, graph`; nothing where the log does not say.
+fn path(started: &Started) -> String {
+    match started.path.as_str() {
+        "" => String::new(),
+        path => format!(", {path}"),
+    }
 }
 
 /// A figure without decimals, its digits grouped.
@@ -218,6 +233,7 @@ pub(super) mod tests {
                 curve_is_test: true,
                 device: "cpu".into(),
                 threads: 2,
+                path: "graph".into(),
                 learning_rate: 1e-3,
                 patience: 0,
                 resumed_at_step: 0,
@@ -274,10 +290,10 @@ pub(super) mod tests {
             kept.text(),
             "run 20261123-160211-mlp-3f2a\n\
              mlp on fashion-mnist-mini: 15,910 parameters, 16 k multiply-adds a picture\n\
-             2,000 training, 0 validation, 500 test pictures; 2 epochs of 10 steps of 200; cpu, 2 threads\n\
+             2,000 training, 0 validation, 500 test pictures; 2 epochs of 10 steps of 200; cpu, 2 threads, graph\n\
              step 5/20  loss 2.0000  accuracy 25.0 %  4,096 images/s\n\
              epoch 1/2  train loss 1.5000 accuracy 50.0 %  test loss 1.2500 accuracy 62.5 %  2 s  4,000 images/s\n\
-             all 2 epochs done in 4 s (4,000 images/s, best epoch 2)\n\
+             all 2 epochs done in 4 s (4,000 images/s, lowest training loss in epoch 2)\n\
              test        loss 1.0000  accuracy 0.7000  F1 0.6900\n"
         );
     }

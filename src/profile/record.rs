@@ -19,6 +19,9 @@ pub struct RunRecord {
     pub threads: usize,
     /// The instruction set the CPU kernels used (`avx512`, `avx2`, `portable`).
     pub kernels: String,
+    /// What computed a step, such as `graph`; empty in records that are older than it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
     /// fmtui's version and git revision.
     pub version: String,
     pub revision: String,
@@ -40,6 +43,8 @@ pub enum Status {
     #[default]
     Created,
     Running,
+    /// Its worker waits for somebody to say go on.
+    Paused,
     Finished,
     /// Ended by somebody; can be resumed.
     Stopped,
@@ -49,11 +54,18 @@ pub enum Status {
 }
 
 impl Status {
+    /// A worker has it: it trains, or waits to.
+    #[must_use]
+    pub fn has_worker(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Created => "created",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Finished => "finished",
             Self::Stopped => "stopped",
             Self::Failed => "failed",

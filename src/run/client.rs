@@ -37,11 +37,11 @@ pub fn start(workspace: &Workspace, profile: &Profile) -> Result<String> {
 /// Goes on with a stopped, failed or lost run from its newest checkpoint.
 ///
 /// # Errors
-/// `Input` when the run is finished or cannot work, `Busy` when it is running, else as [`start`].
+/// `Input` when the run is finished or cannot work, `Busy` when it is running or paused, else as [`start`].
 pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
     let mut profile = workspace.load(id)?;
     let status = profile.run.as_ref().map_or(Status::Created, |r| r.status);
-    if workspace.live_status(id, status) == Status::Running {
+    if workspace.live_status(id, status).has_worker() {
         return Err(Error::Busy {
             run: id.into(),
             pid: lock::holder(&workspace.lock_path(id)).pid,

@@ -134,6 +134,7 @@ fn sanitize(event: &mut Event) {
             clean(&mut started.architecture);
             clean(&mut started.dataset);
             clean(&mut started.device);
+            clean(&mut started.path);
             started.classes.iter_mut().for_each(clean);
         }
         Event::CheckpointSaved { kind, .. } => clean(kind),
@@ -338,6 +339,17 @@ mod tests {
         writer.append(&line(10)).unwrap();
         writer.append(&line(11)).unwrap();
         assert_eq!(steps(&follower.poll().unwrap()), [11]);
+    }
+
+    #[test]
+    fn lines_of_older_logs_are_read() {
+        let step = r#"{"at":1.0,"event":"step","step":3,"epoch":1,"loss":0.5,"accuracy":0.8,"learning_rate":0.1,"gradient_norm":1.0,"images_per_second":10.0,"elapsed_seconds":2.0}"#;
+        assert!(matches!(parse_line(step).unwrap().event, Event::Step(s) if s.step == 3));
+        let started = r#"{"at":1.0,"event":"started","format":1,"run":"r","name":"n","architecture":"mlp","dataset":"d","classes":[],"parameters":1,"trained_parameters":1,"multiply_adds":1,"epochs":1,"steps_per_epoch":1,"batch_size":1,"train_pictures":1,"validation_pictures":0,"test_pictures":0,"curve_is_test":true,"device":"cpu","threads":2,"learning_rate":0.1,"patience":0,"resumed_at_step":0}"#;
+        let Event::Started(started) = parse_line(started).unwrap().event else {
+            panic!("not a start");
+        };
+        assert_eq!((started.path.as_str(), started.threads), ("", 2));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Screens and commands are clients of this room. It never draws and never prints.
 
 pub mod client;
+pub mod company;
 pub mod connection;
 pub mod host;
 pub mod id;

@@ -65,6 +65,7 @@ pub fn sanitize(profile: &mut Profile) {
         &mut run.host,
         &mut run.device,
         &mut run.kernels,
+        &mut run.path,
         &mut run.version,
         &mut run.revision,
         &mut run.data_sha256,
@@ -145,6 +146,7 @@ impl Recorder {
         self.profile
             .history
             .retain(|e| e.epoch as u64 <= whole_epochs);
+        self.run().path = text::sanitize(&started.path);
     }
 
     fn on_change(&mut self, intervention: Intervention) {
@@ -198,10 +200,10 @@ impl Observer for Recorder {
                 self.profile.result = Some((**result).clone());
             }
             Event::Failed { message, .. } => self.end(Status::Failed, message),
+            Event::Paused { .. } => self.run().status = Status::Paused,
+            Event::Resumed { .. } => self.run().status = Status::Running,
             Event::Step(_)
             | Event::CheckpointSaved { .. }
-            | Event::Paused { .. }
-            | Event::Resumed { .. }
             | Event::Warning { .. }
             | Event::Load(_) => return Ok(()),
         }
@@ -235,6 +237,7 @@ mod tests {
             curve_is_test: false,
             device: "cpu".into(),
             threads: 2,
+            path: "graph".into(),
             learning_rate: 0.1,
             patience: 0,
             resumed_at_step,
@@ -270,6 +273,10 @@ mod tests {
             to: 0.05,
         };
         tell(&mut recorder, change.clone());
+        tell(&mut recorder, Event::Paused { step: 15 });
+        assert_eq!(on_disk().run.unwrap().status, Status::Paused);
+        tell(&mut recorder, Event::Resumed { step: 15 });
+        assert_eq!(on_disk().run.unwrap().status, Status::Running);
         tell(&mut recorder, epoch(2, 0.4));
         drop(recorder);
 
@@ -294,6 +301,7 @@ mod tests {
         let record = on_disk();
         let run = record.run.unwrap();
         assert_eq!(run.status, Status::Stopped);
+        assert_eq!(run.path, "graph");
         assert_eq!(run.interventions.len(), 1);
         assert_eq!(
             record.history.iter().map(|e| e.epoch).collect::<Vec<_>>(),

@@ -29,7 +29,8 @@ pub struct Workspace {
 #[derive(Clone, Debug)]
 pub struct RunSummary {
     pub id: String,
-    /// The live one: a run whose file says `running` but whose worker is gone is `lost`. `Failed` for a broken file.
+    /// The live one: a run whose file says `running` or `paused` but whose worker is gone is `lost`. `Failed` for a
+    /// broken file.
     pub status: Status,
     /// The profile with everything the run wrote, or why it cannot be read.
     pub profile: Result<Profile, String>,
@@ -233,7 +234,7 @@ impl Workspace {
         )
     }
 
-    /// Whether a worker trains it now.
+    /// Whether a worker has it now.
     #[must_use]
     pub fn is_running(&self, id: &str) -> bool {
         lock::is_held(&self.lock_path(id))
@@ -243,14 +244,18 @@ impl Workspace {
     #[must_use]
     pub fn live_status(&self, id: &str, written: Status) -> Status {
         if self.is_running(id) {
-            return Status::Running;
+            // Whatever else the file says is from before this worker.
+            return match written {
+                Status::Paused => Status::Paused,
+                _ => Status::Running,
+            };
         }
-        if written != Status::Running {
+        if !written.has_worker() {
             return written;
         }
         let elsewhere = lock::holder(&self.lock_path(id)).host != lock::host_name();
         if elsewhere && !self.is_silent(id) {
-            Status::Running
+            written
         } else {
             Status::Lost
         }
@@ -410,9 +415,12 @@ mod tests {
     fn a_running_run_without_its_worker_is_lost() {
         let (_dir, w) = workspace();
         let id = w.create(&Profile::new("lenet5")).unwrap();
-        let mut profile = w.load(&id).unwrap();
-        profile.run.as_mut().unwrap().status = Status::Running;
-        w.save(&profile).unwrap();
+        let write = |status| {
+            let mut profile = w.load(&id).unwrap();
+            profile.run.as_mut().unwrap().status = status;
+            w.save(&profile).unwrap();
+        };
+        write(Status::Running);
         let mut lock = RunLock::acquire(&w.lock_path(&id), &id).unwrap();
         lock.describe(&Holder {
             pid: 1,
@@ -422,7 +430,12 @@ mod tests {
         .unwrap();
         assert_eq!(w.summary(&id).status, Status::Running);
         assert!(matches!(w.delete(&id), Err(Error::Busy { .. })));
+        write(Status::Paused);
+        assert_eq!(w.summary(&id).status, Status::Paused);
+        assert!(matches!(w.delete(&id), Err(Error::Busy { .. })));
         drop(lock);
+        assert_eq!(w.summary(&id).status, Status::Lost);
+        write(Status::Running);
         assert_eq!(w.summary(&id).status, Status::Lost);
         w.delete(&id).unwrap();
         assert!(w.runs().unwrap().is_empty());

@@ -27,6 +27,16 @@ pub struct StepOutcome {
 
 /// A classifier that learns batch by batch. Deterministic: the same state, batch and update give the same bits.
 pub trait Learner: Send {
+    /// What computes a step, in a word or two for people.
+    fn path(&self) -> &'static str {
+        "graph"
+    }
+
+    /// Why it is not a faster path, where somebody may wonder; told once at the start.
+    fn path_note(&self) -> Option<String> {
+        None
+    }
+
     /// Takes one optimizer step.
     ///
     /// # Errors

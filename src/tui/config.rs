@@ -16,6 +16,18 @@ pub struct Settings {
     pub warnings: Vec<String>,
 }
 
+impl Settings {
+    /// What to do about the warnings.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        let file = path().map_or_else(
+            || "config.toml".into(),
+            |p| text::sanitize(&p.display().to_string()),
+        );
+        format!("correct {file} and open fmtui again; the rest of it holds")
+    }
+}
+
 /// `config.toml` in the platform's configuration directory.
 #[must_use]
 pub fn path() -> Option<PathBuf> {

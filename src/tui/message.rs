@@ -50,7 +50,11 @@ pub enum Message {
         events: Vec<Stamped>,
     },
     /// A run was started or resumed; it is not watched yet.
-    Started(String),
+    Started {
+        run: String,
+        /// What is worth knowing beside it.
+        note: Option<String>,
+    },
     /// New events of the watched run.
     Events {
         run: String,

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::event::{Command, Stamped};
 use crate::metrics::predictions::{self, Predictions};
 use crate::profile::{Profile, Status};
-use crate::run::{Connection, RunSummary, Sender, Workspace, client, log};
+use crate::run::{Connection, RunSummary, Sender, Workspace, client, company, log};
 use crate::text;
 
 /// Messages that may wait for the screen.
@@ -144,12 +144,18 @@ impl Session {
 
     fn start(&mut self, profile: Box<Profile>) {
         let workspace = self.workspace.clone();
-        self.blocking(move || client::start(&workspace, &profile).map(Message::Started));
+        self.blocking(move || {
+            let run = client::start(&workspace, &profile)?;
+            Ok(started(&workspace, run))
+        });
     }
 
     fn resume(&mut self, run: String) {
         let workspace = self.workspace.clone();
-        self.blocking(move || client::resume(&workspace, &run).map(|()| Message::Started(run)));
+        self.blocking(move || {
+            client::resume(&workspace, &run)?;
+            Ok(started(&workspace, run))
+        });
     }
 
     fn watch(&mut self, run: String, turn_to_it: bool) {
@@ -268,6 +274,11 @@ fn progress(p: &fetch::Progress) -> String {
     )]
     let speed = text::bytes(p.bytes_per_second.max(0.0) as u64);
     format!("{place}: {}{total}, {speed}/s", text::bytes(p.bytes))
+}
+
+fn started(workspace: &Workspace, run: String) -> Message {
+    let note = company::note(workspace, &run);
+    Message::Started { run, note }
 }
 
 fn nothing_to_replay(run: &str) -> Error {

@@ -93,6 +93,10 @@ fn refuse_gradient_settings(train: &Train) -> Result<()> {
 }
 
 impl Learner for PerceptronLearner {
+    fn path(&self) -> &'static str {
+        "perceptron rule"
+    }
+
     /// Here the gradient's norm is that of the weights' change per picture and unit of learning rate, and the time is
     /// all forward, as scores and updates take turns.
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome> {

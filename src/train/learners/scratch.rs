@@ -198,6 +198,10 @@ struct Differentiated {
 }
 
 impl Learner for ScratchLearner {
+    fn path(&self) -> &'static str {
+        "by hand"
+    }
+
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome> {
         let found = self.differentiate(batch)?;
         for (quantity, value) in [

@@ -150,10 +150,14 @@ impl<'a> Session<'a> {
             curve_is_test: self.curve_is_test(),
             device: run.device,
             threads: run.threads,
+            path: self.learner.path().into(),
             learning_rate: train.optimizer.learning_rate,
             patience: train.early_stop.patience,
             resumed_at_step: self.resumed_at,
         })));
+        if let Some(message) = self.learner.path_note() {
+            host.emit(Event::Warning { message });
+        }
     }
 
     fn train_epochs(&mut self, host: &mut dyn Host) -> Result<Flow> {

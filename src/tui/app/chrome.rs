@@ -4,13 +4,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 use super::{App, place};
 use crate::event::Severity;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{cut, left, plain_if, wrap};
+use crate::tui::widgets::{cut, left, plain_if, wrap_to};
 
 /// Draws lines, in ASCII where the theme asks for it.
 pub fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, theme: &Theme) {
@@ -31,7 +31,7 @@ pub fn too_small(frame: &mut Frame, least: (u16, u16), theme: &Theme) {
         "fmtui needs {} × {}; this is {} × {}. Make the window larger, or press q: a run goes on.",
         least.0, least.1, area.width, area.height
     );
-    let wrapped = wrap(&text, usize::from(area.width), usize::from(area.height));
+    let wrapped = wrap_to(&text, usize::from(area.width), usize::from(area.height));
     let top = area
         .height
         .saturating_sub(u16::try_from(wrapped.len()).unwrap_or(0))
@@ -86,11 +86,6 @@ impl App {
     pub(super) fn render_footer(&self, frame: &mut Frame, area: Rect) {
         let theme = self.theme;
         let width = usize::from(area.width);
-        if let Some((said, _)) = &self.said {
-            let said = left(&format!(" {said}"), width);
-            lines(frame, area, vec![Line::styled(said, theme.title())], &theme);
-            return;
-        }
         let always = format!(
             "{} help   {} leave ",
             self.keymap.shown("?"),
@@ -114,6 +109,32 @@ impl App {
         lines(frame, area, vec![Line::from(spans)], &theme);
     }
 
+    /// What was just said, at the right end of the rows above the footer, no wider than it is.
+    pub(super) fn render_said(&self, frame: &mut Frame, content: Rect) {
+        let Some((said, _)) = &self.said else {
+            return;
+        };
+        let theme = self.theme;
+        let room = usize::from(content.width).saturating_sub(4);
+        let said = wrap_to(said, room, 2);
+        let width = said.iter().map(|l| l.width()).max().unwrap_or(0);
+        let rows = u16::try_from(said.len()).unwrap_or(0).min(content.height);
+        let columns = u16::try_from(width + 2).unwrap_or(0).min(content.width);
+        let area = Rect {
+            x: content.right() - columns,
+            y: content.bottom() - rows,
+            width: columns,
+            height: rows,
+        };
+        let style = theme.title().patch(theme.cursor());
+        let said = said
+            .into_iter()
+            .map(|l| Line::styled(format!(" {} ", left(&l, width)), style))
+            .collect();
+        frame.render_widget(Clear, area);
+        lines(frame, area, said, &theme);
+    }
+
     /// The problem and what to do about it, at most four lines.
     pub(super) fn problem_lines(&self, width: u16) -> Vec<Line<'static>> {
         let Some(problem) = &self.problem else {
@@ -121,7 +142,7 @@ impl App {
         };
         let theme = self.theme;
         let room = usize::from(width).saturating_sub(4);
-        let mut shown: Vec<Line> = wrap(&problem.problem, room, 3)
+        let mut shown: Vec<Line> = wrap_to(&problem.problem, room, 3)
             .into_iter()
             .enumerate()
             .map(|(i, l)| {
@@ -132,7 +153,7 @@ impl App {
             })
             .collect();
         let dismiss = format!("  ({} dismisses)", self.keymap.shown("Esc"));
-        let remedy = wrap(&format!("{}{dismiss}", problem.remedy), room, 2);
+        let remedy = wrap_to(&format!("{}{dismiss}", problem.remedy), room, 2);
         shown.extend(
             remedy
                 .into_iter()

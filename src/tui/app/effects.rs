@@ -43,9 +43,12 @@ impl App {
                 self.tabs.train.open(run, link, &events);
                 self.predictions_of = None;
             }
-            Message::Started(run) => {
+            Message::Started { run, note } => {
                 self.said = None;
                 self.problem = None;
+                if let Some(note) = note {
+                    self.say(note);
+                }
                 return vec![Request::Open(run)];
             }
             Message::Events { run, events } => {

@@ -38,8 +38,9 @@ pub mod place {
 
 /// Smallest screen on which tabs are drawn.
 const LEAST: (u16, u16) = (60, 15);
-/// How long a passing message stays.
-const SAID: Duration = Duration::from_secs(4);
+/// How long a passing message stays: to notice it, and for each letter to read it.
+const NOTICED: Duration = Duration::from_millis(1500);
+const READ: Duration = Duration::from_millis(50);
 
 /// What happens to the app.
 #[derive(Clone, Debug)]
@@ -95,8 +96,10 @@ impl App {
     #[must_use]
     pub fn new(settings: Settings, presets: Vec<Trainable>, first: Option<Profile>) -> Self {
         let now = Instant::now();
-        let said = (!settings.warnings.is_empty())
-            .then(|| (settings.warnings.join(" · "), now + 2 * SAID));
+        let problem = (!settings.warnings.is_empty()).then(|| Problem {
+            problem: settings.warnings.join(" · "),
+            remedy: settings.remedy(),
+        });
         Self {
             keymap: settings.keymap,
             theme: settings.theme,
@@ -104,8 +107,8 @@ impl App {
             tabs: Tabs::new(first),
             active: place::DATA,
             overlay: None,
-            problem: None,
-            said,
+            problem,
+            said: None,
             now,
             tab_names: [Rect::ZERO; 6],
             content: Rect::ZERO,
@@ -288,7 +291,10 @@ impl App {
     }
 
     fn say(&mut self, text: impl Into<String>) {
-        self.said = Some((text.into(), self.now + SAID));
+        let text = text.into();
+        let letters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        let until = self.now + NOTICED + READ.saturating_mul(letters);
+        self.said = Some((text, until));
     }
 
     /// Draws everything; any size will do.
@@ -316,6 +322,7 @@ impl App {
             .get_mut(self.active)
             .render(frame, content, &theme);
         chrome::lines(frame, bar, problem, &theme);
+        self.render_said(frame, content);
         self.render_footer(frame, footer);
         if let Some(overlay) = &mut self.overlay {
             let hints = self.tabs.get(self.active).hints();

@@ -11,7 +11,7 @@ use crate::tui::action::Action;
 use crate::tui::keymap::Keymap;
 use crate::tui::tab::Hint;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::entry::{Entry, Typed};
+use crate::tui::widgets::input::{Input, Typed};
 use crate::tui::widgets::popup::window;
 use crate::tui::widgets::{cut, left, plain_if};
 
@@ -25,7 +25,7 @@ enum Kind {
 #[derive(Clone, Debug)]
 pub struct Overlay {
     kind: Kind,
-    entry: Entry,
+    entry: Input,
     cursor: usize,
 }
 
@@ -50,7 +50,7 @@ impl Overlay {
     pub fn help() -> Self {
         Self {
             kind: Kind::Help,
-            entry: Entry::default(),
+            entry: Input::default(),
             cursor: 0,
         }
     }
@@ -58,7 +58,7 @@ impl Overlay {
     pub fn palette() -> Self {
         Self {
             kind: Kind::Palette,
-            entry: Entry::default(),
+            entry: Input::default(),
             cursor: 0,
         }
     }
@@ -100,10 +100,10 @@ impl Overlay {
             KeyCode::Down => self.move_by(1),
             KeyCode::PageUp => self.move_by(-10),
             KeyCode::PageDown => self.move_by(10),
-            _ => match self.entry.on_key(key) {
-                Typed::Changed => self.cursor = 0,
+            _ => match self.entry.on_search_key(key) {
+                Typed::Edited => self.cursor = 0,
                 Typed::Cancelled => return Outcome::Close,
-                Typed::Done => {
+                Typed::Accepted => {
                     let items = self.items(keymap, presets);
                     let at = self.cursor.min(items.len().saturating_sub(1));
                     return items.get(at).map_or(Outcome::Stay, |i| i.outcome);
@@ -142,8 +142,8 @@ impl Overlay {
             theme,
         );
         let width = usize::from(inside.width);
-        let mut lines = vec![self.entry_line(theme)];
-        if self.kind == Kind::Help && self.entry.text.is_empty() {
+        let mut lines = vec![self.entry_line(width, theme)];
+        if self.kind == Kind::Help && self.entry.is_empty() {
             lines.push(here(hints, keymap, width, theme));
         }
         lines.push(Line::default());
@@ -170,13 +170,11 @@ impl Overlay {
         frame.render_widget(Paragraph::new(lines), inside);
     }
 
-    fn entry_line(&self, theme: &Theme) -> Line<'static> {
-        let cursor = if theme.ascii { "_" } else { "▏" };
-        let mut spans = vec![
-            Span::styled(" › ", theme.accent()),
-            Span::styled(format!("{}{cursor}", self.entry.text), theme.text()),
-        ];
-        if self.entry.text.is_empty() {
+    fn entry_line(&self, width: usize, theme: &Theme) -> Line<'static> {
+        let mut spans = vec![Span::styled(" › ", theme.accent())];
+        let typed = self.entry.line(width.saturating_sub(4), theme.text());
+        spans.extend(typed.spans);
+        if self.entry.is_empty() {
             spans.push(Span::styled(
                 " type to search · Enter does it · Esc closes",
                 theme.dim(),

@@ -62,6 +62,7 @@ fn started() -> Vec<Stamped> {
         curve_is_test: false,
         device: "cpu".into(),
         threads: 2,
+        path: "graph".into(),
         learning_rate: 1e-3,
         patience: 0,
         resumed_at_step: 0,
@@ -194,6 +195,55 @@ fn problems_stay_until_dismissed_and_words_pass() {
     assert!(!screen(&mut app, 80, 24).contains("saved"));
     key(&mut app, KeyCode::Esc);
     assert!(!screen(&mut app, 80, 24).contains("epochs"));
+}
+
+#[test]
+fn words_leave_the_hints_in_sight_and_pass_soon() {
+    let mut app = with_run();
+    press(&mut app, "3");
+    let hints = "Space pause   x stop";
+    assert!(screen(&mut app, 80, 24).contains(hints));
+    app.update(Input::Message(Message::Say("saved".into())));
+    let shown = screen(&mut app, 80, 24);
+    assert!(
+        shown.contains(hints) && shown.contains(" saved "),
+        "{shown}"
+    );
+    app.update(Input::Tick(Instant::now() + Duration::from_secs(2)));
+    assert!(!screen(&mut app, 80, 24).contains("saved"));
+}
+
+#[test]
+fn a_run_beside_another_is_told_of_it() {
+    let mut app = app();
+    let started = Message::Started {
+        run: "r".into(),
+        note: Some("q is running too; both share this machine's cores".into()),
+    };
+    assert_eq!(
+        app.update(Input::Message(started)),
+        [Request::Open("r".into())]
+    );
+    assert!(screen(&mut app, 80, 24).contains("q is running too"));
+}
+
+#[test]
+fn what_is_wrong_with_the_settings_stays_until_dismissed() {
+    let settings = Settings {
+        theme: Theme::new(Palette::Dark, ColorDepth::TrueColor, false),
+        keymap: Keymap::default(),
+        warnings: vec!["config.toml: colour is not known".into()],
+    };
+    let mut app = App::new(settings, Vec::new(), None);
+    app.update(Input::Tick(Instant::now() + Duration::from_mins(1)));
+    let shown = screen(&mut app, 80, 24);
+    assert!(
+        shown.contains("× config.toml: colour is not known"),
+        "{shown}"
+    );
+    assert!(shown.contains("correct "), "{shown}");
+    key(&mut app, KeyCode::Esc);
+    assert!(!screen(&mut app, 80, 24).contains("colour"));
 }
 
 #[test]

@@ -100,6 +100,7 @@ pub fn started() -> Started {
         curve_is_test: false,
         device: "cpu".into(),
         threads: 8,
+        path: "graph".into(),
         learning_rate: 1e-3,
         patience: 10,
         resumed_at_step: 0,

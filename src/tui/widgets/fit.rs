@@ -71,6 +71,21 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// [`wrap`]ped text without empty lines in at most `most` lines; the last is marked when it holds more than fits.
+#[must_use]
+pub fn wrap_to(text: &str, width: usize, most: usize) -> Vec<String> {
+    if width == 0 || most == 0 {
+        return Vec::new();
+    }
+    let mut lines = wrap(text, width);
+    lines.retain(|l| !l.is_empty());
+    if lines.len() > most {
+        let rest = lines.split_off(most - 1).join(" ");
+        lines.push(cut(&rest, width));
+    }
+    lines
+}
+
 /// A bar of `share` (0–1) of `width` columns in halves of a column; not padded, never empty for a share above 0.
 #[must_use]
 pub fn bar(share: f64, width: usize) -> String {
@@ -129,6 +144,9 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("", 7), [""]);
         assert_eq!(wrap("incomprehensible a", 5), ["inco…", "a"]);
+        assert_eq!(wrap_to("one two three", 8, 3), ["one two", "three"]);
+        assert_eq!(wrap_to("one two three four", 8, 2), ["one two", "three f…"]);
+        assert!(wrap_to("x", 0, 2).is_empty() && wrap_to("", 7, 2).is_empty());
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! One line of typed text with a cursor: filters and form fields. Pure; drawing is left to its owner.
+//! One line of typed text with a cursor: filters, the palette, the search in the help, form fields.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
+
+use crate::text;
 
 /// Longest text that can be typed, in characters.
 const LONGEST: usize = 120;
@@ -41,6 +43,19 @@ impl Input {
         self.text.iter().collect()
     }
 
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// True when every typed word occurs in `text`, whatever the case.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        let typed = self.text().to_lowercase();
+        typed.split_whitespace().all(|word| text.contains(word))
+    }
+
     /// Takes one key.
     pub fn on_key(&mut self, key: KeyEvent) -> Typed {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
@@ -55,8 +70,9 @@ impl Input {
             KeyCode::Char('w') if control => self.delete_word(),
             KeyCode::Char('a') if control => self.cursor = 0,
             KeyCode::Char('e') if control => self.cursor = self.text.len(),
-            KeyCode::Char(sign) if !control && !sign.is_control() => {
-                if self.text.len() < LONGEST {
+            KeyCode::Char(sign) if !control => {
+                let harmless = !text::sanitize(sign.encode_utf8(&mut [0; 4])).is_empty();
+                if harmless && self.text.len() < LONGEST {
                     self.text.insert(self.cursor, sign);
                     self.cursor += 1;
                 }
@@ -79,6 +95,15 @@ impl Input {
             _ => return Typed::Ignored,
         }
         Typed::Edited
+    }
+
+    /// Takes one key of a search, which a backspace leaves where there is nothing to delete: Esc waits in some terminals
+    /// for what could follow it.
+    pub fn on_search_key(&mut self, key: KeyEvent) -> Typed {
+        if self.is_empty() && key.code == KeyCode::Backspace {
+            return Typed::Cancelled;
+        }
+        self.on_key(key)
     }
 
     fn delete_word(&mut self) {
@@ -143,6 +168,14 @@ mod tests {
     }
 
     #[test]
+    fn every_word_must_occur() {
+        let input = Input::new("le  NET");
+        assert!(input.matches("Modern LeNet, le"));
+        assert!(!input.matches("mlp"));
+        assert!(Input::default().matches("") && Input::default().is_empty());
+    }
+
+    #[test]
     fn says_when_it_is_done() {
         let mut input = Input::new("");
         assert_eq!(
@@ -151,6 +184,9 @@ mod tests {
         );
         assert_eq!(input.on_key(KeyEvent::from(KeyCode::Esc)), Typed::Cancelled);
         assert_eq!(input.on_key(KeyEvent::from(KeyCode::F(1))), Typed::Ignored);
+        let backspace = KeyEvent::from(KeyCode::Backspace);
+        assert_eq!(input.on_key(backspace), Typed::Edited);
+        assert_eq!(input.on_search_key(backspace), Typed::Cancelled);
         assert_eq!(input.line(4, Style::new()).width(), 1);
     }
 }

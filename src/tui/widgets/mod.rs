@@ -3,7 +3,6 @@
 pub mod braille;
 pub mod canvas;
 pub mod chart;
-pub mod entry;
 pub mod fit;
 pub mod gauge;
 pub mod input;
@@ -12,36 +11,8 @@ pub mod popup;
 pub mod sparkline;
 
 use ratatui::text::Line;
-use unicode_width::UnicodeWidthStr;
 
-pub use fit::{cut, left, right};
-
-/// Breaks text at spaces into lines of at most `columns`; at most `most` lines, the last marked when cut.
-#[must_use]
-pub fn wrap(text: &str, columns: usize, most: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    if columns == 0 || most == 0 {
-        return lines;
-    }
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && line.width() + 1 + word.width() > columns {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    if !line.is_empty() {
-        lines.push(line);
-    }
-    if lines.len() > most {
-        let rest = lines.split_off(most - 1).join(" ");
-        lines.push(rest);
-    }
-    lines.iter().map(|l| cut(l, columns)).collect()
-}
+pub use fit::{cut, left, right, wrap_to};
 
 /// A time span: `mm:ss`, or `h:mm:ss`.
 #[must_use]
@@ -89,16 +60,4 @@ pub fn to_ascii(text: &str) -> String {
             _ => '?',
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wrapping_keeps_words_and_marks_what_is_lost() {
-        assert_eq!(wrap("one two three", 8, 3), ["one two", "three"]);
-        assert_eq!(wrap("one two three four", 8, 2), ["one two", "three f…"]);
-        assert!(wrap("x", 0, 2).is_empty());
-    }
 }

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Paragraph};
 
-use super::{plain_if, wrap};
+use super::{plain_if, wrap_to};
 use crate::tui::theme::Theme;
 
 /// Clears a window of at most `width` × `height` in the middle of `area`, frames it and returns its inside.
@@ -65,7 +65,7 @@ pub fn answer(key: KeyEvent) -> Option<Answer> {
 /// A window with a question, what a yes does, and the keys.
 pub fn question(frame: &mut Frame, area: Rect, title: &str, text: &str, yes: &str, theme: &Theme) {
     let width = 60.min(area.width);
-    let lines = wrap(text, usize::from(width.saturating_sub(4)), 4);
+    let lines = wrap_to(text, usize::from(width.saturating_sub(4)), 4);
     let inside = window(frame, area, (width, lines.len() as u16 + 4), title, theme);
     let mut shown: Vec<Line> = lines
         .into_iter()

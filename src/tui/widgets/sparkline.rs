@@ -4,11 +4,15 @@
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
-    reason = "levels are 0–7 and widths are those of a screen"
+    reason = "levels are 0–6 and widths are those of a screen"
 )]
 
-const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-const ASCII: [char; 8] = ['_', '.', ',', '-', '=', '+', '*', '#'];
+/// No full block: it would grow together with the curve on the line above.
+const BARS: [char; 7] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇'];
+const ASCII: [char; 7] = ['_', '.', ',', '-', '=', '+', '*'];
+
+/// The level of the maximum.
+const HIGHEST: f64 = 6.0;
 
 /// The values as bars from zero to their maximum, squeezed to at most `width` characters by means; not-numbers are gaps.
 #[must_use]
@@ -27,11 +31,11 @@ pub fn sparkline(values: &[f64], width: usize, ascii: bool) -> String {
             }
             let mean = part.iter().sum::<f64>() / part.len() as f64;
             let level = if highest > 0.0 {
-                mean / highest * 7.0
+                mean / highest * HIGHEST
             } else {
                 0.0
             };
-            bars[(level.round().clamp(0.0, 7.0)) as usize]
+            bars[(level.round().clamp(0.0, HIGHEST)) as usize]
         })
         .collect()
 }
@@ -57,10 +61,10 @@ mod tests {
 
     #[test]
     fn bars_follow_values() {
-        assert_eq!(sparkline(&[0.0, 1.0, 2.0, 3.5], 8, false), "▁▃▅█");
-        assert_eq!(sparkline(&[1.0; 4], 2, false), "██");
+        assert_eq!(sparkline(&[0.0, 1.0, 2.0, 3.0], 8, false), "▁▃▅▇");
+        assert_eq!(sparkline(&[1.0; 4], 2, false), "▇▇");
         assert_eq!(sparkline(&[], 5, false), "");
-        assert_eq!(sparkline(&[f64::NAN, 2.0], 2, false), " █");
+        assert_eq!(sparkline(&[f64::NAN, 2.0], 2, false), " ▇");
     }
 
     #[test]

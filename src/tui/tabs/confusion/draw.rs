@@ -60,7 +60,14 @@ impl ConfusionTab {
         canvas.put(
             0,
             0,
-            Line::styled("taken for another most often", theme.dim()),
+            Line::styled(
+                if self.difference {
+                    "mistakes of this run"
+                } else {
+                    "taken for another most often"
+                },
+                theme.dim(),
+            ),
         );
         if found.is_empty() {
             canvas.put(

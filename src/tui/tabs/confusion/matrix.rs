@@ -153,11 +153,8 @@ impl Matrix<'_> {
             }
             if layout.margins {
                 let x = layout.names + to_u16(columns.len()) * layout.cell_width;
-                let recall = share(
-                    u64::from(self.confusion.counts[row][row]),
-                    self.confusion.row_total(row),
-                );
-                let text = fit::right(&format!("{:.1}", recall * 100.0), usize::from(MARGIN) - 1);
+                let recall = |c: &Confusion| share(u64::from(c.counts[row][row]), c.row_total(row));
+                let text = fit::right(&self.percent(recall), usize::from(MARGIN) - 1);
                 canvas.put(x, middle, Line::styled(text, theme.dim()));
             }
         }
@@ -244,22 +241,32 @@ impl Matrix<'_> {
         let room = usize::from(layout.names.saturating_sub(1));
         canvas.put(0, y, Line::styled(fit::cut("precision", room), theme.dim()));
         for (place, column) in columns.clone().enumerate() {
-            let hit = u64::from(self.confusion.counts[column][column]);
-            let precision = share(hit, self.confusion.column_total(column));
-            let text = fit::right(
-                &format!("{:.1}", precision * 100.0),
-                usize::from(layout.cell_width) - 1,
-            );
+            let precision =
+                |c: &Confusion| share(u64::from(c.counts[column][column]), c.column_total(column));
+            let text = fit::right(&self.percent(precision), usize::from(layout.cell_width) - 1);
             let x = layout.names + to_u16(place) * layout.cell_width;
             canvas.put(x, y, Line::styled(text, theme.dim()));
         }
         let x = layout.names + to_u16(columns.len()) * layout.cell_width;
-        let accuracy = format!("{:.1} %", self.confusion.accuracy() * 100.0);
+        let accuracy = self.percent(Confusion::accuracy);
+        let accuracy = match self.minus {
+            None => format!("{accuracy} %"),
+            // Below the changes of the recall.
+            Some(_) => format!("{accuracy} "),
+        };
         canvas.put(
             x,
             y,
             Line::styled(fit::right(&accuracy, usize::from(MARGIN)), theme.title()),
         );
+    }
+
+    /// A share of the matrix in percent; in a difference its change in points.
+    fn percent(&self, of: impl Fn(&Confusion) -> f64) -> String {
+        match self.minus {
+            None => format!("{:.1}", of(self.confusion) * 100.0),
+            Some(other) => points(of(self.confusion) - of(other)),
+        }
     }
 
     /// The largest share off the diagonal (or the largest difference), which gets the full hue.
@@ -362,12 +369,7 @@ impl Matrix<'_> {
                 return signed(change);
             }
             let favour = self.strength((row, column));
-            let points = if row == column { favour } else { -favour } * 100.0;
-            return if points.abs() < 0.05 {
-                "·".into()
-            } else {
-                format!("{points:+.1}").replace('-', "−")
-            };
+            return points(if row == column { favour } else { -favour });
         }
         match self.numbers {
             _ if count == 0 => "·".into(),
@@ -376,6 +378,16 @@ impl Matrix<'_> {
                 format!("{:.1}", self.strength((row, column)) * 100.0)
             }
         }
+    }
+}
+
+/// The change of a share in percent points; a dot where there is none to speak of.
+fn points(change: f64) -> String {
+    let points = change * 100.0;
+    if points.abs() < 0.05 {
+        "·".into()
+    } else {
+        format!("{points:+.1}").replace('-', "−")
     }
 }
 

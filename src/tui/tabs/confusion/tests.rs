@@ -78,6 +78,8 @@ fn another_run_is_subtracted() {
         screen.contains("62 of 1000 here, 84 of 1000 in lenet5"),
         "{screen}"
     );
+    insta::assert_snapshot!("difference_80x24", screen);
+    insta::assert_snapshot!("difference_120x40", shot(&mut tab, 120, 40));
     tab.set_other(None);
     assert!(!tab.difference);
 }

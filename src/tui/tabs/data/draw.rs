@@ -55,11 +55,7 @@ impl DataTab {
     /// The status from row 1 on, in at most `most` lines; gives how many it took.
     fn draw_status(&self, canvas: &mut Canvas, most: usize, theme: &Theme) -> usize {
         let width = usize::from(canvas.width().saturating_sub(2));
-        let mut lines = fit::wrap(&self.status, width);
-        if lines.len() > most {
-            let rest = lines.split_off(most.saturating_sub(1)).join(" ");
-            lines.push(fit::cut(&rest, width));
-        }
+        let lines = fit::wrap_to(&self.status, width, most);
         let count = lines.len();
         for (row, line) in (1..).zip(lines) {
             canvas.put(1, row, Line::styled(line, theme.warn()));

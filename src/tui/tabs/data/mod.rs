@@ -20,6 +20,7 @@ use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::input::{Input, Typed};
+use crate::tui::widgets::popup::{self, Answer};
 use filter::Filter;
 use grid::Grid;
 
@@ -75,6 +76,7 @@ enum Mode {
 pub struct DataTab {
     dataset: Option<Arc<Dataset>>,
     status: String,
+    asks_to_fetch: bool,
     /// Name, and where it lies or how to get it.
     sets: Vec<(String, String)>,
     /// Chosen by the first drawn width until somebody chooses.
@@ -168,7 +170,6 @@ impl DataTab {
                 self.mode = Mode::Browse;
                 return Effect::None;
             }
-            Action::Delete => return Effect::FetchDataset(FETCHED.into()),
             _ => at,
         };
         self.mode = Mode::Sets(next);
@@ -293,7 +294,8 @@ impl DataTab {
 impl Tab for DataTab {
     fn on_action(&mut self, action: Action) -> Effect {
         if action == Action::Delete {
-            return Effect::FetchDataset(FETCHED.into());
+            self.asks_to_fetch = true;
+            return Effect::None;
         }
         match self.mode {
             Mode::Sets(at) => self.on_sets(action, at),
@@ -307,6 +309,9 @@ impl Tab for DataTab {
     }
 
     fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+        if self.asks_to_fetch {
+            return Effect::None;
+        }
         match mouse {
             Mouse::Click(at) => self.on_click(at),
             Mouse::ScrollUp(_) => self.on_action(Action::Up),
@@ -315,14 +320,25 @@ impl Tab for DataTab {
     }
 
     fn takes_text(&self) -> bool {
-        matches!(self.mode, Mode::Filter(..))
+        self.asks_to_fetch || matches!(self.mode, Mode::Filter(..))
     }
 
     fn on_text(&mut self, key: KeyEvent) -> Effect {
+        if self.asks_to_fetch {
+            let answer = popup::answer(key);
+            self.asks_to_fetch = answer.is_none();
+            return match answer {
+                Some(Answer::Yes) => {
+                    self.status = format!("asking for {FETCHED} …");
+                    Effect::FetchDataset(FETCHED.into())
+                }
+                Some(Answer::No) | None => Effect::None,
+            };
+        }
         let Mode::Filter(mut input, _) = std::mem::take(&mut self.mode) else {
             return Effect::None;
         };
-        match input.on_key(key) {
+        match input.on_search_key(key) {
             Typed::Cancelled => {}
             Typed::Accepted => match Filter::parse(&input.text(), self.classes()) {
                 Ok(filter) => {
@@ -338,6 +354,9 @@ impl Tab for DataTab {
 
     fn hints(&self) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
+        if self.asks_to_fetch {
+            return vec![hint("Enter", "download"), hint("Esc", "no")];
+        }
         match self.mode {
             Mode::Filter(..) => vec![hint("Enter", "filter"), hint("Esc", "cancel")],
             Mode::Sets(_) => vec![
@@ -384,6 +403,19 @@ impl Tab for DataTab {
         }
         if theme.ascii {
             canvas.to_ascii();
+        }
+        if self.asks_to_fetch {
+            let text = format!(
+                "Download {FETCHED} (30 MB) into the workspace's data directory? Files that are there and whole are kept."
+            );
+            popup::question(
+                frame,
+                area,
+                "download a data set",
+                &text,
+                "download it",
+                theme,
+            );
         }
     }
 }

@@ -96,10 +96,20 @@ fn another_set_is_chosen_or_downloaded() {
         Effect::OpenDataset("fashion-mnist".into())
     );
     assert!(shot(&mut tab, 80, 24).contains("loading fashion-mnist"));
+    assert_eq!(tab.on_action(Action::Delete), Effect::None);
+    assert!(shot(&mut tab, 80, 24).contains("Download fashion-mnist (30 MB)"));
+    tab.on_text(KeyEvent::from(KeyCode::Esc));
+    assert!(!tab.takes_text());
+    tab.on_action(Action::Delete);
     assert_eq!(
-        tab.on_action(Action::Delete),
+        tab.on_text(KeyEvent::from(KeyCode::Char('x'))),
+        Effect::None
+    );
+    assert_eq!(
+        tab.on_text(KeyEvent::from(KeyCode::Enter)),
         Effect::FetchDataset("fashion-mnist".into())
     );
+    assert!(!tab.takes_text());
 }
 
 #[test]

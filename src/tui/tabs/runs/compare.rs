@@ -167,7 +167,7 @@ fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<
         runs.iter().map(|(r, p)| f(r, p)).collect()
     };
     let letters = (0..runs.len())
-        .map(|i| format!("{} {}", letter(i), runs[i].0.name()))
+        .map(|i| heading(runs, i, column.saturating_sub(2)))
         .collect();
     let dash = || "–".to_string();
     let share = |value: Option<f64>| value.map_or_else(dash, text::percent);
@@ -211,6 +211,21 @@ fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<
         lines.push(line(key, values, plain));
     }
     lines
+}
+
+/// Letter and name of a run, and the end of its id where another has the same name.
+fn heading(runs: &[(&RunRow, &Profile)], index: usize, room: usize) -> String {
+    let (letter, run) = (letter(index), runs[index].0);
+    let same_name = runs.iter().filter(|(r, _)| r.name() == run.name()).count();
+    if same_name == 1 {
+        return format!("{letter} {}", run.name());
+    }
+    let id = run.short_id();
+    // The id is what tells them apart, so the name gives way.
+    match room.saturating_sub(3 + id.chars().count()) {
+        0..3 => format!("{letter} {id}"),
+        rest => format!("{letter} {} {id}", cut(run.name(), rest)),
+    }
 }
 
 /// The recipe as `train.optimizer.learning_rate` → `0.001`.
@@ -265,6 +280,29 @@ fn differing(settings: &[BTreeMap<String, String>]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_of_one_name_are_told_apart_by_their_ids() {
+        let profile = Profile::new("lenet5");
+        let row = |id: &str, name: &str| RunRow {
+            id: format!("20261123-160211-lenet5-{id}"),
+            status: crate::profile::Status::Finished,
+            profile: Ok(Box::new(Profile {
+                name: name.into(),
+                ..profile.clone()
+            })),
+        };
+        let rows = [
+            row("3f2a", "lenet5"),
+            row("9c01", "lenet5"),
+            row("aaaa", "mlp"),
+        ];
+        let runs: Vec<_> = rows.iter().map(|r| (r, &profile)).collect();
+        assert_eq!(heading(&runs, 0, 26), "A lenet5 3f2a");
+        assert_eq!(heading(&runs, 1, 10), "B le… 9c01");
+        assert_eq!(heading(&runs, 1, 7), "B 9c01");
+        assert_eq!(heading(&runs, 2, 26), "C mlp");
+    }
 
     #[test]
     fn only_differences_are_listed() {

@@ -18,7 +18,7 @@ use crate::profile::{Profile, Status};
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::theme::Theme;
-use crate::tui::widgets::entry::{Entry, Typed};
+use crate::tui::widgets::input::{Input, Typed};
 use crate::tui::widgets::popup::{self, Answer};
 
 /// One run as its file tells.
@@ -37,6 +37,11 @@ impl RunRow {
 
     fn name(&self) -> &str {
         self.profile.as_ref().map_or(self.id.as_str(), |p| &p.name)
+    }
+
+    /// The end of the id, which tells runs of one name apart.
+    fn short_id(&self) -> &str {
+        self.id.rsplit('-').next().unwrap_or(&self.id)
     }
 
     fn parameters(&self) -> Option<u64> {
@@ -84,7 +89,7 @@ impl RunRow {
     }
 
     fn is_alive(&self) -> bool {
-        matches!(self.status, Status::Created | Status::Running)
+        self.status == Status::Created || self.status.has_worker()
     }
 }
 
@@ -163,7 +168,7 @@ pub struct RunsTab {
     /// Id of the run under the cursor.
     cursor: Option<String>,
     order: Order,
-    filter: Entry,
+    filter: Input,
     mode: Mode,
     scroll: usize,
     /// First shown row and where the rows lie, for the mouse.
@@ -218,7 +223,13 @@ impl RunsTab {
         self.marked_rows().into_iter().find_map(|row| {
             let result = row.profile.as_ref().ok()?.result.as_ref()?;
             let test = result.test.as_ref()?;
-            (row.id != run).then(|| (row.name().to_string(), test.confusion.clone()))
+            let own = self.rows.iter().flatten().find(|r| r.id == run);
+            let name = if own.is_some_and(|own| own.name() == row.name()) {
+                format!("{} {}", row.name(), row.short_id())
+            } else {
+                row.name().to_string()
+            };
+            (row.id != run).then(|| (name, test.confusion.clone()))
         })
     }
 
@@ -309,8 +320,8 @@ impl Tab for RunsTab {
             Action::End => self.move_by(isize::MAX),
             Action::CycleView => self.compare(),
             Action::Back if self.mode == Mode::Comparing => self.compare(),
-            Action::Back if self.filter != Entry::default() => {
-                self.filter = Entry::default();
+            Action::Back if !self.filter.is_empty() => {
+                self.filter = Input::default();
                 Effect::None
             }
             Action::Back => {
@@ -379,13 +390,13 @@ impl Tab for RunsTab {
                 None => Effect::None,
             },
             Mode::Filtering => {
-                match self.filter.on_key(key) {
-                    Typed::Done => self.mode = Mode::Table,
+                match self.filter.on_search_key(key) {
+                    Typed::Accepted => self.mode = Mode::Table,
                     Typed::Cancelled => {
-                        self.filter = Entry::default();
+                        self.filter = Input::default();
                         self.mode = Mode::Table;
                     }
-                    Typed::Changed => {
+                    Typed::Edited => {
                         let shown = self.shown_ids();
                         if !self.cursor.as_ref().is_some_and(|c| shown.contains(c)) {
                             self.cursor = shown.into_iter().next();

@@ -56,7 +56,7 @@ fn status_style(row: &RunRow, theme: &Theme) -> Style {
         Status::Created | Status::Running => theme.accent(),
         Status::Finished => theme.good(),
         Status::Stopped => theme.text(),
-        Status::Lost => theme.warn(),
+        Status::Paused | Status::Lost => theme.warn(),
         Status::Failed => theme.bad(),
     }
 }
@@ -124,22 +124,21 @@ fn heading_line(tab: &RunsTab, shown: usize, width: usize, theme: &Theme) -> Lin
         about = format!("{about} · {marked} marked");
     }
     let filtering = tab.mode == Mode::Filtering;
-    if !filtering && tab.filter.text.is_empty() {
+    if !filtering && tab.filter.is_empty() {
         return Line::styled(cut(&about, width), theme.dim());
     }
-    let cursor = if filtering {
-        if theme.ascii { "_" } else { "▏" }
+    let mut line = Line::from(Span::styled("/ ", theme.accent()));
+    if filtering {
+        line.spans
+            .extend(tab.filter.line(width / 2, theme.text()).spans);
     } else {
-        ""
-    };
-    Line::from(vec![
-        Span::styled("/ ", theme.accent()),
-        Span::styled(
-            format!("{}{cursor}", cut(&tab.filter.text, width / 2)),
+        line.push_span(Span::styled(
+            cut(&tab.filter.text(), width / 2),
             theme.text(),
-        ),
-        Span::styled(format!("   {shown} of {about}"), theme.dim()),
-    ])
+        ));
+    }
+    line.push_span(Span::styled(format!("   {shown} of {about}"), theme.dim()));
+    line
 }
 
 fn nothing_to_show(tab: &RunsTab, shown: usize) -> Option<String> {

@@ -33,18 +33,24 @@ pub fn table(history: &RunHistory, skip: usize, rows: usize, theme: &Theme) -> V
         ));
         return lines;
     }
-    let best = history.best_accuracy().map(|e| e.epoch);
+    let kept = history.kept_epoch();
+    // Without a validation set it is that of the lowest training loss, and not the best of the curve beside it.
+    let word = if history.curve_is_test() {
+        " kept"
+    } else {
+        " best"
+    };
     let shown = history
         .epochs
         .iter()
         .rev()
         .skip(skip)
         .take(rows.saturating_sub(1));
-    lines.extend(shown.map(|e| row(e, best == Some(e.epoch), theme)));
+    lines.extend(shown.map(|e| row(e, (kept == Some(e.epoch)).then_some(word), theme)));
     lines
 }
 
-fn row(e: &EpochPoint, is_best: bool, theme: &Theme) -> Line<'static> {
+fn row(e: &EpochPoint, mark: Option<&'static str>, theme: &Theme) -> Line<'static> {
     let mut spans = vec![
         Span::styled(right(&e.epoch.to_string(), 6), theme.text()),
         Span::styled(right(&loss(e.train_loss), 12), theme.train()),
@@ -60,8 +66,6 @@ fn row(e: &EpochPoint, is_best: bool, theme: &Theme) -> Line<'static> {
             theme.dim(),
         ),
     ];
-    if is_best {
-        spans.push(Span::styled(" best", theme.good()));
-    }
+    spans.extend(mark.map(|word| Span::styled(word, theme.good())));
     Line::from(spans)
 }

@@ -20,7 +20,12 @@ pub struct Figures<'a> {
     pub lost: bool,
     /// The newest epoch's figures have just come.
     pub bright: bool,
+    /// There are rows for the facts and for a bar of the step's time; else both are said in fewer words elsewhere.
+    pub roomy: bool,
 }
+
+/// Columns of the words behind a progress bar.
+const TAIL: usize = 27;
 
 /// A loss with as many digits as it deserves.
 #[must_use]
@@ -67,7 +72,7 @@ impl Figures<'_> {
     }
 
     fn bar_line(&self, label: &str, share: f64, tail: &str, width: usize) -> Line<'static> {
-        let tail_width = 27.min(width.saturating_sub(30));
+        let tail_width = TAIL.min(width.saturating_sub(30));
         let bar = width.saturating_sub(17 + 8 + tail_width);
         let [done, rest] = gauge(share, bar, self.theme);
         Line::from(vec![
@@ -126,16 +131,31 @@ impl Figures<'_> {
             let speed = self.history.steps.last().map(|s| s.images_per_second);
             speed.map_or("–".into(), |s| format!("{} images/s", rate(s)))
         };
-        self.bar_line(&label, share, &tail, width)
+        self.bar_line(&label, share, &self.with_path(tail), width)
     }
 
-    /// Four lines: loss, accuracy and gap on the left, the curves of the small figures on the right.
+    /// The path where the facts, which say it, have no row and the words leave room for it.
+    fn with_path(&self, tail: String) -> String {
+        match &self.history.started {
+            Some(s) if !self.roomy && !s.path.is_empty() => {
+                let longer = format!("{tail} · {}", s.path);
+                if longer.chars().count() <= TAIL - 2 {
+                    longer
+                } else {
+                    tail
+                }
+            }
+            _ => tail,
+        }
+    }
+
+    /// Five lines: loss, accuracy, gap and what computes on the left, the curves of the small figures on the right.
     #[must_use]
     pub fn table(&self, width: usize) -> Vec<Line<'static>> {
-        let roomy = width >= 100;
-        let side = if roomy { 62 } else { 49 };
+        let wide = width >= 100;
+        let side = if wide { 62 } else { 49 };
         let spark = width.saturating_sub(side + 14 + 9 + 1).min(48);
-        let left_block = self.left_block(roomy);
+        let left_block = self.left_block(wide);
         let right_block = self.right_block(spark);
         left_block
             .into_iter()
@@ -151,7 +171,7 @@ impl Figures<'_> {
             .collect()
     }
 
-    fn left_block(&self, roomy: bool) -> Vec<Line<'static>> {
+    fn left_block(&self, wide: bool) -> Vec<Line<'static>> {
         let (t, h) = (self.theme, self.history);
         let last = h.epochs.last();
         let fresh = if self.bright {
@@ -161,10 +181,10 @@ impl Figures<'_> {
         };
         let (best_loss, best_accuracy) = (h.best_loss(), h.best_accuracy());
         let best = |text: Option<String>| right(&text.unwrap_or("–".into()), 17);
-        let (train_width, held_width) = if roomy { (10, 13) } else { (8, 12) };
+        let (train_width, held_width) = if wide { (10, 13) } else { (8, 12) };
         let test = |f: fn(&crate::metrics::Scores) -> String| {
             let scores = h.result.as_ref().and_then(|r| r.test.as_ref());
-            roomy.then(|| right(&scores.map_or("–".into(), f), 11))
+            wide.then(|| right(&scores.map_or("–".into(), f), 11))
         };
         let row = |name: &str, train: String, held: String, best: String, test: Option<String>| {
             let train_style = if last.is_some() { t.train() } else { t.dim() };
@@ -185,14 +205,20 @@ impl Figures<'_> {
             ),
         };
         let or_dash = |value: Option<String>| value.unwrap_or("–".into());
+        // The test set's best epoch is seen, not chosen: what is kept stands in the gap's line.
+        let best_heading = if h.curve_is_test() {
+            "top @ epoch"
+        } else {
+            "best @ epoch"
+        };
         let mut header = format!(
             "{}{}{}{}",
             left("", 9),
             right("train", train_width),
             right(h.held_out_name(), held_width),
-            right("best @ epoch", 17),
+            right(best_heading, 17),
         );
-        if roomy {
+        if wide {
             header.push_str(&right("test", 11));
         }
         vec![
@@ -215,7 +241,12 @@ impl Figures<'_> {
                 ),
                 test(|s| text::percent(s.accuracy)),
             ),
-            self.gap_line(if roomy { 62 } else { 49 }),
+            self.gap_line(if wide { 62 } else { 49 }),
+            if self.roomy {
+                self.compute_line(if wide { 60 } else { 48 })
+            } else {
+                self.short_breakdown()
+            },
         ]
     }
 
@@ -239,8 +270,52 @@ impl Figures<'_> {
                         format!("  overfitting since {epoch}")
                     };
                     spans.push(Span::styled(text, t.warn()));
+                } else if h.curve_is_test() {
+                    let text = format!("  kept epoch {}, train loss", last.best_epoch);
+                    spans.push(Span::styled(text, t.dim()));
                 }
             }
+        }
+        Line::from(spans)
+    }
+
+    /// What computes, and where.
+    fn compute_line(&self, room: usize) -> Line<'static> {
+        let t = self.theme;
+        let Some(s) = &self.history.started else {
+            return Line::styled("computed by", t.dim());
+        };
+        let threads = if s.device.starts_with("cpu") {
+            format!(", {} threads", s.threads)
+        } else {
+            String::new()
+        };
+        let place = format!("{}{threads}", s.device);
+        let what = if s.path.is_empty() {
+            place
+        } else {
+            format!("{} · {place}", s.path)
+        };
+        Line::from(vec![
+            Span::styled(left("compute", 11), t.dim()),
+            Span::styled(cut(&what, room.saturating_sub(11)), t.text()),
+        ])
+    }
+
+    /// Where a step's time goes, in few columns.
+    fn short_breakdown(&self) -> Line<'static> {
+        let t = self.theme;
+        let b = self.history.steps.last().map(|s| s.breakdown);
+        let mut spans = vec![Span::styled("time %", t.dim())];
+        for (name, share) in [
+            ("load", b.map(|b| b.load)),
+            ("forward", b.map(|b| b.forward)),
+            ("backward", b.map(|b| b.backward)),
+            ("update", b.map(|b| b.update)),
+        ] {
+            let share = share.map_or("–".into(), |s| format!("{:.0}", s * 100.0));
+            spans.push(Span::styled(format!(" {name} "), t.dim()));
+            spans.push(Span::styled(right(&share, 2), t.text()));
         }
         Line::from(spans)
     }
@@ -276,6 +351,7 @@ impl Figures<'_> {
         let rate_now = last.map(|s| s.learning_rate).or(planned);
         vec![
             row("learning rate", rate_now.map(text::learning_rate), rates),
+            row("step loss", last.map(|s| loss(s.loss)), all(|s| s.loss)),
             row(
                 "gradient norm",
                 last.map(|s| short(s.gradient_norm)),
@@ -377,16 +453,10 @@ impl Figures<'_> {
                 count(s.test_pictures)
             )
         };
-        let threads = if s.device.starts_with("cpu") {
-            format!(", {} threads", s.threads)
-        } else {
-            String::new()
-        };
         let mut parts = vec![
             format!("{} parameters", text::grouped(s.parameters)),
             format!("{}: {} train / {held}", s.dataset, count(s.train_pictures)),
             format!("batch {}", s.batch_size),
-            format!("{}{threads}", s.device),
         ];
         if s.architecture != s.name {
             parts.insert(0, s.architecture.clone());

@@ -40,6 +40,7 @@ fn log(epochs: usize) -> Vec<Stamped> {
         curve_is_test: false,
         device: "cpu".into(),
         threads: 2,
+        path: "graph".into(),
         learning_rate: 1e-3,
         patience: 10,
         resumed_at_step: 0,
@@ -239,6 +240,49 @@ fn no_size_disturbs_it() {
                 .unwrap();
         }
     }
+}
+
+#[test]
+fn without_a_validation_set_it_says_what_is_seen_and_what_is_kept() {
+    let mut events = log(4);
+    if let Event::Started(started) = &mut events[0].event {
+        started.curve_is_test = true;
+    }
+    for (width, height) in [(80, 22), (120, 38)] {
+        let mut tab = tab(&events, Link::Live);
+        let screen = draw(&mut tab, width, height);
+        assert!(screen.contains("top @ epoch"), "{screen}");
+        assert!(screen.contains("kept epoch 4, train loss"), "{screen}");
+        tab.on_action(Action::CycleView);
+        assert!(draw(&mut tab, width, height).contains(" kept"));
+    }
+}
+
+#[test]
+fn shares_of_a_step_and_the_path_never_move_their_neighbours() {
+    let place = |load, forward, path: &str| {
+        let mut events = log(1);
+        for stamped in &mut events {
+            match &mut stamped.event {
+                Event::Step(step) => {
+                    step.breakdown = Breakdown {
+                        load,
+                        forward,
+                        ..Breakdown::default()
+                    }
+                }
+                Event::Started(started) => started.path = path.into(),
+                _ => {}
+            }
+        }
+        let screen = draw(&mut tab(&events, Link::Live), 80, 22);
+        let line = screen.lines().find(|l| l.contains("time %")).unwrap();
+        let said = screen.contains(&format!("images/s · {path}"));
+        (line.split("CPU").next().unwrap().chars().count(), said)
+    };
+    assert_eq!(place(0.0, 1.0, "by hand"), (51, true));
+    assert_eq!(place(0.04, 0.5, "graph"), (51, true));
+    assert_eq!(place(0.0, 1.0, "perceptron rule"), (51, false));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::event::{Load, Phase, RunHistory, StepPoint};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span as YSpan};
 use crate::tui::widgets::gauge::gauge;
-use crate::tui::widgets::{clock, left, plain_if, right, wrap};
+use crate::tui::widgets::{clock, left, plain_if, right, wrap_to};
 
 /// Draws the tab.
 pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) {
@@ -33,17 +33,18 @@ pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) 
     let history = history.clone();
     let loads = loads(tab);
     let lost = tab.replay.is_none() && tab.is_lost();
+    let roomy = area.height >= 28;
     let figures = Figures {
         history: &history,
         loads: &loads,
         theme,
         lost,
         bright: tab.bright_until.is_some(),
+        roomy,
     };
     let notice = notice(&history, lost, area, theme);
     let replay_rows = u16::from(tab.replay.is_some());
-    let roomy = area.height >= 28;
-    let fixed = 2 + 1 + 4 + 1 + 2 * u16::from(roomy) + replay_rows;
+    let fixed = 2 + 5 + 1 + 3 * u16::from(roomy) + replay_rows;
     let free = area.height.saturating_sub(fixed + rows(&notice));
     let message_rows = (free / 4).clamp(2, 14).min(free);
     let [
@@ -63,8 +64,8 @@ pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) 
         Constraint::Min(0),
         Constraint::Length(u16::from(roomy)),
         Constraint::Length(2),
-        Constraint::Length(1),
-        Constraint::Length(4),
+        Constraint::Length(u16::from(roomy)),
+        Constraint::Length(5),
         Constraint::Length(u16::from(roomy)),
         Constraint::Length(1),
         Constraint::Length(message_rows),
@@ -159,7 +160,7 @@ fn notice(history: &RunHistory, lost: bool, area: Rect, theme: &Theme) -> Vec<Li
     };
     let width = usize::from(area.width).saturating_sub(11);
     let part = |label: &str, text: &str, style| {
-        wrap(text, width, 3)
+        wrap_to(text, width, 3)
             .into_iter()
             .enumerate()
             .map(|(i, line)| {

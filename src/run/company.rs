@@ -1,0 +1,95 @@
+//! Which other runs of the workspace this machine has at the moment: whoever starts one more is told, and not refused.
+
+use super::{Workspace, lock};
+use crate::profile::Status;
+
+/// One line about the runs beside `own` that have the same cores; `None` where there are
+/// none.
+#[must_use]
+pub fn note(workspace: &Workspace, own: &str) -> Option<String> {
+    let here = lock::host_name();
+    let others: Vec<(String, Status)> = workspace
+        .ids()
+        .into_iter()
+        .filter(|id| id != own && workspace.is_running(id))
+        .filter(|id| lock::holder(&workspace.lock_path(id)).host == here)
+        .map(|id| {
+            let status = workspace.summary(&id).status;
+            (id, status)
+        })
+        .collect();
+    words(&others)
+}
+
+/// Says the running ones; the paused ones where there are no others.
+fn words(others: &[(String, Status)]) -> Option<String> {
+    let of = |paused: bool| {
+        let mut found = others
+            .iter()
+            .filter(move |(_, status)| (*status == Status::Paused) == paused)
+            .map(|(id, _)| id);
+        let first = found.next()?;
+        Some(match found.count() {
+            0 => format!("{first} is"),
+            more => format!("{first} and {more} more are"),
+        })
+    };
+    of(false)
+        .map(|who| format!("{who} running too: they share the cores"))
+        .or_else(|| of(true).map(|who| format!("{who} paused: going on, they share the cores")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Profile;
+    use crate::run::lock::{Holder, RunLock};
+
+    #[test]
+    fn runs_that_have_a_worker_here_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::at(dir.path());
+        let [first, second, third] = ["a", "b", "c"].map(|name| {
+            let mut profile = Profile::new("mlp");
+            profile.name = name.into();
+            workspace.create(&profile).unwrap()
+        });
+        assert_eq!(note(&workspace, ""), None);
+        let hold = |id: &str, host: &str| {
+            let mut lock = RunLock::acquire(&workspace.lock_path(id), id).unwrap();
+            let holder = Holder {
+                pid: 1,
+                host: host.into(),
+                socket: None,
+            };
+            lock.describe(&holder).unwrap();
+            lock
+        };
+        let _elsewhere = hold(&third, "another machine");
+        assert_eq!(note(&workspace, ""), None);
+        let _one = hold(&first, &lock::host_name());
+        assert_eq!(note(&workspace, &first), None);
+        let said = note(&workspace, &second).unwrap();
+        assert!(
+            said.contains(&first) && said.contains("is running too"),
+            "{said}"
+        );
+        let mut profile = workspace.load(&first).unwrap();
+        profile.run.as_mut().unwrap().status = Status::Paused;
+        workspace.save(&profile).unwrap();
+        assert!(note(&workspace, "").unwrap().contains("is paused"));
+        let _two = hold(&second, &lock::host_name());
+        let said = note(&workspace, "").unwrap();
+        assert!(
+            said.starts_with(&second) && said.contains("is running"),
+            "{said}"
+        );
+        profile.run.as_mut().unwrap().status = Status::Running;
+        workspace.save(&profile).unwrap();
+        assert!(
+            note(&workspace, "")
+                .unwrap()
+                .contains("and 1 more are running")
+        );
+    }
+}
