@@ -159,6 +159,11 @@ fn wrong_arguments_are_refused() {
     refused(w, &["train", "lenet5", "--set", "nonsense"], &["--set"]);
     refused(
         w,
+        &["train", "lenet5", "--set", "train.path=grpah"],
+        &["train.path", "did you mean `graph`?"],
+    );
+    refused(
+        w,
         &["show", "mlp-20", "--set", "model.hidden=[0]"],
         &["model.hidden[0]"],
     );

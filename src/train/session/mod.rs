@@ -75,7 +75,7 @@ impl<'a> Session<'a> {
         check_monitor(profile, &data)?;
         let architecture = architecture(profile, &data, classes)?;
         check_last_batch(profile, &data, &architecture)?;
-        let mut learner = learners::build(profile, &architecture, classes)?;
+        let mut learner = learners::build(profile, &architecture, classes)?.learner;
         let recipe_sha256 = storage::sha256(comparable(profile).to_toml().as_bytes());
         let mut progress = Progress {
             learning_rate_factor: 1.0,
