@@ -21,7 +21,7 @@ use std::time::Duration;
 use fmtui::data::mini;
 use fmtui::error::{Error, Result};
 use fmtui::event::{Command, Event};
-use fmtui::profile::{Layer, Monitor, Profile, RunRecord};
+use fmtui::profile::{ComputePath, Layer, Monitor, Profile, RunRecord, Train};
 use fmtui::train::{Host, Outcome, Setup, train};
 
 /// Plays commands at given steps and remembers every event.
@@ -295,13 +295,25 @@ fn a_resume_with_another_recipe_is_refused() {
         &mut Script::with([(2, Command::Stop)]),
     )
     .unwrap();
-    profile.train.batch_size = 16;
-    let error = run(&profile, dir.path(), true, &mut Script::default()).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("is not the one the checkpoint was made with")
-    );
+    let recipe = profile.train.clone();
+    for other in [
+        Train {
+            batch_size: 16,
+            ..recipe.clone()
+        },
+        Train {
+            path: ComputePath::Graph,
+            ..recipe
+        },
+    ] {
+        profile.train = other;
+        let error = run(&profile, dir.path(), true, &mut Script::default()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("is not the one the checkpoint was made with")
+        );
+    }
 }
 
 /// The weights of a diverging run's last checkpoint stay loadable; the whole-run figures of each learner are repeatable.

@@ -159,6 +159,9 @@ pub struct Train {
     pub device: String,
     /// Threads on the CPU; 0 takes all cores. The result does not depend on it.
     pub threads: usize,
+    /// Which program computes a step on the CPU; they differ in rounding. Left out of the file when `auto`.
+    #[serde(skip_serializing_if = "ComputePath::is_auto")]
+    pub path: ComputePath,
     pub loss: Loss,
     /// Share of the target spread evenly over all classes (Szegedy et al. 2016).
     pub label_smoothing: f64,
@@ -182,6 +185,7 @@ impl Default for Train {
             seed: 42,
             device: "auto".into(),
             threads: 0,
+            path: ComputePath::Auto,
             loss: Loss::CrossEntropy,
             label_smoothing: 0.0,
             clip: 0.0,
@@ -191,6 +195,26 @@ impl Default for Train {
             schedule: Schedule::default(),
             early_stop: EarlyStop::default(),
         }
+    }
+}
+
+/// The program that computes a step. `perceptron` and `mlp-scratch` have one of their own, whatever is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComputePath {
+    /// The planned step where it knows the device and every layer, else the graph.
+    #[default]
+    Auto,
+    /// The planned step, or an error.
+    Plan,
+    /// Candle's graph and automatic differentiation.
+    Graph,
+}
+
+impl ComputePath {
+    #[must_use]
+    pub fn is_auto(&self) -> bool {
+        *self == Self::Auto
     }
 }
 

@@ -167,6 +167,7 @@ fn one_line(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::ComputePath;
 
     fn refusal(text: &str) -> String {
         Profile::parse(text, "x.toml").unwrap_err().to_string()
@@ -201,6 +202,27 @@ mod tests {
             refusal(&format!("{MODEL}[train.optimizer]\nkind = \"adma\"\n")),
             "x.toml: train.optimizer.kind: has no choice `adma`; did you mean `adam`?"
         );
+        assert_eq!(
+            refusal(&format!("{MODEL}[train]\npath = \"grpah\"\n")),
+            "x.toml: train.path: has no choice `grpah`; did you mean `graph`?"
+        );
+        assert_eq!(
+            refusal(&format!("{MODEL}[train]\npth = \"plan\"\n")),
+            "x.toml: train.pth: is not a known key; did you mean `path`?"
+        );
+    }
+
+    /// A profile without a wish stays the text it was, and with it the hash that a resume compares.
+    #[test]
+    fn the_compute_path_is_written_only_where_one_is_asked_for() {
+        let mut profile = Profile::new("lenet5");
+        assert!(!profile.to_toml().contains("path"));
+        for (path, name) in [(ComputePath::Plan, "plan"), (ComputePath::Graph, "graph")] {
+            profile.train.path = path;
+            let text = profile.to_toml();
+            assert!(text.contains(&format!("path = \"{name}\"")), "{text}");
+            assert_eq!(Profile::parse(&text, "x").unwrap(), profile);
+        }
     }
 
     #[test]

@@ -159,18 +159,29 @@ fn spawn(workspace: &Workspace, id: &str, resume: bool) -> Result<Child> {
         .open(&path)
         .map_err(|e| Error::io("open", &path, e))?;
     let copy = log.try_clone().map_err(|e| Error::io("open", &path, e))?;
-    let exe = own_executable()?;
-    let mut command = std::process::Command::new(&exe);
+    let mut command = own_program(workspace)?;
     command
-        .arg0("fmtui")
-        .arg("--workspace")
-        .arg(&workspace.root)
         .args(["worker", id])
         .args(resume.then_some("--resume"))
         .current_dir(&workspace.root)
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(copy);
+    command
+        .spawn()
+        .map_err(|e| Error::io("start", command.get_program(), e))
+}
+
+/// This program once more on this workspace, in the environment that a training wants.
+///
+/// # Errors
+/// `Compute` where the system does not tell which program this is.
+pub fn own_program(workspace: &Workspace) -> Result<std::process::Command> {
+    let mut command = std::process::Command::new(own_executable()?);
+    command
+        .arg0("fmtui")
+        .arg("--workspace")
+        .arg(&workspace.root);
     if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
         // Milliseconds until freed buffers go back to the kernel. The allocator's 10 are shorter than a step, and getting
         // the buffers of every step anew cost 17 % of an improved-cnn's training.
@@ -182,7 +193,7 @@ fn spawn(workspace: &Workspace, id: &str, resume: bool) -> Result<Child> {
     if workspace.offline {
         command.env("FMTUI_OFFLINE", "1");
     }
-    command.spawn().map_err(|e| Error::io("start", &exe, e))
+    Ok(command)
 }
 
 /// On Linux the running program itself, also when its file was replaced meanwhile.

@@ -7,8 +7,9 @@ use crate::data::{self, Dataset, Prepared};
 use crate::error::{Error, Result};
 use crate::model::{self, Architecture, Shape};
 use crate::nn;
-use crate::profile::Profile;
+use crate::profile::{ComputePath, Profile};
 use crate::text;
+use crate::train::learners;
 
 /// What a run needs on disk beside its checkpoints: log, predictions, profile.
 const BESIDES: u64 = 64 << 20;
@@ -26,10 +27,14 @@ const COPIES: u64 = 4;
 pub fn check(workspace: &Workspace, profile: &Profile) -> Result<()> {
     profile.validate()?;
     let dataset = data::source::load(&profile.data.name, &workspace.search_path())?;
+    let classes = dataset.classes.len();
     let architecture = resolve(profile, dataset)?;
     // Opening a GPU takes seconds and memory: that is left to the worker. Without one compiled in, a wrong name shows here.
     if !cfg!(any(feature = "cuda", feature = "metal")) {
         nn::device::select(&profile.train.device)?;
+    }
+    if profile.train.path == ComputePath::Plan {
+        learners::build(profile, &architecture, classes)?;
     }
     let parameters = model::summary::summarise(&architecture).parameters;
     check_space(&workspace.root, parameters)

@@ -35,9 +35,18 @@ pub struct GraphLearner {
     /// None on a GPU.
     workers: Option<Arc<ThreadPool>>,
     device: String,
+    /// Why it isn't a plan.
+    note: Option<String>,
 }
 
 impl GraphLearner {
+    /// The same learner with what is to be told about it at the start.
+    #[must_use]
+    pub fn because(mut self, note: String) -> Self {
+        self.note = Some(note);
+        self
+    }
+
     /// A network with fresh weights on the profile's device.
     ///
     /// # Errors
@@ -68,6 +77,7 @@ impl GraphLearner {
             settings,
             workers,
             device: description,
+            note: None,
         })
     }
 
@@ -162,6 +172,10 @@ impl GraphLearner {
 }
 
 impl Learner for GraphLearner {
+    fn path_note(&self) -> Option<String> {
+        self.note.clone()
+    }
+
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome> {
         match self.workers.clone() {
             Some(workers) => workers.install(|| self.step_here(batch, update)),

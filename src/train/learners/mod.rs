@@ -1,19 +1,22 @@
-//! The things that learn: through autograd, by hand, by the perceptron rule.
+//! The things that learn: by plan, through autograd, by hand, by the perceptron rule.
 
 pub mod graph;
 pub mod perceptron;
 pub mod plan;
 pub mod scratch;
 
+use candle_core::Device;
+
 use super::Learner;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Architecture;
-use crate::profile::Profile;
+use crate::nn::device;
+use crate::profile::{ComputePath, Profile};
 
 /// The learner a profile asks for, freshly initialised.
 ///
 /// # Errors
-/// What building it says.
+/// `Input` when `train.path` asks for a plan and there is none; else what building it says.
 pub fn build(
     profile: &Profile,
     architecture: &Architecture,
@@ -30,6 +33,125 @@ pub fn build(
             architecture,
             classes,
         )?),
-        _ => Box::new(graph::GraphLearner::new(profile, architecture, classes)?),
+        _ => network(profile, architecture, classes)?,
     })
+}
+
+/// A learner for a network of layers, on the path that `train.path` names: `auto` plans what it can.
+fn network(
+    profile: &Profile,
+    architecture: &Architecture,
+    classes: usize,
+) -> Result<Box<dyn Learner>> {
+    let path = profile.train.path;
+    if path == ComputePath::Graph {
+        let learner = graph::GraphLearner::new(profile, architecture, classes)?;
+        return Ok(Box::new(learner));
+    }
+    let (device, _) = device::select(&profile.train.device)?;
+    let obstacle = match device {
+        Device::Cpu => plan::why_not(architecture),
+        _ => Some("a plan runs on the CPU only".into()),
+    };
+    match obstacle {
+        None => Ok(Box::new(plan::PlanLearner::new(
+            profile,
+            architecture,
+            classes,
+        )?)),
+        Some(why) if path == ComputePath::Plan => Err(Error::input(
+            "train.path",
+            format!("there is no plan for this network on this device: {why}"),
+            "set train.path = \"auto\" or \"graph\"",
+        )),
+        Some(why) => {
+            let learner = graph::GraphLearner::new(profile, architecture, classes)?;
+            let on_cpu = matches!(device, Device::Cpu);
+            Ok(Box::new(if on_cpu {
+                learner.because(format!("trains through Candle's graph, not by plan: {why}"))
+            } else {
+                learner
+            }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Shape, presets, resolve};
+    use crate::profile::{Activation, Layer};
+
+    fn built(preset: &str, path: ComputePath) -> Result<Box<dyn Learner>> {
+        let mut profile = presets::find(preset).unwrap().profile().unwrap();
+        profile.train.path = path;
+        profile.train.device = "cpu".into();
+        let side = profile.data.image_size.max(28);
+        let input = Shape::Map {
+            channels: profile.data.channels,
+            height: side,
+            width: side,
+        };
+        let architecture = resolve(&profile.model, input, 10)?;
+        build(&profile, &architecture, 10)
+    }
+
+    #[test]
+    fn a_path_is_taken_or_refused_by_name() {
+        use ComputePath::{Auto, Graph, Plan};
+        assert_eq!(built("lenet5", Graph).unwrap().path(), "graph");
+        for path in [Auto, Plan] {
+            for preset in presets::all().iter().map(|p| p.name) {
+                if !["perceptron", "mlp-scratch"].contains(&preset) {
+                    assert_eq!(built(preset, path).unwrap().path(), "plan", "{preset}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_planned_goes_through_the_graph_and_says_so() {
+        let mut profile = Profile::new("custom");
+        profile.train.device = "cpu".into();
+        profile.model.layers = vec![
+            Layer::Flatten,
+            Layer::BatchNorm1d {
+                activation: Activation::None,
+            },
+            Layer::Linear {
+                out_features: 10,
+                bias: true,
+                activation: Activation::None,
+            },
+        ];
+        let input = Shape::Map {
+            channels: 1,
+            height: 4,
+            width: 4,
+        };
+        let architecture = resolve(&profile.model, input, 10).unwrap();
+        let learner = build(&profile, &architecture, 10).unwrap();
+        assert_eq!(learner.path(), "graph");
+        assert!(
+            learner
+                .path_note()
+                .is_some_and(|note| note.contains("normalises"))
+        );
+        profile.train.path = ComputePath::Plan;
+        let error = build(&profile, &architecture, 10).err().unwrap();
+        assert!(
+            error
+                .to_string()
+                .starts_with("train.path: there is no plan")
+        );
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn learners_of_their_own_have_one_path() {
+        for path in [ComputePath::Auto, ComputePath::Plan, ComputePath::Graph] {
+            assert_eq!(built("perceptron", path).unwrap().path(), "perceptron rule");
+            assert_eq!(built("mlp-scratch", path).unwrap().path(), "by hand");
+        }
+    }
 }

@@ -236,6 +236,10 @@ impl Places {
 }
 
 impl Learner for PlanLearner {
+    fn path(&self) -> &'static str {
+        "plan"
+    }
+
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome> {
         if let (1, Some(name)) = (batch.len(), &self.norm_of_pixels) {
             return Err(Error::input(
