@@ -240,7 +240,7 @@ fn help_names_every_command_and_the_exit_codes() {
     assert_eq!(output.status.code(), Some(0));
     for command in [
         "train", "attach", "runs", "replay", "resume", "stop", "pause", "continue", "show", "data",
-        "delete", "doctor",
+        "bench", "delete", "doctor",
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
     }
@@ -310,6 +310,99 @@ fn doctor_and_data_say_what_is_here() {
     let told = text(&fmtui(dir.path(), &["data"]).stdout);
     assert!(told.contains("fashion-mnist-mini  built in"), "{told}");
     assert_eq!(files(dir.path()).len(), 0);
+}
+
+const QUICK: [&str; 9] = [
+    "bench", "--steps", "5", "--chunks", "2", "--batch", "32", "--device", "cpu",
+];
+
+#[test]
+fn bench_measures_every_preset_in_a_process_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = [&QUICK[..], &["--threads", "2", "--json", "A", "mlp-20"]].concat();
+    let output = fmtui(dir.path(), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+    let lines = text(&output.stdout);
+    let reports: Vec<serde_json::Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(reports.len(), 2);
+    let presets = [("mlp-100-100-50", 94_160), ("mlp-20", 15_910)];
+    for (report, (preset, parameters)) in reports.iter().zip(presets) {
+        assert_eq!(report["fw"], "fmtui");
+        assert_eq!(report["arch"], preset);
+        assert_eq!(report["params"], parameters);
+        assert_eq!(report["device"], "cpu");
+        assert_eq!(
+            (&report["threads"], &report["batch"]),
+            (&2.into(), &32.into())
+        );
+        assert!(["plan", "graph"].contains(&report["path"].as_str().unwrap()));
+        for (chunks, middle) in [("chunks", "ips"), ("evaluation_chunks", "evaluation_ips")] {
+            assert_eq!(report[chunks].as_array().unwrap().len(), 2, "{report}");
+            assert!(report[middle].as_f64().unwrap() > 0.0, "{report}");
+        }
+        let loss = report["loss"].as_f64().unwrap();
+        assert!((1.0..4.0).contains(&loss), "{loss}");
+        assert!(report["rss_mb"].as_f64().unwrap() > 1.0, "{report}");
+    }
+    assert_eq!(files(dir.path()).len(), 0);
+}
+
+#[test]
+fn bench_shows_people_a_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = fmtui(
+        dir.path(),
+        &[&QUICK[..], &["--path", "graph", "mlp-20"]].concat(),
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines = text(&output.stdout);
+    for part in [
+        "batches of 32",
+        "train images/s",
+        "mlp-20",
+        "15,910",
+        "graph",
+        " MB",
+    ] {
+        assert!(lines.contains(part), "{part} not in {lines}");
+    }
+}
+
+#[test]
+fn bench_refuses_what_it_cannot_measure_before_it_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    for (arguments, parts) in [
+        (
+            &["lenet5", "lenet6"][..],
+            ["lenet6", "did you mean `lenet5`?"],
+        ),
+        (&["F"], ["profile F", "no preset"]),
+        (&["--steps", "0"], ["--steps: is 0", "from 1"]),
+        (&["--chunks", "0"], ["--chunks: is 0", "from 1"]),
+        (
+            &["--steps", "4", "--chunks", "5"],
+            ["--chunks: is 5", "to 4"],
+        ),
+        (&["--batch", "0"], ["--batch: is 0", "from 1"]),
+        (&["--threads", "5000"], ["--threads: is 5000", "to 1024"]),
+        (&["--device", "abacus"], ["train.device", "abacus"]),
+        (&["--path", "grpah"], ["--path", "did you mean `graph`?"]),
+        (
+            &["--path", "x\u{1b}[31m"],
+            ["--path", "give auto, plan or graph"],
+        ),
+        // Found by the process that measures, and said once.
+        (
+            &["A", "--json", "--batch", "65536"],
+            ["train.batch_size", "training pictures"],
+        ),
+    ] {
+        refused(dir.path(), &[&["bench"], arguments].concat(), &parts);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The command line: arguments become a checked configuration, one file per subcommand.
 
 mod attach;
+mod bench;
 mod control;
 mod data;
 mod delete;
@@ -71,6 +72,8 @@ enum Command {
     Show(show::Arguments),
     /// List the data sets that are here, or fetch one
     Data(data::Arguments),
+    /// Measure how fast presets train and evaluate here, and the memory they take
+    Bench(bench::Arguments),
     /// Delete a run with everything it wrote
     Delete(delete::Arguments),
     /// Say what this machine offers: device, threads, terminal, data, disk
@@ -119,6 +122,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Continue(arguments) => control::go_on(&workspace, &arguments),
         Command::Show(arguments) => show::run(&workspace, &arguments),
         Command::Data(arguments) => data::run(&workspace, &arguments),
+        Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::Delete(arguments) => delete::run(&workspace, &arguments),
         Command::Doctor => doctor::run(&workspace),
         Command::Worker(arguments) => worker::run(&workspace, &arguments),

@@ -1,5 +1,6 @@
 //! Training: the loop, what learns in it, evaluation and checkpoints. Prints nothing and knows no screen.
 
+pub mod bench;
 pub mod checkpoint;
 mod control;
 mod evaluate;

@@ -303,7 +303,11 @@ impl<'a> Session<'a> {
 }
 
 /// The architecture of a profile on prepared data.
-fn architecture(profile: &Profile, data: &Prepared, classes: usize) -> Result<Architecture> {
+pub(in crate::train) fn architecture(
+    profile: &Profile,
+    data: &Prepared,
+    classes: usize,
+) -> Result<Architecture> {
     let input = Shape::Map {
         channels: data.channels,
         height: data.height,

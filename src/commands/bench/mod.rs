@@ -1,0 +1,245 @@
+//! `fmtui bench`: how many images a second presets train and evaluate, and the memory they take.
+//!
+//! Every preset has a process of its own, started as a run's worker is: peak memory is a process's, and the allocator's
+//! settings are part of the speed.
+
+mod report;
+
+use std::process::Stdio;
+
+use clap::Args;
+
+use self::report::{Report, table};
+use super::recipe;
+use crate::data::{self, source};
+use crate::error::{Error, Result};
+use crate::headless::{Output, notice};
+use crate::profile::{ComputePath, Profile};
+use crate::run::worker::{STACK, panic_message};
+use crate::run::{Workspace, client};
+use crate::train::bench::{self, Effort, Measured};
+use crate::{nn, text};
+
+/// What is measured where nothing is named, with the letters by which `torch_bench.py` knows them.
+const PRESETS: [(&str, &str); 5] = [
+    ("A", "mlp-100-100-50"),
+    ("B", "lenet5"),
+    ("C", "modern-lenet"),
+    ("D", "improved-cnn"),
+    ("E", "resnet18-scratch"),
+];
+
+/// Steps before the clock counts, as in `torch_bench.py`.
+const WARM_UP: usize = 10;
+
+const PATHS: [(&str, ComputePath); 3] = [
+    ("auto", ComputePath::Auto),
+    ("plan", ComputePath::Plan),
+    ("graph", ComputePath::Graph),
+];
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Presets, profile files or runs, or the letters A to E for the five that are measured by default
+    #[arg(value_name = "PRESET")]
+    presets: Vec<String>,
+    /// Training steps that are measured, after a warm-up of 10
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    steps: usize,
+    /// Parts in which they are measured; the median counts
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    chunks: usize,
+    /// Pictures per step
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    batch: usize,
+    /// Threads on the CPU; 0 takes all cores
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// auto, cpu, cuda, cuda:1 or metal
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
+    /// The program that computes a step: auto, plan or graph
+    #[arg(long, value_name = "PATH", default_value = "auto")]
+    path: String,
+    /// Print one JSON object a preset
+    #[arg(long)]
+    json: bool,
+    /// Measure in this process and print JSON
+    #[arg(long, hide = true)]
+    here: bool,
+}
+
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    let effort = arguments.effort()?;
+    let asked = arguments.asked();
+    // Everything is checked before the first minute is spent.
+    for preset in &asked {
+        arguments.recipe(workspace, preset)?;
+    }
+    // Opening a GPU takes seconds and memory. Without one compiled in, a wrong name shows here.
+    if !cfg!(any(feature = "cuda", feature = "metal")) {
+        nn::device::select(&arguments.device)?;
+    }
+    let mut out = Output::standard();
+    if arguments.here {
+        for preset in &asked {
+            out.line(measure(workspace, arguments, preset, effort)?)?;
+        }
+        return Ok(0);
+    }
+    let mut reports = Vec::new();
+    for preset in &asked {
+        if !arguments.json {
+            notice(format!("measuring {} …", text::sanitize(preset)));
+        }
+        let line = match measured_apart(workspace, arguments, preset)? {
+            Ok(line) => line,
+            Err(code) => return Ok(code),
+        };
+        if arguments.json {
+            out.line(line)?;
+        } else {
+            let report: Report = serde_json::from_str(&line)
+                .map_err(|e| Error::compute("reading what was measured", e))?;
+            reports.push(report);
+        }
+    }
+    if let Some(first) = reports.first() {
+        out.line(first.circumstances(effort))?;
+        out.line("")?;
+        for line in table(&reports).lines() {
+            out.line(line)?;
+        }
+    }
+    Ok(0)
+}
+
+impl Arguments {
+    fn asked(&self) -> Vec<&str> {
+        if self.presets.is_empty() {
+            return PRESETS.iter().map(|(_, name)| *name).collect();
+        }
+        let named = |asked| {
+            let letter = PRESETS.iter().find(|(letter, _)| *letter == asked);
+            letter.map_or(asked, |(_, name)| *name)
+        };
+        self.presets.iter().map(|p| named(p.as_str())).collect()
+    }
+
+    fn effort(&self) -> Result<Effort> {
+        within("--steps", self.steps, 1, 1_000_000)?;
+        within("--chunks", self.chunks, 1, self.steps)?;
+        within("--batch", self.batch, 1, 65_536)?;
+        within("--threads", self.threads, 0, 1024)?;
+        Ok(Effort {
+            warm_up: WARM_UP,
+            steps: self.steps,
+            chunks: self.chunks,
+        })
+    }
+
+    fn path(&self) -> Result<ComputePath> {
+        let found = PATHS.iter().find(|(name, _)| *name == self.path);
+        found.map(|(_, path)| *path).ok_or_else(|| {
+            let remedy = match text::nearest(&self.path, PATHS.map(|(name, _)| name)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "give auto, plan or graph".into(),
+            };
+            let problem = format!("has no choice `{}`", text::sanitize(&self.path));
+            Error::input("--path", problem, remedy)
+        })
+    }
+
+    /// The recipe that is measured for a preset: on Fashion-MNIST, or the part of it that is built in.
+    fn recipe(&self, workspace: &Workspace, preset: &str) -> Result<Profile> {
+        let whole = "fashion-mnist";
+        let found = source::available(&workspace.search_path());
+        let data = if found.iter().any(|set| set.name == whole) {
+            whole
+        } else {
+            data::mini::NAME
+        };
+        let mut profile = bench::recipe(&recipe::find(workspace, preset, &[])?, data);
+        let train = &mut profile.train;
+        train.batch_size = self.batch;
+        train.threads = self.threads;
+        train.device.clone_from(&self.device);
+        train.path = self.path()?;
+        profile.validate()?;
+        Ok(profile)
+    }
+}
+
+fn within(flag: &str, value: usize, low: usize, high: usize) -> Result<()> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::input(
+        flag,
+        format!("is {value}"),
+        format!("give a number from {low} to {high}"),
+    ))
+}
+
+/// The line a process of its own prints about a preset; where it fails, it has said why and only its exit code is left.
+fn measured_apart(
+    workspace: &Workspace,
+    arguments: &Arguments,
+    preset: &str,
+) -> Result<Result<String, u8>> {
+    let mut command = client::own_program(workspace)?;
+    command
+        .args(["bench", "--here"])
+        .args(["--steps", &arguments.steps.to_string()])
+        .args(["--chunks", &arguments.chunks.to_string()])
+        .args(["--batch", &arguments.batch.to_string()])
+        .args(["--threads", &arguments.threads.to_string()])
+        .arg(format!("--device={}", arguments.device))
+        .arg(format!("--path={}", arguments.path));
+    let output = command
+        .args(["--", preset])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|e| Error::io("start", command.get_program(), e))?;
+    let failed = match output.status.code() {
+        Some(0) => None,
+        Some(code) => Some(u8::try_from(code).unwrap_or(1)),
+        None => {
+            return Err(Error::compute(
+                format!("measuring {}", text::sanitize(preset)),
+                format!("the process ended by {}", output.status),
+            ));
+        }
+    };
+    let line = String::from_utf8_lossy(&output.stdout).trim().to_string();
+    Ok(failed.map_or(Ok(line), Err))
+}
+
+/// Measures in this process; gives the line of JSON.
+fn measure(
+    workspace: &Workspace,
+    arguments: &Arguments,
+    preset: &str,
+    effort: Effort,
+) -> Result<String> {
+    let profile = arguments.recipe(workspace, preset)?;
+    let dataset = source::load(&profile.data.name, &workspace.search_path())?;
+    let measured = on_roomy_thread(&profile, dataset, effort)?;
+    serde_json::to_string(&Report::new(&profile, &measured))
+        .map_err(|e| Error::compute("writing JSON", e))
+}
+
+/// Measures on a thread with room for automatic differentiation.
+fn on_roomy_thread(profile: &Profile, dataset: data::Dataset, effort: Effort) -> Result<Measured> {
+    std::thread::scope(|scope| {
+        let measuring = std::thread::Builder::new()
+            .name("training".into())
+            .stack_size(STACK)
+            .spawn_scoped(scope, || bench::measure(profile, dataset, effort))
+            .map_err(|e| Error::compute("starting the training thread", e))?;
+        measuring
+            .join()
+            .unwrap_or_else(|panic| Err(Error::compute("training", panic_message(panic.as_ref()))))
+    })
+}

@@ -1,0 +1,216 @@
+//! What a measurement says: a line of JSON for programs, a row of the table for people.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Breakdown;
+use crate::headless::Table;
+use crate::profile::Profile;
+use crate::text;
+use crate::train::bench::{Effort, Measured};
+
+/// One preset's figures, as they are printed with `--json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Always `fmtui`; the scripts that measure others put theirs here.
+    fw: String,
+    /// The preset's name.
+    arch: String,
+    path: String,
+    device: String,
+    threads: usize,
+    /// Instruction set of the CPU kernels.
+    kernels: String,
+    data: String,
+    batch: usize,
+    params: u64,
+    /// Training, images a second.
+    chunks: Vec<f64>,
+    ips: f64,
+    /// Evaluation, images a second.
+    evaluation_chunks: Vec<f64>,
+    evaluation_ips: f64,
+    breakdown: Breakdown,
+    /// The process's peak, in MiB as `torch_bench.py` counts: after all, and before evaluation.
+    rss_mb: f64,
+    training_rss_mb: f64,
+    loss: f64,
+    accuracy: f64,
+}
+
+impl Report {
+    pub fn new(profile: &Profile, measured: &Measured) -> Self {
+        let [training, whole] = measured.peak_memory.map(mebibytes);
+        Self {
+            fw: "fmtui".into(),
+            arch: profile.name.clone(),
+            path: measured.path.into(),
+            device: measured.device.clone(),
+            threads: measured.threads,
+            kernels: crate::kernels::cpu::isa().name().into(),
+            data: profile.data.name.clone(),
+            batch: profile.train.batch_size,
+            params: measured.parameters,
+            chunks: rounded(&measured.training),
+            ips: round(median(&measured.training)),
+            evaluation_chunks: rounded(&measured.evaluation),
+            evaluation_ips: round(median(&measured.evaluation)),
+            breakdown: measured.breakdown,
+            rss_mb: round(whole),
+            training_rss_mb: round(training),
+            loss: measured.loss,
+            accuracy: measured.accuracy,
+        }
+    }
+
+    /// What all rows of a table have in common.
+    pub fn circumstances(&self, effort: Effort) -> String {
+        format!(
+            "{} · {}, {} threads, {} · batches of {} · {} steps in {} parts",
+            self.data,
+            self.device,
+            self.threads,
+            self.kernels,
+            self.batch,
+            effort.steps,
+            effort.chunks
+        )
+    }
+}
+
+/// The table for people.
+pub fn table(reports: &[Report]) -> Table {
+    let mut table = Table::new(&[
+        "preset",
+        ">parameters",
+        "path",
+        ">train images/s",
+        ">min–max",
+        ">evaluation images/s",
+        ">load",
+        ">forward",
+        ">backward",
+        ">update",
+        ">memory in training",
+        ">and evaluation",
+    ]);
+    for r in reports {
+        let b = r.breakdown;
+        let [load, forward, backward, update] =
+            [b.load, b.forward, b.backward, b.update].map(|s| format!("{:.0} %", s * 100.0));
+        let (lowest, highest) = (
+            r.chunks.iter().copied().fold(f64::INFINITY, f64::min),
+            r.chunks.iter().copied().fold(0.0, f64::max),
+        );
+        table.row([
+            r.arch.clone(),
+            text::grouped(r.params),
+            r.path.clone(),
+            speed(r.ips),
+            format!("{}–{}", speed(lowest), speed(highest)),
+            speed(r.evaluation_ips),
+            load,
+            forward,
+            backward,
+            update,
+            format!("{:.0} MB", r.training_rss_mb),
+            format!("{:.0} MB", r.rss_mb),
+        ]);
+    }
+    table
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates"
+)]
+fn speed(images_per_second: f64) -> String {
+    text::grouped(images_per_second.round() as u64)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+fn rounded(values: &[f64]) -> Vec<f64> {
+    values.iter().copied().map(round).collect()
+}
+
+/// To one decimal, as the other scripts print.
+fn round(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// The mean of the two in the middle where there is no middle; 0 of nothing.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let half = sorted.len() / 2;
+    match sorted.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => sorted[half],
+        _ => f64::midpoint(sorted[half - 1], sorted[half]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let measured = Measured {
+            path: "graph",
+            device: "cpu".into(),
+            threads: 2,
+            parameters: 94_160,
+            training: vec![90_000.04, 110_000.0, 100_000.0],
+            evaluation: vec![300_000.0, 400_000.0],
+            breakdown: Breakdown {
+                load: 0.1,
+                forward: 0.3,
+                backward: 0.4,
+                update: 0.2,
+            },
+            loss: 0.5,
+            accuracy: 0.8,
+            peak_memory: [100 << 20, 200 << 20],
+        };
+        Report::new(&Profile::new("mlp"), &measured)
+    }
+
+    #[test]
+    fn the_middle_of_the_chunks_counts() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0]), 2.5);
+        assert_eq!(median(&[]), 0.0);
+        let report = report();
+        assert_eq!((report.ips, report.evaluation_ips), (1e5, 3.5e5));
+        assert_eq!((report.training_rss_mb, report.rss_mb), (100.0, 200.0));
+        assert_eq!(report.chunks[0], 90_000.0);
+    }
+
+    #[test]
+    fn a_row_has_every_figure() {
+        let lines = table(&[report()]).lines();
+        for part in [
+            "94,160",
+            "graph",
+            "100,000",
+            "90,000–110,000",
+            "350,000",
+            "10 %",
+            "20 %",
+            "100 MB",
+            "200 MB",
+        ] {
+            assert!(lines[1].contains(part), "{part} not in {}", lines[1]);
+        }
+    }
+
+    #[test]
+    fn a_report_survives_its_json() {
+        let text = serde_json::to_string(&report()).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report());
+    }
+}
