@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::session::{architecture, peak_memory};
-use super::{Learner, Update, learners};
+use super::{Learner, PieceTime, Update, learners};
 use crate::data::{Batch, Dataset, Prepared};
 use crate::error::{Error, Result};
 use crate::event::Breakdown;
@@ -34,6 +34,8 @@ pub struct Effort {
     pub steps: usize,
     /// Figures of training, and as many of evaluation.
     pub chunks: usize,
+    /// Whether every piece of a planned step's work is timed too.
+    pub pieces: bool,
 }
 
 /// What was measured, chunk by chunk where there are several.
@@ -45,6 +47,8 @@ pub struct Measured {
     pub device: String,
     pub threads: usize,
     pub parameters: u64,
+    /// Where a planned step's time went, warm-up included, where that was asked for.
+    pub pieces: Vec<PieceTime>,
     /// **Units** images a second, with gathering them.
     pub training: Vec<f64>,
     /// **Units** images a second, with gathering them.
@@ -99,6 +103,9 @@ pub fn measure(profile: &Profile, dataset: Dataset, effort: Effort) -> Result<Me
     let (_, device) = nn::device::select(&profile.train.device)?;
     let mut learner = learners::build(profile, &architecture, classes)?;
     let mut training = Training::new(profile, &data);
+    if effort.pieces {
+        learner.time_pieces();
+    }
     let chunks = training.measure(learner.as_mut(), effort)?;
     let after_training = peak_memory();
     let (evaluation, accuracy) = evaluate(learner.as_mut(), &data, classes, effort.chunks)?;
@@ -107,6 +114,7 @@ pub fn measure(profile: &Profile, dataset: Dataset, effort: Effort) -> Result<Me
         device,
         threads: threads(profile),
         parameters: summarise(&architecture).parameters,
+        pieces: learner.pieces(),
         training: chunks,
         evaluation,
         breakdown: training.breakdown(),
@@ -270,6 +278,7 @@ mod tests {
         warm_up: 1,
         steps: 65,
         chunks: 2,
+        pieces: false,
     };
 
     /// 64 steps of 64 are two epochs of the built-in set: enough to see that it learns, and that epochs follow each other.

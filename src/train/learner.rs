@@ -25,6 +25,16 @@ pub struct StepOutcome {
     pub seconds: [f64; 3],
 }
 
+/// What a piece of a planned step's work took of the first thread's time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PieceTime {
+    pub name: String,
+    /// Per step.
+    pub seconds: f64,
+    /// **Units** 10⁹ floating-point operations a second, on that thread; 0 where the work is no product.
+    pub gflops: f64,
+}
+
 /// A classifier that learns batch by batch. Deterministic: the same state, batch and update give the same bits.
 pub trait Learner: Send {
     /// What computes a step, in a word or two for people.
@@ -35,6 +45,14 @@ pub trait Learner: Send {
     /// Why it is not a faster path, where somebody may wonder; told once at the start.
     fn path_note(&self) -> Option<String> {
         None
+    }
+
+    /// Times every piece of work from now on, where the path knows pieces.
+    fn time_pieces(&mut self) {}
+
+    /// What the pieces took since.
+    fn pieces(&self) -> Vec<PieceTime> {
+        Vec::new()
     }
 
     /// Takes one optimizer step.

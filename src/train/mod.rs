@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use session::{peak_memory, train};
 
-pub use learner::{Learner, StepOutcome, Update};
+pub use learner::{Learner, PieceTime, StepOutcome, Update};
 
 pub use crate::state::{Array, StateDict};
 

@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use clap::Args;
 
-use self::report::{Report, table};
+use self::report::{Report, pieces, table};
 use super::recipe;
 use crate::data::{self, source};
 use crate::error::{Error, Result};
@@ -61,6 +61,9 @@ pub struct Arguments {
     /// The program that computes a step: auto, plan or graph
     #[arg(long, value_name = "PATH", default_value = "auto")]
     path: String,
+    /// Show where a planned step's time goes, piece by piece
+    #[arg(long)]
+    pieces: bool,
     /// Print one JSON object a preset
     #[arg(long)]
     json: bool,
@@ -110,6 +113,13 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         for line in table(&reports).lines() {
             out.line(line)?;
         }
+        for report in reports.iter().filter(|r| !r.pieces.is_empty()) {
+            out.line("")?;
+            out.line(&report.arch)?;
+            for line in pieces(report).lines() {
+                out.line(line)?;
+            }
+        }
     }
     Ok(0)
 }
@@ -135,6 +145,7 @@ impl Arguments {
             warm_up: WARM_UP,
             steps: self.steps,
             chunks: self.chunks,
+            pieces: self.pieces,
         })
     }
 
@@ -196,6 +207,9 @@ fn measured_apart(
         .args(["--threads", &arguments.threads.to_string()])
         .arg(format!("--device={}", arguments.device))
         .arg(format!("--path={}", arguments.path));
+    if arguments.pieces {
+        command.arg("--pieces");
+    }
     let output = command
         .args(["--", preset])
         .stdin(Stdio::null())

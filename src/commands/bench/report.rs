@@ -6,6 +6,7 @@ use crate::event::Breakdown;
 use crate::headless::Table;
 use crate::profile::Profile;
 use crate::text;
+use crate::train::PieceTime;
 use crate::train::bench::{Effort, Measured};
 
 /// One preset's figures, as they are printed with `--json`.
@@ -14,7 +15,7 @@ pub struct Report {
     /// Always `fmtui`; the scripts that measure others put theirs here.
     fw: String,
     /// The preset's name.
-    arch: String,
+    pub arch: String,
     path: String,
     device: String,
     threads: usize,
@@ -35,6 +36,9 @@ pub struct Report {
     training_rss_mb: f64,
     loss: f64,
     accuracy: f64,
+    /// Where a planned step's time went, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pieces: Vec<Piece>,
 }
 
 impl Report {
@@ -59,6 +63,7 @@ impl Report {
             training_rss_mb: round(training),
             loss: measured.loss,
             accuracy: measured.accuracy,
+            pieces: measured.pieces.iter().map(Piece::new).collect(),
         }
     }
 
@@ -77,6 +82,44 @@ impl Report {
     }
 }
 
+/// A piece of a planned step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Piece {
+    pub name: String,
+    /// Of one thread, per step.
+    pub microseconds: f64,
+    /// Of one thread; 0 where the work is no product.
+    pub gflops: f64,
+}
+
+impl Piece {
+    fn new(time: &PieceTime) -> Self {
+        Self {
+            name: time.name.clone(),
+            microseconds: round(time.seconds * 1e6),
+            gflops: round(time.gflops),
+        }
+    }
+}
+
+/// Where the time of a planned step goes, for people: one thread's, per step.
+pub fn pieces(report: &Report) -> Table {
+    let mut table = Table::new(&["piece", ">µs a step", ">share", ">GFLOP/s"]);
+    let total: f64 = report.pieces.iter().map(|p| p.microseconds).sum();
+    for piece in &report.pieces {
+        table.row([
+            piece.name.clone(),
+            format!("{:.0}", piece.microseconds),
+            format!("{:.1} %", 100.0 * piece.microseconds / total.max(1e-9)),
+            match piece.gflops {
+                0.0 => "–".into(),
+                gflops => format!("{gflops:.0}"),
+            },
+        ]);
+    }
+    table
+}
+
 /// The table for people.
 pub fn table(reports: &[Report]) -> Table {
     let mut table = Table::new(&[
@@ -90,7 +133,8 @@ pub fn table(reports: &[Report]) -> Table {
         ">forward",
         ">backward",
         ">update",
-        ">peak memory",
+        ">memory in training",
+        ">and evaluation",
     ]);
     for r in reports {
         let b = r.breakdown;
@@ -111,6 +155,7 @@ pub fn table(reports: &[Report]) -> Table {
             forward,
             backward,
             update,
+            format!("{:.0} MB", r.training_rss_mb),
             format!("{:.0} MB", r.rss_mb),
         ]);
     }
@@ -170,6 +215,11 @@ mod tests {
                 backward: 0.4,
                 update: 0.2,
             },
+            pieces: vec![PieceTime {
+                name: "product 1→2".into(),
+                seconds: 0.25e-3,
+                gflops: 99.9,
+            }],
             loss: 0.5,
             accuracy: 0.8,
             peak_memory: [100 << 20, 200 << 20],
@@ -199,8 +249,17 @@ mod tests {
             "350,000",
             "10 %",
             "20 %",
+            "100 MB",
             "200 MB",
         ] {
+            assert!(lines[1].contains(part), "{part} not in {}", lines[1]);
+        }
+    }
+
+    #[test]
+    fn pieces_have_their_share() {
+        let lines = pieces(&report()).lines();
+        for part in ["product 1→2", "250", "100.0 %", "100"] {
             assert!(lines[1].contains(part), "{part} not in {}", lines[1]);
         }
     }

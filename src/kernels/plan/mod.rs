@@ -262,7 +262,7 @@ impl Plan {
     /// Seconds of the first member by piece of work since [`measure`](Self::measure), with the work's multiply-adds for
     /// one picture.
     #[must_use]
-    pub fn times(&self) -> Vec<(&'static str, f64, usize)> {
+    pub fn times(&self) -> Vec<(String, f64, usize)> {
         #[expect(
             clippy::cast_precision_loss,
             reason = "nanoseconds of minutes are far below 2⁵²"
@@ -272,7 +272,7 @@ impl Plan {
         let steps = self.training.program.steps.iter();
         steps
             .zip(times)
-            .map(|(step, time)| (step.work.name(), seconds(time), step.work.multiply_adds()))
+            .map(|(step, time)| (step.work.label(), seconds(time), step.work.multiply_adds()))
             .collect()
     }
 

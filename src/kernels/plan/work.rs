@@ -342,6 +342,29 @@ impl Work {
         }
     }
 
+    /// The name, and what tells it from others of its kind.
+    pub(super) fn label(&self) -> String {
+        let name = self.name();
+        match self {
+            Self::Conv { conv, .. }
+            | Self::ConvBack { conv, .. }
+            | Self::ConvWeights { conv, .. } => {
+                let g = &conv.geometry;
+                let (from, to) = (g.in_channels, g.out_channels);
+                let (k, height, width) = (g.kernel_height, g.height, g.width);
+                format!("{name} {from}→{to} {k}×{k} on {height}×{width}")
+            }
+            Self::Moments { norm, x }
+            | Self::Normalise { norm, x, .. }
+            | Self::GradientSums { norm, x, .. }
+            | Self::NormaliseBack { norm, x, .. } => {
+                let pixels = x.size / (norm.channels * LANES);
+                format!("{name} {} × {pixels}", norm.channels)
+            }
+            _ => format!("{name} {}", self.written().map_or(0, |b| b.size / LANES)),
+        }
+    }
+
     /// Multiply-adds for one picture.
     pub(super) fn multiply_adds(&self) -> usize {
         match self {

@@ -3,6 +3,8 @@
 mod chrome;
 mod effects;
 mod overlay;
+#[cfg(test)]
+mod speed;
 mod tabs;
 #[cfg(test)]
 mod tests;

@@ -11,4 +11,4 @@ mod mistakes;
 mod timeline;
 
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;

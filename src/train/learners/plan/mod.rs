@@ -17,7 +17,7 @@ use crate::optim::{FIRST, SECOND, STEP, step_array, step_count};
 use crate::profile::{Loss, OptimizerKind, Profile, Train};
 use crate::schedule::average_decay;
 use crate::train::learners::graph::{AVERAGE, check_finite};
-use crate::train::{Learner, StateDict, StepOutcome, Update};
+use crate::train::{Learner, PieceTime, StateDict, StepOutcome, Update};
 use layout::{Places, obstacle};
 
 /// A network, its optimizer and the averaged weights where the profile wants some, all in one plan.
@@ -102,11 +102,6 @@ impl PlanLearner {
     #[must_use]
     pub fn threads(&self) -> usize {
         self.plan.threads()
-    }
-
-    /// The plan itself, for measurements.
-    pub fn plan_mut(&mut self) -> &mut Plan {
-        &mut self.plan
     }
 
     /// The last step's gradients by parameter name, before clipping.
@@ -238,6 +233,22 @@ impl Places {
 impl Learner for PlanLearner {
     fn path(&self) -> &'static str {
         "plan"
+    }
+
+    fn time_pieces(&mut self) {
+        self.plan.measure();
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    fn pieces(&self) -> Vec<PieceTime> {
+        let steps = self.steps.max(1) as f64;
+        let batch = self.settings.batch_size as f64 / self.plan.threads() as f64;
+        let of = |(name, seconds, multiply_adds): (String, f64, usize)| PieceTime {
+            name,
+            seconds: seconds / steps,
+            gflops: 2e-9 * multiply_adds as f64 * batch * steps / seconds.max(1e-12),
+        };
+        self.plan.times().into_iter().map(of).collect()
     }
 
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome> {
