@@ -2,6 +2,7 @@
 //!
 //! Keeps no position and no generator: the order of an epoch is a function of seed and epoch, so a resume can start anywhere.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -85,9 +86,7 @@ impl Prepared {
         batch.channels = self.channels;
         batch.height = self.height;
         batch.width = self.width;
-        batch.labels.clear();
-        let labels = indices.iter().map(|i| self.dataset.label(*i as usize));
-        batch.labels.extend(labels.map(u32::from));
+        self.labels(indices, &mut batch.labels);
         batch.images.resize(indices.len() * size, 0.0);
 
         let cost = if self.transform.resizes() {
@@ -106,6 +105,28 @@ impl Prepared {
                     self.gather(indices, images, scratch);
                 });
         }
+    }
+
+    /// Replaces `labels` by those of these pooled indices.
+    ///
+    /// # Panics
+    /// As [`batch`](Self::batch).
+    pub fn labels(&self, indices: &[u32], labels: &mut Vec<u32>) {
+        labels.clear();
+        let own = indices.iter().map(|i| self.dataset.label(*i as usize));
+        labels.extend(own.map(u32::from));
+    }
+
+    /// The pictures of these pooled indices, on this thread alone. **Shape** `[indices, channels, height, width]`.
+    ///
+    /// # Panics
+    /// As [`batch`](Self::batch), or when `images` has another length.
+    pub fn rows(&self, indices: &[u32], images: &mut [f32]) {
+        thread_local! {
+            static SCRATCH: RefCell<Scratch> = RefCell::default();
+        }
+        assert_eq!(images.len(), indices.len() * self.transform.len());
+        SCRATCH.with_borrow_mut(|scratch| self.gather(indices, images, scratch));
     }
 
     fn gather(&self, indices: &[u32], images: &mut [f32], scratch: &mut Scratch) {

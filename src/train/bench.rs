@@ -191,13 +191,12 @@ impl<'a> Training<'a> {
         }
         let indices = &self.order[self.position..self.position + size];
         self.position += size;
-        self.data.batch(indices, &mut self.batch);
-        self.parts[0] += begun.elapsed().as_secs_f64();
         let update = Update {
             learning_rate: self.profile.train.optimizer.learning_rate,
             step: self.step,
         };
-        let outcome = learner.step(&self.batch, update)?;
+        let outcome = learner.step_on(self.data, indices, &mut self.batch, update)?;
+        self.parts[0] += outcome.load_seconds;
         self.step += 1;
         self.loss = outcome.loss;
         for (sum, part) in self.parts[1..].iter_mut().zip(outcome.seconds) {
@@ -229,8 +228,7 @@ fn evaluate(
     let mut pass = |indices: &[u32]| -> Result<usize> {
         let mut correct = 0;
         for indices in indices.chunks(EVALUATION_BATCH) {
-            data.batch(indices, &mut batch);
-            let logits = learner.logits(&batch)?;
+            let logits = learner.logits_on(data, indices, &mut batch)?;
             let rows = logits.chunks_exact(classes).zip(&batch.labels);
             correct += rows.filter(|(row, label)| largest(row) == **label).count();
         }

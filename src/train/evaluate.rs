@@ -64,8 +64,7 @@ pub fn evaluate(
         if !go_on() {
             return Ok(None);
         }
-        data.batch(chunk, &mut batch);
-        let logits = learner.logits(&batch)?;
+        let logits = learner.logits_on(data, chunk, &mut batch)?;
         for ((row, label), index) in logits.chunks_exact(classes).zip(&batch.labels).zip(chunk) {
             let label = *label as usize;
             let probabilities = softmax(row);

@@ -1,6 +1,8 @@
 //! What the loop needs of something that learns: take a step on a batch, predict, and lay its state open.
 
-use crate::data::Batch;
+use std::time::Instant;
+
+use crate::data::{Batch, Prepared};
 use crate::error::Result;
 use crate::state::StateDict;
 
@@ -21,6 +23,8 @@ pub struct StepOutcome {
     pub correct: usize,
     /// L2 norm of the whole gradient, before clipping.
     pub gradient_norm: f64,
+    /// Seconds spent in gathering the batch, where the learner did that.
+    pub load_seconds: f64,
     /// Seconds spent in forward (with the loss), backward, update.
     pub seconds: [f64; 3],
 }
@@ -60,6 +64,42 @@ pub trait Learner: Send {
     /// # Errors
     /// `NotFinite` when loss or gradient is not a number (before anything is written); `Compute` when the device fails.
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome>;
+
+    /// [`step`](Self::step) on the pictures of these pooled indices; `batch` is working memory that holds their labels after.
+    ///
+    /// # Errors
+    /// As `step`.
+    fn step_on(
+        &mut self,
+        data: &Prepared,
+        indices: &[u32],
+        batch: &mut Batch,
+        update: Update,
+    ) -> Result<StepOutcome> {
+        let begun = Instant::now();
+        data.batch(indices, batch);
+        let load_seconds = begun.elapsed().as_secs_f64();
+        let outcome = self.step(batch, update)?;
+        Ok(StepOutcome {
+            load_seconds,
+            ..outcome
+        })
+    }
+
+    /// [`logits`](Self::logits) of the pictures of these pooled indices; `batch` is working memory that holds their labels
+    /// after.
+    ///
+    /// # Errors
+    /// As `logits`.
+    fn logits_on(
+        &mut self,
+        data: &Prepared,
+        indices: &[u32],
+        batch: &mut Batch,
+    ) -> Result<Vec<f32>> {
+        data.batch(indices, batch);
+        self.logits(batch)
+    }
 
     /// Logits in evaluation mode (with the averaged weights where there are some).
     ///

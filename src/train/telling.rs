@@ -45,13 +45,13 @@ impl Telling {
         }
     }
 
-    pub fn add(&mut self, outcome: &StepOutcome, pictures: usize, load: f64, seconds: f64) {
+    pub fn add(&mut self, outcome: &StepOutcome, pictures: usize, seconds: f64) {
         self.steps += 1;
         self.pictures += pictures as u64;
         self.loss += outcome.loss * pictures as f64;
         self.correct += outcome.correct as u64;
         self.gradient_norm += outcome.gradient_norm;
-        self.load += load;
+        self.load += outcome.load_seconds;
         for (sum, part) in self.parts.iter_mut().zip(outcome.seconds) {
             *sum += part;
         }

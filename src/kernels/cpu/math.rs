@@ -1,6 +1,6 @@
 //! exp, tanh, sigmoid and the normal distribution in f32, written so that compilers turn loops over them into vectors.
 //!
-//! **Reference**: Moshier's Cephes library (expf, tanhf); Abramowitz and Stegun 7.1.26 for erf.
+//! **Reference**: Moshier's Cephes library (expf); Abramowitz and Stegun 7.1.26 for erf.
 
 #![expect(
     clippy::inline_always,
@@ -54,23 +54,32 @@ pub(super) fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { value }
 }
 
-/// The hyperbolic tangent.
+/// The hyperbolic tangent: x·P(x²)/Q(x²), fitted for the least relative error up to 9, where f32 has nothing left to tell.
 #[inline(always)]
 pub(super) fn tanh<const FMA: bool>(x: f32) -> f32 {
-    let far = 1.0 - 2.0 / (exp::<FMA>(2.0 * x) + 1.0);
+    let x = x.clamp(-9.0, 9.0);
     let z = x * x;
     let p = polynomial::<FMA, 5>(
         z,
         [
-            -5.704_988_7e-3,
-            2.063_908_8e-2,
-            -5.373_971_6e-2,
-            1.333_144_2e-1,
-            -3.333_328e-1,
+            1.335_565_4e-8,
+            2.060_987_4e-5,
+            3.495_639_2e-3,
+            0.133_810_7,
+            1.0,
         ],
     );
-    let near = mul_add::<FMA>(p * z, x, x);
-    if x.abs() < 0.625 { near } else { far }
+    let q = polynomial::<FMA, 5>(
+        z,
+        [
+            7.776_987e-7,
+            3.285_716_2e-4,
+            2.587_718e-2,
+            0.467_143_86,
+            1.0,
+        ],
+    );
+    (x * p / q).clamp(-1.0, 1.0)
 }
 
 /// The standard normal distribution's cumulative probability and density.

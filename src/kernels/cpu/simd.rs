@@ -112,6 +112,33 @@ impl Simd for Portable {
     }
 }
 
+/// Side of the square that [`turn_square`] moves.
+pub(super) const SQUARE: usize = 8;
+
+/// to\[c\]\[r\] = from\[r\]\[c\] for 8 × 8 numbers, rows `from_row` and `to_row` apart.
+///
+/// # Safety
+/// All of them can be read and written; `VECTORS` only where the processor has AVX.
+#[inline(always)]
+pub(super) unsafe fn turn_square<const VECTORS: bool>(
+    from: *const f32,
+    from_row: usize,
+    to: *mut f32,
+    to_row: usize,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if VECTORS {
+        // SAFETY: the caller's.
+        return unsafe { x86::turn_square(from, from_row, to, to_row) };
+    }
+    for r in 0..SQUARE {
+        for c in 0..SQUARE {
+            // SAFETY: the caller vouches for 8 × 8 numbers on both sides.
+            unsafe { *to.add(c * to_row + r) = *from.add(r * from_row + c) };
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Simd;
@@ -119,7 +146,8 @@ mod x86 {
         __m256, __m256i, __m512, __mmask16, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps,
         _mm_shuffle_ps, _mm256_add_ps, _mm256_castps256_ps128, _mm256_extractf128_ps,
         _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps,
-        _mm256_maskstore_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps,
+        _mm256_maskstore_ps, _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_setzero_ps,
+        _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps,
         _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
         _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
@@ -163,6 +191,44 @@ mod x86 {
                 unsafe { $add(self, other) }
             }
         };
+    }
+
+    /// 8 × 8 numbers turned over in registers.
+    ///
+    /// # Safety
+    /// As [`super::turn_square`].
+    #[inline(always)]
+    pub(super) unsafe fn turn_square(
+        from: *const f32,
+        from_row: usize,
+        to: *mut f32,
+        to_row: usize,
+    ) {
+        // SAFETY: the caller vouches for the instructions and for 8 × 8 numbers on both sides.
+        unsafe {
+            let mut rows = [_mm256_setzero_ps(); 8];
+            for (r, row) in rows.iter_mut().enumerate() {
+                *row = _mm256_loadu_ps(from.add(r * from_row));
+            }
+            let mut pairs = rows;
+            for i in 0..4 {
+                pairs[2 * i] = _mm256_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
+                pairs[2 * i + 1] = _mm256_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
+            }
+            let mut fours = pairs;
+            for i in [0, 4] {
+                fours[i] = _mm256_shuffle_ps::<0x44>(pairs[i], pairs[i + 2]);
+                fours[i + 1] = _mm256_shuffle_ps::<0xEE>(pairs[i], pairs[i + 2]);
+                fours[i + 2] = _mm256_shuffle_ps::<0x44>(pairs[i + 1], pairs[i + 3]);
+                fours[i + 3] = _mm256_shuffle_ps::<0xEE>(pairs[i + 1], pairs[i + 3]);
+            }
+            for i in 0..4 {
+                let low = _mm256_permute2f128_ps::<0x20>(fours[i], fours[i + 4]);
+                let high = _mm256_permute2f128_ps::<0x31>(fours[i], fours[i + 4]);
+                _mm256_storeu_ps(to.add(i * to_row), low);
+                _mm256_storeu_ps(to.add((i + 4) * to_row), high);
+            }
+        }
     }
 
     impl Simd for __m512 {

@@ -1,33 +1,69 @@
 //! Where a plan's buffers lie: one piece of memory, in which buffers that are never needed together share places.
 
+use std::ptr::NonNull;
+
 use super::work::Buffer;
 
 /// **Units** numbers: buffers start at cache lines.
 const ALIGN: usize = 16;
 
-/// Memory handed out at cache lines.
+/// **Units** bytes: the pages that large memory is asked for in, so that reading along it misses no translations.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// Memory handed out at cache lines, zeroed.
 pub(super) struct Memory {
-    numbers: Vec<Line>,
+    start: NonNull<f32>,
+    len: usize,
+    layout: std::alloc::Layout,
 }
 
-/// A cache line.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([f32; ALIGN]);
+// SAFETY: the memory is this value's alone.
+unsafe impl Send for Memory {}
+// SAFETY: nothing is read or written through a shared borrow but by `start`'s caller, who answers for it.
+unsafe impl Sync for Memory {}
 
 impl Memory {
+    /// # Panics
+    /// When the numbers do not fit the address space.
     pub(super) fn new(numbers: usize) -> Self {
-        Self {
-            numbers: vec![Line([0.0; ALIGN]); numbers.div_ceil(ALIGN)],
+        let len = numbers.max(1).next_multiple_of(ALIGN);
+        let bytes = len * size_of::<f32>();
+        let align = if bytes >= HUGE_PAGE { HUGE_PAGE } else { 64 };
+        let Ok(layout) = std::alloc::Layout::from_size_align(bytes, align) else {
+            panic!("{numbers} numbers do not fit the address space");
+        };
+        // SAFETY: the layout is not empty.
+        let start = unsafe { std::alloc::alloc_zeroed(layout) };
+        let Some(start) = NonNull::new(start.cast::<f32>()) else {
+            std::alloc::handle_alloc_error(layout);
+        };
+        #[cfg(target_os = "linux")]
+        if align == HUGE_PAGE {
+            // SAFETY: the range was just allocated; the advice changes no content. Where it is not taken, all works the same.
+            let _ = unsafe {
+                rustix::mm::madvise(
+                    start.as_ptr().cast(),
+                    bytes,
+                    rustix::mm::Advice::LinuxHugepage,
+                )
+            };
         }
+        Self { start, len, layout }
     }
 
     pub(super) fn start(&mut self) -> *mut f32 {
-        self.numbers.as_mut_ptr().cast()
+        self.start.as_ptr()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.numbers.len() * ALIGN
+        self.len
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout, and nothing of it is borrowed any more.
+        unsafe { std::alloc::dealloc(self.start.as_ptr().cast(), self.layout) };
     }
 }
 

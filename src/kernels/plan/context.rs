@@ -1,11 +1,13 @@
 //! Running a piece of work: its operands taken out of the shared memory, and the kernel called.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use super::arena::Layout;
 use super::program::Step;
 use super::work::{Buffer, Norm, Weights, Work};
-use super::{Criterion, Input, NormState};
+use super::{Criterion, Input, NormState, Pictures};
 use crate::kernels::cpu::Isa;
 use crate::kernels::cpu::lanes::LANES;
 use crate::kernels::cpu::lanes::layout;
@@ -61,8 +63,10 @@ pub(super) struct Context<'a> {
     pub(super) criterion: Criterion,
     pub(super) seed: u64,
     pub(super) step: u64,
-    /// Evaluation: the pictures are one block's.
-    pub(super) private: bool,
+    /// In an evaluation, whose every block is worked on by itself: the pictures of this one.
+    pub(super) only: Option<Range<usize>>,
+    /// Time spent gathering pictures, of all members.
+    pub(super) load_nanos: AtomicU64,
 }
 
 impl Context<'_> {
@@ -162,10 +166,11 @@ impl Context<'_> {
                 Work::Load {
                     channels,
                     pixels,
-                    turned,
+                    rows,
                     to,
                 } => {
-                    self.load((*channels, *pixels), *turned, block, set(*to));
+                    let rows = rows.map(|rows| self.part(rows, block, 0..rows.size));
+                    self.load((*channels, *pixels), block, rows, set(*to));
                 }
                 Work::Conv {
                     conv,
@@ -313,19 +318,44 @@ impl Context<'_> {
         }
     }
 
-    fn load(&self, (channels, pixels): (usize, usize), turned: bool, block: usize, to: &mut [f32]) {
-        let size = channels * pixels;
-        let images = if self.private {
-            self.input.images
-        } else {
-            let pictures = self.pictures(block);
-            &self.input.images[pictures.start * size..pictures.end * size]
-        };
-        if turned {
-            to[..images.len()].copy_from_slice(images);
-            to[images.len()..].fill(0.0);
-        } else {
-            layout::into_lanes(self.isa, channels, pixels, images, to);
+    /// A block's pictures in lanes; `rows`, where they are wanted too, a row each.
+    fn load(
+        &self,
+        (channels, pixels): (usize, usize),
+        block: usize,
+        rows: Option<&mut [f32]>,
+        to: &mut [f32],
+    ) {
+        let begun = Instant::now();
+        let pictures = self.only.clone().unwrap_or_else(|| self.pictures(block));
+        let len = pictures.len() * channels * pixels;
+        match (self.input.pictures, rows) {
+            (Pictures::Rows(all), None) => {
+                let start = pictures.start * channels * pixels;
+                layout::into_lanes(self.isa, channels, pixels, &all[start..start + len], to);
+            }
+            (_, Some(rows)) => {
+                let (own, rest) = rows.split_at_mut(len);
+                self.gather(pictures, own);
+                rest.fill(0.0);
+                layout::into_lanes(self.isa, channels, pixels, own, to);
+            }
+            (Pictures::Gathered(_), None) => scratch::with(len, |own| {
+                self.gather(pictures, own);
+                layout::into_lanes(self.isa, channels, pixels, own, to);
+            }),
+        }
+        let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.load_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    fn gather(&self, pictures: Range<usize>, rows: &mut [f32]) {
+        match self.input.pictures {
+            Pictures::Gathered(gather) => gather(pictures, rows),
+            Pictures::Rows(all) => {
+                let size = rows.len() / pictures.len().max(1);
+                rows.copy_from_slice(&all[pictures.start * size..pictures.end * size]);
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod team;
 mod update;
 mod work;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -57,11 +58,19 @@ pub struct Parts {
     pub threads: usize,
 }
 
-/// A batch in rows of pictures. **Shape** images `[B, C, H, W]`, labels `[B]`.
+/// A batch. **Shape** labels `[B]`.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
-    pub images: &'a [f32],
+    pub pictures: Pictures<'a>,
     pub labels: &'a [u32],
+}
+
+/// Where pictures come from, a row each: `[B, C, H, W]`.
+#[derive(Clone, Copy)]
+pub enum Pictures<'a> {
+    Rows(&'a [f32]),
+    /// Writes the rows of some pictures; asked for by every member for its own.
+    Gathered(&'a (dyn Fn(Range<usize>, &mut [f32]) + Sync)),
 }
 
 /// What varies from step to step.
@@ -85,6 +94,8 @@ pub struct Outcome {
     pub correct: usize,
     /// Before clipping; not a number where the loss already wasn't finite.
     pub gradient_norm: f64,
+    /// The first member's, for gathering its pictures.
+    pub load_seconds: f64,
     /// Forward with the loss, backward, update.
     pub seconds: [f64; 3],
 }
@@ -285,7 +296,6 @@ impl Plan {
         assert!((1..=self.batch).contains(&count), "a batch of {count}");
         assert!(input.labels.iter().all(|l| (*l as usize) < self.classes));
         self.training.reset();
-        self.flat.reset();
         let begun = Instant::now();
         let moments: Vec<_> = self
             .norms
@@ -314,7 +324,8 @@ impl Plan {
             criterion: self.criterion,
             seed: settings.seed,
             step: settings.step,
-            private: false,
+            only: None,
+            load_nanos: AtomicU64::new(0),
         };
         let back_from = self.training.program.backward_from;
         let marks = [AtomicU64::new(0), AtomicU64::new(0)];
@@ -348,14 +359,17 @@ impl Plan {
                 runner.group(group);
             }
             // SAFETY: the gradients are complete, and each piece is one member's.
-            unsafe { flat.measure() };
+            unsafe { flat.measure(member, members) };
             meeting.wait();
             mark(1, member);
-            // SAFETY: all pieces were measured before the barrier; nobody else touches a piece that is claimed.
-            unsafe { flat.update(settings) };
+            // SAFETY: all pieces were measured before the barrier; every piece is one member's.
+            unsafe { flat.update(settings, member, members) };
         });
         // SAFETY: the team has come back, and all it wrote is here.
         let (loss, correct) = unsafe { context.loss() };
+        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a step")]
+        let load_seconds =
+            context.load_nanos.load(Ordering::Relaxed) as f64 * 1e-9 / members as f64;
         drop(context);
         let total = begun.elapsed().as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a step")]
@@ -372,7 +386,12 @@ impl Plan {
             loss,
             correct,
             gradient_norm,
-            seconds: [ahead, (back - ahead).max(0.0), (total - back).max(0.0)],
+            load_seconds,
+            seconds: [
+                (ahead - load_seconds).max(0.0),
+                (back - ahead).max(0.0),
+                (total - back).max(0.0),
+            ],
         }
     }
 
@@ -400,18 +419,16 @@ impl Plan {
 
     /// Logits in evaluation mode, with the averaged parameters where some are kept.
     ///
-    /// **Shape** images `[B, C, H, W]`, logits `[B, classes]`, overwritten.
+    /// **Shape** logits `[B, classes]`, overwritten.
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub fn logits(&mut self, images: &[f32], logits: &mut [f32]) {
+    pub fn logits(&mut self, pictures: Pictures<'_>, logits: &mut [f32]) {
         let count = logits.len() / self.classes;
         assert!(count * self.classes == logits.len());
         if count == 0 {
             return;
         }
-        assert!(images.len().is_multiple_of(count));
-        let size = images.len() / count;
         self.evaluation.reset();
         let parameters = self
             .flat
@@ -438,8 +455,8 @@ impl Plan {
         self.team.run(&|member| {
             loop {
                 let block = next.fetch_add(1, Ordering::Relaxed);
-                let pictures = block * LANES..((block + 1) * LANES).min(count);
-                if pictures.start >= count {
+                let of_block = block * LANES..((block + 1) * LANES).min(count);
+                if of_block.start >= count {
                     return;
                 }
                 let context = Context {
@@ -449,13 +466,14 @@ impl Plan {
                     norms,
                     epsilon,
                     input: Input {
-                        images: &images[pictures.start * size..pictures.end * size],
+                        pictures,
                         labels: &[],
                     },
                     criterion,
                     seed: 0,
                     step: 0,
-                    private: true,
+                    only: Some(of_block.clone()),
+                    load_nanos: AtomicU64::new(0),
                 };
                 for step in &program.steps {
                     // SAFETY: each member has memory of its own, and works through the program alone.
@@ -463,7 +481,7 @@ impl Plan {
                 }
                 // SAFETY: this block's rows of the output are this member's alone; the logits are complete.
                 unsafe {
-                    let rows = out.of(pictures.start * classes, pictures.len() * classes);
+                    let rows = out.of(of_block.start * classes, of_block.len() * classes);
                     into_rows(classes, context.block(of, 0), rows);
                 }
             }

@@ -59,6 +59,15 @@ impl Program {
         self.steps[step].gate = Some((activation, y));
     }
 
+    /// Leaves the pictures in `buffer` too, a row each, when they are loaded.
+    pub fn keep_rows(&mut self, buffer: Buffer) {
+        for step in &mut self.steps {
+            if let Work::Load { rows, .. } = &mut step.work {
+                *rows = Some(buffer);
+            }
+        }
+    }
+
     /// The way back begins with the next step.
     pub fn turn_back(&mut self) {
         self.backward_from = self.steps.len();

@@ -1,9 +1,8 @@
 //! All parameters in one row, with their gradients and what the optimizer keeps of them; measured and updated in pieces.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use super::{Rule, Settings};
 use crate::kernels::cpu::optimizer::{ema_here, squared_norm_here, update_here};
+use crate::kernels::cpu::portion;
 
 /// Numbers of a piece: a quarter of a second-level cache for four operands.
 const PIECE: usize = 1 << 13;
@@ -16,8 +15,6 @@ pub(super) struct Flat {
     pub(super) average: Option<Vec<f32>>,
     /// The squared norm of every piece's gradients.
     squares: Vec<f64>,
-    measured: AtomicUsize,
-    updated: AtomicUsize,
 }
 
 impl Flat {
@@ -28,14 +25,7 @@ impl Flat {
             kept: keeps.map(|keep| keep.then(|| vec![0.0; len])),
             average: averages.then(|| vec![0.0; len]),
             squares: vec![0.0; len.div_ceil(PIECE)],
-            measured: AtomicUsize::new(0),
-            updated: AtomicUsize::new(0),
         }
-    }
-
-    pub(super) fn reset(&mut self) {
-        *self.measured.get_mut() = 0;
-        *self.updated.get_mut() = 0;
     }
 
     /// The norm of the last measured gradients.
@@ -44,7 +34,7 @@ impl Flat {
     }
 
     /// For all members of a team at once.
-    pub(super) fn share(&mut self) -> FlatParts<'_> {
+    pub(super) fn share(&mut self) -> FlatParts {
         let start = |v: &mut Option<Vec<f32>>| v.as_mut().map(|v| v.as_mut_ptr());
         let [first, second] = &mut self.kept;
         FlatParts {
@@ -54,42 +44,34 @@ impl Flat {
             kept: [start(first), start(second)],
             average: start(&mut self.average),
             squares: self.squares.as_mut_ptr(),
-            measured: &self.measured,
-            updated: &self.updated,
         }
     }
 }
 
 /// [`Flat`] as pointers: members work on different pieces.
-pub(super) struct FlatParts<'a> {
+pub(super) struct FlatParts {
     pub(super) len: usize,
     pub(super) parameters: *mut f32,
     pub(super) gradients: *mut f32,
     kept: [Option<*mut f32>; 2],
     average: Option<*mut f32>,
     squares: *mut f64,
-    measured: &'a AtomicUsize,
-    updated: &'a AtomicUsize,
 }
 
-// SAFETY: a piece is claimed by one member, and the borrow the pointers come from outlives the members' work.
-unsafe impl Sync for FlatParts<'_> {}
+// SAFETY: a piece is one member's, and the borrow the pointers come from outlives the members' work.
+unsafe impl Sync for FlatParts {}
 
-impl FlatParts<'_> {
+impl FlatParts {
     fn pieces(&self) -> usize {
         self.len.div_ceil(PIECE)
     }
 
-    /// Claims pieces and measures their gradients.
+    /// Measures the gradients of a member's pieces: always the same ones, which stay in its cache.
     ///
     /// # Safety
     /// The gradients are complete, and nobody writes them.
-    pub(super) unsafe fn measure(&self) {
-        loop {
-            let piece = self.measured.fetch_add(1, Ordering::Relaxed);
-            if piece >= self.pieces() {
-                return;
-            }
+    pub(super) unsafe fn measure(&self, member: usize, members: usize) {
+        for piece in portion(self.pieces(), members, member) {
             let start = piece * PIECE;
             let len = PIECE.min(self.len - start);
             // SAFETY: the piece lies inside; its square is this member's to write.
@@ -100,11 +82,11 @@ impl FlatParts<'_> {
         }
     }
 
-    /// Claims pieces and updates them, unless the gradient is not finite.
+    /// Updates a member's pieces, unless the gradient is not finite.
     ///
     /// # Safety
     /// All pieces are measured, and nobody reads or writes parameters otherwise.
-    pub(super) unsafe fn update(&self, settings: &Settings) {
+    pub(super) unsafe fn update(&self, settings: &Settings, member: usize, members: usize) {
         // SAFETY: all squares were written before the barrier behind `measure`.
         let squares = unsafe { std::slice::from_raw_parts(self.squares, self.pieces()) };
         let norm = squares.iter().sum::<f64>().sqrt();
@@ -112,14 +94,10 @@ impl FlatParts<'_> {
             return;
         }
         let rule = scaled(settings.rule, clip_factor(norm, settings.clip));
-        loop {
-            let piece = self.updated.fetch_add(1, Ordering::Relaxed);
-            if piece >= self.pieces() {
-                return;
-            }
+        for piece in portion(self.pieces(), members, member) {
             let start = piece * PIECE;
             let len = PIECE.min(self.len - start);
-            // SAFETY: the piece lies inside every array, and whoever claimed it has it alone.
+            // SAFETY: the piece lies inside every array, and is this member's alone.
             unsafe {
                 let part = |p: *mut f32| std::slice::from_raw_parts_mut(p.add(start), len);
                 let parameters = part(self.parameters);

@@ -57,11 +57,11 @@ pub struct Norm {
 /// One piece of work. Maps are buffers in lanes: `[pixels][channels][32]`.
 #[derive(Clone, Debug)]
 pub enum Work {
-    /// The batch's pictures into the first buffer; `turned` leaves each picture a row.
+    /// The batch's pictures into lanes, and as rows where a weight gradient wants those.
     Load {
         channels: usize,
         pixels: usize,
-        turned: bool,
+        rows: Option<Buffer>,
         to: Buffer,
     },
     /// y = f(x ∗ w + bias).
@@ -241,7 +241,7 @@ impl Work {
     /// The buffers it reads or writes.
     pub(super) fn buffers(&self) -> Vec<Buffer> {
         match self {
-            Self::Load { to, .. } => vec![*to],
+            Self::Load { rows, to, .. } => rows.iter().chain([to]).copied().collect(),
             Self::Moments { x, .. } => vec![*x],
             Self::Conv { x, y, .. }
             | Self::Normalise { x, y, .. }

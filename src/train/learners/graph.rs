@@ -160,6 +160,7 @@ impl GraphLearner {
             loss: loss.value,
             correct,
             gradient_norm,
+            load_seconds: 0.0,
             seconds: [forward, backward - forward, total - backward],
         })
     }

@@ -136,6 +136,7 @@ impl Learner for PerceptronLearner {
             loss: loss / count,
             correct,
             gradient_norm: moved / (update.learning_rate.max(f64::MIN_POSITIVE) * count),
+            load_seconds: 0.0,
             seconds: [start.elapsed().as_secs_f64(), 0.0, 0.0],
         })
     }

@@ -223,6 +223,7 @@ impl Learner for ScratchLearner {
             loss: found.loss,
             correct: found.correct,
             gradient_norm: found.gradient_norm,
+            load_seconds: 0.0,
             seconds: [
                 found.forward_seconds,
                 found.backward_seconds,

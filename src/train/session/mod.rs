@@ -197,14 +197,14 @@ impl<'a> Session<'a> {
                 return Ok(Flow::Stop);
             }
             let begun = Instant::now();
-            self.data.batch(chunk, &mut batch);
-            let loaded = begun.elapsed().as_secs_f64();
             let learning_rate = rate * self.progress.learning_rate_factor;
             let update = Update {
                 learning_rate,
                 step: self.progress.step,
             };
-            let outcome = self.learner.step(&batch, update)?;
+            let outcome = self
+                .learner
+                .step_on(&self.data, chunk, &mut batch, update)?;
             let seconds = begun.elapsed().as_secs_f64();
             let progress = &mut self.progress;
             progress.step += 1;
@@ -214,7 +214,7 @@ impl<'a> Session<'a> {
             progress.epoch_pictures += chunk.len() as u64;
             progress.epoch_seconds += seconds;
             progress.elapsed_seconds += seconds;
-            telling.add(&outcome, chunk.len(), loaded, seconds);
+            telling.add(&outcome, chunk.len(), seconds);
             let last = progress.batch as u64 == per_epoch;
             if let Some(step) = telling.due(progress, number, learning_rate, last) {
                 host.emit(Event::Step(step));

@@ -18,7 +18,7 @@ use crate::profile::Activation;
 const STRETCH_BYTES: usize = 600_000;
 
 /// Channels from which on the weight gradient takes the input turned over, lanes over channels.
-const TURNED_FROM: usize = 24;
+const TURNED_FROM: usize = 32;
 
 /// Pixels below which it does so for fewer channels too: adding up lanes would cost more than the products.
 const FEW_PIXELS: usize = 16;

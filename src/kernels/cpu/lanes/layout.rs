@@ -2,9 +2,7 @@
 
 use super::LANES;
 use crate::kernels::cpu::isa::{Isa, per_isa};
-
-/// Side of the squares that are moved at once.
-const SIDE: usize = 16;
+use crate::kernels::cpu::simd::{SQUARE, turn_square};
 
 /// Pictures in rows into one block.
 ///
@@ -17,7 +15,7 @@ pub fn into_lanes(isa: Isa, channels: usize, pixels: usize, images: &[f32], bloc
         block.fill(0.0);
     }
     if channels == 1 {
-        return square_by_square(isa, pixels, pictures, images, pixels, block, LANES);
+        return turn_over(isa, pixels, pictures, images, pixels, block, LANES);
     }
     for (picture, image) in images.chunks_exact(features).enumerate() {
         for (channel, plane) in image.chunks_exact(pixels).enumerate() {
@@ -33,7 +31,7 @@ pub fn turn(isa: Isa, channels: usize, block: &[f32], turned: &mut [f32]) {
     assert_eq!(block.len(), turned.len());
     let size = channels * LANES;
     for (from, to) in block.chunks_exact(size).zip(turned.chunks_exact_mut(size)) {
-        square_by_square(isa, LANES, channels, from, LANES, to, channels);
+        turn_over(isa, LANES, channels, from, LANES, to, channels);
     }
 }
 
@@ -48,49 +46,28 @@ pub fn into_rows(classes: usize, block: &[f32], rows: &mut [f32]) {
 
 per_isa! {
     /// to\[c\]\[r\] = from\[r\]\[c\] for `rows` rows of `columns` numbers.
-    #[inline]
-    fn square_by_square<FMA>(columns: usize, rows: usize, from: &[f32], from_row: usize, to: &mut [f32], to_row: usize) {
-        for row in (0..rows).step_by(SIDE) {
-            for column in (0..columns).step_by(SIDE) {
-                if row + SIDE <= rows && column + SIDE <= columns {
-                    let mut square = [[0.0f32; SIDE]; SIDE];
-                    for (r, line) in square.iter_mut().enumerate() {
-                        line.copy_from_slice(&from[(row + r) * from_row + column..][..SIDE]);
-                    }
-                    let square = transposed(square);
-                    for (c, line) in square.iter().enumerate() {
-                        to[(column + c) * to_row + row..][..SIDE].copy_from_slice(line);
-                    }
-                } else {
-                    for r in row..rows.min(row + SIDE) {
-                        for c in column..columns.min(column + SIDE) {
-                            to[c * to_row + r] = from[r * from_row + c];
-                        }
-                    }
+    fn turn_over<FMA>(columns: usize, rows: usize, from: &[f32], from_row: usize, to: &mut [f32], to_row: usize) {
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        assert!((rows - 1) * from_row + columns <= from.len());
+        assert!((columns - 1) * to_row + rows <= to.len());
+        let (whole_rows, whole_columns) = (rows / SQUARE * SQUARE, columns / SQUARE * SQUARE);
+        for column in (0..whole_columns).step_by(SQUARE) {
+            for row in (0..whole_rows).step_by(SQUARE) {
+                // SAFETY: the square lies inside both, as checked; an instruction set with fused multiply-adds has AVX.
+                unsafe {
+                    let from = from.as_ptr().add(row * from_row + column);
+                    let to = to.as_mut_ptr().add(column * to_row + row);
+                    turn_square::<FMA>(from, from_row, to, to_row);
                 }
             }
         }
-    }
-}
-
-/// A square turned over in four rounds of exchanging halves, which compilers turn into shuffles.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "features are the caller's")]
-fn transposed(mut square: [[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
-    let mut half = SIDE / 2;
-    while half > 0 {
-        let before = square;
-        for r in 0..SIDE {
-            for c in 0..SIDE {
-                let (down, right) = (r & half != 0, c & half != 0);
-                square[r][c] = match (down, right) {
-                    (false, true) => before[r + half][c - half],
-                    (true, false) => before[r - half][c + half],
-                    _ => before[r][c],
-                };
+        for row in 0..rows {
+            let first = if row < whole_rows { whole_columns } else { 0 };
+            for column in first..columns {
+                to[column * to_row + row] = from[row * from_row + column];
             }
         }
-        half /= 2;
     }
-    square
 }

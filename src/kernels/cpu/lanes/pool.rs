@@ -130,6 +130,15 @@ impl Pool {
         } else {
             0..self.out_height() * self.out_width()
         };
+        if (
+            self.kernel_height,
+            self.kernel_width,
+            self.stride,
+            self.padding,
+        ) == (2, 2, 2, 0)
+        {
+            return self.quads_back(isa, outputs, (x, y), dy, (base, dx));
+        }
         dx.fill(0.0);
         scratch::with(size, |open| {
             for at in outputs {
@@ -141,6 +150,40 @@ impl Pool {
                 }
             }
         });
+    }
+
+    /// [`max_back`](Self::max_back) of windows of 2 × 2 side by side, in one pass.
+    fn quads_back(
+        &self,
+        isa: Isa,
+        outputs: Range<usize>,
+        (x, y): (&[f32], &[f32]),
+        dy: &[f32],
+        (base, dx): (usize, &mut [f32]),
+    ) {
+        let (size, width) = (self.size(), self.out_width());
+        let line = self.width * size;
+        // What no window sees: a last column, a last row.
+        for row in dx.chunks_exact_mut(line) {
+            row[2 * width * size..].fill(0.0);
+        }
+        let seen = (outputs.end.div_ceil(width) * 2 * line).saturating_sub(base);
+        let seen = seen.min(dx.len());
+        dx[seen..].fill(0.0);
+        for at in outputs {
+            let (y, dy) = (&y[at * size..][..size], &dy[at * size..][..size]);
+            let first = at / width * 2 * line + at % width * 2 * size;
+            let (above, below) = (&x[first..][..2 * size], &x[first + line..][..2 * size]);
+            let (up, down) = dx[first - base..].split_at_mut(line);
+            quad_back(
+                isa,
+                [above, below],
+                y,
+                dy,
+                &mut up[..2 * size],
+                &mut down[..2 * size],
+            );
+        }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "windows are far below 2²⁴")]
@@ -198,6 +241,29 @@ per_isa! {
             let wins = *x == *y || (x.is_nan() && y.is_nan());
             *dx += if wins { *dy * *open } else { 0.0 };
             *open = if wins { 0.0 } else { *open };
+        }
+    }
+}
+
+per_isa! {
+    /// One window's gradient to the first of its pixels that equals the maximum.
+    fn quad_back<FMA>(x: [&[f32]; 2], y: &[f32], dy: &[f32], up: &mut [f32], down: &mut [f32]) {
+        let size = y.len();
+        let (a, b) = x[0].split_at(size);
+        let (c, d) = x[1].split_at(size);
+        let (da, db) = up.split_at_mut(size);
+        let (dc, dd) = down.split_at_mut(size);
+        let (dy, b, c, d) = (&dy[..size], &b[..size], &c[..size], &d[..size]);
+        let (db, dc, dd) = (&mut db[..size], &mut dc[..size], &mut dd[..size]);
+        for i in 0..size {
+            let (most, gradient) = (y[i], dy[i]);
+            // A maximum that is not a number is the last of such pixels'; which one it is leads nowhere anyway.
+            let wins = |x: f32| x == most || (x.is_nan() && most.is_nan());
+            let (first, second, third) = (wins(a[i]), wins(b[i]), wins(c[i]));
+            da[i] = if first { gradient } else { 0.0 };
+            db[i] = if second && !first { gradient } else { 0.0 };
+            dc[i] = if third && !second && !first { gradient } else { 0.0 };
+            dd[i] = if wins(d[i]) && !third && !second && !first { gradient } else { 0.0 };
         }
     }
 }

@@ -145,7 +145,7 @@ impl Compiler {
         self.program.push(Work::Load {
             channels,
             pixels: size.1 * size.2,
-            turned: false,
+            rows: None,
             to: buffer,
         });
         self.chain(&architecture.nodes, input)
@@ -612,21 +612,15 @@ impl Compiler {
         let in_rows = tensor.channels == 1 || tensor.pixels() == 1;
         let operand = if conv.turned {
             let turned = self.program.buffer(buffer.size());
-            self.program
-                .push(if x == INPUT && conv.geometry.pixels() == 1 && in_rows {
-                    Work::Load {
-                        channels,
-                        pixels: 1,
-                        turned: true,
-                        to: turned,
-                    }
-                } else {
-                    Work::Turn {
-                        channels,
-                        x: buffer,
-                        turned,
-                    }
+            if x == INPUT && conv.geometry.pixels() == 1 && in_rows {
+                self.program.keep_rows(turned);
+            } else {
+                self.program.push(Work::Turn {
+                    channels,
+                    x: buffer,
+                    turned,
                 });
+            }
             turned
         } else {
             buffer

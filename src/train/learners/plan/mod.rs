@@ -7,9 +7,13 @@ mod layout;
 #[cfg(test)]
 mod tests;
 
-use crate::data::Batch;
+use std::ops::Range;
+
+use crate::data::{Batch, Prepared};
 use crate::error::{Error, Result};
-use crate::kernels::plan::{Adam, Criterion, Input, Parts, Plan, RmsProp, Rule, Settings, Sgd};
+use crate::kernels::plan::{
+    Adam, Criterion, Input, Parts, Pictures, Plan, RmsProp, Rule, Settings, Sgd,
+};
 use crate::model::{Architecture, Shape};
 use crate::nn::state::{Array, expect, refuse_unknown};
 use crate::nn::{init, norm};
@@ -143,6 +147,41 @@ impl PlanLearner {
         }
     }
 
+    fn step_input(&mut self, input: Input<'_>, update: Update) -> Result<StepOutcome> {
+        if let (1, Some(name)) = (input.labels.len(), &self.norm_of_pixels) {
+            return Err(Error::input(
+                format!("layer {name}"),
+                "batch normalisation cannot train on a batch of one picture: its variance is undefined",
+                "choose a train.batch_size that leaves no single picture over",
+            ));
+        }
+        let first = self.steps == 0;
+        let outcome = self.plan.step(
+            input,
+            &Settings {
+                rule: self.rule(update.learning_rate),
+                clip: self.settings.clip,
+                average_decay: if first {
+                    0.0
+                } else {
+                    average_decay(self.settings.ema, update.step)
+                },
+                seed: self.settings.seed,
+                step: update.step,
+            },
+        );
+        check_finite("loss", outcome.loss, update.step)?;
+        check_finite("the gradient's norm", outcome.gradient_norm, update.step)?;
+        self.steps += 1;
+        Ok(StepOutcome {
+            loss: outcome.loss,
+            correct: outcome.correct,
+            gradient_norm: outcome.gradient_norm,
+            load_seconds: outcome.load_seconds,
+            seconds: outcome.seconds,
+        })
+    }
+
     /// A row of the plan as arrays by name.
     fn by_name<'a>(
         &'a self,
@@ -252,45 +291,48 @@ impl Learner for PlanLearner {
     }
 
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome> {
-        if let (1, Some(name)) = (batch.len(), &self.norm_of_pixels) {
-            return Err(Error::input(
-                format!("layer {name}"),
-                "batch normalisation cannot train on a batch of one picture: its variance is undefined",
-                "choose a train.batch_size that leaves no single picture over",
-            ));
-        }
-        let first = self.steps == 0;
-        let outcome = self.plan.step(
+        self.step_input(
             Input {
-                images: &batch.images,
+                pictures: Pictures::Rows(&batch.images),
                 labels: &batch.labels,
             },
-            &Settings {
-                rule: self.rule(update.learning_rate),
-                clip: self.settings.clip,
-                average_decay: if first {
-                    0.0
-                } else {
-                    average_decay(self.settings.ema, update.step)
-                },
-                seed: self.settings.seed,
-                step: update.step,
+            update,
+        )
+    }
+
+    fn step_on(
+        &mut self,
+        data: &Prepared,
+        indices: &[u32],
+        batch: &mut Batch,
+        update: Update,
+    ) -> Result<StepOutcome> {
+        data.labels(indices, &mut batch.labels);
+        self.step_input(
+            Input {
+                pictures: Pictures::Gathered(&|part, rows| data.rows(&indices[part], rows)),
+                labels: &batch.labels,
             },
-        );
-        check_finite("loss", outcome.loss, update.step)?;
-        check_finite("the gradient's norm", outcome.gradient_norm, update.step)?;
-        self.steps += 1;
-        Ok(StepOutcome {
-            loss: outcome.loss,
-            correct: outcome.correct,
-            gradient_norm: outcome.gradient_norm,
-            seconds: outcome.seconds,
-        })
+            update,
+        )
     }
 
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         let mut logits = vec![0.0; batch.len() * self.classes];
-        self.plan.logits(&batch.images, &mut logits);
+        self.plan.logits(Pictures::Rows(&batch.images), &mut logits);
+        Ok(logits)
+    }
+
+    fn logits_on(
+        &mut self,
+        data: &Prepared,
+        indices: &[u32],
+        batch: &mut Batch,
+    ) -> Result<Vec<f32>> {
+        data.labels(indices, &mut batch.labels);
+        let mut logits = vec![0.0; indices.len() * self.classes];
+        let gather = |part: Range<usize>, rows: &mut [f32]| data.rows(&indices[part], rows);
+        self.plan.logits(Pictures::Gathered(&gather), &mut logits);
         Ok(logits)
     }
 
