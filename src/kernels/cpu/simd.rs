@@ -33,9 +33,54 @@ pub(super) trait Simd: Copy {
     /// self·b + c.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    /// The larger one; `other` where either is not a number.
+    unsafe fn max(self, other: Self) -> Self;
     /// The sum of the lanes, in a fixed order.
     unsafe fn sum(self) -> f32;
 }
+
+/// Compiles a function once per vector: `fn name<V>(arguments) { … }` becomes `fn name(isa, arguments)`, whose body works
+/// with vectors of type `V` and vouches for its pointers itself.
+macro_rules! per_vector {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident<$vector:ident>($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
+        $(#[$meta])*
+        $vis fn $name(isa: $crate::kernels::cpu::isa::Isa, $($arg: $ty),*) {
+            use $crate::kernels::cpu::isa::Isa;
+            use $crate::kernels::cpu::simd::{Portable, Simd};
+
+            #[inline(always)]
+            #[allow(clippy::inline_always, reason = "features are the caller's")]
+            unsafe fn body<$vector: Simd>($($arg: $ty),*) $body
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+            fn avx512($($arg: $ty),*) {
+                // SAFETY: the features are enabled.
+                unsafe { body::<std::arch::x86_64::__m512>($($arg),*) }
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($arg: $ty),*) {
+                // SAFETY: the features are enabled.
+                unsafe { body::<std::arch::x86_64::__m256>($($arg),*) }
+            }
+
+            match isa {
+                // SAFETY: an `Isa` is only made for a processor that has it.
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => unsafe { avx512($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => unsafe { avx2($($arg),*) },
+                // SAFETY: needs no feature.
+                _ => unsafe { body::<Portable>($($arg),*) },
+            }
+        }
+    };
+}
+pub(super) use per_vector;
 
 /// Four numbers for targets without an implementation of their own; the compiler maps them to what it has.
 #[derive(Clone, Copy)]
@@ -106,6 +151,22 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| {
+            if self.0[i] > other.0[i] {
+                self.0[i]
+            } else {
+                other.0[i]
+            }
+        }))
+    }
+
+    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         let [a, b, c, d] = self.0;
         (a + c) + (b + d)
@@ -146,15 +207,16 @@ mod x86 {
         __m256, __m256i, __m512, __mmask16, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps,
         _mm_shuffle_ps, _mm256_add_ps, _mm256_castps256_ps128, _mm256_extractf128_ps,
         _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps,
-        _mm256_maskstore_ps, _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_setzero_ps,
-        _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps,
-        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
-        _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+        _mm256_maskstore_ps, _mm256_max_ps, _mm256_permute2f128_ps, _mm256_set1_ps,
+        _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps,
+        _mm256_unpacklo_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps,
+        _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_reduce_add_ps, _mm512_set1_ps,
+        _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
     };
 
     /// Implements the methods that are one instruction each.
     macro_rules! instructions {
-        ($zero:ident, $splat:ident, $load:ident, $store:ident, $mul_add:ident, $add:ident) => {
+        ($zero:ident, $splat:ident, $load:ident, $store:ident, $mul_add:ident, $add:ident, $sub:ident, $max:ident) => {
             #[inline(always)]
             unsafe fn zero() -> Self {
                 // SAFETY: the caller vouches for the instruction set.
@@ -189,6 +251,18 @@ mod x86 {
             unsafe fn add(self, other: Self) -> Self {
                 // SAFETY: the caller vouches for the instruction set.
                 unsafe { $add(self, other) }
+            }
+
+            #[inline(always)]
+            unsafe fn sub(self, other: Self) -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $sub(self, other) }
+            }
+
+            #[inline(always)]
+            unsafe fn max(self, other: Self) -> Self {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { $max(self, other) }
             }
         };
     }
@@ -248,7 +322,9 @@ mod x86 {
             _mm512_loadu_ps,
             _mm512_storeu_ps,
             _mm512_fmadd_ps,
-            _mm512_add_ps
+            _mm512_add_ps,
+            _mm512_sub_ps,
+            _mm512_max_ps
         );
 
         #[inline(always)]
@@ -290,7 +366,9 @@ mod x86 {
             _mm256_loadu_ps,
             _mm256_storeu_ps,
             _mm256_fmadd_ps,
-            _mm256_add_ps
+            _mm256_add_ps,
+            _mm256_sub_ps,
+            _mm256_max_ps
         );
 
         #[inline(always)]

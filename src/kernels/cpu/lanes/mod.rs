@@ -19,8 +19,48 @@ pub(in crate::kernels) mod pool;
 mod tests;
 mod tile;
 
+use crate::kernels::cpu::simd::Simd;
+
 /// Pictures of a block.
 pub const LANES: usize = 32;
+
+/// A map's rows of lanes.
+fn rows(map: &[f32]) -> &[[f32; LANES]] {
+    map.as_chunks().0
+}
+
+/// The same to be written.
+fn rows_mut(map: &mut [f32]) -> &mut [[f32; LANES]] {
+    map.as_chunks_mut().0
+}
+
+/// A row's vectors, for loops that must not be left to a compiler's choice of direction.
+trait Row {
+    /// Vector number `v`.
+    ///
+    /// # Safety
+    /// The processor has the instruction set, and `v` vectors and one more fit the row.
+    unsafe fn vector<V: Simd>(&self, v: usize) -> V;
+}
+
+impl Row for [f32; LANES] {
+    #[inline(always)]
+    unsafe fn vector<V: Simd>(&self, v: usize) -> V {
+        // SAFETY: the caller's.
+        unsafe { V::load(self.as_ptr().add(v * V::LANES)) }
+    }
+}
+
+/// Writes vector number `v` of a row.
+///
+/// # Safety
+/// As [`Row::vector`].
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "features are the caller's")]
+unsafe fn put<V: Simd>(row: &mut [f32; LANES], v: usize, value: V) {
+    // SAFETY: the caller's.
+    unsafe { value.store(row.as_mut_ptr().add(v * V::LANES)) }
+}
 
 /// Where one stretch of a product's depth lies in its two operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,10 @@
 
 use std::ops::Range;
 
-use super::LANES;
-use crate::kernels::cpu::isa::{Isa, mul_add, per_isa};
+use super::{LANES, Row, put, rows, rows_mut};
+use crate::kernels::cpu::isa::Isa;
 use crate::kernels::cpu::scratch;
+use crate::kernels::cpu::simd::{Simd, per_vector};
 
 /// Count, mean and sum of squared distances to it of one channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -106,48 +107,35 @@ pub fn moments(
     });
 }
 
-per_isa! {
-    fn add_moments<FMA>(x: &[f32], guess: &[f32], sum: &mut [f32], square: &mut [f32]) {
-        for (((x, guess), sum), square) in x.iter().zip(guess).zip(sum).zip(square) {
-            let off = *x - *guess;
-            *sum += off;
-            *square = mul_add::<FMA>(off, off, *square);
-        }
-    }
-}
-
-/// y = (x − mean)·scale + shift, then ReLU where asked. **Shape** x, y `[pixels, channels, 32]`.
-pub fn apply(isa: Isa, x: &[f32], affine: &[[f32; 3]], relu: bool, y: &mut [f32]) {
-    if relu {
-        apply_relu(isa, x, affine, y);
-    } else {
-        apply_plain(isa, x, affine, y);
-    }
-}
-
-per_isa! {
-    fn apply_plain<FMA>(x: &[f32], affine: &[[f32; 3]], y: &mut [f32]) {
-        let size = affine.len() * LANES;
-        for (x, y) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)) {
-            let rows = x.chunks_exact(LANES).zip(y.chunks_exact_mut(LANES));
-            for ((x, y), [mean, scale, shift]) in rows.zip(affine) {
-                for (y, x) in y.iter_mut().zip(x) {
-                    *y = mul_add::<FMA>(*x - *mean, *scale, *shift);
+per_vector! {
+    fn add_moments<V>(x: &[f32], guess: &[f32], sum: &mut [f32], square: &mut [f32]) {
+        let inputs = rows(x).iter().zip(rows(guess));
+        for ((x, guess), (sum, square)) in inputs.zip(rows_mut(sum).iter_mut().zip(rows_mut(square))) {
+            for v in 0..LANES / V::LANES {
+                // SAFETY: inside the rows; the features are the caller's.
+                unsafe {
+                    let off = x.vector::<V>(v).sub(guess.vector(v));
+                    put(sum, v, sum.vector::<V>(v).add(off));
+                    put(square, v, off.mul_add(off, square.vector(v)));
                 }
             }
         }
     }
 }
 
-per_isa! {
-    fn apply_relu<FMA>(x: &[f32], affine: &[[f32; 3]], y: &mut [f32]) {
+per_vector! {
+    /// y = (x − mean)·scale + shift, then ReLU where asked. **Shape** x, y `[pixels, channels, 32]`.
+    pub fn apply<V>(x: &[f32], affine: &[[f32; 3]], relu: bool, y: &mut [f32]) {
         let size = affine.len() * LANES;
         for (x, y) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)) {
-            let rows = x.chunks_exact(LANES).zip(y.chunks_exact_mut(LANES));
-            for ((x, y), [mean, scale, shift]) in rows.zip(affine) {
-                for (y, x) in y.iter_mut().zip(x) {
-                    let value = mul_add::<FMA>(*x - *mean, *scale, *shift);
-                    *y = if value < 0.0 { 0.0 } else { value };
+            for ((x, y), [mean, scale, shift]) in rows(x).iter().zip(rows_mut(y)).zip(affine) {
+                // SAFETY: inside the rows; the features are the caller's.
+                unsafe {
+                    let (mean, scale, shift) = (V::splat(*mean), V::splat(*scale), V::splat(*shift));
+                    for v in 0..LANES / V::LANES {
+                        let value = x.vector::<V>(v).sub(mean).mul_add(scale, shift);
+                        put(y, v, if relu { V::zero().max(value) } else { value });
+                    }
                 }
             }
         }
@@ -184,14 +172,19 @@ pub fn gradient_sums(
     });
 }
 
-per_isa! {
-    fn add_gradients<FMA>(x: &[f32], g: &[f32], means: &[f32], sum: &mut [f32], dot: &mut [f32]) {
-        let inputs = x.chunks_exact(LANES).zip(g.chunks_exact(LANES)).zip(means);
-        let sums = sum.chunks_exact_mut(LANES).zip(dot.chunks_exact_mut(LANES));
+per_vector! {
+    fn add_gradients<V>(x: &[f32], g: &[f32], means: &[f32], sum: &mut [f32], dot: &mut [f32]) {
+        let inputs = rows(x).iter().zip(rows(g)).zip(means);
+        let sums = rows_mut(sum).iter_mut().zip(rows_mut(dot));
         for (((x, g), mean), (sum, dot)) in inputs.zip(sums) {
-            for (((x, g), sum), dot) in x.iter().zip(g).zip(sum).zip(dot) {
-                *sum += *g;
-                *dot = mul_add::<FMA>(*g, *x - *mean, *dot);
+            // SAFETY: inside the rows; the features are the caller's.
+            unsafe {
+                let mean = V::splat(*mean);
+                for v in 0..LANES / V::LANES {
+                    let g = g.vector::<V>(v);
+                    put(sum, v, sum.vector::<V>(v).add(g));
+                    put(dot, v, g.mul_add(x.vector::<V>(v).sub(mean), dot.vector(v)));
+                }
             }
         }
     }
@@ -206,30 +199,49 @@ pub struct Back {
     pub slope: f32,
 }
 
-per_isa! {
+impl Back {
+    /// dx of one vector.
+    ///
+    /// # Safety
+    /// The processor has the instruction set.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "features are the caller's")]
+    unsafe fn of<V: Simd>(&self, x: V, g: V) -> V {
+        // SAFETY: the caller's.
+        unsafe {
+            let g = g.sub(V::splat(self.average));
+            let off = x.sub(V::splat(self.mean));
+            let sloped = off.mul_add(V::splat(self.slope), V::zero());
+            V::splat(self.scale).mul_add(g, sloped)
+        }
+    }
+}
+
+per_vector! {
     /// The input's gradient in place of the output's. **Shape** x, g `[pixels, channels, 32]`.
-    pub fn back_in_place<FMA>(x: &[f32], channels: &[Back], g: &mut [f32]) {
+    pub fn back_in_place<V>(x: &[f32], channels: &[Back], g: &mut [f32]) {
         let size = channels.len() * LANES;
         for (x, g) in x.chunks_exact(size).zip(g.chunks_exact_mut(size)) {
-            let rows = x.chunks_exact(LANES).zip(g.chunks_exact_mut(LANES));
-            for ((x, g), c) in rows.zip(channels) {
-                for (g, x) in g.iter_mut().zip(x) {
-                    *g = mul_add::<FMA>(c.scale, *g - c.average, c.slope * (*x - c.mean));
+            for ((x, g), c) in rows(x).iter().zip(rows_mut(g)).zip(channels) {
+                for v in 0..LANES / V::LANES {
+                    // SAFETY: inside the rows; the features are the caller's.
+                    unsafe { put(g, v, c.of::<V>(x.vector(v), g.vector(v))) };
                 }
             }
         }
     }
 }
 
-per_isa! {
+per_vector! {
     /// The input's gradient. **Shape** x, g, dx `[pixels, channels, 32]`.
-    pub fn back<FMA>(x: &[f32], channels: &[Back], g: &[f32], dx: &mut [f32]) {
+    pub fn back<V>(x: &[f32], channels: &[Back], g: &[f32], dx: &mut [f32]) {
         let size = channels.len() * LANES;
         for ((x, g), dx) in x.chunks_exact(size).zip(g.chunks_exact(size)).zip(dx.chunks_exact_mut(size)) {
-            let rows = x.chunks_exact(LANES).zip(g.chunks_exact(LANES)).zip(dx.chunks_exact_mut(LANES));
-            for (((x, g), dx), c) in rows.zip(channels) {
-                for ((dx, g), x) in dx.iter_mut().zip(g).zip(x) {
-                    *dx = mul_add::<FMA>(c.scale, *g - c.average, c.slope * (*x - c.mean));
+            let inputs = rows(x).iter().zip(rows(g));
+            for (((x, g), dx), c) in inputs.zip(rows_mut(dx)).zip(channels) {
+                for v in 0..LANES / V::LANES {
+                    // SAFETY: inside the rows; the features are the caller's.
+                    unsafe { put(dx, v, c.of::<V>(x.vector(v), g.vector(v))) };
                 }
             }
         }

@@ -1,9 +1,10 @@
 //! What happens number by number in lanes: biases, activations and their gates, sums, dropout.
 
-use super::LANES;
+use super::{LANES, Row, put, rows_mut};
 use crate::kernels::cpu::elementwise;
 use crate::kernels::cpu::isa::{Isa, mul_add, per_isa};
 use crate::kernels::cpu::math;
+use crate::kernels::cpu::simd::per_vector;
 use crate::profile::Activation;
 use crate::rng::Stream;
 
@@ -19,9 +20,10 @@ pub fn is_gate(activation: Activation) -> bool {
 /// y = f(y + bias), a bias a row of lanes.
 pub fn finish(isa: Isa, bias: Option<&[f32]>, activation: Activation, y: &mut [f32]) {
     if let Some(bias) = bias {
-        match activation {
-            Activation::Relu => return add_bias_relu(isa, bias, y),
-            _ => add_bias(isa, bias, y),
+        let relu = activation == Activation::Relu;
+        add_bias(isa, bias, relu, y);
+        if relu {
+            return;
         }
     }
     match activation {
@@ -62,22 +64,17 @@ pub fn activate_back(
     elementwise::backward_here(isa, activation, x, y, dy, dx);
 }
 
-per_isa! {
-    fn add_bias<FMA>(bias: &[f32], y: &mut [f32]) {
-        for (y, bias) in y.chunks_exact_mut(LANES).zip(bias) {
-            for y in y {
-                *y += *bias;
-            }
-        }
-    }
-}
-
-per_isa! {
-    fn add_bias_relu<FMA>(bias: &[f32], y: &mut [f32]) {
-        for (y, bias) in y.chunks_exact_mut(LANES).zip(bias) {
-            for y in y {
-                let sum = *y + *bias;
-                *y = if sum < 0.0 { 0.0 } else { sum };
+per_vector! {
+    /// y + bias, then ReLU where asked.
+    fn add_bias<V>(bias: &[f32], relu: bool, y: &mut [f32]) {
+        for (y, bias) in rows_mut(y).iter_mut().zip(bias) {
+            // SAFETY: inside the row; the features are the caller's.
+            unsafe {
+                let bias = V::splat(*bias);
+                for v in 0..LANES / V::LANES {
+                    let sum = y.vector::<V>(v).add(bias);
+                    put(y, v, if relu { V::zero().max(sum) } else { sum });
+                }
             }
         }
     }
