@@ -1,5 +1,6 @@
 //! Where a plan's buffers lie: one piece of memory, in which buffers that are never needed together share places.
 
+use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
 use super::work::Buffer;
@@ -54,9 +55,21 @@ impl Memory {
     pub(super) fn start(&mut self) -> *mut f32 {
         self.start.as_ptr()
     }
+}
 
-    pub(super) fn len(&self) -> usize {
-        self.len
+impl Deref for Memory {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: `len` numbers, initialised as zeros.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl DerefMut for Memory {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: `len` numbers, initialised as zeros, and the borrow is this one's.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! All parameters in one row, with their gradients and what the optimizer keeps of them; measured and updated in pieces.
 
+use super::arena::Memory;
 use super::{Rule, Settings};
 use crate::kernels::cpu::optimizer::{ema_here, squared_norm_here, update_here};
 use crate::kernels::cpu::portion;
@@ -9,10 +10,10 @@ const PIECE: usize = 1 << 13;
 
 /// Parameters and their companions, all of one length.
 pub(super) struct Flat {
-    pub(super) parameters: Vec<f32>,
-    pub(super) gradients: Vec<f32>,
-    pub(super) kept: [Option<Vec<f32>>; 2],
-    pub(super) average: Option<Vec<f32>>,
+    pub(super) parameters: Memory,
+    pub(super) gradients: Memory,
+    pub(super) kept: [Option<Memory>; 2],
+    pub(super) average: Option<Memory>,
     /// The squared norm of every piece's gradients.
     squares: Vec<f64>,
 }
@@ -20,10 +21,10 @@ pub(super) struct Flat {
 impl Flat {
     pub(super) fn new(len: usize, keeps: [bool; 2], averages: bool) -> Self {
         Self {
-            parameters: vec![0.0; len],
-            gradients: vec![0.0; len],
-            kept: keeps.map(|keep| keep.then(|| vec![0.0; len])),
-            average: averages.then(|| vec![0.0; len]),
+            parameters: Memory::new(len),
+            gradients: Memory::new(len),
+            kept: keeps.map(|keep| keep.then(|| Memory::new(len))),
+            average: averages.then(|| Memory::new(len)),
             squares: vec![0.0; len.div_ceil(PIECE)],
         }
     }
@@ -35,12 +36,12 @@ impl Flat {
 
     /// For all members of a team at once.
     pub(super) fn share(&mut self) -> FlatParts {
-        let start = |v: &mut Option<Vec<f32>>| v.as_mut().map(|v| v.as_mut_ptr());
+        let start = |v: &mut Option<Memory>| v.as_mut().map(Memory::start);
         let [first, second] = &mut self.kept;
         FlatParts {
             len: self.parameters.len(),
-            parameters: self.parameters.as_mut_ptr(),
-            gradients: self.gradients.as_mut_ptr(),
+            parameters: self.parameters.start(),
+            gradients: self.gradients.start(),
             kept: [start(first), start(second)],
             average: start(&mut self.average),
             squares: self.squares.as_mut_ptr(),
