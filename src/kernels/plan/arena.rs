@@ -34,8 +34,9 @@ impl Memory {
             panic!("{numbers} numbers do not fit the address space");
         };
         // SAFETY: the layout is not empty.
-        let start = unsafe { std::alloc::alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start.cast::<f32>()) else {
+        #[expect(clippy::cast_ptr_alignment, reason = "the layout asked for more")]
+        let start = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<f32>();
+        let Some(start) = NonNull::new(start) else {
             std::alloc::handle_alloc_error(layout);
         };
         #[cfg(target_os = "linux")]

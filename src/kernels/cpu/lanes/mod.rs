@@ -45,6 +45,7 @@ trait Row {
 
 impl Row for [f32; LANES] {
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "features are the caller's")]
     unsafe fn vector<V: Simd>(&self, v: usize) -> V {
         // SAFETY: the caller's.
         unsafe { V::load(self.as_ptr().add(v * V::LANES)) }

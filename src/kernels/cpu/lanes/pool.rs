@@ -2,6 +2,11 @@
 //!
 //! The winner of a window is found again on the way back, as the first pixel that equals the maximum; nothing is kept.
 
+#![expect(
+    clippy::float_cmp,
+    reason = "a maximum is one of the numbers it was taken of"
+)]
+
 use std::ops::Range;
 
 use super::LANES;
