@@ -52,7 +52,7 @@ impl Training {
     fn take(&mut self, steps: usize, batch_size: usize) {
         for _ in 0..steps {
             if self.order.is_empty() {
-                self.order = self.data.order(1, self.step as usize);
+                self.order = self.data.order(1, usize::try_from(self.step).unwrap());
             }
             let count = batch_size.min(self.order.len());
             let indices: Vec<u32> = self.order.drain(..count).collect();

@@ -370,7 +370,6 @@ impl Plan {
         #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a step")]
         let load_seconds =
             context.load_nanos.load(Ordering::Relaxed) as f64 * 1e-9 / members as f64;
-        drop(context);
         let total = begun.elapsed().as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a step")]
         let [ahead, back] = marks.map(|m| m.load(Ordering::Relaxed) as f64 * 1e-9);
@@ -537,7 +536,7 @@ impl Runner<'_> {
                         // SAFETY: within a group a block needs only itself, and this member has it alone.
                         unsafe {
                             self.context
-                                .all_of_block(&self.ready.program.steps[index], block)
+                                .all_of_block(&self.ready.program.steps[index], block);
                         };
                     });
                 }

@@ -241,31 +241,8 @@ impl Compiler {
                 self.pooling(pool, false, x)
             }
             Op::Flatten | Op::Activation(Activation::None) => x,
-            Op::Activation(activation) => {
-                let y = self.like(x, Activation::None);
-                self.program.push(Work::Activate {
-                    activation: *activation,
-                    x: from.buffer,
-                    y: self.tensors[y].buffer,
-                });
-                self.passed(Passed::Activate(*activation), x, y)
-            }
-            Op::Dropout { p } => {
-                let layer = self.dropouts;
-                self.dropouts += 1;
-                if !self.training || *p == 0.0 {
-                    return x;
-                }
-                let y = self.like(x, Activation::None);
-                self.program.push(Work::Dropout {
-                    layer,
-                    p: *p,
-                    channels: from.channels,
-                    x: from.buffer,
-                    y: self.tensors[y].buffer,
-                });
-                self.passed(Passed::Dropout { layer, p: *p }, x, y)
-            }
+            Op::Activation(activation) => self.activation(*activation, x),
+            Op::Dropout { p } => self.dropout(*p, x),
             Op::Residual {
                 body,
                 shortcut,
@@ -276,6 +253,34 @@ impl Compiler {
                 self.sum(*activation, a, b)
             }
         }
+    }
+
+    fn activation(&mut self, activation: Activation, x: Id) -> Id {
+        let y = self.like(x, Activation::None);
+        self.program.push(Work::Activate {
+            activation,
+            x: self.tensors[x].buffer,
+            y: self.tensors[y].buffer,
+        });
+        self.passed(Passed::Activate(activation), x, y)
+    }
+
+    fn dropout(&mut self, p: f64, x: Id) -> Id {
+        let layer = self.dropouts;
+        self.dropouts += 1;
+        if !self.training || p == 0.0 {
+            return x;
+        }
+        let y = self.like(x, Activation::None);
+        let from = self.tensors[x];
+        self.program.push(Work::Dropout {
+            layer,
+            p,
+            channels: from.channels,
+            x: from.buffer,
+            y: self.tensors[y].buffer,
+        });
+        self.passed(Passed::Dropout { layer, p }, x, y)
     }
 
     /// A new tensor of x's shape.
@@ -385,13 +390,7 @@ impl Compiler {
         if fused == activation {
             return y;
         }
-        let z = self.like(y, Activation::None);
-        self.program.push(Work::Activate {
-            activation,
-            x: self.tensors[y].buffer,
-            y: self.tensors[z].buffer,
-        });
-        self.passed(Passed::Activate(activation), y, z)
+        self.activation(activation, y)
     }
 
     /// The loss at `last`, and the gradients back to every parameter.
