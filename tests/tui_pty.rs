@@ -237,7 +237,8 @@ fn a_run_goes_on_without_its_screen_and_is_controlled_from_the_next() {
 
     let mut second = Terminal::open(home.path(), &["attach"], 40, 120);
     second.wait_for("· running");
-    second.wait_for("started on cpu");
+    // The log's first event is told; its line may have scrolled away since.
+    second.wait_for("/20");
     // Not before its worker listens.
     second.wait_for("Space pause");
     second.press(" ");
@@ -275,6 +276,28 @@ fn signals_restore_the_terminal() {
         signal(terminal.child.process_id().unwrap(), sent);
         terminal.ends_within(5);
         terminal.assert_restored();
+    }
+}
+
+#[test]
+fn a_key_pressed_while_the_size_changes_is_not_lost() {
+    let home = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::open(home.path(), &[], 24, 80);
+    terminal.wait_for("▸Data");
+    let tabs = [
+        ("2", "▸Model"),
+        ("3", "▸Train"),
+        ("4", "▸Metrics"),
+        ("5", "▸Confusion"),
+        ("6", "▸Runs"),
+        ("1", "▸Data"),
+    ];
+    for round in 0..10 {
+        for (key, tab) in tabs {
+            terminal.resize(24 + round % 2, 80 + round % 3);
+            terminal.press(key);
+            terminal.wait_for(tab);
+        }
     }
 }
 

@@ -44,6 +44,13 @@ fn label(name: &str) -> String {
     }
 }
 
+/// The name within an id; the whole text where it is no id.
+#[must_use]
+pub fn name(id: &str) -> &str {
+    let name = || id.splitn(3, '-').nth(2)?.rsplit_once('-');
+    name().map_or(id, |(name, _)| name)
+}
+
 /// Whether a text could be an id (or the start of one); nothing else is ever joined to a path.
 #[must_use]
 pub fn is_plausible(text: &str) -> bool {
@@ -63,6 +70,8 @@ mod tests {
         let id = generate("Modern LeNet (2)!", 1_795_449_731.0);
         assert!(id.starts_with("20261123-160211-modern-lenet-2-"), "{id}");
         assert!(is_plausible(&id));
+        assert_eq!(name(&id), "modern-lenet-2");
+        assert_eq!(name("lenet-1"), "lenet-1");
         for hostile in ["../../etc/passwd", "", "\0\n", "ä", &"x".repeat(300)] {
             let id = generate(hostile, 0.0);
             assert!(is_plausible(&id), "{id}");

@@ -158,7 +158,8 @@ impl Overlay {
         for (i, item) in items.iter().enumerate().skip(first).take(rows) {
             let line = item.line(width, theme);
             lines.push(if i == self.cursor {
-                line.style(theme.cursor())
+                // In one colour: reversed, every colour of the row would become a background.
+                Line::styled(line.to_string(), theme.text().patch(theme.cursor()))
             } else {
                 line
             });

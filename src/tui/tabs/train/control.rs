@@ -16,8 +16,9 @@ impl TrainTab {
                 self.awaited = Some(awaited);
                 Effect::Command(command)
             }
+            // A worker that just comes up, or one on another machine.
             Link::ReadOnly => Effect::Say(
-                "This run is followed read-only: its worker is not on this machine".into(),
+                "This run is only followed: its worker cannot be reached from here".into(),
             ),
             Link::Ended if self.is_lost() => {
                 Effect::Say("The worker of this run is gone. Press u to resume it".into())

@@ -24,6 +24,7 @@ pub use replay::Replay;
 
 use crate::event::{Command, Event, Load, Phase, RunHistory, Severity, Stamped};
 use crate::profile::Profile;
+use crate::run::id;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::theme::Theme;
@@ -243,7 +244,8 @@ impl TrainTab {
         let Some((run, history)) = self.history() else {
             return "no run".into();
         };
-        let name = history.started.as_ref().map_or(run, |s| s.name.as_str());
+        let started = history.started.as_ref();
+        let name = started.map_or_else(|| id::name(run), |s| s.name.as_str());
         if let Some(replay) = &self.replay {
             return format!("{name} · replay {}×", replay.speed);
         }
