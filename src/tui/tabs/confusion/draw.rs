@@ -206,8 +206,10 @@ impl ConfusionTab {
         let top = 1 + u16::from(roomy);
         // Below the matrix: a gap, the reading, and at the very bottom the slider.
         let below = if height >= 20 { 3 } else { 2 };
+        // Pictures below only where the whole matrix stays.
         let strip = if height >= 46 || (30..=40).contains(&height) {
-            17
+            let whole = to_u16(classes).saturating_add(3);
+            17.min(height.saturating_sub(top + below + whole))
         } else {
             0
         };

@@ -33,6 +33,15 @@ fn filled_matrix() {
 }
 
 #[test]
+fn pictures_never_cost_rows_of_the_matrix() {
+    let mut tab = filled();
+    for height in 24..=60 {
+        shot(&mut tab, 100, height);
+        assert_eq!(tab.layout.rows, 10, "at height {height}");
+    }
+}
+
+#[test]
 fn the_cell_is_read_aloud() {
     let mut tab = filled();
     let screen = shot(&mut tab, 80, 24);
