@@ -42,20 +42,6 @@ pub struct Expected {
 /// Largest error of a parameter's gradient, |g − PyTorch's| / |PyTorch's| with |·| the L2 norm.
 const TOLERANCE: f64 = 1e-5;
 
-/// Where the plan's sums in float32 cost more (measured 1.1e-5 and 1.0 to 1.2e-5, by instruction set).
-///
-/// `modern-lenet`: conv1.bias, what is left of gradients that nearly cancel behind a batch norm, shows that the moments of
-/// a block are added up over all 1024 pixels of a lane in float32; summed in float64 it is off by 2.5e-6.
-/// `resnet18-scratch`: a product is one chain of up to 4608 float32 multiply-adds; with exact sums it is off by 1.3e-6.
-const PLANS_TOLERANCE: &[(&str, f64)] = &[("modern-lenet", 1.5e-5), ("resnet18-scratch", 1.5e-5)];
-
-fn tolerance(preset: &str, path: &str) -> f64 {
-    let excepted = PLANS_TOLERANCE
-        .iter()
-        .find(|(name, _)| path == "plan" && *name == preset);
-    excepted.map_or(TOLERANCE, |(_, tolerance)| *tolerance)
-}
-
 /// FNV-1a: the number of a stream.
 fn fnv(text: &str) -> u32 {
     let step = |h: u32, byte: u8| (h ^ u32::from(byte)).wrapping_mul(0x0100_0193);
@@ -256,7 +242,7 @@ fn check(case: &Expected) -> Vec<String> {
                 "{preset:20} by {path:5}: {error:.1e} ({name}); nearest tie {:.1e}",
                 case.nearest_miss
             );
-            if error > tolerance(preset, path) || error.is_nan() {
+            if error > TOLERANCE || error.is_nan() {
                 missed.push(format!("{preset} by {path}: {name} is off by {error:.1e}"));
             }
         }

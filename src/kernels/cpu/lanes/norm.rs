@@ -48,6 +48,9 @@ impl Moments {
     }
 }
 
+/// Pixels whose sums are kept in f32 before they are added up in f64.
+const STRETCH: usize = 32;
+
 /// Numbers that a channel's sums are started from: its first pixels tell about where its mean is.
 const GUESS_PIXELS: usize = 16;
 
@@ -86,22 +89,24 @@ pub fn moments(
             let mean = (total(guess) / (few * pictures) as f64) as f32;
             guess.fill(mean);
         }
-        for pixel in x.chunks_exact(all * LANES) {
-            add_moments(isa, &pixel[part(pixel)], guess, sum, square);
-        }
-        let count = (pixels * pictures) as f64;
-        let each = guess.chunks_exact(LANES).zip(sum.chunks_exact(LANES));
-        for (out, ((guess, sum), square)) in
-            out.iter_mut().zip(each.zip(square.chunks_exact(LANES)))
-        {
-            let (sum, square) = (total(sum), total(square));
-            *out = Moments {
-                count,
-                mean: f64::from(guess[0]) + sum / count,
-                squares: (square - sum * sum / count).max(0.0),
-            };
-            if square.is_nan() {
-                out.squares = f64::NAN;
+        out.fill(Moments::default());
+        for stretch in x.chunks(STRETCH * all * LANES) {
+            sum.fill(0.0);
+            square.fill(0.0);
+            for pixel in stretch.chunks_exact(all * LANES) {
+                add_moments(isa, &pixel[part(pixel)], guess, sum, square);
+            }
+            let count = (stretch.len() / (all * LANES) * pictures) as f64;
+            let each = guess.chunks_exact(LANES).zip(sum.chunks_exact(LANES));
+            let each = out.iter_mut().zip(each.zip(square.chunks_exact(LANES)));
+            for (out, ((guess, sum), square)) in each {
+                let (sum, square) = (total(sum), total(square));
+                let squares = (square - sum * sum / count).max(0.0);
+                *out = out.and(Moments {
+                    count,
+                    mean: f64::from(guess[0]) + sum / count,
+                    squares: if square.is_nan() { f64::NAN } else { squares },
+                });
             }
         }
     });
@@ -158,16 +163,20 @@ pub fn gradient_sums(
     let part = channels.start * LANES..channels.end * LANES;
     let total = |lanes: &[f32]| lanes[..pictures].iter().map(|v| f64::from(*v)).sum::<f64>();
     scratch::with(2 * width, |sums| {
-        sums.fill(0.0);
         let (sum, dot) = sums.split_at_mut(width);
         let size = all * LANES;
-        for (x, g) in x.chunks_exact(size).zip(g.chunks_exact(size)) {
-            let means = &means[channels.clone()];
-            add_gradients(isa, &x[part.clone()], &g[part.clone()], means, sum, dot);
-        }
-        let each = sum.chunks_exact(LANES).zip(dot.chunks_exact(LANES));
-        for (out, (sum, dot)) in out.iter_mut().zip(each) {
-            *out = [total(sum), total(dot)];
+        out.fill([0.0; 2]);
+        for (x, g) in x.chunks(STRETCH * size).zip(g.chunks(STRETCH * size)) {
+            sum.fill(0.0);
+            dot.fill(0.0);
+            for (x, g) in x.chunks_exact(size).zip(g.chunks_exact(size)) {
+                let means = &means[channels.clone()];
+                add_gradients(isa, &x[part.clone()], &g[part.clone()], means, sum, dot);
+            }
+            let each = sum.chunks_exact(LANES).zip(dot.chunks_exact(LANES));
+            for (out, (sum, dot)) in out.iter_mut().zip(each) {
+                *out = [out[0] + total(sum), out[1] + total(dot)];
+            }
         }
     });
 }

@@ -425,6 +425,9 @@ fn initialise(plan: &mut Plan, places: &Places, profile: &Profile) {
             init::weight(kind, seed, &p.name, &p.shape)
         };
         p.write(&array.values, plan.parameters_mut());
+        if let Some(average) = plan.average_mut() {
+            p.write(&array.values, average);
+        }
     }
 }
 

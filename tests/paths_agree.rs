@@ -1,0 +1,210 @@
+//! Every network among the presets trained for 20 steps by plan and through the graph on the same pictures.
+//!
+//! *Step by step*: before each step of the plan's training the graph takes over its state, so both take the same step;
+//! loss, weights and statistics must agree to rounding. *Free*: both train on their own and may drift apart. Without
+//! batch norm they stay together to the end. With it, ReLUs and Adam magnify the last bit: shaking the weights of one and
+//! the same path by 6e-8 moves the losses of 20 steps by up to 2e-3 (modern-lenet), 5e-3 (improved-cnn), 4e-4 (custom-cnn) and
+//! 4e-1 (resnet18-scratch), the same as between the paths; there only the first steps are held together.
+//! Learning rates are the optimizer's own, without a schedule. ResNet-18 takes batches of 16, to keep the time down.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests fail by panicking and say how near they came"
+)]
+
+use std::sync::Arc;
+
+use fmtui::data::{Batch, Dataset, Prepared, mini};
+use fmtui::model::{Architecture, Shape, presets, resolve};
+use fmtui::profile::{ComputePath, Profile};
+use fmtui::train::{Learner, StateDict, Update, learners};
+
+const STEPS: usize = 20;
+
+/// Largest distance of the losses of one step from the same state, relative to the loss.
+const SAME_LOSS: f64 = 1e-5;
+
+/// Largest distance of the weights after such a step, relative to its length.
+const SAME_STEP: f64 = 1e-2;
+
+/// Largest distance of the running statistics after it, relative to them.
+const SAME_STATISTICS: f64 = 1e-5;
+
+/// Largest distance of the losses of free trainings, as long as they are held together.
+const FREE_LOSS: f64 = 1e-3;
+
+/// Largest distance of the weights after 20 free steps, relative to the way they have come.
+const FREE_WEIGHTS: f64 = 1e-2;
+
+/// What a preset needs to be told.
+struct Case {
+    preset: &'static str,
+    /// Steps for which free trainings stay together.
+    together: usize,
+    batch_size: Option<usize>,
+    /// A bias before a batch norm has no gradient but rounding, which Adam makes as large as any other; the norm takes it
+    /// out again.
+    without: &'static [&'static str],
+}
+
+impl Case {
+    fn of(preset: &'static str) -> Self {
+        let (together, without): (_, &[_]) = match preset {
+            "improved-cnn" => (5, &["conv1.bias", "conv2.bias", "conv3.bias", "fc1.bias"]),
+            "modern-lenet" | "custom-cnn" => (5, &[]),
+            "resnet18-scratch" => (2, &[]),
+            _ => (STEPS, &[]),
+        };
+        Self {
+            preset,
+            together,
+            batch_size: (preset == "resnet18-scratch").then_some(16),
+            without,
+        }
+    }
+}
+
+fn learner(profile: &Profile, architecture: &Architecture, path: ComputePath) -> Box<dyn Learner> {
+    let mut profile = profile.clone();
+    profile.train.path = path;
+    learners::build(&profile, architecture, 10).unwrap()
+}
+
+/// The weights that are trained, not their averages, and the running statistics.
+fn parameters(mut state: StateDict) -> StateDict {
+    state.retain(|name, _| !name.starts_with("ema.") && !name.starts_with("optimizer."));
+    state
+}
+
+/// |a − b| over the arrays that `counts` says.
+fn distance(a: &StateDict, b: &StateDict, counts: impl Fn(&str) -> bool) -> f64 {
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    let squares = |name: &String| -> f64 {
+        let pairs = a[name].values.iter().zip(&b[name].values);
+        pairs
+            .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
+            .sum()
+    };
+    let counted = a.keys().filter(|name| counts(name));
+    counted.map(squares).sum::<f64>().sqrt()
+}
+
+/// The largest distances seen, for people.
+#[derive(Default)]
+struct Worst {
+    same_loss: f64,
+    same_step: f64,
+    same_statistics: f64,
+    free_loss: f64,
+}
+
+fn check(dataset: &Arc<Dataset>, case: &Case) {
+    let started = std::time::Instant::now();
+    let preset = case.preset;
+    let mut profile = presets::find(preset).unwrap().profile().unwrap();
+    profile.data.name = mini::NAME.into();
+    profile.train.device = "cpu".into();
+    profile.train.threads = 2;
+    profile.train.batch_size = case.batch_size.unwrap_or(profile.train.batch_size);
+    let data = Prepared::new(Arc::clone(dataset), &profile.data).unwrap();
+    let input = Shape::Map {
+        channels: data.channels,
+        height: data.height,
+        width: data.width,
+    };
+    let architecture = resolve(&profile.model, input, 10).unwrap();
+    let mut plan = learner(&profile, &architecture, ComputePath::Plan);
+    let mut graph = learner(&profile, &architecture, ComputePath::Graph);
+    let mut follower = learner(&profile, &architecture, ComputePath::Graph);
+    assert_eq!((plan.path(), graph.path()), ("plan", "graph"));
+    let trained = |name: &str| !case.without.contains(&name) && !name.contains("running_");
+    let running = |name: &str| name.contains("running_");
+    let start = parameters(plan.state().unwrap());
+    assert!(
+        start == parameters(graph.state().unwrap()),
+        "{preset}: fresh weights"
+    );
+
+    let (seed, size) = (profile.train.seed, profile.train.batch_size);
+    let mut order = (0..).flat_map(|epoch| data.order(seed, epoch));
+    let (mut batch, mut worst) = (Batch::default(), Worst::default());
+    let mut losses = Vec::new();
+    for step in 0..STEPS {
+        let indices: Vec<u32> = order.by_ref().take(size).collect();
+        data.batch(&indices, &mut batch);
+        let update = Update {
+            learning_rate: profile.train.optimizer.learning_rate,
+            step: step as u64,
+        };
+        let state = plan.state().unwrap();
+        follower.set_state(&state).unwrap();
+        let before = parameters(state);
+        let loss = plan.step(&batch, update).unwrap().loss;
+        let same = follower.step(&batch, update).unwrap().loss;
+        let off = (loss / same - 1.0).abs();
+        assert!(
+            off < SAME_LOSS,
+            "{preset}, step {step}: losses {loss} {same}"
+        );
+        worst.same_loss = worst.same_loss.max(off);
+        let (p, f) = (
+            parameters(plan.state().unwrap()),
+            parameters(follower.state().unwrap()),
+        );
+        let off = distance(&p, &f, trained) / distance(&p, &before, trained);
+        assert!(off < SAME_STEP, "{preset}, step {step}: {off:e} apart");
+        worst.same_step = worst.same_step.max(off);
+        if p.keys().any(|name| running(name)) {
+            let none = p.iter().map(|(name, array)| {
+                let mut array = array.clone();
+                array.values.fill(0.0);
+                (name.clone(), array)
+            });
+            let off = distance(&p, &f, running) / distance(&p, &none.collect(), running);
+            assert!(off < SAME_STATISTICS, "{preset}, step {step}: {off:e}");
+            worst.same_statistics = worst.same_statistics.max(off);
+        }
+
+        if step < case.together {
+            let free = graph.step(&batch, update).unwrap().loss;
+            let off = (loss / free - 1.0).abs();
+            assert!(
+                off < FREE_LOSS,
+                "{preset}, step {step}: free losses {loss} {free}"
+            );
+            worst.free_loss = worst.free_loss.max(off);
+        }
+        losses.push(loss);
+    }
+    assert!(losses[STEPS - 1] < losses[0], "{preset}: {losses:?}");
+    let mut free_weights = f64::NAN;
+    if case.together == STEPS {
+        let [p, g] = [&plan, &graph].map(|l| parameters(l.state().unwrap()));
+        free_weights = distance(&p, &g, trained) / distance(&g, &start, trained);
+        assert!(
+            free_weights < FREE_WEIGHTS,
+            "{preset}: {free_weights:e} apart"
+        );
+    }
+    eprintln!(
+        "{preset:20} step by step: loss {:.1e}, step {:.1e}, statistics {:.1e}; {:2} free: loss {:.1e}, weights \
+         {free_weights:.1e}; {:.1} s",
+        worst.same_loss,
+        worst.same_step,
+        worst.same_statistics,
+        case.together,
+        worst.free_loss,
+        started.elapsed().as_secs_f64()
+    );
+}
+
+#[test]
+fn every_preset_trains_the_same_by_plan_and_through_the_graph() {
+    let dataset = Arc::new(mini::load().unwrap());
+    for preset in presets::all() {
+        if !["perceptron", "mlp-scratch"].contains(&preset.name) {
+            check(&dataset, &Case::of(preset.name));
+        }
+    }
+}
