@@ -54,15 +54,3 @@ fn squares(gradient: &Tensor) -> candle_core::Result<f64> {
     drop(storage);
     Ok(f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?))
 }
-
-/// The factor that brings gradients of this norm down to `clip`; 1 where they are smaller or `clip` is 0.
-///
-/// **Reference** `torch.nn.utils.clip_grad_norm_`.
-#[must_use]
-pub fn clip_factor(norm: f64, clip: f64) -> f64 {
-    if clip > 0.0 {
-        (clip / (norm + 1e-6)).min(1.0)
-    } else {
-        1.0
-    }
-}

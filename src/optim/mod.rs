@@ -7,8 +7,9 @@ mod composed;
 mod fused;
 mod gradients;
 
+pub use crate::kernels::cpu::optimizer::clip_factor;
 pub use average::update_average;
-pub use gradients::{Gradients, clip_factor};
+pub use gradients::Gradients;
 
 use std::collections::BTreeMap;
 

@@ -278,6 +278,18 @@ pub(in crate::kernels) fn squared_norm_here(piece: &[f32]) -> f64 {
     lines.map(|x| reduce::squares(isa, x, 0.0)).sum()
 }
 
+/// The factor that brings gradients of this norm down to `clip`; 1 where they are smaller or `clip` is 0.
+///
+/// **Reference** `torch.nn.utils.clip_grad_norm_`.
+#[must_use]
+pub fn clip_factor(norm: f64, clip: f64) -> f64 {
+    if clip > 0.0 {
+        (clip / (norm + 1e-6)).min(1.0)
+    } else {
+        1.0
+    }
+}
+
 /// average = decay·average + (1−decay)·p.
 ///
 /// # Panics

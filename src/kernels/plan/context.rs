@@ -25,9 +25,9 @@ pub(super) struct Shared {
     pub(super) parameter_count: usize,
     pub(super) gradients: *mut f32,
     pub(super) gradient_count: usize,
-    /// Of every normalisation.
-    pub(super) moments: Vec<*mut Moments>,
-    pub(super) sums: Vec<*mut [f64; 2]>,
+    /// Of all normalisations.
+    pub(super) moments: *mut Moments,
+    pub(super) sums: *mut [f64; 2],
     pub(super) shares: *mut Share,
 }
 
@@ -45,8 +45,8 @@ impl Shared {
             parameter_count: self.parameter_count,
             gradients: self.gradients,
             gradient_count: 0,
-            moments: Vec::new(),
-            sums: Vec::new(),
+            moments: self.moments,
+            sums: self.sums,
             shares: self.shares,
         }
     }
@@ -410,11 +410,9 @@ impl Context<'_> {
     )]
     unsafe fn moments_of(&self, norm: &Norm, block: usize, c: &Range<usize>) -> &mut [Moments] {
         assert!(c.end <= norm.channels && block < self.blocks());
-        let start = block * norm.channels + c.start;
+        let start = self.norms[norm.index].start + block * norm.channels + c.start;
         // SAFETY: the plan keeps moments for every block and channel; the caller vouches for the rest.
-        unsafe {
-            std::slice::from_raw_parts_mut(self.shared.moments[norm.index].add(start), c.len())
-        }
+        unsafe { std::slice::from_raw_parts_mut(self.shared.moments.add(start), c.len()) }
     }
 
     /// # Safety
@@ -425,9 +423,9 @@ impl Context<'_> {
     )]
     unsafe fn sums_of(&self, norm: &Norm, block: usize, c: &Range<usize>) -> &mut [[f64; 2]] {
         assert!(c.end <= norm.channels && block < self.blocks());
-        let start = block * norm.channels + c.start;
+        let start = self.norms[norm.index].start + block * norm.channels + c.start;
         // SAFETY: as for moments.
-        unsafe { std::slice::from_raw_parts_mut(self.shared.sums[norm.index].add(start), c.len()) }
+        unsafe { std::slice::from_raw_parts_mut(self.shared.sums.add(start), c.len()) }
     }
 
     /// A channel's moments over the batch.
@@ -435,7 +433,10 @@ impl Context<'_> {
     /// # Safety
     /// All blocks' moments are complete.
     unsafe fn batch_moments(&self, norm: &Norm, channel: usize) -> Moments {
-        let start = self.shared.moments[norm.index];
+        let start = self
+            .shared
+            .moments
+            .wrapping_add(self.norms[norm.index].start);
         // SAFETY: the plan keeps moments for every block and channel.
         let of = |block: usize| unsafe { *start.add(block * norm.channels + channel) };
         (0..self.blocks()).fold(Moments::default(), |sum, block| sum.and(of(block)))
@@ -446,7 +447,7 @@ impl Context<'_> {
     /// # Safety
     /// All blocks' sums are complete.
     unsafe fn batch_sums(&self, norm: &Norm, channel: usize) -> [f64; 2] {
-        let start = self.shared.sums[norm.index];
+        let start = self.shared.sums.wrapping_add(self.norms[norm.index].start);
         // SAFETY: the plan keeps sums for every block and channel.
         let of = |block: usize| unsafe { *start.add(block * norm.channels + channel) };
         (0..self.blocks())

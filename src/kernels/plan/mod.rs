@@ -8,6 +8,7 @@
 mod arena;
 mod context;
 mod program;
+mod runner;
 mod team;
 mod update;
 mod work;
@@ -29,6 +30,7 @@ use crate::kernels::cpu::{Isa, isa};
 use arena::{Layout, Memory};
 use context::{Context, Shared};
 use program::{Group, groups};
+use runner::Runner;
 use team::{Meeting, Team};
 use update::Flat;
 
@@ -94,7 +96,7 @@ pub struct Outcome {
     pub correct: usize,
     /// Before clipping; not a number where the loss already wasn't finite.
     pub gradient_norm: f64,
-    /// The first member's, for gathering its pictures.
+    /// A member's, on average, for gathering its pictures.
     pub load_seconds: f64,
     /// Forward with the loss, backward, update.
     pub seconds: [f64; 3],
@@ -112,6 +114,10 @@ pub struct Plan {
     classes: usize,
     flat: Flat,
     norms: Vec<NormState>,
+    /// A step's moments of every normalisation, one after the other. **Shape** `[blocks][channels]` each.
+    moments: Vec<Moments>,
+    /// Its gradient sums, likewise.
+    sums: Vec<[f64; 2]>,
     epsilon: f64,
     momentum: f32,
     criterion: Criterion,
@@ -166,9 +172,8 @@ struct NormState {
     channels: usize,
     running_mean: Vec<f32>,
     running_var: Vec<f32>,
-    /// **Shape** `[blocks][channels]`.
-    moments: Vec<Moments>,
-    sums: Vec<[f64; 2]>,
+    /// Where its moments and sums start among those of all.
+    start: usize,
 }
 
 impl Plan {
@@ -179,13 +184,17 @@ impl Plan {
     pub fn new(parts: Parts) -> std::io::Result<Self> {
         let team = Team::new(parts.threads)?;
         let blocks = parts.batch.div_ceil(LANES);
-        let norm = |channels: &usize| NormState {
-            channels: *channels,
-            running_mean: vec![0.0; *channels],
-            running_var: vec![1.0; *channels],
-            moments: vec![Moments::default(); blocks * channels],
-            sums: vec![[0.0; 2]; blocks * channels],
+        let mut rows = 0;
+        let norm = |channels: &usize| {
+            rows += blocks * channels;
+            NormState {
+                channels: *channels,
+                running_mean: vec![0.0; *channels],
+                running_var: vec![1.0; *channels],
+                start: rows - blocks * channels,
+            }
         };
+        let norms: Vec<_> = parts.norms.iter().map(norm).collect();
         Ok(Self {
             meeting: team.meeting(),
             isa: isa(),
@@ -194,7 +203,9 @@ impl Plan {
             logits: parts.logits,
             classes: parts.logits.size / LANES,
             flat: Flat::new(parts.parameters, parts.keeps, parts.averages),
-            norms: parts.norms.iter().map(norm).collect(),
+            norms,
+            moments: vec![Moments::default(); rows],
+            sums: vec![[0.0; 2]; rows],
             epsilon: parts.epsilon,
             momentum: parts.momentum,
             criterion: parts.criterion,
@@ -258,12 +269,6 @@ impl Plan {
         [&mut state.running_mean, &mut state.running_var]
     }
 
-    /// Numbers of all arenas together.
-    #[must_use]
-    pub fn memory(&self) -> usize {
-        self.training.memory.len() + self.evaluation.memory.len()
-    }
-
     /// Keeps the time that every piece of work takes from now on.
     pub fn measure(&mut self) {
         let steps = &self.training.program.steps;
@@ -297,12 +302,6 @@ impl Plan {
         assert!(input.labels.iter().all(|l| (*l as usize) < self.classes));
         self.training.reset();
         let begun = Instant::now();
-        let moments: Vec<_> = self
-            .norms
-            .iter_mut()
-            .map(|n| n.moments.as_mut_ptr())
-            .collect();
-        let sums: Vec<_> = self.norms.iter_mut().map(|n| n.sums.as_mut_ptr()).collect();
         let flat = self.flat.share();
         let shared = Shared {
             base: self.training.memory.start(),
@@ -310,8 +309,8 @@ impl Plan {
             parameter_count: flat.len,
             gradients: flat.gradients,
             gradient_count: flat.len,
-            moments,
-            sums,
+            moments: self.moments.as_mut_ptr(),
+            sums: self.sums.as_mut_ptr(),
             shares: self.shares.as_mut_ptr(),
         };
         let context = Context {
@@ -403,7 +402,7 @@ impl Plan {
         let momentum = self.momentum;
         for norm in &mut self.norms {
             for channel in 0..norm.channels {
-                let of_blocks = norm.moments[..blocks * norm.channels].iter();
+                let of_blocks = self.moments[norm.start..][..blocks * norm.channels].iter();
                 let all = of_blocks
                     .skip(channel)
                     .step_by(norm.channels)
@@ -440,8 +439,8 @@ impl Plan {
             parameter_count: parameters.len(),
             gradients: std::ptr::null_mut(),
             gradient_count: 0,
-            moments: Vec::new(),
-            sums: Vec::new(),
+            moments: std::ptr::null_mut(),
+            sums: std::ptr::null_mut(),
             shares: std::ptr::null_mut(),
         };
         let (program, layout) = (&self.evaluation.program, &self.evaluation.layout);
@@ -503,88 +502,5 @@ impl Rows {
     unsafe fn of(&self, start: usize, len: usize) -> &mut [f32] {
         // SAFETY: the caller's.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
-    }
-}
-
-/// One member's way through a program.
-struct Runner<'a> {
-    context: &'a Context<'a>,
-    ready: &'a Ready,
-    meeting: &'a Meeting,
-    times: Option<&'a [AtomicU64]>,
-    member: usize,
-    members: usize,
-}
-
-impl Runner<'_> {
-    /// The member's share of a group; returns when every member is through.
-    fn group(&self, group: &Group) {
-        let blocks = self.context.blocks();
-        if group.whole {
-            for index in group.steps.clone() {
-                self.timed(index, || {
-                    let step = &self.ready.program.steps[index];
-                    // SAFETY: members take different rows of the result, and all it reads is complete.
-                    unsafe { self.context.whole(step, self.member, self.members) };
-                });
-            }
-        } else if blocks.is_multiple_of(self.members) {
-            let each = blocks / self.members;
-            for block in self.member * each..(self.member + 1) * each {
-                for index in group.steps.clone() {
-                    self.timed(index, || {
-                        // SAFETY: within a group a block needs only itself, and this member has it alone.
-                        unsafe {
-                            self.context
-                                .all_of_block(&self.ready.program.steps[index], block);
-                        };
-                    });
-                }
-            }
-        } else {
-            for index in group.steps.clone() {
-                self.timed(index, || self.claimed(index, blocks));
-                if index + 1 < group.steps.end {
-                    self.meeting.wait();
-                }
-            }
-        }
-        self.meeting.wait();
-    }
-
-    /// Takes tasks of a step as long as there are some.
-    fn claimed(&self, index: usize, blocks: usize) {
-        let step = &self.ready.program.steps[index];
-        let units = step.units();
-        let tasks = blocks * units;
-        let each = (tasks / (4 * self.members)).max(1);
-        loop {
-            let first = self.ready.claims[index].fetch_add(each, Ordering::Relaxed);
-            let end = (first + each).min(tasks);
-            let mut at = first;
-            while at < end {
-                let block = at / units;
-                let from = at % units;
-                let to = (from + end - at).min(units);
-                // SAFETY: a claimed unit is this member's alone, and the step before is complete.
-                unsafe { self.context.units(step, block, from..to) };
-                at += to - from;
-            }
-            if end >= tasks {
-                return;
-            }
-        }
-    }
-
-    fn timed(&self, index: usize, work: impl FnOnce()) {
-        match self.times.filter(|_| self.member == 0) {
-            None => work(),
-            Some(times) => {
-                let begun = Instant::now();
-                work();
-                let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                times[index].fetch_add(nanos, Ordering::Relaxed);
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::arena::Memory;
 use super::{Rule, Settings};
-use crate::kernels::cpu::optimizer::{ema_here, squared_norm_here, update_here};
+use crate::kernels::cpu::optimizer::{clip_factor, ema_here, squared_norm_here, update_here};
 use crate::kernels::cpu::portion;
 
 /// Numbers of a piece: a quarter of a second-level cache for four operands.
@@ -110,15 +110,6 @@ impl FlatParts {
                 }
             }
         }
-    }
-}
-
-/// The factor on all gradients. **Reference**: `torch.nn.utils.clip_grad_norm_`.
-fn clip_factor(norm: f64, clip: f64) -> f64 {
-    if clip > 0.0 {
-        (clip / (norm + 1e-6)).min(1.0)
-    } else {
-        1.0
     }
 }
 

@@ -6,7 +6,7 @@
 use super::{LANES, Segment};
 use crate::kernels::cpu::gemm::blocks;
 use crate::kernels::cpu::isa::Isa;
-use crate::kernels::cpu::simd::{Portable, Simd};
+use crate::kernels::cpu::simd::{Simd, per_vector};
 
 /// Rows and columns of a register tile.
 const ROWS: usize = 4;
@@ -38,32 +38,8 @@ impl Dot<'_> {
             assert!(s.a as usize + last * self.a_step + self.rows * LANES <= self.a.len());
             assert!(s.b as usize + last * self.b_step + self.columns * LANES <= self.b.len());
         }
-        let c = c.as_mut_ptr();
-        match isa {
-            // SAFETY: every access was just checked, and an `Isa` is only made for a processor that has it.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { avx512(self, c, c_row) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2(self, c, c_row) },
-            // SAFETY: as above.
-            _ => unsafe { all_tiles::<Portable>(self, c, c_row) },
-        }
+        all_tiles(isa, self, c, c_row);
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn avx512(d: &Dot<'_>, c: *mut f32, c_row: usize) {
-    // SAFETY: the caller checked the operands.
-    unsafe { all_tiles::<std::arch::x86_64::__m512>(d, c, c_row) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(d: &Dot<'_>, c: *mut f32, c_row: usize) {
-    // SAFETY: the caller checked the operands.
-    unsafe { all_tiles::<std::arch::x86_64::__m256>(d, c, c_row) }
 }
 
 /// Calls a tile of as many rows and columns as asked.
@@ -76,18 +52,18 @@ macro_rules! tile_of {
     };
 }
 
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "features are the caller's")]
-unsafe fn all_tiles<V: Simd>(d: &Dot<'_>, c: *mut f32, c_row: usize) {
-    for (column, columns) in blocks(d.columns, COLUMNS) {
-        for (row, rows) in blocks(d.rows, ROWS) {
-            // SAFETY: rows and columns lie inside the operands, which the caller checked.
-            unsafe {
-                let a = d.a.as_ptr().add(row * LANES);
-                let b = d.b.as_ptr().add(column * LANES);
-                let c = c.add(row * c_row + column);
-                tile_of!(d, rows, columns, a, b, c, c_row;
-                    1: 1 2 3 4 5 6; 2: 1 2 3 4 5 6; 3: 1 2 3 4 5 6; 4: 1 2 3 4 5 6;);
+per_vector! {
+    fn all_tiles<V>(d: &Dot<'_>, c: &mut [f32], c_row: usize) {
+        for (column, columns) in blocks(d.columns, COLUMNS) {
+            for (row, rows) in blocks(d.rows, ROWS) {
+                // SAFETY: rows and columns lie inside the operands, which `run` checked.
+                unsafe {
+                    let a = d.a.as_ptr().add(row * LANES);
+                    let b = d.b.as_ptr().add(column * LANES);
+                    let c = c.as_mut_ptr().add(row * c_row + column);
+                    tile_of!(d, rows, columns, a, b, c, c_row;
+                        1: 1 2 3 4 5 6; 2: 1 2 3 4 5 6; 3: 1 2 3 4 5 6; 4: 1 2 3 4 5 6;);
+                }
             }
         }
     }

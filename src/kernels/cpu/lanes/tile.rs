@@ -5,7 +5,7 @@
 use super::Segment;
 use crate::kernels::cpu::gemm::blocks;
 use crate::kernels::cpu::isa::Isa;
-use crate::kernels::cpu::simd::{Portable, Simd};
+use crate::kernels::cpu::simd::{Simd, per_vector};
 
 /// A product's operands; c is given apart.
 pub(super) struct Product<'a> {
@@ -39,32 +39,8 @@ impl Product<'_> {
             assert!(s.a as usize + last * self.a_step + (self.rows - 1) * self.a_row < a);
             assert!(s.b as usize + last * self.b_step + self.lanes <= b);
         }
-        let c = c.as_mut_ptr();
-        match isa {
-            // SAFETY: every access was just checked, and an `Isa` is only made for a processor that has it.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { avx512(self, c, c_row) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2(self, c, c_row) },
-            // SAFETY: as above.
-            _ => unsafe { all_tiles::<Portable>(self, c, c_row) },
-        }
+        all_tiles(isa, self, c, c_row);
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn avx512(p: &Product<'_>, c: *mut f32, c_row: usize) {
-    // SAFETY: the caller checked the product.
-    unsafe { all_tiles::<std::arch::x86_64::__m512>(p, c, c_row) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(p: &Product<'_>, c: *mut f32, c_row: usize) {
-    // SAFETY: the caller checked the product.
-    unsafe { all_tiles::<std::arch::x86_64::__m256>(p, c, c_row) }
 }
 
 /// One register tile's operands.
@@ -101,39 +77,39 @@ macro_rules! tile_of {
     };
 }
 
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "features are the caller's")]
-unsafe fn all_tiles<V: Simd>(p: &Product<'_>, c: *mut f32, c_row: usize) {
-    for (row, rows) in blocks(p.rows, V::ROWS) {
-        for lane in (0..p.lanes).step_by(2 * V::LANES) {
-            let left = p.lanes - lane;
-            // SAFETY: rows and lanes lie inside the product, which the caller checked.
-            unsafe {
-                let tile = Tile {
-                    segments: p.segments,
-                    limit: p.limit,
-                    a: p.a.as_ptr().add(row * p.a_row),
-                    a_row: p.a_row,
-                    a_step: p.a_step,
-                    b: p.b.as_ptr().add(lane),
-                    b_step: p.b_step,
-                    c: c.add(row * c_row + lane),
-                    c_row,
-                    lanes: if left > V::LANES {
-                        left - V::LANES
+per_vector! {
+    fn all_tiles<V>(p: &Product<'_>, c: &mut [f32], c_row: usize) {
+        for (row, rows) in blocks(p.rows, V::ROWS) {
+            for lane in (0..p.lanes).step_by(2 * V::LANES) {
+                let left = p.lanes - lane;
+                // SAFETY: rows and lanes lie inside the product, which `run` checked.
+                unsafe {
+                    let tile = Tile {
+                        segments: p.segments,
+                        limit: p.limit,
+                        a: p.a.as_ptr().add(row * p.a_row),
+                        a_row: p.a_row,
+                        a_step: p.a_step,
+                        b: p.b.as_ptr().add(lane),
+                        b_step: p.b_step,
+                        c: c.as_mut_ptr().add(row * c_row + lane),
+                        c_row,
+                        lanes: if left > V::LANES {
+                            left - V::LANES
+                        } else {
+                            left
+                        },
+                        add: p.add,
+                    };
+                    // Rows that are neighbours in memory, or depths that are.
+                    let unit = p.a_row == 1;
+                    if left >= 2 * V::LANES {
+                        tile_of!(rows, V, 2, false, unit, &tile);
+                    } else if left > V::LANES {
+                        tile_of!(rows, V, 2, true, unit, &tile);
                     } else {
-                        left
-                    },
-                    add: p.add,
-                };
-                // Rows that are neighbours in memory, or depths that are.
-                let unit = p.a_row == 1;
-                if left >= 2 * V::LANES {
-                    tile_of!(rows, V, 2, false, unit, &tile);
-                } else if left > V::LANES {
-                    tile_of!(rows, V, 2, true, unit, &tile);
-                } else {
-                    tile_of!(rows, V, 1, true, unit, &tile);
+                        tile_of!(rows, V, 1, true, unit, &tile);
+                    }
                 }
             }
         }
