@@ -2,7 +2,7 @@
 """Compares the test accuracy after 1, 2, 3 epochs of fmtui with PyTorch's, network by network, over several seeds.
 
     scripts/parity_accuracy.py OUT.jsonl --torch-bench TORCH_BENCH.py --python PYTHON [--binary FMTUI] [--arch ABCD]
-                               [--seeds 0 1 2] [--epochs 3] [--threads 2] [--path auto|plan|graph]
+                               [--seeds 0 1 2] [--epochs 3] [--threads 2] [--path auto|plan|graph] [--only fmtui|torch]
 
 Both train on the whole Fashion-MNIST with Adam at 1e-3, batches of 64, no averages and no validation set, fmtui through
 `fmtui train PRESET --json`, PyTorch through `TORCH_BENCH.py --task acc`. Every finished run is appended to OUT.jsonl at once, and one that
@@ -104,6 +104,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--path", default="auto", choices=["auto", "plan", "graph"])
+    parser.add_argument("--only", choices=["fmtui", "torch"], help="train with one of the two alone")
     options = parser.parse_args()
     if unknown := set(options.arch) - set(PRESETS):
         parser.error(f"--arch: no network {', '.join(sorted(unknown))}; give letters of {''.join(PRESETS)}")
@@ -111,6 +112,8 @@ def main():
     for seed in options.seeds:
         for arch in options.arch:
             for framework, train in ways:
+                if options.only not in (None, framework):
+                    continue
                 name = name_of(options, framework)
                 key = (name, arch, seed)
                 if any((r["fw"], r["arch"], r["seed"]) == key and len(r["acc"]) >= options.epochs for r in records(options.out)):

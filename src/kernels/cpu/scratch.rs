@@ -6,20 +6,27 @@ thread_local! {
     static FREE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lends `work` a buffer of `len` numbers with arbitrary contents.
+/// **Units** numbers: buffers start at cache lines.
+const ALIGN: usize = 16;
+
+/// Lends `work` a buffer of `len` numbers with arbitrary contents, at the start of a cache line.
 ///
 /// Calls may nest; buffers are handed out largest demand last, so a loop over one shape allocates once.
 pub(in crate::kernels) fn with<T>(len: usize, work: impl FnOnce(&mut [f32]) -> T) -> T {
     let mut buffer = FREE
         .with_borrow_mut(|free| {
-            let fitting = free.iter().position(|b| b.len() >= len);
+            let fitting = free.iter().position(|b| b.len() >= len + ALIGN);
             fitting.map(|i| free.swap_remove(i)).or_else(|| free.pop())
         })
         .unwrap_or_default();
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
+    if buffer.len() < len + ALIGN {
+        buffer.resize(len + ALIGN, 0.0);
     }
-    let result = work(&mut buffer[..len]);
+    let start = buffer
+        .as_ptr()
+        .align_offset(ALIGN * size_of::<f32>())
+        .min(ALIGN);
+    let result = work(&mut buffer[start..start + len]);
     FREE.with_borrow_mut(|free| free.push(buffer));
     result
 }

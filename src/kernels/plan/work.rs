@@ -352,7 +352,8 @@ impl Work {
                 let g = &conv.geometry;
                 let (from, to) = (g.in_channels, g.out_channels);
                 let (k, height, width) = (g.kernel_height, g.height, g.width);
-                format!("{name} {from}→{to} {k}×{k} on {height}×{width}")
+                let tiled = if conv.tiled() { " in tiles" } else { "" };
+                format!("{name} {from}→{to} {k}×{k} on {height}×{width}{tiled}")
             }
             Self::Moments { norm, x }
             | Self::Normalise { norm, x, .. }
@@ -365,12 +366,11 @@ impl Work {
         }
     }
 
-    /// Multiply-adds for one picture.
+    /// Multiply-adds for one picture, as they are worked out.
     pub(super) fn multiply_adds(&self) -> usize {
         match self {
-            Self::Conv { conv, .. }
-            | Self::ConvBack { conv, .. }
-            | Self::ConvWeights { conv, .. } => conv.geometry.multiply_adds(),
+            Self::Conv { conv, .. } | Self::ConvWeights { conv, .. } => conv.multiplications()[0],
+            Self::ConvBack { conv, .. } => conv.multiplications()[1],
             _ => 0,
         }
     }

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::dot::Dot;
 use super::tile::Product;
+use super::winograd::{self, Points, SIDE, Tiles};
 use super::{LANES, Segment, pointwise};
 use crate::kernels::cpu::gemm::blocks;
 use crate::kernels::cpu::isa::Isa;
@@ -103,10 +104,21 @@ pub struct Conv {
     pub geometry: Geometry,
     /// Whether the weight gradient takes its input turned over (`layout::turn`).
     pub turned: bool,
-    forward: Table,
-    backward: Table,
-    sums: Vec<Segment>,
-    stretches: Vec<Stretch>,
+    way: Way,
+}
+
+/// How a convolution is worked out.
+#[derive(Clone, Debug)]
+enum Way {
+    /// Tap by tap.
+    Direct {
+        forward: Table,
+        backward: Table,
+        sums: Vec<Segment>,
+        stretches: Vec<Stretch>,
+    },
+    /// In tiles, with fewer multiplications.
+    Tiled { forward: Tiles, backward: Tiles },
 }
 
 impl Conv {
@@ -124,16 +136,47 @@ impl Conv {
             g.out_pixels() * g.out_channels * LANES,
         ];
         assert!(numbers.iter().all(|n| u32::try_from(*n).is_ok()));
+        if let Some((forward, backward)) = tiles(&g) {
+            return Self {
+                geometry,
+                turned: true,
+                way: Way::Tiled { forward, backward },
+            };
+        }
         let turned = g.in_channels >= TURNED_FROM || g.out_pixels() < FEW_PIXELS;
         let (sums, stretches) = weight_sums(&g, turned);
         Self {
             geometry,
             turned,
-            forward: forward_table(&g),
-            backward: backward_table(&g),
-            sums,
-            stretches,
+            way: Way::Direct {
+                forward: forward_table(&g),
+                backward: backward_table(&g),
+                sums,
+                stretches,
+            },
         }
+    }
+
+    /// Whether it is worked out in tiles.
+    #[must_use]
+    pub fn tiled(&self) -> bool {
+        matches!(self.way, Way::Tiled { .. })
+    }
+
+    /// Multiplications for one picture, forward or to the weights; to the input's gradient, for which tiles may differ.
+    #[must_use]
+    pub fn multiplications(&self) -> [usize; 2] {
+        let g = &self.geometry;
+        match &self.way {
+            Way::Direct { .. } => [g.multiply_adds(); 2],
+            Way::Tiled { forward, backward } => [forward, backward]
+                .map(|tiles| tiles.multiplications() * g.in_channels * g.out_channels),
+        }
+    }
+
+    /// Rows of pixels of a unit.
+    fn unit_rows(&self) -> usize {
+        if self.tiled() { SIDE } else { 1 }
     }
 
     /// Parts that the output of a block can be cut into: rows of pixels, or groups of channels of a single pixel.
@@ -141,7 +184,7 @@ impl Conv {
     pub fn forward_units(&self) -> usize {
         units(
             self.geometry.out_pixels(),
-            self.geometry.out_height(),
+            self.geometry.out_height().div_ceil(self.unit_rows()),
             self.geometry.out_channels,
         )
     }
@@ -151,7 +194,7 @@ impl Conv {
     pub fn backward_units(&self) -> usize {
         units(
             self.geometry.pixels(),
-            self.geometry.height,
+            self.geometry.height.div_ceil(self.unit_rows()),
             self.geometry.in_channels,
         )
     }
@@ -160,14 +203,19 @@ impl Conv {
     #[must_use]
     pub fn forward_range(&self, units: &Range<usize>) -> Range<usize> {
         let g = &self.geometry;
-        range(units, g.out_pixels(), g.out_width(), g.out_channels)
+        range(
+            units,
+            g.out_pixels(),
+            self.unit_rows() * g.out_width(),
+            g.out_channels,
+        )
     }
 
     /// The numbers of a block's input gradient that some units write.
     #[must_use]
     pub fn backward_range(&self, units: &Range<usize>) -> Range<usize> {
         let g = &self.geometry;
-        range(units, g.pixels(), g.width, g.in_channels)
+        range(units, g.pixels(), self.unit_rows() * g.width, g.in_channels)
     }
 
     /// Some units of y = f(x ∗ w + bias).
@@ -183,6 +231,17 @@ impl Conv {
         y: &mut [f32],
     ) {
         let g = &self.geometry;
+        let table = match &self.way {
+            Way::Direct { forward, .. } => forward,
+            Way::Tiled { forward, .. } => {
+                let finish = |channels: Range<usize>, y: &mut [f32]| {
+                    pointwise::finish(isa, bias.map(|b| &b[channels]), activation, y);
+                };
+                return self.in_tiles(isa, w, false, |points| {
+                    forward.run(isa, units, x, points, (false, finish), y);
+                });
+            }
+        };
         let (pixels, rows) = part(units, g.out_pixels(), g.out_width(), g.out_channels);
         let across = rows.len() * LANES;
         for (row, count) in blocks(rows.len(), tile_rows(isa)) {
@@ -191,7 +250,7 @@ impl Conv {
             for (y, pixel) in y.chunks_exact_mut(across).zip(pixels.clone()) {
                 let y = &mut y[row * LANES..(row + count) * LANES];
                 Product {
-                    segments: self.forward.of(pixel),
+                    segments: table.of(pixel),
                     limit: usize::MAX,
                     a: &w[first * g.depth()..],
                     a_row: g.depth(),
@@ -221,12 +280,20 @@ impl Conv {
         dx: &mut [f32],
     ) {
         let g = &self.geometry;
+        let table = match &self.way {
+            Way::Direct { backward, .. } => backward,
+            Way::Tiled { backward, .. } => {
+                return self.in_tiles(isa, w, true, |points| {
+                    backward.run(isa, units, dy, points, (add, |_, _| {}), dx);
+                });
+            }
+        };
         let (pixels, rows) = part(units, g.pixels(), g.width, g.in_channels);
         let across = rows.len() * LANES;
         for (row, count) in blocks(rows.len(), tile_rows(isa)) {
             for (dx, pixel) in dx.chunks_exact_mut(across).zip(pixels.clone()) {
                 Product {
-                    segments: self.backward.of(pixel),
+                    segments: table.of(pixel),
                     limit: usize::MAX,
                     a: &w[rows.start + row..],
                     a_row: 1,
@@ -259,14 +326,32 @@ impl Conv {
             return;
         }
         let with_bias = db.is_some();
+        let channels = (self.geometry.in_channels, self.geometry.out_channels);
         scratch::with(rows.len() * LANES, |sums| {
             sums.fill(0.0);
-            for (pictures, x, dy) in blocks_of {
-                for stretch in &self.stretches {
-                    self.add_stretch(isa, stretch, rows, (pictures, x, dy), dw);
-                    if with_bias {
-                        add_pixels(isa, &self.geometry, stretch, rows, (pictures, dy), sums);
+            match &self.way {
+                Way::Direct {
+                    sums: segments,
+                    stretches,
+                    ..
+                } => {
+                    for (pictures, x, dy) in blocks_of {
+                        for stretch in stretches {
+                            self.add_stretch(isa, (stretch, segments), rows, (pictures, x, dy), dw);
+                            if with_bias {
+                                let pixels = stretch.pixels.clone();
+                                add_pixels(isa, pixels, channels.1, rows, (pictures, dy), sums);
+                            }
+                        }
                     }
+                }
+                Way::Tiled { forward, .. } => {
+                    let each = |pictures: usize, dy: &[f32]| {
+                        if with_bias {
+                            add_pixel(isa, pictures, dy, sums);
+                        }
+                    };
+                    forward.weights(isa, rows, channels, blocks_of, each, dw);
                 }
             }
             for (slot, sums) in db.into_iter().flatten().zip(sums.chunks_exact(LANES)) {
@@ -277,10 +362,29 @@ impl Conv {
         });
     }
 
+    /// Calls `work` with the weights as points.
+    fn in_tiles(&self, isa: Isa, w: &[f32], back: bool, work: impl FnOnce(&Points<'_>)) {
+        let g = &self.geometry;
+        let (rows, columns) = if back {
+            (g.in_channels, g.out_channels)
+        } else {
+            (g.out_channels, g.in_channels)
+        };
+        scratch::with(winograd::POINTS * rows * columns, |points| {
+            winograd::weight_points(isa, g.in_channels, w, points);
+            work(&Points {
+                rows,
+                columns,
+                back,
+                values: points,
+            });
+        });
+    }
+
     fn add_stretch(
         &self,
         isa: Isa,
-        stretch: &Stretch,
+        (stretch, sums): (&Stretch, &[Segment]),
         rows: &Range<usize>,
         (pictures, x, dy): (usize, &[f32], &[f32]),
         dw: &mut [f32],
@@ -288,7 +392,7 @@ impl Conv {
         let g = &self.geometry;
         let dy = &dy[rows.start * LANES..];
         for TapSum { tap, segments } in &stretch.taps {
-            let segments = &self.sums[segments.clone()];
+            let segments = &sums[segments.clone()];
             let c = &mut dw[tap * g.in_channels..];
             if self.turned {
                 Product {
@@ -321,28 +425,57 @@ impl Conv {
     }
 }
 
-/// Adds a stretch of some channels of dy to `sums`, lane by lane.
+/// Adds some channels of pixels of dy to `sums`, lane by lane.
 fn add_pixels(
     isa: Isa,
-    g: &Geometry,
-    stretch: &Stretch,
+    pixels: Range<usize>,
+    channels: usize,
     rows: &Range<usize>,
     (pictures, dy): (usize, &[f32]),
     sums: &mut [f32],
 ) {
-    for pixel in stretch.pixels.clone() {
-        let first = pixel * g.out_channels;
+    for first in pixels.map(|pixel| pixel * channels) {
         let dy = &dy[(first + rows.start) * LANES..(first + rows.end) * LANES];
-        if pictures == LANES {
-            pointwise::accumulate(isa, dy, sums);
-        } else {
-            for (sums, dy) in sums.chunks_exact_mut(LANES).zip(dy.chunks_exact(LANES)) {
-                for (sum, dy) in sums[..pictures].iter_mut().zip(dy) {
-                    *sum += *dy;
-                }
-            }
+        add_pixel(isa, pictures, dy, sums);
+    }
+}
+
+/// Adds channels of a pixel to `sums`, the lanes that hold pictures.
+fn add_pixel(isa: Isa, pictures: usize, dy: &[f32], sums: &mut [f32]) {
+    if pictures == LANES {
+        pointwise::accumulate(isa, dy, sums);
+        return;
+    }
+    for (sums, dy) in sums.chunks_exact_mut(LANES).zip(dy.chunks_exact(LANES)) {
+        for (sum, dy) in sums[..pictures].iter_mut().zip(dy) {
+            *sum += *dy;
         }
     }
+}
+
+/// Both directions in tiles, where they pay.
+fn tiles(g: &Geometry) -> Option<(Tiles, Tiles)> {
+    let fits = (g.kernel_height, g.kernel_width, g.stride) == (3, 3, 1) && g.padding <= 2;
+    if !fits || g.in_channels < TURNED_FROM {
+        return None;
+    }
+    let forward = Tiles {
+        height: g.height,
+        width: g.width,
+        out_height: g.out_height(),
+        out_width: g.out_width(),
+        padding: g.padding,
+    };
+    let backward = Tiles {
+        height: g.out_height(),
+        width: g.out_width(),
+        out_height: g.height,
+        out_width: g.width,
+        padding: 2 - g.padding,
+    };
+    let channels = (g.in_channels, g.out_channels);
+    let taps = g.multiply_adds() / (g.in_channels * g.out_channels);
+    (forward.pay(taps, channels) && backward.pay(taps, channels)).then_some((forward, backward))
 }
 
 /// Channels of a unit where a map is a single pixel.
@@ -367,7 +500,10 @@ fn part(
         let end = (units.end * UNIT_CHANNELS).min(channels);
         (0..1, (units.start * UNIT_CHANNELS).min(end)..end)
     } else {
-        (units.start * width..units.end * width, 0..channels)
+        (
+            units.start * width..(units.end * width).min(pixels),
+            0..channels,
+        )
     }
 }
 

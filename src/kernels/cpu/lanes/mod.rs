@@ -18,6 +18,7 @@ pub(in crate::kernels) mod pool;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod winograd;
 
 use crate::kernels::cpu::simd::Simd;
 

@@ -70,6 +70,22 @@ fn grid() -> Vec<ConvShape> {
         shape([64, 300, 1, 1, 33, 1, 1, 0]),
         shape([3, 7, 2, 2, 5, 5, 3, 2]),
     ]);
+    shapes.extend(tiled());
+    shapes
+}
+
+/// Shapes that are worked out in tiles: odd sides, one-sided leftovers, channels that fill no vector, all paddings.
+fn tiled() -> Vec<ConvShape> {
+    let shapes = vec![
+        shape([1, 33, 5, 7, 30, 3, 1, 1]),
+        shape([49, 40, 8, 8, 35, 3, 1, 1]),
+        shape([32, 64, 7, 7, 64, 3, 1, 1]),
+        shape([17, 32, 12, 10, 47, 3, 1, 0]),
+        shape([33, 45, 6, 9, 33, 3, 1, 2]),
+        shape([64, 32, 14, 13, 15, 3, 1, 1]),
+        shape([3, 50, 4, 12, 70, 3, 1, 1]),
+    ];
+    assert!(shapes.iter().all(|s| Conv::new(geometry(s)).tiled()));
     shapes
 }
 
