@@ -22,6 +22,12 @@ pub fn sanitize(text: &str) -> String {
     clean
 }
 
+/// Whether a text can be shown as it is, whatever its length.
+#[must_use]
+pub fn is_harmless(text: &str) -> bool {
+    !text.chars().any(is_disturbing)
+}
+
 fn is_disturbing(c: char) -> bool {
     c.is_control()
         || matches!(c,

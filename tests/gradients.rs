@@ -16,7 +16,8 @@
 )]
 
 use candle_core::{Device, Result, Tensor, Var};
-use fmtui::nn::{Tape, activation, composed, conv, dropout, linear, loss, norm, pool};
+use fmtui::kernels::shape::ResampleShape;
+use fmtui::nn::{Tape, activation, composed, conv, dropout, linear, loss, norm, pool, resample};
 use fmtui::profile::{Activation, Loss};
 use fmtui::rng::{Purpose, Stream};
 
@@ -183,6 +184,44 @@ fn pooling() {
             let x = t[0].transpose(2, 3)?;
             pool::max_pool2d(&Tape::off(), &x, kernel, stride, padding)?.transpose(0, 1)
         });
+    }
+}
+
+#[test]
+fn resampling() {
+    let x = [var(1, &[2, 3, 5, 4])];
+    for size in [1, 2, 3, 7] {
+        check(&format!("adaptive means, {size}"), &x, 0.25, 1e-4, |t| {
+            resample::adaptive_avg_pool2d(&Tape::off(), &t[0], size)
+        });
+        agree(
+            &format!("composed adaptive means, {size}"),
+            &x,
+            |t| resample::adaptive_avg_pool2d(&Tape::off(), &t[0], size),
+            |t| composed::resample(&t[0], &ResampleShape::adaptive((3, 5, 4), size)),
+            1e-6,
+        );
+    }
+    for (channels, stride) in [(3, 1), (7, 2), (5, 3)] {
+        check(
+            &format!("subsample {channels} {stride}"),
+            &x,
+            0.25,
+            1e-4,
+            |t| resample::subsample(&Tape::off(), &t[0], channels, stride),
+        );
+        agree(
+            &format!("composed subsample {channels} {stride}"),
+            &x,
+            |t| resample::subsample(&Tape::off(), &t[0], channels, stride),
+            |t| {
+                composed::resample(
+                    &t[0],
+                    &ResampleShape::subsample((3, 5, 4), channels, stride),
+                )
+            },
+            1e-6,
+        );
     }
 }
 

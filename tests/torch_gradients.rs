@@ -17,6 +17,8 @@
 #[rustfmt::skip]
 #[allow(clippy::unreadable_literal, reason = "printed by a script")]
 mod values;
+#[path = "support/formula.rs"]
+mod formula;
 
 use fmtui::data::Batch;
 use fmtui::model::{Architecture, Node, Op, Shape, presets, resolve};
@@ -25,6 +27,7 @@ use fmtui::train::learners::graph::GraphLearner;
 use fmtui::train::learners::plan::PlanLearner;
 use fmtui::train::learners::scratch::ScratchLearner;
 use fmtui::train::{Array, Learner, StateDict, Update};
+use formula::{fill, fnv, hash};
 
 /// What PyTorch says of an architecture's gradients.
 pub struct Expected {
@@ -41,29 +44,6 @@ pub struct Expected {
 
 /// Largest error of a parameter's gradient, |g − PyTorch's| / |PyTorch's| with |·| the L2 norm.
 const TOLERANCE: f64 = 1e-5;
-
-/// FNV-1a: the number of a stream.
-fn fnv(text: &str) -> u32 {
-    let step = |h: u32, byte: u8| (h ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    text.bytes().fold(0x811c_9dc5, step)
-}
-
-fn hash(stream: u32, index: u32) -> u32 {
-    let start = stream.wrapping_mul(40_503).wrapping_add(12_345);
-    let mut h = index.wrapping_mul(2_654_435_761).wrapping_add(start);
-    h ^= h >> 16;
-    h = h.wrapping_mul(0x045d_9f3b);
-    h ^ (h >> 16)
-}
-
-/// Uniform numbers in shift ± scale.
-fn fill(stream: &str, count: usize, scale: f64, shift: f32) -> Vec<f32> {
-    let stream = fnv(stream);
-    let unit = |i| (hash(stream, i) >> 8) as f32 / 8_388_608.0 - 1.0;
-    (0..count as u32)
-        .map(|i| unit(i) * scale as f32 + shift)
-        .collect()
-}
 
 /// The gradient's norm and its products with eight vectors of ±1.
 fn measures(gradient: &[f32]) -> [f64; 9] {

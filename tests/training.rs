@@ -109,6 +109,7 @@ fn run(profile: &Profile, directory: &Path, resume: bool, script: &mut Script) -
             dataset: mini::load().unwrap(),
             directory,
             resume,
+            pretrained: None,
         },
         script,
     )

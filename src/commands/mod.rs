@@ -6,6 +6,7 @@ mod control;
 mod data;
 mod delete;
 mod doctor;
+mod export;
 mod recipe;
 mod replay;
 mod resume;
@@ -74,6 +75,8 @@ enum Command {
     Data(data::Arguments),
     /// Measure how fast presets train and evaluate here, and the memory they take
     Bench(bench::Arguments),
+    /// Write a run's weights for other programs
+    Export(export::Arguments),
     /// Delete a run with everything it wrote
     Delete(delete::Arguments),
     /// Say what this machine offers: device, threads, terminal, data, disk
@@ -123,6 +126,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Show(arguments) => show::run(&workspace, &arguments),
         Command::Data(arguments) => data::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
+        Command::Export(arguments) => export::run(&workspace, &arguments),
         Command::Delete(arguments) => delete::run(&workspace, &arguments),
         Command::Doctor => doctor::run(&workspace),
         Command::Worker(arguments) => worker::run(&workspace, &arguments),

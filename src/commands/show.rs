@@ -70,7 +70,7 @@ fn show_layers(
         width: side(dataset.width),
     };
     let architecture = model::resolve(&profile.model, input, dataset.classes.len())?;
-    let summary = summarise(&architecture);
+    let summary = summarise(&architecture).with_frozen(&architecture, &profile.model.freeze)?;
     if json {
         return out.line(layers_json(profile, input, &summary));
     }
@@ -109,7 +109,11 @@ fn layers_table(summary: &Summary) -> Table {
     for row in &summary.rows {
         table.row([
             format!("{}{}", "  ".repeat(row.depth), row.name),
-            row.kind.clone(),
+            if row.frozen {
+                format!("{} · frozen", row.kind)
+            } else {
+                row.kind.clone()
+            },
             row.output.to_string(),
             text::grouped(row.parameters),
             text::grouped(row.multiply_adds),
@@ -130,6 +134,7 @@ fn layers_json(profile: &Profile, input: Shape, summary: &Summary) -> serde_json
                 "parameters": row.parameters,
                 "multiply_adds": row.multiply_adds,
                 "depth": row.depth,
+                "frozen": row.frozen,
             })
         })
         .collect();

@@ -9,9 +9,9 @@ use crate::event::{Command, Event};
 use crate::headless::{Output, notice};
 use crate::profile::{EpochRecord, Profile};
 use crate::run::worker::{STACK, panic_message};
-use crate::run::{Workspace, record};
+use crate::run::{Workspace, pretrained, record};
 use crate::text;
-use crate::train::{self, Host, Outcome, Setup};
+use crate::train::{self, Host, Outcome, Setup, StateDict};
 
 /// Trains and compares; 0 when every epoch and the weights are the same, 1 when not.
 pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
@@ -34,7 +34,8 @@ pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
     let profile = record::on_this_machine(&recorded, &dataset)?;
     warn_of_differences(&recorded, &profile);
     let scratch = Scratch::new(id)?;
-    let outcome = train_again(&profile, dataset, &scratch.path)?;
+    let first = pretrained::load(workspace, &profile.model)?;
+    let outcome = train_again(&profile, dataset, &scratch.path, first)?;
     let difference = first_difference(&recorded, &outcome);
     let mut out = Output::standard();
     if json {
@@ -120,7 +121,12 @@ fn epoch_difference(then: &EpochRecord, now: &EpochRecord) -> Option<(&'static s
 }
 
 /// Trains on a thread with room for automatic differentiation.
-fn train_again(profile: &Profile, dataset: data::Dataset, directory: &Path) -> Result<Outcome> {
+fn train_again(
+    profile: &Profile,
+    dataset: data::Dataset,
+    directory: &Path,
+    pretrained: Option<StateDict>,
+) -> Result<Outcome> {
     std::thread::scope(|scope| {
         let training = std::thread::Builder::new()
             .name("training".into())
@@ -134,6 +140,7 @@ fn train_again(profile: &Profile, dataset: data::Dataset, directory: &Path) -> R
                     dataset,
                     directory,
                     resume: false,
+                    pretrained,
                 };
                 train::train(setup, &mut host)
             })

@@ -9,7 +9,7 @@ use super::normalization::Normalization;
 use super::resize::{Resize, Scratch};
 use super::statistics::PixelStatistics;
 use crate::error::{Error, Result};
-use crate::profile::{Data, Normalize};
+use crate::profile::{Data, Normalize, Resizing};
 
 /// The largest side a picture is resized to.
 const LARGEST_SIDE: usize = 1024;
@@ -18,14 +18,30 @@ const LARGEST_SIDE: usize = 1024;
 const LARGEST_MEAN: f64 = 1e6;
 const LEAST_STD: f64 = 1e-6;
 
+/// Mean and deviation of ImageNet's red, green and blue, as torchvision's weights expect them.
+const IMAGENET: [(f32, f32); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
+
 /// A ready transform from bytes to normalised f32.
 #[derive(Clone, Debug)]
 pub struct Transform {
     pub channels: usize,
     pub height: usize,
     pub width: usize,
-    resize: Option<Resize>,
+    resize: Option<Way>,
     normalization: Normalization,
+    /// Mean and deviation of each channel, where they have their own.
+    colours: Option<[(f32, f32); 3]>,
+}
+
+/// How a picture gets its size.
+#[derive(Clone, Debug)]
+enum Way {
+    Bilinear(Resize),
+    /// Rows of this many pixels, in the middle of black.
+    Pad {
+        height: usize,
+        width: usize,
+    },
 }
 
 impl Transform {
@@ -40,16 +56,33 @@ impl Transform {
             0 => (dataset.height, dataset.width),
             _ => (side, side),
         };
-        let resize = ((height, width) != (dataset.height, dataset.width))
-            .then(|| Resize::new(dataset.height, dataset.width, height, width));
+        let changes = (height, width) != (dataset.height, dataset.width);
+        if changes && settings.resize == Resizing::Pad {
+            check_padding(dataset, settings)?;
+        }
+        let resize = changes.then(|| match settings.resize {
+            Resizing::Bilinear => {
+                Way::Bilinear(Resize::new(dataset.height, dataset.width, height, width))
+            }
+            Resizing::Pad => Way::Pad {
+                height: dataset.height,
+                width: dataset.width,
+            },
+        });
         let normalization = match settings.normalize {
             Normalize::Given => Normalization::uniform(settings.mean, settings.std),
-            Normalize::Unit => Normalization::uniform(0.0, 1.0),
+            Normalize::Unit | Normalize::Imagenet => Normalization::uniform(0.0, 1.0),
             Normalize::Computed => {
                 let statistics = PixelStatistics::of_pictures(dataset, train);
                 Normalization::uniform(statistics.mean, statistics.std)
             }
-            Normalize::PerPixel => Normalization::per_pixel(dataset, train, resize.as_ref()),
+            Normalize::PerPixel => {
+                let resize = match &resize {
+                    Some(Way::Bilinear(resize)) => Some(resize),
+                    _ => None,
+                };
+                Normalization::per_pixel(dataset, train, resize)
+            }
         };
         Ok(Self {
             channels: settings.channels,
@@ -57,6 +90,7 @@ impl Transform {
             width,
             resize,
             normalization,
+            colours: (settings.normalize == Normalize::Imagenet).then_some(IMAGENET),
         })
     }
 
@@ -74,13 +108,15 @@ impl Transform {
     /// Whether pictures change their size, which costs several times as much as normalising.
     #[must_use]
     pub fn resizes(&self) -> bool {
-        self.resize.is_some()
+        matches!(self.resize, Some(Way::Bilinear(_)))
     }
 
     /// Mean and standard deviation (of pixels in 0–1) where all pixels share them.
     #[must_use]
     pub fn mean_and_std(&self) -> Option<(f32, f32)> {
-        self.normalization.mean_and_std()
+        self.normalization
+            .mean_and_std()
+            .filter(|_| self.colours.is_none())
     }
 
     /// Transforms one picture.
@@ -91,15 +127,71 @@ impl Transform {
         let plane = &mut out[..area];
         match &self.resize {
             None => self.normalization.apply_to_bytes(picture, plane),
-            Some(resize) => {
+            Some(Way::Bilinear(resize)) => {
                 resize.apply_to_bytes(picture, plane, scratch);
                 self.normalization.apply(plane);
             }
+            Some(Way::Pad { height, width }) => {
+                pad(picture, (*height, *width), self.width, plane);
+                self.normalization.apply(plane);
+            }
+        }
+        if let Some(colours) = &self.colours {
+            return self.colour(colours, out);
         }
         for channel in 1..self.channels {
             out.copy_within(..area, channel * area);
         }
     }
+
+    /// Normalises each channel by its own mean and deviation; the first plane holds the grey.
+    fn colour(&self, colours: &[(f32, f32); 3], out: &mut [f32]) {
+        let (grey, others) = out.split_at_mut(self.height * self.width);
+        let planes = others.chunks_exact_mut(grey.len());
+        for (plane, (mean, std)) in planes.zip(&colours[1..]) {
+            for (value, grey) in plane.iter_mut().zip(&*grey) {
+                *value = (grey - mean) / std;
+            }
+        }
+        let (mean, std) = colours[0];
+        for value in grey {
+            *value = (*value - mean) / std;
+        }
+    }
+}
+
+/// A picture as numbers in 0–1 in the middle of black.
+fn pad(picture: &[u8], (height, width): (usize, usize), side: usize, plane: &mut [f32]) {
+    plane.fill(0.0);
+    let (top, left) = ((plane.len() / side - height) / 2, (side - width) / 2);
+    for (row, bytes) in picture.chunks_exact(width).enumerate() {
+        let start = (top + row) * side + left;
+        for (value, byte) in plane[start..start + width].iter_mut().zip(bytes) {
+            *value = f32::from(*byte) / 255.0;
+        }
+    }
+}
+
+fn check_padding(dataset: &Dataset, settings: &Data) -> Result<()> {
+    let least = dataset.height.max(dataset.width);
+    if settings.image_size < least {
+        return Err(Error::input(
+            "data.image_size",
+            format!(
+                "{} is smaller than the pictures, which cannot be padded to it",
+                settings.image_size
+            ),
+            format!("set at least {least}, or data.resize = \"bilinear\""),
+        ));
+    }
+    if settings.normalize == Normalize::PerPixel {
+        return Err(Error::input(
+            "data.resize",
+            "cannot pad pictures that are normalised pixel by pixel: the border has no deviation",
+            "set data.normalize = \"given\", or data.resize = \"bilinear\"",
+        ));
+    }
+    Ok(())
 }
 
 fn check(settings: &Data) -> Result<()> {
@@ -115,6 +207,13 @@ fn check(settings: &Data) -> Result<()> {
             "data.channels",
             format!("{} is neither 1 nor 3", settings.channels),
             "set 1 to keep grey or 3 to repeat it",
+        ));
+    }
+    if settings.normalize == Normalize::Imagenet && settings.channels != 3 {
+        return Err(Error::input(
+            "data.normalize",
+            "\"imagenet\" has a mean for each of three channels",
+            "set data.channels = 3",
         ));
     }
     if settings.normalize == Normalize::Given {
@@ -286,6 +385,46 @@ mod tests {
         assert_eq!(out[..1024], out[2048..]);
         for (a, b) in out.iter().zip(&grey) {
             assert!((a - (b - 0.2859) / 0.3530).abs() < 1e-6);
+        }
+    }
+
+    /// ```python
+    /// x = F.pad(torch.tensor(pictures[7]).float() / 255, (2, 2, 2, 2)); (x - mean[c]) / std[c]
+    /// ```
+    #[test]
+    fn padding_keeps_the_picture_and_colours_have_their_own_mean() {
+        let dataset = mini::load().unwrap();
+        let padded = Data {
+            image_size: 32,
+            resize: Resizing::Pad,
+            channels: 3,
+            ..settings(Normalize::Imagenet)
+        };
+        let transform = Transform::new(&dataset, &padded, &[]).unwrap();
+        let out = apply(&transform, &dataset, 7);
+        for (i, value) in out.iter().enumerate() {
+            let (channel, y, x) = (i / 1024, i / 32 % 32, i % 32);
+            let inside = (2..30).contains(&y) && (2..30).contains(&x);
+            let byte = if inside {
+                dataset.picture(7)[(y - 2) * 28 + x - 2]
+            } else {
+                0
+            };
+            let (mean, std) = IMAGENET[channel];
+            assert!((value - (f32::from(byte) / 255.0 - mean) / std).abs() < 1e-6);
+        }
+        for (change, field) in [
+            ((|d| d.image_size = 20) as Change, "data.image_size"),
+            (|d| d.channels = 1, "data.normalize"),
+            (|d| d.normalize = Normalize::PerPixel, "data.resize"),
+        ] {
+            let mut wrong = padded.clone();
+            change(&mut wrong);
+            let error = Transform::new(&dataset, &wrong, &[]).unwrap_err();
+            assert!(
+                error.to_string().starts_with(&format!("{field}: ")),
+                "{error}"
+            );
         }
     }
 

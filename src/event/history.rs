@@ -156,6 +156,7 @@ impl RunHistory {
                 self.say(stamped.at, Severity::Info, text);
             }
             Event::Warning { message } => self.say(stamped.at, Severity::Warning, message.clone()),
+            Event::Note { message } => self.say(stamped.at, Severity::Info, message.clone()),
             Event::Load(load) => self.load = Some(*load),
             Event::Finished {
                 complete,

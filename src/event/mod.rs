@@ -67,6 +67,10 @@ pub enum Event {
     Warning {
         message: String,
     },
+    /// Something worth knowing that nothing is wrong with.
+    Note {
+        message: String,
+    },
     /// What the machine is doing, once a second.
     Load(Load),
     /// The run is over: by itself, by early stopping, or because somebody stopped it.

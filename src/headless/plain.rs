@@ -68,6 +68,7 @@ impl Wording {
                 step,
             } => vec![format!("{what} {from:.2e} → {to:.2e} from step {step}")],
             Event::Warning { message } => vec![format!("warning: {message}")],
+            Event::Note { message } => vec![message.clone()],
             Event::CheckpointSaved { kind, epoch, step } if kind == "last" && *step > 0 => {
                 vec![format!("checkpoint saved at step {step} (epoch {epoch})")]
                     .into_iter()

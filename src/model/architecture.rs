@@ -3,6 +3,7 @@
 //! Plain data; made by `model::resolve`, consumed by `model::network` and `model::summary`.
 
 use crate::profile::Activation;
+use crate::state::{Array, StateDict};
 
 /// The shape of one picture's worth of data between two layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +95,15 @@ pub enum Op {
         padding: usize,
     },
     GlobalAvgPool,
+    /// Means over a grid of windows that cover the map.
+    AdaptiveAvgPool2d {
+        size: usize,
+    },
+    /// Every `stride`-th pixel, with channels of zeros before and behind, half of those that are missing each.
+    Subsample {
+        out_channels: usize,
+        stride: usize,
+    },
     /// 1d on `Shape::Flat`, 2d on `Shape::Map`; eps 1e-5, momentum 0.1, affine.
     BatchNorm {
         features: usize,
@@ -150,6 +160,8 @@ impl Op {
             Self::MaxPool2d { .. }
             | Self::AvgPool2d { .. }
             | Self::GlobalAvgPool
+            | Self::AdaptiveAvgPool2d { .. }
+            | Self::Subsample { .. }
             | Self::Dropout { .. }
             | Self::Flatten
             | Self::Activation(_) => 0,
@@ -158,11 +170,62 @@ impl Op {
 }
 
 impl Architecture {
+    /// Every array of the network by its name, trained ones and running statistics, filled with zeros.
+    #[must_use]
+    pub fn zeros(&self) -> StateDict {
+        let mut state = StateDict::new();
+        add_zeros(&self.nodes, &mut state);
+        state
+    }
+
     /// Trained numbers of all layers.
     #[must_use]
     pub fn parameters(&self) -> u64 {
         self.nodes
             .iter()
             .fold(0, |sum, node| sum.saturating_add(node.op.parameters()))
+    }
+}
+
+fn add_zeros(nodes: &[Node], state: &mut StateDict) {
+    for node in nodes {
+        let mut add = |what: &str, shape: Vec<usize>| {
+            let values = vec![0.0; shape.iter().product()];
+            state.insert(format!("{}.{what}", node.name), Array { shape, values });
+        };
+        match &node.op {
+            Op::Conv2d {
+                in_channels,
+                out_channels,
+                kernel_size: k,
+                bias,
+                ..
+            } => {
+                add("weight", vec![*out_channels, *in_channels, *k, *k]);
+                if *bias {
+                    add("bias", vec![*out_channels]);
+                }
+            }
+            Op::Linear {
+                in_features,
+                out_features,
+                bias,
+            } => {
+                add("weight", vec![*out_features, *in_features]);
+                if *bias {
+                    add("bias", vec![*out_features]);
+                }
+            }
+            Op::BatchNorm { features } => {
+                for what in ["weight", "bias", "running_mean", "running_var"] {
+                    add(what, vec![*features]);
+                }
+            }
+            Op::Residual { body, shortcut, .. } => {
+                add_zeros(body, state);
+                add_zeros(shortcut, state);
+            }
+            _ => {}
+        }
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! Deliberately knows no shapes: [`resolve`](super::resolve()) finds out whether the layers fit the pictures.
 
+mod resnet;
+mod vgg;
+
 use super::naming;
 use super::resolve::LARGEST_SIZE;
 use crate::error::{Error, Result};
-use crate::profile::{Activation, Layer, Model};
+use crate::profile::{Activation, Head, Layer, Model};
 use crate::text;
 
 /// Every name `model.architecture` may have, in the order of the study.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 23] = [
     "perceptron",
     "mlp",
     "mlp-scratch",
@@ -18,6 +21,20 @@ pub const NAMES: [&str; 9] = [
     "modern-lenet",
     "improved-cnn",
     "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet20",
+    "resnet32",
+    "resnet44",
+    "resnet56",
+    "vgg11",
+    "vgg11-bn",
+    "vgg13",
+    "vgg13-bn",
+    "vgg16",
+    "vgg16-bn",
+    "vgg19",
+    "vgg19-bn",
     "custom",
 ];
 
@@ -58,9 +75,12 @@ pub fn blueprint(model: &Model, classes: usize) -> Result<Blueprint> {
         "lenet5-1998" => lenet5_1998(classes),
         "modern-lenet" => modern_lenet(classes),
         "improved-cnn" => improved_cnn(classes),
-        "resnet18" => return Ok(resnet18(classes)),
         "custom" => model.layers.clone(),
-        _ => return Err(unknown(name)),
+        _ => {
+            return resnet::blueprint(model, classes)
+                .or_else(|| vgg::blueprint(model, classes))
+                .ok_or_else(|| unknown(name));
+        }
     };
     Ok(Blueprint::counted(layers))
 }
@@ -95,6 +115,15 @@ fn refuse_unused_fields(model: &Model) -> Result<()> {
     }
     if !mlp && model.activation.is_some() {
         return refuse("activation", "mlp");
+    }
+    if !resnet::takes_stem(name) && model.stem.is_some() {
+        return refuse("stem", "resnet18");
+    }
+    if !vgg::is_one(name) && model.head.is_some() {
+        return refuse("head", "vgg11-bn");
+    }
+    if (!vgg::is_one(name) || model.head == Some(Head::Linear)) && model.dropout.is_some() {
+        return refuse("dropout", "vgg11-bn");
     }
     if !custom && !model.layers.is_empty() {
         return refuse("layers", "custom");
@@ -234,52 +263,6 @@ fn improved_cnn(classes: usize) -> Vec<Layer> {
         Layer::Dropout { p: 0.5 },
         linear(classes, None),
     ]
-}
-
-/// He, Zhang, Ren, Sun 2015, table 1, 18 layers; parameter names as in torchvision's `resnet18`.
-fn resnet18(classes: usize) -> Blueprint {
-    let mut layers = vec![
-        bare_conv(64, 7, 2, 3),
-        Layer::BatchNorm2d {
-            activation: Activation::Relu,
-        },
-        Layer::MaxPool2d {
-            kernel_size: 3,
-            stride: Some(2),
-            padding: 1,
-        },
-    ];
-    let mut names: Vec<String> = ["conv1", "bn1", "maxpool"].map(String::from).into();
-    for (stage, channels) in [64, 128, 256, 512].into_iter().enumerate() {
-        for block in 0..2 {
-            let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-            layers.push(basic_block(channels, stride));
-            names.push(format!("layer{}.{block}", stage + 1));
-        }
-    }
-    layers.extend([Layer::GlobalAvgPool, linear(classes, Activation::None)]);
-    names.extend(["avgpool", "fc"].map(String::from));
-    Blueprint { layers, names }
-}
-
-/// Two 3×3 convolutions around a shortcut; where the block halves the map, the shortcut is a strided 1×1 convolution.
-fn basic_block(channels: usize, stride: usize) -> Layer {
-    let norm = |activation| Layer::BatchNorm2d { activation };
-    let shortcut = if stride == 1 {
-        Vec::new()
-    } else {
-        vec![bare_conv(channels, 1, stride, 0), norm(Activation::None)]
-    };
-    Layer::Residual {
-        layers: vec![
-            bare_conv(channels, 3, stride, 1),
-            norm(Activation::Relu),
-            bare_conv(channels, 3, 1, 1),
-            norm(Activation::None),
-        ],
-        shortcut,
-        activation: Activation::Relu,
-    }
 }
 
 fn conv(out_channels: usize, kernel_size: usize, padding: usize, activation: Activation) -> Layer {

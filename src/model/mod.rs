@@ -2,11 +2,13 @@
 
 pub mod architecture;
 pub mod architectures;
+pub mod freeze;
 pub mod mlp_scratch;
 mod naming;
 pub mod network;
 pub mod perceptron;
 pub mod presets;
+pub mod pretrained;
 pub mod resolve;
 pub mod summary;
 

@@ -37,7 +37,11 @@ pub(super) fn shortcut(block: &str, layers: &[Layer]) -> Vec<String> {
 fn stem(layer: &Layer) -> &'static str {
     match layer {
         Layer::Conv2d { .. } => "conv",
-        Layer::MaxPool2d { .. } | Layer::AvgPool2d { .. } | Layer::GlobalAvgPool => "pool",
+        Layer::MaxPool2d { .. }
+        | Layer::AvgPool2d { .. }
+        | Layer::AdaptiveAvgPool2d { .. }
+        | Layer::GlobalAvgPool => "pool",
+        Layer::Subsample { .. } => "subsample",
         Layer::BatchNorm2d { .. } | Layer::BatchNorm1d { .. } => "bn",
         Layer::Linear { .. } => "fc",
         Layer::Dropout { .. } => "dropout",
@@ -54,6 +58,8 @@ pub(super) fn kind(layer: &Layer) -> &'static str {
         Layer::MaxPool2d { .. } => "max-pool2d",
         Layer::AvgPool2d { .. } => "avg-pool2d",
         Layer::GlobalAvgPool => "global-avg-pool",
+        Layer::AdaptiveAvgPool2d { .. } => "adaptive-avg-pool2d",
+        Layer::Subsample { .. } => "subsample",
         Layer::BatchNorm2d { .. } => "batch-norm2d",
         Layer::BatchNorm1d { .. } => "batch-norm1d",
         Layer::Linear { .. } => "linear",
@@ -76,6 +82,8 @@ mod tests {
             "kind = 'max-pool2d'\nkernel_size = 1",
             "kind = 'avg-pool2d'\nkernel_size = 1",
             "kind = 'global-avg-pool'",
+            "kind = 'adaptive-avg-pool2d'\nsize = 7",
+            "kind = 'subsample'\nout_channels = 2\nstride = 2",
             "kind = 'batch-norm2d'",
             "kind = 'batch-norm1d'",
             "kind = 'linear'\nout_features = 1",

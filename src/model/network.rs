@@ -7,7 +7,9 @@ use candle_core::{Device, Tensor};
 use super::architecture::{Architecture, Node, Op, Shape};
 use crate::error::{Error, Result};
 use crate::nn::norm::Statistics;
-use crate::nn::{During, Parameters, Tape, activation, conv, dropout, init, linear, norm, pool};
+use crate::nn::{
+    During, Parameters, Tape, activation, conv, dropout, init, linear, norm, pool, resample,
+};
 use crate::profile::{Activation, Init};
 
 /// What varies between forward passes.
@@ -184,6 +186,8 @@ fn add_parameters(
             Op::MaxPool2d { .. }
             | Op::AvgPool2d { .. }
             | Op::GlobalAvgPool
+            | Op::AdaptiveAvgPool2d { .. }
+            | Op::Subsample { .. }
             | Op::Dropout { .. }
             | Op::Flatten
             | Op::Activation(_) => {}
@@ -243,6 +247,11 @@ impl Pass<'_> {
                 padding,
             } => pool::avg_pool2d(tape, x, *kernel_size, *stride, *padding),
             Op::GlobalAvgPool => pool::global_avg_pool(tape, x),
+            Op::AdaptiveAvgPool2d { size } => resample::adaptive_avg_pool2d(tape, x, *size),
+            Op::Subsample {
+                out_channels,
+                stride,
+            } => resample::subsample(tape, x, *out_channels, *stride),
             Op::Flatten => tape.reshape(x, (x.dims()[0], node.output.elements())),
             Op::Activation(function) => activation::activate(tape, x, *function),
             Op::Dropout { p } => {

@@ -2,7 +2,8 @@
 //!
 //! Computed from shapes alone; nothing is measured and nothing is allocated.
 
-use super::{Architecture, Node, Op, Shape};
+use super::{Architecture, Node, Op, Shape, freeze};
+use crate::error::Result;
 
 /// The table of a network's layers with its totals.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,8 @@ pub struct Row {
     pub multiply_adds: u64,
     /// 0 for the network's own layers, 1 for those inside a residual block, whose row above holds their sum.
     pub depth: usize,
+    /// Whether it keeps its weights.
+    pub frozen: bool,
 }
 
 /// The table of `architecture`. A layer's own activation shares its row.
@@ -55,6 +58,22 @@ pub fn summarise(architecture: &Architecture) -> Summary {
 }
 
 impl Summary {
+    /// The same where some layers keep their weights.
+    ///
+    /// # Errors
+    /// `Input` when `freeze` names nothing that could be frozen.
+    pub fn with_frozen(self, architecture: &Architecture, freeze: &str) -> Result<Self> {
+        let mut summary = self;
+        if let Some(cut) = freeze::cut(architecture, freeze)? {
+            let frozen = summarise(&cut.frozen).rows.len();
+            for row in summary.rows.iter_mut().take(frozen) {
+                row.frozen = true;
+            }
+            summary.trained_parameters = cut.trained.parameters();
+        }
+        Ok(summary)
+    }
+
     /// About how much memory training takes with `batch` pictures a step and an optimizer that keeps `optimizer_slots`
     /// numbers per parameter (SGD 0, with momentum 1, Adam 2; one more for averaged weights).
     ///
@@ -105,6 +124,7 @@ fn tabulate(nodes: &[Node], depth: usize, rows: &mut Vec<Row>, tally: &mut Tally
             parameters: node.op.parameters(),
             multiply_adds: multiply_adds(node),
             depth,
+            frozen: false,
         });
         if let Op::Residual { body, shortcut, .. } = &node.op {
             tabulate(body, depth + 1, rows, tally);
@@ -138,6 +158,8 @@ fn multiply_adds(node: &Node) -> u64 {
         Op::MaxPool2d { .. }
         | Op::AvgPool2d { .. }
         | Op::GlobalAvgPool
+        | Op::AdaptiveAvgPool2d { .. }
+        | Op::Subsample { .. }
         | Op::BatchNorm { .. }
         | Op::Dropout { .. }
         | Op::Flatten
@@ -164,6 +186,8 @@ fn kind(op: &Op) -> String {
             padding,
         } => window("avg pool", *kernel_size, *stride, *kernel_size, *padding),
         Op::GlobalAvgPool => "global avg pool".into(),
+        Op::AdaptiveAvgPool2d { size } => format!("adaptive avg pool {size}×{size}"),
+        Op::Subsample { stride, .. } => format!("subsample s{stride}"),
         Op::BatchNorm { .. } => "batch norm".into(),
         Op::Linear { .. } => "linear".into(),
         Op::Dropout { p } => format!("dropout {p}"),

@@ -16,6 +16,7 @@ use candle_core::{
 };
 
 use super::norm::{EPSILON, Statistics};
+use crate::kernels::shape::ResampleShape;
 use crate::profile::{Activation, Loss};
 
 /// As [`super::conv::conv2d`].
@@ -150,6 +151,23 @@ pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> R
 /// When the device fails.
 pub fn global_avg_pool(x: &Tensor) -> Result<Tensor> {
     x.flatten_from(2)?.mean(2)
+}
+
+/// As [`super::resample`]: a product with the matrix of its weights, then channels of zeros.
+///
+/// # Errors
+/// When the device fails.
+pub fn resample(x: &Tensor, shape: &ResampleShape) -> Result<Tensor> {
+    let (batch, channels, height, width) = x.dims4()?;
+    let (out_channels, out_height, out_width) = shape.output();
+    let (area, out_area) = (height * width, out_height * out_width);
+    let mut weights = vec![0.0f32; area * out_area];
+    shape.pairs(|from, to, weight| weights[from * out_area + to] = weight);
+    let weights = Tensor::from_vec(weights, (area, out_area), x.device())?;
+    let y = x.reshape((batch * channels, area))?.matmul(&weights)?;
+    let y = y.reshape((batch, channels, out_height, out_width))?;
+    let before = shape.channels_before();
+    y.pad_with_zeros(1, before, out_channels - channels - before)
 }
 
 /// As [`super::norm::batch_norm_train`].

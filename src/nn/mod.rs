@@ -14,6 +14,7 @@ pub mod loss;
 pub mod norm;
 pub mod parameters;
 pub mod pool;
+pub mod resample;
 mod slices;
 pub mod state;
 pub mod tape;

@@ -37,6 +37,16 @@ pub enum Layer {
     },
     /// [B,C,H,W] → [B,C].
     GlobalAvgPool,
+    /// Means over a grid of `size` × `size` windows that cover the map; [B,C,H,W] → [B,C,size,size].
+    AdaptiveAvgPool2d {
+        size: usize,
+    },
+    /// Every `stride`-th pixel, and channels of zeros on both sides up to `out_channels`: the shortcut without weights of
+    /// He et al. 2015 (option A).
+    Subsample {
+        out_channels: usize,
+        stride: usize,
+    },
     BatchNorm2d {
         #[serde(default, skip_serializing_if = "Activation::is_none")]
         activation: Activation,

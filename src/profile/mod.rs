@@ -65,8 +65,11 @@ pub struct Data {
     /// Per-picture-value mean and standard deviation (of pixels in 0–1), with `normalize = "given"`.
     pub mean: f64,
     pub std: f64,
-    /// Side of the network's input in pixels; 0 keeps the data's. Bilinear, half-pixel centres.
+    /// Side of the network's input in pixels; 0 keeps the data's.
     pub image_size: usize,
+    /// How pictures come to that size. Left out of the file when `bilinear`.
+    #[serde(skip_serializing_if = "Resizing::is_bilinear")]
+    pub resize: Resizing,
     /// 1 keeps grey, 3 repeats it.
     pub channels: usize,
 }
@@ -84,6 +87,7 @@ impl Default for Data {
             mean: 0.2859,
             std: 0.3530,
             image_size: 0,
+            resize: Resizing::Bilinear,
             channels: 1,
         }
     }
@@ -100,6 +104,24 @@ pub enum Split {
     Pooled,
 }
 
+/// How a picture gets another size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resizing {
+    /// Interpolated, half-pixel centres.
+    #[default]
+    Bilinear,
+    /// Kept, in the middle of black.
+    Pad,
+}
+
+impl Resizing {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_bilinear(&self) -> bool {
+        *self == Self::Bilinear
+    }
+}
+
 /// What is done to pixel values (0–1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -113,13 +135,15 @@ pub enum Normalize {
     PerPixel,
     /// 0–1 as it is.
     Unit,
+    /// Each of three channels by its own mean and deviation over ImageNet, as most pretrained networks expect it.
+    Imagenet,
 }
 
 /// `[model]`: the architecture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// `perceptron`, `mlp`, `mlp-scratch`, `lenet5`, `lenet5-1998`, `modern-lenet`, `improved-cnn`, `resnet18` or `custom`.
+    /// One of `model::architectures::NAMES`, such as `mlp`, `lenet5`, `resnet18`, `vgg16-bn` or `custom`.
     pub architecture: String,
     /// Widths of the hidden layers, for `mlp` and `mlp-scratch`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -129,9 +153,53 @@ pub struct Model {
     pub activation: Option<Activation>,
     #[serde(default)]
     pub init: Init,
+    /// Weights to start from instead of fresh ones: a file (safetensors or PyTorch's), or `run:ID`. Empty: none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pretrained: String,
+    /// SHA-256 of the file they came from, written when the run begins; another file is refused.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pretrained_sha256: String,
+    /// Takes over the last layer too, where it has as many classes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_head: bool,
+    /// Layers that keep their weights: `backbone` is all before the first linear layer, a stage's name (`layer2`) all up to
+    /// its end. Empty or `none`: every layer is trained.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub freeze: String,
+    /// How `resnet18`, `resnet34` and `resnet50` begin; left out: `imagenet`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stem: Option<Stem>,
+    /// How the VGGs end; left out: `mlp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
+    /// Share of its numbers that each dropout of the VGGs' `mlp` head silences; left out: 0.5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<f64>,
     /// The layers of a `custom` network; the last must give one number per class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
+}
+
+/// A residual network's first layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stem {
+    /// A 7×7 convolution of stride 2 and a max pooling: a quarter of the side is left.
+    #[default]
+    Imagenet,
+    /// A 3×3 convolution that keeps the size, for small pictures.
+    Cifar,
+}
+
+/// A VGG's last layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    /// torchvision's: two hidden layers of 4096 on a grid of 7×7 means; 120 million weights.
+    #[default]
+    Mlp,
+    /// One linear layer on the means of the maps.
+    Linear,
 }
 
 /// How weights start.
@@ -353,6 +421,13 @@ impl Profile {
                 hidden: Vec::new(),
                 activation: None,
                 init: Init::default(),
+                pretrained: String::new(),
+                pretrained_sha256: String::new(),
+                keep_head: false,
+                freeze: String::new(),
+                stem: None,
+                head: None,
+                dropout: None,
                 layers: Vec::new(),
             },
             train: Train::default(),

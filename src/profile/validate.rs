@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 /// Custom networks may nest residual blocks this deep.
 const DEEPEST: usize = 4;
 
+/// **Units** bytes, of the path of a file.
+const LONGEST_PATH: usize = 4096;
+
 impl Profile {
     /// Checks every field's range.
     ///
@@ -134,6 +137,12 @@ impl Profile {
                 "set train.optimizer.momentum, such as 0.9",
             ));
         }
+        path("model.pretrained", &self.model.pretrained)?;
+        text("model.pretrained_sha256", &self.model.pretrained_sha256, 0)?;
+        text("model.freeze", &self.model.freeze, 0)?;
+        if let Some(p) = self.model.dropout {
+            within("model.dropout", p, 0.0, 0.999)?;
+        }
         let schedule = &train.schedule;
         #[expect(clippy::cast_precision_loss, reason = "at most a million epochs")]
         within(
@@ -222,6 +231,14 @@ fn layers(path: &str, list: &[Layer], depth: usize) -> Result<()> {
                 layers(&at("layers"), body, depth + 1)?;
                 layers(&at("shortcut"), shortcut, depth + 1)?;
             }
+            Layer::AdaptiveAvgPool2d { size } => within(&at("size"), *size, 1, 63)?,
+            Layer::Subsample {
+                out_channels,
+                stride,
+            } => {
+                within(&at("out_channels"), *out_channels, 1, 65_536)?;
+                within(&at("stride"), *stride, 1, 63)?;
+            }
             Layer::GlobalAvgPool
             | Layer::BatchNorm2d { .. }
             | Layer::BatchNorm1d { .. }
@@ -252,6 +269,17 @@ fn open(field: &str, value: f64) -> Result<()> {
         field,
         format!("is {value}"),
         "give a number between 0 and 1",
+    ))
+}
+
+fn path(field: &str, value: &str) -> Result<()> {
+    if crate::text::is_harmless(value) && value.len() <= LONGEST_PATH {
+        return Ok(());
+    }
+    Err(Error::input(
+        field,
+        format!("has control characters or is longer than {LONGEST_PATH} bytes"),
+        "give a plain path",
     ))
 }
 

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use super::protocol::{self, FromWorker};
-use super::{Workspace, lock, preflight, worker};
+use super::{Workspace, lock, preflight, pretrained, worker};
 use crate::error::{Error, Result};
 use crate::event::Command;
 use crate::profile::{Profile, Status};
@@ -28,8 +28,10 @@ const POLL: Duration = Duration::from_millis(10);
 /// `Input` when the profile cannot work (nothing is written then), `Io` when the workspace cannot be written, `Compute`
 /// with the worker's own words when it died at once.
 pub fn start(workspace: &Workspace, profile: &Profile) -> Result<String> {
-    preflight::check(workspace, profile)?;
-    let id = workspace.create(profile)?;
+    let mut profile = profile.clone();
+    pretrained::pin(workspace, &mut profile.model)?;
+    preflight::check(workspace, &profile)?;
+    let id = workspace.create(&profile)?;
     bring_up(workspace, &id, false)?;
     Ok(id)
 }

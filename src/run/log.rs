@@ -139,7 +139,7 @@ fn sanitize(event: &mut Event) {
         }
         Event::CheckpointSaved { kind, .. } => clean(kind),
         Event::Changed { what, .. } => clean(what),
-        Event::Warning { message } => clean(message),
+        Event::Warning { message } | Event::Note { message } => clean(message),
         Event::Finished { reason, .. } => clean(reason),
         Event::Failed { message, remedy } => {
             clean(message);

@@ -13,6 +13,7 @@ pub mod load;
 pub mod lock;
 pub mod log;
 pub mod preflight;
+pub mod pretrained;
 pub mod protocol;
 pub mod record;
 pub mod server;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Workspace;
+use super::{Workspace, pretrained};
 use crate::data::{self, Dataset, Prepared};
 use crate::error::{Error, Result};
 use crate::model::{self, Architecture, Shape};
@@ -29,6 +29,18 @@ pub fn check(workspace: &Workspace, profile: &Profile) -> Result<()> {
     let dataset = data::source::load(&profile.data.name, &workspace.search_path())?;
     let classes = dataset.classes.len();
     let architecture = resolve(profile, dataset)?;
+    model::freeze::cut(&architecture, &profile.model.freeze)?;
+    if let Some(found) = pretrained::load(workspace, &profile.model)? {
+        let heads = model::freeze::head(&architecture);
+        let settings = &profile.model;
+        model::pretrained::fit(
+            &settings.pretrained,
+            architecture.zeros(),
+            found,
+            &heads,
+            settings.keep_head,
+        )?;
+    }
     // Opening a GPU takes seconds and memory: that is left to the worker. Without one compiled in, a wrong name shows here.
     if !cfg!(any(feature = "cuda", feature = "metal")) {
         nn::device::select(&profile.train.device)?;

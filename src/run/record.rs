@@ -205,6 +205,7 @@ impl Observer for Recorder {
             Event::Step(_)
             | Event::CheckpointSaved { .. }
             | Event::Warning { .. }
+            | Event::Note { .. }
             | Event::Load(_) => return Ok(()),
         }
         self.save()

@@ -15,7 +15,7 @@ use super::journal::Journal;
 use super::lock::{self, Holder, RunLock};
 use super::record::{self, Recorder};
 use super::server::{self, Service};
-use super::{load, socket};
+use super::{load, pretrained, socket};
 use crate::data;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
@@ -251,6 +251,11 @@ fn load_and_train(
         profile: &profile,
         dataset,
         directory: &directory,
+        pretrained: if resume {
+            None
+        } else {
+            pretrained::load(workspace, &profile.model)?
+        },
         resume,
     };
     let outcome = train::train(setup, host)?;

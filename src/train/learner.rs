@@ -51,6 +51,11 @@ pub trait Learner: Send {
         None
     }
 
+    /// What else is worth telling at the start.
+    fn note(&self) -> Option<String> {
+        None
+    }
+
     /// Times every piece of work from now on, where the path knows pieces.
     fn time_pieces(&mut self) {}
 

@@ -32,6 +32,8 @@ pub struct Setup<'a> {
     pub directory: &'a Path,
     /// Go on from the newest valid checkpoint in `directory`.
     pub resume: bool,
+    /// Weights to start from, by their names in the file.
+    pub pretrained: Option<StateDict>,
 }
 
 /// Who a training speaks with: the worker, or a test.

@@ -18,6 +18,7 @@ pub mod optimizer;
 mod pieces;
 pub mod pool;
 mod reduce;
+pub mod resample;
 pub(in crate::kernels) mod scratch;
 mod simd;
 #[cfg(test)]

@@ -276,6 +276,10 @@ impl Context<'_> {
                 Work::MeanPoolBack { pool, dy, dx } => {
                     pool.mean_back(isa, units, get(*dy), set(*dx));
                 }
+                Work::Resample { resample, x, y } => resample.forward(isa, get(*x), set(*y)),
+                Work::ResampleBack { resample, dy, dx } => {
+                    resample.backward(isa, get(*dy), set(*dx));
+                }
                 Work::Dropout {
                     layer,
                     p,

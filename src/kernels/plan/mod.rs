@@ -21,7 +21,7 @@ pub use crate::kernels::cpu::lanes::LANES;
 pub use crate::kernels::cpu::lanes::loss::Criterion;
 pub use crate::kernels::cpu::optimizer::{Adam, RmsProp, Rule, Sgd};
 pub use program::{Program, Step};
-pub use work::{Buffer, Conv, Geometry, Kernel, Norm, Pool, Weights, Work, is_gate};
+pub use work::{Buffer, Conv, Geometry, Kernel, Norm, Pool, Resample, Weights, Work, is_gate};
 
 use crate::kernels::cpu::lanes::layout::into_rows;
 use crate::kernels::cpu::lanes::loss::Share;

@@ -6,6 +6,7 @@ use crate::kernels::cpu::lanes::LANES;
 pub use crate::kernels::cpu::lanes::conv::{Conv, Geometry};
 pub use crate::kernels::cpu::lanes::pointwise::is_gate;
 pub use crate::kernels::cpu::lanes::pool::Pool;
+pub use crate::kernels::cpu::lanes::resample::Resample;
 use crate::profile::Activation;
 
 /// A place in the plan's memory: every block has its own stretch of it.
@@ -167,6 +168,17 @@ pub enum Work {
         dy: Buffer,
         dx: Buffer,
     },
+    /// Weightless sums of pixels.
+    Resample {
+        resample: Resample,
+        x: Buffer,
+        y: Buffer,
+    },
+    ResampleBack {
+        resample: Resample,
+        dy: Buffer,
+        dx: Buffer,
+    },
     /// y = x where the mask keeps it; forward and back are the same.
     Dropout {
         /// Number among the network's dropout layers.
@@ -223,7 +235,11 @@ impl Work {
             Self::MaxPoolBack { pool, .. } | Self::MeanPoolBack { pool, .. } => {
                 pool.backward_units()
             }
-            Self::Load { .. } | Self::Dropout { .. } | Self::Loss { .. } => 1,
+            Self::Load { .. }
+            | Self::Dropout { .. }
+            | Self::Resample { .. }
+            | Self::ResampleBack { .. }
+            | Self::Loss { .. } => 1,
             Self::Activate { x, .. } | Self::ActivateBack { x, .. } => lines(*x),
             Self::Gate { y, .. } | Self::Add { y, .. } => lines(*y),
             Self::Accumulate { to, .. } => lines(*to),
@@ -249,9 +265,12 @@ impl Work {
             | Self::Activate { x, y, .. }
             | Self::MaxPool { x, y, .. }
             | Self::MeanPool { x, y, .. }
+            | Self::Resample { x, y, .. }
             | Self::Dropout { x, y, .. } => vec![*x, *y],
             Self::Turn { x, turned, .. } => vec![*x, *turned],
-            Self::ConvBack { dy, dx, .. } | Self::MeanPoolBack { dy, dx, .. } => vec![*dy, *dx],
+            Self::ConvBack { dy, dx, .. }
+            | Self::MeanPoolBack { dy, dx, .. }
+            | Self::ResampleBack { dy, dx, .. } => vec![*dy, *dx],
             Self::ConvWeights { x, dy, .. } | Self::GradientSums { x, dy, .. } => vec![*x, *dy],
             Self::NormaliseBack { x, dy, dx, .. } => vec![*x, *dy, *dx],
             Self::ActivateBack { x, y, dy, dx, .. } | Self::MaxPoolBack { x, y, dy, dx, .. } => {
@@ -283,7 +302,10 @@ impl Work {
             | Self::Gate { dx: to, .. }
             | Self::Add { y: to, .. }
             | Self::Accumulate { to, .. } => units.start * LINE..(units.end * LINE).min(to.size),
-            Self::Load { to, .. } | Self::Dropout { y: to, .. } => 0..to.size,
+            Self::Load { to, .. }
+            | Self::Dropout { y: to, .. }
+            | Self::Resample { y: to, .. }
+            | Self::ResampleBack { dx: to, .. } => 0..to.size,
             Self::Loss { gradient, .. } => 0..gradient.size,
             Self::Moments { .. } | Self::GradientSums { .. } | Self::ConvWeights { .. } => 0..0,
         }
@@ -300,6 +322,8 @@ impl Work {
             | Self::Activate { y: to, .. }
             | Self::MaxPool { y: to, .. }
             | Self::MeanPool { y: to, .. }
+            | Self::Resample { y: to, .. }
+            | Self::ResampleBack { dx: to, .. }
             | Self::Dropout { y: to, .. }
             | Self::Add { y: to, .. }
             | Self::ConvBack { dx: to, .. }
@@ -336,6 +360,8 @@ impl Work {
             Self::ActivateBack { .. } | Self::Gate { .. } => "activation back",
             Self::MaxPool { .. } | Self::MeanPool { .. } => "pool",
             Self::MaxPoolBack { .. } | Self::MeanPoolBack { .. } => "pool back",
+            Self::Resample { .. } => "resample",
+            Self::ResampleBack { .. } => "resample back",
             Self::Dropout { .. } => "dropout",
             Self::Add { .. } | Self::Accumulate { .. } => "sum",
             Self::Loss { .. } => "loss",

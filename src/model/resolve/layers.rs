@@ -24,6 +24,7 @@ impl Fault {
 }
 
 /// Operation and output shape of a layer without layers inside.
+#[expect(clippy::too_many_lines, reason = "one arm a kind of layer")]
 pub(super) fn plain(layer: &Layer, input: Shape) -> Result<(Op, Shape), Fault> {
     match *layer {
         Layer::Conv2d {
@@ -80,6 +81,39 @@ pub(super) fn plain(layer: &Layer, input: Shape) -> Result<(Op, Shape), Fault> {
         Layer::GlobalAvgPool => {
             let (channels, ..) = as_map(input)?;
             Ok((Op::GlobalAvgPool, Shape::Flat(channels)))
+        }
+        Layer::AdaptiveAvgPool2d { size } => {
+            within("size", size, 1)?;
+            let (channels, ..) = as_map(input)?;
+            Ok((Op::AdaptiveAvgPool2d { size }, map(channels, size, size)))
+        }
+        Layer::Subsample {
+            out_channels,
+            stride,
+        } => {
+            within("stride", stride, 1)?;
+            let (channels, height, width) = as_map(input)?;
+            if out_channels < channels || !(out_channels - channels).is_multiple_of(2) {
+                return Err(Fault::new(
+                    format!(
+                        "cannot make {out_channels} maps of {channels} by adding zeros on both sides"
+                    ),
+                    format!("use out_channels = {channels} and an even number more"),
+                ));
+            }
+            within("out_channels", out_channels, 1)?;
+            let op = Op::Subsample {
+                out_channels,
+                stride,
+            };
+            Ok((
+                op,
+                map(
+                    out_channels,
+                    height.div_ceil(stride),
+                    width.div_ceil(stride),
+                ),
+            ))
         }
         Layer::BatchNorm2d { .. } => match input {
             Shape::Map { channels, .. } => Ok((Op::BatchNorm { features: channels }, input)),

@@ -23,8 +23,7 @@ fn preset(name: &str, hidden: &[usize], input: Shape) -> Architecture {
         architecture: name.into(),
         hidden: hidden.into(),
         activation: None,
-        init: crate::profile::Init::Torch,
-        layers: Vec::new(),
+        ..crate::profile::Profile::new(name).model
     };
     resolve(&model, input, 10).unwrap()
 }

@@ -1,5 +1,6 @@
 //! The things that learn: by plan, through autograd, by hand, by the perceptron rule.
 
+pub mod frozen;
 pub mod graph;
 pub mod perceptron;
 pub mod plan;
@@ -9,9 +10,10 @@ use candle_core::Device;
 
 use super::Learner;
 use crate::error::{Error, Result};
-use crate::model::Architecture;
+use crate::model::freeze::{self, Cut};
+use crate::model::{Architecture, Node, Op, Shape};
 use crate::nn::device;
-use crate::profile::{ComputePath, Profile};
+use crate::profile::{ComputePath, OptimizerKind, Profile};
 
 /// The learner a profile asks for, freshly initialised.
 ///
@@ -33,8 +35,35 @@ pub fn build(
             architecture,
             classes,
         )?),
-        _ => network(profile, architecture, classes)?,
+        _ => match freeze::cut(architecture, &profile.model.freeze)? {
+            None => network(profile, architecture, classes)?,
+            Some(cut) => frozen(profile, cut, classes)?,
+        },
     })
+}
+
+/// A learner for what is trained, on top of one that only predicts.
+fn frozen(profile: &Profile, mut cut: Cut, classes: usize) -> Result<Box<dyn Learner>> {
+    let shape = cut.frozen.output();
+    if matches!(shape, Shape::Map { .. }) {
+        cut.frozen.nodes.push(Node {
+            name: "features".into(),
+            op: Op::Flatten,
+            input: shape,
+            output: Shape::Flat(shape.elements()),
+        });
+    }
+    // The backbone takes no step: it needs no memory for large batches, no moments, no averages.
+    let mut predicting = profile.clone();
+    let train = &mut predicting.train;
+    train.batch_size = 1;
+    train.ema = 0.0;
+    train.optimizer.kind = OptimizerKind::Sgd;
+    train.optimizer.momentum = 0.0;
+    let backbone = network(&predicting, &cut.frozen, shape.elements())?;
+    let head = network(profile, &cut.trained, classes)?;
+    let learner = frozen::FrozenLearner::new(backbone, head, shape)?;
+    Ok(Box::new(learner))
 }
 
 /// A learner for a network of layers, on the path that `train.path` names: `auto` plans what it can.
@@ -79,7 +108,7 @@ fn network(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Shape, presets, resolve};
+    use crate::model::{presets, resolve};
     use crate::profile::{Activation, Layer};
 
     fn built(preset: &str, path: ComputePath) -> Result<Box<dyn Learner>> {

@@ -19,7 +19,7 @@ use super::checkpoint::{self, Progress};
 use super::control::{Control, Flow};
 use super::evaluate::{self, Criterion, Evaluation};
 use super::telling::Telling;
-use super::{Host, Learner, Outcome, Setup, Update, learners};
+use super::{Host, Learner, Outcome, Setup, StateDict, Update, learners};
 use crate::data::{Batch, Prepared};
 use crate::error::{Error, Result};
 use crate::event::{self, EpochEnd, Event, Started};
@@ -49,6 +49,8 @@ pub(super) struct Session<'a> {
     summary: Summary,
     pub(super) progress: Progress,
     control: Control,
+    /// What was made of pretrained weights, in a line.
+    begun_from: Option<String>,
     /// Steps taken before this process began.
     resumed_at: u64,
     /// Reason why training ended before all epochs were done.
@@ -68,6 +70,7 @@ impl<'a> Session<'a> {
             dataset,
             directory,
             resume,
+            pretrained,
         } = setup;
         let classes = dataset.classes.len();
         let data_sha256 = dataset.sha256.clone();
@@ -85,8 +88,11 @@ impl<'a> Session<'a> {
             ..Progress::default()
         };
         std::fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
+        let mut begun_from = None;
         if resume {
             progress = resume_from(directory, learner.as_mut(), &progress, host)?;
+        } else if let Some(found) = pretrained {
+            begun_from = Some(begin_from(profile, &architecture, learner.as_mut(), found)?);
         }
         let scheduled = profile.run.as_ref().map_or(&[][..], |r| &r.interventions);
         let control = Control::new(scheduled, progress.step, resume);
@@ -96,7 +102,8 @@ impl<'a> Session<'a> {
             classes,
             criterion: Criterion::of(profile),
             learner,
-            summary: summarise(&architecture),
+            summary: summarise(&architecture).with_frozen(&architecture, &profile.model.freeze)?,
+            begun_from,
             resumed_at: progress.step,
             progress,
             control,
@@ -155,6 +162,9 @@ impl<'a> Session<'a> {
             patience: train.early_stop.patience,
             resumed_at_step: self.resumed_at,
         })));
+        for message in self.begun_from.iter().cloned().chain(self.learner.note()) {
+            host.emit(Event::Note { message });
+        }
         if let Some(message) = self.learner.path_note() {
             host.emit(Event::Warning { message });
         }
@@ -318,6 +328,25 @@ pub(in crate::train) fn architecture(
         width: data.width,
     };
     model::resolve(&profile.model, input, classes)
+}
+
+/// Puts pretrained weights in place of the fresh ones; tells what became of them.
+fn begin_from(
+    profile: &Profile,
+    architecture: &Architecture,
+    learner: &mut dyn Learner,
+    found: StateDict,
+) -> Result<String> {
+    let model = &profile.model;
+    let heads = model::freeze::head(architecture);
+    let fresh = learner.weights()?;
+    let fitting = model::pretrained::fit(&model.pretrained, fresh, found, &heads, model.keep_head)?;
+    learner.set_weights(&fitting.weights)?;
+    Ok(format!(
+        "begins with the weights of {}: {}",
+        model.pretrained,
+        fitting.summary()
+    ))
 }
 
 fn check_monitor(profile: &Profile, data: &Prepared) -> Result<()> {

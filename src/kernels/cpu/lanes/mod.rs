@@ -15,6 +15,7 @@ pub(in crate::kernels) mod loss;
 pub(in crate::kernels) mod norm;
 pub(in crate::kernels) mod pointwise;
 pub(in crate::kernels) mod pool;
+pub(in crate::kernels) mod resample;
 #[cfg(test)]
 mod tests;
 mod tile;

@@ -282,7 +282,7 @@ per_isa! {
 }
 
 per_isa! {
-    fn add_share<FMA>(dy: &[f32], share: f32, dx: &mut [f32]) {
+    pub(super) fn add_share<FMA>(dy: &[f32], share: f32, dx: &mut [f32]) {
         for (dx, dy) in dx.iter_mut().zip(dy) {
             *dx += *dy * share;
         }

@@ -6,6 +6,7 @@ mod conv;
 mod norm;
 mod pointwise;
 mod pool;
+mod resample;
 
 use super::LANES;
 use super::layout::{into_lanes, into_rows, turn};

@@ -4,7 +4,7 @@ mod back;
 
 use super::layout::Places;
 use crate::kernels::plan::{
-    Buffer, Conv, Geometry, Kernel, LANES, Norm, Pool, Program, Work, is_gate,
+    Buffer, Conv, Geometry, Kernel, LANES, Norm, Pool, Program, Resample, Work, is_gate,
 };
 use crate::model::{Architecture, Node, Op, Shape};
 use crate::profile::Activation;
@@ -65,6 +65,7 @@ enum Passed {
     Activate(Activation),
     MaxPool(Pool),
     MeanPool(Pool),
+    Resample(Resample),
     Dropout {
         layer: usize,
         p: f64,
@@ -229,6 +230,17 @@ impl Compiler {
                 let pool = pool(&from, (from.height, from.width), stride, 0);
                 self.pooling(pool, false, x)
             }
+            Op::AdaptiveAvgPool2d { size } => {
+                let windows = Resample::adaptive(from.channels, (from.height, from.width), *size);
+                self.resampling(windows, x)
+            }
+            Op::Subsample {
+                out_channels,
+                stride,
+            } => {
+                let map = (from.channels, from.height, from.width);
+                self.resampling(Resample::subsample(map, *out_channels, *stride), x)
+            }
             Op::Flatten | Op::Activation(Activation::None) => x,
             Op::Activation(activation) => self.activation(*activation, x),
             Op::Dropout { p } => self.dropout(*p, x),
@@ -359,6 +371,16 @@ impl Compiler {
             });
             self.passed(Passed::MeanPool(pool), x, y)
         }
+    }
+
+    fn resampling(&mut self, resample: Resample, x: Id) -> Id {
+        let y = self.tensor(resample.output(), Activation::None);
+        self.program.push(Work::Resample {
+            resample,
+            x: self.tensors[x].buffer,
+            y: self.tensors[y].buffer,
+        });
+        self.passed(Passed::Resample(resample), x, y)
     }
 
     /// f(a + b); an activation whose slope needs its input becomes a layer of its own.

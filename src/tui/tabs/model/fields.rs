@@ -27,7 +27,12 @@ pub enum Field {
     Init,
     Hidden,
     Activation,
+    Pretrained,
+    Freeze,
 }
+
+/// Fields of the form.
+pub const SHOWN: usize = 21;
 
 use Field as F;
 
@@ -52,8 +57,18 @@ const INITS: [(&str, Init); 3] = [
 const DEVICES: [&str; 4] = ["auto", "cpu", "cuda", "metal"];
 
 impl Field {
-    /// In the order of the form, column by column.
-    pub const ALL: [Self; 21] = [
+    /// Those of a recipe, in the order of the form, column by column: the last two are an MLP's layers, or where another
+    /// network's weights come from.
+    #[must_use]
+    pub fn of(profile: &Profile) -> [Self; SHOWN] {
+        let mut fields = Self::SHARED;
+        if !is_mlp(profile) {
+            fields[SHOWN - 2..].copy_from_slice(&[F::Pretrained, F::Freeze]);
+        }
+        fields
+    }
+
+    const SHARED: [Self; SHOWN] = [
         F::Dataset,
         F::Validation,
         F::Epochs,
@@ -101,6 +116,8 @@ impl Field {
             F::Init => "init",
             F::Hidden => "hidden",
             F::Activation => "activation",
+            F::Pretrained => "start from",
+            F::Freeze => "freeze",
         }
     }
 
@@ -131,16 +148,19 @@ impl Field {
             F::Init => "how weights start: PyTorch's way, He, or Xavier",
             F::Hidden => "widths of the hidden layers, as 100, 50",
             F::Activation => "of the hidden layers",
+            F::Pretrained => {
+                "a file of weights (.safetensors, .pth, .th) or run:ID; none starts fresh"
+            }
+            F::Freeze => "layers that keep their weights: the backbone, or all up to a stage's end",
         }
     }
 
     /// Whether the recipe uses it.
     #[must_use]
     pub fn applies(self, profile: &Profile) -> bool {
-        let is_mlp = matches!(profile.model.architecture.as_str(), "mlp" | "mlp-scratch");
         let is_perceptron = profile.model.architecture == "perceptron";
         match self {
-            F::Hidden | F::Activation => is_mlp,
+            F::Hidden | F::Activation => is_mlp(profile),
             F::Momentum => {
                 !is_perceptron
                     && matches!(
@@ -156,7 +176,9 @@ impl Field {
             | F::LabelSmoothing
             | F::Clip
             | F::Ema
-            | F::Init => !is_perceptron,
+            | F::Init
+            | F::Pretrained
+            | F::Freeze => !is_perceptron,
             _ => true,
         }
     }
@@ -199,17 +221,20 @@ impl Field {
                 .activation
                 .map_or("relu", Activation::name)
                 .into(),
+            F::Pretrained => or_none(&profile.model.pretrained),
+            F::Freeze => or_none(&profile.model.freeze),
         }
     }
 
-    /// The values to cycle through; `None` for fields that are typed.
+    /// The values to cycle through; `None` for fields that are typed. `stages` are those that can be frozen.
     #[must_use]
-    pub fn choices(self, sets: &[String]) -> Option<Vec<String>> {
+    pub fn choices(self, sets: &[String], stages: &[String]) -> Option<Vec<String>> {
         fn names<T>(of: &[(&str, T)]) -> Vec<String> {
             of.iter().map(|(name, _)| (*name).to_owned()).collect()
         }
         Some(match self {
             F::Dataset => sets.to_vec(),
+            F::Freeze => ["none".to_owned()].iter().chain(stages).cloned().collect(),
             F::Device => DEVICES.map(str::to_owned).to_vec(),
             F::Optimizer => names(&OPTIMIZERS),
             F::Schedule => names(&SCHEDULES),
@@ -258,6 +283,11 @@ impl Field {
                 let ways = Activation::ALL.map(|a| (a.name(), a));
                 profile.model.activation = Some(self.one_of(&ways, text)?);
             }
+            F::Pretrained => {
+                profile.model.pretrained = but_none(text);
+                profile.model.pretrained_sha256.clear();
+            }
+            F::Freeze => profile.model.freeze = but_none(text),
         }
         Ok(())
     }
@@ -285,6 +315,26 @@ impl Field {
     }
 }
 
+fn is_mlp(profile: &Profile) -> bool {
+    matches!(profile.model.architecture.as_str(), "mlp" | "mlp-scratch")
+}
+
+fn or_none(text: &str) -> String {
+    if text.is_empty() {
+        "none".into()
+    } else {
+        text.into()
+    }
+}
+
+fn but_none(text: &str) -> String {
+    if text == "none" {
+        String::new()
+    } else {
+        text.into()
+    }
+}
+
 fn name_in<T: Copy + PartialEq>(ways: &[(&str, T)], value: T) -> String {
     let found = ways.iter().find(|(_, v)| *v == value);
     found.map_or("–", |(name, _)| *name).into()
@@ -309,7 +359,8 @@ mod tests {
         let mut profile = Profile::new("mlp");
         profile.model.hidden = vec![100, 50];
         profile.train.optimizer.learning_rate = 3e-4;
-        for field in Field::ALL {
+        let both = [Field::of(&profile), Field::of(&Profile::new("resnet18"))].concat();
+        for field in both {
             let before = profile.clone();
             let shown = field.get(&profile);
             field.set(&mut profile, &shown).unwrap();
@@ -317,7 +368,11 @@ mod tests {
             if field != Field::Activation {
                 assert_eq!(profile, before, "{field:?}");
             }
-            for choice in field.choices(&sets).into_iter().flatten() {
+            for choice in field
+                .choices(&sets, &["backbone".into()])
+                .into_iter()
+                .flatten()
+            {
                 field.set(&mut profile, &choice).unwrap();
                 assert_eq!(field.get(&profile), choice);
             }

@@ -3,7 +3,7 @@
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use super::fields::Field;
+use super::fields::{Field, SHOWN};
 use crate::profile::Profile;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
@@ -23,31 +23,45 @@ pub enum Editing {
 }
 
 /// Where the form stands and how it was last drawn.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Form {
     pub cursor: usize,
+    /// Those of the shown recipe.
+    pub fields: [Field; SHOWN],
     rows: u16,
     column_width: u16,
     area: Rect,
 }
 
+impl Default for Form {
+    fn default() -> Self {
+        Self {
+            cursor: 0,
+            fields: Field::of(&Profile::new("mlp")),
+            rows: 0,
+            column_width: 0,
+            area: Rect::default(),
+        }
+    }
+}
+
 impl Form {
     #[must_use]
     pub fn field(&self) -> Field {
-        Field::ALL[self.cursor.min(Field::ALL.len() - 1)]
+        self.fields[self.cursor.min(SHOWN - 1)]
     }
 
     /// Rows the form takes at this width.
     #[must_use]
     pub fn height(width: u16) -> u16 {
         let columns = usize::from((width / COLUMN).clamp(1, 6));
-        u16::try_from(Field::ALL.len().div_ceil(columns)).unwrap_or(u16::MAX)
+        u16::try_from(SHOWN.div_ceil(columns)).unwrap_or(u16::MAX)
     }
 
     /// Moves; false when it would leave the form to the left.
     pub fn step(&mut self, down: isize, right: isize) -> bool {
         let rows = isize::try_from(self.rows.max(1)).unwrap_or(1);
-        let last = Field::ALL.len() - 1;
+        let last = SHOWN - 1;
         let by = down + right * rows;
         if right < 0 && self.cursor < usize::from(self.rows.max(1)) {
             return false;
@@ -68,7 +82,7 @@ impl Form {
         let column = (at.x - self.area.x) / self.column_width;
         let row = at.y - self.area.y;
         let index = usize::from(column * self.rows + row);
-        (row < self.rows && index < Field::ALL.len()).then_some(index)
+        (row < self.rows && index < SHOWN).then_some(index)
     }
 
     /// Draws all fields; those that differ from `original` are marked.
@@ -82,12 +96,10 @@ impl Form {
     ) {
         let width = canvas.width();
         self.rows = Self::height(width);
-        let columns = u16::try_from(Field::ALL.len())
-            .unwrap_or(u16::MAX)
-            .div_ceil(self.rows);
+        let columns = u16::try_from(SHOWN).unwrap_or(u16::MAX).div_ceil(self.rows);
         self.column_width = (width / columns.max(1)).min(COLUMN + 8);
         self.area = canvas.rect(0, 0, width, self.rows);
-        for (index, field) in (0_u16..).zip(Field::ALL) {
+        for (index, field) in (0_u16..).zip(self.fields) {
             let (x, y) = (index / self.rows * self.column_width, index % self.rows);
             let here = focused && usize::from(index) == self.cursor;
             let applies = field.applies(profile);

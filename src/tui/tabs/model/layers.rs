@@ -70,7 +70,7 @@ pub fn draw(
     let mut y = 1;
     for row in summary.rows.iter().skip(scroll).take(rows) {
         let label = format!("{}{}", " ".repeat(row.depth), row.name);
-        let style = if row.depth > 0 {
+        let style = if row.depth > 0 || row.frozen {
             theme.dim()
         } else {
             theme.text()
@@ -82,10 +82,12 @@ pub fn draw(
         };
         // Where the activation does not fit, the layer alone is said.
         let layer = row.kind.split(" · ").next().unwrap_or_default();
-        let said = if row.kind.chars().count() > kind {
-            layer
+        let frozen = if row.frozen { "frozen " } else { "" };
+        let long = format!("{frozen}{}", row.kind);
+        let said = if long.chars().count() > kind {
+            format!("{frozen}{layer}")
         } else {
-            &row.kind
+            long
         };
         let parts = |n: u64, all: u64, style| {
             let mut text = fit::bar(share(n, all), bar);
@@ -100,7 +102,7 @@ pub fn draw(
             y,
             Line::from(vec![
                 Span::styled(fit::left(&label, name), style),
-                Span::styled(format!(" {}", fit::left(said, kind)), theme.dim()),
+                Span::styled(format!(" {}", fit::left(&said, kind)), theme.dim()),
                 Span::styled(fit::right(&row.output.to_string(), output), style),
                 Span::styled(fit::right(&count(row.parameters, false), 10), style),
                 parts(row.parameters, summary.parameters, theme.train()),
@@ -122,9 +124,18 @@ fn totals(summary: &Summary, profile: &Profile, shown: usize, theme: &Theme) -> 
     } else {
         String::new()
     };
+    let (trained, weights) = if summary.trained_parameters < summary.parameters {
+        let all = text::grouped(summary.parameters);
+        (
+            summary.trained_parameters,
+            format!(" of {all} weights trained · "),
+        )
+    } else {
+        (summary.parameters, " weights · ".to_owned())
+    };
     Line::from(vec![
-        Span::styled(text::grouped(summary.parameters), theme.title()),
-        Span::styled(" weights · ", theme.dim()),
+        Span::styled(text::grouped(trained), theme.title()),
+        Span::styled(weights, theme.dim()),
         Span::styled(text::short_count(summary.multiply_adds), theme.title()),
         Span::styled(" mult-adds · ~", theme.dim()),
         Span::styled(text::bytes(memory), theme.title()),

@@ -17,14 +17,14 @@ use crate::data::mini;
 use crate::error::{Error, Result};
 use crate::model::presets::{self, Preset};
 use crate::model::summary::{Summary, summarise};
-use crate::model::{Shape, resolve};
+use crate::model::{Architecture, Shape, freeze, resolve};
 use crate::profile::Profile;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::input::{Input, Typed};
-use fields::Field;
+use fields::{Field, SHOWN};
 use form::{Editing, Form};
 use path::Path;
 
@@ -97,6 +97,8 @@ pub struct ModelTab {
     sets: Vec<String>,
     /// The set somebody chose, for all presets.
     chosen_set: Option<String>,
+    /// What of the shown recipe's network can be frozen.
+    stages: Vec<String>,
     /// Height, width and classes of the pictures.
     pictures: (usize, usize, usize),
     /// Of the shown recipe.
@@ -137,6 +139,7 @@ impl ModelTab {
             refused: String::new(),
             sets: vec![mini::NAME.into()],
             chosen_set: None,
+            stages: Vec::new(),
             pictures: (28, 28, 10),
             summary: Err(String::new()),
             path: Path::default(),
@@ -181,6 +184,12 @@ impl ModelTab {
             .get(self.cursor)
             .map(|e| self.check(&e.profile).map_err(|error| error.to_string()));
         self.summary = checked.unwrap_or_else(|| Err("there are no presets".into()));
+        let Some(profile) = self.entry().map(|entry| entry.profile.clone()) else {
+            return;
+        };
+        self.form.fields = Field::of(&profile);
+        let architecture = self.architecture(&profile);
+        self.stages = architecture.map_or_else(|_| Vec::new(), |a| freeze::choices(&a));
     }
 
     /// Checks a recipe as far as it can be without its data.
@@ -193,6 +202,11 @@ impl ModelTab {
                 "give a fraction such as 0.1",
             ));
         }
+        let architecture = self.architecture(profile)?;
+        summarise(&architecture).with_frozen(&architecture, &profile.model.freeze)
+    }
+
+    fn architecture(&self, profile: &Profile) -> Result<Architecture> {
         let (height, width, classes) = self.pictures;
         let side = profile.data.image_size;
         let input = Shape::Map {
@@ -200,7 +214,7 @@ impl ModelTab {
             height: if side == 0 { height } else { side },
             width: if side == 0 { width } else { side },
         };
-        Ok(summarise(&resolve(&profile.model, input, classes)?))
+        resolve(&profile.model, input, classes)
     }
 
     fn entry(&self) -> Option<&Entry> {
@@ -254,7 +268,7 @@ impl ModelTab {
         }
         let value = field.get(&entry.profile);
         self.refused.clear();
-        self.editing = Some(match field.choices(&self.sets) {
+        self.editing = Some(match field.choices(&self.sets, &self.stages) {
             Some(_) => Editing::Choice(value),
             None => Editing::Text(Input::new(&value)),
         });
@@ -264,7 +278,7 @@ impl ModelTab {
     fn cycle(&mut self, forward: bool) {
         let Some(entry) = self.entry() else { return };
         let field = self.form.field();
-        let choices = field.choices(&self.sets).unwrap_or_default();
+        let choices = field.choices(&self.sets, &self.stages).unwrap_or_default();
         if choices.is_empty() {
             return;
         }
@@ -320,7 +334,7 @@ impl ModelTab {
                 }
             }
             Action::Home => self.form.cursor = 0,
-            Action::End => self.form.cursor = Field::ALL.len() - 1,
+            Action::End => self.form.cursor = SHOWN - 1,
             Action::Back => {
                 self.focus = Focus::Path;
                 self.refused.clear();

@@ -19,7 +19,7 @@ fn press(tab: &mut ModelTab, codes: &[KeyCode]) {
 
 fn edit(tab: &mut ModelTab, field: Field, text: &str) {
     tab.focus = Focus::Form;
-    tab.form.cursor = Field::ALL.iter().position(|f| *f == field).unwrap();
+    tab.form.cursor = tab.form.fields.iter().position(|f| *f == field).unwrap();
     tab.on_action(Action::Open);
     assert!(tab.takes_text());
     press(tab, &[KeyCode::Backspace; 20]);
@@ -103,10 +103,8 @@ fn refused_values_change_nothing_and_say_why() {
 fn choices_cycle_and_escape_restores() {
     let mut tab = with_sets();
     tab.focus = Focus::Form;
-    tab.form.cursor = Field::ALL
-        .iter()
-        .position(|f| *f == Field::Optimizer)
-        .unwrap();
+    let place = tab.form.fields.iter().position(|f| *f == Field::Optimizer);
+    tab.form.cursor = place.unwrap();
     let optimizer = |tab: &ModelTab| Field::Optimizer.get(&tab.entry().unwrap().profile);
     tab.on_action(Action::Open);
     press(&mut tab, &[KeyCode::Right]);
@@ -116,6 +114,32 @@ fn choices_cycle_and_escape_restores() {
     tab.on_action(Action::Open);
     press(&mut tab, &[KeyCode::Left, KeyCode::Enter]);
     assert_eq!(optimizer(&tab), "rmsprop");
+}
+
+#[test]
+fn a_residual_networks_form_offers_other_weights_and_what_to_freeze() {
+    let mut tab = with_sets();
+    tab.cursor = tab
+        .entries
+        .iter()
+        .position(|e| e.preset.name == "resnet18-scratch")
+        .unwrap();
+    tab.refresh();
+    edit(&mut tab, Field::Pretrained, "weights/resnet18.pth");
+    tab.form.cursor += 1;
+    tab.on_action(Action::Open);
+    press(&mut tab, &[KeyCode::Right, KeyCode::Enter]);
+    let model = &tab.entry().unwrap().profile.model;
+    assert_eq!(
+        (model.pretrained.as_str(), model.freeze.as_str()),
+        ("weights/resnet18.pth", "backbone")
+    );
+    let screen = shot(&mut tab, 120, 40);
+    assert!(
+        screen.contains("5,130 of 11,181,642 weights trained"),
+        "{screen}"
+    );
+    assert!(screen.contains("frozen conv 7×7 s2 p3"), "{screen}");
 }
 
 #[test]

@@ -146,6 +146,14 @@ impl Compiler {
                 let pool = *pool;
                 self.deliver(x, dy, false, |dx, _| Work::MeanPoolBack { pool, dy, dx });
             }
+            Passed::Resample(resample) => {
+                let resample = *resample;
+                self.deliver(x, dy, false, |dx, _| Work::ResampleBack {
+                    resample,
+                    dy,
+                    dx,
+                });
+            }
             Passed::Dropout { layer, p } => {
                 let (layer, p, channels) = (*layer, *p, self.tensors[x].channels);
                 self.deliver(x, dy, false, |dx, _| Work::Dropout {

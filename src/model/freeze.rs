@@ -1,0 +1,187 @@
+//! Which layers are trained and which keep their weights: a network cut in two.
+
+use super::{Architecture, Node, Op};
+use crate::error::{Error, Result};
+use crate::text;
+
+/// A network's frozen beginning and the rest, which is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cut {
+    pub frozen: Architecture,
+    pub trained: Architecture,
+}
+
+/// Cuts a network as `model.freeze` says; nothing for `none` and the empty text.
+///
+/// # Errors
+/// `Input` naming the stages there are when `freeze` is none of them, or when nothing would be left to train.
+pub fn cut(architecture: &Architecture, freeze: &str) -> Result<Option<Cut>> {
+    let nodes = &architecture.nodes;
+    let end = match freeze {
+        "" | "none" => return Ok(None),
+        "backbone" => nodes
+            .iter()
+            .position(|node| matches!(node.op, Op::Linear { .. })),
+        stage => nodes
+            .iter()
+            .rposition(|node| belongs(node, stage))
+            // A stage ends behind its last activation and pooling.
+            .map(|last| last + 1 + weightless(&nodes[last + 1..])),
+    };
+    let has_weights = |nodes: &[Node]| nodes.iter().any(|node| node.op.parameters() > 0);
+    let fits = |end: &usize| has_weights(&nodes[..*end]) && has_weights(&nodes[*end..]);
+    let Some(end) = end.filter(fits) else {
+        return Err(unknown(nodes, freeze));
+    };
+    let part = |input, nodes: &[Node]| Architecture {
+        input,
+        nodes: nodes.to_vec(),
+    };
+    let frozen = part(architecture.input, &nodes[..end]);
+    Ok(Some(Cut {
+        trained: part(frozen.output(), &nodes[end..]),
+        frozen,
+    }))
+}
+
+/// The names that `freeze` can have, beside `none`.
+#[must_use]
+pub fn choices(architecture: &Architecture) -> Vec<String> {
+    let stages = architecture
+        .nodes
+        .iter()
+        .filter(|node| node.op.parameters() > 0);
+    let mut names = vec!["backbone".to_string()];
+    names.extend(stages.map(|node| stage(&node.name).to_string()));
+    names.dedup();
+    names.retain(|name| cut(architecture, name).is_ok());
+    names
+}
+
+/// Names of the arrays of the last layer with weights: what a network for other classes has of its own.
+#[must_use]
+pub fn head(architecture: &Architecture) -> Vec<String> {
+    let last = architecture
+        .nodes
+        .iter()
+        .rfind(|node| node.op.parameters() > 0);
+    last.map_or_else(Vec::new, |node| {
+        ["weight", "bias"]
+            .map(|what| format!("{}.{what}", node.name))
+            .into()
+    })
+}
+
+/// A layer's stage: `layer2` of `layer2.0`; VGG's numbered features are stages of their own.
+fn stage(name: &str) -> &str {
+    match name.split_once('.') {
+        Some((first, _)) if first != "features" => first,
+        _ => name,
+    }
+}
+
+fn belongs(node: &Node, stage: &str) -> bool {
+    node.name == stage
+        || node
+            .name
+            .strip_prefix(stage)
+            .is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Layers without weights at the start, of those that go with what is before them.
+fn weightless(nodes: &[Node]) -> usize {
+    let goes_along = |node: &&Node| {
+        matches!(
+            node.op,
+            Op::Activation(_) | Op::MaxPool2d { .. } | Op::AvgPool2d { .. } | Op::GlobalAvgPool
+        )
+    };
+    nodes.iter().take_while(goes_along).count()
+}
+
+fn unknown(nodes: &[Node], freeze: &str) -> Error {
+    let mut names: Vec<&str> = vec!["none", "backbone"];
+    for node in nodes.iter().filter(|node| node.op.parameters() > 0) {
+        if names.last() != Some(&stage(&node.name)) {
+            names.push(stage(&node.name));
+        }
+    }
+    // The last one is what must be left to train.
+    names.pop();
+    Error::input(
+        "model.freeze",
+        format!(
+            "`{}` leaves nothing to freeze or nothing to train in this network",
+            text::sanitize(freeze)
+        ),
+        format!("use one of {}", names.join(", ")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Shape, resolve};
+    use crate::profile::Profile;
+
+    fn network(name: &str) -> Architecture {
+        let input = Shape::Map {
+            channels: 3,
+            height: 32,
+            width: 32,
+        };
+        resolve(&Profile::new(name).model, input, 10).unwrap()
+    }
+
+    #[test]
+    fn a_backbone_leaves_the_head() {
+        for (name, parameters, features) in [
+            ("resnet18", 5_130, 512),
+            ("resnet20", 650, 64),
+            ("resnet50", 20_490, 2048),
+        ] {
+            let network = network(name);
+            let cut = cut(&network, "backbone").unwrap().unwrap();
+            assert_eq!(cut.trained.parameters(), parameters, "{name}");
+            assert_eq!(cut.frozen.output(), Shape::Flat(features));
+            assert_eq!(cut.frozen.parameters() + parameters, network.parameters());
+            assert_eq!(cut.trained.output(), Shape::Flat(10));
+        }
+        assert_eq!(cut(&network("resnet18"), "none").unwrap(), None);
+    }
+
+    #[test]
+    fn a_stage_is_frozen_to_its_end() {
+        let network = network("resnet18");
+        let cut = cut(&network, "layer2").unwrap().unwrap();
+        assert_eq!(cut.frozen.nodes.last().unwrap().name, "layer2.1");
+        assert_eq!(cut.trained.nodes[0].name, "layer3.0");
+        let stem = super::cut(&network, "bn1").unwrap().unwrap();
+        assert_eq!(stem.frozen.nodes.last().unwrap().name, "maxpool");
+        assert_eq!(
+            choices(&network),
+            [
+                "backbone", "conv1", "bn1", "layer1", "layer2", "layer3", "layer4"
+            ]
+        );
+        assert_eq!(head(&network), ["fc.weight", "fc.bias"]);
+    }
+
+    #[test]
+    fn what_cannot_be_frozen_is_refused_with_what_can() {
+        for (name, freeze) in [
+            ("resnet18", "layer9"),
+            ("resnet18", "fc"),
+            ("mlp", "backbone"),
+        ] {
+            let message = cut(&network(name), freeze).unwrap_err().to_string();
+            assert!(message.starts_with("model.freeze: `"), "{message}");
+        }
+        let message = cut(&network("resnet18"), "layer9").unwrap_err().to_string();
+        assert!(
+            message
+                .ends_with("use one of none, backbone, conv1, bn1, layer1, layer2, layer3, layer4"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! Weights of a file: safetensors, or one of PyTorch's formats, told apart by how the file begins.
+
+use std::path::Path;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
+
+use super::{half, torch};
+use crate::error::{Error, Result};
+use crate::state::{Array, StateDict};
+use crate::text;
+
+/// **Units** bytes: more than any of the networks here.
+const LARGEST: u64 = 4 << 30;
+
+/// The floating-point tensors of a file in f32, by the names they have there.
+///
+/// # Errors
+/// `Io` when it cannot be read, `Input` when it is no file of weights, broken or hostile; nothing in it is executed.
+pub fn read(path: &Path) -> Result<StateDict> {
+    let size = std::fs::metadata(path)
+        .map_err(|e| Error::io("read", path, e))?
+        .len();
+    let subject = path.display().to_string();
+    if size > LARGEST {
+        return Err(Error::input(
+            subject,
+            format!("is {} long, more than any weights", text::bytes(size)),
+            "give a file of weights",
+        ));
+    }
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    parse(&bytes).map_err(|problem| {
+        Error::input(
+            subject,
+            problem,
+            "give weights as .safetensors, or as torch.save(model.state_dict(), path) writes them",
+        )
+    })
+}
+
+/// As [`read`], of bytes.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn parse(bytes: &[u8]) -> Result<StateDict, String> {
+    if bytes.starts_with(torch::ZIP) {
+        return torch::read_zip(bytes);
+    }
+    if bytes.starts_with(torch::LEGACY) {
+        return torch::read_legacy(bytes);
+    }
+    if bytes.get(8) == Some(&b'{') {
+        return safetensors(bytes);
+    }
+    Err("is no file of weights that fmtui knows".into())
+}
+
+fn safetensors(bytes: &[u8]) -> Result<StateDict, String> {
+    let tensors =
+        SafeTensors::deserialize(bytes).map_err(|e| format!("its safetensors are broken ({e})"))?;
+    let mut state = StateDict::new();
+    for (name, view) in tensors.iter() {
+        let data = view.data();
+        let values: Vec<f32> = match view.dtype() {
+            Dtype::F32 => each(data, f32::from_le_bytes),
+            #[expect(clippy::cast_possible_truncation, reason = "weights are kept in f32")]
+            Dtype::F64 => each(data, |b| f64::from_le_bytes(b) as f32),
+            Dtype::F16 => each(data, |b| half(u16::from_le_bytes(b))),
+            Dtype::BF16 => each(data, |[a, b]: [u8; 2]| f32::from_le_bytes([0, 0, a, b])),
+            _ => continue,
+        };
+        let shape = view.shape().to_vec();
+        state.insert(name.to_string(), Array { shape, values });
+    }
+    if state.is_empty() {
+        return Err("it holds no floating-point tensors".into());
+    }
+    Ok(state)
+}
+
+fn each<const N: usize>(data: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    data.as_chunks()
+        .0
+        .iter()
+        .map(|bytes| number(*bytes))
+        .collect()
+}

@@ -1,0 +1,282 @@
+//! A network whose first layers keep their weights: those are run once a picture, and what comes out is kept.
+//!
+//! Two learners in one: a backbone that only predicts, in evaluation mode, and a head that learns on what it gives. Neither
+//! knows of the other.
+
+use std::collections::BTreeSet;
+
+use crate::data::{Batch, Prepared};
+use crate::error::Result;
+use crate::model::Shape;
+use crate::state::StateDict;
+use crate::text;
+use crate::train::{Learner, PieceTime, StepOutcome, Update};
+
+/// **Units** bytes of features that are kept at most; beyond, they are computed at every step.
+const MOST_KEPT: usize = 2 << 30;
+
+/// Pictures that go through the backbone at a time.
+const AT_A_TIME: usize = 1024;
+
+/// See the module.
+pub struct FrozenLearner {
+    backbone: Box<dyn Learner>,
+    head: Box<dyn Learner>,
+    /// Names of the backbone's arrays.
+    frozen: BTreeSet<String>,
+    features: Features,
+    kept: Option<Kept>,
+}
+
+/// What the backbone gives for a picture.
+#[derive(Clone, Copy, Debug)]
+struct Features {
+    shape: Shape,
+    /// The backbone's rows go pixel by pixel, the head's channel by channel.
+    pixels_first: bool,
+}
+
+impl Features {
+    fn count(self) -> usize {
+        self.shape.elements()
+    }
+
+    /// Channels, height, width.
+    fn sides(self) -> (usize, usize, usize) {
+        match self.shape {
+            Shape::Map {
+                channels,
+                height,
+                width,
+            } => (channels, height, width),
+            Shape::Flat(features) => (features, 1, 1),
+        }
+    }
+
+    /// Writes rows of the backbone as the head takes them.
+    fn write(self, from: &[f32], to: &mut [f32]) {
+        let (channels, height, width) = self.sides();
+        let pixels = height * width;
+        if !self.pixels_first || pixels == 1 {
+            to.copy_from_slice(from);
+            return;
+        }
+        for (from, to) in from
+            .chunks_exact(channels * pixels)
+            .zip(to.chunks_exact_mut(channels * pixels))
+        {
+            for (pixel, values) in from.chunks_exact(channels).enumerate() {
+                for (channel, value) in values.iter().enumerate() {
+                    to[channel * pixels + pixel] = *value;
+                }
+            }
+        }
+    }
+}
+
+/// Features of the pictures seen so far, by pooled index.
+struct Kept {
+    rows: Vec<f32>,
+    known: Vec<bool>,
+}
+
+impl FrozenLearner {
+    /// `shape` is what the backbone gives for a picture.
+    ///
+    /// # Errors
+    /// When the backbone does not lay its weights open.
+    pub fn new(backbone: Box<dyn Learner>, head: Box<dyn Learner>, shape: Shape) -> Result<Self> {
+        let features = Features {
+            shape,
+            pixels_first: backbone.path() == "plan",
+        };
+        Ok(Self {
+            frozen: backbone.weights()?.into_keys().collect(),
+            backbone,
+            head,
+            features,
+            kept: None,
+        })
+    }
+
+    fn keeps(&self, pictures: usize) -> bool {
+        let bytes = pictures
+            .checked_mul(self.features.count())
+            .and_then(|n| n.checked_mul(4));
+        bytes.is_some_and(|bytes| bytes <= MOST_KEPT)
+    }
+
+    /// Fills `batch` with the features of these pictures.
+    fn gather(&mut self, data: &Prepared, indices: &[u32], batch: &mut Batch) -> Result<()> {
+        let (count, pictures) = (self.features.count(), data.dataset.len());
+        if self.keeps(pictures) {
+            self.learn_of(data, indices)?;
+            if let Some(kept) = &self.kept {
+                batch.images.resize(indices.len() * count, 0.0);
+                for (index, row) in indices.iter().zip(batch.images.chunks_exact_mut(count)) {
+                    row.copy_from_slice(&kept.rows[*index as usize * count..][..count]);
+                }
+            }
+        } else {
+            let rows = self.backbone.logits_on(data, indices, batch)?;
+            batch.images.resize(rows.len(), 0.0);
+            self.features.write(&rows, &mut batch.images);
+        }
+        data.labels(indices, &mut batch.labels);
+        (batch.channels, batch.height, batch.width) = self.features.sides();
+        Ok(())
+    }
+
+    /// Sees to it that the features of these pictures are known; computes those of others along, which come sooner or later.
+    fn learn_of(&mut self, data: &Prepared, indices: &[u32]) -> Result<()> {
+        let (count, pictures) = (self.features.count(), data.dataset.len());
+        let kept = self.kept.get_or_insert_with(|| Kept {
+            rows: vec![0.0; pictures * count],
+            known: vec![false; pictures],
+        });
+        let is_new = |index: &u32| !kept.known[*index as usize];
+        let mut wanted: Vec<u32> = indices.iter().copied().filter(is_new).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        if wanted.len() < AT_A_TIME {
+            let asked: BTreeSet<u32> = wanted.iter().copied().collect();
+            let others = data
+                .train
+                .iter()
+                .copied()
+                .filter(|index| is_new(index) && !asked.contains(index));
+            wanted.extend(others.take(AT_A_TIME - wanted.len()));
+        }
+        let mut batch = Batch::default();
+        for part in wanted.chunks(AT_A_TIME) {
+            let rows = self.backbone.logits_on(data, part, &mut batch)?;
+            for (index, row) in part.iter().zip(rows.chunks_exact(count)) {
+                let to = &mut kept.rows[*index as usize * count..][..count];
+                self.features.write(row, to);
+                kept.known[*index as usize] = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// The features of a batch that is in no data set.
+    fn features_of(&mut self, batch: &Batch) -> Result<Batch> {
+        let rows = self.backbone.logits(batch)?;
+        let (channels, height, width) = self.features.sides();
+        let mut features = Batch {
+            images: vec![0.0; rows.len()],
+            labels: batch.labels.clone(),
+            channels,
+            height,
+            width,
+        };
+        self.features.write(&rows, &mut features.images);
+        Ok(features)
+    }
+
+    /// Parts a state into the backbone's arrays and the others.
+    fn part(&self, state: &StateDict) -> (StateDict, StateDict) {
+        state
+            .clone()
+            .into_iter()
+            .partition(|(name, _)| self.frozen.contains(name))
+    }
+
+    fn set_backbone(&mut self, weights: &StateDict) -> Result<()> {
+        if self.backbone.weights()? != *weights {
+            self.backbone.set_weights(weights)?;
+            self.kept = None;
+        }
+        Ok(())
+    }
+}
+
+impl Learner for FrozenLearner {
+    fn path(&self) -> &'static str {
+        self.head.path()
+    }
+
+    fn path_note(&self) -> Option<String> {
+        self.head.path_note().or_else(|| self.backbone.path_note())
+    }
+
+    fn note(&self) -> Option<String> {
+        Some(format!(
+            "the frozen layers give {} numbers for a picture; they are computed once for each and kept in memory",
+            text::grouped(self.features.count() as u64)
+        ))
+    }
+
+    fn time_pieces(&mut self) {
+        self.head.time_pieces();
+    }
+
+    fn pieces(&self) -> Vec<PieceTime> {
+        self.head.pieces()
+    }
+
+    fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome> {
+        let features = self.features_of(batch)?;
+        self.head.step(&features, update)
+    }
+
+    fn step_on(
+        &mut self,
+        data: &Prepared,
+        indices: &[u32],
+        batch: &mut Batch,
+        update: Update,
+    ) -> Result<StepOutcome> {
+        let begun = std::time::Instant::now();
+        self.gather(data, indices, batch)?;
+        let load_seconds = begun.elapsed().as_secs_f64();
+        let outcome = self.head.step(batch, update)?;
+        Ok(StepOutcome {
+            load_seconds,
+            ..outcome
+        })
+    }
+
+    fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
+        let features = self.features_of(batch)?;
+        self.head.logits(&features)
+    }
+
+    fn logits_on(
+        &mut self,
+        data: &Prepared,
+        indices: &[u32],
+        batch: &mut Batch,
+    ) -> Result<Vec<f32>> {
+        self.gather(data, indices, batch)?;
+        self.head.logits(batch)
+    }
+
+    fn weights(&self) -> Result<StateDict> {
+        let mut weights = self.backbone.weights()?;
+        weights.extend(self.head.weights()?);
+        Ok(weights)
+    }
+
+    fn set_weights(&mut self, weights: &StateDict) -> Result<()> {
+        let (frozen, trained) = self.part(weights);
+        self.head.set_weights(&trained)?;
+        self.set_backbone(&frozen)
+    }
+
+    fn state(&self) -> Result<StateDict> {
+        let mut state = self.backbone.weights()?;
+        state.extend(self.head.state()?);
+        Ok(state)
+    }
+
+    fn set_state(&mut self, state: &StateDict) -> Result<()> {
+        let (frozen, trained) = self.part(state);
+        self.head.set_state(&trained)?;
+        self.set_backbone(&frozen)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! A frozen backbone keeps its weights and statistics, and the head learns the same on every path and after a resume.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::data::mini;
+use crate::model::resolve;
+use crate::profile::{ComputePath, Profile};
+use crate::train::learners::build;
+
+fn profile(freeze: &str, path: ComputePath) -> Profile {
+    let mut profile = Profile::new("resnet20");
+    profile.data.name = mini::NAME.into();
+    profile.data.channels = 3;
+    profile.data.validation = 0.0;
+    profile.model.freeze = freeze.into();
+    let train = &mut profile.train;
+    train.device = "cpu".into();
+    train.threads = 2;
+    train.batch_size = 16;
+    train.path = path;
+    profile
+}
+
+fn learner(profile: &Profile) -> (Box<dyn Learner>, Prepared) {
+    let data = Prepared::new(Arc::new(mini::load().unwrap()), &profile.data).unwrap();
+    let input = Shape::Map {
+        channels: 3,
+        height: 28,
+        width: 28,
+    };
+    let architecture = resolve(&profile.model, input, 10).unwrap();
+    (build(profile, &architecture, 10).unwrap(), data)
+}
+
+/// Losses of some steps; an epoch's order goes on from `start`.
+fn losses(learner: &mut dyn Learner, data: &Prepared, steps: std::ops::Range<u64>) -> Vec<f64> {
+    let mut batch = Batch::default();
+    let order = data.order(1, 1);
+    steps
+        .map(|step| {
+            let start = 16 * usize::try_from(step).unwrap();
+            let update = Update {
+                learning_rate: 1e-2,
+                step,
+            };
+            learner
+                .step_on(data, &order[start..start + 16], &mut batch, update)
+                .unwrap()
+                .loss
+        })
+        .collect()
+}
+
+#[test]
+fn frozen_arrays_stay_and_the_others_learn() {
+    for freeze in ["backbone", "layer2"] {
+        let (mut learner, data) = learner(&profile(freeze, ComputePath::Plan));
+        let before = learner.weights().unwrap();
+        losses(learner.as_mut(), &data, 0..3);
+        let after = learner.weights().unwrap();
+        for (name, array) in &after {
+            let first = name.split('.').next().unwrap();
+            let is_frozen = match freeze {
+                "backbone" => first != "linear",
+                _ => !["layer3", "linear"].contains(&first),
+            };
+            assert_eq!(
+                *array == before[name],
+                is_frozen,
+                "{name} with {freeze} frozen"
+            );
+        }
+    }
+}
+
+/// Features are maps where a stage is frozen: their order differs between plan and graph.
+#[test]
+fn plan_and_graph_learn_the_same() {
+    for freeze in ["backbone", "layer2"] {
+        let [by_plan, by_graph] = [ComputePath::Plan, ComputePath::Graph].map(|path| {
+            let (mut learner, data) = learner(&profile(freeze, path));
+            losses(learner.as_mut(), &data, 0..3)
+        });
+        for (a, b) in by_plan.iter().zip(&by_graph) {
+            assert!((a - b).abs() < 1e-4, "{freeze}: {by_plan:?} {by_graph:?}");
+        }
+    }
+}
+
+#[test]
+fn kept_features_are_those_of_the_pictures() {
+    let (mut learner, data) = learner(&profile("layer1", ComputePath::Plan));
+    let indices: Vec<u32> = vec![3, 2100, 0, 57];
+    let mut batch = Batch::default();
+    let kept = learner.logits_on(&data, &indices, &mut batch).unwrap();
+    let again = learner.logits_on(&data, &indices, &mut batch).unwrap();
+    data.batch(&indices, &mut batch);
+    let fresh = learner.logits(&batch).unwrap();
+    assert!(kept == again && kept == fresh);
+}
+
+#[test]
+fn a_resume_goes_on_bit_for_bit() {
+    let profile = profile("backbone", ComputePath::Auto);
+    let (mut first, data) = learner(&profile);
+    losses(first.as_mut(), &data, 0..2);
+    let state = first.state().unwrap();
+    let rest = losses(first.as_mut(), &data, 2..4);
+    let (mut second, data) = learner(&profile);
+    losses(second.as_mut(), &data, 0..1);
+    second.set_state(&state).unwrap();
+    assert_eq!(losses(second.as_mut(), &data, 2..4), rest);
+    assert_eq!(first.state().unwrap(), second.state().unwrap());
+}
+
+#[test]
+fn other_weights_forget_the_features() {
+    let (mut learner, data) = learner(&profile("backbone", ComputePath::Plan));
+    let mut batch = Batch::default();
+    let before = learner.logits_on(&data, &[1, 2], &mut batch).unwrap();
+    let mut weights = learner.weights().unwrap();
+    weights
+        .get_mut("conv1.weight")
+        .unwrap()
+        .values
+        .iter_mut()
+        .for_each(|v| *v *= 2.0);
+    learner.set_weights(&weights).unwrap();
+    let after = learner.logits_on(&data, &[1, 2], &mut batch).unwrap();
+    assert!(before != after);
+    assert_eq!(learner.weights().unwrap(), weights);
+}

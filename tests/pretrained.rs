@@ -1,0 +1,175 @@
+//! A run that starts from another's weights, through the program: what is told, what is pinned, what is refused.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests fail by panicking and say what they skip"
+)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn fmtui(workspace: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fmtui"))
+        .arg("--workspace")
+        .arg(workspace)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// A small residual network on a few pictures, for an epoch.
+const RECIPE: &str = r#"
+format = 1
+name = "small"
+[data]
+name = "fashion-mnist-mini"
+per_class = 10
+validation = 0
+channels = 3
+[model]
+architecture = "resnet20"
+[train]
+epochs = 1
+batch_size = 20
+threads = 2
+"#;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_run_begins_with_anothers_weights_and_trains_its_head_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = dir.path().join("small.toml");
+    std::fs::write(&recipe, RECIPE).unwrap();
+    let recipe = recipe.to_str().unwrap();
+    let first = fmtui(dir.path(), &["train", recipe]);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+
+    let frozen = [
+        "train",
+        recipe,
+        "--json",
+        "--set",
+        "model.pretrained=run:last",
+        "--set",
+        "model.freeze=backbone",
+    ];
+    let second = fmtui(dir.path(), &frozen);
+    let told = text(&second.stdout);
+    assert!(second.status.success(), "{told}{}", text(&second.stderr));
+    assert!(
+        told.contains("2 new (linear.bias, linear.weight)"),
+        "{told}"
+    );
+    assert!(told.contains("\"trained_parameters\":650"), "{told}");
+
+    // The profile names the weights it began with, and they can be had again.
+    let runs = dir.path().join("profiles/runs");
+    let records: Vec<String> = std::fs::read_dir(&runs)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let record = records
+        .iter()
+        .find(|text| text.contains("pretrained = "))
+        .unwrap();
+    assert!(
+        record.contains("pretrained_sha256 = ") && !record.contains("run:last"),
+        "{record}"
+    );
+    let verified = fmtui(dir.path(), &["replay", "last", "--verify"]);
+    assert!(
+        text(&verified.stdout).contains("identical"),
+        "{}{}",
+        text(&verified.stdout),
+        text(&verified.stderr)
+    );
+
+    // Another network does not fit, and nothing is written.
+    let before = std::fs::read_dir(&runs).unwrap().count();
+    let other = fmtui(
+        dir.path(),
+        &[
+            "train",
+            recipe,
+            "--set",
+            "model.architecture=resnet18",
+            "--set",
+            "model.pretrained=run:last",
+        ],
+    );
+    let message = text(&other.stderr);
+    assert_eq!(other.status.code(), Some(2), "{message}");
+    assert!(
+        message.contains("does not fit this network: bn1.bias is [16] there and [64] here"),
+        "{message}"
+    );
+    let missing = fmtui(
+        dir.path(),
+        &["train", recipe, "--set", "model.pretrained=no/such.pth"],
+    );
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).contains("model.pretrained: there is no file no/such.pth"));
+    let stage = fmtui(
+        dir.path(),
+        &["train", recipe, "--set", "model.freeze=layer9"],
+    );
+    assert_eq!(stage.status.code(), Some(2));
+    assert!(
+        text(&stage.stderr)
+            .contains("use one of none, backbone, conv1, bn1, layer1, layer2, layer3")
+    );
+    assert_eq!(std::fs::read_dir(&runs).unwrap().count(), before);
+}
+
+/// `FMTUI_TORCH_PYTHON` names a Python with torch and torchvision, where `python3` has none.
+#[test]
+fn exported_weights_load_into_torchvision() {
+    let python = std::env::var("FMTUI_TORCH_PYTHON").unwrap_or_else(|_| "python3".into());
+    let has_torch = Command::new(&python)
+        .args(["-c", "import torch, torchvision"])
+        .output();
+    if !has_torch.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIP: {python} has no torch and torchvision; set FMTUI_TORCH_PYTHON");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = dir.path().join("small.toml");
+    std::fs::write(&recipe, RECIPE.replace("resnet20", "resnet18")).unwrap();
+    let trained = fmtui(dir.path(), &["train", recipe.to_str().unwrap()]);
+    assert!(trained.status.success(), "{}", text(&trained.stderr));
+    let out = dir.path().join("weights.safetensors");
+    let exported = fmtui(
+        dir.path(),
+        &["export", "last", "--out", out.to_str().unwrap()],
+    );
+    assert!(
+        text(&exported.stdout).starts_with("102 arrays are in "),
+        "{}",
+        text(&exported.stdout)
+    );
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/scripts/load_into_torchvision.py"
+    );
+    let loaded = Command::new(&python)
+        .arg(script)
+        .arg(&out)
+        .arg("resnet18")
+        .output()
+        .unwrap();
+    let said = text(&loaded.stdout);
+    assert!(
+        said.starts_with("<All keys matched successfully>"),
+        "{said}{}",
+        text(&loaded.stderr)
+    );
+    let again = fmtui(
+        dir.path(),
+        &["export", "last", "--out", out.to_str().unwrap()],
+    );
+    assert_eq!(again.status.code(), Some(2));
+}
