@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::headless::Output;
 use crate::model::pretrained::file;
 use crate::run::Workspace;
-use crate::text;
 use crate::train::checkpoint;
+use crate::{storage, text};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -61,7 +61,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let Format::TorchSafetensors = arguments.format;
     let weights = file::read(&from)?;
     let bytes = checkpoint::to_safetensors(&weights, &format!("run {id}, {name}"))?;
-    std::fs::write(&out, bytes).map_err(|e| Error::io("write", &out, e))?;
+    storage::commit(&out, &bytes)?;
     Output::standard().line(format!(
         "{} arrays are in {}",
         weights.len(),

@@ -31,6 +31,19 @@ impl Shape {
             Self::Flat(features) => features,
         }
     }
+
+    /// Channels, height and width; a vector is a single pixel of as many channels.
+    #[must_use]
+    pub fn sides(self) -> (usize, usize, usize) {
+        match self {
+            Self::Map {
+                channels,
+                height,
+                width,
+            } => (channels, height, width),
+            Self::Flat(features) => (features, 1, 1),
+        }
+    }
 }
 
 impl std::fmt::Display for Shape {

@@ -22,7 +22,7 @@ pub fn pin(workspace: &Workspace, model: &mut Model) -> Result<()> {
     let Some(path) = find(workspace, model)? else {
         return Ok(());
     };
-    let hash = hash(&path)?;
+    let hash = storage::sha256(&file::bytes(&path)?);
     check(model, &path, &hash)?;
     model.pretrained_sha256 = hash;
     model.pretrained = if let Some(run) = model.pretrained.strip_prefix(RUN) {
@@ -42,10 +42,9 @@ pub fn load(workspace: &Workspace, model: &Model) -> Result<Option<StateDict>> {
     let Some(path) = find(workspace, model)? else {
         return Ok(None);
     };
-    if !model.pretrained_sha256.is_empty() {
-        check(model, &path, &hash(&path)?)?;
-    }
-    file::read(&path).map(Some)
+    let bytes = file::bytes(&path)?;
+    check(model, &path, &storage::sha256(&bytes))?;
+    file::parse_named(&bytes, &path).map(Some)
 }
 
 fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBuf>> {
@@ -75,11 +74,6 @@ fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBuf>> {
             "choose a run that has finished an epoch",
         )),
     }
-}
-
-fn hash(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
-    Ok(storage::sha256(&bytes))
 }
 
 fn check(model: &Model, path: &Path, hash: &str) -> Result<()> {

@@ -16,30 +16,44 @@ const LARGEST: u64 = 4 << 30;
 /// The floating-point tensors of a file in f32, by the names they have there.
 ///
 /// # Errors
-/// `Io` when it cannot be read, `Input` when it is no file of weights, broken or hostile; nothing in it is executed.
+/// As [`bytes`] and [`parse_named`].
 pub fn read(path: &Path) -> Result<StateDict> {
+    parse_named(&bytes(path)?, path)
+}
+
+/// A file's bytes, where it is no longer than weights are.
+///
+/// # Errors
+/// `Io` when it cannot be read, `Input` when it is too long.
+pub fn bytes(path: &Path) -> Result<Vec<u8>> {
     let size = std::fs::metadata(path)
         .map_err(|e| Error::io("read", path, e))?
         .len();
-    let subject = path.display().to_string();
     if size > LARGEST {
         return Err(Error::input(
-            subject,
+            path.display().to_string(),
             format!("is {} long, more than any weights", text::bytes(size)),
             "give a file of weights",
         ));
     }
-    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
-    parse(&bytes).map_err(|problem| {
+    std::fs::read(path).map_err(|e| Error::io("read", path, e))
+}
+
+/// The tensors in a file's bytes.
+///
+/// # Errors
+/// `Input` naming the file when it is no file of weights, broken or hostile; nothing in it is executed.
+pub fn parse_named(bytes: &[u8], path: &Path) -> Result<StateDict> {
+    parse(bytes).map_err(|problem| {
         Error::input(
-            subject,
+            path.display().to_string(),
             problem,
             "give weights as .safetensors, or as torch.save(model.state_dict(), path) writes them",
         )
     })
 }
 
-/// As [`read`], of bytes.
+/// As [`parse_named`], without a name.
 ///
 /// # Errors
 /// What is wrong, in words.

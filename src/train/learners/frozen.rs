@@ -41,21 +41,9 @@ impl Features {
         self.shape.elements()
     }
 
-    /// Channels, height, width.
-    fn sides(self) -> (usize, usize, usize) {
-        match self.shape {
-            Shape::Map {
-                channels,
-                height,
-                width,
-            } => (channels, height, width),
-            Shape::Flat(features) => (features, 1, 1),
-        }
-    }
-
     /// Writes rows of the backbone as the head takes them.
     fn write(self, from: &[f32], to: &mut [f32]) {
-        let (channels, height, width) = self.sides();
+        let (channels, height, width) = self.shape.sides();
         let pixels = height * width;
         if !self.pixels_first || pixels == 1 {
             to.copy_from_slice(from);
@@ -123,7 +111,7 @@ impl FrozenLearner {
             self.features.write(&rows, &mut batch.images);
         }
         data.labels(indices, &mut batch.labels);
-        (batch.channels, batch.height, batch.width) = self.features.sides();
+        (batch.channels, batch.height, batch.width) = self.features.shape.sides();
         Ok(())
     }
 
@@ -163,7 +151,7 @@ impl FrozenLearner {
     /// The features of a batch that is in no data set.
     fn features_of(&mut self, batch: &Batch) -> Result<Batch> {
         let rows = self.backbone.logits(batch)?;
-        let (channels, height, width) = self.features.sides();
+        let (channels, height, width) = self.features.shape.sides();
         let mut features = Batch {
             images: vec![0.0; rows.len()],
             labels: batch.labels.clone(),
@@ -181,6 +169,14 @@ impl FrozenLearner {
             .clone()
             .into_iter()
             .partition(|(name, _)| self.frozen.contains(name))
+    }
+
+    /// Sets the backbone's weights; where they do not fit, the head gets its former state back.
+    fn set_backbone_or(&mut self, weights: &StateDict, before: &StateDict) -> Result<()> {
+        self.set_backbone(weights).or_else(|error| {
+            self.head.set_state(before)?;
+            Err(error)
+        })
     }
 
     fn set_backbone(&mut self, weights: &StateDict) -> Result<()> {
@@ -203,7 +199,7 @@ impl Learner for FrozenLearner {
 
     fn note(&self) -> Option<String> {
         Some(format!(
-            "the frozen layers give {} numbers for a picture; they are computed once for each and kept in memory",
+            "the frozen layers give {} numbers for a picture; they are computed once for each and kept, up to 2 GiB of them",
             text::grouped(self.features.count() as u64)
         ))
     }
@@ -261,8 +257,9 @@ impl Learner for FrozenLearner {
 
     fn set_weights(&mut self, weights: &StateDict) -> Result<()> {
         let (frozen, trained) = self.part(weights);
+        let before = self.head.state()?;
         self.head.set_weights(&trained)?;
-        self.set_backbone(&frozen)
+        self.set_backbone_or(&frozen, &before)
     }
 
     fn state(&self) -> Result<StateDict> {
@@ -273,8 +270,9 @@ impl Learner for FrozenLearner {
 
     fn set_state(&mut self, state: &StateDict) -> Result<()> {
         let (frozen, trained) = self.part(state);
+        let before = self.head.state()?;
         self.head.set_state(&trained)?;
-        self.set_backbone(&frozen)
+        self.set_backbone_or(&frozen, &before)
     }
 }
 

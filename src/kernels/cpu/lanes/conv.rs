@@ -371,7 +371,7 @@ impl Conv {
             (g.out_channels, g.in_channels)
         };
         scratch::with(winograd::POINTS * rows * columns, |points| {
-            winograd::weight_points(isa, g.in_channels, w, points);
+            winograd::points_of_weights(isa, g.in_channels, w, points);
             work(&Points {
                 rows,
                 columns,

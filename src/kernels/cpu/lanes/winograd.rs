@@ -163,11 +163,12 @@ impl Tiles {
                                 .run(isa, c, LANES);
                             }
                             let spare = &mut spare[..SIDE * SIDE * len];
-                            let corners =
+                            let mut corners =
                                 corners(pair, self.out_width, out, column, &channels, spare);
-                            results(isa, &products[..POINTS * len], add, corners, |corner| {
+                            sum_points(isa, &products[..POINTS * len], add, &mut corners);
+                            for corner in corners {
                                 finish(channels.clone(), corner);
-                            });
+                            }
                         }
                     }
                 }
@@ -300,25 +301,6 @@ fn corners<'a>(
             &mut p[channels.start * LANES..channels.end * LANES]
         })
     })
-}
-
-/// Writes a tile's corners, and hands each to `finish`.
-fn results(
-    isa: Isa,
-    products: &[f32],
-    add: bool,
-    mut corners: [&mut [f32]; SIDE * SIDE],
-    finish: impl Fn(&mut [f32]),
-) {
-    sum_points(isa, products, add, &mut corners);
-    corners.into_iter().for_each(finish);
-}
-
-/// Weights as points, `[16][out][in]`.
-///
-/// **Shape** w `[out][3][3][in]`.
-pub(super) fn weight_points(isa: Isa, inputs: usize, w: &[f32], points: &mut [f32]) {
-    points_of_weights(isa, inputs, w, points);
 }
 
 /// Rows of what is given in columns.
@@ -479,8 +461,8 @@ per_vector! {
 }
 
 per_vector! {
-    /// G·w·Gᵀ of every pair of channels.
-    fn points_of_weights<V>(inputs: usize, w: &[f32], points: &mut [f32]) {
+    /// G·w·Gᵀ of every pair of channels. **Shape** w `[out][3][3][in]`; points `[16][out][in]`.
+    pub(super) fn points_of_weights<V>(inputs: usize, w: &[f32], points: &mut [f32]) {
         let outputs = w.len() / (9 * inputs);
         assert!(w.len() == 9 * inputs * outputs && points.len() == POINTS * inputs * outputs);
         for out in 0..outputs {

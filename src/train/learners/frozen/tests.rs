@@ -129,5 +129,11 @@ fn other_weights_forget_the_features() {
     learner.set_weights(&weights).unwrap();
     let after = learner.logits_on(&data, &[1, 2], &mut batch).unwrap();
     assert!(before != after);
+    let whole = learner.state().unwrap();
+    let mut broken = weights.clone();
+    broken.remove("conv1.weight");
+    broken.get_mut("linear.bias").unwrap().values.fill(7.0);
+    assert!(learner.set_weights(&broken).is_err());
+    assert_eq!(learner.state().unwrap(), whole, "nothing is replaced");
     assert_eq!(learner.weights().unwrap(), weights);
 }

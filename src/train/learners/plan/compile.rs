@@ -6,7 +6,7 @@ use super::layout::Places;
 use crate::kernels::plan::{
     Buffer, Conv, Geometry, Kernel, LANES, Norm, Pool, Program, Resample, Work, is_gate,
 };
-use crate::model::{Architecture, Node, Op, Shape};
+use crate::model::{Architecture, Node, Op};
 use crate::profile::Activation;
 use back::Gradient;
 
@@ -127,7 +127,7 @@ impl Compiler {
     }
 
     fn network(&mut self, architecture: &Architecture) -> Id {
-        let size = size(architecture.input);
+        let size = architecture.input.sides();
         let input = self.tensor(size, Activation::None);
         let Tensor {
             buffer, channels, ..
@@ -402,17 +402,6 @@ impl Compiler {
             return y;
         }
         self.activation(activation, y)
-    }
-}
-
-fn size(shape: Shape) -> (usize, usize, usize) {
-    match shape {
-        Shape::Map {
-            channels,
-            height,
-            width,
-        } => (channels, height, width),
-        Shape::Flat(features) => (features, 1, 1),
     }
 }
 
