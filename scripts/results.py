@@ -37,7 +37,7 @@ the study do not reach its figures again either. With the same settings and seed
 0.8812 (its best of 20 epochs is 0.8912), scikit-learn's mlp-20-20-20 at 0.8543, mlp-80 at 0.8831 and the perceptron at 0.8057; measured earlier, PyTorch's ended at 0.886, 0.888 and 0.885
 with three seeds, and scikit-learn's perceptron at 0.812, 0.796 and 0.812.
 
-The records were made through Candle's graph, before the planned step was there. Trained again through it (same seed, other rounding) the MLPs
+The records but resnet18-scratch's were made through Candle's graph, before the planned step was there. Trained again through it (same seed, other rounding) the MLPs
 ended within 0.0031 of these rows; lowest beside its figure was mlp-20-20-20 with 0.8549. Times are of two CPU cores shared with other work, and are no
 benchmark; `docs/PERFORMANCE.md` has one.
 

@@ -9,6 +9,7 @@ pictures are those of fashion-mnist where it is installed. Frame times are measu
 --ignored --nocapture`. Python 3.8 or later on Linux, standard library only.
 """
 import argparse
+import bisect
 import contextlib
 import fcntl
 import json
@@ -161,29 +162,6 @@ class Bench:
                 raise SystemExit(f"the run failed: {event['message']}")
         return [event for event in events if event["event"] == "step"]
 
-    def speed(self, run, seconds):
-        """Images a second of the training in the next seconds, by its own clock."""
-        before = self.steps(run)[-1]
-        time.sleep(seconds)
-        return self.speed_since(run, before)
-
-    def watched_speed(self, run, seconds):
-        """The same with a screen on it."""
-        screen = self.screen("attach", run)
-        screen.wait_for("running")
-        screen.read(1.0)
-        before = self.steps(run)[-1]
-        screen.read(seconds)
-        speed = self.speed_since(run, before)
-        screen.leave()
-        return speed
-
-    def speed_since(self, run, before):
-        after = self.steps(run)[-1]
-        passed = after["elapsed_seconds"] - before["elapsed_seconds"]
-        batch = next(e for e in self.events(run) if e["event"] == "started")["batch_size"]
-        return (after["step"] - before["step"]) * batch / max(passed, 1e-9)
-
 
 def first_frame(bench, times=10):
     """Milliseconds from start to the first frame: the last tab's name is sent."""
@@ -213,7 +191,7 @@ def watching(bench, seconds):
     figures = {}
     with bench.training() as run:
         screen = bench.screen("attach", run)
-        screen.wait_for("running")
+        screen.wait_for(TABS[-1])
         for place, tab in [(3, "Train"), (4, "Metrics"), (5, "Confusion")]:
             screen.press(str(place))
             screen.read(2.0)
@@ -224,17 +202,37 @@ def watching(bench, seconds):
 
 
 def throughput(bench, rounds, seconds):
-    """Images a second of one run, alone and with a screen on its Train tab, in turn; a pair a round, order alternating."""
-    pairs = []
+    """Images a second of one run, with a screen on its Train tab that is held still (SIGSTOP) and let go in turn.
+
+    A pair a round, order alternating. Speeds are by the training's own clock, between the steps told in a window; the log is read
+    when all windows are over, for reading it costs time as well.
+    """
+    windows = []
     with bench.training() as run:
-        time.sleep(3.0)
+        screen = bench.screen("attach", run)
+        screen.wait_for(TABS[-1])
+        screen.read(5.0)
         for turn in range(rounds):
-            pair = {}
             for attached in (False, True) if turn % 2 == 0 else (True, False):
-                pair[attached] = bench.watched_speed(run, seconds) if attached else bench.speed(run, seconds)
-            pairs.append((pair[False], pair[True]))
-            print(f"  round {turn + 1}: alone {pair[False]:,.0f}, watched {pair[True]:,.0f} images/s", file=sys.stderr)
-    return pairs
+                os.kill(screen.pid, signal.SIGCONT if attached else signal.SIGSTOP)
+                # What came meanwhile is drawn first.
+                screen.read(0.3)
+                begun = time.time()
+                screen.read(seconds)
+                windows.append((begun, time.time()))
+        os.kill(screen.pid, signal.SIGCONT)
+        screen.leave()
+        steps = bench.steps(run)
+        batch = next(e for e in bench.events(run) if e["event"] == "started")["batch_size"]
+    times = [step["at"] for step in steps]
+
+    def speed(window):
+        before, after = (steps[bisect.bisect(times, moment) - 1] for moment in window)
+        return (after["step"] - before["step"]) * batch / (after["elapsed_seconds"] - before["elapsed_seconds"])
+
+    speeds = [speed(window) for window in windows]
+    pairs = zip(speeds[::2], speeds[1::2])
+    return [(a, b) if turn % 2 == 0 else (b, a) for turn, (a, b) in enumerate(pairs)]
 
 
 def interval(values):
@@ -261,8 +259,8 @@ def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     parser.add_argument("binary", nargs="?", default=str(root / "target/release/fmtui"))
     parser.add_argument("--preset", default="lenet5")
-    parser.add_argument("--rounds", type=int, default=15, help="pairs of throughput measurements; six at least say something")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of every measurement")
+    parser.add_argument("--rounds", type=int, default=150, help="pairs of throughput measurements; six at least say something")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of every measurement but a throughput's, which takes a sixth")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of fmtui train")
     parser.add_argument("--skip-throughput", action="store_true")
     options = parser.parse_args()
@@ -284,7 +282,7 @@ def main():
             ", ".join(f"{t} {share:.2f}" for t, (share, _) in figures.items()))
         if options.skip_throughput:
             return
-        pairs = throughput(bench, options.rounds, options.seconds)
+        pairs = throughput(bench, options.rounds, options.seconds / 6)
         ratios = sorted(100 * (1 - watched / alone) for alone, watched in pairs)
         alone = statistics.median(a for a, _ in pairs)
         certain = interval(ratios) or (-math.inf, math.inf)

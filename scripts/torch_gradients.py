@@ -20,9 +20,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.models import resnet18
+from torchvision.models import resnet18, vgg11_bn, vgg16
 from torchvision.models.resnet import BasicBlock
 
+from cifar_resnet import CifarResNet
 from torch_formula import fill, fnv, hashes
 
 torch.set_num_threads(1)
@@ -93,6 +94,16 @@ def custom_cnn():
     )  # fmt: skip
 
 
+def vgg(make):
+    model = make()
+    model.avgpool, model.classifier = nn.AdaptiveAvgPool2d(1), nn.Linear(512, 10)
+    return model
+
+
+def regimes(name):
+    return [f"{name}-{regime}" for regime in ("scratch", "finetune", "frozen")]
+
+
 # Presets of this architecture, the network, pictures, label smoothing, shape of a picture.
 GREY, LARGE = (1, 28, 28), (1, 32, 32)
 CASES = [
@@ -112,7 +123,10 @@ CASES = [
     (["lenet5"], lambda: lenet5(False), 64, 0.0, LARGE),
     (["modern-lenet"], lambda: lenet5(True), 64, 0.0, LARGE),
     (["improved-cnn"], improved_cnn, 64, 0.0, GREY),
-    (["resnet18-scratch"], lambda: resnet18(num_classes=10), 64, 0.0, (3, 28, 28)),
+    (regimes("resnet18"), lambda: resnet18(num_classes=10), 64, 0.0, (3, 28, 28)),
+    (regimes("resnet20-cifar"), lambda: CifarResNet(3), 64, 0.0, (3, 32, 32)),
+    (regimes("vgg11-bn"), lambda: vgg(vgg11_bn), 16, 0.0, (3, 32, 32)),
+    (regimes("vgg16"), lambda: vgg(vgg16), 16, 0.0, (3, 32, 32)),
     (["custom-cnn"], custom_cnn, 64, 0.05, GREY),
 ]
 

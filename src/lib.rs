@@ -21,6 +21,7 @@ pub mod headless;
 pub mod kernels;
 pub mod metrics;
 pub mod model;
+pub mod net;
 pub mod nn;
 pub mod optim;
 pub mod profile;

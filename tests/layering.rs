@@ -25,19 +25,23 @@ const BASE: &[&str] = &[
 
 fn may_name() -> BTreeMap<&'static str, Vec<&'static str>> {
     BTreeMap::from([
+        ("net", vec![]),
         ("kernels", vec![]),
         ("nn", vec!["kernels"]),
         ("optim", vec!["kernels", "nn"]),
-        ("data", vec![]),
+        ("data", vec!["net"]),
         ("model", vec!["kernels", "nn"]),
         ("train", vec!["kernels", "nn", "optim", "data", "model"]),
-        ("run", vec!["kernels", "nn", "data", "model", "train"]),
+        (
+            "run",
+            vec!["net", "kernels", "nn", "data", "model", "train"],
+        ),
         ("headless", vec!["run"]),
-        ("tui", vec!["run", "data", "model"]),
+        ("tui", vec!["net", "run", "data", "model"]),
         (
             "commands",
             vec![
-                "kernels", "nn", "data", "model", "train", "run", "headless", "tui",
+                "net", "kernels", "nn", "data", "model", "train", "run", "headless", "tui",
             ],
         ),
     ])

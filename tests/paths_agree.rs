@@ -5,7 +5,7 @@
 //! batch norm they stay together to the end. With it, ReLUs and Adam magnify the last bit: shaking the weights of one and
 //! the same path by 6e-8 moves the losses of 20 steps by up to 2e-3 (modern-lenet), 5e-3 (improved-cnn), 4e-4 (custom-cnn) and
 //! 4e-1 (resnet18-scratch), the same as between the paths; there only the first steps are held together.
-//! Learning rates are the optimizer's own, without a schedule. ResNet-18 takes batches of 16, to keep the time down.
+//! Learning rates are the optimizer's own, without a schedule. ResNets and VGGs take batches of 16, to keep the time down.
 
 #![allow(
     clippy::unwrap_used,
@@ -53,13 +53,13 @@ impl Case {
         let (together, without): (_, &[_]) = match preset {
             "improved-cnn" => (5, &["conv1.bias", "conv2.bias", "conv3.bias", "fc1.bias"]),
             "modern-lenet" | "custom-cnn" => (5, &[]),
-            "resnet18-scratch" => (2, &[]),
+            "resnet18-scratch" | "resnet20-cifar-scratch" => (2, &[]),
             _ => (STEPS, &[]),
         };
         Self {
             preset,
             together,
-            batch_size: (preset == "resnet18-scratch").then_some(16),
+            batch_size: (preset.starts_with("resnet") || preset.starts_with("vgg")).then_some(16),
             without,
         }
     }
@@ -203,7 +203,11 @@ fn check(dataset: &Arc<Dataset>, case: &Case) {
 fn every_preset_trains_the_same_by_plan_and_through_the_graph() {
     let dataset = Arc::new(mini::load().unwrap());
     for preset in presets::all() {
-        if !["perceptron", "mlp-scratch"].contains(&preset.name) {
+        // Tuned and frozen networks are those that their siblings train from random weights.
+        let is_same = ["-finetune", "-frozen"]
+            .iter()
+            .any(|end| preset.name.ends_with(end));
+        if !["perceptron", "mlp-scratch"].contains(&preset.name) && !is_same {
             check(&dataset, &Case::of(preset.name));
         }
     }

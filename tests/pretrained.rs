@@ -61,7 +61,7 @@ fn a_run_begins_with_anothers_weights_and_trains_its_head_alone() {
     let told = text(&second.stdout);
     assert!(second.status.success(), "{told}{}", text(&second.stderr));
     assert!(
-        told.contains("2 new (linear.bias, linear.weight)"),
+        told.contains("2 new (linear.bias 10, linear.weight 10×64)"),
         "{told}"
     );
     assert!(told.contains("\"trained_parameters\":650"), "{told}");
@@ -87,6 +87,27 @@ fn a_run_begins_with_anothers_weights_and_trains_its_head_alone() {
         text(&verified.stdout),
         text(&verified.stderr)
     );
+
+    // Side by side with the one it began with.
+    let compared = fmtui(dir.path(), &["compare"]);
+    let lines = text(&compared.stdout);
+    assert!(compared.status.success(), "{}", text(&compared.stderr));
+    for words in [
+        "regime",
+        "frozen",
+        "scratch",
+        "650 of 269,722",
+        "model.freeze",
+    ] {
+        assert!(lines.contains(words), "{words}: {lines}");
+    }
+    assert!(
+        lines.lines().all(|line| line.chars().count() <= 80),
+        "{lines}"
+    );
+    let one = fmtui(dir.path(), &["compare", "last"]);
+    assert_eq!(one.status.code(), Some(2));
+    assert!(text(&one.stderr).contains("1 of 2 to 5 runs are named"));
 
     // Another network does not fit, and nothing is written.
     let before = std::fs::read_dir(&runs).unwrap().count();

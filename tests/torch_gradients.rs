@@ -258,6 +258,16 @@ fn resnet18() {
 }
 
 #[test]
+fn resnet20() {
+    check_group(|name| name == "resnet20-cifar-scratch");
+}
+
+#[test]
+fn vggs() {
+    check_group(|name| name.starts_with("vgg"));
+}
+
+#[test]
 fn custom_cnn() {
     check_group(|name| name == "custom-cnn");
 }

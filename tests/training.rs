@@ -21,7 +21,9 @@ use std::time::Duration;
 use fmtui::data::mini;
 use fmtui::error::{Error, Result};
 use fmtui::event::{Command, Event};
-use fmtui::profile::{ComputePath, Layer, Monitor, Profile, RunRecord, Train};
+use fmtui::profile::{ComputePath, Layer, Monitor, Profile, RunRecord, Schedule, Train, Unfreeze};
+use fmtui::train::checkpoint::load_newest;
+use fmtui::train::learners::without_memory;
 use fmtui::train::{Host, Outcome, Setup, train};
 
 /// Plays commands at given steps and remembers every event.
@@ -170,8 +172,72 @@ fn it_learns_and_reports_every_part() {
 
 #[test]
 fn stopped_anywhere_and_resumed_ends_with_the_same_bits() {
-    let profile = small_cnn();
-    let uninterrupted = whole(&profile);
+    stops_change_nothing(&small_cnn());
+}
+
+/// `small_cnn` with its layers set free one after the other.
+fn thawing() -> Profile {
+    let mut profile = small_cnn();
+    profile.model.freeze = "backbone".into();
+    profile.model.unfreeze = [(2, "conv1"), (3, "none")]
+        .map(|(epoch, freeze)| Unfreeze {
+            epoch,
+            freeze: freeze.into(),
+        })
+        .into();
+    profile.train.rates.insert("conv1".into(), 0.5);
+    profile
+}
+
+#[test]
+fn layers_set_free_by_epoch_resume_to_the_same_bits() {
+    stops_change_nothing(&thawing());
+}
+
+#[test]
+fn layers_learn_from_the_epoch_they_are_set_free_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut script = Script::default();
+    let outcome = run(&thawing(), dir.path(), false, &mut script).unwrap();
+    assert_eq!(outcome.result.trained_parameters, outcome.result.parameters);
+    let notes: Vec<&str> = script
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Note { message } if message.starts_with("from epoch") => Some(&**message),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            "from epoch 2 on 1,978 of 2,014 weights are trained; the optimizer begins anew",
+            "from epoch 3 on 2,014 of 2,014 weights are trained; the optimizer begins anew",
+        ]
+    );
+
+    // What is free in an epoch, and only that, is other than at the end of the epoch before.
+    let after = [1, 2, 3].map(|epochs| {
+        let mut profile = thawing();
+        profile.train.epochs = epochs;
+        profile.train.schedule = Schedule::default();
+        let dir = tempfile::tempdir().unwrap();
+        run(&profile, dir.path(), false, &mut Script::default()).unwrap();
+        without_memory(load_newest(dir.path()).unwrap().state)
+    });
+    for (epoch, free) in [(2, "bn1 fc1"), (3, "bn1 conv1 fc1")] {
+        let mut changed: Vec<&str> = after[epoch - 1]
+            .iter()
+            .filter(|(name, array)| after[epoch - 2][*name] != **array)
+            .filter_map(|(name, _)| name.split('.').next())
+            .collect();
+        changed.dedup();
+        assert_eq!(changed.join(" "), free, "epoch {epoch}");
+    }
+}
+
+fn stops_change_nothing(profile: &Profile) {
+    let uninterrupted = whole(profile);
     // Mid-epoch, at the epoch's end (during evaluation), at the first step of the next, and five stops in a row.
     for stops in [
         vec![4],
@@ -184,12 +250,12 @@ fn stopped_anywhere_and_resumed_ends_with_the_same_bits() {
         let mut resume = false;
         for stop in &stops {
             let mut script = Script::with([(*stop, Command::Stop)]);
-            let outcome = run(&profile, dir.path(), resume, &mut script).unwrap();
+            let outcome = run(profile, dir.path(), resume, &mut script).unwrap();
             assert!(!outcome.complete, "{}", outcome.reason);
             resume = true;
         }
         let mut script = Script::default();
-        let outcome = run(&profile, dir.path(), true, &mut script).unwrap();
+        let outcome = run(profile, dir.path(), true, &mut script).unwrap();
         assert!(outcome.complete && script.rewound_to.is_some());
         assert_eq!(
             outcome.result.weights_sha256, uninterrupted.result.weights_sha256,

@@ -1,15 +1,11 @@
 //! `fmtui data`: which sets are here, and fetching one.
 
-use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
 use clap::{Args, Subcommand};
 
-use crate::data::source::{self, FETCHABLE, Progress};
+use super::download;
+use crate::data::source::{self, FETCHABLE};
 use crate::error::{Error, Result};
-use crate::headless::{Output, Table, can_draw_bar, draw_bar, notice};
+use crate::headless::{Output, Table};
 use crate::run::Workspace;
 use crate::text;
 
@@ -65,103 +61,13 @@ fn fetch(workspace: &Workspace, name: &str) -> Result<u8> {
             "leave out --offline (and FMTUI_OFFLINE, HF_HUB_OFFLINE), or train on fashion-mnist-mini, which is built in",
         ));
     }
-    let cancel = Arc::new(AtomicBool::new(false));
-    cancel_on_interrupt(Arc::clone(&cancel))?;
-    let mut shown = Shown::new();
-    let fetched = source::fetch(
-        name,
-        &workspace.data_dir(),
-        &mut |p| shown.show(&p),
-        &cancel,
-    );
-    shown.clear();
-    fetched?;
+    download::shown(|progress, cancel| {
+        source::fetch(name, &workspace.data_dir(), progress, cancel)
+    })?;
     let place = workspace.data_dir().join(name);
     Output::standard().line(format!(
         "{name} is in {}, verified",
         text::sanitize(&place.display().to_string())
     ))?;
     Ok(0)
-}
-
-fn cancel_on_interrupt(cancel: Arc<AtomicBool>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Error::compute("starting to watch for Ctrl-C", e))?;
-    std::thread::spawn(move || {
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            cancel.store(true, Ordering::Relaxed);
-        }
-    });
-    Ok(())
-}
-
-/// The download as it is shown, on standard error.
-struct Shown {
-    draws: bool,
-    last: Option<Instant>,
-}
-
-impl Shown {
-    fn new() -> Self {
-        Self {
-            draws: can_draw_bar(std::io::stderr().is_terminal()),
-            last: None,
-        }
-    }
-
-    fn show(&mut self, progress: &Progress) {
-        let period = Duration::from_millis(if self.draws { 100 } else { 2000 });
-        if self.last.is_some_and(|at| at.elapsed() < period) {
-            return;
-        }
-        self.last = Some(Instant::now());
-        let line = words(progress);
-        if self.draws {
-            draw(&text::ellipsis(&line, 79));
-        } else {
-            notice(line);
-        }
-    }
-
-    fn clear(&self) {
-        if self.draws {
-            draw("");
-        }
-    }
-}
-
-fn words(progress: &Progress) -> String {
-    let share = |total: u64| {
-        #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
-        let share = progress.bytes as f64 / total.max(1) as f64;
-        format!("{} {:>3.0} %", draw_bar(share, 20, false), share * 100.0)
-    };
-    let bar = progress
-        .total
-        .map_or_else(|| text::bytes(progress.bytes), share);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturates"
-    )]
-    let pace = text::bytes(progress.bytes_per_second as u64);
-    let note = progress
-        .note
-        .as_ref()
-        .map_or_else(String::new, |n| format!("  {}", text::sanitize(n)));
-    format!(
-        "{}/{} {}  {bar}  {pace}/s{note}",
-        progress.file_index + 1,
-        progress.files,
-        text::sanitize(&progress.file)
-    )
-}
-
-/// Replaces the line under the cursor.
-fn draw(line: &str) {
-    use std::io::Write;
-    // Nobody sees a progress bar that cannot be written.
-    let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
 }

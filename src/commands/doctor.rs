@@ -121,7 +121,17 @@ fn hub(workspace: &Workspace) -> String {
     if workspace.offline {
         "offline: nothing is fetched (--offline, FMTUI_OFFLINE or HF_HUB_OFFLINE)".into()
     } else {
-        "may be used when asked to".into()
+        let hub = workspace.hub();
+        let token = if hub.token.is_some() {
+            ", with the token of HF_TOKEN"
+        } else {
+            ""
+        };
+        let here = hub.cache.list().len();
+        format!(
+            "{} is asked when a profile names weights of it{token}; {here} files of it are here",
+            text::sanitize(&hub.endpoint)
+        )
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod attach;
 mod bench;
+mod compare;
 mod control;
 mod data;
 mod delete;
 mod doctor;
+mod download;
 mod export;
 mod recipe;
 mod replay;
@@ -15,6 +17,7 @@ mod screen;
 mod show;
 mod train;
 mod verify;
+mod weights;
 mod worker;
 
 use std::path::PathBuf;
@@ -59,6 +62,8 @@ enum Command {
     Attach(attach::Arguments),
     /// List all runs
     Runs(runs::Arguments),
+    /// Lay runs side by side: figures, curves, settings
+    Compare(compare::Arguments),
     /// Play a recorded run, or train it again and compare
     Replay(replay::Arguments),
     /// Go on with a stopped, failed or lost run from its newest checkpoint
@@ -73,6 +78,8 @@ enum Command {
     Show(show::Arguments),
     /// List the data sets that are here, or fetch one
     Data(data::Arguments),
+    /// List the weights of the hub that are here, or fetch some
+    Weights(weights::Arguments),
     /// Measure how fast presets train and evaluate here, and the memory they take
     Bench(bench::Arguments),
     /// Write a run's weights for other programs
@@ -118,6 +125,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Train(arguments) => train::run(&workspace, &arguments),
         Command::Attach(arguments) => attach::run(&workspace, &arguments),
         Command::Runs(arguments) => runs::run(&workspace, &arguments),
+        Command::Compare(arguments) => compare::run(&workspace, &arguments),
         Command::Replay(arguments) => replay::run(&workspace, &arguments),
         Command::Resume(arguments) => resume::run(&workspace, &arguments),
         Command::Stop(arguments) => control::stop(&workspace, &arguments),
@@ -125,6 +133,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Continue(arguments) => control::go_on(&workspace, &arguments),
         Command::Show(arguments) => show::run(&workspace, &arguments),
         Command::Data(arguments) => data::run(&workspace, &arguments),
+        Command::Weights(arguments) => weights::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::Export(arguments) => export::run(&workspace, &arguments),
         Command::Delete(arguments) => delete::run(&workspace, &arguments),

@@ -9,8 +9,8 @@ use crate::headless::{Output, Table};
 use crate::metrics::Scores;
 use crate::model::summary::{Summary, summarise};
 use crate::model::{self, Shape};
-use crate::profile::{OptimizerKind, Profile};
-use crate::run::Workspace;
+use crate::profile::Profile;
+use crate::run::{Workspace, card};
 use crate::text;
 
 #[derive(Debug, Args)]
@@ -72,7 +72,15 @@ fn show_layers(
     let architecture = model::resolve(&profile.model, input, dataset.classes.len())?;
     let summary = summarise(&architecture).with_frozen(&architecture, &profile.model.freeze)?;
     if json {
-        return out.line(layers_json(profile, input, &summary));
+        let mut shown = layers_json(profile, input, &summary);
+        let card = card::card(workspace, &profile.model);
+        if !card.is_empty() {
+            shown["weights"] = card
+                .into_iter()
+                .map(|(what, is)| (what.to_string(), serde_json::Value::String(is)))
+                .collect();
+        }
+        return out.line(shown);
     }
     out.line(format!(
         "{} · {} · input {input}",
@@ -83,25 +91,24 @@ fn show_layers(
         out.line(line)?;
     }
     out.line("")?;
+    if !profile.model.pretrained.is_empty() {
+        out.line(format!(
+            "begins with {}",
+            text::sanitize(&profile.model.pretrained)
+        ))?;
+        for (what, is) in card::card(workspace, &profile.model) {
+            out.line(format!("  {what:<10}  {is}"))?;
+        }
+        out.line("")?;
+    }
     out.line(format!(
         "{} parameters, {} of them trained · {} multiply-adds a picture · about {} to train with batches of {}",
         text::grouped(summary.parameters),
         text::grouped(summary.trained_parameters),
         text::grouped(summary.multiply_adds),
-        text::bytes(memory(profile, &summary)),
+        text::bytes(summary.memory_bytes(&profile.train)),
         profile.train.batch_size
     ))
-}
-
-fn memory(profile: &Profile, summary: &Summary) -> u64 {
-    let optimizer = &profile.train.optimizer;
-    let slots = match optimizer.kind {
-        OptimizerKind::Adam | OptimizerKind::Adamw => 2,
-        OptimizerKind::Rmsprop => 1 + usize::from(optimizer.momentum > 0.0),
-        OptimizerKind::Sgd => usize::from(optimizer.momentum > 0.0),
-    };
-    let average = usize::from(profile.train.ema > 0.0);
-    summary.memory_bytes(profile.train.batch_size, slots + average)
 }
 
 fn layers_table(summary: &Summary) -> Table {
@@ -146,7 +153,7 @@ fn layers_json(profile: &Profile, input: Shape, summary: &Summary) -> serde_json
         "parameters": summary.parameters,
         "trained_parameters": summary.trained_parameters,
         "multiply_adds": summary.multiply_adds,
-        "memory_bytes": memory(profile, summary),
+        "memory_bytes": summary.memory_bytes(&profile.train),
     })
 }
 

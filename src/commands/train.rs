@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use super::recipe;
+use super::{download, recipe};
 use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, Style, notice};
-use crate::run::{Workspace, client, company, lingering};
+use crate::run::{Workspace, client, company, lingering, pretrained};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -34,6 +34,11 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     }
     if let Some(advice) = lingering::advice() {
         notice(format!("warning: {advice}"));
+    }
+    if pretrained::is_on_hub(&profile.model) {
+        download::shown(|progress, cancel| {
+            pretrained::fetch(workspace, &mut profile.model, progress, cancel)
+        })?;
     }
     let id = client::start(workspace, &profile)?;
     if let Some(note) = company::note(workspace, &id) {

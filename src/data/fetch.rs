@@ -5,16 +5,18 @@
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
 
 use flate2::bufread::MultiGzDecoder;
+use reqwest::StatusCode;
 use sha2::{Digest, Sha256};
 
 use super::{known, source};
 use crate::error::{Error, Result};
+use crate::net::transfer::{self, Ask};
+use crate::net::{self, Failure, GivenUp};
 use crate::{storage, text};
 
-mod transfer;
+pub use crate::net::{Limits, Progress, is_offline};
 
 /// The sets that can be downloaded.
 pub const FETCHABLE: &[&str] = &["fashion-mnist"];
@@ -25,23 +27,6 @@ const MIRRORS: [&str; 2] = [
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 ];
 
-/// How a download stands.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Progress {
-    /// The file that is being downloaded.
-    pub file: String,
-    /// Its place among the files, from 0, and their number.
-    pub file_index: usize,
-    pub files: usize,
-    /// Bytes of this file so far, compressed.
-    pub bytes: u64,
-    /// Its size, where the server said it.
-    pub total: Option<u64>,
-    pub bytes_per_second: f64,
-    /// What is being waited for, where nothing moves: the reason of the last failure and the next attempt.
-    pub note: Option<String>,
-}
-
 /// A file that is known before it is downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remote {
@@ -51,30 +36,6 @@ pub struct Remote {
     pub bytes: u64,
     /// Of the decompressed file, in hexadecimal.
     pub sha256: String,
-}
-
-/// How long and how often is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Until a connection stands and the server has answered.
-    pub connect: Duration,
-    /// Within this time [`LEAST_PER_STALL`](transfer::LEAST_PER_STALL) bytes have to arrive.
-    pub stall: Duration,
-    /// Attempts per file, over all mirrors.
-    pub attempts: usize,
-    /// Pause after the first failure; doubled after each.
-    pub back_off: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            stall: Duration::from_secs(30),
-            attempts: 4,
-            back_off: Duration::from_millis(500),
-        }
-    }
 }
 
 /// A download that can be pointed anywhere.
@@ -170,7 +131,7 @@ impl Fetcher {
             .map_err(|e| Error::compute("starting a download", e))?;
         let files = self.files.len();
         let outcome = missing.into_iter().try_for_each(|(file_index, remote)| {
-            let mut report = |step: transfer::Step| {
+            let mut report = |step: net::Step| {
                 progress(Progress {
                     file: remote.gzipped(),
                     file_index,
@@ -193,50 +154,53 @@ impl Fetcher {
     async fn file(
         &self,
         remote: &Remote,
-        report: &mut dyn FnMut(transfer::Step),
+        report: &mut dyn FnMut(net::Step),
         cancel: &AtomicBool,
     ) -> Result<Vec<u8>> {
-        let mut failures: Vec<String> = Vec::new();
-        let mut pause = self.limits.back_off;
-        let attempts = self.mirrors.iter().cycle().take(self.limits.attempts);
-        for (attempt, mirror) in attempts.enumerate() {
-            if attempt > 0 {
-                let step = transfer::Step {
-                    note: failures.last().cloned(),
-                    ..transfer::Step::default()
-                };
-                report(step);
-                transfer::cancellable(tokio::time::sleep(pause), cancel)
-                    .await
-                    .ok_or_else(|| remote.cancelled())?;
-                pause *= 2;
-            }
+        let attempt = async |number: usize, report: &mut dyn FnMut(net::Step)| {
+            let mirror = &self.mirrors[number % self.mirrors.len()];
             let address = remote.address(mirror);
-            let work = transfer::download(&address, remote, &self.limits, report);
-            let outcome = transfer::cancellable(work, cancel)
+            self.download(&address, remote, report)
                 .await
-                .ok_or_else(|| remote.cancelled())?
-                .and_then(|bytes| remote.verify(&bytes).map(|()| bytes));
-            match outcome {
-                Ok(bytes) => return Ok(bytes),
-                Err(problem) => {
-                    let problem = text::sanitize(&format!("{address}: {problem}"));
-                    if !failures.contains(&problem) {
-                        failures.push(problem);
-                    }
-                }
-            }
+                .map_err(|failure| Failure::soon(format!("{address}: {}", failure.words)))
+        };
+        net::persist(&self.limits, report, cancel, attempt)
+            .await
+            .map_err(|given_up| match given_up {
+                GivenUp::Cancelled => remote.cancelled(),
+                GivenUp::Failed(problem) => Error::Download {
+                    file: remote.gzipped(),
+                    problem,
+                    remedy: "check the network and try again, or use fashion-mnist-mini, which is built in"
+                        .into(),
+                },
+            })
+    }
+
+    async fn download(
+        &self,
+        address: &str,
+        remote: &Remote,
+        report: &mut dyn FnMut(net::Step),
+    ) -> Result<Vec<u8>, Failure> {
+        let ask = Ask {
+            address,
+            token: None,
+            range: None,
+        };
+        let response = transfer::get(ask, &self.limits).await?;
+        if response.status() != StatusCode::OK {
+            return Err(transfer::refusal(response.status(), response.headers()));
         }
-        Err(Error::Download {
-            file: remote.gzipped(),
-            problem: format!(
-                "tried {} times; {}",
-                self.limits.attempts,
-                failures.join("; ")
-            ),
-            remedy: "check the network and try again, or use fashion-mnist-mini, which is built in"
-                .into(),
-        })
+        let mut bytes = Vec::new();
+        let mut keep = |chunk: &[u8]| {
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        };
+        let most = remote.most_compressed();
+        transfer::body(response, most, &self.limits, report, &mut keep).await?;
+        remote.verify(&bytes).map_err(Failure::soon)?;
+        Ok(bytes)
     }
 }
 
@@ -301,24 +265,4 @@ fn is_in_place(directory: &Path, remote: &Remote) -> bool {
         .metadata()
         .is_ok_and(|m| m.is_file() && m.len() <= remote.most_compressed());
     small && std::fs::read(&path).is_ok_and(|bytes| remote.verify(&bytes).is_ok())
-}
-
-/// Whether the user forbids the network.
-#[must_use]
-pub fn is_offline() -> bool {
-    ["FMTUI_OFFLINE", "HF_HUB_OFFLINE"].iter().any(|name| {
-        std::env::var(name).is_ok_and(|value| {
-            matches!(
-                value.trim().to_lowercase().as_str(),
-                "1" | "true" | "yes" | "on"
-            )
-        })
-    })
-}
-
-/// The rate between two moments.
-fn per_second(bytes: u64, since: Instant) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    let bytes = bytes as f64;
-    bytes / since.elapsed().as_secs_f64().max(1e-3)
 }

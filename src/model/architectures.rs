@@ -38,6 +38,12 @@ pub const NAMES: [&str; 23] = [
     "custom",
 ];
 
+/// Whether an architecture learns by a rule of its own: it has no stages, and one learning rate.
+#[must_use]
+pub fn has_own_rule(name: &str) -> bool {
+    matches!(name, "perceptron" | "mlp-scratch")
+}
+
 /// The most layers a profile may ask for; keeps a slip of the finger from filling memory.
 const MOST_LAYERS: usize = 2000;
 

@@ -11,6 +11,9 @@ pub struct Cut {
     pub trained: Architecture,
 }
 
+/// All layers before the first linear one.
+pub const BACKBONE: &str = "backbone";
+
 /// Cuts a network as `model.freeze` says; nothing for `none` and the empty text.
 ///
 /// # Errors
@@ -19,19 +22,19 @@ pub fn cut(architecture: &Architecture, freeze: &str) -> Result<Option<Cut>> {
     let nodes = &architecture.nodes;
     let end = match freeze {
         "" | "none" => return Ok(None),
-        "backbone" => nodes
+        BACKBONE => nodes
             .iter()
             .position(|node| matches!(node.op, Op::Linear { .. })),
         stage => nodes
             .iter()
-            .rposition(|node| belongs(node, stage))
+            .rposition(|node| belongs(&node.name, stage))
             // A stage ends behind its last activation and pooling.
             .map(|last| last + 1 + weightless(&nodes[last + 1..])),
     };
     let has_weights = |nodes: &[Node]| nodes.iter().any(|node| node.op.parameters() > 0);
     let fits = |end: &usize| has_weights(&nodes[..*end]) && has_weights(&nodes[*end..]);
     let Some(end) = end.filter(fits) else {
-        return Err(unknown(nodes, freeze));
+        return Err(unknown(architecture, freeze));
     };
     let part = |input, nodes: &[Node]| Architecture {
         input,
@@ -47,13 +50,8 @@ pub fn cut(architecture: &Architecture, freeze: &str) -> Result<Option<Cut>> {
 /// The names that `freeze` can have, beside `none`.
 #[must_use]
 pub fn choices(architecture: &Architecture) -> Vec<String> {
-    let stages = architecture
-        .nodes
-        .iter()
-        .filter(|node| node.op.parameters() > 0);
-    let mut names = vec!["backbone".to_string()];
-    names.extend(stages.map(|node| stage(&node.name).to_string()));
-    names.dedup();
+    let mut names = vec![BACKBONE.to_string()];
+    names.extend(stages(architecture));
     names.retain(|name| cut(architecture, name).is_ok());
     names
 }
@@ -61,15 +59,32 @@ pub fn choices(architecture: &Architecture) -> Vec<String> {
 /// Names of the arrays of the last layer with weights: what a network for other classes has of its own.
 #[must_use]
 pub fn head(architecture: &Architecture) -> Vec<String> {
-    let last = architecture
-        .nodes
-        .iter()
-        .rfind(|node| node.op.parameters() > 0);
-    last.map_or_else(Vec::new, |node| {
+    last_layer(architecture).map_or_else(Vec::new, |name| {
         ["weight", "bias"]
-            .map(|what| format!("{}.{what}", node.name))
+            .map(|what| format!("{name}.{what}"))
             .into()
     })
+}
+
+/// Name of the last layer with weights.
+pub(super) fn last_layer(architecture: &Architecture) -> Option<&str> {
+    let mut nodes = architecture.nodes.iter();
+    let last = nodes.rfind(|node| node.op.parameters() > 0)?;
+    Some(&last.name)
+}
+
+/// Names of the stages with weights, in their order.
+#[must_use]
+pub fn stages(architecture: &Architecture) -> Vec<String> {
+    let with_weights = architecture
+        .nodes
+        .iter()
+        .filter(|node| node.op.parameters() > 0);
+    let mut names: Vec<String> = with_weights
+        .map(|node| stage(&node.name).to_string())
+        .collect();
+    names.dedup();
+    names
 }
 
 /// A layer's stage: `layer2` of `layer2.0`; VGG's numbered features are stages of their own.
@@ -80,12 +95,10 @@ fn stage(name: &str) -> &str {
     }
 }
 
-fn belongs(node: &Node, stage: &str) -> bool {
-    node.name == stage
-        || node
-            .name
-            .strip_prefix(stage)
-            .is_some_and(|rest| rest.starts_with('.'))
+/// Whether a layer or parameter is the stage or inside it.
+pub(super) fn belongs(name: &str, stage: &str) -> bool {
+    name.strip_prefix(stage)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Layers without weights at the start, of those that go with what is before them.
@@ -99,13 +112,9 @@ fn weightless(nodes: &[Node]) -> usize {
     nodes.iter().take_while(goes_along).count()
 }
 
-fn unknown(nodes: &[Node], freeze: &str) -> Error {
-    let mut names: Vec<&str> = vec!["none", "backbone"];
-    for node in nodes.iter().filter(|node| node.op.parameters() > 0) {
-        if names.last() != Some(&stage(&node.name)) {
-            names.push(stage(&node.name));
-        }
-    }
+fn unknown(architecture: &Architecture, freeze: &str) -> Error {
+    let mut names = vec!["none".to_string(), BACKBONE.to_string()];
+    names.extend(stages(architecture));
     // The last one is what must be left to train.
     names.pop();
     Error::input(

@@ -9,6 +9,7 @@ pub mod network;
 pub mod perceptron;
 pub mod presets;
 pub mod pretrained;
+pub mod rates;
 pub mod resolve;
 pub mod summary;
 

@@ -19,6 +19,7 @@ macro_rules! file {
 
 mod deep;
 mod shallow;
+mod transfer;
 
 /// A profile to start from, and what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub struct Preset {
 }
 
 /// The study's progression.
-pub const GROUPS: [&str; 8] = [
+pub const GROUPS: [&str; 10] = [
     "Perceptron",
     "MLP",
     "MLP from scratch",
@@ -49,6 +50,8 @@ pub const GROUPS: [&str; 8] = [
     "Modern LeNet",
     "Improved CNN",
     "ResNet",
+    "Small ResNet",
+    "VGG",
     "Your own",
 ];
 
@@ -74,16 +77,22 @@ impl Preset {
     }
 }
 
-const ALL: [Preset; 22] = {
-    let mut all = [shallow::PRESETS[0]; 22];
-    let mut i = 0;
-    while i < all.len() {
-        all[i] = if i < shallow::PRESETS.len() {
-            shallow::PRESETS[i]
-        } else {
-            deep::PRESETS[i - shallow::PRESETS.len()]
-        };
-        i += 1;
+const ALL: [Preset; 33] = {
+    let parts: [&[Preset]; 4] = [
+        &shallow::PRESETS,
+        &deep::PRESETS,
+        &transfer::PRESETS,
+        &[deep::YOUR_OWN],
+    ];
+    let mut all = [deep::YOUR_OWN; 33];
+    let (mut part, mut at) = (0, 0);
+    while part < parts.len() {
+        let mut i = 0;
+        while i < parts[part].len() {
+            all[at] = parts[part][i];
+            (i, at) = (i + 1, at + 1);
+        }
+        part += 1;
     }
     all
 };
@@ -130,6 +139,17 @@ mod tests {
             ("modern-lenet", 211_437),
             ("improved-cnn", 1_702_090),
             ("resnet18-scratch", 11_181_642),
+            ("resnet18-finetune", 11_181_642),
+            ("resnet18-frozen", 11_181_642),
+            ("resnet20-cifar-scratch", 269_722),
+            ("resnet20-cifar-finetune", 269_722),
+            ("resnet20-cifar-frozen", 269_722),
+            ("vgg11-bn-scratch", 9_231_114),
+            ("vgg11-bn-finetune", 9_231_114),
+            ("vgg11-bn-frozen", 9_231_114),
+            ("vgg16-scratch", 14_719_818),
+            ("vgg16-finetune", 14_719_818),
+            ("vgg16-frozen", 14_719_818),
             ("custom-cnn", 77_290),
         ];
         let names: Vec<&str> = all().iter().map(|preset| preset.name).collect();

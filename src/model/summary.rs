@@ -4,6 +4,7 @@
 
 use super::{Architecture, Node, Op, Shape, freeze};
 use crate::error::Result;
+use crate::profile::{OptimizerKind, Train};
 
 /// The table of a network's layers with its totals.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,14 +75,14 @@ impl Summary {
         Ok(summary)
     }
 
-    /// About how much memory training takes with `batch` pictures a step and an optimizer that keeps `optimizer_slots`
-    /// numbers per parameter (SGD 0, with momentum 1, Adam 2; one more for averaged weights).
+    /// About how much memory training takes, all layers with it.
     ///
-    /// **Units** bytes of f32: weights, gradients and slots, running statistics, and each activation with its gradient.
-    /// Work space of the kernels and the data set come on top.
+    /// **Units** bytes of f32: weights, gradients and what the optimizer keeps, running statistics, and each activation with
+    /// its gradient. Work space of the kernels and the data set come on top.
     #[must_use]
-    pub fn memory_bytes(&self, batch: usize, optimizer_slots: usize) -> u64 {
-        let per_parameter = (2 + optimizer_slots) as u64;
+    pub fn memory_bytes(&self, train: &Train) -> u64 {
+        let batch = train.batch_size;
+        let per_parameter = (2 + kept(train)) as u64;
         let weights = self.parameters.saturating_mul(per_parameter);
         let activations = self
             .activation_floats
@@ -92,6 +93,18 @@ impl Summary {
             .saturating_add(self.statistics)
             .saturating_mul(4)
     }
+}
+
+/// Numbers that are kept per parameter, by the optimizer and for averages.
+fn kept(train: &Train) -> usize {
+    let momentum = usize::from(train.optimizer.momentum != 0.0);
+    let averaged = usize::from(train.ema > 0.0);
+    averaged
+        + match train.optimizer.kind {
+            OptimizerKind::Sgd => momentum,
+            OptimizerKind::Rmsprop => 1 + momentum,
+            OptimizerKind::Adam | OptimizerKind::Adamw => 2,
+        }
 }
 
 struct Tally {
@@ -262,7 +275,7 @@ mod tests {
         let floats = 1024 + 2 * 8192 + 2048 + 2 * 3600 + 2 * 6804 + 1344 + 2 * 120 + 2 * 84 + 10;
         assert_eq!(lenet.activation_floats, floats);
         assert_eq!(
-            lenet.memory_bytes(64, 2),
+            lenet.memory_bytes(&Train::default()),
             4 * (211_203 * 4 + 64 * 2 * floats)
         );
     }

@@ -43,6 +43,8 @@ pub struct Optimizer {
 #[derive(Debug)]
 struct Slots {
     shape: Vec<usize>,
+    /// Factor on the learning rate.
+    rate: f64,
     first: Option<Slot>,
     second: Option<Slot>,
 }
@@ -78,6 +80,7 @@ impl Optimizer {
             .map(|(name, var)| {
                 let slots = Slots {
                     shape: var.dims().to_vec(),
+                    rate: 1.0,
                     first: first.then(|| Slot::zeros(var)).transpose()?,
                     second: second.then(|| Slot::zeros(var)).transpose()?,
                 };
@@ -89,6 +92,15 @@ impl Optimizer {
             steps: 0,
             slots,
         })
+    }
+
+    /// The same with a factor on each parameter's learning rate.
+    #[must_use]
+    pub fn with_rates(mut self, rate: impl Fn(&str) -> f64) -> Self {
+        for (name, slots) in &mut self.slots {
+            slots.rate = rate(name);
+        }
+        self
     }
 
     /// Steps taken.
@@ -109,7 +121,10 @@ impl Optimizer {
             };
             let rule = Rule {
                 settings: &self.settings,
-                step,
+                step: StepSettings {
+                    learning_rate: step.learning_rate * slots.rate,
+                    ..step
+                },
                 number: self.steps,
             };
             if var.device().is_cpu() {
@@ -176,6 +191,7 @@ impl Optimizer {
                 shape,
                 first,
                 second,
+                ..
             } = slots;
             for (prefix, slot) in [(FIRST, first), (SECOND, second)] {
                 if let Some(slot) = slot {

@@ -12,6 +12,8 @@ pub use layer::{Activation, Layer};
 pub use parse::parse_table;
 pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status};
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The format this program writes and reads.
@@ -166,6 +168,9 @@ pub struct Model {
     /// its end. Empty or `none`: every layer is trained.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub freeze: String,
+    /// From which epochs on less is frozen, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfreeze: Vec<Unfreeze>,
     /// How `resnet18`, `resnet34` and `resnet50` begin; left out: `imagenet`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stem: Option<Stem>,
@@ -178,6 +183,16 @@ pub struct Model {
     /// The layers of a `custom` network; the last must give one number per class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
+}
+
+/// `[[model.unfreeze]]`: what is frozen from an epoch on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unfreeze {
+    /// 1-based; at least 2.
+    pub epoch: usize,
+    /// As `model.freeze`.
+    pub freeze: String,
 }
 
 /// A residual network's first layers.
@@ -240,6 +255,9 @@ pub struct Train {
     pub ema: f64,
     /// Epochs between checkpoints.
     pub checkpoint_every: usize,
+    /// Factors on the learning rate by stage (`layer1 = 0.1`); `backbone` is all but the last layer. 1 where none is named.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: BTreeMap<String, f64>,
     pub optimizer: Optimizer,
     pub schedule: Schedule,
     pub early_stop: EarlyStop,
@@ -259,6 +277,7 @@ impl Default for Train {
             clip: 0.0,
             ema: 0.0,
             checkpoint_every: 1,
+            rates: BTreeMap::new(),
             optimizer: Optimizer::default(),
             schedule: Schedule::default(),
             early_stop: EarlyStop::default(),
@@ -408,6 +427,15 @@ pub enum Monitor {
     TrainLoss,
 }
 
+impl Model {
+    /// What is frozen in an epoch (1-based), as `freeze` says it.
+    #[must_use]
+    pub fn freeze_in(&self, epoch: usize) -> &str {
+        let thawed = self.unfreeze.iter().rfind(|u| u.epoch <= epoch);
+        thawed.map_or(&self.freeze, |u| &u.freeze)
+    }
+}
+
 impl Profile {
     /// A profile of defaults around an architecture.
     #[must_use]
@@ -425,6 +453,7 @@ impl Profile {
                 pretrained_sha256: String::new(),
                 keep_head: false,
                 freeze: String::new(),
+                unfreeze: Vec::new(),
                 stem: None,
                 head: None,
                 dropout: None,

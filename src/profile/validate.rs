@@ -137,12 +137,7 @@ impl Profile {
                 "set train.optimizer.momentum, such as 0.9",
             ));
         }
-        path("model.pretrained", &self.model.pretrained)?;
-        text("model.pretrained_sha256", &self.model.pretrained_sha256, 0)?;
-        text("model.freeze", &self.model.freeze, 0)?;
-        if let Some(p) = self.model.dropout {
-            within("model.dropout", p, 0.0, 0.999)?;
-        }
+        self.validate_start()?;
         let schedule = &train.schedule;
         #[expect(clippy::cast_precision_loss, reason = "at most a million epochs")]
         within(
@@ -178,6 +173,43 @@ impl Profile {
             0.0,
             1e6,
         )
+    }
+}
+
+impl Profile {
+    /// What a network begins with, what of it is trained when, and how fast.
+    fn validate_start(&self) -> Result<()> {
+        path("model.pretrained", &self.model.pretrained)?;
+        text("model.pretrained_sha256", &self.model.pretrained_sha256, 0)?;
+        text("model.freeze", &self.model.freeze, 0)?;
+        self.validate_unfreeze()?;
+        within(
+            "train.rates (number of stages)",
+            self.train.rates.len(),
+            0,
+            1000,
+        )?;
+        for (stage, factor) in &self.train.rates {
+            text("train.rates", stage, 1)?;
+            within(&format!("train.rates.{stage}"), *factor, 0.0, 1e3)?;
+        }
+        if let Some(p) = self.model.dropout {
+            within("model.dropout", p, 0.0, 0.999)?;
+        }
+        Ok(())
+    }
+
+    fn validate_unfreeze(&self) -> Result<()> {
+        let steps = &self.model.unfreeze;
+        within("model.unfreeze (number of epochs)", steps.len(), 0, 1000)?;
+        let mut earliest = 2;
+        for (i, step) in steps.iter().enumerate() {
+            let name = format!("model.unfreeze[{i}]");
+            within(&format!("{name}.epoch"), step.epoch, earliest, 1_000_000)?;
+            text(&format!("{name}.freeze"), &step.freeze, 1)?;
+            earliest = step.epoch + 1;
+        }
+        Ok(())
     }
 }
 

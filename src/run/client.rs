@@ -56,7 +56,10 @@ pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
             format!("train its recipe again with `fmtui train {id}`"),
         ));
     }
-    preflight::check(workspace, &profile)?;
+    // Its weights are in its checkpoint: where the first came from is of no more interest.
+    let mut checked = profile.clone();
+    checked.model.pretrained.clear();
+    preflight::check(workspace, &checked)?;
     worker::forget_stops(&mut profile);
     workspace.save(&profile)?;
     bring_up(workspace, id, true)

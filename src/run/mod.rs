@@ -2,8 +2,10 @@
 //!
 //! Screens and commands are clients of this room. It never draws and never prints.
 
+pub mod card;
 pub mod client;
 pub mod company;
+pub mod comparison;
 pub mod connection;
 pub mod host;
 pub mod id;

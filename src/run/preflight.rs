@@ -29,7 +29,7 @@ pub fn check(workspace: &Workspace, profile: &Profile) -> Result<()> {
     let dataset = data::source::load(&profile.data.name, &workspace.search_path())?;
     let classes = dataset.classes.len();
     let architecture = resolve(profile, dataset)?;
-    model::freeze::cut(&architecture, &profile.model.freeze)?;
+    check_frozen(profile, &architecture)?;
     if let Some(found) = pretrained::load(workspace, &profile.model)? {
         let heads = model::freeze::head(&architecture);
         let settings = &profile.model;
@@ -50,6 +50,39 @@ pub fn check(workspace: &Workspace, profile: &Profile) -> Result<()> {
     }
     let parameters = model::summary::summarise(&architecture).parameters;
     check_space(&workspace.root, parameters)
+}
+
+/// Checks what is frozen, from which epochs on less is, and which stages learn at a rate of their own.
+fn check_frozen(profile: &Profile, architecture: &Architecture) -> Result<()> {
+    let frozen = |freeze: &str| {
+        let cut = model::freeze::cut(architecture, freeze)?;
+        Ok(cut.map_or(0, |cut| cut.frozen.nodes.len()))
+    };
+    let mut before = frozen(&profile.model.freeze)?;
+    for step in &profile.model.unfreeze {
+        let now = frozen(&step.freeze)?;
+        if now >= before {
+            return Err(Error::input(
+                "model.unfreeze",
+                format!(
+                    "epoch {} would freeze no less than the one before",
+                    step.epoch
+                ),
+                "name an earlier stage, or none",
+            ));
+        }
+        before = now;
+    }
+    if !profile.train.rates.is_empty()
+        && model::architectures::has_own_rule(&profile.model.architecture)
+    {
+        return Err(Error::input(
+            "train.rates",
+            format!("{} has one learning rate", profile.model.architecture),
+            "leave train.rates out",
+        ));
+    }
+    model::rates::check(architecture, &profile.train.rates)
 }
 
 /// The architecture a profile comes to on its data.

@@ -1,17 +1,65 @@
-//! Where a run's first weights come from: a file or another run, found and pinned when the run begins.
+//! Where a run's first weights come from: a file, another run or the hub, found and pinned when the run begins.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use super::Workspace;
 use crate::error::{Error, Result};
 use crate::model::pretrained::file;
-use crate::profile::Model;
+use crate::net::Progress;
+use crate::net::hub::{Cached, Part, Reference, SCHEME};
+use crate::profile::{Head, Model};
 use crate::state::StateDict;
 use crate::storage;
 use crate::train::checkpoint;
 
 /// How `model.pretrained` names another run.
-const RUN: &str = "run:";
+pub(super) const RUN: &str = "run:";
+
+/// Whether a profile begins with weights from the hub.
+#[must_use]
+pub fn is_on_hub(model: &Model) -> bool {
+    model.pretrained.starts_with(SCHEME)
+}
+
+/// Fetches the weights that a profile names on the hub, where they are not in the cache, and pins their commit; does nothing
+/// for others. Blocks; cancels within a second.
+///
+/// # Errors
+/// As [`Hub::fetch`](crate::net::hub::Hub::fetch).
+pub fn fetch(
+    workspace: &Workspace,
+    model: &mut Model,
+    progress: &mut dyn FnMut(Progress),
+    cancel: &AtomicBool,
+) -> Result<()> {
+    if !is_on_hub(model) {
+        return Ok(());
+    }
+    let reference = Reference::parse(&model.pretrained)?;
+    let cached = workspace
+        .hub()
+        .fetch(&reference, part(model), progress, cancel)?;
+    model.pretrained = reference.at(&cached.source.commit).to_string();
+    Ok(())
+}
+
+/// What lies in the cache for a profile that names the hub, unverified.
+pub(super) fn cached(workspace: &Workspace, model: &Model) -> Option<Cached> {
+    let reference = Reference::parse(&model.pretrained).ok()?;
+    workspace.hub().cache.look(&reference, part(model))
+}
+
+/// What of a file on the hub a network takes: where a VGG has none of the original's hidden layers, most of the file is
+/// of no use.
+fn part(model: &Model) -> Part {
+    let own_head = model.head == Some(Head::Linear) && !model.keep_head;
+    if model.architecture.starts_with("vgg") && own_head {
+        Part::Named("features.")
+    } else {
+        Part::Whole
+    }
+}
 
 /// Finds the weights that a profile names, and writes down where they are and their SHA-256, so that the run can be made
 /// again with the same.
@@ -27,6 +75,8 @@ pub fn pin(workspace: &Workspace, model: &mut Model) -> Result<()> {
     model.pretrained_sha256 = hash;
     model.pretrained = if let Some(run) = model.pretrained.strip_prefix(RUN) {
         format!("{RUN}{}", workspace.resolve(run)?)
+    } else if is_on_hub(model) {
+        model.pretrained.clone()
     } else {
         let path = std::path::absolute(&path).map_err(|e| Error::io("find", &path, e))?;
         path.display().to_string()
@@ -47,21 +97,40 @@ pub fn load(workspace: &Workspace, model: &Model) -> Result<Option<StateDict>> {
     file::parse_named(&bytes, &path).map(Some)
 }
 
-fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBuf>> {
+/// The file with the weights that a profile names, if it names some.
+///
+/// # Errors
+/// `Input` when it is not there.
+pub(super) fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBuf>> {
     let named = model.pretrained.as_str();
     if named.is_empty() {
         return Ok(None);
     }
+    if named.starts_with(SCHEME) {
+        let reference = Reference::parse(named)?;
+        let cached = workspace.hub().cache.find(&reference, part(model))?;
+        return match cached {
+            Some(cached) => Ok(Some(cached.path)),
+            None => Err(Error::input(
+                "model.pretrained",
+                format!("{reference} has not been fetched"),
+                format!("fetch it with: fmtui weights fetch {reference}"),
+            )),
+        };
+    }
     let Some(run) = named.strip_prefix(RUN) else {
-        let path = PathBuf::from(named);
-        if path.is_file() {
-            return Ok(Some(path));
-        }
-        return Err(Error::input(
-            "model.pretrained",
-            format!("there is no file {named}"),
-            "give the path of a .safetensors, .pth, .pt or .th file, or run:ID",
-        ));
+        let places = [PathBuf::from(named), workspace.weights_dir().join(named)];
+        return match places.into_iter().find(|path| path.is_file()) {
+            Some(path) => Ok(Some(path)),
+            None => Err(Error::input(
+                "model.pretrained",
+                format!("there is no file {named}"),
+                format!(
+                    "put it into {}, or give the path of a .safetensors, .pth, .pt or .th file, or run:ID",
+                    workspace.weights_dir().display()
+                ),
+            )),
+        };
     };
     let id = workspace.resolve(run)?;
     let directory = workspace.run_dir(&id);

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use super::{id, lock, record};
 use crate::data::source::SearchPath;
 use crate::error::{Error, Result};
+use crate::net::hub::Hub;
 use crate::profile::{Profile, Status};
 use crate::{storage, text};
 
@@ -96,6 +97,18 @@ impl Workspace {
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.root.join("data")
+    }
+
+    /// Where weights of elsewhere are looked for, beside the current directory.
+    #[must_use]
+    pub fn weights_dir(&self) -> PathBuf {
+        self.root.join("weights")
+    }
+
+    /// The hub, with what was fetched from it in this workspace.
+    #[must_use]
+    pub fn hub(&self) -> Hub {
+        Hub::from_environment(self.root.join("hub"), self.offline)
     }
 
     /// Where data sets are looked for.

@@ -7,7 +7,8 @@ use super::tabs::train::Link;
 use crate::data::Dataset;
 use crate::event::{Command, Stamped};
 use crate::metrics::predictions::Predictions;
-use crate::profile::Profile;
+use crate::profile::{Model, Profile};
+use crate::run::card::Card;
 
 /// What the app asks for; answered, if at all, by a [`Message`].
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,8 @@ pub enum Request {
     LoadRunDataset(String),
     /// Download a data set, then read it.
     FetchDataset(String),
+    /// Find out about the weights that this model begins with.
+    DescribeWeights(Box<Model>),
     /// Read what was predicted in this run.
     LoadPredictions(String),
     /// Whether the list of runs is looked at.
@@ -82,6 +85,11 @@ pub enum Message {
     Sets(Vec<(String, String)>),
     /// What is being done about a data set.
     DatasetStatus(String),
+    /// What is known of the weights that `model.pretrained` names.
+    Weights {
+        pretrained: String,
+        card: Card,
+    },
     Predictions {
         run: String,
         latest: Option<Predictions>,

@@ -7,6 +7,7 @@
 
 pub mod action;
 pub mod app;
+mod backend;
 pub mod config;
 mod event_loop;
 pub mod keymap;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -17,8 +17,11 @@ use crate::data::{Dataset, fetch, mini};
 use crate::error::{Error, Result};
 use crate::event::{Command, Stamped};
 use crate::metrics::predictions::{self, Predictions};
+use crate::net::Progress;
 use crate::profile::{Profile, Status};
-use crate::run::{Connection, RunSummary, Sender, Workspace, client, company, log};
+use crate::run::{
+    Connection, RunSummary, Sender, Workspace, card, client, company, log, pretrained,
+};
 use crate::text;
 
 /// Messages that may wait for the screen.
@@ -31,6 +34,8 @@ const SILENCE: Duration = Duration::from_millis(40);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Events told to the screen at once.
 const BATCH: usize = 4096;
+/// How often it is said how a download stands.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// How often it is looked whether the worker listens.
 const LINK_EVERY: Duration = Duration::from_millis(250);
 
@@ -43,6 +48,8 @@ pub struct Session {
     runs_wanted: watch::Sender<bool>,
     datasets: Arc<Mutex<Vec<Arc<Dataset>>>>,
     fetch_cancelled: Arc<AtomicBool>,
+    /// Of the weights that a run to be started begins with.
+    weights_cancelled: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -60,6 +67,7 @@ impl Session {
             runs_wanted,
             datasets: Arc::default(),
             fetch_cancelled: Arc::default(),
+            weights_cancelled: Arc::default(),
         };
         (session, messages)
     }
@@ -88,6 +96,14 @@ impl Session {
             Request::LoadDataset(name) => self.load_dataset(name, true),
             Request::LoadRunDataset(name) => self.load_dataset(name, false),
             Request::FetchDataset(name) => self.fetch(name),
+            Request::DescribeWeights(model) => {
+                let workspace = self.workspace.clone();
+                self.blocking(move || {
+                    let card = card::card(&workspace, &model);
+                    let pretrained = model.pretrained;
+                    Ok(Message::Weights { pretrained, card })
+                });
+            }
             Request::LoadPredictions(run) => {
                 let directory = self.workspace.run_dir(&run);
                 self.blocking(move || Ok(read_predictions(run, &directory)));
@@ -142,9 +158,21 @@ impl Session {
         self.watch(run, true);
     }
 
-    fn start(&mut self, profile: Box<Profile>) {
-        let workspace = self.workspace.clone();
+    fn start(&mut self, mut profile: Box<Profile>) {
+        // Another start means that this one is not waited for any longer.
+        self.weights_cancelled.store(true, Ordering::Relaxed);
+        self.weights_cancelled = Arc::default();
+        let cancelled = Arc::clone(&self.weights_cancelled);
+        let (workspace, out) = (self.workspace.clone(), self.out.clone());
         self.blocking(move || {
+            let mut told: Option<Instant> = None;
+            let mut tell = |p: Progress| {
+                if told.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
+                    told = Some(Instant::now());
+                    let _ = out.try_send(Message::Say(progress(&p)));
+                }
+            };
+            pretrained::fetch(&workspace, &mut profile.model, &mut tell, &cancelled)?;
             let run = client::start(&workspace, &profile)?;
             Ok(started(&workspace, run))
         });
@@ -218,7 +246,7 @@ impl Session {
         let directory = self.workspace.data_dir();
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {
-            let mut tell = |p: fetch::Progress| {
+            let mut tell = |p: Progress| {
                 let status = progress(&p);
                 // A full queue loses a line of progress, nothing else.
                 let _ = out.try_send(Message::DatasetStatus(status));
@@ -243,6 +271,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.fetch_cancelled.store(true, Ordering::Relaxed);
+        self.weights_cancelled.store(true, Ordering::Relaxed);
         if let Some(watching) = &self.watching {
             watching.abort();
         }
@@ -254,13 +283,12 @@ fn named(sets: &[source::Found]) -> Message {
 }
 
 /// How a download stands, in words.
-fn progress(p: &fetch::Progress) -> String {
-    let place = format!(
-        "downloading {} ({} of {})",
-        text::sanitize(&p.file),
-        p.file_index + 1,
-        p.files
-    );
+fn progress(p: &Progress) -> String {
+    let number = match p.files {
+        1 => String::new(),
+        files => format!(" ({} of {files})", p.file_index + 1),
+    };
+    let place = format!("downloading {}{number}", text::sanitize(&p.file));
     if let Some(note) = &p.note {
         return format!("{place}: {}", text::sanitize(note));
     }
@@ -273,7 +301,10 @@ fn progress(p: &fetch::Progress) -> String {
         reason = "a speed for people; the cast saturates"
     )]
     let speed = text::bytes(p.bytes_per_second.max(0.0) as u64);
-    format!("{place}: {}{total}, {speed}/s", text::bytes(p.bytes))
+    let left = p
+        .seconds_left()
+        .map_or(String::new(), |s| format!(", {} left", text::seconds(s)));
+    format!("{place}: {}{total}, {speed}/s{left}", text::bytes(p.bytes))
 }
 
 fn started(workspace: &Workspace, run: String) -> Message {

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
@@ -20,6 +19,7 @@ use ratatui::crossterm::{cursor, execute, queue};
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 
+use super::backend::FrugalBackend;
 use crate::error::{Error, Result};
 
 /// Bytes kept back until a frame is whole.
@@ -51,7 +51,7 @@ impl Write for Output {
 
 /// The entered terminal; leaving it is its `Drop`.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Output>>,
+    terminal: Terminal<FrugalBackend<Output>>,
     output: Output,
 }
 
@@ -110,7 +110,7 @@ impl Screen {
             BUFFER, file,
         ))));
         switch_on().map_err(failed)?;
-        let terminal = Terminal::new(CrosstermBackend::new(output.clone())).map_err(failed)?;
+        let terminal = Terminal::new(FrugalBackend::new(output.clone())).map_err(failed)?;
         let mut screen = Self { terminal, output };
         screen.clear().map_err(failed)?;
         Ok(screen)

@@ -77,9 +77,11 @@ pub enum Pictures<'a> {
 
 /// What varies from step to step.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct Settings<'a> {
     /// The rule, but for its `gradient_scale`, which clipping decides.
     pub rule: Rule,
+    /// Factors on its learning rate, each from a place in the row of parameters to the next one's; 1 before the first.
+    pub rates: &'a [(usize, f64)],
     /// Largest norm of the whole gradient; 0 does not clip.
     pub clip: f64,
     /// Decay of the averaged parameters; 0 takes the parameters over.
@@ -296,7 +298,7 @@ impl Plan {
     ///
     /// # Panics
     /// When the batch is empty, larger than the plan's, of other pictures, or a label is no class.
-    pub fn step(&mut self, input: Input<'_>, settings: &Settings) -> Outcome {
+    pub fn step(&mut self, input: Input<'_>, settings: &Settings<'_>) -> Outcome {
         let count = input.labels.len();
         assert!((1..=self.batch).contains(&count), "a batch of {count}");
         assert!(input.labels.iter().all(|l| (*l as usize) < self.classes));

@@ -1,5 +1,7 @@
 //! All parameters in one row, with their gradients and what the optimizer keeps of them; measured and updated in pieces.
 
+use std::ops::Range;
+
 use super::arena::Memory;
 use super::{Rule, Settings};
 use crate::kernels::cpu::optimizer::{clip_factor, ema_here, squared_norm_here, update_here};
@@ -87,49 +89,105 @@ impl FlatParts {
     ///
     /// # Safety
     /// All pieces are measured, and nobody reads or writes parameters otherwise.
-    pub(super) unsafe fn update(&self, settings: &Settings, member: usize, members: usize) {
+    pub(super) unsafe fn update(&self, settings: &Settings<'_>, member: usize, members: usize) {
         // SAFETY: all squares were written before the barrier behind `measure`.
         let squares = unsafe { std::slice::from_raw_parts(self.squares, self.pieces()) };
         let norm = squares.iter().sum::<f64>().sqrt();
         if !norm.is_finite() {
             return;
         }
-        let rule = scaled(settings.rule, clip_factor(norm, settings.clip));
+        let clip = clip_factor(norm, settings.clip);
         for piece in portion(self.pieces(), members, member) {
             let start = piece * PIECE;
-            let len = PIECE.min(self.len - start);
-            // SAFETY: the piece lies inside every array, and is this member's alone.
-            unsafe {
-                let part = |p: *mut f32| std::slice::from_raw_parts_mut(p.add(start), len);
-                let parameters = part(self.parameters);
-                let gradients = std::slice::from_raw_parts(self.gradients.add(start), len);
-                let [first, second] = self.kept.map(|kept| kept.map(part));
-                update_here(&rule, parameters, gradients, first, second);
-                if let Some(average) = self.average {
-                    ema_here(settings.average_decay, part(average), parameters);
-                }
+            let end = self.len.min(start + PIECE);
+            for (stretch, factor) in stretches(settings.rates, start..end) {
+                let rule = scaled(settings.rule, clip, factor);
+                // SAFETY: the stretch lies inside every array, and is this member's alone.
+                unsafe { self.update_stretch(&rule, settings.average_decay, stretch) };
+            }
+        }
+    }
+
+    /// # Safety
+    /// The stretch lies inside, and nobody else reads or writes its parameters.
+    unsafe fn update_stretch(&self, rule: &Rule, average_decay: f64, stretch: Range<usize>) {
+        let (start, len) = (stretch.start, stretch.len());
+        // SAFETY: the caller's promise; all arrays are of one length.
+        unsafe {
+            let part = |p: *mut f32| std::slice::from_raw_parts_mut(p.add(start), len);
+            let parameters = part(self.parameters);
+            let gradients = std::slice::from_raw_parts(self.gradients.add(start), len);
+            let [first, second] = self.kept.map(|kept| kept.map(part));
+            update_here(rule, parameters, gradients, first, second);
+            if let Some(average) = self.average {
+                ema_here(average_decay, part(average), parameters);
             }
         }
     }
 }
 
-fn scaled(rule: Rule, gradient_scale: f64) -> Rule {
+/// Cuts a range where the factor on the learning rate changes.
+fn stretches(
+    rates: &[(usize, f64)],
+    range: Range<usize>,
+) -> impl Iterator<Item = (Range<usize>, f64)> {
+    let first = rates.partition_point(|(start, _)| *start <= range.start);
+    let before = first.checked_sub(1).map_or(1.0, |i| rates[i].1);
+    let inside = rates[first..]
+        .iter()
+        .copied()
+        .take_while(move |(start, _)| *start < range.end);
+    let starts = std::iter::once((range.start, before)).chain(inside);
+    let ends = rates[first..]
+        .iter()
+        .map(|(start, _)| *start)
+        .chain(std::iter::once(range.end))
+        .map(move |end| end.min(range.end));
+    starts
+        .zip(ends)
+        .map(|((start, factor), end)| (start..end, factor))
+}
+
+fn scaled(rule: Rule, gradient_scale: f64, factor: f64) -> Rule {
     match rule {
         Rule::Sgd(s) => Rule::Sgd(super::Sgd {
             gradient_scale,
+            learning_rate: s.learning_rate * factor,
             ..s
         }),
         Rule::RmsProp(s) => Rule::RmsProp(super::RmsProp {
             gradient_scale,
+            learning_rate: s.learning_rate * factor,
             ..s
         }),
-        Rule::Adam(s) => Rule::Adam(super::Adam {
-            gradient_scale,
-            ..s
-        }),
-        Rule::AdamW(s) => Rule::AdamW(super::Adam {
-            gradient_scale,
-            ..s
-        }),
+        Rule::Adam(s) => Rule::Adam(scaled_adam(s, gradient_scale, factor)),
+        Rule::AdamW(s) => Rule::AdamW(scaled_adam(s, gradient_scale, factor)),
+    }
+}
+
+fn scaled_adam(adam: super::Adam, gradient_scale: f64, factor: f64) -> super::Adam {
+    super::Adam {
+        gradient_scale,
+        learning_rate: adam.learning_rate * factor,
+        ..adam
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_cut_where_the_factor_changes() {
+        let rates = [(0, 0.5), (10, 1.0), (16, 0.1)];
+        let cut = |rates: &[(usize, f64)], range| stretches(rates, range).collect::<Vec<_>>();
+        assert_eq!(cut(&[], 3..9), [(3..9, 1.0)]);
+        assert_eq!(cut(&rates, 2..8), [(2..8, 0.5)]);
+        assert_eq!(cut(&rates, 10..12), [(10..12, 1.0)]);
+        assert_eq!(
+            cut(&rates, 8..20),
+            [(8..10, 0.5), (10..16, 1.0), (16..20, 0.1)]
+        );
+        assert_eq!(cut(&rates[1..], 0..11), [(0..10, 1.0), (10..11, 1.0)]);
     }
 }

@@ -5,7 +5,7 @@ use super::Preset;
 const LECUN: &str = "Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition. \
     Proceedings of the IEEE 86";
 
-pub(super) const PRESETS: [Preset; 6] = [
+pub(super) const PRESETS: [Preset; 5] = [
     Preset {
         name: "lenet5-1998",
         group: "LeNet",
@@ -75,19 +75,20 @@ pub(super) const PRESETS: [Preset; 6] = [
             missing. Most of its arithmetic works on maps of 7 × 7 and smaller; see the multiply-adds per layer.",
         toml: file!("resnet18-scratch"),
     },
-    Preset {
-        name: "custom-cnn",
-        group: "Your own",
-        title: "A network written out, to be changed",
-        year: 2015,
-        paper: "K. He and others: Deep residual learning for image recognition; L. N. Smith, N. Topin: \
-            Super-convergence (2018)",
-        story: "Every layer of this small residual network stands in the profile under [[model.layers]]. It has no \
-            hidden layer at all: a global average over each of 64 maps goes straight to the ten outputs, which leaves \
-            77,290 weights. A one-cycle learning rate and a little label smoothing do the rest. Copy the file and change it; \
-            a layer that does not fit is named together with the shape it needs.",
-        look_for: "How far a network with fewer weights than mlp-100-100-50 comes when all of them are filters. Take a \
-            residual block out, or the batch norm, and see what it was good for.",
-        toml: file!("custom-cnn"),
-    },
 ];
+
+pub(super) const YOUR_OWN: Preset = Preset {
+    name: "custom-cnn",
+    group: "Your own",
+    title: "A network written out, to be changed",
+    year: 2015,
+    paper: "K. He and others: Deep residual learning for image recognition; L. N. Smith, N. Topin: \
+        Super-convergence (2018)",
+    story: "Every layer of this small residual network stands in the profile under [[model.layers]]. It has no \
+        hidden layer at all: a global average over each of 64 maps goes straight to the ten outputs, which leaves \
+        77,290 weights. A one-cycle learning rate and a little label smoothing do the rest. Copy the file and change it; \
+        a layer that does not fit is named together with the shape it needs.",
+    look_for: "How far a network with fewer weights than mlp-100-100-50 comes when all of them are filters. Take a \
+        residual block out, or the batch norm, and see what it was good for.",
+    toml: file!("custom-cnn"),
+};

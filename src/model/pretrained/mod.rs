@@ -3,6 +3,7 @@
 //! Nothing is loaded before everything fits. Knows files and names; who sets the weights is `train`'s concern.
 
 pub mod file;
+pub mod known;
 mod pickle;
 mod torch;
 
@@ -20,9 +21,9 @@ pub struct Fitting {
     pub weights: StateDict,
     /// Taken from the file.
     pub loaded: Vec<String>,
-    /// Of the network, and still as freshly drawn.
+    /// Of the network, and still as freshly drawn: name and shape.
     pub new: Vec<String>,
-    /// Of the file, and not used.
+    /// Of the file, and not used: name and shape.
     pub skipped: Vec<String>,
 }
 
@@ -41,8 +42,13 @@ impl Fitting {
             .map(|name| self.weights[name].values.len())
             .sum();
         format!(
-            "{} arrays loaded ({} numbers){}{}",
+            "{} {} loaded ({} numbers){}{}",
             self.loaded.len(),
+            if self.loaded.len() == 1 {
+                "array"
+            } else {
+                "arrays"
+            },
             text::grouped(loaded as u64),
             some("new", &self.new),
             some("skipped", &self.skipped)
@@ -71,7 +77,7 @@ pub fn fit(
     for (name, own) in &mut fitting.weights {
         let is_head = heads.contains(name);
         if is_head && !keep_head {
-            fitting.new.push(name.clone());
+            fitting.new.push(with_shape(name, &own.shape));
             continue;
         }
         let key = alias(name, &found);
@@ -102,10 +108,15 @@ pub fn fit(
         ));
     }
     fitting.skipped = found
-        .into_keys()
-        .map(|name| text::sanitize(&name))
+        .into_iter()
+        .map(|(name, array)| with_shape(&text::sanitize(&name), &array.shape))
         .collect();
     Ok(fitting)
+}
+
+fn with_shape(name: &str, shape: &[usize]) -> String {
+    let sides: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    format!("{name} {}", sides.join("×"))
 }
 
 /// The names of the file without what a wrapper put before all of them, and timm's names of VGG's head as torchvision's.

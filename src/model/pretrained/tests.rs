@@ -40,11 +40,11 @@ fn wrappers_are_stripped_and_the_head_stays_fresh() {
     assert_eq!(fitting.weights["conv1.weight"].values[0], 10.0);
     assert_eq!(fitting.weights["fc.bias"].values[0], 0.0);
     assert_eq!(fitting.loaded, ["conv1.weight"]);
-    assert_eq!(fitting.new, ["fc.bias", "fc.weight"]);
-    assert_eq!(fitting.skipped, ["linear.bias", "linear.weight"]);
+    assert_eq!(fitting.new, ["fc.bias 4", "fc.weight 4×2"]);
+    assert_eq!(fitting.skipped, ["linear.bias 10", "linear.weight 10×2"]);
     assert_eq!(
         fitting.summary(),
-        "1 arrays loaded (6 numbers), 2 new (fc.bias, fc.weight), 2 skipped (linear.bias, linear.weight)"
+        "1 array loaded (6 numbers), 2 new (fc.bias 4, fc.weight 4×2), 2 skipped (linear.bias 10, linear.weight 10×2)"
     );
 }
 

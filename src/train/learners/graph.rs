@@ -12,6 +12,7 @@ use rayon::ThreadPool;
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::model::network::PendingStatistics;
+use crate::model::rates::Rates;
 use crate::model::{Architecture, Mode, Network, Shape};
 use crate::nn::state::{expect, refuse_unknown};
 use crate::nn::{During, Tape, device, loss, parameters};
@@ -70,8 +71,10 @@ impl GraphLearner {
         let averaged = (settings.ema > 0.0)
             .then(|| network.with_own_weights())
             .transpose()?;
+        let rates = Rates::new(architecture, &settings.rates);
         Ok(Self {
-            optimizer: Optimizer::new(&settings.optimizer, network.parameters())?,
+            optimizer: Optimizer::new(&settings.optimizer, network.parameters())?
+                .with_rates(|name| rates.of(name)),
             network,
             averaged,
             settings,

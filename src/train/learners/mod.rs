@@ -8,11 +8,12 @@ pub mod scratch;
 
 use candle_core::Device;
 
-use super::Learner;
+use super::{Learner, StateDict};
 use crate::error::{Error, Result};
 use crate::model::freeze::{self, Cut};
 use crate::model::{Architecture, Node, Op, Shape};
 use crate::nn::device;
+use crate::optim;
 use crate::profile::{ComputePath, OptimizerKind, Profile};
 
 /// The learner a profile asks for, freshly initialised.
@@ -40,6 +41,20 @@ pub fn build(
             Some(cut) => frozen(profile, cut, classes)?,
         },
     })
+}
+
+/// The weights and statistics in a learner's state, without what optimizer and averages remember.
+#[must_use]
+pub fn without_memory(state: StateDict) -> StateDict {
+    let is_memory = |name: &str| {
+        [optim::STEP, optim::FIRST, optim::SECOND, graph::AVERAGE]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    };
+    state
+        .into_iter()
+        .filter(|(name, _)| !is_memory(name))
+        .collect()
 }
 
 /// A learner for what is trained, on top of one that only predicts.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 pub use ending::peak_memory;
 
-use super::checkpoint::{self, Progress};
+use super::checkpoint::{self, Loaded, Progress};
 use super::control::{Control, Flow};
 use super::evaluate::{self, Criterion, Evaluation};
 use super::telling::Telling;
@@ -27,7 +27,7 @@ use crate::metrics::predictions;
 use crate::model::summary::{Summary, summarise};
 use crate::model::{self, Architecture, Op, Shape};
 use crate::profile::{Monitor, Profile};
-use crate::{schedule, storage};
+use crate::{schedule, storage, text};
 
 /// Trains a profile to its end, or until it is told to stop.
 ///
@@ -45,7 +45,10 @@ pub(super) struct Session<'a> {
     data: Prepared,
     classes: usize,
     criterion: Criterion,
+    architecture: Architecture,
     learner: Box<dyn Learner>,
+    /// What is frozen now, as `model.freeze` says it.
+    frozen: String,
     summary: Summary,
     pub(super) progress: Progress,
     control: Control,
@@ -78,7 +81,6 @@ impl<'a> Session<'a> {
         check_monitor(profile, &data)?;
         let architecture = architecture(profile, &data, classes)?;
         check_last_batch(profile, &data, &architecture)?;
-        let mut learner = learners::build(profile, &architecture, classes)?;
         let recipe_sha256 = storage::sha256(comparable(profile).to_toml().as_bytes());
         let mut progress = Progress {
             learning_rate_factor: 1.0,
@@ -88,9 +90,20 @@ impl<'a> Session<'a> {
             ..Progress::default()
         };
         std::fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
+        let resumed = resume
+            .then(|| resume_from(directory, &progress, host))
+            .transpose()?;
+        // A checkpoint at an epoch's end is of what was frozen in it.
+        let epoch = resumed
+            .as_ref()
+            .map_or(1, |r| r.progress.epoch + usize::from(r.progress.batch > 0));
+        let frozen = profile.model.freeze_in(epoch.max(1));
+        let mut learner = learners::build(&thawed(profile, frozen), &architecture, classes)?;
         let mut begun_from = None;
-        if resume {
-            progress = resume_from(directory, learner.as_mut(), &progress, host)?;
+        if let Some(loaded) = resumed {
+            learner.set_state(&loaded.state)?;
+            host.rewind_log(loaded.progress.log_length)?;
+            progress = loaded.progress;
         } else if let Some(found) = pretrained {
             begun_from = Some(begin_from(profile, &architecture, learner.as_mut(), found)?);
         }
@@ -102,7 +115,9 @@ impl<'a> Session<'a> {
             classes,
             criterion: Criterion::of(profile),
             learner,
-            summary: summarise(&architecture).with_frozen(&architecture, &profile.model.freeze)?,
+            frozen: frozen.into(),
+            summary: summarise(&architecture).with_frozen(&architecture, frozen)?,
+            architecture,
             begun_from,
             resumed_at: progress.step,
             progress,
@@ -172,6 +187,7 @@ impl<'a> Session<'a> {
 
     fn train_epochs(&mut self, host: &mut dyn Host) -> Result<Flow> {
         while self.progress.epoch < self.train_settings().epochs && self.early.is_none() {
+            self.thaw(host)?;
             if self.train_epoch(host)? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
@@ -180,6 +196,33 @@ impl<'a> Session<'a> {
             }
         }
         Ok(Flow::GoOn)
+    }
+
+    /// Trains more of the network from here on, where the profile says so.
+    fn thaw(&mut self, host: &mut dyn Host) -> Result<()> {
+        let profile = self.setup.profile;
+        let epoch = self.progress.epoch + 1;
+        let frozen = profile.model.freeze_in(epoch);
+        if frozen == self.frozen {
+            return Ok(());
+        }
+        let mut learner =
+            learners::build(&thawed(profile, frozen), &self.architecture, self.classes)?;
+        learner.set_weights(&learners::without_memory(self.learner.state()?))?;
+        self.learner = learner;
+        frozen.clone_into(&mut self.frozen);
+        self.summary = summarise(&self.architecture).with_frozen(&self.architecture, frozen)?;
+        host.emit(Event::Note {
+            message: format!(
+                "from epoch {epoch} on {} of {} weights are trained; the optimizer begins anew",
+                text::grouped(self.summary.trained_parameters),
+                text::grouped(self.summary.parameters)
+            ),
+        });
+        if let Some(message) = self.learner.note() {
+            host.emit(Event::Note { message });
+        }
+        Ok(())
     }
 
     /// Takes the steps that are left of the epoch under way.
@@ -392,14 +435,21 @@ fn comparable(profile: &Profile) -> Profile {
     recipe
 }
 
+/// The profile with something else frozen.
+fn thawed(profile: &Profile, freeze: &str) -> Profile {
+    let mut profile = profile.clone();
+    freeze.clone_into(&mut profile.model.freeze);
+    profile
+}
+
+/// The newest checkpoint, where it is one of this recipe on this data.
 fn resume_from(
     directory: &std::path::Path,
-    learner: &mut dyn Learner,
     fresh: &Progress,
     host: &mut dyn Host,
-) -> Result<Progress> {
+) -> Result<Loaded> {
     let loaded = checkpoint::load_newest(directory)?;
-    for skipped in loaded.skipped {
+    for skipped in &loaded.skipped {
         host.emit(Event::Warning {
             message: format!("skipped a broken checkpoint: {skipped}"),
         });
@@ -424,9 +474,7 @@ fn resume_from(
             ));
         }
     }
-    learner.set_state(&loaded.state)?;
-    host.rewind_log(loaded.progress.log_length)?;
-    Ok(loaded.progress)
+    Ok(loaded)
 }
 
 /// How long a paused run sleeps between looks at its commands.

@@ -88,6 +88,7 @@ impl App {
                 self.tabs.model.set_sets(names);
                 self.tabs.data.set_sets(sets);
             }
+            Message::Weights { pretrained, card } => self.tabs.model.set_card(pretrained, card),
             Message::DatasetStatus(status) => self.tabs.data.set_status(status),
             Message::Predictions {
                 run,
@@ -111,6 +112,15 @@ impl App {
             }
         }
         Vec::new()
+    }
+
+    /// Asks for what the Model tab wants to know of weights.
+    pub(super) fn follow_model(&mut self, requests: &mut Vec<Request>) {
+        if self.active == place::MODEL
+            && let Some(model) = self.tabs.model.asks_about_weights()
+        {
+            requests.push(Request::DescribeWeights(Box::new(model)));
+        }
     }
 
     /// Lends the shown run to the tab that is looked at, and asks for what that run needs and is not there yet.

@@ -154,6 +154,7 @@ impl App {
             }
         };
         self.follow_run(&mut requests);
+        self.follow_model(&mut requests);
         requests
     }
 
@@ -255,6 +256,7 @@ impl App {
         }
         let runs_before = self.active == place::RUNS;
         self.active = tab;
+        self.tabs.model.forget_card();
         self.lend_history();
         let runs_now = tab == place::RUNS;
         if runs_before == runs_now {

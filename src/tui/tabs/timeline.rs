@@ -66,6 +66,12 @@ impl Timeline {
         self.pinned = None;
     }
 
+    /// Whether the newest is shown, whichever that becomes.
+    #[must_use]
+    pub fn follows(&self) -> bool {
+        self.pinned.is_none()
+    }
+
     #[must_use]
     pub fn len(history: &RunHistory) -> usize {
         history.epochs.len() + usize::from(test(history).is_some())

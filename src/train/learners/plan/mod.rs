@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::kernels::plan::{
     Adam, Criterion, Input, Parts, Pictures, Plan, RmsProp, Rule, Settings, Sgd,
 };
+use crate::model::rates::Rates;
 use crate::model::{Architecture, Shape};
 use crate::nn::state::{Array, expect, refuse_unknown};
 use crate::nn::{init, norm};
@@ -29,6 +30,8 @@ pub struct PlanLearner {
     plan: Plan,
     places: Places,
     settings: Train,
+    /// Factors on the learning rate, from each place in the plan's row on.
+    rates: Vec<(usize, f64)>,
     classes: usize,
     /// Optimizer steps taken.
     steps: u64,
@@ -94,6 +97,7 @@ impl PlanLearner {
         initialise(&mut plan, &places, profile);
         Ok(Self {
             plan,
+            rates: places.rates(&Rates::new(architecture, &settings.rates)),
             places,
             settings,
             classes,
@@ -160,6 +164,7 @@ impl PlanLearner {
             input,
             &Settings {
                 rule: self.rule(update.learning_rate),
+                rates: &self.rates,
                 clip: self.settings.clip,
                 average_decay: if first {
                     0.0
@@ -248,6 +253,19 @@ impl PlanLearner {
 }
 
 impl Places {
+    /// Where in the row which factor on the learning rate begins; none where all are 1.
+    fn rates(&self, rates: &Rates) -> Vec<(usize, f64)> {
+        let mut starts: Vec<(usize, f64)> = Vec::new();
+        for p in &self.parameters {
+            let factor = rates.of(&p.name);
+            let before = starts.last().map_or(1.0, |(_, last)| *last);
+            if factor.to_bits() != before.to_bits() {
+                starts.push((p.place.start, factor));
+            }
+        }
+        starts
+    }
+
     /// Writes the arrays behind a prefix into a row.
     fn take(&self, state: &StateDict, prefix: &str, row: &mut [f32]) -> Result<()> {
         for p in &self.parameters {

@@ -336,3 +336,46 @@ fn what_is_not_finite_is_refused_before_anything_is_written() {
     assert!(matches!(error, Error::NotFinite { step: 7, .. }), "{error}");
     assert!(plan.state().unwrap() == before);
 }
+
+/// A stage at rate 0 stays, one at half the rate moves on both paths alike, and so does the rest.
+#[test]
+fn stages_learn_at_their_own_rates() {
+    let mut profile = everything();
+    profile.train.optimizer.kind = OptimizerKind::Sgd;
+    profile.train.rates = [("conv1", 0.0), ("backbone", 0.5)]
+        .map(|(stage, factor)| (stage.to_string(), factor))
+        .into();
+    let network = architecture(&profile, 3, 9);
+    let batch = noise(4, 12, 3, 9);
+    let update = Update {
+        learning_rate: 0.1,
+        step: 0,
+    };
+    let mut plan = PlanLearner::new(&profile, &network, 10).unwrap();
+    let mut graph = GraphLearner::new(&profile, &network, 10).unwrap();
+    let before = plan.weights().unwrap();
+    plan.step(&batch, update).unwrap();
+    graph.step(&batch, update).unwrap();
+    let (by_plan, by_graph) = (plan.weights().unwrap(), graph.weights().unwrap());
+    let head = crate::model::freeze::head(&network);
+    for (name, gradient) in plan.gradients() {
+        let factor = match name.as_str() {
+            "conv1.weight" | "conv1.bias" => 0.0,
+            name if head.iter().any(|own| own == name) => 1.0,
+            _ => 0.5,
+        };
+        for (i, gradient) in gradient.values.iter().enumerate() {
+            let moved = before[&name].values[i] - by_plan[&name].values[i];
+            let wanted = 0.1 * factor * gradient;
+            assert!(
+                (moved - wanted).abs() < 1e-6,
+                "{name}[{i}]: {moved} for {wanted}"
+            );
+            let other = by_graph[&name].values[i];
+            assert!(
+                (by_plan[&name].values[i] - other).abs() < 1e-4,
+                "{name}[{i}]"
+            );
+        }
+    }
+}

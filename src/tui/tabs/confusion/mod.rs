@@ -37,6 +37,8 @@ pub struct ConfusionTab {
     latest: Option<Predictions>,
     best: Option<Predictions>,
     test: Option<Predictions>,
+    /// The newest evaluation's predictions are on their way: till then the pictures of the one before stay.
+    awaits: bool,
     other: Option<(String, Confusion)>,
     difference: bool,
     timeline: Timeline,
@@ -64,6 +66,8 @@ impl ConfusionTab {
             self.offset = (0, 0);
             (self.latest, self.best, self.test) = (None, None, None);
         }
+        let shown = self.history.as_ref().map_or(0, |h| Timeline::len(h));
+        self.awaits |= Timeline::len(history) > shown;
         self.history = Some(Arc::clone(history));
     }
 
@@ -80,6 +84,7 @@ impl ConfusionTab {
         test: Option<Predictions>,
     ) {
         (self.latest, self.best, self.test) = (latest, best, test);
+        self.awaits = false;
     }
 
     /// The run to compare with: its name and counts.
@@ -99,13 +104,19 @@ impl ConfusionTab {
 
     /// The predictions of the shown evaluation.
     fn predictions(&self) -> Option<&Predictions> {
-        match self.stop()? {
+        let kept = match self.stop()? {
             Stop::Test(_) => self.test.as_ref(),
             Stop::Epoch(point) => [&self.latest, &self.best]
                 .into_iter()
                 .flatten()
                 .find(|p| p.epoch as usize == point.epoch),
-        }
+        };
+        let before = || {
+            self.latest
+                .as_ref()
+                .filter(|_| self.awaits && self.timeline.follows())
+        };
+        kept.or_else(before)
     }
 
     fn items(&self) -> Vec<Prediction> {

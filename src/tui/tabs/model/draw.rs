@@ -2,8 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{Focus, ModelTab, View, layers};
-use crate::model::presets::Preset;
+use super::{Entry, Focus, ModelTab, View, layers};
 use crate::profile::Profile;
 use crate::text;
 use crate::tui::theme::Theme;
@@ -63,7 +62,7 @@ impl ModelTab {
                     let mut below = part.part(0, used + 1, table_width.min(100), rest);
                     draw_lines(
                         &mut below,
-                        &story(entry.preset, below_width(table_width)),
+                        &self.story(entry, below_width(table_width)),
                         0,
                         theme,
                     );
@@ -79,7 +78,7 @@ impl ModelTab {
             }
             (View::Toml, _) => draw_toml(&mut part, &entry.profile, self.scroll, theme),
             (View::Story, _) => {
-                let lines = story(entry.preset, below_width(table_width));
+                let lines = self.story(entry, below_width(table_width));
                 draw_lines(&mut part, &lines, self.scroll, theme)
             }
         };
@@ -89,7 +88,7 @@ impl ModelTab {
         }
         if beside {
             let mut side = canvas.part(table_width + 3, top, 58, height);
-            draw_lines(&mut side, &story(entry.preset, 58), 0, theme);
+            draw_lines(&mut side, &self.story(entry, 58), 0, theme);
         }
     }
 
@@ -125,21 +124,50 @@ fn below_width(width: u16) -> usize {
     usize::from(width.min(100))
 }
 
-fn story(preset: &Preset, width: usize) -> Prose {
-    let mut lines: Prose = Vec::new();
-    let mut add = |head: &str, words: &str| {
-        if !lines.is_empty() {
-            lines.push((false, String::new()));
-        }
-        if !head.is_empty() {
-            lines.push((true, head.to_owned()));
-        }
-        lines.extend(fit::wrap(words, width).into_iter().map(|l| (false, l)));
-    };
-    add("", preset.story);
-    add("What to look for", preset.look_for);
-    add("", &format!("{} ({})", preset.paper, preset.year));
-    lines
+impl ModelTab {
+    fn story(&self, entry: &Entry, width: usize) -> Prose {
+        let preset = entry.preset;
+        let mut lines: Prose = Vec::new();
+        let mut add = |head: &str, words: Vec<String>| {
+            if words.is_empty() {
+                return;
+            }
+            if !lines.is_empty() {
+                lines.push((false, String::new()));
+            }
+            if !head.is_empty() {
+                lines.push((true, head.to_owned()));
+            }
+            lines.extend(words.into_iter().map(|line| (false, line)));
+        };
+        add("", fit::wrap(preset.story, width));
+        let begins_with = format!("Begins with {}", entry.profile.model.pretrained);
+        add(
+            &fit::cut(&begins_with, width),
+            card_lines(self.card(), width),
+        );
+        add("What to look for", fit::wrap(preset.look_for, width));
+        let paper = format!("{} ({})", preset.paper, preset.year);
+        add("", fit::wrap(&paper, width));
+        lines
+    }
+}
+
+/// A card as lines, what stands in a column of its own.
+fn card_lines(card: &[(&'static str, String)], width: usize) -> Vec<String> {
+    let column = card
+        .iter()
+        .map(|(what, _)| what.len() + 2)
+        .max()
+        .unwrap_or(0);
+    let rows = card.iter().flat_map(|(what, is)| {
+        let words = fit::wrap(is, width.saturating_sub(column));
+        words.into_iter().enumerate().map(move |(row, words)| {
+            let what = if row == 0 { what } else { "" };
+            format!("{what:column$}{words}")
+        })
+    });
+    rows.collect()
 }
 
 /// Draws lines from `scroll` on; returns the scroll that was possible.

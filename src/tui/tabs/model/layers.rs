@@ -3,26 +3,12 @@
 use ratatui::text::{Line, Span};
 
 use crate::model::summary::Summary;
-use crate::profile::{OptimizerKind, Profile};
+use crate::profile::Profile;
 use crate::text;
 use crate::tui::tabs::mistakes::share;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
-
-/// Numbers the optimizer keeps per parameter.
-#[must_use]
-pub fn optimizer_slots(profile: &Profile) -> usize {
-    let optimizer = &profile.train.optimizer;
-    let momentum = usize::from(optimizer.momentum != 0.0);
-    let averaged = usize::from(profile.train.ema > 0.0);
-    averaged
-        + match optimizer.kind {
-            OptimizerKind::Sgd => momentum,
-            OptimizerKind::Rmsprop => 1 + momentum,
-            OptimizerKind::Adam | OptimizerKind::Adamw => 2,
-        }
-}
 
 /// Draws the table from row `scroll` on, totals at its end; returns the rows used.
 pub fn draw(
@@ -118,7 +104,7 @@ pub fn draw(
 }
 
 fn totals(summary: &Summary, profile: &Profile, shown: usize, theme: &Theme) -> Line<'static> {
-    let memory = summary.memory_bytes(profile.train.batch_size, optimizer_slots(profile));
+    let memory = summary.memory_bytes(&profile.train);
     let more = if shown < summary.rows.len() {
         format!("  ({} of {} rows)", shown, summary.rows.len())
     } else {

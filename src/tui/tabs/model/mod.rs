@@ -18,7 +18,8 @@ use crate::error::{Error, Result};
 use crate::model::presets::{self, Preset};
 use crate::model::summary::{Summary, summarise};
 use crate::model::{Architecture, Shape, freeze, resolve};
-use crate::profile::Profile;
+use crate::profile::{Model, Profile};
+use crate::run::card::Card;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::theme::Theme;
@@ -105,6 +106,8 @@ pub struct ModelTab {
     summary: Result<Summary, String>,
     path: Path,
     view_areas: Vec<(Rect, View)>,
+    /// What `model.pretrained` the card is of or was asked for, and the card.
+    card: Option<(String, Card)>,
 }
 
 impl Default for ModelTab {
@@ -144,6 +147,7 @@ impl ModelTab {
             summary: Err(String::new()),
             path: Path::default(),
             view_areas: Vec::new(),
+            card: None,
         };
         tab.place_set();
         tab
@@ -162,6 +166,40 @@ impl ModelTab {
     pub fn set_pictures(&mut self, height: usize, width: usize, classes: usize) {
         self.pictures = (height, width, classes);
         self.refresh();
+    }
+
+    /// The model whose weights' card is wanted, told once.
+    pub fn asks_about_weights(&mut self) -> Option<Model> {
+        let model = &self.entry()?.profile.model;
+        let asked = self.card.as_ref().map(|(of, _)| of.as_str());
+        if model.pretrained.is_empty() || asked == Some(&model.pretrained) {
+            return None;
+        }
+        let model = model.clone();
+        self.card = Some((model.pretrained.clone(), Card::new()));
+        Some(model)
+    }
+
+    /// What is known of the weights that were asked about.
+    pub fn set_card(&mut self, pretrained: String, card: Card) {
+        if self.card.as_ref().is_some_and(|(of, _)| *of == pretrained) {
+            self.card = Some((pretrained, card));
+        }
+    }
+
+    /// Asks again: something may have changed.
+    pub fn forget_card(&mut self) {
+        self.card = None;
+    }
+
+    /// The card of the shown recipe's weights, as far as it has come.
+    fn card(&self) -> &[(&'static str, String)] {
+        let of = self.entry().map(|entry| &entry.profile.model.pretrained);
+        let card = self
+            .card
+            .as_ref()
+            .filter(|(pretrained, _)| Some(pretrained) == of);
+        card.map_or(&[], |(_, card)| card)
     }
 
     /// Gives every recipe the chosen set, else its own where it is there, else the built-in one.

@@ -11,6 +11,11 @@ fn with_sets() -> ModelTab {
     tab
 }
 
+fn choose(tab: &mut ModelTab, preset: &str) {
+    let at = tab.entries.iter().position(|e| e.preset.name == preset);
+    tab.select(at.unwrap());
+}
+
 fn press(tab: &mut ModelTab, codes: &[KeyCode]) {
     for code in codes {
         tab.on_text(KeyEvent::from(*code));
@@ -119,12 +124,7 @@ fn choices_cycle_and_escape_restores() {
 #[test]
 fn a_residual_networks_form_offers_other_weights_and_what_to_freeze() {
     let mut tab = with_sets();
-    tab.cursor = tab
-        .entries
-        .iter()
-        .position(|e| e.preset.name == "resnet18-scratch")
-        .unwrap();
-    tab.refresh();
+    choose(&mut tab, "resnet18-scratch");
     edit(&mut tab, Field::Pretrained, "weights/resnet18.pth");
     tab.form.cursor += 1;
     tab.on_action(Action::Open);
@@ -140,6 +140,32 @@ fn a_residual_networks_form_offers_other_weights_and_what_to_freeze() {
         "{screen}"
     );
     assert!(screen.contains("frozen conv 7×7 s2 p3"), "{screen}");
+}
+
+#[test]
+fn a_card_tells_of_the_weights_that_a_recipe_begins_with() {
+    let mut tab = with_sets();
+    assert_eq!(tab.asks_about_weights(), None);
+    choose(&mut tab, "resnet20-cifar-frozen");
+    let model = tab.asks_about_weights().unwrap();
+    assert_eq!(model.pretrained, "resnet20-12fca82f.th");
+    assert_eq!(tab.asks_about_weights(), None, "asks once");
+    let card = || {
+        vec![
+            (
+                "trained by",
+                "somebody with a long name and an address of many words, at a place far away"
+                    .into(),
+            ),
+            ("licence", "BSD-2-Clause".into()),
+        ]
+    };
+    tab.set_card("another.th".into(), card());
+    assert!(!shot(&mut tab, 120, 40).contains("BSD-2-Clause"));
+    tab.set_card(model.pretrained, card());
+    insta::assert_snapshot!("card_120x40", shot(&mut tab, 120, 40));
+    tab.view = View::Story;
+    insta::assert_snapshot!("card_80x24", shot(&mut tab, 80, 24));
 }
 
 #[test]

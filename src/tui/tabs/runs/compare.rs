@@ -1,22 +1,19 @@
 //! Several runs side by side: their held-out curves laid over each other and the settings in which they differ.
 
-use std::collections::BTreeMap;
-
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::RunRow;
 use crate::profile::{EpochRecord, Profile};
-use crate::text;
+use crate::run::comparison::{self, letter};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span as YSpan};
 use crate::tui::widgets::{cut, left, plain_if, right};
 
-/// How many runs can be told apart.
-pub const MOST: usize = 5;
+pub use crate::run::comparison::MOST;
 
 /// Draws the comparison; `scroll` is kept within the table.
 pub fn render(rows: &[RunRow], scroll: &mut usize, frame: &mut Frame, area: Rect, theme: &Theme) {
@@ -82,10 +79,6 @@ fn style(index: usize, theme: &Theme) -> Style {
     }
 }
 
-fn letter(index: usize) -> char {
-    ['A', 'B', 'C', 'D', 'E'][index % MOST]
-}
-
 fn overlay(
     title: &str,
     runs: &[(&RunRow, &Profile)],
@@ -143,72 +136,42 @@ fn overlay(
 
 /// Outcomes, then every setting in which the runs differ; a column a run.
 fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<'static>> {
-    let settings: Vec<BTreeMap<String, String>> = runs.iter().map(|(_, p)| flatten(p)).collect();
-    let differing = differing(&settings);
-    let keys = differing
+    let profiles: Vec<&Profile> = runs.iter().map(|(_, profile)| *profile).collect();
+    let differences = comparison::differences(&profiles);
+    let keys = differences
         .iter()
-        .map(|k| k.chars().count())
+        .map(|row| row.name.chars().count())
         .max()
         .unwrap_or(0)
-        .clamp(14, 30);
+        .clamp(15, 30);
     let column = (width.saturating_sub(keys) / runs.len().max(1)).min(28);
-    let line = |name: &str, cells: Vec<String>, style: Option<Style>| {
+    let line = |name: &str, cells: &[String], style: &dyn Fn(usize) -> Style| {
         let mut spans = vec![Span::styled(left(name, keys), theme.dim())];
         for (i, cell) in cells.iter().enumerate() {
             let cell = right(&cut(cell, column.saturating_sub(2)), column);
-            spans.push(Span::styled(
-                cell,
-                style.unwrap_or_else(|| self::style(i, theme)),
-            ));
+            spans.push(Span::styled(cell, style(i)));
         }
         Line::from(spans)
     };
-    let each = |f: &dyn Fn(&RunRow, &Profile) -> String| -> Vec<String> {
-        runs.iter().map(|(r, p)| f(r, p)).collect()
-    };
-    let letters = (0..runs.len())
+    let headings: Vec<String> = (0..runs.len())
         .map(|i| heading(runs, i, column.saturating_sub(2)))
         .collect();
-    let dash = || "–".to_string();
-    let share = |value: Option<f64>| value.map_or_else(dash, text::percent);
-    let plain = Some(theme.text());
-    let mut lines = vec![
-        line("", letters, None),
-        line(
-            "test accuracy",
-            each(&|r, _| share(r.macro_f1().and(r.accuracy()))),
-            plain,
-        ),
-        line(
-            "held-out best",
-            each(&|r, _| share(r.held_out_accuracy())),
-            plain,
-        ),
-        line(
-            "macro F1",
-            each(&|r, _| r.macro_f1().map_or_else(dash, |f| format!("{f:.3}"))),
-            plain,
-        ),
-        line(
-            "parameters",
-            each(&|r, _| r.parameters().map_or_else(dash, text::grouped)),
-            plain,
-        ),
-        line(
-            "time",
-            each(&|r, _| r.seconds().map_or_else(dash, text::seconds)),
-            plain,
-        ),
-    ];
-    if differing.is_empty() {
+    let mut lines = vec![line("", &headings, &|i| style(i, theme))];
+    for row in comparison::figures(&profiles) {
+        let style = |i| {
+            if row.best.contains(&i) {
+                theme.good().add_modifier(Modifier::BOLD)
+            } else {
+                theme.text()
+            }
+        };
+        lines.push(line(&row.name, &row.cells, &style));
+    }
+    if differences.is_empty() {
         lines.push(Line::styled("All settings are the same.", theme.dim()));
     }
-    for key in &differing {
-        let values = settings
-            .iter()
-            .map(|s| s.get(key).cloned().unwrap_or_else(dash))
-            .collect();
-        lines.push(line(key, values, plain));
+    for row in differences {
+        lines.push(line(&row.name, &row.cells, &|_| theme.text()));
     }
     lines
 }
@@ -226,55 +189,6 @@ fn heading(runs: &[(&RunRow, &Profile)], index: usize, room: usize) -> String {
         0..3 => format!("{letter} {id}"),
         rest => format!("{letter} {} {id}", cut(run.name(), rest)),
     }
-}
-
-/// The recipe as `train.optimizer.learning_rate` → `0.001`.
-fn flatten(profile: &Profile) -> BTreeMap<String, String> {
-    let mut out = BTreeMap::new();
-    if let Ok(value) = toml::Value::try_from(profile.recipe()) {
-        walk("", &value, &mut out);
-    }
-    out.remove("name");
-    out
-}
-
-fn walk(path: &str, value: &toml::Value, out: &mut BTreeMap<String, String>) {
-    match value {
-        toml::Value::Table(table) => {
-            for (key, value) in table {
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
-                walk(&path, value, out);
-            }
-        }
-        toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
-            out.insert(path.to_string(), format!("{} layers", items.len()));
-        }
-        toml::Value::String(text) => {
-            out.insert(path.to_string(), text::sanitize(text));
-        }
-        other => {
-            out.insert(path.to_string(), text::sanitize(&other.to_string()));
-        }
-    }
-}
-
-/// Keys whose values are not the same everywhere.
-fn differing(settings: &[BTreeMap<String, String>]) -> Vec<String> {
-    let mut keys: Vec<&String> = settings.iter().flat_map(BTreeMap::keys).collect();
-    keys.sort();
-    keys.dedup();
-    keys.into_iter()
-        .filter(|key| {
-            settings
-                .windows(2)
-                .any(|pair| pair[0].get(*key) != pair[1].get(*key))
-        })
-        .cloned()
-        .collect()
 }
 
 #[cfg(test)]
@@ -302,21 +216,5 @@ mod tests {
         assert_eq!(heading(&runs, 1, 10), "B le… 9c01");
         assert_eq!(heading(&runs, 1, 7), "B 9c01");
         assert_eq!(heading(&runs, 2, 26), "C mlp");
-    }
-
-    #[test]
-    fn only_differences_are_listed() {
-        let a = Profile::new("mlp");
-        let mut b = Profile::new("mlp");
-        b.name = "another".into();
-        b.train.optimizer.learning_rate = 0.01;
-        b.model.hidden = vec![50, 20];
-        let settings = [flatten(&a), flatten(&b)];
-        assert_eq!(
-            differing(&settings),
-            ["model.hidden", "train.optimizer.learning_rate"]
-        );
-        assert_eq!(settings[1]["model.hidden"], "[50, 20]");
-        assert!(differing(&[flatten(&a), flatten(&a)]).is_empty());
     }
 }

@@ -15,6 +15,7 @@ use ratatui::layout::Rect;
 
 use crate::metrics::Confusion;
 use crate::profile::{Profile, Status};
+use crate::run::comparison;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::theme::Theme;
@@ -52,18 +53,7 @@ impl RunRow {
     /// Test accuracy, or that of the last epoch while there is no test yet.
     fn accuracy(&self) -> Option<f64> {
         let profile = self.profile.as_ref().ok()?;
-        let test = profile.result.as_ref().and_then(|r| r.test.as_ref());
-        test.map(|t| t.accuracy)
-            .or_else(|| self.held_out_accuracy())
-    }
-
-    fn held_out_accuracy(&self) -> Option<f64> {
-        let profile = self.profile.as_ref().ok()?;
-        profile
-            .history
-            .iter()
-            .map(|e| e.held_out_accuracy)
-            .max_by(f64::total_cmp)
+        comparison::test_accuracy(profile).or_else(|| comparison::best_held_out(profile))
     }
 
     fn macro_f1(&self) -> Option<f64> {
@@ -72,12 +62,7 @@ impl RunRow {
     }
 
     fn seconds(&self) -> Option<f64> {
-        let profile = self.profile.as_ref().ok()?;
-        match &profile.result {
-            Some(result) => Some(result.seconds),
-            None if profile.history.is_empty() => None,
-            None => Some(profile.history.iter().map(|e| e.seconds).sum()),
-        }
+        comparison::seconds(self.profile.as_ref().ok()?)
     }
 
     fn started(&self) -> &str {

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""The study's question in PyTorch: a ResNet-20 from CIFAR-10 on Fashion-MNIST from scratch, tuned, and frozen.
+
+    python3 scripts/torch_regimes.py resnet20-12fca82f.th [DATA_DIR] [--epochs N] [--threads N]
+
+The peer of the presets resnet20-cifar-scratch, -finetune and -frozen: pictures padded to 32 × 32, repeated to three channels,
+normalised as on CIFAR-10, Adam at 1e-3, batches of 64. Frozen trains the last layer for twenty epochs on features computed once, batch
+norm in evaluation mode. Prints a line an epoch: regime, epoch, test accuracy, seconds of training.
+"""
+import argparse
+import gzip
+import pathlib
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cifar_resnet import CifarResNet
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def idx(path, header):
+    return torch.from_numpy(np.frombuffer(gzip.open(path).read(), np.uint8, offset=header).copy())
+
+
+def load(directory, part):
+    images = idx(directory / f"{part}-images-idx3-ubyte.gz", 16).view(-1, 28, 28)
+    return images, idx(directory / f"{part}-labels-idx1-ubyte.gz", 8).long()
+
+
+def network(images):
+    """What the network sees of grey pictures."""
+    x = F.pad(images.float() / 255, (2, 2, 2, 2))[:, None].expand(-1, 3, -1, -1)
+    return (x - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+
+
+def epoch(model, optimizer, inputs, labels, prepare=lambda x: x):
+    begun = time.perf_counter()
+    for batch in torch.randperm(len(labels)).split(64):
+        optimizer.zero_grad()
+        F.cross_entropy(model(prepare(inputs[batch])), labels[batch]).backward()
+        optimizer.step()
+    return time.perf_counter() - begun
+
+
+@torch.no_grad()
+def outputs(model, inputs, prepare=lambda x: x):
+    model.eval()
+    result = torch.cat([model(prepare(part)) for part in inputs.split(500)])
+    model.train()
+    return result
+
+
+def accuracy(logits, labels):
+    return (logits.argmax(1) == labels).double().mean().item()
+
+
+def say(regime, number, share, seconds):
+    print(f"{regime:10} epoch {number:2}  test {share:.4f}  {seconds:6.1f} s", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("weights")
+    parser.add_argument("data", nargs="?", default="/usr/share/datasets/fashion-mnist", type=pathlib.Path)
+    parser.add_argument("--epochs", type=int, default=3, help="of the two regimes that train everything")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    (images, labels), (test_images, test_labels) = load(options.data, "train"), load(options.data, "t10k")
+    saved = torch.load(options.weights, map_location="cpu", weights_only=True)["state_dict"]
+    saved = {name.removeprefix("module."): values for name, values in saved.items()}
+
+    for regime in ("scratch", "finetune"):
+        model = CifarResNet(3)
+        if regime == "finetune":
+            model.load_state_dict(saved)
+            model.linear = nn.Linear(64, 10)
+        optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+        for number in range(1, options.epochs + 1):
+            seconds = epoch(model, optimizer, images, labels, network)
+            say(regime, number, accuracy(outputs(model, test_images, network), test_labels), seconds)
+
+    model = CifarResNet(3)
+    model.load_state_dict(saved)
+    model.linear = nn.Identity()
+    begun = time.perf_counter()
+    features, test_features = outputs(model, images, network), outputs(model, test_images, network)
+    print(f"frozen     features computed in {time.perf_counter() - begun:.1f} s", flush=True)
+    head = nn.Linear(64, 10)
+    optimizer = torch.optim.Adam(head.parameters(), 1e-3)
+    for number in range(1, 21):
+        seconds = epoch(head, optimizer, features, labels)
+        if number in (1, 20):
+            say("frozen", number, accuracy(outputs(head, test_features), test_labels), seconds)
+
+
+main()

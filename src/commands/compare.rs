@@ -1,0 +1,178 @@
+//! `fmtui compare`: several runs side by side, such as a network from scratch, tuned and frozen.
+
+use clap::Args;
+
+use crate::error::{Error, Result};
+use crate::headless::{Output, Table, draw_bar, notice};
+use crate::profile::{EpochRecord, Profile};
+use crate::run::Workspace;
+use crate::run::comparison::{self, MOST, Row, letter};
+use crate::text;
+
+/// Most epochs that are listed one by one.
+const LISTED: usize = 20;
+
+/// Columns of an epoch's bar.
+const BAR: usize = 10;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Two to five runs; without any, the newest run and those that trained the same network on the same data in other ways
+    #[arg(value_name = "RUN")]
+    runs: Vec<String>,
+    /// Print one JSON object a run
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    let runs = if arguments.runs.is_empty() {
+        newest_of_each_regime(workspace)?
+    } else {
+        let load = |run: &String| {
+            let id = workspace.resolve(run)?;
+            Ok((id.clone(), workspace.load(&id)?))
+        };
+        arguments.runs.iter().map(load).collect::<Result<_>>()?
+    };
+    if !(2..=MOST).contains(&runs.len()) {
+        return Err(Error::input(
+            "compare",
+            format!("{} of 2 to {MOST} runs are named", runs.len()),
+            "name them by their ids; `fmtui runs` lists them",
+        ));
+    }
+    let mut out = Output::standard();
+    if arguments.json {
+        for (id, profile) in &runs {
+            out.line(json(id, profile))?;
+        }
+        return Ok(0);
+    }
+    for (i, (id, _)) in runs.iter().enumerate() {
+        out.line(format!("{}  {id}", letter(i)))?;
+    }
+    let profiles: Vec<&Profile> = runs.iter().map(|(_, profile)| profile).collect();
+    out.line("")?;
+    print(
+        &table(&comparison::figures(&profiles), runs.len()),
+        &mut out,
+    )?;
+    out.line("")?;
+    print(&curves(&profiles), &mut out)?;
+    let differences = comparison::differences(&profiles);
+    out.line("")?;
+    if differences.is_empty() {
+        out.line("all settings are the same")?;
+    } else {
+        print(&table(&differences, runs.len()), &mut out)?;
+    }
+    Ok(0)
+}
+
+/// The newest run, and the newest of its network and data of every other regime.
+fn newest_of_each_regime(workspace: &Workspace) -> Result<Vec<(String, Profile)>> {
+    let mut chosen: Vec<(String, Profile)> = Vec::new();
+    for summary in workspace.runs()? {
+        let Ok(profile) = summary.profile else {
+            continue;
+        };
+        let is_new = chosen
+            .iter()
+            .all(|(_, other)| comparison::regime(other) != comparison::regime(&profile));
+        let is_like = chosen.first().is_none_or(|(_, first)| {
+            first.model.architecture == profile.model.architecture
+                && first.data.name == profile.data.name
+        });
+        if is_new && is_like && !profile.history.is_empty() && chosen.len() < MOST {
+            chosen.push((summary.id, profile));
+        }
+    }
+    if chosen.len() < 2 {
+        return Err(Error::input(
+            "compare",
+            "there are no two runs of one network on the same data in different ways",
+            "train such as resnet20-cifar-scratch and resnet20-cifar-finetune, or name the runs",
+        ));
+    }
+    notice("the newest runs of one network on the same data, one of each way of training it");
+    Ok(chosen)
+}
+
+fn print(table: &Table, out: &mut Output) -> Result<()> {
+    table
+        .lines()
+        .into_iter()
+        .try_for_each(|line| out.line(line))
+}
+
+fn head(runs: usize) -> Vec<String> {
+    let letters = (0..runs).map(|i| format!(">{}", letter(i)));
+    std::iter::once(String::new()).chain(letters).collect()
+}
+
+fn table(rows: &[Row], runs: usize) -> Table {
+    let head = head(runs);
+    let mut table = Table::new(&head.iter().map(String::as_str).collect::<Vec<_>>());
+    for row in rows {
+        let cells = row.cells.iter().enumerate().map(|(i, cell)| {
+            let mark = if row.best.contains(&i) { "*" } else { " " };
+            format!("{}{mark}", text::ellipsis(cell, 24))
+        });
+        table.row(std::iter::once(row.name.clone()).chain(cells));
+    }
+    table
+}
+
+/// Held-out accuracy epoch by epoch, each with a bar from the least to the most of all.
+fn curves(runs: &[&Profile]) -> Table {
+    let head = head(runs.len());
+    let mut names: Vec<&str> = head.iter().map(String::as_str).collect();
+    names[0] = ">epoch";
+    let mut table = Table::new(&names);
+    let all = || {
+        runs.iter()
+            .flat_map(|run| &run.history)
+            .map(|e| e.held_out_accuracy)
+    };
+    let least = all().fold(f64::INFINITY, f64::min);
+    let most = all().fold(f64::NEG_INFINITY, f64::max);
+    let cell = |epoch: &EpochRecord| {
+        let share = (epoch.held_out_accuracy - least) / (most - least).max(1e-9);
+        let bar = draw_bar(share, BAR, false);
+        format!("{bar} {}", text::percent(epoch.held_out_accuracy))
+    };
+    let longest = runs.iter().map(|run| run.history.len()).max().unwrap_or(0);
+    let every = longest.div_ceil(LISTED).max(1);
+    let numbers = (1..=longest).filter(|n| *n == 1 || *n == longest || n % every == 0);
+    for number in numbers {
+        let cells = runs.iter().map(|run| {
+            let epoch = run.history.iter().find(|e| e.epoch == number);
+            epoch.map_or_else(String::new, &cell)
+        });
+        table.row(std::iter::once(number.to_string()).chain(cells));
+    }
+    table
+}
+
+fn json(id: &str, profile: &Profile) -> serde_json::Value {
+    let (train, gap) = comparison::training_and_gap(profile).unzip();
+    let result = profile.result.as_ref();
+    serde_json::json!({
+        "run": id,
+        "name": profile.name,
+        "architecture": profile.model.architecture,
+        "data": profile.data.name,
+        "regime": comparison::regime(profile),
+        "parameters": result.map(|r| r.parameters),
+        "trained_parameters": result.map(|r| r.trained_parameters),
+        "epochs": profile.history.len(),
+        "seconds": comparison::seconds(profile),
+        "test_accuracy": comparison::test_accuracy(profile),
+        "best_held_out_accuracy": comparison::best_held_out(profile),
+        "macro_f1": result.and_then(|r| r.test.as_ref()).map(|t| t.macro_f1),
+        "train_accuracy": train,
+        "gap": gap,
+        "history": profile.history,
+    })
+}

@@ -1,0 +1,113 @@
+//! A download as it is shown on standard error, which Ctrl-C cancels.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::headless::{can_draw_bar, draw_bar, notice};
+use crate::net::Progress;
+use crate::text;
+
+/// Runs a download with its progress shown; Ctrl-C cancels it.
+///
+/// # Errors
+/// As the download.
+pub fn shown<T>(
+    download: impl FnOnce(&mut dyn FnMut(Progress), &AtomicBool) -> Result<T>,
+) -> Result<T> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    cancel_on_interrupt(Arc::clone(&cancel))?;
+    let mut shown = Shown::new();
+    let outcome = download(&mut |progress| shown.show(&progress), &cancel);
+    shown.clear();
+    outcome
+}
+
+fn cancel_on_interrupt(cancel: Arc<AtomicBool>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::compute("starting to watch for Ctrl-C", e))?;
+    std::thread::spawn(move || {
+        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            cancel.store(true, Ordering::Relaxed);
+        }
+    });
+    Ok(())
+}
+
+/// The download as it is shown, on standard error.
+struct Shown {
+    draws: bool,
+    last: Option<Instant>,
+}
+
+impl Shown {
+    fn new() -> Self {
+        Self {
+            draws: can_draw_bar(std::io::stderr().is_terminal()),
+            last: None,
+        }
+    }
+
+    fn show(&mut self, progress: &Progress) {
+        let period = Duration::from_millis(if self.draws { 100 } else { 2000 });
+        if self.last.is_some_and(|at| at.elapsed() < period) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let line = words(progress);
+        if self.draws {
+            draw(&text::ellipsis(&line, 79));
+        } else {
+            notice(line);
+        }
+    }
+
+    fn clear(&self) {
+        if self.draws {
+            draw("");
+        }
+    }
+}
+
+fn words(progress: &Progress) -> String {
+    let share = |total: u64| {
+        #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
+        let share = progress.bytes as f64 / total.max(1) as f64;
+        format!("{} {:>3.0} %", draw_bar(share, 20, false), share * 100.0)
+    };
+    let bar = progress
+        .total
+        .map_or_else(|| text::bytes(progress.bytes), share);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates"
+    )]
+    let pace = text::bytes(progress.bytes_per_second as u64);
+    let number = match progress.files {
+        1 => String::new(),
+        files => format!("{}/{files} ", progress.file_index + 1),
+    };
+    let left = progress
+        .seconds_left()
+        .map_or_else(String::new, |s| format!("  {} left", text::seconds(s)));
+    let note = progress
+        .note
+        .as_ref()
+        .map_or_else(String::new, |n| format!("  {}", text::sanitize(n)));
+    format!(
+        "{number}{}  {bar}  {pace}/s{left}{note}",
+        text::sanitize(&progress.file)
+    )
+}
+
+/// Replaces the line under the cursor.
+fn draw(line: &str) {
+    use std::io::Write;
+    // Nobody sees a progress bar that cannot be written.
+    let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
+}

@@ -1,0 +1,93 @@
+//! `fmtui weights`: which weights of the hub are here, and fetching some ahead.
+
+use clap::{Args, Subcommand};
+
+use super::{download, recipe};
+use crate::error::{Error, Result};
+use crate::headless::{Output, Table};
+use crate::net::hub::{Part, Reference, SCHEME};
+use crate::run::{Workspace, pretrained};
+use crate::text;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Fetch weights into the workspace and verify them
+    Fetch {
+        /// hf:owner/name, or a preset or profile whose weights are wanted
+        #[arg(value_name = "hf:OWNER/NAME|FILE|PRESET")]
+        what: String,
+    },
+}
+
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    match &arguments.action {
+        None => list(workspace),
+        Some(Action::Fetch { what }) if what.starts_with(SCHEME) => {
+            let reference = Reference::parse(what)?;
+            let hub = workspace.hub();
+            let cached = download::shown(|progress, cancel| {
+                hub.fetch(&reference, Part::Whole, progress, cancel)
+            })?;
+            let pinned = reference.at(&cached.source.commit);
+            Output::standard().line(format!("{pinned} is here, verified"))?;
+            Ok(0)
+        }
+        Some(Action::Fetch { what }) => of_recipe(workspace, what),
+    }
+}
+
+fn of_recipe(workspace: &Workspace, what: &str) -> Result<u8> {
+    let mut model = recipe::find(workspace, what, &[])?.model;
+    if !pretrained::is_on_hub(&model) {
+        return Err(Error::input(
+            text::sanitize(what),
+            "begins with no weights of the hub",
+            "name a preset such as resnet18-finetune, or hf:owner/name",
+        ));
+    }
+    download::shown(|progress, cancel| pretrained::fetch(workspace, &mut model, progress, cancel))?;
+    Output::standard().line(format!("{} is here, verified", model.pretrained))?;
+    Ok(0)
+}
+
+fn list(workspace: &Workspace) -> Result<u8> {
+    let mut out = Output::standard();
+    let found = workspace.hub().cache.list();
+    if found.is_empty() {
+        out.line("no weights of the hub are here; fetch some with: fmtui weights fetch resnet18-finetune")?;
+        return Ok(0);
+    }
+    let mut table = Table::new(&[
+        "weights",
+        "commit",
+        ">size",
+        "licence",
+        "trained on",
+        "where",
+    ]);
+    for cached in found {
+        let source = cached.source;
+        let part = match source.part.as_str() {
+            "" => String::new(),
+            part => format!(" ({part}*)"),
+        };
+        table.row([
+            format!("{SCHEME}{}:{}{part}", source.repository, source.file),
+            source.commit.chars().take(12).collect(),
+            text::bytes(source.bytes),
+            source.licence,
+            source.datasets.join(", "),
+            text::sanitize(&cached.path.display().to_string()),
+        ]);
+    }
+    for line in table.lines() {
+        out.line(line)?;
+    }
+    Ok(0)
+}

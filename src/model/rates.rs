@@ -1,0 +1,121 @@
+//! Which stages learn faster or slower than the rest.
+
+use std::collections::BTreeMap;
+
+use super::Architecture;
+use super::freeze::{self, BACKBONE};
+use crate::error::{Error, Result};
+use crate::text;
+
+/// Factors on the learning rate, by parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rates {
+    factors: BTreeMap<String, f64>,
+    /// The last layer, which is no part of the backbone.
+    head: String,
+}
+
+impl Rates {
+    /// The factors of `train.rates`; stages that the network does not have are passed over.
+    #[must_use]
+    pub fn new(architecture: &Architecture, factors: &BTreeMap<String, f64>) -> Self {
+        Self {
+            factors: factors.clone(),
+            head: freeze::last_layer(architecture).unwrap_or_default().into(),
+        }
+    }
+
+    /// The factor for a parameter such as `layer1.0.conv1.weight`: that of the longest stage it belongs to.
+    #[must_use]
+    pub fn of(&self, parameter: &str) -> f64 {
+        let stages = self
+            .factors
+            .iter()
+            .filter(|(stage, _)| freeze::belongs(parameter, stage));
+        let nearest = stages.max_by_key(|(stage, _)| stage.len());
+        let whole = || {
+            let in_backbone = !freeze::belongs(parameter, &self.head);
+            self.factors.get(BACKBONE).filter(|_| in_backbone)
+        };
+        nearest
+            .map(|(_, factor)| factor)
+            .or_else(whole)
+            .copied()
+            .unwrap_or(1.0)
+    }
+}
+
+/// Checks that the network has the stages that `train.rates` names.
+///
+/// # Errors
+/// `Input` naming the stages there are.
+pub fn check(architecture: &Architecture, factors: &BTreeMap<String, f64>) -> Result<()> {
+    let has = |stage: &str| {
+        stage == BACKBONE
+            || architecture
+                .nodes
+                .iter()
+                .any(|node| node.op.parameters() > 0 && freeze::belongs(&node.name, stage))
+    };
+    match factors.keys().find(|stage| !has(stage)) {
+        None => Ok(()),
+        Some(stage) => Err(Error::input(
+            format!("train.rates.{}", text::sanitize(stage)),
+            "is no stage of this network",
+            format!(
+                "use one of {BACKBONE}, {}",
+                freeze::stages(architecture).join(", ")
+            ),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Shape, resolve};
+    use crate::profile::Profile;
+
+    fn network() -> Architecture {
+        let input = Shape::Map {
+            channels: 3,
+            height: 32,
+            width: 32,
+        };
+        resolve(&Profile::new("resnet18").model, input, 10).unwrap()
+    }
+
+    fn factors(list: &[(&str, f64)]) -> BTreeMap<String, f64> {
+        list.iter().map(|(k, v)| ((*k).to_string(), *v)).collect()
+    }
+
+    #[test]
+    fn the_nearest_stage_decides() {
+        let named = factors(&[("backbone", 0.1), ("layer1", 0.2), ("layer1.0", 0.3)]);
+        let rates = Rates::new(&network(), &named);
+        for (parameter, factor) in [
+            ("conv1.weight", 0.1),
+            ("layer1.0.conv1.weight", 0.3),
+            ("layer1.1.bn1.bias", 0.2),
+            ("layer4.1.conv2.weight", 0.1),
+            ("fc.weight", 1.0),
+        ] {
+            assert_eq!(rates.of(parameter), factor, "{parameter}");
+        }
+        assert_eq!(
+            Rates::new(&network(), &factors(&[])).of("conv1.weight"),
+            1.0
+        );
+    }
+
+    #[test]
+    fn a_stage_that_is_not_there_is_refused() {
+        let network = network();
+        assert!(check(&network, &factors(&[("backbone", 0.1), ("fc", 2.0)])).is_ok());
+        let message = check(&network, &factors(&[("layer9", 0.1)])).unwrap_err();
+        assert_eq!(
+            message.to_string(),
+            "train.rates.layer9: is no stage of this network; use one of backbone, conv1, bn1, layer1, layer2, layer3, layer4, fc"
+        );
+    }
+}

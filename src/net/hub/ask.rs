@@ -1,0 +1,364 @@
+//! The questions that are asked of a hub: what a file is, its bytes, a part of them, and its repository's card.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, LOCATION};
+use reqwest::{Response, StatusCode, Url};
+use sha2::{Digest, Sha256};
+
+use super::cache::{Source, hash_into};
+use super::part::{self, Plan};
+use super::reference::{Reference, is_hex};
+use super::{LARGEST, card, transfer};
+use crate::net::transfer::{Ask, REDIRECTS};
+use crate::net::{Failure, GivenUp, Limits, Step, persist};
+use crate::storage;
+
+/// What the hub says of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The commit that the revision stands for.
+    pub commit: String,
+    pub bytes: u64,
+    /// Of large files; small ones have none.
+    pub sha256: Option<String>,
+}
+
+/// A hub, and how patiently it is asked.
+pub struct Server<'a> {
+    pub endpoint: &'a str,
+    pub token: Option<&'a str>,
+    pub limits: &'a Limits,
+}
+
+impl Server<'_> {
+    /// What the file is. Follows a renamed repository, but stays with the hub: what lies elsewhere is only bytes.
+    pub async fn about(&self, reference: &Reference) -> Result<About, Failure> {
+        let mut address = self.address(reference)?;
+        for _ in 0..=REDIRECTS {
+            let response = transfer::head(self.ask(&address, None), self.limits).await?;
+            let (status, headers) = (response.status(), response.headers());
+            if (status.is_success() || status.is_redirection())
+                && headers.contains_key("x-repo-commit")
+            {
+                return about(headers);
+            }
+            if status.is_redirection() {
+                address = next(&address, headers)?;
+                continue;
+            }
+            if status.is_success() {
+                return Err(Failure::soon(
+                    "the server does not say which commit this is: it is no hub",
+                ));
+            }
+            return Err(self.refusal(reference, status, headers));
+        }
+        Err(Failure::never(
+            "is sent from one address to the next without end",
+        ))
+    }
+
+    /// Fetches the whole file to `beside`, going on with what is there; gives its SHA-256.
+    pub async fn whole(
+        &self,
+        pinned: &Reference,
+        about: &About,
+        beside: &Path,
+        report: &mut dyn FnMut(Step),
+        cancel: &AtomicBool,
+    ) -> Result<String, GivenUp> {
+        persist(self.limits, report, cancel, async |_, report| {
+            self.whole_once(pinned, about, beside, report).await
+        })
+        .await
+    }
+
+    async fn whole_once(
+        &self,
+        pinned: &Reference,
+        about: &About,
+        beside: &Path,
+        report: &mut dyn FnMut(Step),
+    ) -> Result<String, Failure> {
+        let disk = |e: std::io::Error| Failure::never(format!("cannot be kept on disk: {e}"));
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(beside)
+            .map_err(disk)?;
+        let mut have = file.metadata().map_err(disk)?.len();
+        let mut hash = Sha256::new();
+        if have > about.bytes {
+            file.set_len(0).map_err(disk)?;
+            have = 0;
+        }
+        if have > 0 {
+            hash_into(&mut file, &mut hash).map_err(disk)?;
+        }
+        if have < about.bytes {
+            let range = (have > 0).then_some((have, about.bytes));
+            let response = self.get(pinned, range).await?;
+            if range.is_some() && response.status() != StatusCode::PARTIAL_CONTENT {
+                // It sends all of it again, or something that does not follow.
+                file.set_len(0).map_err(disk)?;
+                (have, hash) = (0, Sha256::new());
+            }
+            if let Err(failure) = check(&response, have, about) {
+                // The next attempt begins at the beginning.
+                file.set_len(0).map_err(disk)?;
+                return Err(failure);
+            }
+            let mut keep = |chunk: &[u8]| {
+                hash.update(chunk);
+                file.write_all(chunk).map_err(disk)
+            };
+            let mut told = |step: Step| report(step.behind(have));
+            let rest = about.bytes - have;
+            let came = transfer::body(response, rest, self.limits, &mut told, &mut keep).await?;
+            if came != rest {
+                return Err(Failure::soon(format!(
+                    "broke off after {} bytes",
+                    have + came
+                )));
+            }
+        }
+        let sha256 = storage::hex(&hash.finalize());
+        if about
+            .sha256
+            .as_ref()
+            .is_some_and(|vouched| *vouched != sha256)
+        {
+            file.set_len(0).map_err(disk)?;
+            return Err(Failure::soon(
+                "what came has another SHA-256 than the hub vouches for",
+            ));
+        }
+        file.sync_all().map_err(disk)?;
+        Ok(sha256)
+    }
+
+    /// The tensors whose names begin so, as a file of their own; none where the server does not send parts or the file has
+    /// no such tensors.
+    pub async fn part(
+        &self,
+        pinned: &Reference,
+        about: &About,
+        prefix: &str,
+        report: &mut dyn FnMut(Step),
+        cancel: &AtomicBool,
+    ) -> Result<Option<Vec<u8>>, GivenUp> {
+        let header = persist(self.limits, report, cancel, async |_, _| {
+            let Some(number) = self
+                .range(pinned, 0..part::NUMBER, about, &mut |_| {})
+                .await?
+            else {
+                return Ok(None);
+            };
+            let end = part::header_end(&number, about.bytes)?;
+            self.range(pinned, 0..end, about, &mut |_| {}).await
+        })
+        .await?;
+        let Some(header) = header else {
+            return Ok(None);
+        };
+        let fails = |failure: Failure| GivenUp::Failed(failure.words);
+        let plan = Plan::new(&header, about.bytes, prefix).map_err(fails)?;
+        if plan.ranges.is_empty() {
+            return Ok(None);
+        }
+        let (total, mut before) = (plan.bytes(), 0);
+        let mut fetched = Vec::new();
+        for range in &plan.ranges {
+            let attempt = async |_: usize, report: &mut dyn FnMut(Step)| {
+                let mut told = |step: Step| {
+                    report(Step {
+                        total: Some(total),
+                        ..step.behind(before)
+                    });
+                };
+                let bytes = self.range(pinned, range.clone(), about, &mut told).await?;
+                bytes.ok_or_else(|| Failure::soon("the server sent no part this time"))
+            };
+            let bytes = persist(self.limits, report, cancel, attempt).await?;
+            before += bytes.len() as u64;
+            fetched.push(bytes);
+        }
+        plan.file(&fetched).map(Some).map_err(fails)
+    }
+
+    /// Some bytes of the file; none where the server does not send parts.
+    async fn range(
+        &self,
+        pinned: &Reference,
+        range: std::ops::Range<u64>,
+        about: &About,
+        report: &mut dyn FnMut(Step),
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let response = self.get(pinned, Some((range.start, range.end))).await?;
+        if response.status() == StatusCode::OK {
+            return Ok(None);
+        }
+        check(&response, range.start, about)?;
+        let length = range.end - range.start;
+        let mut bytes = Vec::new();
+        let mut keep = |chunk: &[u8]| {
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        };
+        let came = transfer::body(response, length, self.limits, report, &mut keep).await?;
+        if came != length {
+            return Err(Failure::soon(format!("broke off after {came} bytes")));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Adds what the repository's card says; nothing where it cannot be had.
+    pub async fn describe(&self, pinned: &Reference, source: &mut Source, cancel: &AtomicBool) {
+        let card = Reference {
+            file: "README.md".into(),
+            ..pinned.clone()
+        };
+        let mut bytes = Vec::new();
+        let mut keep = |chunk: &[u8]| {
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        };
+        let work = async {
+            let response = self.get(&card, None).await?;
+            transfer::body(response, card::LONGEST, self.limits, &mut |_| {}, &mut keep).await
+        };
+        if let Some(Ok(_)) = transfer::cancellable(work, cancel).await {
+            (source.licence, source.datasets) = card::read(&String::from_utf8_lossy(&bytes));
+        }
+    }
+
+    async fn get(
+        &self,
+        reference: &Reference,
+        range: Option<(u64, u64)>,
+    ) -> Result<Response, Failure> {
+        let address = self.address(reference)?;
+        let response = transfer::get(self.ask(&address, range), self.limits).await?;
+        match response.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(response),
+            status => Err(self.refusal(reference, status, response.headers())),
+        }
+    }
+
+    fn ask<'a>(&'a self, address: &'a Url, range: Option<(u64, u64)>) -> Ask<'a> {
+        // A secret is not sent where everybody on the way can read it.
+        let loopback = matches!(
+            address.host_str(),
+            Some("127.0.0.1" | "localhost" | "[::1]")
+        );
+        let private = address.scheme() == "https" || loopback;
+        Ask {
+            address: address.as_str(),
+            token: self.token.filter(|_| private),
+            range,
+        }
+    }
+
+    fn address(&self, reference: &Reference) -> Result<Url, Failure> {
+        let Reference {
+            owner, name, file, ..
+        } = reference;
+        // A slash in a branch's name is no step in the address.
+        let revision = reference.revision.replace('/', "%2F");
+        let address = format!("{}/{owner}/{name}/resolve/{revision}/{file}", self.endpoint);
+        Url::parse(&address).map_err(|e| {
+            Failure::never(format!("HF_ENDPOINT {} is no address ({e})", self.endpoint))
+        })
+    }
+
+    fn refusal(&self, reference: &Reference, status: StatusCode, headers: &HeaderMap) -> Failure {
+        let Reference { revision, file, .. } = reference;
+        let repository = reference.repository();
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.token.is_none() => {
+                Failure::never(format!(
+                    "{repository} is private, asks for consent to its terms, or does not exist; set HF_TOKEN to a token that may read it"
+                ))
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::never(format!(
+                "the token in HF_TOKEN may not read {repository}, or it does not exist"
+            )),
+            StatusCode::NOT_FOUND => Failure::never(format!(
+                "the hub has no {repository}, no revision {revision} of it, or no {file} in it"
+            )),
+            status => transfer::refusal(status, headers),
+        }
+    }
+}
+
+impl Step {
+    /// The step of a transfer that goes on behind `before` bytes.
+    fn behind(self, before: u64) -> Self {
+        Self {
+            bytes: self.bytes + before,
+            total: self.total.map(|total| total + before),
+            ..self
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Reads what a hub says of a file, as strictly as it goes into paths and comparisons.
+fn about(headers: &HeaderMap) -> Result<About, Failure> {
+    let commit = text(headers, "x-repo-commit").filter(|commit| is_hex(commit, 40));
+    let commit = commit.ok_or_else(|| Failure::never("the server names no sound commit"))?;
+    let length = text(headers, "x-linked-size").or(text(headers, CONTENT_LENGTH.as_str()));
+    let bytes: u64 = length
+        .and_then(|length| length.parse().ok())
+        .ok_or_else(|| Failure::soon("the server does not say how long the file is"))?;
+    if bytes == 0 || bytes > LARGEST {
+        return Err(Failure::never(format!(
+            "is {bytes} bytes long, and no weights"
+        )));
+    }
+    let digest = text(headers, "x-linked-etag").or(text(headers, ETAG.as_str()));
+    let digest = digest.map(|tag| tag.trim_start_matches("W/").trim_matches('"'));
+    Ok(About {
+        commit: commit.into(),
+        bytes,
+        sha256: digest.filter(|d| is_hex(d, 64)).map(String::from),
+    })
+}
+
+/// Where an answer sends on to, if that is the same server.
+fn next(from: &Url, headers: &HeaderMap) -> Result<Url, Failure> {
+    let next = text(headers, LOCATION.as_str()).and_then(|to| from.join(to).ok());
+    next.filter(|next| next.origin() == from.origin())
+        .ok_or_else(|| {
+            Failure::never("is sent to another server that does not say which commit it is of")
+        })
+}
+
+/// Whether an answer's body is the rest of the file from `start` on, or the part of it that was asked for.
+fn check(response: &Response, start: u64, about: &About) -> Result<(), Failure> {
+    if response.status() == StatusCode::PARTIAL_CONTENT {
+        let range = text(response.headers(), CONTENT_RANGE.as_str()).unwrap_or_default();
+        let begins = range.starts_with(&format!("bytes {start}-"));
+        if begins && range.ends_with(&format!("/{}", about.bytes)) {
+            return Ok(());
+        }
+        return Err(Failure::soon(
+            "the server sent another part than was asked for",
+        ));
+    }
+    match response.content_length() {
+        Some(length) if length != about.bytes => Err(Failure::soon(format!(
+            "the server sends {length} bytes for a file of {}",
+            about.bytes
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,233 @@
+//! What was fetched from the hub and where it lies: `models--OWNER--NAME/COMMIT/FILE`, each with a record of its source.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Part;
+use super::reference::{Reference, is_hex};
+use crate::error::{Error, Result};
+use crate::{storage, text};
+
+/// Where a file in the cache came from; written beside it once it is whole and verified.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// `owner/name`.
+    pub repository: String,
+    /// The branch, tag or commit that was asked for.
+    pub revision: String,
+    pub commit: String,
+    pub file: String,
+    /// Names of the tensors that were taken begin so; empty for the whole file.
+    pub part: String,
+    pub bytes: u64,
+    pub sha256: String,
+    /// Whether the hub vouches for this SHA-256; else it is that of what came.
+    pub vouched: bool,
+    pub endpoint: String,
+    /// UTC.
+    pub fetched: String,
+    /// As its card says it; empty where it does not.
+    pub licence: String,
+    pub datasets: Vec<String>,
+}
+
+/// A verified file in the cache.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cached {
+    pub path: PathBuf,
+    pub source: Source,
+}
+
+/// The cache of a workspace.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    pub root: PathBuf,
+}
+
+impl Cache {
+    pub(super) fn repository(&self, reference: &Reference) -> PathBuf {
+        let name = format!("models--{}--{}", reference.owner, reference.name);
+        self.root.join(name)
+    }
+
+    /// Where a file of a commit lies once it is there.
+    pub(super) fn path(&self, reference: &Reference, commit: &str, part: Part) -> PathBuf {
+        let path = self
+            .repository(reference)
+            .join(commit)
+            .join(&reference.file);
+        match part {
+            Part::Whole => path,
+            Part::Named(prefix) => {
+                path.with_extension(format!("{}.safetensors", prefix.trim_end_matches('.')))
+            }
+        }
+    }
+
+    /// The file as it was fetched, if it is there and still what it was: the part where that is wanted, else the whole.
+    /// Opens no socket.
+    ///
+    /// # Errors
+    /// `Input` when it was changed since, `Io` when it cannot be read.
+    pub fn find(&self, reference: &Reference, part: Part) -> Result<Option<Cached>> {
+        verified(self.look(reference, part))
+    }
+
+    /// The same without a look into the file.
+    #[must_use]
+    pub fn look(&self, reference: &Reference, part: Part) -> Option<Cached> {
+        let commit = if reference.is_pinned() {
+            reference.revision.clone()
+        } else {
+            self.remembered(reference)?
+        };
+        self.look_at(reference, &commit, part)
+    }
+
+    pub(super) fn at_commit(
+        &self,
+        reference: &Reference,
+        commit: &str,
+        part: Part,
+    ) -> Result<Option<Cached>> {
+        verified(self.look_at(reference, commit, part))
+    }
+
+    fn look_at(&self, reference: &Reference, commit: &str, part: Part) -> Option<Cached> {
+        [part, Part::Whole].into_iter().find_map(|part| {
+            let path = self.path(reference, commit, part);
+            let source = read_record(&path)?;
+            Some(Cached { path, source })
+        })
+    }
+
+    /// The commit that a branch or tag stood for when it was last asked for.
+    fn remembered(&self, reference: &Reference) -> Option<String> {
+        let text = fs::read_to_string(self.name_of(reference)).ok()?;
+        is_hex(text.trim(), 40).then(|| text.trim().to_string())
+    }
+
+    pub(super) fn remember(&self, reference: &Reference, commit: &str) -> Result<()> {
+        if reference.is_pinned() {
+            return Ok(());
+        }
+        storage::commit(&self.name_of(reference), commit.as_bytes())
+    }
+
+    fn name_of(&self, reference: &Reference) -> PathBuf {
+        let name = reference.revision.replace('/', "--");
+        self.repository(reference).join("refs").join(name)
+    }
+
+    /// Everything that is there, in the order of its names.
+    #[must_use]
+    pub fn list(&self) -> Vec<Cached> {
+        let mut found = Vec::new();
+        // Repository, commit, and a file's own directories.
+        collect(&self.root, 8, &mut found);
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        found
+    }
+}
+
+fn collect(directory: &Path, depth: usize, found: &mut Vec<Cached>) {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() && depth > 0 {
+            collect(&path, depth - 1, found);
+        } else if let Some(source) = read_record(&path) {
+            found.push(Cached { path, source });
+        }
+    }
+}
+
+fn record_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".source.toml");
+    name.into()
+}
+
+fn read_record(path: &Path) -> Option<Source> {
+    if !path.is_file() {
+        return None;
+    }
+    let mut source: Source = toml::from_str(&fs::read_to_string(record_path(path)).ok()?).ok()?;
+    for words in [
+        &mut source.repository,
+        &mut source.revision,
+        &mut source.commit,
+        &mut source.file,
+        &mut source.endpoint,
+        &mut source.fetched,
+        &mut source.licence,
+    ]
+    .into_iter()
+    .chain(&mut source.datasets)
+    {
+        *words = text::sanitize(words);
+    }
+    Some(source)
+}
+
+/// Writes down where a file came from. Before the file gets its name: a file without a record is not looked at.
+pub(super) fn write_record(path: &Path, source: &Source) -> Result<()> {
+    let text = toml::to_string(source)
+        .map_err(|e| Error::compute("writing down where weights came from", e))?;
+    storage::commit(&record_path(path), text.as_bytes())
+}
+
+fn verified(cached: Option<Cached>) -> Result<Option<Cached>> {
+    if let Some(Cached { path, source }) = &cached {
+        verify(path, source)?;
+    }
+    Ok(cached)
+}
+
+fn verify(path: &Path, source: &Source) -> Result<()> {
+    let refuse = |problem: String| {
+        Err(Error::input(
+            path.display().to_string(),
+            problem,
+            "delete it, and it is fetched again",
+        ))
+    };
+    let length = path
+        .metadata()
+        .map_err(|e| Error::io("read", path, e))?
+        .len();
+    if length != source.bytes {
+        return refuse(format!(
+            "is {length} bytes long, and {} when it was fetched",
+            source.bytes
+        ));
+    }
+    if sha256(path)? != source.sha256 {
+        return refuse("has changed since it was fetched: its SHA-256 is another".into());
+    }
+    Ok(())
+}
+
+/// SHA-256 of a file, read in pieces.
+fn sha256(path: &Path) -> Result<String> {
+    let io = |e| Error::io("read", path, e);
+    let mut hash = Sha256::new();
+    hash_into(&mut fs::File::open(path).map_err(io)?, &mut hash).map_err(io)?;
+    Ok(storage::hex(&hash.finalize()))
+}
+
+/// Feeds what is left of a file into a hash.
+pub(super) fn hash_into(file: &mut fs::File, hash: &mut Sha256) -> std::io::Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match std::io::Read::read(file, &mut buffer)? {
+            0 => return Ok(()),
+            n => hash.update(&buffer[..n]),
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Weights from the Hugging Face hub: pinned to a commit, resumed, verified, kept.
+//!
+//! A HEAD asks which commit a revision stands for, how long the file is and what SHA-256 the hub vouches for; the file is then asked
+//! for at that commit and written beside its place until every byte is verified. hf-hub is not used: it checks neither status
+//! nor digest of what it downloads, knows no time limit, and does not go on with what broke off.
+
+mod ask;
+mod cache;
+mod card;
+mod part;
+pub mod reference;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use cache::{Cache, Cached, Source};
+pub use reference::{Reference, SCHEME};
+
+use self::ask::{About, Server};
+use super::transfer::{self, POLL};
+use super::{GivenUp, Limits, Progress, Step, is_offline, persist};
+use crate::error::{Error, Result};
+use crate::{storage, text};
+
+/// **Units** bytes: more than any of the networks here.
+const LARGEST: u64 = 4 << 30;
+
+/// What of a file is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Whole,
+    /// Of a safetensors file, the tensors whose names begin so.
+    Named(&'static str),
+}
+
+/// A secret that opens repositories; never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    #[must_use]
+    pub fn new(secret: &str) -> Self {
+        Self(secret.trim().into())
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// A hub and the cache of what came from it.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    /// Such as `https://huggingface.co`.
+    pub endpoint: String,
+    pub cache: Cache,
+    pub token: Option<Token>,
+    pub limits: Limits,
+    /// Opens no socket.
+    pub offline: bool,
+}
+
+/// Where the hub is, unless `HF_ENDPOINT` says otherwise.
+const ENDPOINT: &str = "https://huggingface.co";
+
+impl Hub {
+    /// The hub that `HF_ENDPOINT` and `HF_TOKEN` name, with its cache in a directory.
+    #[must_use]
+    pub fn from_environment(cache: PathBuf, offline: bool) -> Self {
+        let set = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
+        let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.into());
+        Self {
+            endpoint: endpoint.trim().trim_end_matches('/').into(),
+            cache: Cache { root: cache },
+            token: set("HF_TOKEN").map(|secret| Token::new(&secret)),
+            limits: Limits::default(),
+            offline: offline || is_offline(),
+        }
+    }
+
+    /// The file in the cache, fetched where it is not there; a branch or tag is asked for anew unless offline. Blocks; cancels within
+    /// a second of `cancel` being set. Call it from a plain thread or `spawn_blocking`, not from async code.
+    ///
+    /// # Errors
+    /// `Input` when it is not there and the network is forbidden, `Download` when it could not be had or was cancelled, `Io` for the disk.
+    pub fn fetch(
+        &self,
+        reference: &Reference,
+        part: Part,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &AtomicBool,
+    ) -> Result<Cached> {
+        if (self.offline || reference.is_pinned())
+            && let Some(cached) = self.cache.find(reference, part)?
+        {
+            return Ok(cached);
+        }
+        if self.offline {
+            return Err(Error::input(
+                reference.to_string(),
+                "is not in the cache, and the network is forbidden (--offline, FMTUI_OFFLINE or HF_HUB_OFFLINE)",
+                "leave that out once, or give a file",
+            ));
+        }
+        let file = reference.file.rsplit('/').next().unwrap_or_default();
+        let mut report = |step: Step| {
+            progress(Progress {
+                file: file.into(),
+                file_index: 0,
+                files: 1,
+                bytes: step.bytes,
+                total: step.total,
+                bytes_per_second: step.bytes_per_second,
+                note: step.note,
+            });
+        };
+        let _held = self.lock(reference, &mut report, cancel)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| Error::compute("starting a download", e))?;
+        let fetched = runtime.block_on(self.fetch_locked(reference, part, &mut report, cancel));
+        // A name lookup that hangs must not hold up the one who cancelled.
+        runtime.shutdown_background();
+        fetched
+    }
+
+    async fn fetch_locked(
+        &self,
+        reference: &Reference,
+        part: Part,
+        report: &mut dyn FnMut(Step),
+        cancel: &AtomicBool,
+    ) -> Result<Cached> {
+        let server = Server {
+            endpoint: &self.endpoint,
+            token: self.token.as_ref().map(|token| token.0.as_str()),
+            limits: &self.limits,
+        };
+        let gave_up = |given_up| not_fetched(reference, given_up);
+        let about = persist(&self.limits, report, cancel, async |_, _| {
+            server.about(reference).await
+        })
+        .await
+        .map_err(gave_up)?;
+        if let Some(cached) = self.cache.at_commit(reference, &about.commit, part)? {
+            self.cache.remember(reference, &about.commit)?;
+            return Ok(cached);
+        }
+        let pinned = reference.at(&about.commit);
+        let in_part = match part {
+            Part::Whole => None,
+            Part::Named(prefix) => server
+                .part(&pinned, &about, prefix, report, cancel)
+                .await
+                .map_err(gave_up)?,
+        };
+        let part = if in_part.is_some() { part } else { Part::Whole };
+        let place = self.cache.path(reference, &about.commit, part);
+        create_parent(&place)?;
+        let mut source = self.source(reference, &about, part);
+        let beside = unfinished(&place, &about);
+        if let Some(bytes) = in_part {
+            source.bytes = bytes.len() as u64;
+            source.sha256 = storage::sha256(&bytes);
+            storage::commit(&beside, &bytes)?;
+        } else {
+            source.sha256 = server
+                .whole(&pinned, &about, &beside, report, cancel)
+                .await
+                .map_err(gave_up)?;
+        }
+        server.describe(&pinned, &mut source, cancel).await;
+        cache::write_record(&place, &source)?;
+        fs::rename(&beside, &place).map_err(|e| Error::io("put in place", &place, e))?;
+        self.cache.remember(reference, &about.commit)?;
+        Ok(Cached {
+            path: place,
+            source,
+        })
+    }
+
+    fn source(&self, reference: &Reference, about: &About, part: Part) -> Source {
+        let endpoint = self.endpoint.rsplit("//").next().unwrap_or_default();
+        // Whoever wrote a password into the address does not want it in a file.
+        let endpoint = endpoint.rsplit('@').next().unwrap_or_default();
+        Source {
+            repository: reference.repository(),
+            revision: reference.revision.clone(),
+            commit: about.commit.clone(),
+            file: reference.file.clone(),
+            part: match part {
+                Part::Whole => String::new(),
+                Part::Named(prefix) => prefix.into(),
+            },
+            bytes: about.bytes,
+            sha256: String::new(),
+            vouched: part == Part::Whole && about.sha256.is_some(),
+            endpoint: text::sanitize(endpoint),
+            fetched: text::timestamp(text::now()),
+            ..Source::default()
+        }
+    }
+
+    /// Waits until nobody else fetches from this repository into this cache.
+    fn lock(
+        &self,
+        reference: &Reference,
+        report: &mut dyn FnMut(Step),
+        cancel: &AtomicBool,
+    ) -> Result<fs::File> {
+        let path = self.cache.repository(reference).join("lock");
+        create_parent(&path)?;
+        let file = fs::File::create(&path).map_err(|e| Error::io("create", &path, e))?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(fs::TryLockError::WouldBlock) if cancel.load(Ordering::Relaxed) => {
+                    return Err(not_fetched(reference, GivenUp::Cancelled));
+                }
+                Err(fs::TryLockError::WouldBlock) => {
+                    report(Step {
+                        note: Some("another fmtui is fetching from this repository".into()),
+                        ..Step::default()
+                    });
+                    std::thread::sleep(POLL);
+                }
+                Err(fs::TryLockError::Error(e)) => return Err(Error::io("lock", &path, e)),
+            }
+        }
+    }
+}
+
+/// What has come of a file whose name and content are certain once it is whole: only the same file goes on with it.
+fn unfinished(place: &Path, about: &About) -> PathBuf {
+    let digest = about.sha256.as_deref().unwrap_or("unvouched");
+    let mut name = place.as_os_str().to_owned();
+    name.push(format!(".{}.part", &digest[..digest.len().min(16)]));
+    name.into()
+}
+
+fn create_parent(path: &Path) -> Result<()> {
+    let Some(directory) = path.parent() else {
+        return Ok(());
+    };
+    fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))
+}
+
+fn not_fetched(reference: &Reference, given_up: GivenUp) -> Error {
+    let file = reference.to_string();
+    match given_up {
+        GivenUp::Cancelled => Error::Download {
+            file,
+            problem: "it was cancelled".into(),
+            remedy: "start again whenever you like; it goes on where it was".into(),
+        },
+        GivenUp::Failed(problem) => Error::Download {
+            file,
+            problem,
+            remedy: "check name and network and try again, or give a file".into(),
+        },
+    }
+}

@@ -1,0 +1,178 @@
+//! A part of a safetensors file on a server: its header first, then only the ranges of the tensors that are wanted.
+
+use std::ops::Range;
+
+use safetensors::tensor::{Metadata, TensorView};
+
+use crate::net::Failure;
+
+/// Longest header that is read.
+const LONGEST_HEADER: u64 = 16 << 20;
+
+/// What lies between two wanted tensors is fetched along when it is no longer than this.
+const GAP: u64 = 64 << 10;
+
+/// Bytes of the number in front, which says how long the header is.
+pub(super) const NUMBER: u64 = 8;
+
+/// Where the header ends in a file of `size` bytes, from its first eight.
+pub(super) fn header_end(number: &[u8], size: u64) -> Result<u64, Failure> {
+    let number = number.try_into().map_or(u64::MAX, u64::from_le_bytes);
+    let end = number.saturating_add(NUMBER);
+    if number > LONGEST_HEADER || end > size {
+        return Err(Failure::never("is no safetensors file"));
+    }
+    Ok(end)
+}
+
+/// The tensors that are wanted, by the ranges in which they are fetched.
+pub(super) struct Plan {
+    /// Wanted tensors: name and place in the file.
+    tensors: Vec<(String, Range<u64>)>,
+    metadata: Metadata,
+    /// What is fetched: in order, apart from each other.
+    pub(super) ranges: Vec<Range<u64>>,
+}
+
+impl Plan {
+    /// `header` is the file's beginning up to the header's end.
+    ///
+    /// # Errors
+    /// When it is no header, or tensors lie outside of a file of `size` bytes.
+    pub(super) fn new(header: &[u8], size: u64, prefix: &str) -> Result<Self, Failure> {
+        let broken = |e| Failure::never(format!("its safetensors header is broken ({e})"));
+        let json = header.get(8..).unwrap_or_default();
+        let metadata: Metadata = serde_json::from_slice(json).map_err(broken)?;
+        let start = header.len() as u64;
+        let mut tensors = Vec::new();
+        for (name, info) in metadata.tensors() {
+            let (from, to) = info.data_offsets;
+            let (from, to) = (
+                (from as u64).saturating_add(start),
+                (to as u64).saturating_add(start),
+            );
+            if from > to || to > size {
+                return Err(Failure::never(
+                    "its safetensors header points beyond its end",
+                ));
+            }
+            let place = from..to;
+            if name.starts_with(prefix) {
+                tensors.push((name, place));
+            }
+        }
+        tensors.sort_by_key(|(_, place)| place.start);
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for (_, place) in tensors.iter().filter(|(_, place)| !place.is_empty()) {
+            match ranges.last_mut() {
+                Some(last) if place.start <= last.end + GAP => last.end = last.end.max(place.end),
+                _ => ranges.push(place.clone()),
+            }
+        }
+        Ok(Self {
+            tensors,
+            metadata,
+            ranges,
+        })
+    }
+
+    /// Bytes that are fetched.
+    pub(super) fn bytes(&self) -> u64 {
+        self.ranges
+            .iter()
+            .map(|range| range.end - range.start)
+            .sum()
+    }
+
+    /// A file of the wanted tensors alone; `fetched` is the bytes of the ranges.
+    ///
+    /// # Errors
+    /// When a tensor does not lie in them.
+    pub(super) fn file(&self, fetched: &[Vec<u8>]) -> Result<Vec<u8>, Failure> {
+        let outside = || Failure::never("its tensors lie outside of what was fetched");
+        let mut views = Vec::new();
+        for (name, place) in &self.tensors {
+            let info = self.metadata.info(name).ok_or_else(outside)?;
+            let data = if place.is_empty() {
+                &[]
+            } else {
+                let at = self.ranges.iter().position(|range| range.end >= place.end);
+                let at = at.filter(|at| self.ranges[*at].start <= place.start);
+                let at = at.ok_or_else(outside)?;
+                let from = usize::try_from(place.start - self.ranges[at].start);
+                let length = usize::try_from(place.end - place.start);
+                let (Ok(from), Ok(length)) = (from, length) else {
+                    return Err(outside());
+                };
+                fetched[at].get(from..from + length).ok_or_else(outside)?
+            };
+            let view = TensorView::new(info.dtype, info.shape.clone(), data)
+                .map_err(|e| Failure::never(format!("{name} is broken ({e})")))?;
+            views.push((name.as_str(), view));
+        }
+        safetensors::serialize(views, None)
+            .map_err(|e| Failure::never(format!("its tensors cannot be written ({e})")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::SafeTensors;
+    use safetensors::tensor::Dtype;
+
+    /// A file of tensors of bytes: name and length.
+    fn file(tensors: &[(&str, usize)]) -> Vec<u8> {
+        let data: Vec<Vec<u8>> = tensors
+            .iter()
+            .enumerate()
+            .map(|(i, (_, len))| vec![i as u8 + 1; *len])
+            .collect();
+        let views = tensors.iter().zip(&data).map(|((name, len), data)| {
+            (*name, TensorView::new(Dtype::U8, vec![*len], data).unwrap())
+        });
+        safetensors::serialize(views, None).unwrap()
+    }
+
+    #[test]
+    fn a_part_is_cut_out_of_a_whole() {
+        let whole = file(&[
+            ("features.0.weight", 100),
+            ("classifier.weight", 1_000_000),
+            ("features.1.bias", 7),
+            ("features.2.empty", 0),
+        ]);
+        let size = whole.len() as u64;
+        let end = header_end(&whole[..8], size).unwrap();
+        let plan = Plan::new(&whole[..end as usize], size, "features.").unwrap();
+        assert!(plan.bytes() <= 107 + 1);
+        let fetched: Vec<Vec<u8>> = plan
+            .ranges
+            .iter()
+            .map(|r| whole[r.start as usize..r.end as usize].to_vec())
+            .collect();
+        let part = plan.file(&fetched).unwrap();
+        let (part, whole) = (
+            SafeTensors::deserialize(&part).unwrap(),
+            SafeTensors::deserialize(&whole).unwrap(),
+        );
+        assert_eq!(part.len(), 3);
+        for (name, view) in part.tensors() {
+            assert_eq!(view.data(), whole.tensor(&name).unwrap().data(), "{name}");
+        }
+    }
+
+    #[test]
+    fn hostile_headers_are_refused() {
+        assert!(header_end(&[0xff; 8], 1000).is_err());
+        assert!(header_end(&2000u64.to_le_bytes(), 1000).is_err());
+        assert!(header_end(&[1, 2], 1000).is_err());
+        let whole = file(&[("features.a", 100)]);
+        let end = header_end(&whole[..8], whole.len() as u64).unwrap() as usize;
+        let beyond = Plan::new(&whole[..end], whole.len() as u64 - 1, "");
+        assert!(beyond.is_err());
+        let mut noise = whole[..end].to_vec();
+        noise[8] = b'!';
+        assert!(Plan::new(&noise, whole.len() as u64, "").is_err());
+    }
+}

@@ -1,0 +1,200 @@
+//! One HTTP transfer: bounded in size, given up when it stalls, abandoned when cancelled.
+//!
+//! Knows nothing of what the bytes should be; that they are right is checked by the caller.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode};
+use tokio::time::timeout;
+
+use super::{Failure, Limits, Step};
+
+/// What has to arrive within the stall time: a server that drips single bytes has stalled as well.
+pub const LEAST_PER_STALL: u64 = 16 << 10;
+
+/// How often the cancel flag is looked at.
+pub const POLL: Duration = Duration::from_millis(100);
+
+/// The least time between two reports.
+const REPORT_EVERY: Duration = Duration::from_millis(50);
+
+/// How often an answer may send on to another address.
+pub const REDIRECTS: usize = 5;
+
+/// Longest wait that a server may ask for.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    pub address: &'a str,
+    /// Goes to the address's own host, not along a redirect to another.
+    pub token: Option<&'a str>,
+    /// First byte, and the one behind the last.
+    pub range: Option<(u64, u64)>,
+}
+
+/// Waits for `work`; none when `cancel` is set first.
+pub(super) async fn cancellable<T>(
+    work: impl Future<Output = T>,
+    cancel: &AtomicBool,
+) -> Option<T> {
+    let cancelled = async {
+        while !cancel.load(Ordering::Relaxed) {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = cancelled => None,
+        outcome = work => Some(outcome),
+    }
+}
+
+/// Asks for the head of an address, without going where it may be sent on to.
+///
+/// # Errors
+/// When the server cannot be reached or does not answer in time.
+pub async fn head(ask: Ask<'_>, limits: &Limits) -> Result<Response, Failure> {
+    let client = client(ask.address, limits, 0)?;
+    send(client.head(ask.address), ask, limits).await
+}
+
+/// Asks for an address, or a range of it; the answer's body has not come yet.
+///
+/// # Errors
+/// As [`head`].
+pub async fn get(ask: Ask<'_>, limits: &Limits) -> Result<Response, Failure> {
+    let client = client(ask.address, limits, REDIRECTS)?;
+    send(client.get(ask.address), ask, limits).await
+}
+
+async fn send(
+    request: reqwest::RequestBuilder,
+    ask: Ask<'_>,
+    limits: &Limits,
+) -> Result<Response, Failure> {
+    let request = match ask.token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    };
+    let request = match ask.range {
+        Some((from, to)) => request.header("Range", format!("bytes={from}-{}", to.max(1) - 1)),
+        None => request,
+    };
+    timeout(limits.connect * 2, request.send())
+        .await
+        .map_err(|_| Failure::soon("the server does not answer"))?
+        .map_err(|e| Failure::soon(in_words(e)))
+}
+
+/// What an answer that is none says: whether it is worth asking again.
+pub fn refusal(status: StatusCode, headers: &HeaderMap) -> Failure {
+    let words = format!("the server answers {status}");
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        let seconds = headers
+            .get(RETRY_AFTER)
+            .and_then(|v| v.to_str().ok()?.parse().ok());
+        return seconds.map_or_else(
+            || Failure::soon(&words),
+            |s| Failure::after(&words, Duration::from_secs(s).min(LONGEST_WAIT)),
+        );
+    }
+    if status.is_client_error() {
+        Failure::never(words)
+    } else {
+        Failure::soon(words)
+    }
+}
+
+/// Hands an answer's body to `sink` as it comes; gives its length.
+///
+/// # Errors
+/// When it is longer than `most` bytes or than announced, breaks off or stalls, or the sink fails.
+pub async fn body(
+    response: Response,
+    most: u64,
+    limits: &Limits,
+    report: &mut dyn FnMut(Step),
+    sink: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let total = response.content_length();
+    let too_large = || Failure::soon(format!("is larger than the {most} bytes it may have"));
+    if total.is_some_and(|total| total > most) {
+        return Err(too_large());
+    }
+    let started = Instant::now();
+    let mut reported: Option<Instant> = None;
+    let mut stream = response.bytes_stream();
+    let mut length = 0;
+    let mut window = (tokio::time::Instant::now() + limits.stall, 0);
+    loop {
+        if reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
+            report(Step::of(length, total, started));
+            reported = Some(Instant::now());
+        }
+        if length - window.1 >= LEAST_PER_STALL {
+            window = (tokio::time::Instant::now() + limits.stall, length);
+        }
+        let chunk = tokio::time::timeout_at(window.0, stream.next())
+            .await
+            .map_err(|_| Failure::soon(format!("stalled after {length} bytes")))?;
+        let Some(chunk) = chunk else { break };
+        let chunk = chunk.map_err(|e| {
+            Failure::soon(format!("broke off after {length} bytes ({})", in_words(e)))
+        })?;
+        length += chunk.len() as u64;
+        if length > most {
+            return Err(too_large());
+        }
+        sink(&chunk)?;
+    }
+    if total.is_some_and(|total| total != length) {
+        return Err(Failure::soon(format!("broke off after {length} bytes")));
+    }
+    report(Step::of(length, Some(length), started));
+    Ok(length)
+}
+
+fn client(address: &str, limits: &Limits, redirects: usize) -> Result<Client, Failure> {
+    // Somebody else in the process may have installed a provider before; any will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let redirects = || match redirects {
+        0 => Policy::none(),
+        most => Policy::limited(most),
+    };
+    let builder = || {
+        Client::builder()
+            .user_agent(concat!("fmtui/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(limits.connect)
+            .redirect(redirects())
+    };
+    let client = builder().build();
+    if client.is_err() && address.starts_with("http://") {
+        // A system without certificates can still use an unencrypted server: the hash decides.
+        let client = builder().tls_certs_only([]).build();
+        return client.map_err(|e| Failure::never(in_words(e)));
+    }
+    client.map_err(|e| Failure::never(in_words(e)))
+}
+
+/// The error and its causes in one line, without the address, which the caller names.
+fn in_words(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !words.contains(&text) {
+            words.push_str(": ");
+            words.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    words
+}

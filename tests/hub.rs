@@ -1,0 +1,898 @@
+//! Weights from a hub on the loopback interface that speaks real HTTP, and behaves well, badly, or not at all.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    reason = "tests fail by panicking; lengths are small"
+)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use fmtui::error::{Error, Result};
+use fmtui::net::hub::{Cache, Cached, Hub, Part, Reference, Token};
+use fmtui::net::{Limits, Progress};
+use fmtui::storage::sha256;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+
+const FIRST: &str = "1111111111111111111111111111111111111111";
+const SECOND: &str = "2222222222222222222222222222222222222222";
+
+/// Never to be found anywhere.
+const CANARY: &str = "hf_canaryQx7Zt0Lw9";
+
+/// What the server does with one request for a file's bytes.
+#[derive(Clone, Debug)]
+enum Fault {
+    /// Sends so many bytes of what was asked for and closes.
+    Drop(usize),
+    /// Sends the whole file whatever range was asked for.
+    IgnoreRange,
+    /// Sends another range than was asked for.
+    OtherRange,
+    /// A status line and headers, without a body.
+    Status(&'static str),
+    /// Right length, a bit flipped.
+    WrongBytes,
+    /// Announces and sends a byte less.
+    Short,
+    /// An error page with status 200.
+    ErrorPage,
+    /// One byte now and then.
+    Drip,
+    /// Never answers.
+    Silent,
+    /// No length, no end.
+    Endless,
+    /// Sends on to itself.
+    Loop,
+    /// Sends on to another server.
+    Elsewhere(String),
+}
+
+/// What the server says when asked what a file is.
+#[derive(Clone, Debug)]
+enum Claim {
+    /// A header in place of the right one; without a colon the header is left out.
+    Header(&'static str),
+    Status(&'static str),
+    Elsewhere(String),
+    Loop,
+    Silent,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Request {
+    method: String,
+    path: String,
+    range: Option<String>,
+    authorization: Option<String>,
+}
+
+#[derive(Default)]
+struct State {
+    /// What `main` is.
+    commit: String,
+    files: BTreeMap<String, Vec<u8>>,
+    faults: VecDeque<Fault>,
+    claims: VecDeque<Claim>,
+    requests: Vec<Request>,
+    sent: usize,
+}
+
+struct Server {
+    address: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(Mutex::new(State {
+            commit: FIRST.into(),
+            ..State::default()
+        }));
+        let shared = Arc::clone(&state);
+        // Ends with the test's process; a connection that hangs hangs in its own thread.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = Arc::clone(&shared);
+                // The client leaving early is part of the game.
+                std::thread::spawn(move || answer(stream, &shared));
+            }
+        });
+        Self { address, state }
+    }
+
+    /// A hub with one file in its only repository.
+    fn with(file: &[u8]) -> Self {
+        let server = Self::start();
+        server.put(FIRST, "model.safetensors", file);
+        server
+    }
+
+    fn put(&self, commit: &str, file: &str, bytes: &[u8]) {
+        let mut state = self.state.lock().unwrap();
+        state.files.insert(format!("{commit}/{file}"), bytes.into());
+    }
+
+    fn faults(self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.state.lock().unwrap().faults.extend(faults);
+        self
+    }
+
+    fn claims(self, claims: impl IntoIterator<Item = Claim>) -> Self {
+        self.state.lock().unwrap().claims.extend(claims);
+        self
+    }
+
+    /// What was asked for the file's bytes.
+    fn asked(&self) -> Vec<Request> {
+        let state = self.state.lock().unwrap();
+        let of_file = |r: &&Request| r.method == "GET" && !r.path.ends_with("README.md");
+        state.requests.iter().filter(of_file).cloned().collect()
+    }
+
+    fn connections(&self) -> usize {
+        self.state.lock().unwrap().requests.len()
+    }
+}
+
+fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let header = |name: &str| {
+        let of = |line: &str| {
+            let (key, value) = line.split_once(':')?;
+            (key.eq_ignore_ascii_case(name)).then(|| value.trim().to_string())
+        };
+        head.lines().skip(1).find_map(of)
+    };
+    let mut words = head.split(' ');
+    let request = Request {
+        method: words.next().unwrap_or_default().into(),
+        path: words.next().unwrap_or_default().into(),
+        range: header("range"),
+        authorization: header("authorization"),
+    };
+    let (file, fault, claim, commit) = {
+        let mut state = state.lock().unwrap();
+        state.requests.push(request.clone());
+        let commit = state.commit.clone();
+        let rest = request.path.trim_start_matches("/o/n/resolve/");
+        let key = match rest.strip_prefix("main/") {
+            Some(file) => format!("{commit}/{file}"),
+            None => rest.to_string(),
+        };
+        let is_file = request.method == "GET" && !request.path.ends_with("README.md");
+        let is_head = request.method == "HEAD";
+        let fault = is_file.then(|| state.faults.pop_front()).flatten();
+        let claim = is_head.then(|| state.claims.pop_front()).flatten();
+        (
+            state.files.get(&key).cloned(),
+            fault,
+            claim,
+            key[..40.min(key.len())].to_string(),
+        )
+    };
+    let Some(file) = file else {
+        return stream.write_all(
+            b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        );
+    };
+    if request.method == "HEAD" {
+        return answer_head(&mut stream, &request, &file, &commit, claim);
+    }
+    let sent = answer_get(&mut stream, &request, &file, fault)?;
+    state.lock().unwrap().sent += sent;
+    Ok(())
+}
+
+fn answer_head(
+    stream: &mut TcpStream,
+    request: &Request,
+    file: &[u8],
+    commit: &str,
+    claim: Option<Claim>,
+) -> std::io::Result<()> {
+    let mut headers = vec![
+        format!("X-Repo-Commit: {commit}"),
+        format!("X-Linked-Size: {}", file.len()),
+        format!("X-Linked-ETag: \"{}\"", sha256(file)),
+        "Location: /elsewhere/blob".into(),
+        "Content-Length: 0".into(),
+        "Connection: close".into(),
+    ];
+    let mut status = "302 Found".to_string();
+    match claim {
+        None => {}
+        Some(Claim::Silent) => {
+            std::thread::sleep(Duration::from_secs(30));
+            return Ok(());
+        }
+        Some(Claim::Status(other)) => {
+            status = other.into();
+            headers.retain(|h| !h.starts_with("X-") && !h.starts_with("Location"));
+        }
+        Some(Claim::Header(other)) => {
+            let name = other.split(':').next().unwrap();
+            headers.retain(|h| !h.starts_with(name));
+            if other.contains(':') {
+                headers.push(other.into());
+            }
+        }
+        Some(Claim::Elsewhere(to)) => headers = vec![format!("Location: {to}{}", request.path)],
+        Some(Claim::Loop) => headers = vec![format!("Location: {}", request.path)],
+    }
+    let head = format!("HTTP/1.1 {status}\r\n{}\r\n\r\n", headers.join("\r\n"));
+    stream.write_all(head.as_bytes())
+}
+
+/// Gives the bytes of the file that went out.
+fn answer_get(
+    stream: &mut TcpStream,
+    request: &Request,
+    file: &[u8],
+    fault: Option<Fault>,
+) -> std::io::Result<usize> {
+    let bounds = request.range.as_ref().and_then(|range| {
+        let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
+        Some((from.parse::<usize>().ok()?, to.parse::<usize>().ok()? + 1))
+    });
+    let (from, to) = match (&fault, bounds) {
+        (Some(Fault::IgnoreRange), _) | (_, None) => (0, file.len()),
+        (_, Some((from, to))) => (from, to.min(file.len())),
+    };
+    let mut body = file[from..to].to_vec();
+    let shift = usize::from(matches!(fault, Some(Fault::OtherRange)));
+    let head = if to - from == file.len() {
+        "HTTP/1.1 200 OK\r\n".to_string()
+    } else {
+        format!(
+            "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {}-{}/{}\r\n",
+            from + shift,
+            to - 1,
+            file.len()
+        )
+    };
+    let mut announced = body.len();
+    match fault {
+        Some(Fault::Status(status)) => {
+            let text =
+                format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(text.as_bytes())?;
+            return Ok(0);
+        }
+        Some(Fault::Silent) => {
+            std::thread::sleep(Duration::from_secs(30));
+            return Ok(0);
+        }
+        Some(Fault::Loop) => {
+            let text = format!(
+                "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                request.path
+            );
+            stream.write_all(text.as_bytes())?;
+            return Ok(0);
+        }
+        Some(Fault::Elsewhere(to)) => {
+            let text = format!(
+                "HTTP/1.1 302 Found\r\nLocation: {to}{}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                request.path
+            );
+            stream.write_all(text.as_bytes())?;
+            return Ok(0);
+        }
+        Some(Fault::ErrorPage) => {
+            body = b"<html>an error page</html>".to_vec();
+            announced = body.len();
+        }
+        Some(Fault::Short) => {
+            body.pop();
+            announced = body.len();
+        }
+        Some(Fault::WrongBytes) => {
+            let middle = body.len() / 2;
+            body[middle] ^= 1;
+        }
+        Some(Fault::Drop(after)) => body.truncate(after),
+        Some(Fault::Endless) => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
+            loop {
+                stream.write_all(&[7; 4096])?;
+            }
+        }
+        _ => {}
+    }
+    let rest = format!("Content-Length: {announced}\r\nConnection: close\r\n\r\n");
+    stream.write_all((head + &rest).as_bytes())?;
+    if matches!(fault, Some(Fault::Drip)) {
+        for byte in body {
+            stream.write_all(&[byte])?;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        return Ok(0);
+    }
+    stream.write_all(&body)?;
+    Ok(body.len())
+}
+
+/// A file that hardly compresses and is no more than bytes here.
+fn noise(seed: u64, length: u64) -> Vec<u8> {
+    let stream = fmtui::rng::Stream::new(seed, fmtui::rng::Purpose::Shuffle, 0);
+    (0..length)
+        .map(|i| stream.word(i).to_le_bytes()[0])
+        .collect()
+}
+
+fn hub(server: &Server, directory: &Path) -> Hub {
+    Hub {
+        endpoint: server.address.clone(),
+        cache: Cache {
+            root: directory.join("hub"),
+        },
+        token: Some(Token::new(CANARY)),
+        limits: Limits {
+            connect: Duration::from_millis(300),
+            stall: Duration::from_millis(300),
+            attempts: 3,
+            back_off: Duration::from_millis(5),
+        },
+        offline: false,
+    }
+}
+
+fn reference() -> Reference {
+    Reference::parse("hf:o/n").unwrap()
+}
+
+fn fetch(hub: &Hub, reference: &Reference, part: Part) -> Result<Cached> {
+    hub.fetch(reference, part, &mut |_| {}, &AtomicBool::new(false))
+}
+
+/// Every file under a directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn assert_nothing_in_place(directory: &Path, what: &str) {
+    for path in files(directory) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let harmless = name == "lock" || path.extension().is_some_and(|e| e == "part");
+        assert!(harmless, "{what}: {}", path.display());
+    }
+}
+
+#[test]
+fn what_was_fetched_is_verified_kept_and_needs_no_network_again() {
+    let file = noise(1, 300_000);
+    let server = Server::with(&file);
+    server.put(
+        FIRST,
+        "README.md",
+        b"---\nlicense: bsd-3-clause\ndatasets:\n- imagenet-1k\n---\n",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let mut hub = hub(&server, dir.path());
+    let mut told: Vec<Progress> = Vec::new();
+    let first = hub
+        .fetch(
+            &reference(),
+            Part::Whole,
+            &mut |p| told.push(p),
+            &AtomicBool::new(false),
+        )
+        .unwrap();
+    assert_eq!(std::fs::read(&first.path).unwrap(), file);
+    let source = &first.source;
+    assert_eq!(
+        (
+            source.commit.as_str(),
+            source.licence.as_str(),
+            source.vouched
+        ),
+        (FIRST, "bsd-3-clause", true)
+    );
+    assert_eq!((source.bytes, &source.sha256), (300_000, &sha256(&file)));
+    assert!(
+        first
+            .path
+            .ends_with(format!("models--o--n/{FIRST}/model.safetensors"))
+    );
+    let last = told.last().unwrap();
+    assert_eq!((last.bytes, last.total), (300_000, Some(300_000)));
+
+    // Pinned, nobody is asked.
+    let before = server.connections();
+    let pinned = reference().at(FIRST);
+    assert_eq!(fetch(&hub, &pinned, Part::Whole).unwrap(), first);
+    assert_eq!(server.connections(), before);
+    // By its branch's name the hub is asked what it is, and the file is not sent again.
+    assert_eq!(fetch(&hub, &reference(), Part::Whole).unwrap(), first);
+    assert_eq!(
+        (server.connections(), server.asked().len()),
+        (before + 1, 1)
+    );
+    // Without a network the branch is what it was.
+    hub.offline = true;
+    hub.endpoint = "http://127.0.0.1:9".into();
+    assert_eq!(fetch(&hub, &reference(), Part::Whole).unwrap(), first);
+    assert_eq!(hub.cache.list(), std::slice::from_ref(&first));
+
+    // A file that was tampered with is not used.
+    let mut tampered = file.clone();
+    tampered[1000] ^= 1;
+    std::fs::write(&first.path, tampered).unwrap();
+    let message = fetch(&hub, &pinned, Part::Whole).unwrap_err().to_string();
+    assert!(
+        message.contains("has changed since it was fetched"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_changed_branch_is_fetched_beside_what_it_was() {
+    let (old, new) = (noise(2, 50_000), noise(3, 60_000));
+    let server = Server::with(&old);
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(&server, dir.path());
+    fetch(&hub, &reference(), Part::Whole).unwrap();
+    server.put(SECOND, "model.safetensors", &new);
+    server.state.lock().unwrap().commit = SECOND.into();
+    let changed = fetch(&hub, &reference(), Part::Whole).unwrap();
+    assert_eq!(std::fs::read(&changed.path).unwrap(), new);
+    // Who pinned the first commit still gets it.
+    let kept = fetch(&hub, &reference().at(FIRST), Part::Whole).unwrap();
+    assert_eq!(std::fs::read(&kept.path).unwrap(), old);
+}
+
+#[test]
+fn offline_no_socket_is_opened() {
+    let server = Server::with(&noise(4, 1000));
+    let dir = tempfile::tempdir().unwrap();
+    let mut hub = hub(&server, dir.path());
+    hub.offline = true;
+    let error = fetch(&hub, &reference(), Part::Whole).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(
+        error.to_string().contains("the network is forbidden"),
+        "{error}"
+    );
+    assert_eq!(server.connections(), 0);
+    assert!(files(dir.path()).is_empty());
+}
+
+#[test]
+fn what_broke_off_goes_on_where_it_was() {
+    let file = noise(5, 200_000);
+    let server = Server::with(&file).faults([Fault::Drop(80_000), Fault::Drop(50_000)]);
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(&server, dir.path());
+    let cached = fetch(&hub, &reference(), Part::Whole).unwrap();
+    assert_eq!(std::fs::read(&cached.path).unwrap(), file);
+    let ranges: Vec<Option<String>> = server.asked().into_iter().map(|r| r.range).collect();
+    assert_eq!(
+        ranges,
+        [
+            None,
+            Some("bytes=80000-199999".into()),
+            Some("bytes=130000-199999".into())
+        ]
+    );
+    assert_eq!(server.state.lock().unwrap().sent, 200_000, "no byte twice");
+
+    // Also in another process, or after a cancel: the part lies there.
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::with(&file).faults(std::iter::repeat_n(Fault::Drop(60_000), 3));
+    let hub = self::hub(&server, dir.path());
+    assert!(fetch(&hub, &reference(), Part::Whole).is_err());
+    assert_nothing_in_place(dir.path(), "broken off");
+    let cached = fetch(&hub, &reference(), Part::Whole).unwrap();
+    assert_eq!(std::fs::read(&cached.path).unwrap(), file);
+    let last = server.asked().pop().unwrap();
+    assert_eq!(last.range.as_deref(), Some("bytes=180000-199999"));
+}
+
+#[test]
+fn every_fault_ends_in_the_right_bytes_or_a_clear_error() {
+    use Fault::{
+        Drip, Drop, Elsewhere, Endless, ErrorPage, IgnoreRange, Loop, OtherRange, Short, Silent,
+        Status, WrongBytes,
+    };
+    let file = noise(6, 40_000);
+    let other = Server::with(&file);
+    let right: Vec<Vec<Fault>> = vec![
+        vec![Drop(10_000), IgnoreRange],
+        vec![Drop(10_000), OtherRange],
+        vec![
+            Status("429 Too Many Requests\r\nRetry-After: 0"),
+            Status("500 Oops"),
+        ],
+        vec![Status("503 Busy"), Short],
+        vec![WrongBytes],
+        vec![Drop(10_000), WrongBytes],
+        vec![ErrorPage],
+        vec![Silent],
+        vec![Drip],
+        vec![Endless],
+        vec![Elsewhere(other.address.clone())],
+    ];
+    for faults in right {
+        let what = format!("{faults:?}");
+        let server = Server::with(&file).faults(faults);
+        let dir = tempfile::tempdir().unwrap();
+        let cached = fetch(&hub(&server, dir.path()), &reference(), Part::Whole);
+        let cached = cached.unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert_eq!(std::fs::read(&cached.path).unwrap(), file, "{what}");
+    }
+    let wrong: Vec<(Fault, &str)> = vec![
+        (WrongBytes, "another SHA-256 than the hub vouches for"),
+        (Short, "sends 39999 bytes for a file of 40000"),
+        (ErrorPage, "sends 26 bytes for a file of 40000"),
+        (Silent, "the server does not answer"),
+        (Drip, "stalled after"),
+        (Endless, "is larger than the 40000 bytes it may have"),
+        (Loop, "redirect"),
+        (Status("500 Oops"), "the server answers 500"),
+        (
+            Status("401 Unauthorized"),
+            "the token in HF_TOKEN may not read o/n",
+        ),
+        (
+            Status("403 Forbidden"),
+            "the token in HF_TOKEN may not read o/n",
+        ),
+        (Status("404 Not Found"), "the hub has no o/n"),
+        (Drop(0), "broke off after 0 bytes"),
+    ];
+    for (fault, words) in wrong {
+        // Every step of a redirection takes one.
+        let server = Server::with(&file).faults(std::iter::repeat_n(fault.clone(), 30));
+        let dir = tempfile::tempdir().unwrap();
+        let error = fetch(&hub(&server, dir.path()), &reference(), Part::Whole).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            matches!(error, Error::Download { .. }) && message.contains(words),
+            "{fault:?}: {message}"
+        );
+        assert_nothing_in_place(dir.path(), &message);
+    }
+}
+
+#[test]
+fn false_claims_about_a_file_are_not_believed() {
+    use Claim::{Elsewhere, Header, Loop, Silent, Status};
+    let file = noise(7, 5_000);
+    let cases: Vec<(Claim, &str)> = vec![
+        (
+            Header("X-Repo-Commit: ../../../../x"),
+            "names no sound commit",
+        ),
+        (Header("X-Repo-Commit: 1111"), "names no sound commit"),
+        (Header("X-Repo-Commit"), "the hub has no o/n"),
+        (Header("X-Linked-Size: 99999999999"), "and no weights"),
+        (Header("X-Linked-Size: -1"), "does not say how long"),
+        (
+            Header("X-Linked-Size: 4999"),
+            "sends 5000 bytes for a file of 4999",
+        ),
+        (
+            Header(
+                "X-Linked-ETag: \"0000000000000000000000000000000000000000000000000000000000000000\"",
+            ),
+            "another SHA-256 than the hub vouches for",
+        ),
+        (
+            Status("404 Not Found"),
+            "the hub has no o/n, no revision main of it, or no model.safetensors in it",
+        ),
+        (Status("200 OK"), "does not say which commit"),
+        (Status("500 Oops"), "the server answers 500"),
+        (
+            Elsewhere("http://127.0.0.1:9".into()),
+            "sent to another server",
+        ),
+        (Loop, "from one address to the next without end"),
+        (Silent, "the server does not answer"),
+    ];
+    for (claim, words) in cases {
+        let what = format!("{claim:?}");
+        let server = Server::with(&file).claims(std::iter::repeat_n(claim, 8));
+        let dir = tempfile::tempdir().unwrap();
+        let error = fetch(&hub(&server, dir.path()), &reference(), Part::Whole).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains(words), "{what}: {message}");
+        assert_nothing_in_place(dir.path(), &what);
+    }
+    // A digest that is none vouches for nothing; the bytes' own is recorded.
+    let tag = Header("X-Linked-ETag: \"../../etc/passwd\"");
+    let server = Server::with(&file).claims([tag]);
+    let dir = tempfile::tempdir().unwrap();
+    let cached = fetch(&hub(&server, dir.path()), &reference(), Part::Whole).unwrap();
+    assert!(!cached.source.vouched && cached.source.sha256 == sha256(&file));
+}
+
+#[test]
+fn a_token_goes_to_the_hub_alone_and_nowhere_else() {
+    let file = noise(8, 20_000);
+    let other = Server::with(&file);
+    let server = Server::with(&file).faults([Fault::Elsewhere(other.address.clone())]);
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(&server, dir.path());
+    fetch(&hub, &reference(), Part::Whole).unwrap();
+    let bearer = Some(format!("Bearer {CANARY}"));
+    let state = server.state.lock().unwrap();
+    assert!(state.requests.iter().all(|r| r.authorization == bearer));
+    let elsewhere = other.asked();
+    assert_eq!((elsewhere.len(), &elsewhere[0].authorization), (1, &None));
+    for path in files(dir.path()) {
+        let bytes = std::fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains(CANARY), "{}", path.display());
+    }
+    assert!(!format!("{hub:?}").contains(CANARY));
+    // An unencrypted address that is not this machine's gets none; it cannot be reached here, and the error does not tell it either.
+    let mut far = hub.clone();
+    far.endpoint = "http://192.0.2.1".into();
+    far.limits.connect = Duration::from_millis(50);
+    let dir = tempfile::tempdir().unwrap();
+    far.cache.root = dir.path().into();
+    let message = fetch(&far, &reference(), Part::Whole)
+        .unwrap_err()
+        .to_string();
+    assert!(!message.contains(CANARY), "{message}");
+}
+
+#[test]
+fn a_cancel_is_heard_within_a_second() {
+    for claims in [vec![], vec![Claim::Silent]] {
+        let server = Server::with(&noise(9, 100_000))
+            .faults([Fault::Drip])
+            .claims(claims);
+        let dir = tempfile::tempdir().unwrap();
+        let mut hub = hub(&server, dir.path());
+        hub.limits = Limits::default();
+        let cancel = Arc::new(AtomicBool::new(false));
+        let set = Arc::clone(&cancel);
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            set.store(true, Ordering::Relaxed);
+        });
+        let begun = Instant::now();
+        let error = hub
+            .fetch(&reference(), Part::Whole, &mut |_| {}, &cancel)
+            .unwrap_err();
+        assert!(error.to_string().contains("it was cancelled"), "{error}");
+        assert!(begun.elapsed() < Duration::from_millis(1300));
+        assert_nothing_in_place(dir.path(), "cancelled");
+    }
+}
+
+#[test]
+fn two_who_want_the_same_file_fetch_it_once() {
+    let file = noise(10, 400_000);
+    let server = Server::with(&file);
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(&server, dir.path());
+    std::thread::scope(|scope| {
+        let both = [0, 1].map(|_| scope.spawn(|| fetch(&hub, &reference(), Part::Whole)));
+        for one in both {
+            let cached = one.join().unwrap().unwrap();
+            assert_eq!(std::fs::read(&cached.path).unwrap(), file);
+        }
+    });
+    assert_eq!(server.asked().len(), 1);
+}
+
+/// Tensors of f32: name and how many numbers.
+fn tensors(list: &[(&str, usize)]) -> Vec<u8> {
+    let data: Vec<Vec<u8>> = (1..)
+        .zip(list)
+        .map(|(i, (_, n))| noise(i, 4 * *n as u64))
+        .collect();
+    let views = list
+        .iter()
+        .zip(&data)
+        .map(|((name, n), data)| (*name, TensorView::new(Dtype::F32, vec![*n], data).unwrap()));
+    safetensors::serialize(views, None).unwrap()
+}
+
+#[test]
+fn of_a_vgg_only_the_features_are_fetched() {
+    let whole = tensors(&[
+        ("features.0.weight", 5_000),
+        ("features.0.bias", 64),
+        ("head.fc.weight", 500_000),
+        ("pre_logits.fc1.weight", 700_000),
+    ]);
+    let part = Part::Named("features.");
+    for faults in [
+        vec![],
+        vec![Fault::Drop(3)],
+        vec![Fault::Status("503 Busy")],
+    ] {
+        let server = Server::with(&whole).faults(faults);
+        let dir = tempfile::tempdir().unwrap();
+        let hub = hub(&server, dir.path());
+        let cached = fetch(&hub, &reference(), part).unwrap();
+        let bytes = std::fs::read(&cached.path).unwrap();
+        let (got, all) = (
+            SafeTensors::deserialize(&bytes).unwrap(),
+            SafeTensors::deserialize(&whole).unwrap(),
+        );
+        let mut names = got.names();
+        names.sort_unstable();
+        assert_eq!(names, ["features.0.bias", "features.0.weight"]);
+        for name in names {
+            assert_eq!(
+                got.tensor(name).unwrap().data(),
+                all.tensor(name).unwrap().data()
+            );
+        }
+        let source = &cached.source;
+        assert_eq!((source.part.as_str(), source.vouched), ("features.", false));
+        assert_eq!(source.sha256, sha256(&bytes));
+        let sent = server.state.lock().unwrap().sent;
+        assert!(sent < 4 * 5_064 + 2_000, "{sent} of {} bytes", whole.len());
+        let again = fetch(&hub, &reference().at(FIRST), part).unwrap();
+        assert_eq!(again, cached);
+    }
+    // A server that sends no parts sends all of it, and that is verified as a whole.
+    let server = Server::with(&whole).faults([Fault::IgnoreRange]);
+    let dir = tempfile::tempdir().unwrap();
+    let cached = fetch(&hub(&server, dir.path()), &reference(), part).unwrap();
+    assert!(cached.source.vouched && cached.source.part.is_empty());
+    assert_eq!(std::fs::read(&cached.path).unwrap(), whole);
+    // What is no safetensors file is not taken for one.
+    let server = Server::with(&noise(11, 10_000));
+    let dir = tempfile::tempdir().unwrap();
+    let message = fetch(&hub(&server, dir.path()), &reference(), part)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("is no safetensors file"), "{message}");
+    assert_nothing_in_place(dir.path(), "noise");
+}
+
+/// A small residual network on a few pictures, for an epoch.
+const RECIPE: &str = r#"
+format = 1
+name = "small"
+[data]
+name = "fashion-mnist-mini"
+per_class = 10
+validation = 0
+channels = 3
+[model]
+architecture = "resnet20"
+[train]
+epochs = 1
+batch_size = 20
+threads = 2
+"#;
+
+fn fmtui(workspace: &Path, endpoint: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fmtui"))
+        .arg("--workspace")
+        .arg(workspace)
+        .args(arguments)
+        .env("HF_ENDPOINT", endpoint)
+        .env("HF_TOKEN", CANARY)
+        .env_remove("HF_HUB_OFFLINE")
+        .env_remove("FMTUI_OFFLINE")
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+#[test]
+fn a_run_begins_with_weights_of_the_hub_and_is_trained_again_without_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = dir.path().join("small.toml");
+    std::fs::write(&recipe, RECIPE).unwrap();
+    let recipe = recipe.to_str().unwrap();
+    let weights = dir.path().join("out.safetensors");
+    let nowhere = "http://127.0.0.1:9";
+    let first = fmtui(dir.path(), nowhere, &["train", recipe]);
+    assert!(first.status.success(), "{}", text(&first));
+    let export = ["export", "last", "--out", weights.to_str().unwrap()];
+    let exported = fmtui(dir.path(), nowhere, &export);
+    assert!(exported.status.success(), "{}", text(&exported));
+
+    let server = Server::with(&std::fs::read(&weights).unwrap());
+    let frozen = |how: &str| {
+        vec![
+            "train".to_string(),
+            recipe.into(),
+            "--json".into(),
+            "--set".into(),
+            format!("model.pretrained={how}"),
+            "--set".into(),
+            "model.freeze=backbone".into(),
+        ]
+    };
+    let train = |endpoint: &str, how: &str, more: &[&str]| {
+        let words = frozen(how);
+        let words: Vec<&str> = words
+            .iter()
+            .map(String::as_str)
+            .chain(more.iter().copied())
+            .collect();
+        fmtui(dir.path(), endpoint, &words)
+    };
+    let tuned = train(&server.address, "hf:o/n", &[]);
+    let told = text(&tuned);
+    assert!(tuned.status.success(), "{told}");
+    let pinned = format!("hf:o/n@{FIRST}");
+    assert!(
+        told.contains(&format!("begins with the weights of {pinned}")),
+        "{told}"
+    );
+
+    // The hub is gone; the profile says which commit, and the cache has it.
+    for (how, more) in [(pinned.as_str(), vec![]), ("hf:o/n", vec!["--offline"])] {
+        let again = train(nowhere, how, &more);
+        assert!(again.status.success(), "{}", text(&again));
+    }
+    let verified = fmtui(dir.path(), nowhere, &["replay", "last", "--verify"]);
+    assert!(text(&verified).contains("identical"), "{}", text(&verified));
+    let listed = fmtui(dir.path(), nowhere, &["weights"]);
+    assert!(
+        text(&listed).contains("hf:o/n:model.safetensors"),
+        "{}",
+        text(&listed)
+    );
+
+    // What cannot be had is said in a line, and no run is there for it.
+    let runs = || {
+        std::fs::read_dir(dir.path().join("profiles/runs"))
+            .unwrap()
+            .count()
+    };
+    let before = runs();
+    for (how, more, words) in [
+        ("hf:o/other", vec!["--offline"], "the network is forbidden"),
+        ("hf:../x", vec![], "is no name of a file on the hub"),
+    ] {
+        let refused = train(nowhere, how, &more);
+        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+        assert!(text(&refused).contains(words), "{}", text(&refused));
+    }
+    assert_eq!(runs(), before);
+
+    assert!(!told.contains(CANARY));
+    for path in files(dir.path()) {
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(
+            !String::from_utf8_lossy(&bytes).contains(CANARY),
+            "{}",
+            path.display()
+        );
+    }
+}
