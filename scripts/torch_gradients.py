@@ -124,7 +124,7 @@ CASES = [
     (["modern-lenet"], lambda: lenet5(True), 64, 0.0, LARGE),
     (["improved-cnn"], improved_cnn, 64, 0.0, GREY),
     (regimes("resnet18"), lambda: resnet18(num_classes=10), 64, 0.0, (3, 28, 28)),
-    (regimes("resnet20-cifar"), lambda: CifarResNet(3), 64, 0.0, (3, 32, 32)),
+    (regimes("resnet20-cifar"), lambda: CifarResNet(3), 8, 0.0, (3, 32, 32)),
     (regimes("vgg11-bn"), lambda: vgg(vgg11_bn), 16, 0.0, (3, 32, 32)),
     (regimes("vgg16"), lambda: vgg(vgg16), 16, 0.0, (3, 32, 32)),
     (["custom-cnn"], custom_cnn, 64, 0.05, GREY),

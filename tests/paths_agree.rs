@@ -25,8 +25,10 @@ const STEPS: usize = 20;
 /// Largest distance of the losses of one step from the same state, relative to the loss.
 const SAME_LOSS: f64 = 1e-5;
 
-/// Largest distance of the weights after such a step, relative to its length.
+/// Largest distance of the weights after such a step, relative to its length: of most networks, and of the deepest, where
+/// more gradients are so small that rounding decides their sign, which is all that Adam's first steps look at.
 const SAME_STEP: f64 = 1e-2;
+const SAME_STEP_DEEP: f64 = 5e-2;
 
 /// Largest distance of the running statistics after it, relative to them.
 const SAME_STATISTICS: f64 = 1e-5;
@@ -48,12 +50,26 @@ struct Case {
     without: &'static [&'static str],
 }
 
+/// The biases of VGG-11's convolutions, each before a batch norm.
+const VGG11_BIASES: [&str; 8] = [
+    "features.0.bias",
+    "features.4.bias",
+    "features.8.bias",
+    "features.11.bias",
+    "features.15.bias",
+    "features.18.bias",
+    "features.22.bias",
+    "features.25.bias",
+];
+
 impl Case {
     fn of(preset: &'static str) -> Self {
         let (together, without): (_, &[_]) = match preset {
             "improved-cnn" => (5, &["conv1.bias", "conv2.bias", "conv3.bias", "fc1.bias"]),
             "modern-lenet" | "custom-cnn" => (5, &[]),
             "resnet18-scratch" | "resnet20-cifar-scratch" => (2, &[]),
+            "vgg11-bn-scratch" => (2, &VGG11_BIASES),
+            "vgg16-scratch" => (5, &[]),
             _ => (STEPS, &[]),
         };
         Self {
@@ -153,7 +169,9 @@ fn check(dataset: &Arc<Dataset>, case: &Case) {
             parameters(follower.state().unwrap()),
         );
         let off = distance(&p, &f, trained) / distance(&p, &before, trained);
-        assert!(off < SAME_STEP, "{preset}, step {step}: {off:e} apart");
+        let is_deep = preset.starts_with("resnet20") || preset.starts_with("vgg");
+        let most = if is_deep { SAME_STEP_DEEP } else { SAME_STEP };
+        assert!(off < most, "{preset}, step {step}: {off:e} apart");
         worst.same_step = worst.same_step.max(off);
         if p.keys().any(|name| running(name)) {
             let none = p.iter().map(|(name, array)| {

@@ -121,7 +121,13 @@ pub fn figures(runs: &[&Profile]) -> Vec<Row> {
         words("weights trained", &weights),
         words("epochs", &|p| p.history.len().to_string()),
         numbers("time", -1.0, &seconds, &text::seconds),
-        numbers("an epoch", -1.0, &typical_epoch, &text::seconds),
+        numbers("an epoch", -1.0, &typical_epoch, &|v| {
+            if v < 10.0 {
+                format!("{v:.2} s")
+            } else {
+                text::seconds(v)
+            }
+        }),
     ]
 }
 

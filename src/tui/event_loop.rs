@@ -1,5 +1,5 @@
 //! The loop of the screens: keys, messages, signals and time go to the app; its requests are carried out; what changed is
-//! drawn, at most twenty times a second.
+//! drawn, at most twenty times a second, and five times where nobody but a run does anything: it needs the processor itself.
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 
 /// Least time between two frames.
 const FRAME: Duration = Duration::from_millis(50);
+/// Least time between two frames that only show what a run tells.
+const CALM: Duration = Duration::from_millis(200);
 /// How often time is told to the app, and the terminal looked after, while nothing happens.
 const TICK: Duration = Duration::from_millis(250);
 /// How long a stop for the shell may take to arrive.
@@ -71,17 +73,23 @@ pub async fn run(
         .checked_sub(FRAME)
         .unwrap_or_else(Instant::now);
     let mut waiting = app.take_dirty();
+    // Somebody did something and waits to see it.
+    let mut eager = true;
     loop {
-        if waiting && drawn.elapsed() >= FRAME {
+        let pace = if eager || app.is_playing() {
+            FRAME
+        } else {
+            CALM
+        };
+        if waiting && drawn.elapsed() >= pace {
             if screen.draw(|frame| app.render(frame)).is_err() {
                 return Ok(Left::TerminalGone);
             }
             drawn = Instant::now();
-            waiting = false;
+            (waiting, eager) = (false, false);
         }
         let patience = if waiting || app.is_playing() {
-            FRAME
-                .saturating_sub(drawn.elapsed())
+            pace.saturating_sub(drawn.elapsed())
                 .max(Duration::from_millis(1))
         } else {
             TICK
@@ -95,6 +103,7 @@ pub async fn run(
                 app.update(Input::Damaged);
             }
             Next::Input(input) => {
+                eager |= !matches!(input, Input::Tick(_) | Input::Message(_));
                 if matches!(input, Input::Tick(_)) && !terminal::is_there() {
                     return Ok(Left::TerminalGone);
                 }

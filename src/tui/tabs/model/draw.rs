@@ -57,15 +57,17 @@ impl ModelTab {
                 if beside && used + 10 < height {
                     below = used + 2;
                 }
-                if !beside && used + 7 < height {
+                if !beside && used + 1 < height {
                     let rest = height - used - 1;
+                    let prose_width = below_width(table_width);
+                    // What the weights are is told even where there is no room for the story.
+                    let prose = if rest > 6 {
+                        self.story(entry, prose_width)
+                    } else {
+                        self.begins_with(entry, prose_width)
+                    };
                     let mut below = part.part(0, used + 1, table_width.min(100), rest);
-                    draw_lines(
-                        &mut below,
-                        &self.story(entry, below_width(table_width)),
-                        0,
-                        theme,
-                    );
+                    draw_lines(&mut below, &prose, 0, theme);
                 }
                 scroll
             }
@@ -127,28 +129,31 @@ fn below_width(width: u16) -> usize {
 impl ModelTab {
     fn story(&self, entry: &Entry, width: usize) -> Prose {
         let preset = entry.preset;
-        let mut lines: Prose = Vec::new();
-        let mut add = |head: &str, words: Vec<String>| {
-            if words.is_empty() {
-                return;
-            }
-            if !lines.is_empty() {
-                lines.push((false, String::new()));
-            }
-            if !head.is_empty() {
-                lines.push((true, head.to_owned()));
-            }
-            lines.extend(words.into_iter().map(|line| (false, line)));
+        let plain = |words: &str| -> Prose {
+            let lines = fit::wrap(words, width).into_iter();
+            lines.map(|line| (false, line)).collect()
         };
-        add("", fit::wrap(preset.story, width));
-        let begins_with = format!("Begins with {}", entry.profile.model.pretrained);
-        add(
-            &fit::cut(&begins_with, width),
-            card_lines(self.card(), width),
-        );
-        add("What to look for", fit::wrap(preset.look_for, width));
-        let paper = format!("{} ({})", preset.paper, preset.year);
-        add("", fit::wrap(&paper, width));
+        let mut look_for = vec![(true, "What to look for".to_owned())];
+        look_for.extend(plain(preset.look_for));
+        let parts = [
+            plain(preset.story),
+            self.begins_with(entry, width),
+            look_for,
+            plain(&format!("{} ({})", preset.paper, preset.year)),
+        ];
+        let parts: Vec<Prose> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join(&(false, String::new()))
+    }
+
+    /// The card of the weights that a recipe begins with, where it begins with some.
+    fn begins_with(&self, entry: &Entry, width: usize) -> Prose {
+        let card = card_lines(self.card(), width);
+        if card.is_empty() {
+            return Prose::new();
+        }
+        let head = format!("Begins with {}", entry.profile.model.pretrained);
+        let mut lines = vec![(true, fit::cut(&head, width))];
+        lines.extend(card.into_iter().map(|line| (false, line)));
         lines
     }
 }
