@@ -760,20 +760,49 @@ fn of_a_vgg_only_the_features_are_fetched() {
         let again = fetch(&hub, &reference().at(FIRST), part).unwrap();
         assert_eq!(again, cached);
     }
-    // A server that sends no parts sends all of it, and that is verified as a whole.
+    // A server that sends no parts sends all of it: verified as a whole, and the same part is cut out of it.
+    let server = Server::with(&whole);
+    let dir = tempfile::tempdir().unwrap();
+    let by_ranges = fetch(&hub(&server, dir.path()), &reference(), part).unwrap();
     let server = Server::with(&whole).faults([Fault::IgnoreRange]);
     let dir = tempfile::tempdir().unwrap();
-    let cached = fetch(&hub(&server, dir.path()), &reference(), part).unwrap();
-    assert!(cached.source.vouched && cached.source.part.is_empty());
-    assert_eq!(std::fs::read(&cached.path).unwrap(), whole);
-    // What is no safetensors file is not taken for one.
-    let server = Server::with(&noise(11, 10_000));
+    let hub_of_wholes = hub(&server, dir.path());
+    let cut_out = fetch(&hub_of_wholes, &reference(), part).unwrap();
+    assert_eq!(cut_out.source.sha256, by_ranges.source.sha256);
+    let kept = fetch(&hub_of_wholes, &reference().at(FIRST), Part::Whole).unwrap();
+    assert!(kept.source.vouched);
+    assert_eq!(std::fs::read(&kept.path).unwrap(), whole);
+    // What is no safetensors file has no parts.
+    for file in ["model.safetensors", "pytorch_model.bin"] {
+        let bytes = noise(11, 10_000);
+        let server = Server::start();
+        server.put(FIRST, file, &bytes);
+        let dir = tempfile::tempdir().unwrap();
+        let named = Reference::parse(&format!("hf:o/n:{file}")).unwrap();
+        let cached = fetch(&hub(&server, dir.path()), &named, part).unwrap();
+        assert_eq!(std::fs::read(&cached.path).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn a_pinned_commit_is_that_commit_or_an_error() {
+    let server = Server::with(&noise(12, 1_000));
+    server.put(SECOND, "model.safetensors", &noise(13, 1_000));
+    let claim = "X-Repo-Commit: 1111111111111111111111111111111111111111";
+    let server = server.claims([Claim::Header(claim)]);
     let dir = tempfile::tempdir().unwrap();
-    let message = fetch(&hub(&server, dir.path()), &reference(), part)
-        .unwrap_err()
-        .to_string();
-    assert!(message.contains("is no safetensors file"), "{message}");
-    assert_nothing_in_place(dir.path(), "noise");
+    let message = fetch(
+        &hub(&server, dir.path()),
+        &reference().at(SECOND),
+        Part::Whole,
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(
+        message.contains("another commit than was asked for"),
+        "{message}"
+    );
+    assert_nothing_in_place(dir.path(), &message);
 }
 
 /// A small residual network on a few pictures, for an epoch.

@@ -66,10 +66,9 @@ impl Case {
     fn of(preset: &'static str) -> Self {
         let (together, without): (_, &[_]) = match preset {
             "improved-cnn" => (5, &["conv1.bias", "conv2.bias", "conv3.bias", "fc1.bias"]),
-            "modern-lenet" | "custom-cnn" => (5, &[]),
+            "modern-lenet" | "custom-cnn" | "vgg16-scratch" => (5, &[]),
             "resnet18-scratch" | "resnet20-cifar-scratch" => (2, &[]),
             "vgg11-bn-scratch" => (2, &VGG11_BIASES),
-            "vgg16-scratch" => (5, &[]),
             _ => (STEPS, &[]),
         };
         Self {

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::download;
 use crate::data::source::{self, FETCHABLE};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::run::Workspace;
 use crate::text;
@@ -54,15 +54,14 @@ fn list(workspace: &Workspace) -> Result<u8> {
 }
 
 fn fetch(workspace: &Workspace, name: &str) -> Result<u8> {
-    if workspace.offline {
-        return Err(Error::input(
-            format!("data set {}", text::sanitize(name)),
-            "cannot be fetched offline",
-            "leave out --offline (and FMTUI_OFFLINE, HF_HUB_OFFLINE), or train on fashion-mnist-mini, which is built in",
-        ));
-    }
     download::shown(|progress, cancel| {
-        source::fetch(name, &workspace.data_dir(), progress, cancel)
+        source::fetch(
+            name,
+            &workspace.data_dir(),
+            workspace.offline,
+            progress,
+            cancel,
+        )
     })?;
     let place = workspace.data_dir().join(name);
     Output::standard().line(format!(

@@ -130,7 +130,7 @@ fn hub(workspace: &Workspace) -> String {
         let here = hub.cache.list().len();
         format!(
             "{} is asked when a profile names weights of it{token}; {here} files of it are here",
-            text::sanitize(&hub.endpoint)
+            hub.host()
         )
     }
 }

@@ -52,18 +52,21 @@ pub struct Fetcher {
 /// Downloads the set called `name` into `data_dir/NAME` (`data_dir` is the workspace's `data/`).
 ///
 /// Blocks; cancels within a second of `cancel` being set. Call it from a plain thread or `spawn_blocking`, not from async code.
-/// The environment can point it elsewhere (`FMTUI_MIRROR`) or forbid it (`FMTUI_OFFLINE=1`, `HF_HUB_OFFLINE=1`).
+/// The environment can point it elsewhere (`FMTUI_MIRROR`); `offline`, `FMTUI_OFFLINE=1` and `HF_HUB_OFFLINE=1` forbid it.
 ///
 /// # Errors
 /// `Input` for an unknown set or when offline, `Download` when no mirror gave the right bytes or it was cancelled, `Io` for the disk.
 pub fn fetch(
     name: &str,
     data_dir: &Path,
+    offline: bool,
     progress: &mut dyn FnMut(Progress),
     cancel: &AtomicBool,
 ) -> Result<()> {
     source::check_name(name)?;
-    Fetcher::from_environment(name)?.fetch(name, data_dir, progress, cancel)
+    let mut fetcher = Fetcher::from_environment(name)?;
+    fetcher.offline |= offline;
+    fetcher.fetch(name, data_dir, progress, cancel)
 }
 
 impl Fetcher {
@@ -121,8 +124,8 @@ impl Fetcher {
         if self.offline {
             return Err(Error::input(
                 format!("data set {}", text::sanitize(name)),
-                "cannot be downloaded: FMTUI_OFFLINE or HF_HUB_OFFLINE forbids the network",
-                "unset it, or use fashion-mnist-mini, which is built in",
+                "cannot be downloaded: --offline, FMTUI_OFFLINE or HF_HUB_OFFLINE forbids the network",
+                "leave that out, or use fashion-mnist-mini, which is built in",
             ));
         }
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -174,9 +174,9 @@ pub async fn persist<T>(
 pub fn is_offline() -> bool {
     ["FMTUI_OFFLINE", "HF_HUB_OFFLINE"].iter().any(|name| {
         std::env::var(name).is_ok_and(|value| {
-            matches!(
+            !matches!(
                 value.trim().to_lowercase().as_str(),
-                "1" | "true" | "yes" | "on"
+                "" | "0" | "false" | "no" | "off"
             )
         })
     })

@@ -186,7 +186,9 @@ pub fn own_program(workspace: &Workspace) -> Result<std::process::Command> {
     command
         .arg0("fmtui")
         .arg("--workspace")
-        .arg(&workspace.root);
+        .arg(&workspace.root)
+        // A worker asks no hub: the secret is none of its business.
+        .env_remove("HF_TOKEN");
     if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
         // Milliseconds until freed buffers go back to the kernel. The allocator's 10 are shorter than a step, and getting
         // the buffers of every step anew cost 17 % of an improved-cnn's training.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use super::{id, lock, record};
 use crate::data::source::SearchPath;
 use crate::error::{Error, Result};
-use crate::net::hub::Hub;
+use crate::net::{self, hub::Hub};
 use crate::profile::{Profile, Status};
 use crate::{storage, text};
 
@@ -89,7 +89,7 @@ impl Workspace {
             data_override: std::env::var_os("FMTUI_DATA_DIR")
                 .filter(|v| !v.is_empty())
                 .map(PathBuf::from),
-            offline: is_set("FMTUI_OFFLINE") || is_set("HF_HUB_OFFLINE"),
+            offline: net::is_offline(),
         })
     }
 
@@ -388,10 +388,6 @@ impl Workspace {
         let path = self.profile_path(id);
         fs::remove_file(&path).map_err(|e| Error::io("delete", &path, e))
     }
-}
-
-fn is_set(variable: &str) -> bool {
-    std::env::var(variable).is_ok_and(|v| !matches!(v.as_str(), "" | "0" | "false" | "no"))
 }
 
 #[cfg(test)]

@@ -243,7 +243,7 @@ impl Session {
         self.fetch_cancelled = Arc::default();
         let cancelled = Arc::clone(&self.fetch_cancelled);
         let (search, kept) = (self.search(), Arc::clone(&self.datasets));
-        let directory = self.workspace.data_dir();
+        let (directory, offline) = (self.workspace.data_dir(), self.workspace.offline);
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {
             let mut tell = |p: Progress| {
@@ -251,7 +251,7 @@ impl Session {
                 // A full queue loses a line of progress, nothing else.
                 let _ = out.try_send(Message::DatasetStatus(status));
             };
-            let fetched = fetch::fetch(&name, &directory, &mut tell, &cancelled)
+            let fetched = fetch::fetch(&name, &directory, offline, &mut tell, &cancelled)
                 .and_then(|()| load(&name, &search, &kept));
             let message = match fetched {
                 Ok(dataset) => {

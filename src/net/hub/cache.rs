@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Part;
 use super::reference::{Reference, is_hex};
+use super::{Part, part};
 use crate::error::{Error, Result};
 use crate::{storage, text};
 
@@ -74,18 +74,25 @@ impl Cache {
     /// # Errors
     /// `Input` when it was changed since, `Io` when it cannot be read.
     pub fn find(&self, reference: &Reference, part: Part) -> Result<Option<Cached>> {
-        verified(self.look(reference, part))
+        match self.commit_of(reference) {
+            Some(commit) => self.at_commit(reference, &commit, part),
+            None => Ok(None),
+        }
     }
 
     /// The same without a look into the file.
     #[must_use]
     pub fn look(&self, reference: &Reference, part: Part) -> Option<Cached> {
-        let commit = if reference.is_pinned() {
-            reference.revision.clone()
-        } else {
-            self.remembered(reference)?
-        };
-        self.look_at(reference, &commit, part)
+        let commit = self.commit_of(reference)?;
+        let mut places = [part, Part::Whole].into_iter();
+        places.find_map(|part| self.entry(reference, &commit, part))
+    }
+
+    fn commit_of(&self, reference: &Reference) -> Option<String> {
+        if reference.is_pinned() {
+            return Some(reference.revision.clone());
+        }
+        self.remembered(reference)
     }
 
     pub(super) fn at_commit(
@@ -94,15 +101,48 @@ impl Cache {
         commit: &str,
         part: Part,
     ) -> Result<Option<Cached>> {
-        verified(self.look_at(reference, commit, part))
+        let cached = verified(self.entry(reference, commit, part))?;
+        let Part::Named(prefix) = part else {
+            return Ok(cached);
+        };
+        if cached.is_some() {
+            return Ok(cached);
+        }
+        let whole = verified(self.entry(reference, commit, Part::Whole))?;
+        whole
+            .map(|whole| self.cut(reference, commit, prefix, whole))
+            .transpose()
     }
 
-    fn look_at(&self, reference: &Reference, commit: &str, part: Part) -> Option<Cached> {
-        [part, Part::Whole].into_iter().find_map(|part| {
-            let path = self.path(reference, commit, part);
-            let source = read_record(&path)?;
-            Some(Cached { path, source })
-        })
+    /// Cuts the part out of the whole, so that it is the same file however it was come by; the whole, where it has no such part.
+    fn cut(
+        &self,
+        reference: &Reference,
+        commit: &str,
+        prefix: &'static str,
+        whole: Cached,
+    ) -> Result<Cached> {
+        let bytes = fs::read(&whole.path).map_err(|e| Error::io("read", &whole.path, e))?;
+        let Some(bytes) = part::cut(&bytes, prefix) else {
+            return Ok(whole);
+        };
+        let path = self.path(reference, commit, Part::Named(prefix));
+        let source = Source {
+            part: prefix.into(),
+            bytes: bytes.len() as u64,
+            sha256: storage::sha256(&bytes),
+            vouched: false,
+            ..whole.source
+        };
+        write_record(&path, &source)?;
+        storage::commit(&path, &bytes)?;
+        Ok(Cached { path, source })
+    }
+
+    fn entry(&self, reference: &Reference, commit: &str, part: Part) -> Option<Cached> {
+        let path = self.path(reference, commit, part);
+        let source = read_record(&path)?;
+        Some(Cached { path, source })
     }
 
     /// The commit that a branch or tag stood for when it was last asked for.
@@ -119,7 +159,7 @@ impl Cache {
     }
 
     fn name_of(&self, reference: &Reference) -> PathBuf {
-        let name = reference.revision.replace('/', "--");
+        let name = reference.revision.replace('/', "%2F");
         self.repository(reference).join("refs").join(name)
     }
 

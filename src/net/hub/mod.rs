@@ -81,6 +81,13 @@ impl Hub {
         }
     }
 
+    /// The hub's address without what may be secret in it.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let address = self.endpoint.rsplit("//").next().unwrap_or_default();
+        text::sanitize(address.rsplit('@').next().unwrap_or_default())
+    }
+
     /// The file in the cache, fetched where it is not there; a branch or tag is asked for anew unless offline. Blocks; cancels within
     /// a second of `cancel` being set. Call it from a plain thread or `spawn_blocking`, not from async code.
     ///
@@ -146,6 +153,10 @@ impl Hub {
         })
         .await
         .map_err(gave_up)?;
+        if reference.is_pinned() && about.commit != reference.revision {
+            let words = "the server answers with another commit than was asked for";
+            return Err(not_fetched(reference, GivenUp::Failed(words.into())));
+        }
         if let Some(cached) = self.cache.at_commit(reference, &about.commit, part)? {
             self.cache.remember(reference, &about.commit)?;
             return Ok(cached);
@@ -158,10 +169,10 @@ impl Hub {
                 .await
                 .map_err(gave_up)?,
         };
-        let part = if in_part.is_some() { part } else { Part::Whole };
-        let place = self.cache.path(reference, &about.commit, part);
+        let came = if in_part.is_some() { part } else { Part::Whole };
+        let place = self.cache.path(reference, &about.commit, came);
         create_parent(&place)?;
-        let mut source = self.source(reference, &about, part);
+        let mut source = self.source(reference, &about, came);
         let beside = unfinished(&place, &about);
         if let Some(bytes) = in_part {
             source.bytes = bytes.len() as u64;
@@ -175,18 +186,22 @@ impl Hub {
         }
         server.describe(&pinned, &mut source, cancel).await;
         cache::write_record(&place, &source)?;
-        fs::rename(&beside, &place).map_err(|e| Error::io("put in place", &place, e))?;
+        let put = |e| Error::io("put in place", &place, e);
+        fs::rename(&beside, &place).map_err(put)?;
+        storage::sync_directory(place.parent().unwrap_or(&place)).map_err(put)?;
         self.cache.remember(reference, &about.commit)?;
-        Ok(Cached {
+        let cached = Cached {
             path: place,
             source,
-        })
+        };
+        if part == came {
+            return Ok(cached);
+        }
+        let wanted = self.cache.at_commit(reference, &about.commit, part)?;
+        Ok(wanted.unwrap_or(cached))
     }
 
     fn source(&self, reference: &Reference, about: &About, part: Part) -> Source {
-        let endpoint = self.endpoint.rsplit("//").next().unwrap_or_default();
-        // Whoever wrote a password into the address does not want it in a file.
-        let endpoint = endpoint.rsplit('@').next().unwrap_or_default();
         Source {
             repository: reference.repository(),
             revision: reference.revision.clone(),
@@ -199,7 +214,7 @@ impl Hub {
             bytes: about.bytes,
             sha256: String::new(),
             vouched: part == Part::Whole && about.sha256.is_some(),
-            endpoint: text::sanitize(endpoint),
+            endpoint: self.host(),
             fetched: text::timestamp(text::now()),
             ..Source::default()
         }

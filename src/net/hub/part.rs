@@ -25,6 +25,26 @@ pub(super) fn header_end(number: &[u8], size: u64) -> Result<u64, Failure> {
     Ok(end)
 }
 
+/// The part of a whole file, if it is a safetensors file with such tensors.
+pub(super) fn cut(whole: &[u8], prefix: &str) -> Option<Vec<u8>> {
+    let size = whole.len() as u64;
+    let end = header_end(whole.get(..8)?, size).ok()?;
+    let header = whole.get(..usize::try_from(end).ok()?)?;
+    let plan = Plan::new(header, size, prefix).ok()?;
+    let piece = |range: &Range<u64>| {
+        let (from, to) = (
+            usize::try_from(range.start).ok()?,
+            usize::try_from(range.end).ok()?,
+        );
+        whole.get(from..to).map(<[u8]>::to_vec)
+    };
+    let pieces: Vec<Vec<u8>> = plan.ranges.iter().map(piece).collect::<Option<_>>()?;
+    if pieces.is_empty() {
+        return None;
+    }
+    plan.file(&pieces).ok()
+}
+
 /// The tensors that are wanted, by the ranges in which they are fetched.
 pub(super) struct Plan {
     /// Wanted tensors: name and place in the file.
@@ -151,12 +171,19 @@ mod tests {
             .iter()
             .map(|r| whole[r.start as usize..r.end as usize].to_vec())
             .collect();
-        let part = plan.file(&fetched).unwrap();
+        let (bytes, cut_out) = (whole.clone(), plan.file(&fetched).unwrap());
         let (part, whole) = (
-            SafeTensors::deserialize(&part).unwrap(),
+            SafeTensors::deserialize(&cut_out).unwrap(),
             SafeTensors::deserialize(&whole).unwrap(),
         );
         assert_eq!(part.len(), 3);
+        assert_eq!(
+            cut(&bytes, "features.").unwrap(),
+            cut_out,
+            "the same from the whole"
+        );
+        assert_eq!(cut(&bytes, "other."), None);
+        assert_eq!(cut(b"no weights at all", ""), None);
         for (name, view) in part.tensors() {
             assert_eq!(view.data(), whole.tensor(&name).unwrap().data(), "{name}");
         }

@@ -42,7 +42,9 @@ impl Reference {
         let (rest, file) = rest.split_once(':').unwrap_or((rest, FILE));
         let (repository, revision) = rest.split_once('@').unwrap_or((rest, REVISION));
         let (owner, name) = repository.split_once('/')?;
-        let sound = is_word(owner) && is_word(name) && is_path(revision) && is_path(file);
+        // The hub has no names with two hyphens; the cache parts names by them.
+        let is_name = |name: &str| is_word(name) && !name.contains("--");
+        let sound = is_name(owner) && is_name(name) && is_path(revision) && is_path(file);
         sound.then(|| Self {
             owner: owner.into(),
             name: name.into(),
@@ -129,6 +131,7 @@ mod tests {
             "timm/resnet18",
             "hf:resnet18",
             "hf:a/b/c",
+            "hf:a--b/c",
             "hf:../b",
             "hf:a/..",
             "hf:a/b@",
