@@ -14,7 +14,10 @@
     reason = "tests fail by panicking and compare exact numbers"
 )]
 
-use std::io::{Read, Write};
+#[path = "support/http.rs"]
+mod http;
+
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -97,13 +100,7 @@ fn serve(behaviours: Vec<Behaviour>) -> Server {
 }
 
 fn answer(mut stream: TcpStream, behaviour: Behaviour) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    let mut byte = [0];
-    while !request.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte)?;
-        request.push(byte[0]);
-    }
-    let request = String::from_utf8_lossy(&request).into_owned();
+    let request = http::head(&mut stream)?;
     let path = request.split(' ').nth(1).unwrap_or("").to_string();
     let file = path
         .trim_start_matches("/file-")

@@ -6,8 +6,13 @@
     reason = "tests fail by panicking and say what they skip"
 )]
 
+#[path = "support/small.rs"]
+mod small;
+
 use std::path::Path;
 use std::process::{Command, Output};
+
+use small::RECIPE;
 
 fn fmtui(workspace: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_fmtui"))
@@ -17,23 +22,6 @@ fn fmtui(workspace: &Path, arguments: &[&str]) -> Output {
         .output()
         .unwrap()
 }
-
-/// A small residual network on a few pictures, for an epoch.
-const RECIPE: &str = r#"
-format = 1
-name = "small"
-[data]
-name = "fashion-mnist-mini"
-per_class = 10
-validation = 0
-channels = 3
-[model]
-architecture = "resnet20"
-[train]
-epochs = 1
-batch_size = 20
-threads = 2
-"#;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

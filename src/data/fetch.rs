@@ -135,15 +135,7 @@ impl Fetcher {
         let files = self.files.len();
         let outcome = missing.into_iter().try_for_each(|(file_index, remote)| {
             let mut report = |step: net::Step| {
-                progress(Progress {
-                    file: remote.gzipped(),
-                    file_index,
-                    files,
-                    bytes: step.bytes,
-                    total: step.total,
-                    bytes_per_second: step.bytes_per_second,
-                    note: step.note,
-                });
+                progress(Progress::of(remote.gzipped(), (file_index, files), step));
             };
             let bytes = runtime.block_on(self.file(remote, &mut report, cancel))?;
             storage::commit(&directory.join(remote.gzipped()), &bytes)
@@ -161,7 +153,8 @@ impl Fetcher {
         cancel: &AtomicBool,
     ) -> Result<Vec<u8>> {
         let attempt = async |number: usize, report: &mut dyn FnMut(net::Step)| {
-            let mirror = &self.mirrors[number % self.mirrors.len()];
+            let mirror = self.mirrors.iter().cycle().nth(number);
+            let mirror = mirror.ok_or_else(|| Failure::never("no mirror is known"))?;
             let address = remote.address(mirror);
             self.download(&address, remote, report)
                 .await

@@ -26,6 +26,20 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// The step of one of several files.
+    #[must_use]
+    pub fn of(file: String, (file_index, files): (usize, usize), step: Step) -> Self {
+        Self {
+            file,
+            file_index,
+            files,
+            bytes: step.bytes,
+            total: step.total,
+            bytes_per_second: step.bytes_per_second,
+            note: step.note,
+        }
+    }
+
     /// Seconds until it is whole at this rate; none while that is not known.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a guess for people")]

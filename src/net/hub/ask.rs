@@ -373,3 +373,28 @@ fn check(response: &Response, start: u64, about: &About) -> Result<(), Failure> 
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_goes_over_an_open_line_to_this_machine_alone() {
+        let server = Server {
+            endpoint: "",
+            token: Some("secret"),
+            limits: &Limits::default(),
+        };
+        for (address, goes) in [
+            ("https://hub.example/x", true),
+            ("http://127.0.0.1:8080/x", true),
+            ("http://[::1]/x", true),
+            ("http://hub.example/x", false),
+            ("http://127.0.0.1.hub.example/x", false),
+        ] {
+            let address = Url::parse(address).unwrap();
+            let token = server.ask(&address, None).token;
+            assert_eq!(token.is_some(), goes, "{address}");
+        }
+    }
+}

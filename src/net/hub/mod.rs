@@ -113,17 +113,7 @@ impl Hub {
             ));
         }
         let file = reference.file.rsplit('/').next().unwrap_or_default();
-        let mut report = |step: Step| {
-            progress(Progress {
-                file: file.into(),
-                file_index: 0,
-                files: 1,
-                bytes: step.bytes,
-                total: step.total,
-                bytes_per_second: step.bytes_per_second,
-                note: step.note,
-            });
-        };
+        let mut report = |step: Step| progress(Progress::of(file.into(), (0, 1), step));
         let _held = self.lock(reference, &mut report, cancel)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
