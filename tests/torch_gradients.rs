@@ -211,7 +211,15 @@ fn check(case: &Expected) -> Vec<String> {
         } else {
             let mut plan = PlanLearner::new(&profile, &architecture, 10).unwrap();
             run("plan", &mut plan);
-            found.push(("plan", plan.gradients()));
+            found.push(("plan", plan.gradients().unwrap()));
+            #[cfg(feature = "cuda")]
+            if fmtui::nn::device::select("cuda").is_ok() {
+                let mut profile = profile.clone();
+                profile.train.device = "cuda".into();
+                let mut plan = PlanLearner::new(&profile, &architecture, 10).unwrap();
+                run("plan on the GPU", &mut plan);
+                found.push(("cuda", plan.gradients().unwrap()));
+            }
             let mut graph = GraphLearner::new(&profile, &architecture, 10).unwrap();
             run("graph", &mut graph);
             found.push(("graph", velocities(&graph)));

@@ -20,6 +20,8 @@
 )]
 
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod plan;
 pub mod reference;
 pub mod shape;

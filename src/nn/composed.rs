@@ -329,9 +329,16 @@ impl Window {
                 dims[dim] = length;
                 Tensor::full(value, dims, x.device())
             };
-            let before = side(self.padding, padded.dims())?;
-            let after = side(self.padding + self.stride - 1, padded.dims())?;
-            padded = Tensor::cat(&[&before, &padded, &after], dim)?;
+            // CUDA refuses to fill a tensor of no numbers.
+            let mut parts = vec![padded.clone()];
+            if self.padding > 0 {
+                parts.insert(0, side(self.padding, padded.dims())?);
+            }
+            let after = self.padding + self.stride - 1;
+            if after > 0 {
+                parts.push(side(after, padded.dims())?);
+            }
+            padded = Tensor::cat(&parts, dim)?;
         }
         padded.contiguous()
     }

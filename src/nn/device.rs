@@ -69,7 +69,7 @@ fn cuda(ordinal: usize) -> Result<(Device, String)> {
             "check the driver with `nvidia-smi`, or set train.device = \"cpu\"",
         )
     })?;
-    checked(device, &subject).map(|device| (device, format!("cuda:{ordinal}")))
+    Ok((device, format!("cuda:{ordinal}")))
 }
 
 fn metal() -> Result<(Device, String)> {
@@ -88,13 +88,17 @@ fn metal() -> Result<(Device, String)> {
             "set train.device = \"cpu\"",
         )
     })?;
-    checked(device, subject).map(|device| (device, "metal".into()))
+    check(&device, subject)?;
+    Ok((device, "metal".into()))
 }
 
-/// Passes a device on whose convolution and pooling gradients agree with the CPU's.
-fn checked(device: Device, subject: &str) -> Result<Device> {
+/// Holds a device to the CPU: the gradients of a small network through the graph.
+///
+/// # Errors
+/// `Input` about `subject` when they differ, or the device refuses.
+pub fn check(device: &Device, subject: &str) -> Result<()> {
     const REMEDY: &str = "set train.device = \"cpu\"";
-    let measured = self_test(&device);
+    let measured = self_test(device);
     let expected = self_test(&Device::Cpu);
     match (measured, expected) {
         (Ok(measured), Ok(expected)) => {
@@ -109,7 +113,7 @@ fn checked(device: Device, subject: &str) -> Result<Device> {
                     REMEDY,
                 ));
             }
-            Ok(device)
+            Ok(())
         }
         (Err(e), _) | (_, Err(e)) => Err(Error::input(
             subject,
@@ -185,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_self_test_passes_itself_and_covers_every_gradient() {
-        assert!(checked(Device::Cpu, "cpu").is_ok());
+        assert!(check(&Device::Cpu, "cpu").is_ok());
         let values = self_test(&Device::Cpu).unwrap();
         assert_eq!(values.len(), 2 * 3 * 3 * 3 + 2 * 2 * 7 * 7 + 54 + 3);
     }

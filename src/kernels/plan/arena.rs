@@ -82,16 +82,16 @@ impl Drop for Memory {
 }
 
 /// Where each buffer starts, and the memory all of them take.
-pub(super) struct Layout {
+pub(in crate::kernels) struct Layout {
     starts: Vec<usize>,
-    pub(super) total: usize,
+    pub(in crate::kernels) total: usize,
 }
 
 impl Layout {
     /// Places `sizes[id]` numbers a block for every buffer, so that no two overlap that are used by times that do.
     ///
     /// `uses` names the buffers of every moment, in order.
-    pub(super) fn new(sizes: &[usize], blocks: usize, uses: &[Vec<Buffer>]) -> Self {
+    pub(in crate::kernels) fn new(sizes: &[usize], blocks: usize, uses: &[Vec<Buffer>]) -> Self {
         let mut lives = vec![None::<(usize, usize)>; sizes.len()];
         for (time, buffers) in uses.iter().enumerate() {
             for buffer in buffers {
@@ -129,7 +129,7 @@ impl Layout {
         Self { starts, total }
     }
 
-    pub(super) fn start(&self, buffer: Buffer) -> usize {
+    pub(in crate::kernels) fn start(&self, buffer: Buffer) -> usize {
         self.starts[buffer.id]
     }
 }

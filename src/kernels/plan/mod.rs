@@ -27,7 +27,12 @@ use crate::kernels::cpu::lanes::layout::into_rows;
 use crate::kernels::cpu::lanes::loss::Share;
 use crate::kernels::cpu::lanes::norm::Moments;
 use crate::kernels::cpu::{Isa, isa};
-use arena::{Layout, Memory};
+#[cfg_attr(
+    not(feature = "cuda"),
+    allow(unused_imports, reason = "the GPU's plan lays out its memory with it")
+)]
+pub(in crate::kernels) use arena::Layout;
+use arena::Memory;
 use context::{Context, Shared};
 use program::{Group, groups};
 use runner::Runner;
@@ -102,6 +107,17 @@ pub struct Outcome {
     pub load_seconds: f64,
     /// Forward with the loss, backward, update.
     pub seconds: [f64; 3],
+}
+
+/// A row of numbers, one for every parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Row {
+    Parameters,
+    /// The last step's, before clipping.
+    Gradients,
+    /// What the rule keeps: first moment or velocity, mean of squares.
+    Kept(usize),
+    Average,
 }
 
 /// A planned step with all its memory.
@@ -223,40 +239,24 @@ impl Plan {
         self.team.members()
     }
 
-    /// All parameters.
+    /// A row, where it is kept.
     #[must_use]
-    pub fn parameters(&self) -> &[f32] {
-        &self.flat.parameters
+    pub fn row(&self, row: Row) -> Option<&[f32]> {
+        match row {
+            Row::Parameters => Some(&self.flat.parameters),
+            Row::Gradients => Some(&self.flat.gradients),
+            Row::Kept(which) => self.flat.kept[which].as_deref(),
+            Row::Average => self.flat.average.as_deref(),
+        }
     }
 
-    pub fn parameters_mut(&mut self) -> &mut [f32] {
-        &mut self.flat.parameters
-    }
-
-    /// The last step's gradients, before clipping.
-    #[must_use]
-    pub fn gradients(&self) -> &[f32] {
-        &self.flat.gradients
-    }
-
-    /// The averaged parameters, where some are kept.
-    #[must_use]
-    pub fn average(&self) -> Option<&[f32]> {
-        self.flat.average.as_deref()
-    }
-
-    pub fn average_mut(&mut self) -> Option<&mut [f32]> {
-        self.flat.average.as_deref_mut()
-    }
-
-    /// What the rule keeps: first moment or velocity, mean of squares.
-    #[must_use]
-    pub fn kept(&self, which: usize) -> Option<&[f32]> {
-        self.flat.kept[which].as_deref()
-    }
-
-    pub fn kept_mut(&mut self, which: usize) -> Option<&mut [f32]> {
-        self.flat.kept[which].as_deref_mut()
+    pub fn row_mut(&mut self, row: Row) -> Option<&mut [f32]> {
+        match row {
+            Row::Parameters => Some(&mut self.flat.parameters),
+            Row::Gradients => Some(&mut self.flat.gradients),
+            Row::Kept(which) => self.flat.kept[which].as_deref_mut(),
+            Row::Average => self.flat.average.as_deref_mut(),
+        }
     }
 
     /// A normalisation's running mean and variance.

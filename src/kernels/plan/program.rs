@@ -8,22 +8,22 @@ use crate::profile::Activation;
 /// Work in the order of its results, with the buffers it goes through.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
-    pub(super) steps: Vec<Step>,
-    pub(super) sizes: Vec<usize>,
+    pub(in crate::kernels) steps: Vec<Step>,
+    pub(in crate::kernels) sizes: Vec<usize>,
     /// The first step of the way back.
-    pub(super) backward_from: usize,
+    pub(in crate::kernels) backward_from: usize,
 }
 
 /// A piece of work, and an activation whose slope multiplies what it writes.
 #[derive(Clone, Debug)]
 pub struct Step {
-    pub(super) work: Work,
+    pub(in crate::kernels) work: Work,
     /// The activation and its result.
-    pub(super) gate: Option<(Activation, Buffer)>,
+    pub(in crate::kernels) gate: Option<(Activation, Buffer)>,
 }
 
 impl Step {
-    pub(super) fn buffers(&self) -> Vec<Buffer> {
+    pub(in crate::kernels) fn buffers(&self) -> Vec<Buffer> {
         let mut buffers = self.work.buffers();
         buffers.extend(self.gate.map(|(_, y)| y));
         buffers

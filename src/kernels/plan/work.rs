@@ -12,9 +12,9 @@ use crate::profile::Activation;
 /// A place in the plan's memory: every block has its own stretch of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Buffer {
-    pub(super) id: usize,
+    pub(in crate::kernels) id: usize,
     /// Numbers of one block.
-    pub(super) size: usize,
+    pub(in crate::kernels) size: usize,
 }
 
 impl Buffer {
@@ -369,7 +369,7 @@ impl Work {
     }
 
     /// The name, and what tells it from others of its kind.
-    pub(super) fn label(&self) -> String {
+    pub(in crate::kernels) fn label(&self) -> String {
         let name = self.name();
         match self {
             Self::Conv { conv, .. }
@@ -393,7 +393,7 @@ impl Work {
     }
 
     /// Multiply-adds for one picture, as they are worked out.
-    pub(super) fn multiply_adds(&self) -> usize {
+    pub(in crate::kernels) fn multiply_adds(&self) -> usize {
         match self {
             Self::Conv { conv, .. } | Self::ConvWeights { conv, .. } => conv.multiplications()[0],
             Self::ConvBack { conv, .. } => conv.multiplications()[1],

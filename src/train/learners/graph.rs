@@ -63,6 +63,9 @@ impl GraphLearner {
         }
         let settings = profile.train.clone();
         let (device, description) = device::select(&settings.device)?;
+        if device.is_cuda() {
+            device::check(&device, &format!("device {description}"))?;
+        }
         let workers = match device {
             Device::Cpu => Some(Arc::new(thread_pool(settings.threads)?)),
             _ => None,

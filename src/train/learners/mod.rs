@@ -6,8 +6,6 @@ pub mod perceptron;
 pub mod plan;
 pub mod scratch;
 
-use candle_core::Device;
-
 use super::{Learner, StateDict};
 use crate::error::{Error, Result};
 use crate::model::freeze::{self, Cut};
@@ -93,10 +91,7 @@ fn network(
         return Ok(Box::new(learner));
     }
     let (device, _) = device::select(&profile.train.device)?;
-    let obstacle = match device {
-        Device::Cpu => plan::why_not(architecture),
-        _ => Some("a plan runs on the CPU only".into()),
-    };
+    let obstacle = plan::why_not_on(&device).or_else(|| plan::why_not(architecture));
     match obstacle {
         None => Ok(Box::new(plan::PlanLearner::new(
             profile,
@@ -110,12 +105,8 @@ fn network(
         )),
         Some(why) => {
             let learner = graph::GraphLearner::new(profile, architecture, classes)?;
-            let on_cpu = matches!(device, Device::Cpu);
-            Ok(Box::new(if on_cpu {
-                learner.because(format!("trains through Candle's graph, not by plan: {why}"))
-            } else {
-                learner
-            }))
+            let note = format!("trains through Candle's graph, not by plan: {why}");
+            Ok(Box::new(learner.because(note)))
         }
     }
 }

@@ -82,7 +82,7 @@ impl Geometry {
     }
 
     /// The taps of output position `o` that fall on the map, along one side.
-    fn taps(&self, o: usize, kernel: usize, size: usize) -> Range<usize> {
+    pub(in crate::kernels) fn taps(&self, o: usize, kernel: usize, size: usize) -> Range<usize> {
         let first = self.padding.saturating_sub(o * self.stride).min(kernel);
         let end = (size + self.padding)
             .saturating_sub(o * self.stride)
@@ -91,7 +91,12 @@ impl Geometry {
     }
 
     /// The output position that sees input position `i` through `tap`, along one side.
-    fn seen_by(&self, i: usize, tap: usize, outputs: usize) -> Option<usize> {
+    pub(in crate::kernels) fn seen_by(
+        &self,
+        i: usize,
+        tap: usize,
+        outputs: usize,
+    ) -> Option<usize> {
         let from = (i + self.padding).checked_sub(tap)?;
         let o = from / self.stride;
         (from % self.stride == 0 && o < outputs).then_some(o)
@@ -153,6 +158,21 @@ impl Conv {
                 backward: backward_table(&g),
                 sums,
                 stretches,
+            },
+        }
+    }
+
+    /// The same for another processor, which works by the geometry alone: without tables, so not to be run here.
+    #[must_use]
+    pub fn elsewhere(geometry: Geometry) -> Self {
+        Self {
+            geometry,
+            turned: false,
+            way: Way::Direct {
+                forward: Table::default(),
+                backward: Table::default(),
+                sums: Vec::new(),
+                stretches: Vec::new(),
             },
         }
     }

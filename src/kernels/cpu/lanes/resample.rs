@@ -46,6 +46,11 @@ impl Resample {
         });
     }
 
+    #[cfg(feature = "cuda")]
+    pub(in crate::kernels) fn shape(&self) -> &ResampleShape {
+        &self.0
+    }
+
     /// Calls `pair(row of x, row of y, weight, channels of zeros in front, channels)` for every pair of pixels.
     fn each(&self, mut pair: impl FnMut(usize, usize, f32, usize, usize)) {
         let shape = &self.0;

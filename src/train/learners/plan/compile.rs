@@ -2,6 +2,7 @@
 
 mod back;
 
+use super::engine::Place;
 use super::layout::Places;
 use crate::kernels::plan::{
     Buffer, Conv, Geometry, Kernel, LANES, Norm, Pool, Program, Resample, Work, is_gate,
@@ -20,11 +21,11 @@ pub(super) struct Programs {
 }
 
 /// The programs of an architecture without an [`obstacle`](super::layout::obstacle).
-pub(super) fn compile(architecture: &Architecture, batch: usize) -> Programs {
-    let mut evaluation = Compiler::new(false, batch);
+pub(super) fn compile(architecture: &Architecture, batch: usize, place: Place) -> Programs {
+    let mut evaluation = Compiler::new(false, batch, place);
     let logits = evaluation.network(architecture);
     let logits = evaluation.tensors[logits].buffer;
-    let mut training = Compiler::new(true, batch);
+    let mut training = Compiler::new(true, batch, place);
     let last = training.network(architecture);
     training.way_back(last);
     Programs {
@@ -83,6 +84,7 @@ struct Record {
 struct Compiler {
     training: bool,
     batch: usize,
+    place: Place,
     program: Program,
     places: Places,
     tensors: Vec<Tensor>,
@@ -96,10 +98,11 @@ struct Compiler {
 const INPUT: Id = 0;
 
 impl Compiler {
-    fn new(training: bool, batch: usize) -> Self {
+    fn new(training: bool, batch: usize, place: Place) -> Self {
         Self {
             training,
             batch,
+            place,
             program: Program::default(),
             places: Places::default(),
             tensors: Vec::new(),
@@ -307,7 +310,11 @@ impl Compiler {
         activation: Activation,
         x: Id,
     ) -> Id {
-        let conv = Conv::new(geometry);
+        let conv = match self.place {
+            Place::Cpu => Conv::new(geometry),
+            #[cfg(feature = "cuda")]
+            Place::Cuda(_) => Conv::elsewhere(geometry),
+        };
         let size = (
             geometry.out_channels,
             geometry.out_height(),

@@ -1,33 +1,35 @@
-//! A network that learns by a planned step on the CPU: the same parameters, names and arithmetic as `graph`, laid out once.
+//! A network that learns by a planned step on CPU or GPU: the same parameters, names and arithmetic as `graph`, laid out once.
 //!
 //! Parameters live in the plan's row, in its order; they become arrays by PyTorch's names where they leave it.
 
 mod compile;
+mod engine;
 mod layout;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+use candle_core::{Device, DeviceLocation};
 
 use crate::data::{Batch, Prepared};
 use crate::error::{Error, Result};
 use crate::kernels::plan::{
-    Adam, Criterion, Input, Parts, Pictures, Plan, RmsProp, Rule, Settings, Sgd,
+    Adam, Criterion, Input, Outcome, Parts, Pictures, RmsProp, Row, Rule, Settings, Sgd,
 };
 use crate::model::rates::Rates;
 use crate::model::{Architecture, Shape};
 use crate::nn::state::{Array, expect, refuse_unknown};
-use crate::nn::{init, norm};
+use crate::nn::{device, init, norm};
 use crate::optim::{FIRST, SECOND, STEP, step_array, step_count};
 use crate::profile::{Loss, OptimizerKind, Profile, Train};
 use crate::schedule::average_decay;
 use crate::train::learners::graph::{AVERAGE, check_finite};
 use crate::train::{Learner, PieceTime, StateDict, StepOutcome, Update};
-use layout::{Places, obstacle};
+use engine::{Engine, Place};
+use layout::{Placed, Places, obstacle};
 
 /// A network, its optimizer and the averaged weights where the profile wants some, all in one plan.
 pub struct PlanLearner {
-    plan: Plan,
+    engine: Engine,
     places: Places,
     settings: Train,
     /// Factors on the learning rate, from each place in the plan's row on.
@@ -43,6 +45,17 @@ pub struct PlanLearner {
 #[must_use]
 pub fn why_not(architecture: &Architecture) -> Option<String> {
     obstacle(&architecture.nodes)
+}
+
+/// Why nothing can be planned on a device, if it can't.
+#[must_use]
+pub fn why_not_on(device: &Device) -> Option<String> {
+    match device.location() {
+        DeviceLocation::Cpu => None,
+        #[cfg(feature = "cuda")]
+        DeviceLocation::Cuda { gpu_id } => crate::kernels::cuda::obstacle(gpu_id),
+        _ => Some("plans run on CPUs and on CUDA's GPUs".into()),
+    }
 }
 
 impl PlanLearner {
@@ -67,7 +80,8 @@ impl PlanLearner {
             ));
         }
         let settings = profile.train.clone();
-        let programs = compile::compile(architecture, settings.batch_size);
+        let place = place(&settings.device)?;
+        let programs = compile::compile(architecture, settings.batch_size, place);
         let places = programs.places;
         let optimizer = &settings.optimizer;
         let first = match optimizer.kind {
@@ -76,7 +90,7 @@ impl PlanLearner {
         };
         #[expect(clippy::cast_possible_truncation, reason = "0.1 in f32")]
         let momentum = norm::MOMENTUM as f32;
-        let mut plan = Plan::new(Parts {
+        let parts = Parts {
             training: programs.training,
             evaluation: programs.evaluation,
             logits: programs.logits,
@@ -92,11 +106,11 @@ impl PlanLearner {
             averages: settings.ema > 0.0,
             batch: settings.batch_size,
             threads: threads(settings.threads),
-        })
-        .map_err(|e| Error::compute("starting the compute threads", e))?;
-        initialise(&mut plan, &places, profile);
+        };
+        let mut engine = Engine::new(place, parts)?;
+        initialise(&mut engine, &places, profile)?;
         Ok(Self {
-            plan,
+            engine,
             rates: places.rates(&Rates::new(architecture, &settings.rates)),
             places,
             settings,
@@ -109,13 +123,15 @@ impl PlanLearner {
     /// Threads that work on a step.
     #[must_use]
     pub fn threads(&self) -> usize {
-        self.plan.threads()
+        self.engine.threads()
     }
 
     /// The last step's gradients by parameter name, before clipping.
-    #[must_use]
-    pub fn gradients(&self) -> StateDict {
-        self.by_name("", self.plan.gradients()).collect()
+    ///
+    /// # Errors
+    /// `Compute` when the device fails.
+    pub fn gradients(&self) -> Result<StateDict> {
+        self.row("", Row::Gradients)
     }
 
     fn rule(&self, learning_rate: f64) -> Rule {
@@ -151,30 +167,35 @@ impl PlanLearner {
         }
     }
 
-    fn step_input(&mut self, input: Input<'_>, update: Update) -> Result<StepOutcome> {
-        if let (1, Some(name)) = (input.labels.len(), &self.norm_of_pixels) {
-            return Err(Error::input(
+    /// What varies from step to step, but for the factors on the learning rate.
+    fn varying(&self, update: Update) -> Settings<'static> {
+        Settings {
+            rule: self.rule(update.learning_rate),
+            rates: &[],
+            clip: self.settings.clip,
+            average_decay: if self.steps == 0 {
+                0.0
+            } else {
+                average_decay(self.settings.ema, update.step)
+            },
+            seed: self.settings.seed,
+            step: update.step,
+        }
+    }
+
+    /// Refuses a batch of one picture where that has no variance.
+    fn check_batch(&self, pictures: usize) -> Result<()> {
+        match &self.norm_of_pixels {
+            Some(name) if pictures == 1 => Err(Error::input(
                 format!("layer {name}"),
                 "batch normalisation cannot train on a batch of one picture: its variance is undefined",
                 "choose a train.batch_size that leaves no single picture over",
-            ));
+            )),
+            _ => Ok(()),
         }
-        let first = self.steps == 0;
-        let outcome = self.plan.step(
-            input,
-            &Settings {
-                rule: self.rule(update.learning_rate),
-                rates: &self.rates,
-                clip: self.settings.clip,
-                average_decay: if first {
-                    0.0
-                } else {
-                    average_decay(self.settings.ema, update.step)
-                },
-                seed: self.settings.seed,
-                step: update.step,
-            },
-        );
+    }
+
+    fn taken(&mut self, outcome: Outcome, update: Update) -> Result<StepOutcome> {
         check_finite("loss", outcome.loss, update.step)?;
         check_finite("the gradient's norm", outcome.gradient_norm, update.step)?;
         self.steps += 1;
@@ -185,6 +206,13 @@ impl PlanLearner {
             load_seconds: outcome.load_seconds,
             seconds: outcome.seconds,
         })
+    }
+
+    /// A row as arrays by name; none where it isn't kept.
+    fn row(&self, prefix: &str, row: Row) -> Result<StateDict> {
+        let values = self.engine.read(row)?;
+        let named = values.iter().flat_map(|v| self.by_name(prefix, v));
+        Ok(named.collect())
     }
 
     /// A row of the plan as arrays by name.
@@ -203,25 +231,26 @@ impl PlanLearner {
     }
 
     /// The running statistics by name.
-    fn statistics(&self) -> impl Iterator<Item = (String, Array)> + '_ {
-        self.places.norms.iter().enumerate().flat_map(|(i, norm)| {
-            let [mean, var] = self.plan.running(i);
-            let array = |values: &[f32]| Array {
-                shape: vec![norm.channels],
-                values: values.to_vec(),
-            };
-            [
-                (format!("{}.running_mean", norm.name), array(mean)),
-                (format!("{}.running_var", norm.name), array(var)),
-            ]
-        })
+    fn statistics(&self) -> Result<StateDict> {
+        let mut named = StateDict::new();
+        for (i, norm) in self.places.norms.iter().enumerate() {
+            let of = self.engine.running(i)?;
+            for (what, values) in ["running_mean", "running_var"].into_iter().zip(of) {
+                let array = Array {
+                    shape: vec![norm.channels],
+                    values: values.into_owned(),
+                };
+                named.insert(format!("{}.{what}", norm.name), array);
+            }
+        }
+        Ok(named)
     }
 
     /// The prefixes of the arrays that the optimizer keeps.
-    fn kept(&self) -> impl Iterator<Item = (usize, &'static str)> + '_ {
-        [(0, FIRST), (1, SECOND)]
+    fn kept(&self) -> impl Iterator<Item = (Row, &'static str)> + '_ {
+        [(Row::Kept(0), FIRST), (Row::Kept(1), SECOND)]
             .into_iter()
-            .filter(|(which, _)| self.plan.kept(*which).is_some())
+            .filter(|(row, _)| self.engine.keeps(*row))
     }
 
     /// Checks that the arrays behind each prefix, and the statistics, are all there and fit.
@@ -242,13 +271,19 @@ impl PlanLearner {
     /// Takes over what [`check`](Self::check) found.
     fn take_statistics(&mut self, state: &StateDict) -> Result<()> {
         for (i, norm) in self.places.norms.iter().enumerate() {
-            let to = self.plan.running_mut(i);
-            for (what, to) in ["running_mean", "running_var"].into_iter().zip(to) {
-                let array = expect(state, &format!("{}.{what}", norm.name), &[norm.channels])?;
-                to.copy_from_slice(&array.values);
-            }
+            let of = |what: &str| expect(state, &format!("{}.{what}", norm.name), &[norm.channels]);
+            let (mean, variance) = (of("running_mean")?, of("running_var")?);
+            self.engine
+                .set_running(i, [&mean.values, &variance.values])?;
         }
         Ok(())
+    }
+
+    /// Takes the arrays behind a prefix over into a row.
+    fn take(&mut self, state: &StateDict, prefix: &str, row: Row) -> Result<()> {
+        let places = &self.places;
+        self.engine
+            .change(row, |values| places.take(state, prefix, values))
     }
 }
 
@@ -293,29 +328,33 @@ impl Learner for PlanLearner {
     }
 
     fn time_pieces(&mut self) {
-        self.plan.measure();
+        self.engine.measure();
     }
 
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     fn pieces(&self) -> Vec<PieceTime> {
         let steps = self.steps.max(1) as f64;
-        let batch = self.settings.batch_size as f64 / self.plan.threads() as f64;
+        let batch = self.settings.batch_size as f64 / self.engine.threads() as f64;
         let of = |(name, seconds, multiply_adds): (String, f64, usize)| PieceTime {
             name,
             seconds: seconds / steps,
             gflops: 2e-9 * multiply_adds as f64 * batch * steps / seconds.max(1e-12),
         };
-        self.plan.times().into_iter().map(of).collect()
+        self.engine.times().into_iter().map(of).collect()
     }
 
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome> {
-        self.step_input(
-            Input {
-                pictures: Pictures::Rows(&batch.images),
-                labels: &batch.labels,
-            },
-            update,
-        )
+        self.check_batch(batch.labels.len())?;
+        let input = Input {
+            pictures: Pictures::Rows(&batch.images),
+            labels: &batch.labels,
+        };
+        let settings = Settings {
+            rates: &self.rates,
+            ..self.varying(update)
+        };
+        let outcome = self.engine.step(input, &settings)?;
+        self.taken(outcome, update)
     }
 
     fn step_on(
@@ -325,19 +364,22 @@ impl Learner for PlanLearner {
         batch: &mut Batch,
         update: Update,
     ) -> Result<StepOutcome> {
+        self.check_batch(indices.len())?;
         data.labels(indices, &mut batch.labels);
-        self.step_input(
-            Input {
-                pictures: Pictures::Gathered(&|part, rows| data.rows(&indices[part], rows)),
-                labels: &batch.labels,
-            },
-            update,
-        )
+        let settings = Settings {
+            rates: &self.rates,
+            ..self.varying(update)
+        };
+        let outcome = self
+            .engine
+            .step_on(data, indices, &batch.labels, &settings)?;
+        self.taken(outcome, update)
     }
 
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         let mut logits = vec![0.0; batch.len() * self.classes];
-        self.plan.logits(Pictures::Rows(&batch.images), &mut logits);
+        self.engine
+            .logits(Pictures::Rows(&batch.images), &mut logits)?;
         Ok(logits)
     }
 
@@ -349,14 +391,20 @@ impl Learner for PlanLearner {
     ) -> Result<Vec<f32>> {
         data.labels(indices, &mut batch.labels);
         let mut logits = vec![0.0; indices.len() * self.classes];
-        let gather = |part: Range<usize>, rows: &mut [f32]| data.rows(&indices[part], rows);
-        self.plan.logits(Pictures::Gathered(&gather), &mut logits);
+        self.engine.logits_on(data, indices, &mut logits)?;
         Ok(logits)
     }
 
     fn weights(&self) -> Result<StateDict> {
-        let row = self.plan.average().unwrap_or(self.plan.parameters());
-        Ok(self.by_name("", row).chain(self.statistics()).collect())
+        let averaged = self.engine.keeps(Row::Average);
+        let row = if averaged {
+            Row::Average
+        } else {
+            Row::Parameters
+        };
+        let mut weights = self.row("", row)?;
+        weights.extend(self.statistics()?);
+        Ok(weights)
     }
 
     fn set_weights(&mut self, weights: &StateDict) -> Result<()> {
@@ -364,32 +412,30 @@ impl Learner for PlanLearner {
             self.places.contains(name) || self.places.has_statistic(name)
         })?;
         self.check(weights, &[""])?;
-        self.places.take(weights, "", self.plan.parameters_mut())?;
-        if let Some(average) = self.plan.average_mut() {
-            self.places.take(weights, "", average)?;
+        for row in [Row::Parameters, Row::Average] {
+            self.take(weights, "", row)?;
         }
         self.take_statistics(weights)
     }
 
     fn state(&self) -> Result<StateDict> {
-        let mut state: StateDict = self.by_name("", self.plan.parameters()).collect();
-        state.extend(self.statistics());
+        let mut state = self.row("", Row::Parameters)?;
+        state.extend(self.statistics()?);
         state.insert(STEP.into(), step_array(self.steps));
-        for (which, prefix) in self.kept() {
-            if let Some(row) = self.plan.kept(which) {
-                state.extend(self.by_name(prefix, row));
-            }
+        for (row, prefix) in self.kept() {
+            state.extend(self.row(prefix, row)?);
         }
-        if let Some(row) = self.plan.average() {
-            state.extend(self.by_name(AVERAGE, row));
-        }
+        state.extend(self.row(AVERAGE, Row::Average)?);
         Ok(state)
     }
 
     fn set_state(&mut self, state: &StateDict) -> Result<()> {
-        let mut prefixes = vec![""];
-        prefixes.extend(self.kept().map(|(_, prefix)| prefix));
-        prefixes.extend(self.plan.average().map(|_| AVERAGE));
+        let mut rows = vec![(Row::Parameters, "")];
+        rows.extend(self.kept());
+        if self.engine.keeps(Row::Average) {
+            rows.push((Row::Average, AVERAGE));
+        }
+        let prefixes: Vec<_> = rows.iter().map(|(_, prefix)| *prefix).collect();
         refuse_unknown(state, |name| {
             let own = |prefix: &&str| {
                 name.strip_prefix(*prefix)
@@ -399,14 +445,8 @@ impl Learner for PlanLearner {
         })?;
         let steps = step_count(expect(state, STEP, &[2])?);
         self.check(state, &prefixes)?;
-        self.places.take(state, "", self.plan.parameters_mut())?;
-        for (which, prefix) in [(0, FIRST), (1, SECOND)] {
-            if let Some(row) = self.plan.kept_mut(which) {
-                self.places.take(state, prefix, row)?;
-            }
-        }
-        if let Some(row) = self.plan.average_mut() {
-            self.places.take(state, AVERAGE, row)?;
+        for (row, prefix) in rows {
+            self.take(state, prefix, row)?;
         }
         self.take_statistics(state)?;
         self.steps = steps;
@@ -415,38 +455,45 @@ impl Learner for PlanLearner {
 }
 
 /// Fresh weights, by the same streams as `model::Network`'s.
-fn initialise(plan: &mut Plan, places: &Places, profile: &Profile) {
-    let (kind, seed) = (profile.model.init, profile.train.seed);
-    for p in &places.parameters {
-        let of_norm = places.norms.iter().any(|n| {
-            p.name
-                .strip_prefix(n.name.as_str())
-                .is_some_and(|rest| matches!(rest, ".weight" | ".bias"))
-        });
-        let is_bias = p.shape.len() == 1;
-        let array = if of_norm {
-            let value = if p.name.ends_with(".weight") {
-                1.0
-            } else {
-                0.0
-            };
-            init::constant(p.shape[0], value)
-        } else if is_bias {
-            let weight = format!("{}.weight", p.name.trim_end_matches(".bias"));
-            let fan_in = places
-                .parameters
-                .iter()
-                .find(|other| other.name == weight)
-                .map_or(1, |w| w.shape.iter().skip(1).product());
-            init::bias(kind, seed, &p.name, p.shape[0], fan_in)
-        } else {
-            init::weight(kind, seed, &p.name, &p.shape)
-        };
-        p.write(&array.values, plan.parameters_mut());
-        if let Some(average) = plan.average_mut() {
-            p.write(&array.values, average);
-        }
+fn initialise(engine: &mut Engine, places: &Places, profile: &Profile) -> Result<()> {
+    let arrays = places.parameters.iter().map(|p| fresh(p, places, profile));
+    let arrays: Vec<_> = arrays.collect();
+    for row in [Row::Parameters, Row::Average] {
+        engine.change(row, |values| {
+            for (p, array) in places.parameters.iter().zip(&arrays) {
+                p.write(&array.values, values);
+            }
+            Ok(())
+        })?;
     }
+    Ok(())
+}
+
+fn fresh(p: &Placed, places: &Places, profile: &Profile) -> Array {
+    let (kind, seed) = (profile.model.init, profile.train.seed);
+    let of_norm = places.norms.iter().any(|n| {
+        p.name
+            .strip_prefix(n.name.as_str())
+            .is_some_and(|rest| matches!(rest, ".weight" | ".bias"))
+    });
+    if of_norm {
+        let value = if p.name.ends_with(".weight") {
+            1.0
+        } else {
+            0.0
+        };
+        return init::constant(p.shape[0], value);
+    }
+    if p.shape.len() > 1 {
+        return init::weight(kind, seed, &p.name, &p.shape);
+    }
+    let weight = format!("{}.weight", p.name.trim_end_matches(".bias"));
+    let fan_in = places
+        .parameters
+        .iter()
+        .find(|other| other.name == weight)
+        .map_or(1, |w| w.shape.iter().skip(1).product());
+    init::bias(kind, seed, &p.name, p.shape[0], fan_in)
 }
 
 /// The first normalisation that sees one number a channel and picture.
@@ -462,6 +509,16 @@ fn norm_of_pixels(architecture: &Architecture) -> Option<String> {
         })
     }
     find(&architecture.nodes)
+}
+
+/// Where a plan runs on the device that a profile names.
+fn place(name: &str) -> Result<Place> {
+    let (device, _) = device::select(name)?;
+    match device.location() {
+        #[cfg(feature = "cuda")]
+        DeviceLocation::Cuda { gpu_id } => Ok(Place::Cuda(gpu_id)),
+        _ => Ok(Place::Cpu),
+    }
 }
 
 fn threads(asked: usize) -> usize {

@@ -358,7 +358,7 @@ fn stages_learn_at_their_own_rates() {
     graph.step(&batch, update).unwrap();
     let (by_plan, by_graph) = (plan.weights().unwrap(), graph.weights().unwrap());
     let head = crate::model::freeze::head(&network);
-    for (name, gradient) in plan.gradients() {
+    for (name, gradient) in plan.gradients().unwrap() {
         let factor = match name.as_str() {
             "conv1.weight" | "conv1.bias" => 0.0,
             name if head.iter().any(|own| own == name) => 1.0,

@@ -1,0 +1,760 @@
+//! From a program's work to launches: which kernel, how many threads, which addresses.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use candle_core::cuda::cudarc::driver::CudaStream;
+
+use super::arguments::{self as args, FACTORS, Gate};
+use super::device::{Argument, Gpu, Launch, Memory, THREADS};
+use crate::error::Result;
+use crate::kernels::plan::{
+    Buffer, Criterion, Geometry, Kernel, LANES, Layout, Norm, Pool, Program, Resample, Step,
+    Weights, Work,
+};
+use crate::profile::Activation;
+use crate::rng::Purpose;
+
+/// Warps of a block of threads.
+const WARPS: usize = THREADS as usize / 32;
+/// Blocks of threads that keep a large GPU busy.
+const ENOUGH_BLOCKS: usize = 528;
+/// Warps that do.
+const ENOUGH_WARPS: usize = 2112;
+/// Rows and columns of a warp's part of a weight gradient.
+const TILE: usize = 32;
+
+/// Numbers of what parts of a weight gradient give.
+pub(super) const PARTIAL: usize = 1 << 24;
+/// Pairs of sums of what parts of normalisations give.
+pub(super) const SUMS: usize = 1 << 16;
+/// Counters of those who are there.
+pub(super) const COUNTERS: usize = 1 << 16;
+
+/// Where what all launches share lies on the GPU.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shared {
+    pub(super) parameters: u64,
+    pub(super) gradients: u64,
+    pub(super) head: u64,
+    pub(super) shares: u64,
+    pub(super) affine: u64,
+    pub(super) back: u64,
+    pub(super) variance: u64,
+    pub(super) running_mean: u64,
+    pub(super) running_variance: u64,
+    pub(super) partial: u64,
+    pub(super) sums: u64,
+    pub(super) counters: u64,
+}
+
+/// Lists of pixels that kernels go by, each made once.
+pub(super) struct Tables {
+    stream: Arc<CudaStream>,
+    /// Their places, and how many taps there are of all pixels.
+    taps: HashMap<(Direction, Shape), ([u64; 2], usize)>,
+    sources: HashMap<Shape, u64>,
+    held: Vec<Memory<i32>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Direction {
+    Forward,
+    Backward,
+}
+
+/// How a product goes through its depth; the modes of `product.cu`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Flat,
+    OneByOne,
+    Along,
+    Across,
+}
+
+/// What a list of taps depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Shape([usize; 6]);
+
+impl Shape {
+    fn of(g: &Geometry) -> Self {
+        Self([
+            g.height,
+            g.width,
+            g.kernel_height,
+            g.kernel_width,
+            g.stride,
+            g.padding,
+        ])
+    }
+}
+
+impl Tables {
+    pub(super) fn new(stream: &Arc<CudaStream>) -> Self {
+        Self {
+            stream: stream.clone(),
+            taps: HashMap::new(),
+            sources: HashMap::new(),
+            held: Vec::new(),
+        }
+    }
+
+    fn hold(&mut self, values: &[i32]) -> Result<u64> {
+        let memory = Memory::of(&self.stream, values)?;
+        let address = memory.address(0);
+        self.held.push(memory);
+        Ok(address)
+    }
+
+    /// For every pixel of the result its taps {pixel of the operand, tap}, how many there are of each, and of all.
+    fn taps(&mut self, g: &Geometry, direction: Direction) -> Result<([u64; 2], usize)> {
+        let key = (direction, Shape::of(g));
+        if let Some(found) = self.taps.get(&key) {
+            return Ok(*found);
+        }
+        let slots = g.kernel_height * g.kernel_width;
+        let (height, width) = match direction {
+            Direction::Backward => (g.height, g.width),
+            Direction::Forward => (g.out_height(), g.out_width()),
+        };
+        let (mut pairs, mut counts) = (Vec::new(), Vec::new());
+        for (row, column) in (0..height).flat_map(|r| (0..width).map(move |c| (r, c))) {
+            let first = pairs.len();
+            for (u, v) in taps_of(g) {
+                let met = match direction {
+                    Direction::Backward => source(
+                        g.seen_by(row, u, g.out_height()),
+                        g.seen_by(column, v, g.out_width()),
+                        g.out_width(),
+                    ),
+                    Direction::Forward => met_by(g, (row, column), (u, v)),
+                };
+                if let Some(pixel) = met {
+                    pairs.extend([number(pixel), number(u * g.kernel_width + v)]);
+                }
+            }
+            counts.push(number((pairs.len() - first) / 2));
+            pairs.resize(first + 2 * slots, 0);
+        }
+        let all = counts
+            .iter()
+            .map(|c| usize::try_from(*c).unwrap_or(0))
+            .sum();
+        let tables = [self.hold(&pairs)?, self.hold(&counts)?];
+        self.taps.insert(key, (tables, all));
+        Ok((tables, all))
+    }
+
+    /// For every pixel of the result the pixel that each tap meets, or −1.
+    fn sources(&mut self, g: &Geometry) -> Result<u64> {
+        if let Some(found) = self.sources.get(&Shape::of(g)) {
+            return Ok(*found);
+        }
+        let mut sources = Vec::new();
+        for row in 0..g.out_height() {
+            for column in 0..g.out_width() {
+                let met = taps_of(g).map(|tap| met_by(g, (row, column), tap));
+                sources.extend(met.map(|pixel| pixel.map_or(-1, number)));
+            }
+        }
+        let address = self.hold(&sources)?;
+        self.sources.insert(Shape::of(g), address);
+        Ok(address)
+    }
+
+    /// For every pixel of the result where its terms start, and the terms {pixel, weight}.
+    fn terms(&mut self, resample: &Resample, back: bool) -> Result<[u64; 2]> {
+        let shape = resample.shape();
+        let (_, out_height, out_width) = shape.output();
+        let pixels = if back {
+            shape.height * shape.width
+        } else {
+            out_height * out_width
+        };
+        let mut of_pixel = vec![Vec::new(); pixels];
+        shape.pairs(|from, to, weight| {
+            let (at, other) = if back { (from, to) } else { (to, from) };
+            of_pixel[at].push((other, weight));
+        });
+        let (mut starts, mut terms) = (vec![0], Vec::new());
+        for of_one in of_pixel {
+            for (other, weight) in of_one {
+                terms.extend([number(other), weight.to_bits().cast_signed()]);
+            }
+            starts.push(number(terms.len() / 2));
+        }
+        Ok([self.hold(&starts)?, self.hold(&terms)?])
+    }
+}
+
+fn taps_of(g: &Geometry) -> impl Iterator<Item = (usize, usize)> + use<> {
+    let width = g.kernel_width;
+    (0..g.kernel_height).flat_map(move |u| (0..width).map(move |v| (u, v)))
+}
+
+/// The pixel of the map that a tap of the convolution's result meets, unless it falls on padding.
+fn met_by(g: &Geometry, at: (usize, usize), tap: (usize, usize)) -> Option<usize> {
+    let along = |at: usize, tap: usize, size: usize| {
+        let met = (at * g.stride + tap).checked_sub(g.padding);
+        met.filter(|met| *met < size)
+    };
+    source(
+        along(at.0, tap.0, g.height),
+        along(at.1, tap.1, g.width),
+        g.width,
+    )
+}
+
+fn source(row: Option<usize>, column: Option<usize>, width: usize) -> Option<usize> {
+    Some(row? * width + column?)
+}
+
+/// Sizes on the GPU are i32: `Conv` and the profile's limits keep them below 2³¹.
+fn number(value: usize) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+fn count(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// The number by which the kernels know an activation.
+fn activation(activation: Activation) -> i32 {
+    match activation {
+        Activation::None => 0,
+        Activation::Relu => 1,
+        Activation::LeakyRelu => 2,
+        Activation::Tanh => 3,
+        Activation::Sigmoid => 4,
+        Activation::Gelu => 5,
+        Activation::Silu => 6,
+    }
+}
+
+/// Turns the steps of one program into launches.
+pub(super) struct Lowering<'a> {
+    pub(super) gpu: &'a Gpu,
+    pub(super) tables: &'a mut Tables,
+    pub(super) layout: &'a Layout,
+    /// Where the layout's memory starts.
+    pub(super) base: u64,
+    pub(super) blocks: usize,
+    pub(super) shared: Shared,
+    /// Of every normalisation, where its channels start among those of all.
+    pub(super) norms: &'a [usize],
+    pub(super) epsilon: f64,
+    pub(super) criterion: Criterion,
+    /// Pictures that the head has room for.
+    pub(super) capacity: usize,
+}
+
+impl Lowering<'_> {
+    /// The launches of every step, with its number.
+    pub(super) fn program(&mut self, program: &Program) -> Result<Vec<(usize, Launch)>> {
+        let mut launches = Vec::new();
+        for (index, step) in program.steps.iter().enumerate() {
+            launches.extend(self.step(step)?.into_iter().map(|launch| (index, launch)));
+        }
+        Ok(launches)
+    }
+
+    pub(super) fn at(&self, buffer: Buffer) -> u64 {
+        self.base + 4 * self.layout.start(buffer) as u64
+    }
+
+    fn parameter(&self, weights: Weights) -> u64 {
+        self.shared.parameters + 4 * weights.start as u64
+    }
+
+    fn gradient(&self, weights: Weights) -> u64 {
+        self.shared.gradients + 4 * weights.start as u64
+    }
+
+    /// Numbers of all blocks of a buffer.
+    fn size(&self, buffer: Buffer) -> u64 {
+        (buffer.size() * self.blocks) as u64
+    }
+
+    fn launch<A: Argument>(
+        &self,
+        kernel: &'static str,
+        grid: (usize, usize, usize),
+        argument: &A,
+    ) -> Result<Launch> {
+        let grid = (count(grid.0), count(grid.1), count(grid.2));
+        Launch::new(self.gpu, kernel, grid, THREADS, argument)
+    }
+
+    /// A thread for each of `size` numbers, or for each four.
+    fn over<A: Argument>(
+        &self,
+        kernel: &'static str,
+        threads: u64,
+        argument: &A,
+    ) -> Result<Launch> {
+        let blocks = threads.div_ceil(u64::from(THREADS)) as usize;
+        self.launch(kernel, (blocks, 1, 1), argument)
+    }
+
+    fn gate(&self, gate: Option<(Activation, Buffer)>) -> Gate {
+        gate.map_or_else(Gate::default, |(kind, y)| Gate {
+            y: self.at(y),
+            activation: u64::from(activation(kind).unsigned_abs()),
+        })
+    }
+
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm a kind of work, a launch each"
+    )]
+    fn step(&mut self, step: &Step) -> Result<Vec<Launch>> {
+        let gate = self.gate(step.gate);
+        let launch = match &step.work {
+            Work::Load {
+                channels,
+                pixels,
+                to,
+                ..
+            } => {
+                let argument = args::Load {
+                    to: self.at(*to),
+                    head: self.shared.head,
+                    channels: number(*channels),
+                    pixels: number(*pixels),
+                };
+                let grid = ((channels * pixels).div_ceil(LANES), self.blocks, 1);
+                self.launch("load", grid, &argument)
+            }
+            Work::Conv {
+                conv,
+                kernel,
+                activation: kind,
+                x,
+                y,
+            } => {
+                let bias = kernel.bias.map_or(0, |b| self.parameter(b));
+                let product = args::Product {
+                    bias,
+                    activation: activation(*kind),
+                    gate,
+                    ..args::Product::default()
+                };
+                self.product(
+                    &conv.geometry,
+                    *kernel,
+                    Direction::Forward,
+                    (*x, *y),
+                    product,
+                )
+            }
+            Work::ConvBack {
+                conv,
+                kernel,
+                add,
+                dy,
+                dx,
+            } => {
+                let product = args::Product {
+                    add: i32::from(*add),
+                    gate,
+                    ..args::Product::default()
+                };
+                self.product(
+                    &conv.geometry,
+                    *kernel,
+                    Direction::Backward,
+                    (*dy, *dx),
+                    product,
+                )
+            }
+            Work::ConvWeights {
+                conv,
+                kernel,
+                x,
+                dy,
+            } => return self.weights(&conv.geometry, *kernel, *x, *dy),
+            Work::Moments { norm, x } => self.norm("moments", norm, [*x, *x, *x], gate, false),
+            Work::GradientSums { norm, x, dy } => {
+                self.norm("gradient_sums", norm, [*x, *dy, *x], gate, false)
+            }
+            Work::Normalise { norm, relu, x, y } => {
+                self.norm("normalise", norm, [*x, *x, *y], gate, *relu)
+            }
+            Work::Affine { norm, relu, x, y } => {
+                self.norm("affine", norm, [*x, *x, *y], gate, *relu)
+            }
+            Work::NormaliseBack { norm, x, dy, dx } => {
+                self.norm("normalise_back", norm, [*x, *dy, *dx], gate, false)
+            }
+            Work::Activate {
+                activation: kind,
+                x,
+                y,
+            } => self.pointwise("activation", *kind, [*x, *x, *x], *y, gate),
+            Work::ActivateBack {
+                activation: kind,
+                x,
+                y,
+                dy,
+                dx,
+            } => self.pointwise("activation_back", *kind, [*dy, *y, *x], *dx, gate),
+            Work::Gate {
+                activation: kind,
+                y,
+                dy,
+                dx,
+            } => self.pointwise("activation_back", *kind, [*dy, *y, *y], *dx, gate),
+            Work::Add {
+                activation: kind,
+                a,
+                b,
+                y,
+            } => self.pointwise("sum_of_two", *kind, [*a, *b, *a], *y, gate),
+            Work::Accumulate { from, to } => {
+                self.pointwise("sum_of_two", Activation::None, [*from, *to, *to], *to, gate)
+            }
+            Work::MaxPool { pool, x, y } => self.pool("max_pool", pool, [*x, *y, *y], *y, gate),
+            Work::MeanPool { pool, x, y } => self.pool("mean_pool", pool, [*x, *y, *y], *y, gate),
+            Work::MaxPoolBack { pool, x, y, dy, dx } => {
+                self.pool("max_pool_back", pool, [*x, *y, *dy], *dx, gate)
+            }
+            Work::MeanPoolBack { pool, dy, dx } => {
+                self.pool("mean_pool_back", pool, [*dx, *dy, *dy], *dx, gate)
+            }
+            Work::Resample { resample, x, y } => self.resample(resample, false, (*x, *y), gate),
+            Work::ResampleBack { resample, dy, dx } => {
+                self.resample(resample, true, (*dy, *dx), gate)
+            }
+            Work::Dropout {
+                layer,
+                p,
+                channels,
+                x,
+                y,
+            } => self.dropout((*layer, *p, *channels), (*x, *y), gate),
+            Work::Loss { logits, gradient } => self.loss(*logits, *gradient),
+            Work::Turn { .. } => Err(crate::error::Error::compute(
+                "laying out a step on the GPU",
+                "maps are not turned over there",
+            )),
+        };
+        Ok(vec![launch?])
+    }
+
+    /// The product of weights with the pixels of `operands.0` into `operands.1`.
+    fn product(
+        &mut self,
+        g: &Geometry,
+        kernel: Kernel,
+        direction: Direction,
+        (x, y): (Buffer, Buffer),
+        product: args::Product,
+    ) -> Result<Launch> {
+        let ([taps, counts], all_taps) = self.tables.taps(g, direction)?;
+        let forward = direction == Direction::Forward;
+        let (rows, depth, pixels) = if forward {
+            (g.out_channels, g.in_channels, g.out_pixels())
+        } else {
+            (g.in_channels, g.out_channels, g.pixels())
+        };
+        let (row_step, depth_step) = if forward {
+            (g.depth(), 1)
+        } else {
+            (1, g.depth())
+        };
+        let columns = self.blocks * pixels;
+        let kind = if depth < 16 {
+            Way::Flat
+        } else if !depth.is_multiple_of(16) || !(forward || rows.is_multiple_of(4)) {
+            Way::OneByOne
+        } else if forward {
+            Way::Along
+        } else {
+            Way::Across
+        };
+        let tiles = if rows > 16 { 2 } else { 1 };
+        let warps = columns * rows.div_ceil(16 * tiles);
+        // Few results: several warps share the depth of each.
+        let chunks = (all_taps * depth).div_ceil(8 * pixels.max(1));
+        let mut parts = 1;
+        while parts < WARPS && warps * parts < ENOUGH_WARPS && chunks / parts >= 8 {
+            parts *= 2;
+        }
+        let argument = args::Product {
+            x: self.at(x),
+            w: self.parameter(kernel.weight),
+            y: self.at(y),
+            taps,
+            counts,
+            x_block: x.size() as u64,
+            y_block: y.size() as u64,
+            slots: number(g.kernel_height * g.kernel_width),
+            pixels: number(pixels),
+            columns: number(columns),
+            rows: number(rows),
+            depth: number(depth),
+            row_step: number(row_step),
+            depth_step: number(depth_step),
+            tap_step: number(g.in_channels),
+            parts: number(parts),
+            ..product
+        };
+        let kernel = match (kind, tiles) {
+            (Way::Flat, 1) => "product_1_FLAT",
+            (Way::Flat, _) => "product_2_FLAT",
+            (Way::OneByOne, 1) => "product_1_ONE_BY_ONE",
+            (Way::OneByOne, _) => "product_2_ONE_BY_ONE",
+            (Way::Along, 1) => "product_1_ALONG",
+            (Way::Along, _) => "product_2_ALONG",
+            (Way::Across, 1) => "product_1_ACROSS",
+            (Way::Across, _) => "product_2_ACROSS",
+        };
+        let grid = (
+            (columns * parts).div_ceil(WARPS),
+            rows.div_ceil(16 * tiles),
+            1,
+        );
+        self.launch(kernel, grid, &argument)
+    }
+
+    /// The products, in parts of the pictures where there are few weights, and then the parts' sum.
+    fn weights(
+        &mut self,
+        g: &Geometry,
+        kernel: Kernel,
+        x: Buffer,
+        dy: Buffer,
+    ) -> Result<Vec<Launch>> {
+        let sources = self.tables.sources(g)?;
+        let rows = g.out_channels;
+        let columns = g.depth() + usize::from(kernel.bias.is_some());
+        // Warps of a block side by side; those left over share the pictures.
+        let (kernel_name, down, across) = match (rows > TILE, columns > 2 * TILE) {
+            (false, false) => ("weight_gradient_1_1", 1, 1),
+            (true, false) => ("weight_gradient_2_1", 2, 1),
+            (false, true) => ("weight_gradient_1_8", 1, 8),
+            (true, true) => ("weight_gradient_2_4", 2, 4),
+        };
+        let grid = (columns.div_ceil(TILE * across), rows.div_ceil(TILE * down));
+        let items = self.blocks * g.out_pixels();
+        let shared = WARPS / (down * across);
+        let most = (PARTIAL / (rows * columns)).min(items / 8) / shared;
+        let apart = (ENOUGH_BLOCKS / (grid.0 * grid.1)).min(most).max(1);
+        let parts = apart * shared;
+        let argument = args::WeightGradient {
+            x: self.at(x),
+            dy: self.at(dy),
+            dw: self.gradient(kernel.weight),
+            db: kernel.bias.map_or(0, |b| self.gradient(b)),
+            sources,
+            partial: self.shared.partial,
+            x_block: x.size() as u64,
+            y_block: dy.size() as u64,
+            slots: number(g.kernel_height * g.kernel_width),
+            pixels: number(g.out_pixels()),
+            items: number(items),
+            rows: number(rows),
+            depth: number(g.in_channels),
+            columns: number(columns),
+            parts: number(parts),
+            padding: 0,
+        };
+        let grid = (grid.0, grid.1, apart);
+        let mut launches = vec![self.launch(kernel_name, grid, &argument)?];
+        if parts > 1 {
+            let grid = ((rows * columns).div_ceil(32), 1, 1);
+            launches.push(self.launch("weight_sums", grid, &argument)?);
+        }
+        Ok(launches)
+    }
+
+    fn norm(
+        &self,
+        kernel: &'static str,
+        norm: &Norm,
+        [x, y_or_dy, to]: [Buffer; 3],
+        gate: Gate,
+        relu: bool,
+    ) -> Result<Launch> {
+        let channels = norm.channels;
+        let pixels = x.size() / (channels * LANES);
+        let items = self.blocks * pixels;
+        let parts = (2 * ENOUGH_BLOCKS / channels)
+            .clamp(1, items.div_ceil(8 * WARPS))
+            .min(SUMS / channels.min(SUMS));
+        let first = self.norms[norm.index];
+        let of = |start: u64, size: usize| start + (4 * first * size) as u64;
+        let shared = &self.shared;
+        let size = self.size(x);
+        let argument = args::Norm {
+            x: self.at(x),
+            y_or_dy: self.at(y_or_dy),
+            to: self.at(to),
+            head: shared.head,
+            gamma: self.parameter(norm.gamma),
+            beta: self.parameter(norm.beta),
+            dgamma: self.gradient(norm.gamma),
+            dbeta: self.gradient(norm.beta),
+            affine: of(shared.affine, FACTORS),
+            back: of(shared.back, FACTORS),
+            variance: of(shared.variance, 1),
+            running_mean: of(shared.running_mean, 1),
+            running_variance: of(shared.running_variance, 1),
+            partial: shared.sums,
+            counters: shared.counters,
+            gate,
+            epsilon: self.epsilon,
+            size,
+            channels: number(channels),
+            pixels: number(pixels),
+            blocks: number(self.blocks),
+            parts: number(parts),
+            relu: i32::from(relu),
+            padding: 0,
+        };
+        match kernel {
+            "moments" | "gradient_sums" => self.launch(kernel, (channels, parts, 1), &argument),
+            _ => self.over(kernel, size / 4, &argument),
+        }
+    }
+
+    fn pointwise(
+        &self,
+        kernel: &'static str,
+        kind: Activation,
+        [a, b, x]: [Buffer; 3],
+        to: Buffer,
+        gate: Gate,
+    ) -> Result<Launch> {
+        let size = self.size(to);
+        let argument = args::Pointwise {
+            a: self.at(a),
+            b: self.at(b),
+            x: self.at(x),
+            to: self.at(to),
+            gate,
+            size,
+            activation: activation(kind),
+            padding: 0,
+        };
+        self.over(kernel, size / 4, &argument)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "windows are far below 2²⁴")]
+    fn pool(
+        &self,
+        kernel: &'static str,
+        pool: &Pool,
+        [x, y, dy]: [Buffer; 3],
+        to: Buffer,
+        gate: Gate,
+    ) -> Result<Launch> {
+        let size = self.size(to);
+        let argument = args::Pool {
+            x: self.at(x),
+            y: self.at(y),
+            dy: self.at(dy),
+            to: self.at(to),
+            gate,
+            size,
+            channels: number(pool.channels),
+            height: number(pool.height),
+            width: number(pool.width),
+            kernel_height: number(pool.kernel_height),
+            kernel_width: number(pool.kernel_width),
+            stride: number(pool.stride),
+            margin: number(pool.padding),
+            out_height: number(pool.out_height()),
+            out_width: number(pool.out_width()),
+            share: 1.0 / (pool.kernel_height * pool.kernel_width) as f32,
+        };
+        self.over(kernel, size / 4, &argument)
+    }
+
+    fn resample(
+        &mut self,
+        resample: &Resample,
+        back: bool,
+        (from, to): (Buffer, Buffer),
+        gate: Gate,
+    ) -> Result<Launch> {
+        let [starts, terms] = self.tables.terms(resample, back)?;
+        let shape = resample.shape();
+        let (out_channels, out_height, out_width) = shape.output();
+        let (inside, outside) = (
+            (shape.channels, shape.height * shape.width),
+            (out_channels, out_height * out_width),
+        );
+        let ((channels, pixels), (from_channels, from_pixels)) = if back {
+            (inside, outside)
+        } else {
+            (outside, inside)
+        };
+        let before = number(shape.channels_before());
+        let size = self.size(to);
+        let argument = args::Resample {
+            from: self.at(from),
+            to: self.at(to),
+            starts,
+            terms,
+            gate,
+            size,
+            channels: number(channels),
+            pixels: number(pixels),
+            from_channels: number(from_channels),
+            from_pixels: number(from_pixels),
+            shift: if back { before } else { -before },
+            padding: 0,
+        };
+        self.over("resample", size, &argument)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "as on the CPU: the threshold is in [0, 2²⁴] and the factor is rounded once"
+    )]
+    fn dropout(
+        &self,
+        (layer, p, channels): (usize, f64, usize),
+        (x, y): (Buffer, Buffer),
+        gate: Gate,
+    ) -> Result<Launch> {
+        let size = self.size(y);
+        let argument = args::Dropout {
+            x: self.at(x),
+            to: self.at(y),
+            head: self.shared.head,
+            gate,
+            size,
+            layer: layer as u64,
+            purpose: Purpose::Dropout as u64,
+            channels: number(channels),
+            pixels: number(x.size() / (channels * LANES)),
+            threshold: (p * f64::from(1 << 24)).ceil() as u32,
+            factor: (1.0 / (1.0 - p)) as f32,
+        };
+        self.over("dropout", size, &argument)
+    }
+
+    fn loss(&self, logits: Buffer, gradient: Buffer) -> Result<Launch> {
+        let (squared, smoothing) = match self.criterion {
+            Criterion::CrossEntropy(smoothing) => (0, smoothing),
+            Criterion::Mse => (1, 0.0),
+        };
+        let argument = args::Loss {
+            logits: self.at(logits),
+            gradient: self.at(gradient),
+            head: self.shared.head,
+            shares: self.shared.shares,
+            smoothing,
+            classes: number(logits.size() / LANES),
+            squared,
+            capacity: number(self.capacity),
+            padding: 0,
+        };
+        // A thread a picture.
+        let grid = (count(self.blocks), 1, 1);
+        Launch::new(self.gpu, "loss", grid, count(LANES), &argument)
+    }
+}
