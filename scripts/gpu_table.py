@@ -7,7 +7,7 @@ TORCH_BENCH is the peer's script (its networks, data and step are taken), FMTUI 
 has a process of its own, which compiles before anything is measured; then all are measured in turn, round by round, PyTorch
 and fmtui one after the other, alone on the machine. Prints a line for every measurement and a table of medians with their ratios.
 """
-import argparse, importlib.util, json, statistics, subprocess, sys, time
+import argparse, importlib.util, json, os, select, statistics, subprocess, sys, time
 
 PRESETS = {"A": "mlp-100-100-50", "B": "lenet5", "C": "modern-lenet", "D": "improved-cnn", "E": "resnet18-scratch"}
 
@@ -76,6 +76,7 @@ def main():
     p.add_argument("--modes", default="eager,compile,compile_graph")
     p.add_argument("--steps", type=int, default=200)
     p.add_argument("--ready-s", type=float, default=150, help="longest wait for a mode to compile")
+    p.add_argument("--wait-for", help="a file that must be there before anything is measured")
     p.add_argument("--serve", help=argparse.SUPPRESS)
     a = p.parse_args()
     batches, modes = [int(b) for b in a.batches.split(",")], a.modes.split(",")
@@ -86,14 +87,15 @@ def main():
         for mode in modes:
             command = [sys.executable, __file__, a.peer, a.fmtui, "--serve", arch, "--batches", a.batches, "--modes", mode]
             servers[arch, mode] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    import select
     deadline = time.time() + a.ready_s
     for key, s in list(servers.items()):
         if not select.select([s.stdout], [], [], max(0.0, deadline - time.time()))[0] or s.stdout.readline().strip() != "ready":
             print("not ready:", *key, flush=True)
             s.kill()
             del servers[key]
-    print("all others are ready", flush=True)
+    while a.wait_for and not os.path.exists(a.wait_for):
+        time.sleep(0.5)
+    print("measuring", flush=True)
     seen = {}
     for number in range(a.rounds):
         for arch in a.archs:

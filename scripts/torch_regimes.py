@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """The study's question in PyTorch: a ResNet-20 from CIFAR-10 on Fashion-MNIST from scratch, tuned, and frozen.
 
-    python3 scripts/torch_regimes.py resnet20-12fca82f.th [DATA_DIR] [--epochs N] [--threads N]
+    python3 scripts/torch_regimes.py resnet20-12fca82f.th [DATA_DIR] [--epochs N] [--threads N] [--seeds 0,1] [--regimes scratch]
 
 The peer of the presets resnet20-cifar-scratch, -finetune and -frozen: pictures padded to 32 × 32, repeated to three channels,
 normalised as on CIFAR-10, Adam at 1e-3, batches of 64. Frozen trains the last layer for twenty epochs on features computed once, batch
-norm in evaluation mode. Prints a line an epoch: regime, epoch, test accuracy, seconds of training.
+norm in evaluation mode. Prints a line an epoch: regime, seed, epoch, test accuracy, seconds of training.
 """
 import argparse
 import gzip
@@ -58,8 +58,8 @@ def accuracy(logits, labels):
     return (logits.argmax(1) == labels).double().mean().item()
 
 
-def say(regime, number, share, seconds):
-    print(f"{regime:10} epoch {number:2}  test {share:.4f}  {seconds:6.1f} s", flush=True)
+def say(regime, seed, number, share, seconds):
+    print(f"{regime:10} seed {seed}  epoch {number:2}  test {share:.4f}  {seconds:6.1f} s", flush=True)
 
 
 def main():
@@ -68,35 +68,43 @@ def main():
     parser.add_argument("data", nargs="?", default="/usr/share/datasets/fashion-mnist", type=pathlib.Path)
     parser.add_argument("--epochs", type=int, default=3, help="of the two regimes that train everything")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seeds", default="0", help="of weights, order and so on, by commas")
+    parser.add_argument("--regimes", default="scratch,finetune,frozen")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
     (images, labels), (test_images, test_labels) = load(options.data, "train"), load(options.data, "t10k")
     saved = torch.load(options.weights, map_location="cpu", weights_only=True)["state_dict"]
     saved = {name.removeprefix("module."): values for name, values in saved.items()}
 
-    for regime in ("scratch", "finetune"):
-        model = CifarResNet(3)
-        if regime == "finetune":
-            model.load_state_dict(saved)
-            model.linear = nn.Linear(64, 10)
-        optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-        for number in range(1, options.epochs + 1):
-            seconds = epoch(model, optimizer, images, labels, network)
-            say(regime, number, accuracy(outputs(model, test_images, network), test_labels), seconds)
+    for seed in options.seeds.split(","):
+        for regime in options.regimes.split(","):
+            torch.manual_seed(int(seed))
+            if regime == "frozen":
+                train_head(seed, saved, (images, labels), (test_images, test_labels))
+                continue
+            model = CifarResNet(3)
+            if regime == "finetune":
+                model.load_state_dict(saved)
+                model.linear = nn.Linear(64, 10)
+            optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+            for number in range(1, options.epochs + 1):
+                seconds = epoch(model, optimizer, images, labels, network)
+                say(regime, seed, number, accuracy(outputs(model, test_images, network), test_labels), seconds)
 
+
+def train_head(seed, saved, train, test):
     model = CifarResNet(3)
     model.load_state_dict(saved)
     model.linear = nn.Identity()
     begun = time.perf_counter()
-    features, test_features = outputs(model, images, network), outputs(model, test_images, network)
+    features, test_features = outputs(model, train[0], network), outputs(model, test[0], network)
     print(f"frozen     features computed in {time.perf_counter() - begun:.1f} s", flush=True)
     head = nn.Linear(64, 10)
     optimizer = torch.optim.Adam(head.parameters(), 1e-3)
     for number in range(1, 21):
-        seconds = epoch(head, optimizer, features, labels)
+        seconds = epoch(head, optimizer, features, train[1])
         if number in (1, 20):
-            say("frozen", number, accuracy(outputs(head, test_features), test_labels), seconds)
+            say("frozen", seed, number, accuracy(outputs(head, test_features), test[1]), seconds)
 
 
 main()

@@ -9,6 +9,7 @@
     clippy::unwrap_used,
     clippy::print_stderr,
     clippy::cast_precision_loss,
+    clippy::too_many_lines,
     reason = "tests fail by panicking and say how near they came"
 )]
 
@@ -225,6 +226,11 @@ fn check(case: &Case) -> Vec<String> {
     wrong
 }
 
+#[derive(serde::Deserialize)]
+struct Layers {
+    layers: Vec<Layer>,
+}
+
 /// A network of everything that the presets don't have.
 fn everything() -> Profile {
     let layers = r#"
@@ -272,10 +278,6 @@ fn everything() -> Profile {
         kind = "linear"
         out_features = 10
     "#;
-    #[derive(serde::Deserialize)]
-    struct Layers {
-        layers: Vec<Layer>,
-    }
     let Layers { layers } = toml::from_str(layers).unwrap();
     let mut profile = Profile::new("custom");
     profile.model.layers = layers;

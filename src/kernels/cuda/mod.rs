@@ -5,8 +5,11 @@
 //! the numbers of its pictures and gets loss, hits and norm back. Sums have a fixed order: the same GPU gives the same bits.
 
 mod arguments;
+mod build;
 mod device;
 mod lower;
+mod settings;
+mod tables;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,16 +22,12 @@ use candle_core::cuda::cudarc::driver::{CudaEvent, CudaGraph, CudaStream, result
 
 pub use device::obstacle;
 
-use self::arguments::{self as args, FACTORS, Head, SHARE_WORDS};
-use self::device::{Gpu, Launch, Memory, OnGpu, Pinned, THREADS};
-use self::lower::{COUNTERS, Lowering, PARTIAL, SUMS, Shared, Tables};
-use super::plan::{
-    Adam, Input, LANES, Layout, Outcome, Parts, Pictures, Program, Row, Rule, Settings, Step,
-};
+use self::arguments::{self as args, Head};
+use self::device::{Launch, Memory, OnGpu, Pinned};
+use self::settings::head;
+use self::tables::Tables;
+use super::plan::{Input, Outcome, Pictures, Row, Settings};
 use crate::error::Result;
-
-/// Pictures that are evaluated at a time, where there is memory for them.
-const EVALUATED: usize = 2048;
 
 /// After how many steps the parts of one are timed again.
 const TIMED_EVERY: u64 = 512;
@@ -110,164 +109,6 @@ struct Graph(CudaGraph);
 unsafe impl Send for Graph {}
 
 impl CudaPlan {
-    /// A plan on GPU number `ordinal` with all parameters zero and running statistics of mean 0 and variance 1.
-    ///
-    /// # Errors
-    /// `Compute` when the GPU refuses, for want of memory above all.
-    pub fn new(ordinal: usize, parts: Parts) -> Result<Self> {
-        let gpu = Gpu::open(ordinal)?;
-        let stream = gpu.context.new_stream().on_gpu("starting a stream")?;
-        let blocks = parts.batch.div_ceil(LANES);
-        let features = features(&parts.training);
-        let classes = parts.logits.size() / LANES;
-
-        let zeros = |len: usize| Memory::<f32>::zeros(&stream, len);
-        let kept = |keep: bool| keep.then(|| zeros(parts.parameters)).transpose();
-        let flat = Flat {
-            parameters: zeros(parts.parameters)?,
-            gradients: zeros(parts.parameters)?,
-            kept: [kept(parts.keeps[0])?, kept(parts.keeps[1])?],
-            average: kept(parts.averages)?,
-            rates: zeros(parts.parameters)?,
-        };
-        let mut channels = 0;
-        let place = |of_one: &usize| {
-            channels += of_one;
-            channels - of_one..channels
-        };
-        let places: Vec<_> = parts.norms.iter().map(place).collect();
-        let statistics = Statistics {
-            mean: zeros(channels)?,
-            variance: Memory::of(&stream, &vec![1.0; channels])?,
-            places,
-        };
-
-        let training_layout = Layout::new(&parts.training.sizes, blocks, &uses(&parts.training));
-        let training_memory = zeros(training_layout.total)?;
-        let (evaluated, evaluation_layout) = evaluation(&gpu, &parts)?;
-        let evaluation_memory = zeros(evaluation_layout.total)?;
-        let capacity = parts.batch.max(evaluated);
-
-        let words = |len: usize| Memory::<u32>::zeros(&stream, len);
-        let head = words(HEAD_WORDS + 2 * capacity)?;
-        let outcome = words(OUTCOME_WORDS)?;
-        // In words: factors of normalisations, forward and back; variances; what parts give; shares of the loss.
-        let shared = [
-            channels * FACTORS,
-            channels * FACTORS,
-            channels,
-            PARTIAL,
-            SUMS * 4,
-            COUNTERS,
-            blocks * SHARE_WORDS * 2,
-        ]
-        .map(words)
-        .into_iter()
-        .collect::<Result<Vec<_>>>()?;
-        let [affine, back, variance, partial, sums, counters, shares] =
-            std::array::from_fn(|i| shared[i].address(0));
-        let starts: Vec<_> = statistics.places.iter().map(|p| p.start).collect();
-        let mut tables = Tables::new(&stream);
-        let places = Shared {
-            parameters: flat.parameters.address(0),
-            gradients: flat.gradients.address(0),
-            head: head.address(0),
-            shares,
-            affine,
-            back,
-            variance,
-            running_mean: statistics.mean.address(0),
-            running_variance: statistics.variance.address(0),
-            partial,
-            sums,
-            counters,
-        };
-        let mut lowering = Lowering {
-            gpu: &gpu,
-            tables: &mut tables,
-            layout: &training_layout,
-            base: training_memory.address(0),
-            blocks,
-            shared: places,
-            norms: &starts,
-            epsilon: parts.epsilon,
-            criterion: parts.criterion,
-            capacity,
-        };
-        let steps = lowering.program(&parts.training)?;
-        let back = steps.partition_point(|(step, _)| *step < parts.training.backward_from);
-        let mut labels = labels(&parts.training, &steps);
-        let mut launches: Vec<_> = steps.into_iter().map(|(_, launch)| launch).collect();
-        let marks = [back, launches.len()];
-        let context = Update {
-            gpu: &gpu,
-            shared: &places,
-            outcome: outcome.address(0),
-            flat: &flat,
-            statistics: &statistics,
-            momentum: parts.momentum,
-            blocks,
-        };
-        launches.extend(context.launches()?);
-        labels.extend(["measure", "update", "statistics"].map(|name| (name.to_string(), 0)));
-        labels.truncate(launches.len());
-        let training = Ready {
-            launches,
-            marks,
-            labels,
-            _memory: training_memory,
-        };
-
-        let averaged = flat.average.as_ref().unwrap_or(&flat.parameters);
-        lowering.layout = &evaluation_layout;
-        lowering.base = evaluation_memory.address(0);
-        lowering.blocks = evaluated.div_ceil(LANES);
-        lowering.shared.parameters = averaged.address(0);
-        let logits = zeros(evaluated * classes)?;
-        let steps = lowering.program(&parts.evaluation)?;
-        let mut launches: Vec<_> = steps.into_iter().map(|(_, launch)| launch).collect();
-        let unload = args::Unload {
-            logits: lowering.at(parts.logits),
-            rows: logits.address(0),
-            size: logits.len() as u64,
-            classes: i32::try_from(classes).unwrap_or(i32::MAX),
-            padding: 0,
-        };
-        launches.push(over(&gpu, "unload", logits.len(), &unload)?);
-        let evaluation = Ready {
-            marks: [launches.len(); 2],
-            labels: Vec::new(),
-            launches,
-            _memory: evaluation_memory,
-        };
-
-        Ok(Self {
-            staging: zeros(capacity * features)?,
-            sent: Pinned::new(&gpu, HEAD_WORDS + 2 * capacity)?,
-            received: Pinned::new(&gpu, OUTCOME_WORDS)?,
-            training,
-            evaluation,
-            graph: None,
-            flat,
-            statistics,
-            held: None,
-            head,
-            outcome,
-            logits,
-            features,
-            classes,
-            batch: parts.batch,
-            evaluated,
-            capacity,
-            steps: 0,
-            shares: [0.4, 0.5, 0.1],
-            times: None,
-            _shared: shared,
-            _tables: tables,
-            stream,
-        })
-    }
-
     /// Puts pictures on the GPU for [`step_on_held`](Self::step_on_held), where there is room; says whether there was.
     ///
     /// `fill` writes the rows of some of the `count` pictures.
@@ -649,80 +490,6 @@ impl CudaPlan {
     }
 }
 
-/// What ends a step.
-struct Update<'a> {
-    gpu: &'a Gpu,
-    shared: &'a Shared,
-    outcome: u64,
-    flat: &'a Flat,
-    statistics: &'a Statistics,
-    momentum: f32,
-    blocks: usize,
-}
-
-impl Update<'_> {
-    fn launches(&self) -> Result<Vec<Launch>> {
-        let Self {
-            gpu, shared, flat, ..
-        } = self;
-        let numbers = flat.parameters.len();
-        let address = |memory: &Option<Memory<f32>>| memory.as_ref().map_or(0, |m| m.address(0));
-        let blocks = numbers.div_ceil(16 * THREADS as usize).clamp(1, 256);
-        let measure = args::Measure {
-            gradients: shared.gradients,
-            head: shared.head,
-            shares: shared.shares,
-            result: self.outcome,
-            partial: shared.sums,
-            counter: shared.counters,
-            size: numbers as u64,
-            blocks: i32::try_from(self.blocks).unwrap_or(i32::MAX),
-            padding: 0,
-        };
-        let grid = (u32::try_from(blocks).unwrap_or(u32::MAX), 1, 1);
-        let update = args::Update {
-            parameters: shared.parameters,
-            gradients: shared.gradients,
-            first: address(&flat.kept[0]),
-            second: address(&flat.kept[1]),
-            average: address(&flat.average),
-            rates: flat.rates.address(0),
-            head: shared.head,
-            result: self.outcome,
-            size: numbers as u64,
-        };
-        let mut launches = vec![
-            Launch::new(gpu, "measure", grid, THREADS, &measure)?,
-            over(gpu, "update", numbers, &update)?,
-        ];
-        let channels = self.statistics.places.last().map_or(0, |p| p.end);
-        if channels > 0 {
-            let commit = args::Commit {
-                affine: shared.affine,
-                variance: shared.variance,
-                running_mean: shared.running_mean,
-                running_variance: shared.running_variance,
-                result: self.outcome,
-                channels: i32::try_from(channels).unwrap_or(i32::MAX),
-                momentum: self.momentum,
-            };
-            launches.push(over(gpu, "commit", channels, &commit)?);
-        }
-        Ok(launches)
-    }
-}
-
-/// A thread for each of `size` numbers.
-fn over<A: device::Argument>(
-    gpu: &Gpu,
-    kernel: &'static str,
-    size: usize,
-    argument: &A,
-) -> Result<Launch> {
-    let blocks = u32::try_from(size.div_ceil(THREADS as usize)).unwrap_or(u32::MAX);
-    Launch::new(gpu, kernel, (blocks.max(1), 1, 1), THREADS, argument)
-}
-
 /// Seconds between neighbours.
 fn between(events: &[CudaEvent]) -> Result<Vec<f64>> {
     events
@@ -731,113 +498,3 @@ fn between(events: &[CudaEvent]) -> Result<Vec<f64>> {
         .collect::<Result<_, _>>()
         .on_gpu("timing a step")
 }
-
-fn uses(program: &Program) -> Vec<Vec<super::plan::Buffer>> {
-    program.steps.iter().map(Step::buffers).collect()
-}
-
-/// What every launch does: the first of a step its products, another adds up their parts.
-fn labels(program: &Program, launches: &[(usize, Launch)]) -> Vec<(String, usize)> {
-    let mut before = None;
-    let of = |(step, _): &(usize, Launch)| {
-        let work = &program.steps[*step].work;
-        let again = before.replace(*step) == Some(*step);
-        if again {
-            (format!("{}: sum", work.label()), 0)
-        } else {
-            (work.label(), work.multiply_adds())
-        }
-    };
-    launches.iter().map(of).collect()
-}
-
-/// Numbers of a picture.
-fn features(program: &Program) -> usize {
-    program
-        .steps
-        .iter()
-        .find_map(|step| match step.work {
-            super::plan::Work::Load {
-                channels, pixels, ..
-            } => Some(channels * pixels),
-            _ => None,
-        })
-        .unwrap_or(0)
-}
-
-/// How many pictures are evaluated at a time, and where their maps lie: a quarter of the free memory at most.
-fn evaluation(gpu: &Gpu, parts: &Parts) -> Result<(usize, Layout)> {
-    let room = gpu.memory()?.0 / size_of::<f32>() / 4;
-    let uses = uses(&parts.evaluation);
-    let mut evaluated = EVALUATED;
-    loop {
-        let layout = Layout::new(&parts.evaluation.sizes, evaluated / LANES, &uses);
-        if layout.total <= room || evaluated == LANES {
-            return Ok((evaluated, layout));
-        }
-        evaluated /= 2;
-    }
-}
-
-/// A step's settings as the kernels take them.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "settings are rounded to f32 once a step, as on the CPU"
-)]
-fn head(rows: u64, count: usize, settings: &Settings<'_>) -> Head {
-    let mut head = Head {
-        rows,
-        seed: settings.seed,
-        step: settings.step,
-        clip: settings.clip,
-        count: u32::try_from(count).unwrap_or(u32::MAX),
-        average_decay: settings.average_decay as f32,
-        average_rest: (1.0 - settings.average_decay) as f32,
-        rated: u32::from(!settings.rates.is_empty()),
-        ..Head::default()
-    };
-    match settings.rule {
-        Rule::Sgd(s) => {
-            head.rule = 0;
-            head.learning_rate = s.learning_rate as f32;
-            head.l2 = s.weight_decay as f32;
-            head.momentum = s.momentum as f32;
-            head.nesterov = u32::from(s.nesterov);
-        }
-        Rule::RmsProp(s) => {
-            head.rule = 1;
-            head.learning_rate = s.learning_rate as f32;
-            head.l2 = s.weight_decay as f32;
-            head.momentum = s.momentum as f32;
-            head.beta2 = s.alpha as f32;
-            head.rest2 = (1.0 - s.alpha) as f32;
-            head.epsilon = s.epsilon as f32;
-        }
-        Rule::Adam(s) => adam(&mut head, &s, false),
-        Rule::AdamW(s) => adam(&mut head, &s, true),
-    }
-    head
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "settings are rounded to f32 once a step, as on the CPU"
-)]
-fn adam(head: &mut Head, s: &Adam, decoupled: bool) {
-    let step = i32::try_from(s.step).unwrap_or(i32::MAX);
-    head.rule = 2;
-    if decoupled {
-        head.decay = (s.learning_rate * s.weight_decay) as f32;
-    } else {
-        head.l2 = s.weight_decay as f32;
-    }
-    head.beta1 = s.beta1 as f32;
-    head.rest1 = (1.0 - s.beta1) as f32;
-    head.beta2 = s.beta2 as f32;
-    head.rest2 = (1.0 - s.beta2) as f32;
-    head.step_size = (s.learning_rate / (1.0 - s.beta1.powi(step))) as f32;
-    head.correction2 = (1.0 / (1.0 - s.beta2.powi(step)).sqrt()) as f32;
-    head.epsilon = s.epsilon as f32;
-}
-
-const _: () = assert!(EVALUATED.is_multiple_of(LANES) && (EVALUATED / LANES).is_power_of_two());

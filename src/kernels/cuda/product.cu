@@ -88,7 +88,7 @@ __device__ __forceinline__ int row_of(int g, int which) {
 }
 
 // Steps through the depth that tensor cores add up by themselves.
-constexpr int STRETCH = 4;
+constexpr int STRETCH = 2;
 
 // A depth of 8: numbers 2t and 2t + 1 of it for the lane's rows and its pictures 4g … 4g + 3.
 template <int MT>

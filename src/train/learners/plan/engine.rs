@@ -55,7 +55,7 @@ impl Engine {
             }
             #[cfg(feature = "cuda")]
             Place::Cuda(ordinal) => Ok(Self::Cuda {
-                plan: Box::new(CudaPlan::new(ordinal, parts)?),
+                plan: Box::new(CudaPlan::new(ordinal, &parts)?),
                 holds: Holds::Nothing,
             }),
         }
