@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::cuda::cudarc::driver::CudaStream;
 
 use super::arguments::{self as args, FACTORS, SHARE_WORDS};
-use super::device::{Argument, Gpu, Launch, Memory, OnGpu, Pinned, THREADS};
+use super::device::{Argument, Gpu, Launch, Memory, OnGpu, Pinned, THREADS, free_memory};
 use super::lower::{COUNTERS, Lowering, PARTIAL, SUMS, Shared};
 use super::tables::Tables;
 use super::{CudaPlan, Flat, HEAD_WORDS, OUTCOME_WORDS, Ready, Statistics};
@@ -108,7 +108,7 @@ impl CudaPlan {
             evaluated,
             capacity,
             steps: 0,
-            shares: [0.4, 0.5, 0.1],
+            shares: [0.0; 3],
             times: None,
             _shared: memory,
             _tables: tables,
@@ -320,7 +320,7 @@ fn features(program: &Program) -> usize {
 
 /// How many pictures are evaluated at a time, and where their maps lie: a quarter of the free memory at most.
 fn evaluation(gpu: &Gpu, parts: &Parts) -> Result<(usize, Layout)> {
-    let room = gpu.memory()?.0 / size_of::<f32>() / 4;
+    let room = free_memory(&gpu.context)? / size_of::<f32>() / 4;
     let uses = uses(&parts.evaluation);
     let mut evaluated = EVALUATED;
     loop {

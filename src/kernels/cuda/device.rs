@@ -5,7 +5,8 @@ use std::ffi::c_void;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use candle_core::cuda::cudarc::driver::{
-    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError, result,
+    CudaContext, CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
+    DriverError, ValidAsZeroBits, result,
 };
 use candle_core::cuda::cudarc::nvrtc::Ptx;
 
@@ -34,7 +35,7 @@ impl<T> OnGpu<T> for Result<T, DriverError> {
 /// An opened GPU.
 pub(super) struct Gpu {
     pub(super) context: Arc<CudaContext>,
-    module: Arc<candle_core::cuda::cudarc::driver::CudaModule>,
+    module: Arc<CudaModule>,
     functions: Mutex<HashMap<&'static str, CudaFunction>>,
 }
 
@@ -76,11 +77,13 @@ impl Gpu {
         functions.insert(name, function.clone());
         Ok(function)
     }
+}
 
-    /// Bytes that are free, and all there are.
-    pub(super) fn memory(&self) -> Result<(usize, usize)> {
-        self.context.mem_get_info().on_gpu("asking for free memory")
-    }
+/// **Units** bytes.
+pub(super) fn free_memory(context: &CudaContext) -> Result<usize> {
+    let doing = "asking for free memory";
+    context.bind_to_thread().on_gpu(doing)?;
+    context.mem_get_info().on_gpu(doing).map(|(free, _)| free)
 }
 
 /// Why kernels do not run on a GPU, if they don't.
@@ -102,19 +105,11 @@ pub(super) struct Memory<T> {
 }
 
 /// What may lie in a GPU's memory.
-pub(super) trait Plain:
-    candle_core::cuda::cudarc::driver::DeviceRepr
-    + candle_core::cuda::cudarc::driver::ValidAsZeroBits
-    + Default
-    + Clone
-{
-}
+pub(super) trait Plain: DeviceRepr + ValidAsZeroBits + Default + Clone {}
 
 impl Plain for f32 {}
 impl Plain for u32 {}
 impl Plain for i32 {}
-impl Plain for f64 {}
-impl Plain for u64 {}
 
 impl<T: Plain> Memory<T> {
     pub(super) fn zeros(stream: &Arc<CudaStream>, len: usize) -> Result<Self> {

@@ -23,7 +23,7 @@ use candle_core::cuda::cudarc::driver::{CudaEvent, CudaGraph, CudaStream, result
 pub use device::obstacle;
 
 use self::arguments::{self as args, Head};
-use self::device::{Launch, Memory, OnGpu, Pinned};
+use self::device::{Launch, Memory, OnGpu, Pinned, free_memory};
 use self::settings::head;
 use self::tables::Tables;
 use super::plan::{Input, Outcome, Pictures, Row, Settings};
@@ -93,7 +93,7 @@ pub struct CudaPlan {
     /// Pictures that the head has room for.
     capacity: usize,
     steps: u64,
-    /// The parts of a step's time: forward with the loss, backward, update.
+    /// The parts of a step's time as last timed, which the first step is: forward with the loss, backward, update.
     shares: [f64; 3],
     /// Seconds of every piece, where measured.
     times: Option<Vec<f64>>,
@@ -118,10 +118,7 @@ impl CudaPlan {
     pub fn hold(&mut self, count: usize, fill: &dyn Fn(Range<usize>, &mut [f32])) -> Result<bool> {
         self.held = None;
         let numbers = count * self.features;
-        let context = self.stream.context();
-        context.bind_to_thread().on_gpu("placing pictures")?;
-        let (free, _) = context.mem_get_info().on_gpu("placing pictures")?;
-        if numbers > free / size_of::<f32>() / 2 {
+        if numbers > free_memory(self.stream.context())? / size_of::<f32>() / 2 {
             return Ok(false);
         }
         let mut rows = Memory::zeros(&self.stream, numbers)?;
@@ -408,12 +405,16 @@ impl CudaPlan {
             events.push(self.event()?);
         }
         self.stream.synchronize().on_gpu("a step")?;
-        let times = between(&events)?;
+        self.share_out(&between(&events)?);
+        Ok(())
+    }
+
+    /// Takes the parts of a step's time over.
+    fn share_out(&mut self, times: &[f64]) {
         let all: f64 = times.iter().sum();
         if all > 0.0 {
             self.shares = std::array::from_fn(|i| times[i] / all);
         }
-        Ok(())
     }
 
     /// Every piece of work with the time it takes.
@@ -425,6 +426,9 @@ impl CudaPlan {
         }
         self.stream.synchronize().on_gpu("a step")?;
         let own = between(&events)?;
+        let [back, update] = self.training.marks;
+        let parts = [&own[..back], &own[back..update], &own[update..]];
+        self.share_out(&parts.map(|part| part.iter().sum()));
         for (time, own) in self.times.iter_mut().flatten().zip(own) {
             *time += own;
         }

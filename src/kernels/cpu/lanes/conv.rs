@@ -81,8 +81,21 @@ impl Geometry {
             * self.out_channels
     }
 
+    /// The kernel fits the padded map, and every operand has less than 2³² numbers.
+    fn assert_sound(&self) {
+        assert!(self.stride > 0 && self.kernel_height > 0 && self.kernel_width > 0);
+        assert!(self.kernel_height <= self.height + 2 * self.padding);
+        assert!(self.kernel_width <= self.width + 2 * self.padding);
+        let numbers = [
+            self.weights(),
+            self.pixels() * self.in_channels * LANES,
+            self.out_pixels() * self.out_channels * LANES,
+        ];
+        assert!(numbers.iter().all(|n| u32::try_from(*n).is_ok()));
+    }
+
     /// The taps of output position `o` that fall on the map, along one side.
-    pub(in crate::kernels) fn taps(&self, o: usize, kernel: usize, size: usize) -> Range<usize> {
+    fn taps(&self, o: usize, kernel: usize, size: usize) -> Range<usize> {
         let first = self.padding.saturating_sub(o * self.stride).min(kernel);
         let end = (size + self.padding)
             .saturating_sub(o * self.stride)
@@ -132,15 +145,7 @@ impl Conv {
     #[must_use]
     pub fn new(geometry: Geometry) -> Self {
         let g = geometry;
-        assert!(g.stride > 0 && g.kernel_height > 0 && g.kernel_width > 0);
-        assert!(g.kernel_height <= g.height + 2 * g.padding);
-        assert!(g.kernel_width <= g.width + 2 * g.padding);
-        let numbers = [
-            g.weights(),
-            g.pixels() * g.in_channels * LANES,
-            g.out_pixels() * g.out_channels * LANES,
-        ];
-        assert!(numbers.iter().all(|n| u32::try_from(*n).is_ok()));
+        g.assert_sound();
         if let Some((forward, backward)) = tiles(&g) {
             return Self {
                 geometry,
@@ -163,8 +168,12 @@ impl Conv {
     }
 
     /// The same for another processor, which works by the geometry alone: without tables, so not to be run here.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
     #[must_use]
     pub fn elsewhere(geometry: Geometry) -> Self {
+        geometry.assert_sound();
         Self {
             geometry,
             turned: false,
