@@ -2,14 +2,16 @@
 """Compares the test accuracy after 1, 2, 3 epochs of fmtui with PyTorch's, network by network, over several seeds.
 
     scripts/parity_accuracy.py OUT.jsonl --torch-bench TORCH_BENCH.py --python PYTHON [--binary FMTUI] [--arch ABCD]
-                               [--seeds 0 1 2] [--epochs 3] [--threads 2] [--path auto|plan|graph] [--only fmtui|torch]
+                               [--seeds 0 1 2] [--epochs 3] [--threads 2] [--device cpu|cuda] [--path auto|plan|graph] [--only fmtui|torch]
 
 Both train on the whole Fashion-MNIST with Adam at 1e-3, batches of 64, no averages and no validation set, fmtui through
 `fmtui train PRESET --json`, PyTorch through `TORCH_BENCH.py --task acc`. Every finished run is appended to OUT.jsonl at once, and one that
-is already there is not done again; the table of all that is there comes last. Takes an hour or more. Standard library only.
+is already there is not done again; the table of all that is there comes last. Takes an hour or more on a CPU. On a GPU PyTorch computes in
+whole f32 too (NVIDIA_TF32_OVERRIDE=0). Standard library only.
 """
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -24,7 +26,7 @@ def last_lines(text):
 
 
 def run(command):
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NVIDIA_TF32_OVERRIDE": "0"})
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)}: exit {done.returncode}: {last_lines(done.stderr) or last_lines(done.stdout)}")
     return done.stdout
@@ -34,7 +36,7 @@ def train_fmtui(options, arch, seed):
     settings = [
         "data.name=fashion-mnist", "data.validation=0", f"train.epochs={options.epochs}", f"train.seed={seed}",
         "train.batch_size=64", "train.ema=0", "train.optimizer.kind=adam", "train.optimizer.learning_rate=1e-3",
-        f"train.threads={options.threads}", "train.device=cpu",
+        f"train.threads={options.threads}", f"train.device={options.device}",
     ]
     if options.path != "auto":
         settings.append(f"train.path={options.path}")
@@ -53,7 +55,7 @@ def train_fmtui(options, arch, seed):
 def train_torch(options, arch, seed):
     out = run([
         options.python, options.torch_bench, "--arch", arch, "--task", "acc", "--epochs", str(options.epochs),
-        "--seed", str(seed), "--threads", str(options.threads),
+        "--seed", str(seed), "--threads", str(options.threads), "--device", options.device,
     ])
     told = json.loads([line for line in out.splitlines() if line.startswith("{")][-1])
     return {key: told[key] for key in ("acc", "train_loss", "ips")}
@@ -103,6 +105,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--path", default="auto", choices=["auto", "plan", "graph"])
     parser.add_argument("--only", choices=["fmtui", "torch"], help="train with one of the two alone")
     options = parser.parse_args()

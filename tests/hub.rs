@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use fmtui::error::{Error, Result};
-use fmtui::net::hub::{Cache, Cached, Hub, Part, Reference, Token};
+use fmtui::net::hub::{Cache, Cached, Hub, Part, Reference, Shared, Token};
 use fmtui::net::{Limits, Progress};
 use fmtui::storage::sha256;
 use safetensors::SafeTensors;
@@ -345,6 +345,7 @@ fn hub(server: &Server, directory: &Path) -> Hub {
         cache: Cache {
             root: directory.join("hub"),
         },
+        shared: None,
         token: Some(Token::new(CANARY)),
         limits: Limits {
             connect: Duration::from_millis(300),
@@ -451,6 +452,95 @@ fn what_was_fetched_is_verified_kept_and_needs_no_network_again() {
         message.contains("has changed since it was fetched"),
         "{message}"
     );
+    // Where there is a network, the right bytes come again.
+    (hub.offline, hub.endpoint) = (false, server.address.clone());
+    for named in [pinned, reference()] {
+        let again = fetch(&hub, &named, Part::Whole).unwrap();
+        assert_eq!(std::fs::read(&again.path).unwrap(), file);
+    }
+}
+
+/// Lays a file into a cache as Python's library does; gives where its bytes are.
+fn lay(root: &Path, file: &[u8]) -> PathBuf {
+    let repository = root.join("models--o--n");
+    let (blobs, snapshot) = (
+        repository.join("blobs"),
+        repository.join("snapshots").join(FIRST),
+    );
+    for directory in [&blobs, &snapshot, &repository.join("refs")] {
+        std::fs::create_dir_all(directory).unwrap();
+    }
+    std::fs::write(repository.join("refs/main"), FIRST).unwrap();
+    let blob = blobs.join(sha256(file));
+    std::fs::write(&blob, file).unwrap();
+    let target = Path::new("../../blobs").join(sha256(file));
+    std::os::unix::fs::symlink(target, snapshot.join("model.safetensors")).unwrap();
+    std::fs::write(snapshot.join("README.md"), "---\nlicense: mit\n---\n").unwrap();
+    blob
+}
+
+#[test]
+fn what_python_fetched_is_taken_from_its_cache() {
+    let file = tensors(&[("features.0.weight", 300), ("classifier.weight", 200_000)]);
+    let server = Server::with(&file);
+    let dir = tempfile::tempdir().unwrap();
+    let python = dir.path().join("huggingface/hub");
+    let blob = lay(&python, &file);
+    let fresh = |name: &str, offline: bool| Hub {
+        shared: Some(Shared::at(python.clone())),
+        offline,
+        ..hub(&server, &dir.path().join(name))
+    };
+    // Without the network, by branch and by commit.
+    for (name, reference) in [("a", reference()), ("b", reference().at(FIRST))] {
+        let taken = fetch(&fresh(name, true), &reference, Part::Whole).unwrap();
+        assert_eq!(std::fs::read(&taken.path).unwrap(), file);
+        assert!(
+            taken.path.starts_with(dir.path().join(name)),
+            "{}",
+            taken.path.display()
+        );
+        let source = &taken.source;
+        assert_eq!(
+            (source.commit.as_str(), source.licence.as_str()),
+            (FIRST, "mit")
+        );
+        // And again, from our own.
+        assert_eq!(
+            fetch(&fresh(name, true), &reference, Part::Whole).unwrap(),
+            taken
+        );
+    }
+    assert_eq!(server.connections(), 0);
+    // With it the branch is asked for, and no byte of the file; of a VGG only the features are kept.
+    let part = fetch(&fresh("c", false), &reference(), Part::Named("features.")).unwrap();
+    let names = SafeTensors::deserialize(&std::fs::read(&part.path).unwrap())
+        .unwrap()
+        .names()
+        .join(" ");
+    assert_eq!(
+        (names.as_str(), part.source.bytes < 2000),
+        ("features.0.weight", true)
+    );
+    assert_eq!((server.asked().len(), server.connections()), (0, 1));
+    // Another file than the hub vouches for, or bytes that are not what their name says, are not taken.
+    server.put(FIRST, "model.safetensors", b"other bytes of another file");
+    let other = fetch(&fresh("d", false), &reference(), Part::Whole).unwrap();
+    assert_eq!(
+        std::fs::read(&other.path).unwrap(),
+        b"other bytes of another file"
+    );
+    std::fs::write(&blob, noise(9, 1000)).unwrap();
+    assert!(fetch(&fresh("e", true), &reference(), Part::Whole).is_err());
+}
+
+#[test]
+fn a_login_is_a_token() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = Shared::at(dir.path().join("hub"));
+    assert!(shared.token().is_none());
+    std::fs::write(dir.path().join("token"), format!("{CANARY}\n")).unwrap();
+    assert!(shared.token() == Some(Token::new(CANARY)));
 }
 
 #[test]
@@ -559,11 +649,11 @@ fn every_fault_ends_in_the_right_bytes_or_a_clear_error() {
         (Status("500 Oops"), "the server answers 500"),
         (
             Status("401 Unauthorized"),
-            "the token in HF_TOKEN may not read o/n",
+            "the token (of HF_TOKEN, or of your login) may not read o/n",
         ),
         (
             Status("403 Forbidden"),
-            "the token in HF_TOKEN may not read o/n",
+            "the token (of HF_TOKEN, or of your login) may not read o/n",
         ),
         (Status("404 Not Found"), "the hub has no o/n"),
         (Drop(0), "broke off after 0 bytes"),
@@ -802,6 +892,8 @@ fn fmtui(workspace: &Path, endpoint: &str, arguments: &[&str]) -> Output {
         .args(arguments)
         .env("HF_ENDPOINT", endpoint)
         .env("HF_TOKEN", CANARY)
+        .env("HF_HOME", workspace.join("huggingface"))
+        .env_remove("HF_HUB_CACHE")
         .env_remove("HF_HUB_OFFLINE")
         .env_remove("FMTUI_OFFLINE")
         .output()

@@ -123,13 +123,16 @@ fn hub(workspace: &Workspace) -> String {
     } else {
         let hub = workspace.hub();
         let token = if hub.token.is_some() {
-            ", with the token of HF_TOKEN"
+            ", with a token"
         } else {
             ""
         };
         let here = hub.cache.list().len();
+        let shared = hub.shared.as_ref().map_or_else(String::new, |shared| {
+            format!(", and those of {} are taken", shared.root().display())
+        });
         format!(
-            "{} is asked when a profile names weights of it{token}; {here} files of it are here",
+            "{} is asked when a profile names weights of it{token}; {here} files of it are here{shared}",
             hub.host()
         )
     }

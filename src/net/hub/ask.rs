@@ -27,6 +27,13 @@ pub struct About {
     pub sha256: Option<String>,
 }
 
+impl About {
+    /// Whether a file from elsewhere is this one.
+    pub fn vouches_for(&self, other: &Source) -> bool {
+        self.sha256.as_ref() == Some(&other.sha256)
+    }
+}
+
 /// A hub, and how patiently it is asked.
 pub struct Server<'a> {
     pub endpoint: &'a str,
@@ -293,11 +300,11 @@ impl Server<'_> {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.token.is_none() => {
                 Failure::never(format!(
-                    "{repository} is private, asks for consent to its terms, or does not exist; set HF_TOKEN to a token that may read it"
+                    "{repository} is private, asks for consent to its terms, or does not exist; log in (hf auth login), or set HF_TOKEN to a token that may read it"
                 ))
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::never(format!(
-                "the token in HF_TOKEN may not read {repository}, or it does not exist"
+                "the token (of HF_TOKEN, or of your login) may not read {repository}, or it does not exist"
             )),
             StatusCode::NOT_FOUND => Failure::never(format!(
                 "the hub has no {repository}, no revision {revision} of it, or no {file} in it"

@@ -62,9 +62,8 @@ impl Cache {
             .join(&reference.file);
         match part {
             Part::Whole => path,
-            Part::Named(prefix) => {
-                path.with_extension(format!("{}.safetensors", prefix.trim_end_matches('.')))
-            }
+            // No file of a repository has such a name.
+            Part::Named(prefix) => beside(&path, &format!("#{prefix}safetensors")),
         }
     }
 
@@ -139,6 +138,33 @@ impl Cache {
         Ok(Cached { path, source })
     }
 
+    /// Takes over what is wanted of a whole and verified file that lies elsewhere.
+    pub(super) fn adopt(&self, reference: &Reference, part: Part, found: Cached) -> Result<Cached> {
+        let commit = found.source.commit.clone();
+        let found = match part {
+            Part::Named(prefix) => {
+                let cut = self.cut(reference, &commit, prefix, found.clone())?;
+                if cut.path != found.path {
+                    return Ok(cut);
+                }
+                found
+            }
+            Part::Whole => found,
+        };
+        let path = self.path(reference, &commit, Part::Whole);
+        write_record(&path, &found.source)?;
+        let copy = beside(&path, ".copy");
+        // What an earlier attempt left would stand in a link's way.
+        let _ = fs::remove_file(&copy);
+        let placed = fs::hard_link(&found.path, &copy)
+            .or_else(|_| fs::copy(&found.path, &copy).map(drop))
+            .and_then(|()| fs::rename(&copy, &path))
+            .and_then(|()| storage::sync_directory(path.parent().unwrap_or(&path)));
+        placed.map_err(|e| Error::io("put in place", &path, e))?;
+        let source = found.source;
+        Ok(Cached { path, source })
+    }
+
     fn entry(&self, reference: &Reference, commit: &str, part: Part) -> Option<Cached> {
         let path = self.path(reference, commit, part);
         let source = read_record(&path)?;
@@ -187,10 +213,15 @@ fn collect(directory: &Path, depth: usize, found: &mut Vec<Cached>) {
     }
 }
 
-fn record_path(path: &Path) -> PathBuf {
+/// The path with more behind its name.
+pub(super) fn beside(path: &Path, more: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".source.toml");
+    name.push(more);
     name.into()
+}
+
+fn record_path(path: &Path) -> PathBuf {
+    beside(path, ".source.toml")
 }
 
 fn read_record(path: &Path) -> Option<Source> {
@@ -254,7 +285,7 @@ fn verify(path: &Path, source: &Source) -> Result<()> {
 }
 
 /// SHA-256 of a file, read in pieces.
-fn sha256(path: &Path) -> Result<String> {
+pub(super) fn sha256(path: &Path) -> Result<String> {
     let io = |e| Error::io("read", path, e);
     let mut hash = Sha256::new();
     hash_into(&mut fs::File::open(path).map_err(io)?, &mut hash).map_err(io)?;

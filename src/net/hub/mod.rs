@@ -1,14 +1,15 @@
 //! Weights from the Hugging Face hub: pinned to a commit, resumed, verified, kept.
 //!
 //! A HEAD asks which commit a revision stands for, how long the file is and what SHA-256 the hub vouches for; the file is then asked
-//! for at that commit and written beside its place until every byte is verified. hf-hub is not used: it checks neither status
-//! nor digest of what it downloads, knows no time limit, and does not go on with what broke off.
+//! for at that commit and written beside its place until every byte is verified. What others have fetched is taken from the cache they share,
+//! through hf-hub; it doesn't download, for it checks neither status nor digest, knows no time limit, and does not go on with what broke off.
 
 mod ask;
 mod cache;
 mod card;
 mod part;
 pub mod reference;
+mod shared;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use cache::{Cache, Cached, Source};
 pub use reference::{Reference, SCHEME};
+pub use shared::Shared;
 
 use self::ask::{About, Server};
 use super::transfer::{self, POLL};
@@ -57,6 +59,8 @@ pub struct Hub {
     /// Such as `https://huggingface.co`.
     pub endpoint: String,
     pub cache: Cache,
+    /// What other programs have fetched.
+    pub shared: Option<Shared>,
     pub token: Option<Token>,
     pub limits: Limits,
     /// Opens no socket.
@@ -67,15 +71,19 @@ pub struct Hub {
 const ENDPOINT: &str = "https://huggingface.co";
 
 impl Hub {
-    /// The hub that `HF_ENDPOINT` and `HF_TOKEN` name, with its cache in a directory.
+    /// The hub that `HF_ENDPOINT` and `HF_TOKEN` (or a login) name, with its cache in a directory.
     #[must_use]
     pub fn from_environment(cache: PathBuf, offline: bool) -> Self {
         let set = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.into());
+        let shared = Shared::from_environment();
+        let login = || shared.as_ref().and_then(Shared::token);
+        let given = set("HF_TOKEN").map(|secret| Token::new(&secret));
         Self {
             endpoint: endpoint.trim().trim_end_matches('/').into(),
             cache: Cache { root: cache },
-            token: set("HF_TOKEN").map(|secret| Token::new(&secret)),
+            token: given.or_else(login),
+            shared,
             limits: Limits::default(),
             offline: offline || is_offline(),
         }
@@ -101,7 +109,7 @@ impl Hub {
         cancel: &AtomicBool,
     ) -> Result<Cached> {
         if (self.offline || reference.is_pinned())
-            && let Some(cached) = self.cache.find(reference, part)?
+            && let Some(cached) = self.kept(reference, part)?
         {
             return Ok(cached);
         }
@@ -123,6 +131,27 @@ impl Hub {
         // A name lookup that hangs must not hold up the one who cancelled.
         runtime.shutdown_background();
         fetched
+    }
+
+    /// What is wanted, without the network: from our cache, or from the one that others keep.
+    fn kept(&self, reference: &Reference, part: Part) -> Result<Option<Cached>> {
+        let own = self.cache.find(reference, part);
+        if let Some(cached) = self.unless_damaged(own)? {
+            return Ok(Some(cached));
+        }
+        let commit = reference.is_pinned().then_some(reference.revision.as_str());
+        let found = self.shared.as_ref().and_then(|s| s.find(reference, commit));
+        let Some(found) = found else { return Ok(None) };
+        self.cache.remember(reference, &found.source.commit)?;
+        self.cache.adopt(reference, part, found).map(Some)
+    }
+
+    /// What was changed since is fetched anew, where that is possible.
+    fn unless_damaged(&self, found: Result<Option<Cached>>) -> Result<Option<Cached>> {
+        match found {
+            Err(Error::Input { .. }) if !self.offline => Ok(None),
+            found => found,
+        }
     }
 
     async fn fetch_locked(
@@ -147,9 +176,16 @@ impl Hub {
             let words = "the server answers with another commit than was asked for";
             return Err(not_fetched(reference, GivenUp::Failed(words.into())));
         }
-        if let Some(cached) = self.cache.at_commit(reference, &about.commit, part)? {
+        let own = self.cache.at_commit(reference, &about.commit, part);
+        if let Some(cached) = self.unless_damaged(own)? {
             self.cache.remember(reference, &about.commit)?;
             return Ok(cached);
+        }
+        let shared = self.shared.as_ref();
+        let found = shared.and_then(|s| s.find(reference, Some(&about.commit)));
+        if let Some(found) = found.filter(|found| about.vouches_for(&found.source)) {
+            self.cache.remember(reference, &about.commit)?;
+            return self.cache.adopt(reference, part, found);
         }
         let pinned = reference.at(&about.commit);
         let in_part = match part {
@@ -242,9 +278,7 @@ impl Hub {
 /// What has come of a file whose name and content are certain once it is whole: only the same file goes on with it.
 fn unfinished(place: &Path, about: &About) -> PathBuf {
     let digest = about.sha256.as_deref().unwrap_or("unvouched");
-    let mut name = place.as_os_str().to_owned();
-    name.push(format!(".{}.part", &digest[..digest.len().min(16)]));
-    name.into()
+    cache::beside(place, &format!(".{}.part", &digest[..digest.len().min(16)]))
 }
 
 fn create_parent(path: &Path) -> Result<()> {
