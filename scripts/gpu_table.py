@@ -5,10 +5,12 @@
 
 TORCH_BENCH is the peer's script (its networks, data and step are taken), FMTUI a binary built with `--features cuda`. Every network
 has a process of its own, which compiles before anything is measured; then all are measured in turn, round by round, PyTorch
-and fmtui one after the other, alone on the machine. Prints a line for every measurement and a table of medians with their ratios.
+and fmtui (in f32, and in TF32 as PyTorch computes convolutions) one after the other, alone on the machine. Prints a line for every
+measurement, and a table of medians with the ratios of fmtui's f32 and TF32 to each of PyTorch's modes.
 """
 import argparse, importlib.util, json, os, select, statistics, subprocess, sys, time
 
+OURS = ["fmtui-f32", "fmtui-tf32"]
 PRESETS = {"A": "mlp-100-100-50", "B": "lenet5", "C": "modern-lenet", "D": "improved-cnn", "E": "resnet18-scratch"}
 
 
@@ -60,8 +62,9 @@ def server(path, arch, batches, modes):
         print(batch * steps / (time.perf_counter() - begun), flush=True)
 
 
-def ours(fmtui, arch, batch, steps):
+def ours(fmtui, arch, batch, steps, precision):
     command = [fmtui, "bench", PRESETS[arch], "--device", "cuda", "--batch", str(batch), "--steps", str(steps), "--chunks", "1", "--json"]
+    command += ["--precision", precision]
     line = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(line)["ips"]
 
@@ -100,9 +103,9 @@ def main():
     for number in range(a.rounds):
         for arch in a.archs:
             for batch in batches:
-                for mode in modes + ["fmtui"]:
-                    if mode == "fmtui":
-                        ips = ours(a.fmtui, arch, batch, a.steps)
+                for mode in modes + OURS:
+                    if mode in OURS:
+                        ips = ours(a.fmtui, arch, batch, a.steps, mode.removeprefix("fmtui-"))
                     elif (arch, mode) in servers:
                         s = servers[arch, mode]
                         s.stdin.write(f"{mode} {batch} {a.steps}\n")
@@ -112,17 +115,16 @@ def main():
                         continue
                     seen.setdefault((arch, batch, mode), []).append(ips)
                     print(number, arch, batch, mode, round(ips), flush=True)
-    print("| | batch | " + " | ".join(modes) + " | fmtui | by the best | by eager |")
+    print("| | batch | " + " | ".join(modes + OURS + [f"{mine} to {mode}" for mode in modes for mine in OURS]) + " |")
     for arch in a.archs:
         for batch in batches:
-            rows = {mode: seen[arch, batch, mode] for mode in modes + ["fmtui"] if (arch, batch, mode) in seen}
-            medians = {mode: statistics.median(v) for mode, v in rows.items()}
-            mine = rows["fmtui"]
-            ratio = lambda mode: statistics.median(m / t for m, t in zip(mine, rows[mode]))
-            best = max((m for m in rows if m != "fmtui"), key=lambda m: medians[m])
-            cells = [f"{medians[m]:,.0f}" if m in medians else "–" for m in modes + ["fmtui"]]
-            eager = f"{ratio('eager'):.2f}" if "eager" in rows else "–"
-            print(f"| {arch} | {batch} | " + " | ".join(cells) + f" | {ratio(best):.2f} | {eager} |", flush=True)
+            rows = {mode: seen[arch, batch, mode] for mode in modes + OURS if (arch, batch, mode) in seen}
+            cells = [f"{statistics.median(rows[m]):,.0f}" if m in rows else "–" for m in modes + OURS]
+            for mode in modes:
+                for mine in OURS:
+                    ratios = [m / t for m, t in zip(rows[mine], rows.get(mode, []))]
+                    cells.append(f"{statistics.median(ratios):.2f}" if ratios else "–")
+            print(f"| {arch} | {batch} | " + " | ".join(cells) + " |", flush=True)
     for s in servers.values():
         s.kill()
 

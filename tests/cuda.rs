@@ -19,7 +19,7 @@ use std::time::Instant;
 use fmtui::data::{Batch, Dataset, Prepared, mini};
 use fmtui::model::{Architecture, Node, Op, Shape, presets, resolve};
 use fmtui::nn::device;
-use fmtui::profile::{Activation, ComputePath, Layer, Profile};
+use fmtui::profile::{Activation, ComputePath, Layer, Precision, Profile};
 use fmtui::train::learners::graph::GraphLearner;
 use fmtui::train::learners::plan::PlanLearner;
 use fmtui::train::{Learner, StateDict, Update};
@@ -69,6 +69,14 @@ impl Case {
     fn learner(&self, device: &str) -> PlanLearner {
         let mut profile = self.profile.clone();
         profile.train.device = device.into();
+        PlanLearner::new(&profile, &self.architecture, 10).unwrap()
+    }
+
+    /// One that multiplies in TF32.
+    fn rounded_learner(&self) -> PlanLearner {
+        let mut profile = self.profile.clone();
+        profile.train.device = "cuda".into();
+        profile.train.precision = Precision::Tf32;
         PlanLearner::new(&profile, &self.architecture, 10).unwrap()
     }
 
@@ -321,6 +329,44 @@ fn a_plan_on_the_gpu_computes_what_one_on_the_cpu_does() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn tf32_differs_by_what_its_bits_promise() {
+    if let Err(e) = device::select("cuda") {
+        eprintln!("SKIPPED: no GPU to test on: {e}");
+        return;
+    }
+    let dataset = Arc::new(mini::load().unwrap());
+    let named = |name: &str| {
+        let profile = presets::find(name).unwrap().profile().unwrap();
+        Case::new(&dataset, name, profile)
+    };
+    // No ReLU on maps: nothing turns over at a rounding.
+    let mut cases = vec![named("lenet5"), named("lenet5-1998")];
+    cases.push(Case::new(&dataset, "everything", everything()));
+    for case in cases {
+        let (mut exact, mut rounded) = (case.learner("cuda"), case.rounded_learner());
+        let mut batch = Batch::default();
+        let update = Update {
+            learning_rate: case.profile.train.optimizer.learning_rate,
+            step: 0,
+        };
+        let [one, other] = [&mut exact, &mut rounded].map(|learner| {
+            learner
+                .step_on(&case.data, &case.picks(0), &mut batch, update)
+                .unwrap()
+        });
+        let off = relative(
+            &rounded.gradients().unwrap(),
+            &exact.gradients().unwrap(),
+            |_| true,
+        );
+        let loss = (other.loss / one.loss - 1.0).abs();
+        eprintln!("{:24} tf32: loss {loss:.1e}, gradient {off:.1e}", case.name);
+        assert!((1e-5..5e-3).contains(&off), "{}: {off:.1e}", case.name);
+        assert!(loss < 1e-3, "{}: {loss:.1e}", case.name);
+    }
 }
 
 #[test]

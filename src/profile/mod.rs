@@ -245,6 +245,9 @@ pub struct Train {
     /// Which program computes a step on the CPU; they differ in rounding. Left out of the file when `auto`.
     #[serde(skip_serializing_if = "ComputePath::is_auto")]
     pub path: ComputePath,
+    /// What the planned step multiplies in on CUDA's GPUs; everything else is f32. Left out of the file when `f32`.
+    #[serde(skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     pub loss: Loss,
     /// Share of the target spread evenly over all classes (Szegedy et al. 2016).
     pub label_smoothing: f64,
@@ -272,6 +275,7 @@ impl Default for Train {
             device: "auto".into(),
             threads: 0,
             path: ComputePath::Auto,
+            precision: Precision::F32,
             loss: Loss::CrossEntropy,
             label_smoothing: 0.0,
             clip: 0.0,
@@ -282,6 +286,24 @@ impl Default for Train {
             schedule: Schedule::default(),
             early_stop: EarlyStop::default(),
         }
+    }
+}
+
+/// Of the operands of convolutions and linear layers on tensor cores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// As exact as f32.
+    #[default]
+    F32,
+    /// Rounded to 11 bits, as `PyTorch` does it for convolutions; sums are f32.
+    Tf32,
+}
+
+impl Precision {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    fn is_f32(&self) -> bool {
+        *self == Self::F32
     }
 }
 

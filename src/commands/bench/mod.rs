@@ -14,7 +14,7 @@ use super::recipe;
 use crate::data::{self, source};
 use crate::error::{Error, Result};
 use crate::headless::{Output, notice};
-use crate::profile::{ComputePath, Profile};
+use crate::profile::{ComputePath, Precision, Profile};
 use crate::run::worker::{STACK, panic_message};
 use crate::run::{Workspace, client};
 use crate::train::bench::{self, Effort, Measured};
@@ -37,6 +37,8 @@ const PATHS: [(&str, ComputePath); 3] = [
     ("plan", ComputePath::Plan),
     ("graph", ComputePath::Graph),
 ];
+
+const PRECISIONS: [(&str, Precision); 2] = [("f32", Precision::F32), ("tf32", Precision::Tf32)];
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -61,6 +63,9 @@ pub struct Arguments {
     /// The program that computes a step: auto, plan or graph
     #[arg(long, value_name = "PATH", default_value = "auto")]
     path: String,
+    /// What a planned step multiplies in on CUDA's GPUs: f32, or tf32 as PyTorch's convolutions
+    #[arg(long, value_name = "PRECISION", default_value = "f32")]
+    precision: String,
     /// Show where a planned step's time goes, piece by piece
     #[arg(long)]
     pieces: bool,
@@ -149,18 +154,6 @@ impl Arguments {
         })
     }
 
-    fn path(&self) -> Result<ComputePath> {
-        let found = PATHS.iter().find(|(name, _)| *name == self.path);
-        found.map(|(_, path)| *path).ok_or_else(|| {
-            let remedy = match text::nearest(&self.path, PATHS.map(|(name, _)| name)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "give auto, plan or graph".into(),
-            };
-            let problem = format!("has no choice `{}`", text::sanitize(&self.path));
-            Error::input("--path", problem, remedy)
-        })
-    }
-
     /// The recipe that is measured for a preset: on Fashion-MNIST, or the part of it that is built in.
     fn recipe(&self, workspace: &Workspace, preset: &str) -> Result<Profile> {
         let whole = "fashion-mnist";
@@ -175,10 +168,24 @@ impl Arguments {
         train.batch_size = self.batch;
         train.threads = self.threads;
         train.device.clone_from(&self.device);
-        train.path = self.path()?;
+        train.path = choice("--path", &self.path, &PATHS)?;
+        train.precision = choice("--precision", &self.precision, &PRECISIONS)?;
         profile.validate()?;
         Ok(profile)
     }
+}
+
+fn choice<T: Copy>(flag: &str, asked: &str, choices: &[(&str, T)]) -> Result<T> {
+    let found = choices.iter().find(|(name, _)| *name == asked);
+    found.map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        let remedy = match text::nearest(asked, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("give one of {}", names.join(", ")),
+        };
+        let problem = format!("has no choice `{}`", text::sanitize(asked));
+        Error::input(flag, problem, remedy)
+    })
 }
 
 fn within(flag: &str, value: usize, low: usize, high: usize) -> Result<()> {
@@ -206,7 +213,8 @@ fn measured_apart(
         .args(["--batch", &arguments.batch.to_string()])
         .args(["--threads", &arguments.threads.to_string()])
         .arg(format!("--device={}", arguments.device))
-        .arg(format!("--path={}", arguments.path));
+        .arg(format!("--path={}", arguments.path))
+        .arg(format!("--precision={}", arguments.precision));
     if arguments.pieces {
         command.arg("--pieces");
     }

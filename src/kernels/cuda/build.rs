@@ -53,6 +53,7 @@ impl CudaPlan {
             norms: &starts,
             epsilon: parts.epsilon,
             criterion: parts.criterion,
+            precision: parts.precision,
             capacity,
         };
         let update = Update {

@@ -8,7 +8,7 @@ use crate::kernels::plan::{
     Buffer, Criterion, Geometry, Kernel, LANES, Layout, Norm, Pool, Program, Resample, Step,
     Weights, Work,
 };
-use crate::profile::Activation;
+use crate::profile::{Activation, Precision};
 use crate::rng::Purpose;
 
 /// Warps of a block of threads.
@@ -83,6 +83,7 @@ pub(super) struct Lowering<'a> {
     pub(super) norms: &'a [usize],
     pub(super) epsilon: f64,
     pub(super) criterion: Criterion,
+    pub(super) precision: Precision,
     /// Pictures that the head has room for.
     pub(super) capacity: usize,
 }
@@ -134,6 +135,13 @@ impl Lowering<'_> {
         let blocks = threads.div_ceil(u64::from(THREADS));
         let blocks = usize::try_from(blocks).unwrap_or(usize::MAX);
         self.launch(kernel, (blocks, 1, 1), argument)
+    }
+
+    fn in_precision(&self, exact: &'static str, tf32: &'static str) -> &'static str {
+        match self.precision {
+            Precision::F32 => exact,
+            Precision::Tf32 => tf32,
+        }
     }
 
     fn gate(&self, gate: Option<(Activation, Buffer)>) -> Gate {
@@ -339,16 +347,17 @@ impl Lowering<'_> {
             parts: number(parts),
             ..product
         };
-        let kernel = match (kind, tiles) {
-            (Way::Flat, 1) => "product_1_FLAT",
-            (Way::Flat, _) => "product_2_FLAT",
-            (Way::OneByOne, 1) => "product_1_ONE_BY_ONE",
-            (Way::OneByOne, _) => "product_2_ONE_BY_ONE",
-            (Way::Along, 1) => "product_1_ALONG",
-            (Way::Along, _) => "product_2_ALONG",
-            (Way::Across, 1) => "product_1_ACROSS",
-            (Way::Across, _) => "product_2_ACROSS",
+        let [exact, tf32] = match (kind, tiles) {
+            (Way::Flat, 1) => ["product_1_FLAT", "product_1_FLAT_TF32"],
+            (Way::Flat, _) => ["product_2_FLAT", "product_2_FLAT_TF32"],
+            (Way::OneByOne, 1) => ["product_1_ONE_BY_ONE", "product_1_ONE_BY_ONE_TF32"],
+            (Way::OneByOne, _) => ["product_2_ONE_BY_ONE", "product_2_ONE_BY_ONE_TF32"],
+            (Way::Along, 1) => ["product_1_ALONG", "product_1_ALONG_TF32"],
+            (Way::Along, _) => ["product_2_ALONG", "product_2_ALONG_TF32"],
+            (Way::Across, 1) => ["product_1_ACROSS", "product_1_ACROSS_TF32"],
+            (Way::Across, _) => ["product_2_ACROSS", "product_2_ACROSS_TF32"],
         };
+        let kernel = self.in_precision(exact, tf32);
         let grid = (
             (columns * parts).div_ceil(WARPS),
             rows.div_ceil(16 * tiles),
@@ -369,12 +378,13 @@ impl Lowering<'_> {
         let rows = g.out_channels;
         let columns = g.depth() + usize::from(kernel.bias.is_some());
         // Warps of a block side by side; those left over share the pictures.
-        let (kernel_name, down, across) = match (rows > TILE, columns > 2 * TILE) {
-            (false, false) => ("weight_gradient_1_1", 1, 1),
-            (true, false) => ("weight_gradient_2_1", 2, 1),
-            (false, true) => ("weight_gradient_1_8", 1, 8),
-            (true, true) => ("weight_gradient_2_4", 2, 4),
+        let (exact, tf32, down, across) = match (rows > TILE, columns > 2 * TILE) {
+            (false, false) => ("weight_gradient_1_1", "weight_gradient_1_1_TF32", 1, 1),
+            (true, false) => ("weight_gradient_2_1", "weight_gradient_2_1_TF32", 2, 1),
+            (false, true) => ("weight_gradient_1_8", "weight_gradient_1_8_TF32", 1, 8),
+            (true, true) => ("weight_gradient_2_4", "weight_gradient_2_4_TF32", 2, 4),
         };
+        let kernel_name = self.in_precision(exact, tf32);
         let grid = (columns.div_ceil(TILE * across), rows.div_ceil(TILE * down));
         let items = self.blocks * g.out_pixels();
         let shared = WARPS / (down * across);

@@ -1,8 +1,8 @@
 // Convolutions, linear layers and their gradients as matrix products on tensor cores.
 //
-// Every operand is split into two TF32 numbers, whose products are added up from small to large; tensor cores round towards
-// zero, so they add up short stretches of the depth, and those are added outside (Ootomo and Yokota, 2022). The result is
-// as exact as one in f32.
+// EXACT: every operand is split into two TF32 numbers, whose products are added up from small to large; tensor cores round
+// towards zero, so they add up short stretches of the depth, and those are added outside (Ootomo and Yokota, 2022). The
+// result is as exact as one in f32. Else operands are rounded to TF32 (11 bits), and tensor cores add all of it up.
 
 // Fragments of mma.m16n8k8: with g = lane / 4 and t = lane % 4, a thread holds A(g, t), A(g+8, t), A(g, t+4), A(g+8, t+4),
 // B(t, g), B(t+4, g), and C(g, 2t), C(g, 2t+1), C(g+8, 2t), C(g+8, 2t+1). In which order the depth goes into the slots
@@ -23,9 +23,28 @@ __device__ __forceinline__ void split(const float (&x)[N], u32 (&high)[N], u32 (
     }
 }
 
+template <int N>
+__device__ __forceinline__ void round_all(const float (&x)[N], u32 (&rounded)[N]) {
+#pragma unroll
+    for (int i = 0; i < N; i++) rounded[i] = __float_as_uint(x[i]) + 0x1000u;
+}
+
 // sum += a · b of 16·MT rows, 32 columns and a depth of 8.
-template <int MT>
+template <int MT, bool EXACT>
 __device__ __forceinline__ void multiply_all(float (&sum)[MT][4][4], const float (&a)[MT][4], const float (&b)[4][2]) {
+    if (!EXACT) {
+        u32 b_rounded[4][2];
+#pragma unroll
+        for (int j = 0; j < 4; j++) round_all(b[j], b_rounded[j]);
+#pragma unroll
+        for (int i = 0; i < MT; i++) {
+            u32 a_rounded[4];
+            round_all(a[i], a_rounded);
+#pragma unroll
+            for (int j = 0; j < 4; j++) multiply(sum[i][j], a_rounded, b_rounded[j]);
+        }
+        return;
+    }
     u32 b_high[4][2], b_low[4][2];
 #pragma unroll
     for (int j = 0; j < 4; j++) split(b[j], b_high[j], b_low[j]);
@@ -91,7 +110,7 @@ __device__ __forceinline__ int row_of(int g, int which) {
 constexpr int STRETCH = 2;
 
 // A depth of 8: numbers 2t and 2t + 1 of it for the lane's rows and its pictures 4g … 4g + 3.
-template <int MT>
+template <int MT, bool EXACT>
 __device__ __forceinline__ void step_flat(const Product &p, const float *x, const int2 *taps, int depth, int first, int chunk,
                                           float (&sum)[MT][4][4]) {
     const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
@@ -114,12 +133,12 @@ __device__ __forceinline__ void step_flat(const Product &p, const float *x, cons
             a[which / 2][2 * h + which % 2] = there && row < p.rows ? w[(u64)row * p.row_step] : 0.f;
         }
     }
-    multiply_all<MT>(sum, a, b);
+    multiply_all<MT, EXACT>(sum, a, b);
 }
 
 // A depth of 16: channels 4t … 4t + 3, of which `left` are there (all of them, but for ONE_BY_ONE). Rows beyond the last
 // read some other one's weights; nobody writes their sums.
-template <int MT, int MODE>
+template <int MT, int MODE, bool EXACT>
 __device__ __forceinline__ void step_wide(const Product &p, const float *x, const float *w, int left, const u32 (&rows)[2 * MT],
                                           float (&sum)[MT][4][4]) {
     float4 b[4];
@@ -172,11 +191,11 @@ __device__ __forceinline__ void step_wide(const Product &p, const float *x, cons
             own_a[i][3] = a[h + 1][2 * i + 1];
         }
         const float own_b[4][2] = {{b[h].x, b[h + 1].x}, {b[h].y, b[h + 1].y}, {b[h].z, b[h + 1].z}, {b[h].w, b[h + 1].w}};
-        multiply_all<MT>(sum, own_a, own_b);
+        multiply_all<MT, EXACT>(sum, own_a, own_b);
     }
 }
 
-template <int MT, int MODE>
+template <int MT, int MODE, bool EXACT>
 __device__ __forceinline__ void product(const Product &p) {
     __shared__ float apart[WARPS][16][32];
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
@@ -195,8 +214,8 @@ __device__ __forceinline__ void product(const Product &p) {
         const int end = (int)((u64)chunks * (part + 1) / p.parts);
         if (MODE == FLAT) {
             for (; chunk < end; chunk++) {
-                step_flat<MT>(p, x, taps, depth, first, chunk, stretch);
-                if (chunk % STRETCH == 0) add_stretch<MT>(sum, stretch);
+                step_flat<MT, EXACT>(p, x, taps, depth, first, chunk, stretch);
+                if (EXACT && chunk % STRETCH == 0) add_stretch<MT>(sum, stretch);
             }
         } else if (chunk < end) {
             u32 rows[2 * MT];
@@ -213,8 +232,8 @@ __device__ __forceinline__ void product(const Product &p) {
                 const int last = min(end, chunk + of_tap - channel / 16);
                 int left = p.depth - channel - 4 * t;
                 for (; chunk < last; chunk++) {
-                    step_wide<MT, MODE>(p, from, w, left, rows, stretch);
-                    if (chunk % STRETCH == 0) add_stretch<MT>(sum, stretch);
+                    step_wide<MT, MODE, EXACT>(p, from, w, left, rows, stretch);
+                    if (EXACT && chunk % STRETCH == 0) add_stretch<MT>(sum, stretch);
                     from += 16 * LANES;
                     w += 16 * p.depth_step;
                     left -= 16;
@@ -265,7 +284,10 @@ __device__ __forceinline__ void product(const Product &p) {
 }
 
 #define PRODUCT(MT, MODE) \
-    extern "C" __global__ void __launch_bounds__(THREADS, 2) product_##MT##_##MODE(Product p) { product<MT, MODE>(p); }
+    extern "C" __global__ void __launch_bounds__(THREADS, 2) product_##MT##_##MODE(Product p) { product<MT, MODE, true>(p); } \
+    extern "C" __global__ void __launch_bounds__(THREADS, 2) product_##MT##_##MODE##_TF32(Product p) { \
+        product<MT, MODE, false>(p); \
+    }
 PRODUCT(1, FLAT)
 PRODUCT(2, FLAT)
 PRODUCT(1, ONE_BY_ONE)
@@ -301,7 +323,7 @@ __device__ __forceinline__ void put_weight(const Weights &p, int row, int column
 
 // A block of threads goes through pictures for 32·ROWS × 32·COLUMNS weights, 32 × 32 a warp; what is left of its 8 warps
 // takes other parts of the pictures.
-template <int ROWS, int COLUMNS>
+template <int ROWS, int COLUMNS, bool EXACT>
 __device__ __forceinline__ void weight_gradient(const Weights &p) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
     const int part = blockIdx.z * (WARPS / (ROWS * COLUMNS)) + warp / (ROWS * COLUMNS);
@@ -353,13 +375,14 @@ __device__ __forceinline__ void weight_gradient(const Weights &p) {
             }
             const float a_front[2][4] = {{a[0][0].x, a[0][1].x, a[0][0].y, a[0][1].y}, {a[1][0].x, a[1][1].x, a[1][0].y, a[1][1].y}};
             const float b_front[4][2] = {{b[0].x, b[0].y}, {b[1].x, b[1].y}, {b[2].x, b[2].y}, {b[3].x, b[3].y}};
-            multiply_all<2>(stretch, a_front, b_front);
+            multiply_all<2, EXACT>(stretch, a_front, b_front);
             const float a_back[2][4] = {{a[0][0].z, a[0][1].z, a[0][0].w, a[0][1].w}, {a[1][0].z, a[1][1].z, a[1][0].w, a[1][1].w}};
             const float b_back[4][2] = {{b[0].z, b[0].w}, {b[1].z, b[1].w}, {b[2].z, b[2].w}, {b[3].z, b[3].w}};
-            multiply_all<2>(stretch, a_back, b_back);
+            multiply_all<2, EXACT>(stretch, a_back, b_back);
         }
-        add_stretch<2>(sum, stretch);
+        if (EXACT) add_stretch<2>(sum, stretch);
     }
+    if (!EXACT) add_stretch<2>(sum, stretch);
     float *partial = p.partial + (u64)part * p.rows * p.columns;
 #pragma unroll
     for (int i = 0; i < 2; i++)
@@ -378,7 +401,10 @@ __device__ __forceinline__ void weight_gradient(const Weights &p) {
 
 #define WEIGHTS(ROWS, COLUMNS) \
     extern "C" __global__ void __launch_bounds__(THREADS, 2) weight_gradient_##ROWS##_##COLUMNS(Weights p) { \
-        weight_gradient<ROWS, COLUMNS>(p); \
+        weight_gradient<ROWS, COLUMNS, true>(p); \
+    } \
+    extern "C" __global__ void __launch_bounds__(THREADS, 2) weight_gradient_##ROWS##_##COLUMNS##_TF32(Weights p) { \
+        weight_gradient<ROWS, COLUMNS, false>(p); \
     }
 WEIGHTS(1, 1)
 WEIGHTS(2, 1)

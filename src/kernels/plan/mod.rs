@@ -27,6 +27,7 @@ use crate::kernels::cpu::lanes::layout::into_rows;
 use crate::kernels::cpu::lanes::loss::Share;
 use crate::kernels::cpu::lanes::norm::Moments;
 use crate::kernels::cpu::{Isa, isa};
+use crate::profile::Precision;
 #[cfg_attr(
     not(feature = "cuda"),
     allow(unused_imports, reason = "the GPU's plan lays out its memory with it")
@@ -62,6 +63,8 @@ pub struct Parts {
     pub averages: bool,
     /// Pictures of the largest batch that is trained on.
     pub batch: usize,
+    /// Of products on a GPU; the CPU's are f32.
+    pub precision: Precision,
     pub threads: usize,
 }
 

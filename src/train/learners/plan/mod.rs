@@ -105,6 +105,7 @@ impl PlanLearner {
             keeps: [first, optimizer.kind != OptimizerKind::Sgd],
             averages: settings.ema > 0.0,
             batch: settings.batch_size,
+            precision: settings.precision,
             threads: threads(settings.threads),
         };
         let mut engine = Engine::new(place, parts)?;
