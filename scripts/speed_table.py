@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Lays out the speed comparison with PyTorch, and makes the tables of docs/PERFORMANCE.md of what it measured.
 
-    scripts/speed_table.py config --bench BENCH_DIR --python PYTHON --binary FMTUI > CONFIG.txt
-    scripts/speed_table.py table OUT.jsonl
+    scripts/speed_table.py config --bench BENCH_DIR --python PYTHON --binary FMTUI [--others] > CONFIG.txt
+    scripts/speed_table.py table OUT.jsonl [--others]
 
 CONFIG.txt is for BENCH_DIR/ab.py, which takes every line in turn, round after round: `ab.py OUT.jsonl 5 CONFIG.txt`. The table gives the
-median of all chunks, and for the ratio the median over the rounds of fmtui's median to that of PyTorch's better f32 mode. Standard library only.
+median of all chunks, and for the ratio the median over the rounds of fmtui's median to that of PyTorch's better f32 mode. `--others` compares what
+is slower on both sides, torch.compile and Candle's graph, with PyTorch's eager mode and the plan. Standard library only.
 """
 import argparse
 import collections
@@ -25,6 +26,10 @@ SETTINGS = [(threads, batch) for batch in (64, 256) for threads in (2, 1)]
 CHUNKS = 3
 
 
+# What is compared in both parts, and in the second alone.
+OTHERS = ["eager", "compile", "graph", "plan"]
+
+
 def config(options):
     torch = f"{options.python} {options.bench / 'torch_bench.py'}"
     root = pathlib.Path(__file__).resolve().parent
@@ -32,10 +37,13 @@ def config(options):
         for threads, batch in SETTINGS:
             steps = max(2, PICTURES[arch] * threads // 2 // batch) * CHUNKS
             shared = f"--threads {threads} --batch {batch} --chunks {CHUNKS}"
-            for mode in modes:
+            for mode in OTHERS[:2] if options.others else modes:
                 print(f"{arch} {mode} {threads} {batch} | {torch} --arch {arch} --mode {mode} --steps {steps} --warmup 4 {shared}")
             print(f"{arch} plan {threads} {batch} | {options.binary} bench {arch} --steps {2 * steps} {shared} --json")
-            print(f"{arch} graph {threads} {batch} | {options.binary} bench {arch} --steps {steps} {shared} --path graph --json")
+            if options.others:
+                print(f"{arch} graph {threads} {batch} | {options.binary} bench {arch} --steps {steps} {shared} --path graph --json")
+        if options.others:
+            continue
         evaluation = f"{options.python} {root / 'torch_evaluation.py'} --torch-bench {options.bench / 'torch_bench.py'} --arch {arch}"
         for mode in [mode for mode in modes if "bf16" not in mode]:
             print(f"{arch} evaluation-{mode} 2 1000 | {evaluation} --mode {mode}")
@@ -69,15 +77,29 @@ def table(options):
         ]
         return "–" if not rounds else f"{median(rounds):.2f}"
 
+    if options.others:
+        for threads, batch in SETTINGS:
+            print(f"**{threads} thread{'s' if threads > 1 else ''}, batch {batch}**\n")
+            print("| | PyTorch eager | PyTorch compile | fmtui, graph | fmtui, plan | compile to eager | graph to eager | plan to eager | rounds |")
+            print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+            for arch, name in NAMES.items():
+                shown = [all_of(arch, mode, threads, batch) for mode in OTHERS]
+                eager = [rates(arch, "eager", threads, batch)]
+                ratios = [ratio(rates(arch, mode, threads, batch), eager) for mode in OTHERS[1:]]
+                rounds = min(len(rates(arch, mode, threads, batch)) for mode in OTHERS)
+                print(f"| {arch} {name} | {' | '.join(cell(value) for value in shown)} | {' | '.join(ratios)} | {rounds} |")
+            print()
+        return
+
     def bf16(arch):
         return next((mode for mode in MODES[arch] if "bf16" in mode), "")
 
     for threads, batch in SETTINGS:
         print(f"**{threads} thread{'s' if threads > 1 else ''}, batch {batch}**\n")
-        print("| | PyTorch eager | channels_last | bf16 | fmtui, graph | **fmtui, plan** | ratio to PyTorch's best f32 | memory PyTorch | memory fmtui |")
-        print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+        print("| | PyTorch eager | channels_last | bf16 | **fmtui, plan** | ratio to PyTorch's best f32 | memory PyTorch | memory fmtui |")
+        print("|---|---:|---:|---:|---:|---:|---:|---:|")
         for arch, name in NAMES.items():
-            shown = [all_of(arch, mode, threads, batch) for mode in ("eager", "cl", bf16(arch), "graph", "plan")]
+            shown = [all_of(arch, mode, threads, batch) for mode in ("eager", "cl", bf16(arch), "plan")]
             theirs = [rates(arch, mode, threads, batch) for mode in ("eager", "cl")]
             memory = [
                 median([run[key] for mode in modes for run in runs[arch, mode, threads, batch].values()])
@@ -104,9 +126,11 @@ def main():
     lines.add_argument("--bench", type=pathlib.Path, required=True, help="folder of ab.py and torch_bench.py")
     lines.add_argument("--python", required=True, help="a Python that has torch")
     lines.add_argument("--binary", required=True)
+    lines.add_argument("--others", action="store_true", help="torch.compile and the graph in place of channels_last and bf16")
     lines.set_defaults(run=config)
     tables = commands.add_parser("table")
     tables.add_argument("out", type=pathlib.Path)
+    tables.add_argument("--others", action="store_true", help="of a comparison that was laid out with it")
     tables.set_defaults(run=table)
     options = parser.parse_args()
     options.run(options)

@@ -342,7 +342,7 @@ fn tf32_differs_by_what_its_bits_promise() {
         let profile = presets::find(name).unwrap().profile().unwrap();
         Case::new(&dataset, name, profile)
     };
-    // No ReLU on maps: nothing turns over at a rounding.
+    // Without ReLUs on maps little turns over at a rounding; maxima do.
     let mut cases = vec![named("lenet5"), named("lenet5-1998")];
     cases.push(Case::new(&dataset, "everything", everything()));
     for case in cases {
@@ -364,7 +364,7 @@ fn tf32_differs_by_what_its_bits_promise() {
         );
         let loss = (other.loss / one.loss - 1.0).abs();
         eprintln!("{:24} tf32: loss {loss:.1e}, gradient {off:.1e}", case.name);
-        assert!((1e-5..5e-3).contains(&off), "{}: {off:.1e}", case.name);
+        assert!((1e-5..GRADIENT_WITH_TIES).contains(&off), "{}: {off:.1e}", case.name);
         assert!(loss < 1e-3, "{}: {loss:.1e}", case.name);
     }
 }
