@@ -364,7 +364,11 @@ fn tf32_differs_by_what_its_bits_promise() {
         );
         let loss = (other.loss / one.loss - 1.0).abs();
         eprintln!("{:24} tf32: loss {loss:.1e}, gradient {off:.1e}", case.name);
-        assert!((1e-5..GRADIENT_WITH_TIES).contains(&off), "{}: {off:.1e}", case.name);
+        assert!(
+            (1e-5..GRADIENT_WITH_TIES).contains(&off),
+            "{}: {off:.1e}",
+            case.name
+        );
         assert!(loss < 1e-3, "{}: {loss:.1e}", case.name);
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use fmtui::data::{Batch, Dataset, Prepared, mini};
 use fmtui::model::{Architecture, Shape, presets, resolve};
-use fmtui::profile::{ComputePath, Profile};
+use fmtui::profile::{Augment, ComputePath, Profile};
 use fmtui::train::{Learner, StateDict, Update, learners};
 
 const STEPS: usize = 20;
@@ -228,4 +228,56 @@ fn every_preset_trains_the_same_by_plan_and_through_the_graph() {
             check(&dataset, &Case::of(preset.name));
         }
     }
+}
+
+#[test]
+fn pictures_change_alike_by_plan_and_through_the_graph() {
+    let mut profile = presets::find("lenet5").unwrap().profile().unwrap();
+    profile.data.name = mini::NAME.into();
+    profile.train.device = "cpu".into();
+    profile.augment = Augment {
+        flip: 0.5,
+        shift: 3,
+        rotate: 15.0,
+        erase: 0.5,
+    };
+    let still = Prepared::new(Arc::new(mini::load().unwrap()), &profile.data).unwrap();
+    let data = still.clone().augmented(&profile.augment, 1);
+    let input = Shape::Map {
+        channels: data.channels,
+        height: data.height,
+        width: data.width,
+    };
+    let architecture = resolve(&profile.model, input, 10).unwrap();
+    let losses = |path, data: &Prepared| -> Vec<f64> {
+        let mut learner = learner(&profile, &architecture, path);
+        let mut batch = Batch::default();
+        let mut step = |(step, indices): (usize, &[u32])| {
+            let update = Update {
+                learning_rate: 1e-3,
+                step: step as u64,
+            };
+            learner
+                .step_on(data, indices, &mut batch, update)
+                .unwrap()
+                .loss
+        };
+        let order = data.order(1, 1);
+        order
+            .chunks(50)
+            .take(8)
+            .enumerate()
+            .map(&mut step)
+            .collect()
+    };
+    let (plan, graph) = (
+        losses(ComputePath::Plan, &data),
+        losses(ComputePath::Graph, &data),
+    );
+    for (a, b) in plan.iter().zip(&graph) {
+        assert!((a / b - 1.0).abs() < SAME_LOSS, "{plan:?} {graph:?}");
+    }
+    let off = |(a, b): (&f64, &f64)| (a / b - 1.0).abs();
+    let unchanged = losses(ComputePath::Plan, &still);
+    assert!(plan.iter().zip(&unchanged).map(off).fold(0.0, f64::max) > 1e-3);
 }

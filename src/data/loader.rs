@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::augment::{Augmentation, Changes};
 use super::resize::Scratch;
 use super::split::{self, Parts};
 use super::transform::Transform;
 use super::{Batch, Dataset};
 use crate::error::Result;
-use crate::profile::Data;
+use crate::profile::{Augment, Data};
 use crate::rng::{Purpose, Stream};
 
 /// Numbers in a batch from which on several threads are worth waking; a resized number counts several times.
@@ -37,7 +38,11 @@ pub struct Prepared {
     pub height: usize,
     pub width: usize,
     transform: Transform,
+    augmentation: Option<Augmentation>,
 }
+
+/// Changes of a step's pictures, of which the first is at this place in the batch.
+type Changed<'a> = Option<(Changes<'a>, usize)>;
 
 impl Prepared {
     /// Splits the set and works out its transform; statistics are taken from the training part only.
@@ -60,7 +65,23 @@ impl Prepared {
             height: transform.height,
             width: transform.width,
             transform,
+            augmentation: None,
         })
+    }
+
+    /// The same with training pictures that change from step to step, where the settings say so.
+    #[must_use]
+    pub fn augmented(self, settings: &Augment, seed: u64) -> Self {
+        Self {
+            augmentation: Augmentation::new(settings, seed),
+            ..self
+        }
+    }
+
+    /// Whether training pictures change from step to step.
+    #[must_use]
+    pub fn augments(&self) -> bool {
+        self.augmentation.is_some()
     }
 
     /// What is done to every picture.
@@ -82,6 +103,23 @@ impl Prepared {
     /// # Panics
     /// When an index is not below the data set's length.
     pub fn batch(&self, indices: &[u32], batch: &mut Batch) {
+        self.fill(indices, None, batch);
+    }
+
+    /// The same as a step learns from them, changed as it asks.
+    ///
+    /// # Panics
+    /// As [`batch`](Self::batch).
+    pub fn training_batch(&self, indices: &[u32], step: u64, batch: &mut Batch) {
+        self.fill(indices, self.changes(step, 0), batch);
+    }
+
+    fn changes(&self, step: u64, first: usize) -> Changed<'_> {
+        let augmentation = self.augmentation.as_ref()?;
+        Some((augmentation.at(step), first))
+    }
+
+    fn fill(&self, indices: &[u32], changed: Changed<'_>, batch: &mut Batch) {
         let size = self.transform.len();
         batch.channels = self.channels;
         batch.height = self.height;
@@ -89,20 +127,23 @@ impl Prepared {
         self.labels(indices, &mut batch.labels);
         batch.images.resize(indices.len() * size, 0.0);
 
-        let cost = if self.transform.resizes() {
+        let cost = if self.transform.resizes() || changed.is_some() {
             RESIZE_COST
         } else {
             1
         };
         if batch.images.len() * cost < PARALLEL_FROM {
-            self.gather(indices, &mut batch.images, &mut Scratch::default());
+            let scratch = &mut Scratch::default();
+            self.gather(indices, changed, &mut batch.images, scratch);
         } else {
             batch
                 .images
                 .par_chunks_mut(PIECE * size)
                 .zip(indices.par_chunks(PIECE))
-                .for_each_init(Scratch::default, |scratch, (images, indices)| {
-                    self.gather(indices, images, scratch);
+                .enumerate()
+                .for_each_init(Scratch::default, |scratch, (piece, (images, indices))| {
+                    let changed = changed.map(|(changes, first)| (changes, first + piece * PIECE));
+                    self.gather(indices, changed, images, scratch);
                 });
         }
     }
@@ -122,20 +163,46 @@ impl Prepared {
     /// # Panics
     /// As [`batch`](Self::batch), or when `images` has another length.
     pub fn rows(&self, indices: &[u32], images: &mut [f32]) {
+        self.fill_rows(indices, None, images);
+    }
+
+    /// The same as a step learns from them; the first is at place `first` of its batch.
+    ///
+    /// # Panics
+    /// As `rows`.
+    pub fn training_rows(&self, indices: &[u32], step: u64, first: usize, images: &mut [f32]) {
+        self.fill_rows(indices, self.changes(step, first), images);
+    }
+
+    fn fill_rows(&self, indices: &[u32], changed: Changed<'_>, images: &mut [f32]) {
         thread_local! {
             static SCRATCH: RefCell<Scratch> = RefCell::default();
         }
         assert_eq!(images.len(), indices.len() * self.transform.len());
-        SCRATCH.with_borrow_mut(|scratch| self.gather(indices, images, scratch));
+        SCRATCH.with_borrow_mut(|scratch| self.gather(indices, changed, images, scratch));
     }
 
-    fn gather(&self, indices: &[u32], images: &mut [f32], scratch: &mut Scratch) {
+    fn gather(
+        &self,
+        indices: &[u32],
+        changed: Changed<'_>,
+        images: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
         let size = self.transform.len();
+        let sides = (self.dataset.height, self.dataset.width);
+        let mut own = vec![0; changed.map_or(0, |_| self.dataset.pixels())];
+        let mut place = 0;
         for (indices, images) in indices.chunks(PIECE).zip(images.chunks_mut(PIECE * size)) {
             self.touch(indices);
             for (index, image) in indices.iter().zip(images.chunks_exact_mut(size)) {
-                let picture = self.dataset.picture(*index as usize);
+                let mut picture = self.dataset.picture(*index as usize);
+                if let Some((changes, first)) = changed {
+                    changes.apply(first + place, picture, sides, &mut own);
+                    picture = &own;
+                }
                 self.transform.apply(picture, image, scratch);
+                place += 1;
             }
         }
     }
@@ -202,6 +269,34 @@ mod tests {
         }
         data.batch(&[], &mut batch);
         assert!(batch.is_empty() && batch.images.is_empty());
+    }
+
+    #[test]
+    fn training_pictures_change_by_step_and_place_however_they_are_gathered() {
+        let settings = Augment {
+            flip: 0.5,
+            shift: 3,
+            rotate: 15.0,
+            erase: 0.5,
+        };
+        let plain = prepared(0);
+        let data = plain.clone().augmented(&settings, 4);
+        assert!(data.augments() && !plain.clone().augmented(&Augment::default(), 4).augments());
+        let indices: Vec<u32> = data.order(9, 1)[..200].to_vec();
+        let (mut one, mut other) = (Batch::default(), Batch::default());
+        data.training_batch(&indices, 5, &mut one);
+        plain.training_batch(&indices, 5, &mut other);
+        assert_ne!(one.images, other.images);
+        data.batch(&indices, &mut other);
+        assert_ne!(one.images, other.images, "evaluation sees them as they are");
+        data.training_batch(&indices, 6, &mut other);
+        assert_ne!(one.images, other.images, "another step");
+        let mut images = vec![0.0; one.images.len()];
+        for (piece, rows) in images.chunks_mut(50 * 784).enumerate() {
+            let first = 50 * piece;
+            data.training_rows(&indices[first..first + 50], 5, first, rows);
+        }
+        assert!(images == one.images, "in pieces as in one");
     }
 
     #[test]

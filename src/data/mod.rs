@@ -3,6 +3,7 @@
 //! Pictures stay u8 in memory; they become normalised f32 only in a batch. Never names `model` or `train`.
 
 mod assemble;
+pub mod augment;
 pub mod fetch;
 pub mod idx;
 pub mod known;

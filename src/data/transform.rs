@@ -2,7 +2,7 @@
 //!
 //! Pixel values are bytes / 255. Statistics come from the training part alone: `computed` from the pictures as they lie in
 //! the file, `per-pixel` from the resized ones.
-//! Random augmentation does not belong here.
+//! Random changes come before it (`augment`).
 
 use super::Dataset;
 use super::normalization::Normalization;

@@ -71,19 +71,21 @@ impl Summary {
                 row.frozen = true;
             }
             summary.trained_parameters = cut.trained.parameters();
+            summary.activation_floats = summarise(&cut.trained).activation_floats;
         }
         Ok(summary)
     }
 
-    /// About how much memory training takes, all layers with it.
+    /// About how much memory training takes, of all layers that learn.
     ///
     /// **Units** bytes of f32: weights, gradients and what the optimizer keeps, running statistics, and each activation with
-    /// its gradient. Work space of the kernels and the data set come on top.
+    /// its gradient. Work space of the kernels, the data set, and what frozen layers gave for it come on top.
     #[must_use]
     pub fn memory_bytes(&self, train: &Train) -> u64 {
         let batch = train.batch_size;
-        let per_parameter = (2 + kept(train)) as u64;
-        let weights = self.parameters.saturating_mul(per_parameter);
+        let of_trained = (1 + kept(train)) as u64;
+        let trained = self.trained_parameters.saturating_mul(of_trained);
+        let weights = self.parameters.saturating_add(trained);
         let activations = self
             .activation_floats
             .saturating_mul(2)
@@ -311,6 +313,27 @@ mod tests {
         assert_eq!(
             resnet.rows[block].multiply_adds,
             inside.iter().map(|r| r.multiply_adds).sum::<u64>()
+        );
+    }
+
+    #[test]
+    fn frozen_layers_need_neither_gradients_nor_activations() {
+        let model = Profile::new("resnet18").model;
+        let input = Shape::Map {
+            channels: 3,
+            height: 28,
+            width: 28,
+        };
+        let architecture = resolve(&model, input, 10).unwrap();
+        let frozen = summarise(&architecture)
+            .with_frozen(&architecture, "backbone")
+            .unwrap();
+        assert_eq!(frozen.trained_parameters, 5_130);
+        // The features, the ten numbers, and once every weight.
+        assert_eq!(frozen.activation_floats, 512 + 10);
+        assert_eq!(
+            frozen.memory_bytes(&Train::default()),
+            4 * (11_181_642 + 3 * 5_130 + 64 * 2 * 522 + 9_600)
         );
     }
 }

@@ -3,11 +3,13 @@
 //! Plain data with defaults; [`parse`](Profile::parse) refuses unknown keys and names the nearest known one,
 //! [`validate`](Profile::validate) bounds every number before anything is allocated. Knows no Candle and no terminal.
 
+mod augment;
 mod layer;
 pub mod parse;
 mod record;
 mod validate;
 
+pub use augment::Augment;
 pub use layer::{Activation, Layer};
 pub use parse::parse_table;
 pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status};
@@ -30,6 +32,8 @@ pub struct Profile {
     pub name: String,
     #[serde(default)]
     pub data: Data,
+    #[serde(default, skip_serializing_if = "Augment::is_none")]
+    pub augment: Augment,
     pub model: Model,
     #[serde(default)]
     pub train: Train,
@@ -466,6 +470,7 @@ impl Profile {
             format: FORMAT,
             name: architecture.into(),
             data: Data::default(),
+            augment: Augment::default(),
             model: Model {
                 architecture: architecture.into(),
                 hidden: Vec::new(),

@@ -26,6 +26,11 @@ impl Profile {
         }
         text("name", &self.name, 0)?;
         self.validate_data()?;
+        let augment = &self.augment;
+        within("augment.flip", augment.flip, 0.0, 1.0)?;
+        within("augment.shift", augment.shift, 0, 512)?;
+        within("augment.rotate", augment.rotate, 0.0, 180.0)?;
+        within("augment.erase", augment.erase, 0.0, 1.0)?;
         self.validate_model()?;
         self.validate_train()
     }

@@ -70,7 +70,7 @@ pub trait Learner: Send {
     /// `NotFinite` when loss or gradient is not a number (before anything is written); `Compute` when the device fails.
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome>;
 
-    /// [`step`](Self::step) on the pictures of these pooled indices; `batch` is working memory that holds their labels after.
+    /// [`step`](Self::step) on the pictures of these pooled indices, changed at random where the data says so; `batch` is working memory that holds their labels after.
     ///
     /// # Errors
     /// As `step`.
@@ -82,7 +82,7 @@ pub trait Learner: Send {
         update: Update,
     ) -> Result<StepOutcome> {
         let begun = Instant::now();
-        data.batch(indices, batch);
+        data.training_batch(indices, update.step, batch);
         let load_seconds = begun.elapsed().as_secs_f64();
         let outcome = self.step(batch, update)?;
         Ok(StepOutcome {

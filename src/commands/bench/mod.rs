@@ -179,9 +179,10 @@ fn choice<T: Copy>(flag: &str, asked: &str, choices: &[(&str, T)]) -> Result<T> 
     let found = choices.iter().find(|(name, _)| *name == asked);
     found.map(|(_, choice)| *choice).ok_or_else(|| {
         let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-        let remedy = match text::nearest(asked, names.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("give one of {}", names.join(", ")),
+        let remedy = match (text::nearest(asked, names.iter().copied()), &names[..]) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, [others @ .., last]) => format!("give {} or {last}", others.join(", ")),
+            (None, []) => String::new(),
         };
         let problem = format!("has no choice `{}`", text::sanitize(asked));
         Error::input(flag, problem, remedy)

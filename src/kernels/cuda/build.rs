@@ -7,7 +7,8 @@ use candle_core::cuda::cudarc::driver::CudaStream;
 
 use super::arguments::{self as args, FACTORS, SHARE_WORDS};
 use super::device::{Argument, Gpu, Launch, Memory, OnGpu, Pinned, THREADS, free_memory};
-use super::lower::{COUNTERS, Lowering, PARTIAL, SUMS, Shared};
+use super::lower::{COUNTERS, Lowering, SUMS, Shared};
+use super::products::PARTIAL;
 use super::tables::Tables;
 use super::{CudaPlan, Flat, HEAD_WORDS, OUTCOME_WORDS, Ready, Statistics};
 use crate::error::Result;

@@ -5,23 +5,15 @@ use super::device::{Argument, Gpu, Launch, THREADS};
 use super::tables::{Direction, Tables, number};
 use crate::error::Result;
 use crate::kernels::plan::{
-    Buffer, Criterion, Geometry, Kernel, LANES, Layout, Norm, Pool, Program, Resample, Step,
-    Weights, Work,
+    Buffer, Criterion, LANES, Layout, Norm, Pool, Program, Resample, Step, Weights, Work,
 };
 use crate::profile::{Activation, Precision};
 use crate::rng::Purpose;
 
 /// Warps of a block of threads.
-const WARPS: usize = THREADS as usize / 32;
+pub(super) const WARPS: usize = THREADS as usize / 32;
 /// Blocks of threads that keep a large GPU busy.
-const ENOUGH_BLOCKS: usize = 528;
-/// Warps that do.
-const ENOUGH_WARPS: usize = 2112;
-/// Rows and columns of a warp's part of a weight gradient.
-const TILE: usize = 32;
-
-/// Numbers of what parts of a weight gradient give.
-pub(super) const PARTIAL: usize = 1 << 24;
+pub(super) const ENOUGH_BLOCKS: usize = 528;
 /// Pairs of sums of what parts of normalisations give.
 pub(super) const SUMS: usize = 1 << 16;
 /// Counters of those who are there.
@@ -42,15 +34,6 @@ pub(super) struct Shared {
     pub(super) partial: u64,
     pub(super) sums: u64,
     pub(super) counters: u64,
-}
-
-/// How a product goes through its depth; the modes of `product.cu`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Flat,
-    OneByOne,
-    Along,
-    Across,
 }
 
 fn count(value: usize) -> u32 {
@@ -102,11 +85,11 @@ impl Lowering<'_> {
         self.base + 4 * self.layout.start(buffer) as u64
     }
 
-    fn parameter(&self, weights: Weights) -> u64 {
+    pub(super) fn parameter(&self, weights: Weights) -> u64 {
         self.shared.parameters + 4 * weights.start as u64
     }
 
-    fn gradient(&self, weights: Weights) -> u64 {
+    pub(super) fn gradient(&self, weights: Weights) -> u64 {
         self.shared.gradients + 4 * weights.start as u64
     }
 
@@ -115,7 +98,7 @@ impl Lowering<'_> {
         (buffer.size() * self.blocks) as u64
     }
 
-    fn launch<A: Argument>(
+    pub(super) fn launch<A: Argument>(
         &self,
         kernel: &'static str,
         grid: (usize, usize, usize),
@@ -135,13 +118,6 @@ impl Lowering<'_> {
         let blocks = threads.div_ceil(u64::from(THREADS));
         let blocks = usize::try_from(blocks).unwrap_or(usize::MAX);
         self.launch(kernel, (blocks, 1, 1), argument)
-    }
-
-    fn in_precision(&self, exact: &'static str, tf32: &'static str) -> &'static str {
-        match self.precision {
-            Precision::F32 => exact,
-            Precision::Tf32 => tf32,
-        }
     }
 
     fn gate(&self, gate: Option<(Activation, Buffer)>) -> Gate {
@@ -287,135 +263,6 @@ impl Lowering<'_> {
             )),
         };
         Ok(vec![launch?])
-    }
-
-    /// The product of weights with the pixels of `operands.0` into `operands.1`.
-    fn product(
-        &mut self,
-        g: &Geometry,
-        kernel: Kernel,
-        direction: Direction,
-        (x, y): (Buffer, Buffer),
-        product: args::Product,
-    ) -> Result<Launch> {
-        let ([taps, counts], all_taps) = self.tables.taps(g, direction)?;
-        let forward = direction == Direction::Forward;
-        let (rows, depth, pixels) = if forward {
-            (g.out_channels, g.in_channels, g.out_pixels())
-        } else {
-            (g.in_channels, g.out_channels, g.pixels())
-        };
-        let (row_step, depth_step) = if forward {
-            (g.depth(), 1)
-        } else {
-            (1, g.depth())
-        };
-        let columns = self.blocks * pixels;
-        let kind = if depth < 16 {
-            Way::Flat
-        } else if !depth.is_multiple_of(16) || !(forward || rows.is_multiple_of(4)) {
-            Way::OneByOne
-        } else if forward {
-            Way::Along
-        } else {
-            Way::Across
-        };
-        let tiles = if rows > 16 { 2 } else { 1 };
-        let warps = columns * rows.div_ceil(16 * tiles);
-        // Few results: several warps share the depth of each.
-        let chunks = (all_taps * depth).div_ceil(8 * pixels.max(1));
-        let mut parts = 1;
-        while parts < WARPS && warps * parts < ENOUGH_WARPS && chunks / parts >= 8 {
-            parts *= 2;
-        }
-        let argument = args::Product {
-            x: self.at(x),
-            w: self.parameter(kernel.weight),
-            y: self.at(y),
-            taps,
-            counts,
-            x_block: x.size() as u64,
-            y_block: y.size() as u64,
-            slots: number(g.kernel_height * g.kernel_width),
-            pixels: number(pixels),
-            columns: number(columns),
-            rows: number(rows),
-            depth: number(depth),
-            row_step: number(row_step),
-            depth_step: number(depth_step),
-            tap_step: number(g.in_channels),
-            parts: number(parts),
-            ..product
-        };
-        let [exact, tf32] = match (kind, tiles) {
-            (Way::Flat, 1) => ["product_1_FLAT", "product_1_FLAT_TF32"],
-            (Way::Flat, _) => ["product_2_FLAT", "product_2_FLAT_TF32"],
-            (Way::OneByOne, 1) => ["product_1_ONE_BY_ONE", "product_1_ONE_BY_ONE_TF32"],
-            (Way::OneByOne, _) => ["product_2_ONE_BY_ONE", "product_2_ONE_BY_ONE_TF32"],
-            (Way::Along, 1) => ["product_1_ALONG", "product_1_ALONG_TF32"],
-            (Way::Along, _) => ["product_2_ALONG", "product_2_ALONG_TF32"],
-            (Way::Across, 1) => ["product_1_ACROSS", "product_1_ACROSS_TF32"],
-            (Way::Across, _) => ["product_2_ACROSS", "product_2_ACROSS_TF32"],
-        };
-        let kernel = self.in_precision(exact, tf32);
-        let grid = (
-            (columns * parts).div_ceil(WARPS),
-            rows.div_ceil(16 * tiles),
-            1,
-        );
-        self.launch(kernel, grid, &argument)
-    }
-
-    /// The products, in parts of the pictures where there are few weights, and then the parts' sum.
-    fn weights(
-        &mut self,
-        g: &Geometry,
-        kernel: Kernel,
-        x: Buffer,
-        dy: Buffer,
-    ) -> Result<Vec<Launch>> {
-        let sources = self.tables.sources(g)?;
-        let rows = g.out_channels;
-        let columns = g.depth() + usize::from(kernel.bias.is_some());
-        // Warps of a block side by side; those left over share the pictures.
-        let (exact, tf32, down, across) = match (rows > TILE, columns > 2 * TILE) {
-            (false, false) => ("weight_gradient_1_1", "weight_gradient_1_1_TF32", 1, 1),
-            (true, false) => ("weight_gradient_2_1", "weight_gradient_2_1_TF32", 2, 1),
-            (false, true) => ("weight_gradient_1_8", "weight_gradient_1_8_TF32", 1, 8),
-            (true, true) => ("weight_gradient_2_4", "weight_gradient_2_4_TF32", 2, 4),
-        };
-        let kernel_name = self.in_precision(exact, tf32);
-        let grid = (columns.div_ceil(TILE * across), rows.div_ceil(TILE * down));
-        let items = self.blocks * g.out_pixels();
-        let shared = WARPS / (down * across);
-        let most = (PARTIAL / (rows * columns)).min(items / 8) / shared;
-        let apart = (ENOUGH_BLOCKS / (grid.0 * grid.1)).min(most).max(1);
-        let parts = apart * shared;
-        let argument = args::WeightGradient {
-            x: self.at(x),
-            dy: self.at(dy),
-            dw: self.gradient(kernel.weight),
-            db: kernel.bias.map_or(0, |b| self.gradient(b)),
-            sources,
-            partial: self.shared.partial,
-            x_block: x.size() as u64,
-            y_block: dy.size() as u64,
-            slots: number(g.kernel_height * g.kernel_width),
-            pixels: number(g.out_pixels()),
-            items: number(items),
-            rows: number(rows),
-            depth: number(g.in_channels),
-            columns: number(columns),
-            parts: number(parts),
-            padding: 0,
-        };
-        let grid = (grid.0, grid.1, apart);
-        let mut launches = vec![self.launch(kernel_name, grid, &argument)?];
-        if parts > 1 {
-            let grid = ((rows * columns).div_ceil(32), 1, 1);
-            launches.push(self.launch("weight_sums", grid, &argument)?);
-        }
-        Ok(launches)
     }
 
     fn norm(

@@ -8,6 +8,7 @@ mod arguments;
 mod build;
 mod device;
 mod lower;
+mod products;
 mod settings;
 mod tables;
 

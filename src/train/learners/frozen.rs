@@ -26,6 +26,8 @@ pub struct FrozenLearner {
     frozen: BTreeSet<String>,
     features: Features,
     kept: Option<Kept>,
+    /// Whether pictures are trained on as they are.
+    still: bool,
 }
 
 /// What the backbone gives for a picture.
@@ -69,11 +71,16 @@ struct Kept {
 }
 
 impl FrozenLearner {
-    /// `shape` is what the backbone gives for a picture.
+    /// `shape` is what the backbone gives for a picture; `still` says whether pictures are trained on as they are.
     ///
     /// # Errors
     /// When the backbone does not lay its weights open.
-    pub fn new(backbone: Box<dyn Learner>, head: Box<dyn Learner>, shape: Shape) -> Result<Self> {
+    pub fn new(
+        backbone: Box<dyn Learner>,
+        head: Box<dyn Learner>,
+        shape: Shape,
+        still: bool,
+    ) -> Result<Self> {
         let features = Features {
             shape,
             pixels_first: backbone.path() == "plan",
@@ -84,6 +91,7 @@ impl FrozenLearner {
             head,
             features,
             kept: None,
+            still,
         })
     }
 
@@ -198,8 +206,13 @@ impl Learner for FrozenLearner {
     }
 
     fn note(&self) -> Option<String> {
+        let how = if self.still {
+            "they are computed once for each and kept, up to 2 GiB of them"
+        } else {
+            "pictures change from step to step (augment), so they are computed at every one"
+        };
         Some(format!(
-            "the frozen layers give {} numbers for a picture; they are computed once for each and kept, up to 2 GiB of them",
+            "the frozen layers give {} numbers for a picture; {how}",
             text::grouped(self.features.count() as u64)
         ))
     }
@@ -225,7 +238,12 @@ impl Learner for FrozenLearner {
         update: Update,
     ) -> Result<StepOutcome> {
         let begun = std::time::Instant::now();
-        self.gather(data, indices, batch)?;
+        if data.augments() {
+            data.training_batch(indices, update.step, batch);
+            *batch = self.features_of(batch)?;
+        } else {
+            self.gather(data, indices, batch)?;
+        }
         let load_seconds = begun.elapsed().as_secs_f64();
         let outcome = self.head.step(batch, update)?;
         Ok(StepOutcome {

@@ -75,7 +75,8 @@ fn frozen(profile: &Profile, mut cut: Cut, classes: usize) -> Result<Box<dyn Lea
     train.optimizer.momentum = 0.0;
     let backbone = network(&predicting, &cut.frozen, shape.elements())?;
     let head = network(profile, &cut.trained, classes)?;
-    let learner = frozen::FrozenLearner::new(backbone, head, shape)?;
+    let still = profile.augment.is_none();
+    let learner = frozen::FrozenLearner::new(backbone, head, shape, still)?;
     Ok(Box::new(learner))
 }
 

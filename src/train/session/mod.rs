@@ -77,7 +77,8 @@ impl<'a> Session<'a> {
         } = setup;
         let classes = dataset.classes.len();
         let data_sha256 = dataset.sha256.clone();
-        let data = Prepared::new(Arc::new(dataset), &profile.data)?;
+        let data = Prepared::new(Arc::new(dataset), &profile.data)?
+            .augmented(&profile.augment, profile.train.seed);
         check_monitor(profile, &data)?;
         let architecture = architecture(profile, &data, classes)?;
         check_last_batch(profile, &data, &architecture)?;
@@ -177,7 +178,11 @@ impl<'a> Session<'a> {
             patience: train.early_stop.patience,
             resumed_at_step: self.resumed_at,
         })));
-        for message in self.begun_from.iter().cloned().chain(self.learner.note()) {
+        let augment = &self.setup.profile.augment;
+        let changes = (!augment.is_none())
+            .then(|| format!("training pictures change from step to step: {augment}"));
+        let begun_from = self.begun_from.iter().cloned();
+        for message in begun_from.chain(self.learner.note()).chain(changes) {
             host.emit(Event::Note { message });
         }
         if let Some(message) = self.learner.path_note() {

@@ -162,12 +162,14 @@ impl Engine {
     ) -> Result<Outcome> {
         #[cfg(feature = "cuda")]
         if let Self::Cuda { plan, holds } = self
+            && !data.augments()
             && holds.these(plan, data)?
         {
             return plan.step_on_held(indices, labels, settings);
         }
-        let gather =
-            |part: std::ops::Range<usize>, rows: &mut [f32]| data.rows(&indices[part], rows);
+        let gather = |part: std::ops::Range<usize>, rows: &mut [f32]| {
+            data.training_rows(&indices[part.clone()], settings.step, part.start, rows);
+        };
         let pictures = Pictures::Gathered(&gather);
         self.step(Input { pictures, labels }, settings)
     }

@@ -139,7 +139,7 @@ impl ModelTab {
             plain(preset.story),
             self.begins_with(entry, width),
             look_for,
-            plain(&format!("{} ({})", preset.paper, preset.year)),
+            plain(&paper(preset.paper, preset.year)),
         ];
         let parts: Vec<Prose> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         parts.join(&(false, String::new()))
@@ -196,6 +196,15 @@ fn draw_lines(canvas: &mut Canvas, lines: &Prose, scroll: usize, theme: &Theme) 
         );
     }
     scroll
+}
+
+/// With its year, where it does not name one itself.
+fn paper(paper: &str, year: u16) -> String {
+    let mut numbers = paper.split(|c: char| !c.is_ascii_digit());
+    if numbers.any(|n| n.len() == 4) {
+        return paper.into();
+    }
+    format!("{paper} ({year})")
 }
 
 /// Draws the file, in several columns where the width allows and the height asks for it; returns the possible scroll.

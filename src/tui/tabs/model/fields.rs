@@ -1,13 +1,14 @@
 //! The hyperparameters that can be edited on the screen: their names, values, choices and what a typed value does. Pure.
 
 use crate::error::{Error, Result};
-use crate::profile::{Activation, Init, Loss, OptimizerKind, Profile, ScheduleKind};
+use crate::profile::{Activation, Augment, Init, Loss, OptimizerKind, Profile, ScheduleKind};
 
 /// One field of the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     Dataset,
     Validation,
+    Augment,
     Epochs,
     BatchSize,
     Seed,
@@ -32,7 +33,7 @@ pub enum Field {
 }
 
 /// Fields of the form.
-pub const SHOWN: usize = 21;
+pub const SHOWN: usize = 22;
 
 use Field as F;
 
@@ -71,6 +72,7 @@ impl Field {
     const SHARED: [Self; SHOWN] = [
         F::Dataset,
         F::Validation,
+        F::Augment,
         F::Epochs,
         F::BatchSize,
         F::Seed,
@@ -97,6 +99,7 @@ impl Field {
         match self {
             F::Dataset => "data",
             F::Validation => "validation",
+            F::Augment => "augment",
             F::Epochs => "epochs",
             F::BatchSize => "batch size",
             F::Seed => "seed",
@@ -128,6 +131,9 @@ impl Field {
             F::Dataset => "the set of pictures",
             F::Validation => {
                 "held out of training: a count, a fraction below 1, or 0 to watch the test set"
+            }
+            F::Augment => {
+                "random changes of training pictures, as flip 0.5, shift 2, rotate 10, erase 0.25"
             }
             F::Epochs => "passes over the training pictures",
             F::BatchSize => "pictures per step",
@@ -190,6 +196,7 @@ impl Field {
         match self {
             F::Dataset => profile.data.name.clone(),
             F::Validation => number(profile.data.validation),
+            F::Augment => profile.augment.to_string(),
             F::Epochs => train.epochs.to_string(),
             F::BatchSize => train.batch_size.to_string(),
             F::Seed => train.seed.to_string(),
@@ -255,6 +262,7 @@ impl Field {
         match self {
             F::Dataset => text.clone_into(&mut profile.data.name),
             F::Validation => profile.data.validation = self.real(text)?,
+            F::Augment => profile.augment = self.augment(text)?,
             F::Epochs => train.epochs = self.whole(text)?,
             F::BatchSize => train.batch_size = self.whole(text)?,
             F::Seed => train.seed = self.whole(text)?,
@@ -295,6 +303,26 @@ impl Field {
     fn real(self, text: &str) -> Result<f64> {
         text.parse()
             .map_err(|_| self.refuse(text, "is not a number", "type one such as 0.001 or 1e-3"))
+    }
+
+    /// Reads names with numbers behind them; what is not named is not done.
+    fn augment(self, text: &str) -> Result<Augment> {
+        let remedy = "type none, or such as flip 0.5, shift 2, rotate 10, erase 0.25";
+        let mut augment = Augment::default();
+        let words: Vec<&str> = text.split([',', ' ']).filter(|w| !w.is_empty()).collect();
+        if words == ["none"] {
+            return Ok(augment);
+        }
+        for pair in words.chunks(2) {
+            match *pair {
+                ["flip", value] => augment.flip = self.real(value)?,
+                ["shift", value] => augment.shift = self.whole(value)?,
+                ["rotate", value] => augment.rotate = self.real(value)?,
+                ["erase", value] => augment.erase = self.real(value)?,
+                _ => return Err(self.refuse(text, "is no list of changes", remedy)),
+            }
+        }
+        Ok(augment)
     }
 
     fn whole<T: std::str::FromStr>(self, text: &str) -> Result<T> {
@@ -385,6 +413,10 @@ mod tests {
         let mut profile = Profile::new("mlp");
         Field::LearningRate.set(&mut profile, " 5e-2 ").unwrap();
         Field::Hidden.set(&mut profile, "20, 50 20").unwrap();
+        let changes = "flip 0.5, shift 2, erase 0.25";
+        Field::Augment.set(&mut profile, changes).unwrap();
+        assert_eq!(Field::Augment.get(&profile), changes);
+        assert_eq!((profile.augment.shift, profile.augment.rotate), (2, 0.0));
         assert!((profile.train.optimizer.learning_rate - 0.05).abs() < 1e-12);
         assert_eq!(profile.model.hidden, [20, 50, 20]);
         assert_eq!(Field::Hidden.get(&profile), "20, 50, 20");
@@ -399,6 +431,9 @@ mod tests {
             (Field::Optimizer, "adagrad"),
             (Field::Hidden, "20,x"),
             (Field::Seed, "-1"),
+            (Field::Augment, "mirror 0.5"),
+            (Field::Augment, "flip"),
+            (Field::Augment, "shift 0.5"),
         ] {
             let refused = field.set(&mut profile, text).unwrap_err().to_string();
             assert!(refused.starts_with(field.name()), "{refused}");

@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn moves_in_columns_and_leaves_to_the_left() {
         let mut form = Form {
-            rows: 7,
+            rows: 8,
             ..Form::default()
         };
         assert!(form.step(1, 0));
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(form.field(), Field::LearningRate);
         assert!(form.step(0, 1));
         assert!(form.step(0, 1));
-        assert_eq!(form.field(), Field::LabelSmoothing);
+        assert_eq!(form.field(), Field::Clip);
         form.cursor = 0;
         assert!(!form.step(0, -1));
         assert!(form.step(-1, 0));
@@ -166,9 +166,9 @@ mod tests {
 
     #[test]
     fn height_follows_the_width() {
-        assert_eq!(Form::height(80), 7);
+        assert_eq!(Form::height(80), 8);
         assert_eq!(Form::height(120), 6);
         assert_eq!(Form::height(200), 4);
-        assert_eq!(Form::height(0), 21);
+        assert_eq!(Form::height(0), 22);
     }
 }
