@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use fmtui::data::{Batch, Prepared, mini};
 use fmtui::model::{Shape, presets, resolve};
@@ -12,6 +12,9 @@ use fmtui::profile::Profile;
 use fmtui::storage;
 use fmtui::train::learners::plan::PlanLearner;
 use fmtui::train::{Learner, Update};
+
+/// Held by the long versions: one of them measures the memory of the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// A preset on the built-in pictures.
 fn profile(preset: &str, batch_size: usize, threads: usize) -> Profile {
@@ -106,6 +109,7 @@ fn threads_change_no_bit() {
 #[test]
 #[ignore = "minutes; the figure of the documentation"]
 fn threads_change_no_bit_in_200_steps() {
+    let _alone = ALONE.lock().unwrap();
     for preset in ["improved-cnn", "resnet18-scratch"] {
         let found = hashes(preset, 200, 64);
         for (threads, hash) in &found {
@@ -126,6 +130,7 @@ fn resident() -> f64 {
 #[test]
 #[ignore = "a minute or two; the figure of the documentation"]
 fn ten_thousand_steps_take_no_more_memory() {
+    let _alone = ALONE.lock().unwrap();
     let mut training = Training::new(&profile("modern-lenet", 64, 2));
     training.take(500, 64);
     let before = resident();

@@ -41,6 +41,14 @@ pub struct Prepared {
     augmentation: Option<Augmentation>,
 }
 
+/// Working memory of one thread.
+#[derive(Default)]
+struct Work {
+    scratch: Scratch,
+    /// The changed picture.
+    picture: Vec<u8>,
+}
+
 /// Changes of a step's pictures, of which the first is at this place in the batch.
 type Changed<'a> = Option<(Changes<'a>, usize)>;
 
@@ -133,17 +141,17 @@ impl Prepared {
             1
         };
         if batch.images.len() * cost < PARALLEL_FROM {
-            let scratch = &mut Scratch::default();
-            self.gather(indices, changed, &mut batch.images, scratch);
+            let work = &mut Work::default();
+            self.gather(indices, changed, &mut batch.images, work);
         } else {
             batch
                 .images
                 .par_chunks_mut(PIECE * size)
                 .zip(indices.par_chunks(PIECE))
                 .enumerate()
-                .for_each_init(Scratch::default, |scratch, (piece, (images, indices))| {
+                .for_each_init(Work::default, |work, (piece, (images, indices))| {
                     let changed = changed.map(|(changes, first)| (changes, first + piece * PIECE));
-                    self.gather(indices, changed, images, scratch);
+                    self.gather(indices, changed, images, work);
                 });
         }
     }
@@ -176,32 +184,28 @@ impl Prepared {
 
     fn fill_rows(&self, indices: &[u32], changed: Changed<'_>, images: &mut [f32]) {
         thread_local! {
-            static SCRATCH: RefCell<Scratch> = RefCell::default();
+            static WORK: RefCell<Work> = RefCell::default();
         }
         assert_eq!(images.len(), indices.len() * self.transform.len());
-        SCRATCH.with_borrow_mut(|scratch| self.gather(indices, changed, images, scratch));
+        WORK.with_borrow_mut(|work| self.gather(indices, changed, images, work));
     }
 
-    fn gather(
-        &self,
-        indices: &[u32],
-        changed: Changed<'_>,
-        images: &mut [f32],
-        scratch: &mut Scratch,
-    ) {
+    fn gather(&self, indices: &[u32], changed: Changed<'_>, images: &mut [f32], work: &mut Work) {
         let size = self.transform.len();
         let sides = (self.dataset.height, self.dataset.width);
-        let mut own = vec![0; changed.map_or(0, |_| self.dataset.pixels())];
+        if changed.is_some() {
+            work.picture.resize(self.dataset.pixels(), 0);
+        }
         let mut place = 0;
         for (indices, images) in indices.chunks(PIECE).zip(images.chunks_mut(PIECE * size)) {
             self.touch(indices);
             for (index, image) in indices.iter().zip(images.chunks_exact_mut(size)) {
                 let mut picture = self.dataset.picture(*index as usize);
                 if let Some((changes, first)) = changed {
-                    changes.apply(first + place, picture, sides, &mut own);
-                    picture = &own;
+                    changes.apply(first + place, picture, sides, &mut work.picture);
+                    picture = &work.picture;
                 }
-                self.transform.apply(picture, image, scratch);
+                self.transform.apply(picture, image, &mut work.scratch);
                 place += 1;
             }
         }

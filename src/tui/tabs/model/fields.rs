@@ -132,9 +132,7 @@ impl Field {
             F::Validation => {
                 "held out of training: a count, a fraction below 1, or 0 to watch the test set"
             }
-            F::Augment => {
-                "random changes of training pictures, as flip 0.5, shift 2, rotate 10, erase 0.25"
-            }
+            F::Augment => "random changes in training, as flip 0.5, shift 2, rotate 10, erase 0.25",
             F::Epochs => "passes over the training pictures",
             F::BatchSize => "pictures per step",
             F::Seed => "of initial weights, order of pictures and dropout",
