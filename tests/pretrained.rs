@@ -182,3 +182,62 @@ fn exported_weights_load_into_torchvision() {
     );
     assert_eq!(again.status.code(), Some(2));
 }
+
+#[test]
+fn a_record_names_the_workspaces_weights_so_that_another_machine_finds_its_own() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let recipe = here.path().join("small.toml");
+    std::fs::write(&recipe, RECIPE).unwrap();
+    let first = fmtui(here.path(), &["train", recipe.to_str().unwrap()]);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    let weights = here.path().join("weights/mine.safetensors");
+    std::fs::create_dir_all(weights.parent().unwrap()).unwrap();
+    let out = weights.to_str().unwrap();
+    let exported = fmtui(here.path(), &["export", "last", "--out", out]);
+    assert!(exported.status.success(), "{}", text(&exported.stderr));
+
+    let pinned = |workspace: &Path| -> Vec<String> {
+        std::fs::read_dir(workspace.join("profiles/runs"))
+            .unwrap()
+            .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+            .filter(|record| record.contains("pretrained = \"mine.safetensors\""))
+            .collect()
+    };
+    // By its name or by its path: what is in the workspace's own directory is written down without it.
+    for (count, named) in [(1, "mine.safetensors"), (2, out)] {
+        let from = format!("model.pretrained={named}");
+        let second = fmtui(here.path(), &["train", "last", "--set", &from]);
+        assert!(second.status.success(), "{}", text(&second.stderr));
+        assert_eq!(pinned(here.path()).len(), count, "{named}");
+    }
+
+    // On another machine the record finds that machine's file, even where it names a directory of the first.
+    let record = pinned(here.path()).remove(0);
+    let away = there.path().join("away.toml");
+    let elsewhere = record.replace("mine.safetensors", "/no/such/place/mine.safetensors");
+    std::fs::write(&away, elsewhere).unwrap();
+    let again = ["train", away.to_str().unwrap()];
+    let missing = fmtui(there.path(), &again);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(
+        text(&missing.stderr).contains("there is no file /no/such/place/mine.safetensors"),
+        "{}",
+        text(&missing.stderr)
+    );
+    let theirs = there.path().join("weights/mine.safetensors");
+    std::fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+    std::fs::copy(&weights, &theirs).unwrap();
+    let found = fmtui(there.path(), &again);
+    assert!(found.status.success(), "{}", text(&found.stderr));
+    assert_eq!(pinned(there.path()).len(), 1);
+
+    // Other bytes under that name are refused.
+    std::fs::write(&theirs, b"other").unwrap();
+    let other = fmtui(there.path(), &again);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(
+        text(&other.stderr).contains("SHA-256"),
+        "{}",
+        text(&other.stderr)
+    );
+}

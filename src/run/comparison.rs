@@ -8,6 +8,9 @@ use crate::text;
 /// How many runs can be told apart.
 pub const MOST: usize = 5;
 
+/// The setting that holds weights to what they were.
+const DIGEST: &str = "model.pretrained_sha256";
+
 /// What is compared: a cell for each run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
@@ -143,7 +146,14 @@ pub fn differences(runs: &[&Profile]) -> Vec<Row> {
             .collect(),
         best: Vec::new(),
     };
-    differing(&settings).iter().map(row).collect()
+    let mut keys = differing(&settings);
+    // A digest says nothing that other names of weights do not.
+    let same = |key: &str, a: usize, b: usize| settings[a].get(key) == settings[b].get(key);
+    let pairs = || (0..runs.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+    if pairs().all(|(a, b)| same(DIGEST, a, b) || !same("model.pretrained", a, b)) {
+        keys.retain(|key| key != DIGEST);
+    }
+    keys.iter().map(row).collect()
 }
 
 fn dash() -> String {
@@ -314,5 +324,21 @@ mod tests {
         );
         assert_eq!(settings[1]["model.hidden"], "[50, 20]");
         assert!(differing(&[flatten(&a), flatten(&a)]).is_empty());
+
+        let weights = |name: &str, digest: &str| {
+            let mut profile = Profile::new("resnet20");
+            profile.model.pretrained = name.into();
+            profile.model.pretrained_sha256 = digest.into();
+            profile
+        };
+        let (none, one, two) = (weights("", ""), weights("a.th", "1"), weights("b.th", "2"));
+        let listed = |runs: &[&Profile]| -> Vec<String> {
+            differences(runs).into_iter().map(|row| row.name).collect()
+        };
+        assert_eq!(listed(&[&none, &one, &two]), ["model.pretrained"]);
+        assert_eq!(
+            listed(&[&none, &one, &weights("a.th", "3")]),
+            ["model.pretrained", DIGEST]
+        );
     }
 }

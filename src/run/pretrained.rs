@@ -78,10 +78,22 @@ pub fn pin(workspace: &Workspace, model: &mut Model) -> Result<()> {
     } else if is_on_hub(model) {
         model.pretrained.clone()
     } else {
-        let path = std::path::absolute(&path).map_err(|e| Error::io("find", &path, e))?;
-        path.display().to_string()
+        pinned_path(workspace, &path)?.display().to_string()
     };
     Ok(())
+}
+
+/// How a profile names a file of weights: below the workspace's own directory for them by its path there, which another
+/// machine has too, else by its absolute path.
+fn pinned_path(workspace: &Workspace, path: &Path) -> Result<PathBuf> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|e| Error::io("find", path, e));
+    let path = absolute(path)?;
+    let short = path
+        .strip_prefix(absolute(&workspace.weights_dir())?)
+        .ok()
+        // A file of that name in the working directory would be taken before it.
+        .filter(|short| !short.is_file());
+    Ok(short.unwrap_or(&path).to_path_buf())
 }
 
 /// The weights that a profile names, if it names some.
@@ -119,7 +131,14 @@ pub(super) fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBu
         };
     }
     let Some(run) = named.strip_prefix(RUN) else {
-        let places = [PathBuf::from(named), workspace.weights_dir().join(named)];
+        let weights = workspace.weights_dir();
+        let mut places = vec![PathBuf::from(named), weights.join(named)];
+        // A profile from elsewhere names a path that may not be here; what has that name is held to the SHA-256.
+        if let Some(name) = Path::new(named).file_name()
+            && !model.pretrained_sha256.is_empty()
+        {
+            places.push(weights.join(name));
+        }
         return match places.into_iter().find(|path| path.is_file()) {
             Some(path) => Ok(Some(path)),
             None => Err(Error::input(
@@ -127,7 +146,7 @@ pub(super) fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBu
                 format!("there is no file {named}"),
                 format!(
                     "put it into {}, or give the path of a .safetensors, .pth, .pt or .th file, or run:ID",
-                    workspace.weights_dir().display()
+                    weights.display()
                 ),
             )),
         };

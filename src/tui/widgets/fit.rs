@@ -33,6 +33,13 @@ pub fn cut(text: &str, width: usize) -> String {
     out
 }
 
+/// The end of `text` in at most `width` columns; a cut is marked with `…`.
+#[must_use]
+pub fn cut_front(text: &str, width: usize) -> String {
+    let backwards: String = text.chars().rev().collect();
+    cut(&backwards, width).chars().rev().collect()
+}
+
 /// [`cut`], then spaces to the right up to `width` columns.
 #[must_use]
 pub fn left(text: &str, width: usize) -> String {
@@ -130,6 +137,8 @@ mod tests {
 
     #[test]
     fn words_are_cut_with_a_mark() {
+        assert_eq!(cut_front("resnet20-cifar-frozen", 9), "…r-frozen");
+        assert_eq!(cut_front("frozen", 6), "frozen");
         assert_eq!(cut("Ankle boot", 10), "Ankle boot");
         assert_eq!(cut("Ankle boot", 7), "Ankle…");
         assert_eq!(cut("Ankle boot", 1), "…");

@@ -510,7 +510,7 @@ impl Tab for ModelTab {
         // Rule and message line around the form.
         let frame_rows = if height >= 12 { 2 } else { 1 };
         let top = height.saturating_sub(form_rows + frame_rows);
-        let list = if width >= 110 { 27 } else { 24 }.min(width / 2);
+        let list = if width >= 110 { 28 } else { 24 }.min(width / 2);
         let focused = self.focus == Focus::Path;
         let mut left = canvas.part(1, 0, list.saturating_sub(2), top);
         self.path

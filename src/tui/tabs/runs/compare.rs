@@ -11,6 +11,7 @@ use crate::profile::{EpochRecord, Profile};
 use crate::run::comparison::{self, letter};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span as YSpan};
+use crate::tui::widgets::fit::cut_front;
 use crate::tui::widgets::{cut, left, plain_if, right};
 
 pub use crate::run::comparison::MOST;
@@ -176,16 +177,30 @@ fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<
     lines
 }
 
-/// Letter and name of a run, and the end of its id where another has the same name.
+/// Letter and name of a run, and the end of its id where another has the same name. Of names that only their ends tell
+/// apart, such as those of one network trained in several ways, the end stays.
 fn heading(runs: &[(&RunRow, &Profile)], index: usize, room: usize) -> String {
     let (letter, run) = (letter(index), runs[index].0);
-    let same_name = runs.iter().filter(|(r, _)| r.name() == run.name()).count();
-    if same_name == 1 {
-        return format!("{letter} {}", run.name());
+    let room = room.saturating_sub(2);
+    let others = || {
+        let other = |(i, (other, _)): (usize, &(&RunRow, &Profile))| {
+            (i != index).then(|| other.name().to_owned())
+        };
+        runs.iter().enumerate().filter_map(other)
+    };
+    if others().all(|name| name != run.name()) {
+        let short = cut(run.name(), room);
+        let ambiguous = others().any(|name| cut(&name, room) == short);
+        let name = if ambiguous {
+            cut_front(run.name(), room)
+        } else {
+            short
+        };
+        return format!("{letter} {name}");
     }
     let id = run.short_id();
     // The id is what tells them apart, so the name gives way.
-    match room.saturating_sub(3 + id.chars().count()) {
+    match room.saturating_sub(1 + id.chars().count()) {
         0..3 => format!("{letter} {id}"),
         rest => format!("{letter} {} {id}", cut(run.name(), rest)),
     }
@@ -216,5 +231,15 @@ mod tests {
         assert_eq!(heading(&runs, 1, 10), "B le… 9c01");
         assert_eq!(heading(&runs, 1, 7), "B 9c01");
         assert_eq!(heading(&runs, 2, 26), "C mlp");
+        let rows = [
+            row("3f2a", "resnet20-cifar-frozen"),
+            row("9c01", "resnet20-cifar-finetune"),
+            row("aaaa", "lenet5-with-a-long-name"),
+        ];
+        let runs: Vec<_> = rows.iter().map(|r| (r, &profile)).collect();
+        assert_eq!(heading(&runs, 0, 26), "A resnet20-cifar-frozen");
+        assert_eq!(heading(&runs, 0, 16), "A …-cifar-frozen");
+        assert_eq!(heading(&runs, 1, 16), "B …ifar-finetune");
+        assert_eq!(heading(&runs, 2, 16), "C lenet5-with-a…");
     }
 }

@@ -9,7 +9,7 @@ use crate::text;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::gauge::gauge;
 use crate::tui::widgets::sparkline::sparkline;
-use crate::tui::widgets::{clock, cut, left, right};
+use crate::tui::widgets::{clock, cut, left, right, wrap_to};
 
 /// What the lines are made from.
 pub struct Figures<'a> {
@@ -464,14 +464,17 @@ impl Figures<'_> {
         Line::styled(cut(&parts.join(" · "), width), self.theme.dim())
     }
 
-    /// Messages from the newest, `skip` left out.
+    /// Messages from the newest, `skip` left out, in at most `rows` lines; a long one takes up to half of them.
     #[must_use]
     pub fn messages(&self, skip: usize, rows: usize, width: usize) -> Vec<Line<'static>> {
-        let messages = self.history.messages.iter().rev().skip(skip).take(rows);
-        messages.map(|m| self.message(m, width)).collect()
+        let messages = self.history.messages.iter().rev().skip(skip);
+        messages
+            .flat_map(|m| self.message(m, width, rows.div_ceil(2)))
+            .take(rows)
+            .collect()
     }
 
-    fn message(&self, message: &Message, width: usize) -> Line<'static> {
+    fn message(&self, message: &Message, width: usize, most: usize) -> Vec<Line<'static>> {
         let t = self.theme;
         let style: Style = match message.severity {
             Severity::Info => t.text(),
@@ -479,19 +482,22 @@ impl Figures<'_> {
             Severity::Warning => t.warn(),
             Severity::Error => t.bad(),
         };
-        let time = right(&clock(message.at - self.history.first_at), 7);
         let sign = match message.severity {
             Severity::Warning => "! ",
             Severity::Error => "× ",
             Severity::Info | Severity::Good => "",
         };
-        Line::from(vec![
-            Span::styled(format!("{time}  "), t.dim()),
-            Span::styled(
-                cut(&format!("{sign}{}", message.text), width.saturating_sub(9)),
-                style,
-            ),
-        ])
+        let mut time = right(&clock(message.at - self.history.first_at), 7);
+        let text = format!("{sign}{}", message.text);
+        let lines = wrap_to(&text, width.saturating_sub(9), most);
+        let line = |text| {
+            let time = std::mem::replace(&mut time, " ".repeat(7));
+            Line::from(vec![
+                Span::styled(format!("{time}  "), t.dim()),
+                Span::styled(text, style),
+            ])
+        };
+        lines.into_iter().map(line).collect()
     }
 }
 
