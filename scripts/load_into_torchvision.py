@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
-"""Loads safetensors that `fmtui export` wrote into a network of torchvision, every array of it, and says the logits of a black picture.
+"""Loads safetensors that `fmtui export` wrote into a network of torchvision, every array of it, and tests it there.
 
-    scripts/load_into_torchvision.py FILE ARCHITECTURE        # such as run.safetensors resnet18
+    scripts/load_into_torchvision.py FILE ARCHITECTURE IDX_DIR        # such as run.safetensors resnet18 data/fashion-mnist-mini
 
-Needs torch and torchvision.
+IDX_DIR holds t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz; the pictures are padded to 32 × 32, normalised with Fashion-MNIST's
+mean and deviation and repeated to three channels. A VGG with one linear layer behind its convolutions (`head = "linear"`) is torchvision's
+with its pooling and classifier exchanged. Prints what load_state_dict says, then loss and accuracy. Needs torch and torchvision.
 """
+import gzip
 import json
+import pathlib
 import struct
 import sys
 
 import torch
+import torch.nn.functional as F
 import torchvision
 
 
@@ -26,9 +31,30 @@ def read(path):
     return state
 
 
-state = read(sys.argv[1])
-classes = next(array for name, array in reversed(state.items()) if name.endswith(".bias")).shape[0]
-model = getattr(torchvision.models, sys.argv[2])(num_classes=classes)
-missing = model.load_state_dict(state, strict=True)
-with torch.inference_mode():
-    print(missing, model.eval()(torch.zeros(1, 3, 28, 28)).flatten().tolist())
+def idx(path, header):
+    return torch.frombuffer(bytearray(gzip.open(path).read()[header:]), dtype=torch.uint8)
+
+
+def network(architecture, state):
+    classes = next(len(state[head]) for head in ("fc.bias", "classifier.bias", "classifier.6.bias") if head in state)
+    model = getattr(torchvision.models, architecture)(num_classes=classes)
+    if "classifier.weight" in state:
+        model.avgpool = torch.nn.AdaptiveAvgPool2d(1)
+        model.classifier = torch.nn.Linear(*reversed(state["classifier.weight"].shape))
+    print(model.load_state_dict(state, strict=True))
+    return model.eval()
+
+
+def main():
+    file, architecture, directory = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+    model = network(architecture, read(file))
+    images = idx(directory / "t10k-images-idx3-ubyte.gz", 16).reshape(-1, 1, 28, 28)
+    labels = idx(directory / "t10k-labels-idx1-ubyte.gz", 8).long()
+    inputs = (F.pad(images / 255, (2, 2, 2, 2)) - 0.2859) / 0.3530
+    with torch.inference_mode():
+        logits = model(inputs.expand(-1, 3, -1, -1)).double()
+    accuracy = (logits.argmax(1) == labels).double().mean()
+    print(json.dumps({"loss": F.cross_entropy(logits, labels).item(), "accuracy": accuracy.item()}))
+
+
+main()

@@ -34,8 +34,8 @@ def run(command):
 
 def train_fmtui(options, arch, seed):
     settings = [
-        "data.name=fashion-mnist", "data.validation=0", f"train.epochs={options.epochs}", f"train.seed={seed}",
-        "train.batch_size=64", "train.ema=0", "train.optimizer.kind=adam", "train.optimizer.learning_rate=1e-3",
+        "data.name=fashion-mnist", "data.validation=0", "data.split=standard", "data.normalize=given", f"train.epochs={options.epochs}", f"train.seed={seed}",
+        "train.batch_size=64", "train.ema=0", "train.schedule.kind=constant", "train.optimizer.kind=adam", "train.optimizer.learning_rate=1e-3",
         f"train.threads={options.threads}", f"train.device={options.device}",
     ]
     if options.path != "auto":

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """What scikit-learn and PyTorch themselves reach with the settings of the study's perceptron and MLPs: test accuracy, seed by seed.
 
-    scripts/study_peers.py FASHION_MNIST_DIR [--seeds 0 1 2] [--only NAME …]
+    scripts/study_peers.py FASHION_MNIST_DIR [--seeds 0 1 2] [--only NAME …] [--fmtui BINARY]
 
-FASHION_MNIST_DIR holds the four IDX files, gzipped. Needs numpy, scikit-learn and torch, which fmtui itself does not. Prints one JSON line a
-run and a markdown table at the end. The MLPs take minutes each.
+FASHION_MNIST_DIR holds the four IDX files, gzipped. Needs numpy, scikit-learn and torch, which fmtui itself does not. With --fmtui it is fmtui
+that trains, the same presets without averaging. Prints one JSON line a run and a markdown table at the end. The MLPs take minutes each.
 """
 import argparse
 import gzip
 import json
 import pathlib
 import statistics
+import subprocess
+import tempfile
 import warnings
 
 import numpy as np
@@ -57,7 +59,7 @@ def mlp(hidden):
 
 
 def torch_mlp(parts, seed):
-    """784→100→100→50→10, 20 epochs of Adam at 1e-3 in batches of 64; the last epoch's accuracy and the best one's."""
+    """784→100→100→50→10, 20 epochs of Adam at 1e-3 in batches of 64, constant, standard split; the last epoch's accuracy and the best one's."""
     import torch
     from torch import nn
     torch.manual_seed(seed)
@@ -75,11 +77,21 @@ def torch_mlp(parts, seed):
     return {"accuracy": round(reached[-1], 4), "best_epoch": round(max(reached), 4), "epochs": 20}
 
 
+def fmtui(binary, name, seed):
+    settings = ["train.ema=0", f"train.seed={seed}", f"data.split_seed={seed}"]
+    flags = [word for setting in settings for word in ("--set", setting)]
+    with tempfile.TemporaryDirectory() as workspace:
+        done = subprocess.run([binary, "--workspace", workspace, "train", name, *flags, "--json"], capture_output=True, text=True, check=True)
+    result = json.loads(done.stdout.splitlines()[-1])["result"]
+    return {"accuracy": round(result["test"]["accuracy"], 4), "epochs": result["epochs"]}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", default=["perceptron", "mlp-100-100-50", *MLPS])
+    parser.add_argument("--fmtui", help="fmtui's binary, to train with it")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     parts = read(options.directory)
@@ -87,13 +99,15 @@ def main():
     for name in options.only:
         found = []
         for seed in options.seeds:
-            if name == "mlp-100-100-50":
+            if options.fmtui:
+                reached = fmtui(options.fmtui, name, seed)
+            elif name == "mlp-100-100-50":
                 reached = torch_mlp(parts, seed)
             else:
                 reached = scikit(parts, seed, perceptron if name == "perceptron" else mlp(MLPS[name]))
             print(json.dumps({"name": name, "seed": seed, **reached}), flush=True)
             found.append(reached["accuracy"])
-        by = "PyTorch" if name == "mlp-100-100-50" else "scikit-learn"
+        by = "fmtui" if options.fmtui else "PyTorch" if name == "mlp-100-100-50" else "scikit-learn"
         rows.append(f"| {name} | {by} | {', '.join(f'{a:.4f}' for a in found)} | {statistics.mean(found):.4f} |")
     print("\n| preset | trained by | test accuracy, seed by seed | mean |\n|---|---|---|---:|\n" + "\n".join(rows))
 

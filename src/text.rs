@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The longest text from outside that is shown, in characters.
-const LONGEST: usize = 200;
+const LONGEST: usize = 400;
 
 /// Removes what could disturb a terminal (C0, C1, DEL, bidirectional and zero-width characters) and bounds the length.
 ///
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn outside_text_is_harmless() {
         assert_eq!(sanitize("a\x1b[31mb\u{202e}c\u{9b}"), "a[31mbc");
-        assert_eq!(sanitize(&"x".repeat(500)).chars().count(), 200);
+        assert_eq!(sanitize(&"x".repeat(500)).chars().count(), LONGEST);
     }
 
     #[test]

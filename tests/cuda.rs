@@ -13,6 +13,9 @@
     reason = "tests fail by panicking and say how near they came"
 )]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,6 +26,7 @@ use fmtui::profile::{Activation, ComputePath, Layer, Precision, Profile};
 use fmtui::train::learners::graph::GraphLearner;
 use fmtui::train::learners::plan::PlanLearner;
 use fmtui::train::{Learner, StateDict, Update};
+use skip::skipped;
 
 /// Largest distance of the whole gradient from the CPU's, relative to its length; and where ReLUs or maxima may turn over at
 /// a number within rounding, each of which changes a path. `torch_gradients` holds those to PyTorch without such ties.
@@ -295,7 +299,7 @@ fn everything() -> Profile {
 #[test]
 fn a_plan_on_the_gpu_computes_what_one_on_the_cpu_does() {
     if let Err(e) = device::select("cuda") {
-        eprintln!("SKIPPED: no GPU to test on: {e}");
+        skipped(&format!("no GPU to test on: {e}"));
         return;
     }
     let dataset = Arc::new(mini::load().unwrap());
@@ -334,7 +338,7 @@ fn a_plan_on_the_gpu_computes_what_one_on_the_cpu_does() {
 #[test]
 fn tf32_differs_by_what_its_bits_promise() {
     if let Err(e) = device::select("cuda") {
-        eprintln!("SKIPPED: no GPU to test on: {e}");
+        skipped(&format!("no GPU to test on: {e}"));
         return;
     }
     let dataset = Arc::new(mini::load().unwrap());
@@ -376,7 +380,7 @@ fn tf32_differs_by_what_its_bits_promise() {
 #[test]
 fn the_graph_on_the_gpu_computes_what_the_plan_does() {
     if let Err(e) = device::select("cuda") {
-        eprintln!("SKIPPED: no GPU to test on: {e}");
+        skipped(&format!("no GPU to test on: {e}"));
         return;
     }
     let dataset = Arc::new(mini::load().unwrap());

@@ -14,6 +14,9 @@
     reason = "tests fail by panicking and compare exact numbers"
 )]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 use std::io::Write;
 use std::path::Path;
 
@@ -21,6 +24,7 @@ use fmtui::data::source::{self, SearchPath};
 use fmtui::data::{Prepared, idx, mini};
 use fmtui::error::Error;
 use fmtui::profile;
+use skip::skipped;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -243,7 +247,7 @@ fn the_real_set_loads_and_the_built_in_one_is_its_beginning() {
     let real = match source::load("fashion-mnist", &search(None, nowhere)) {
         Ok(real) => real,
         Err(error) if error.to_string().contains("is not here") => {
-            eprintln!("SKIPPED: the real Fashion-MNIST is not installed: {error}");
+            skipped(&format!("the real Fashion-MNIST is not installed: {error}"));
             return;
         }
         Err(error) => panic!("{error}"),

@@ -564,6 +564,54 @@ fn of_a_vgg_only_the_features_are_fetched() {
 }
 
 #[test]
+fn faults_on_the_way_of_a_part_end_in_the_right_bytes_or_a_clear_error_too() {
+    use Fault::{Drip, Drop, Endless, ErrorPage, Loop, OtherRange, Short, Silent, Status};
+    let whole = tensors(&[("features.0.weight", 5_000), ("head.fc.weight", 100_000)]);
+    let part = Part::Named("features.");
+    let fetched = |faults: Vec<Fault>| {
+        let server = Server::with(&whole).faults(faults);
+        let dir = tempfile::tempdir().unwrap();
+        let cached = fetch(&hub(&server, dir.path()), &reference(), part);
+        let bytes = cached.map(|cached| std::fs::read(&cached.path).unwrap());
+        (bytes, dir)
+    };
+    let right = fetched(vec![]).0.unwrap();
+    for fault in [
+        Drop(1_000),
+        Drip,
+        Endless,
+        ErrorPage,
+        OtherRange,
+        Short,
+        Silent,
+        Status("429 Too Many Requests\r\nRetry-After: 0"),
+    ] {
+        let (once, _) = fetched(vec![fault.clone()]);
+        let once = once.unwrap_or_else(|e| panic!("{fault:?}: {e}"));
+        assert!(once == right, "{fault:?}: other bytes");
+    }
+    for fault in [
+        Drop(0),
+        Drip,
+        Endless,
+        ErrorPage,
+        Loop,
+        OtherRange,
+        Short,
+        Silent,
+        Status("403 Forbidden"),
+    ] {
+        let (always, dir) = fetched(vec![fault.clone(); 30]);
+        let message = always.unwrap_err().to_string();
+        assert!(
+            message.starts_with("cannot download") && message.lines().count() == 1,
+            "{fault:?}: {message}"
+        );
+        assert_nothing_in_place(dir.path(), &message);
+    }
+}
+
+#[test]
 fn a_pinned_commit_is_that_commit_or_an_error() {
     let server = Server::with(&noise(12, 1_000));
     server.put(SECOND, "model.safetensors", &noise(13, 1_000));

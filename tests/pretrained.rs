@@ -1,17 +1,16 @@
 //! A run that starts from another's weights, through the program: what is told, what is pinned, what is refused.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "tests fail by panicking and say what they skip"
-)]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[path = "support/skip.rs"]
+mod skip;
 #[path = "support/small.rs"]
 mod small;
 
 use std::path::Path;
 use std::process::{Command, Output};
 
+use skip::skipped;
 use small::RECIPE;
 
 fn fmtui(workspace: &Path, arguments: &[&str]) -> Output {
@@ -134,7 +133,8 @@ fn a_run_begins_with_anothers_weights_and_trains_its_head_alone() {
     assert_eq!(std::fs::read_dir(&runs).unwrap().count(), before);
 }
 
-/// `FMTUI_TORCH_PYTHON` names a Python with torch and torchvision, where `python3` has none.
+/// Exported weights are torchvision's as they are, and give there what they gave here. `FMTUI_TORCH_PYTHON` names a Python
+/// with torch and torchvision, where `python3` has none.
 #[test]
 fn exported_weights_load_into_torchvision() {
     let python = std::env::var("FMTUI_TORCH_PYTHON").unwrap_or_else(|_| "python3".into());
@@ -142,45 +142,62 @@ fn exported_weights_load_into_torchvision() {
         .args(["-c", "import torch, torchvision"])
         .output();
     if !has_torch.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIP: {python} has no torch and torchvision; set FMTUI_TORCH_PYTHON");
+        skipped(&format!(
+            "{python} has no torch and torchvision to load exported weights into; set FMTUI_TORCH_PYTHON"
+        ));
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    let recipe = dir.path().join("small.toml");
-    std::fs::write(&recipe, RECIPE.replace("resnet20", "resnet18")).unwrap();
-    let trained = fmtui(dir.path(), &["train", recipe.to_str().unwrap()]);
-    assert!(trained.status.success(), "{}", text(&trained.stderr));
-    let out = dir.path().join("weights.safetensors");
-    let exported = fmtui(
-        dir.path(),
-        &["export", "last", "--out", out.to_str().unwrap()],
-    );
-    assert!(
-        text(&exported.stdout).starts_with("102 arrays are in "),
-        "{}",
-        text(&exported.stdout)
-    );
-    let script = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/scripts/load_into_torchvision.py"
-    );
-    let loaded = Command::new(&python)
-        .arg(script)
-        .arg(&out)
-        .arg("resnet18")
-        .output()
-        .unwrap();
-    let said = text(&loaded.stdout);
-    assert!(
-        said.starts_with("<All keys matched successfully>"),
-        "{said}{}",
-        text(&loaded.stderr)
-    );
-    let again = fmtui(
-        dir.path(),
-        &["export", "last", "--out", out.to_str().unwrap()],
-    );
-    assert_eq!(again.status.code(), Some(2));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (architecture, arrays) in [("resnet18", 102), ("resnet50", 267), ("vgg11_bn", 50)] {
+        let dir = tempfile::tempdir().unwrap();
+        let recipe = dir.path().join("small.toml");
+        let head = if architecture.starts_with("vgg") {
+            "\nhead = \"linear\""
+        } else {
+            ""
+        };
+        let model = format!("\"{}\"{head}", architecture.replace('_', "-"));
+        let small = RECIPE.replace("\"resnet20\"", &model).replace(
+            "channels = 3",
+            "channels = 3\nimage_size = 32\nresize = \"pad\"",
+        );
+        std::fs::write(&recipe, small).unwrap();
+        let trained = fmtui(dir.path(), &["train", recipe.to_str().unwrap(), "--json"]);
+        assert!(trained.status.success(), "{}", text(&trained.stderr));
+        let out = dir.path().join("weights.safetensors");
+        let export = ["export", "last", "--out", out.to_str().unwrap()];
+        let exported = fmtui(dir.path(), &export);
+        assert!(
+            text(&exported.stdout).starts_with(&format!("{arrays} arrays are in ")),
+            "{architecture}: {}",
+            text(&exported.stdout)
+        );
+        let loaded = Command::new(&python)
+            .arg(root.join("scripts/load_into_torchvision.py"))
+            .arg(&out)
+            .arg(architecture)
+            .arg(root.join("data/fashion-mnist-mini"))
+            .output()
+            .unwrap();
+        let said = text(&loaded.stdout);
+        let (matched, there) = said.split_once('\n').unwrap_or_default();
+        assert_eq!(
+            matched,
+            "<All keys matched successfully>",
+            "{said}{}",
+            text(&loaded.stderr)
+        );
+        let there: serde_json::Value = serde_json::from_str(there).unwrap();
+        let finished = text(&trained.stdout);
+        let finished = finished.lines().last().unwrap();
+        let finished: serde_json::Value = serde_json::from_str(finished).unwrap();
+        let here = &finished["result"]["test"];
+        let both =
+            ["loss", "accuracy"].map(|n| (here[n].as_f64().unwrap(), there[n].as_f64().unwrap()));
+        let close = |(a, b): &(f64, f64)| (a - b).abs() <= 1e-4 * a.abs().max(1.0);
+        assert!(both.iter().all(close), "{architecture}: {both:?}");
+        assert_eq!(fmtui(dir.path(), &export).status.code(), Some(2));
+    }
 }
 
 #[test]
@@ -240,4 +257,141 @@ fn a_record_names_the_workspaces_weights_so_that_another_machine_finds_its_own()
         "{}",
         text(&other.stderr)
     );
+}
+
+/// A legacy file of PyTorch's whose weights are this pickle.
+fn legacy_of(pickle: &[&[u8]]) -> Vec<u8> {
+    let head = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}.\x80\x02";
+    [head.as_slice(), &pickle.concat(), b"\x80\x02]."].concat()
+}
+
+/// Files that are small and would be large, or slow, if they were believed.
+fn bombs() -> Vec<(&'static str, Vec<u8>)> {
+    let long = vec![b'a'; 2 << 20];
+    let length = u32::try_from(long.len()).unwrap().to_le_bytes();
+    let parameter = b"ctorch._utils\n_rebuild_parameter\n(";
+    let storage = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x06";
+    let tensors: String = (0..400_000)
+        .map(|i| format!(r#""{i}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}},"#))
+        .collect();
+    let header = format!("{{{}}}", tensors.trim_end_matches(','));
+    let named = |i: u32| [b"X\x04\x00\x00\x00".as_slice(), &i.to_le_bytes(), b"h\x00"].concat();
+    let many: Vec<u8> = (0x2020_2020..0x2020_2020 + 200_000)
+        .flat_map(named)
+        .collect();
+    vec![
+        (
+            "a long name put together again and again",
+            legacy_of(&[
+                b"X",
+                &length,
+                &long,
+                b"q\x000",
+                &b"h\x00h\x00\x930".repeat(2000),
+                b"}.",
+            ]),
+        ),
+        (
+            "one call with many arguments for many names",
+            legacy_of(&[
+                parameter,
+                &vec![b'N'; 240_000],
+                b"tRq\x000}(",
+                &many[..11 * 80_000],
+                b"u.",
+            ]),
+        ),
+        (
+            "one storage with many parts for many names",
+            legacy_of(&[
+                b"ctorch._utils\n_rebuild_tensor_v2\n(",
+                storage,
+                &vec![b'N'; 240_000],
+                b"tQK\x00K\x06\x85K\x01\x85\x89}tRq\x000}(",
+                &many[..11 * 80_000],
+                b"u.",
+            ]),
+        ),
+        (
+            "as many values as operations",
+            legacy_of(&[&vec![b'N'; 3 << 20], b"."]),
+        ),
+        (
+            "lists in lists",
+            legacy_of(&[&vec![b']'; 240_000], &vec![b'a'; 239_999], b"."]),
+        ),
+        (
+            "a memory of everything",
+            legacy_of(&[b"N", &b"\x94".repeat(490_000), b"."]),
+        ),
+        (
+            "a header of many tensors",
+            [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat(),
+        ),
+    ]
+}
+
+/// Reads the highest memory of a process as long as it runs; **Units** bytes.
+fn most_memory(child: &mut std::process::Child) -> u64 {
+    let status = format!("/proc/{}/status", child.id());
+    let begun = std::time::Instant::now();
+    let mut most = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        most = most.max(1024 * kilobytes.unwrap_or(0));
+        if begun.elapsed().as_secs() > 60 {
+            child.kill().unwrap();
+            panic!("it is still reading after a minute");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    most
+}
+
+/// A hostile file takes no more than four times its own length and 64 MiB beyond what the program takes anyway.
+#[test]
+fn hostile_files_are_refused_in_little_memory() {
+    if !cfg!(target_os = "linux") {
+        skipped("memory is read from /proc");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = dir.path().join("small.toml");
+    std::fs::write(&recipe, RECIPE).unwrap();
+    let memory_with = |what: &str, bytes: &[u8]| {
+        let file = dir.path().join("hostile.th");
+        std::fs::write(&file, bytes).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_fmtui"))
+            .arg("--workspace")
+            .arg(dir.path())
+            .arg("train")
+            .arg(&recipe)
+            .arg("--set")
+            .arg(format!("model.pretrained={}", file.display()))
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let most = most_memory(&mut child);
+        let said = child.wait_with_output().unwrap();
+        let error = text(&said.stderr);
+        assert_eq!(said.status.code(), Some(2), "{what}: {error}");
+        assert!(error.contains("hostile.th: "), "{what}: {error}");
+        assert!(error.lines().count() <= 2, "{what}: {error}");
+        most
+    };
+    let without = memory_with("no weights", b"no file of weights");
+    for (what, bytes) in bombs() {
+        let allowed = without + 4 * bytes.len() as u64 + (64 << 20);
+        let most = memory_with(what, &bytes);
+        assert!(
+            most <= allowed,
+            "{what}: {} MiB of {} MiB",
+            most >> 20,
+            allowed >> 20
+        );
+    }
+    assert!(!dir.path().join("profiles/runs").exists());
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::error::{Error, Result};
-use crate::headless::Output;
+use crate::headless::{Output, notice};
 use crate::model::pretrained::file;
 use crate::run::Workspace;
 use crate::train::checkpoint;
@@ -67,5 +67,10 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         weights.len(),
         text::sanitize(&out.display().to_string())
     ))?;
+    if weights.contains_key("classifier.weight") {
+        notice(
+            "torchvision's VGG takes them with model.avgpool = AdaptiveAvgPool2d(1) and model.classifier = Linear(512, classes)",
+        );
+    }
     Ok(0)
 }

@@ -213,7 +213,7 @@ fn check(settings: &Data) -> Result<()> {
         return Err(Error::input(
             "data.normalize",
             "\"imagenet\" has a mean for each of three channels",
-            "set data.channels = 3",
+            "set data.channels = 3, or for one channel data.normalize = \"computed\"",
         ));
     }
     if settings.normalize == Normalize::Given {

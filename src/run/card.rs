@@ -38,7 +38,12 @@ pub fn card(workspace: &Workspace, model: &Model) -> Card {
         None => pretrained::find(workspace, model),
     };
     if let (Some(known), Err(_)) = (known, &found) {
-        card.push(("size", format!("about {}", text::bytes(known.bytes))));
+        let part = if pretrained::takes_part(model) {
+            ", of which the convolutions alone are fetched"
+        } else {
+            ""
+        };
+        card.push(("size", format!("about {}{part}", text::bytes(known.bytes))));
     }
     if found.is_err() && pretrained::is_on_hub(model) {
         card.push(("lies", "on the hub; it is fetched when a run begins".into()));

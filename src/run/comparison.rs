@@ -20,11 +20,13 @@ pub struct Row {
     pub best: Vec<usize>,
 }
 
-/// How a run came by its weights: `scratch`, `fine-tune`, or `frozen` with what is.
+/// How a run came by its weights: `scratch`, `fine-tune`, `gradual` where layers were set free by and by, or `frozen` with
+/// what is.
 #[must_use]
 pub fn regime(profile: &Profile) -> String {
     let model = &profile.model;
     match (model.pretrained.is_empty(), model.freeze.as_str()) {
+        _ if !model.unfreeze.is_empty() => "gradual".into(),
         (true, "" | "none") => "scratch".into(),
         (false, "" | "none") => "fine-tune".into(),
         (_, "backbone") => "frozen".into(),
@@ -250,7 +252,7 @@ fn differing(settings: &[BTreeMap<String, String>]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::metrics::Scores;
-    use crate::profile::ResultRecord;
+    use crate::profile::{ResultRecord, Unfreeze};
 
     fn run(pretrained: &str, freeze: &str, test: f64, seconds: f64) -> Profile {
         let mut profile = Profile::new("resnet20");
@@ -289,6 +291,12 @@ mod tests {
         ] {
             assert_eq!(regime(&run(pretrained, freeze, 0.5, 1.0)), name);
         }
+        let mut gradual = run("a.pth", "backbone", 0.5, 1.0);
+        gradual.model.unfreeze = vec![Unfreeze {
+            epoch: 2,
+            freeze: "none".into(),
+        }];
+        assert_eq!(regime(&gradual), "gradual");
     }
 
     #[test]

@@ -60,7 +60,16 @@ fn check_frozen(profile: &Profile, architecture: &Architecture) -> Result<()> {
     };
     let mut before = frozen(&profile.model.freeze)?;
     for step in &profile.model.unfreeze {
-        let now = frozen(&step.freeze)?;
+        let now = frozen(&step.freeze).map_err(|error| match error {
+            Error::Input {
+                problem, remedy, ..
+            } => Error::input(
+                format!("model.unfreeze, epoch {}", step.epoch),
+                problem,
+                remedy,
+            ),
+            other => other,
+        })?;
         if now >= before {
             return Err(Error::input(
                 "model.unfreeze",

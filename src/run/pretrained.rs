@@ -50,6 +50,11 @@ pub(super) fn cached(workspace: &Workspace, model: &Model) -> Option<Cached> {
     workspace.hub().cache.look(&reference, part(model))
 }
 
+/// Whether only a part of a file on the hub is fetched.
+pub(super) fn takes_part(model: &Model) -> bool {
+    is_on_hub(model) && part(model) != Part::Whole
+}
+
 /// What of a file on the hub a network takes: where a VGG has none of the original's hidden layers, most of the file is
 /// of no use.
 fn part(model: &Model) -> Part {

@@ -51,8 +51,8 @@ pub trait Learner: Send {
         None
     }
 
-    /// What else is worth telling at the start.
-    fn note(&self) -> Option<String> {
+    /// What else is worth telling at the start, of a set of so many pictures.
+    fn note(&self, _pictures: usize) -> Option<String> {
         None
     }
 

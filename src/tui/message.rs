@@ -32,6 +32,8 @@ pub enum Request {
     LoadRunDataset(String),
     /// Download a data set, then read it.
     FetchDataset(String),
+    /// Give up the download that is under way.
+    CancelFetch,
     /// Find out about the weights that this model begins with.
     DescribeWeights(Box<Model>),
     /// Read what was predicted in this run.
@@ -96,6 +98,8 @@ pub enum Message {
         best: Option<Predictions>,
         test: Option<Predictions>,
     },
+    /// Whether something is being downloaded.
+    Fetching(bool),
     /// Said in the footer for a while.
     Say(String),
     /// Said until it is dismissed.

@@ -96,6 +96,10 @@ impl Session {
             Request::LoadDataset(name) => self.load_dataset(name, true),
             Request::LoadRunDataset(name) => self.load_dataset(name, false),
             Request::FetchDataset(name) => self.fetch(name),
+            Request::CancelFetch => {
+                self.fetch_cancelled.store(true, Ordering::Relaxed);
+                self.weights_cancelled.store(true, Ordering::Relaxed);
+            }
             Request::DescribeWeights(model) => {
                 let workspace = self.workspace.clone();
                 self.blocking(move || {
@@ -168,11 +172,19 @@ impl Session {
             let mut told: Option<Instant> = None;
             let mut tell = |p: Progress| {
                 if told.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
+                    if told.is_none() {
+                        let _ = out.try_send(Message::Fetching(true));
+                    }
                     told = Some(Instant::now());
                     let _ = out.try_send(Message::Say(progress(&p)));
                 }
             };
-            pretrained::fetch(&workspace, &mut profile.model, &mut tell, &cancelled)?;
+            let fetched = pretrained::fetch(&workspace, &mut profile.model, &mut tell, &cancelled);
+            // Where another start took this one's place, the download under way is that one's.
+            if told.is_some() && !(cancelled.load(Ordering::Relaxed) && fetched.is_err()) {
+                let _ = out.blocking_send(Message::Fetching(false));
+            }
+            fetched?;
             let run = client::start(&workspace, &profile)?;
             Ok(started(&workspace, run))
         });
@@ -246,6 +258,7 @@ impl Session {
         let (directory, offline) = (self.workspace.data_dir(), self.workspace.offline);
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {
+            let _ = out.blocking_send(Message::Fetching(true));
             let mut tell = |p: Progress| {
                 let status = progress(&p);
                 // A full queue loses a line of progress, nothing else.
@@ -253,6 +266,9 @@ impl Session {
             };
             let fetched = fetch::fetch(&name, &directory, offline, &mut tell, &cancelled)
                 .and_then(|()| load(&name, &search, &kept));
+            if !cancelled.load(Ordering::Relaxed) {
+                let _ = out.blocking_send(Message::Fetching(false));
+            }
             let message = match fetched {
                 Ok(dataset) => {
                     let _ = out.blocking_send(named(&source::available(&search)));
@@ -290,7 +306,7 @@ fn progress(p: &Progress) -> String {
     };
     let place = format!("downloading {}{number}", text::sanitize(&p.file));
     if let Some(note) = &p.note {
-        return format!("{place}: {}", text::sanitize(note));
+        return format!("{place}: {}; Esc gives up", text::sanitize(note));
     }
     let total = p
         .total
@@ -304,7 +320,10 @@ fn progress(p: &Progress) -> String {
     let left = p
         .seconds_left()
         .map_or(String::new(), |s| format!(", {} left", text::seconds(s)));
-    format!("{place}: {}{total}, {speed}/s{left}", text::bytes(p.bytes))
+    format!(
+        "{place}: {}{total}, {speed}/s{left}; Esc gives up",
+        text::bytes(p.bytes)
+    )
 }
 
 fn started(workspace: &Workspace, run: String) -> Message {

@@ -19,7 +19,7 @@ pub(super) const PRESETS: [Preset; 11] = [
         paper: HE,
         story: "The same network, but it does not begin from nothing: it has seen 1.2 million photographs in a thousand \
             classes. Its filters for edges, textures and shapes are there already; only the last layer is new. All \
-            weights go on learning. The weights (torchvision's, 47 MB) are fetched from the hub once and verified.",
+            weights go on learning. The weights (torchvision's, 45 MiB) are fetched from the hub once and verified.",
         look_for: "The first epoch: how far is it ahead of resnet18-scratch, and how much of that is left after twenty? \
             The study saw 91.3 % against 89.8 %. Mark the three runs on the Runs tab and compare.",
         toml: file!("resnet18-finetune"),
@@ -129,7 +129,7 @@ pub(super) const PRESETS: [Preset; 11] = [
         title: "VGG-16 from ImageNet, tuned",
         year: 2014,
         paper: VGG,
-        story: "The study promised this one and did not get to it. 59 of the file's 528 MB are fetched: the \
+        story: "The study promised this one and did not get to it. 56 of the file's 528 MiB are fetched: the \
             convolutions. They learn at a tenth of the last layer's rate.",
         look_for: "The weights do what initialisation alone hardly could: the loss falls from the first step.",
         toml: file!("vgg16-finetune"),

@@ -6,8 +6,11 @@
 
 use std::collections::HashMap;
 
-/// The most operations of a pickle: a ResNet-50's has 30,000.
-const MOST_OPERATIONS: usize = 2_000_000;
+/// The most operations of a pickle: a ResNet-50's has 30,000. Each makes no more than a value and its place.
+const MOST_OPERATIONS: usize = 500_000;
+
+/// **Units** bytes of all names of functions and classes together, which are the only texts that are made anew.
+const MOST_NAMES: usize = 1 << 20;
 
 /// The place of a value.
 pub(super) type Id = usize;
@@ -63,11 +66,22 @@ impl Pickle {
         pairs.iter().filter_map(named).collect()
     }
 
-    /// A tuple's or list's items.
-    pub(super) fn items<'a>(&'a self, value: &'a Value) -> Option<Vec<&'a Value>> {
+    /// A tuple's or list's items; nothing is copied, for many values may share one.
+    pub(super) fn items<'a>(
+        &'a self,
+        value: &'a Value,
+    ) -> Option<impl ExactSizeIterator<Item = &'a Value>> {
+        match value {
+            Value::Tuple(ids) | Value::List(ids) => Some(ids.iter().map(|id| self.get(*id))),
+            _ => None,
+        }
+    }
+
+    /// The first `N` items of a tuple or list that has as many.
+    pub(super) fn first<'a, const N: usize>(&'a self, value: &'a Value) -> Option<[&'a Value; N]> {
         match value {
             Value::Tuple(ids) | Value::List(ids) => {
-                Some(ids.iter().map(|id| self.get(*id)).collect())
+                Some(ids.first_chunk::<N>()?.map(|id| self.get(id)))
             }
             _ => None,
         }
@@ -86,6 +100,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Pickle, String> {
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
+        names: 0,
     };
     for _ in 0..MOST_OPERATIONS {
         if machine.step()? {
@@ -109,6 +124,8 @@ struct Machine<'a> {
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    /// **Units** bytes of names so far.
+    names: usize,
 }
 
 impl<'a> Machine<'a> {
@@ -325,8 +342,9 @@ impl<'a> Machine<'a> {
                 self.set(&items)?;
             }
             b'c' => {
-                let name = format!("{}.{}", self.line()?, self.line()?);
-                self.push(Value::Global(name));
+                let (module, name) = (self.line()?, self.line()?);
+                self.names = names(self.names, &module, &name)?;
+                self.push(Value::Global(format!("{module}.{name}")));
             }
             0x93 => {
                 let parts = self.last(2)?;
@@ -335,6 +353,7 @@ impl<'a> Machine<'a> {
                 else {
                     return Err(broken());
                 };
+                self.names = names(self.names, module, name)?;
                 let name = format!("{module}.{name}");
                 self.push(Value::Global(name));
             }
@@ -374,6 +393,17 @@ impl<'a> Machine<'a> {
     }
 }
 
+/// Bytes of names with this one, while there are not too many.
+fn names(so_far: usize, module: &str, name: &str) -> Result<usize, String> {
+    let names = so_far + module.len() + name.len();
+    if names > MOST_NAMES {
+        return Err(format!(
+            "its pickle has more than {MOST_NAMES} bytes of names of functions"
+        ));
+    }
+    Ok(names)
+}
+
 fn broken() -> String {
     "its pickle is broken".into()
 }
@@ -406,7 +436,7 @@ mod tests {
         assert_eq!(pickle.length, PLAIN.len());
         let entries = pickle.entries(pickle.root());
         assert_eq!(entries[0].0, "a");
-        let items = pickle.items(entries[0].1).unwrap();
+        let items: Vec<&Value> = pickle.items(entries[0].1).unwrap().collect();
         assert_eq!(
             items,
             [
@@ -418,10 +448,9 @@ mod tests {
                 &Value::Bool(true)
             ]
         );
-        assert_eq!(
-            pickle.items(entries[1].1).unwrap()[1],
-            &Value::Text("x".into())
-        );
+        let [_, x] = pickle.first(entries[1].1).unwrap();
+        assert_eq!(*x, Value::Text("x".into()));
+        assert!(pickle.first::<3>(entries[1].1).is_none());
     }
 
     /// `os.system("…")` as a pickle would call it: it is noted down, and nothing happens.
@@ -459,5 +488,11 @@ mod tests {
         drop(read(&bytes).unwrap());
         let endless = [b"\x80\x02".to_vec(), vec![b'N'; MOST_OPERATIONS + 1]].concat();
         assert!(read(&endless).unwrap_err().contains("more than"));
+
+        // A long text is there once however often it is used, but a name made of it would be another.
+        let mut bytes = b"\x80\x02X\x00\x00\x10\x00".to_vec();
+        bytes.extend(vec![b'a'; 1 << 20]);
+        bytes.extend(b"q\x00h\x00h\x00\x93.");
+        assert!(read(&bytes).unwrap_err().contains("names of functions"));
     }
 }

@@ -26,8 +26,11 @@ const INSIDE: [&str; 6] = [
     "params",
 ];
 
-/// The most entries of a zip: one a storage.
+/// The most entries of a zip, one a storage, and of tensors.
 const MOST_ENTRIES: usize = 20_000;
+
+/// The most dimensions of a tensor.
+const MOST_SIDES: usize = 8;
 
 /// A storage's kind of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,6 +220,9 @@ fn views(pickle: &Pickle) -> Result<BTreeMap<&str, View<'_>>, String> {
         {
             views.insert(name, view);
         }
+        if views.len() > MOST_ENTRIES {
+            return Err(format!("it holds more than {MOST_ENTRIES} tensors"));
+        }
     }
     if views.is_empty() {
         return Err(match pickle.root() {
@@ -237,27 +243,31 @@ fn tensor<'a>(
     let Value::Called { what, arguments } = value else {
         return Ok(None);
     };
-    let (Value::Global(function), Some(arguments)) =
-        (pickle.get(*what), pickle.items(pickle.get(*arguments)))
-    else {
+    let (Value::Global(function), arguments) = (pickle.get(*what), pickle.get(*arguments)) else {
         return Ok(None);
     };
-    match (function.as_str(), arguments.as_slice()) {
-        ("torch._utils._rebuild_parameter", [data, ..]) if depth == 0 => tensor(pickle, data, 1),
-        (
-            "torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2",
-            [storage, offset, shape, strides, ..],
-        ) => {
+    match function.as_str() {
+        "torch._utils._rebuild_parameter" if depth == 0 => match pickle.first(arguments) {
+            Some([data]) => tensor(pickle, data, 1),
+            None => Ok(None),
+        },
+        "torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2" => {
+            let Some([storage, offset, shape, strides]) = pickle.first(arguments) else {
+                return Ok(None);
+            };
             let Value::Persistent(id) = storage else {
                 return Err("has no storage".into());
             };
             let (storage, kind, count) = storage_of(pickle, *id)?;
             let sizes = |value: &Value| -> Result<Vec<usize>, String> {
                 let items = pickle.items(value).ok_or("has no shape")?;
-                items.into_iter().map(size).collect()
+                if items.len() > MOST_SIDES {
+                    return Err("has a broken shape".into());
+                }
+                items.map(size).collect()
             };
             let (shape, strides) = (sizes(shape)?, sizes(strides)?);
-            if shape.len() != strides.len() || shape.len() > 8 {
+            if shape.len() != strides.len() {
                 return Err("has a broken shape".into());
             }
             Ok(Some(View {
@@ -282,19 +292,13 @@ fn size(value: &Value) -> Result<usize, String> {
 
 /// ('storage', kind, key, device, count) or the same with a view, which PyTorch has not written for years.
 fn storage_of(pickle: &Pickle, id: Id) -> Result<(&str, Kind, usize), String> {
-    let parts = pickle.items(pickle.get(id)).unwrap_or_default();
-    let [
-        _,
-        Value::Global(kind),
-        Value::Text(key),
-        _,
-        count,
-        rest @ ..,
-    ] = parts.as_slice()
-    else {
+    let parts = pickle.get(id);
+    let Some([_, Value::Global(kind), Value::Text(key), _, count]) = pickle.first(parts) else {
         return Err("has a storage of an unknown form".into());
     };
-    if rest.iter().any(|view| **view != Value::None) {
+    if let Some([.., view]) = pickle.first::<6>(parts)
+        && *view != Value::None
+    {
         return Err("lies in a part of a storage".into());
     }
     let known = Kind::of(kind).ok_or_else(|| {

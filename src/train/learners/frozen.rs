@@ -12,7 +12,7 @@ use crate::state::StateDict;
 use crate::text;
 use crate::train::{Learner, PieceTime, StepOutcome, Update};
 
-/// **Units** bytes of features that are kept at most; beyond, they are computed at every step.
+/// **Units** bytes of features that are kept at most; those of further pictures are computed at every step.
 const MOST_KEPT: usize = 2 << 30;
 
 /// Pictures that go through the backbone at a time.
@@ -26,6 +26,8 @@ pub struct FrozenLearner {
     frozen: BTreeSet<String>,
     features: Features,
     kept: Option<Kept>,
+    /// As [`MOST_KEPT`].
+    most_kept: usize,
     /// Whether pictures are trained on as they are.
     still: bool,
 }
@@ -64,10 +66,14 @@ impl Features {
     }
 }
 
-/// Features of the pictures seen so far, by pooled index.
+/// Features of the first pictures seen, as many as there is room for.
 struct Kept {
+    /// **Shape** `[room, features]`.
     rows: Vec<f32>,
-    known: Vec<bool>,
+    /// The row of each picture, by pooled index.
+    places: Vec<Option<u32>>,
+    used: usize,
+    room: usize,
 }
 
 impl FrozenLearner {
@@ -91,66 +97,77 @@ impl FrozenLearner {
             head,
             features,
             kept: None,
+            most_kept: MOST_KEPT,
             still,
         })
     }
 
-    fn keeps(&self, pictures: usize) -> bool {
-        let bytes = pictures
-            .checked_mul(self.features.count())
-            .and_then(|n| n.checked_mul(4));
-        bytes.is_some_and(|bytes| bytes <= MOST_KEPT)
+    /// Of how many pictures the features are kept.
+    fn room(&self, pictures: usize) -> usize {
+        pictures.min(self.most_kept / (4 * self.features.count()).max(1))
     }
 
     /// Fills `batch` with the features of these pictures.
     fn gather(&mut self, data: &Prepared, indices: &[u32], batch: &mut Batch) -> Result<()> {
-        let (count, pictures) = (self.features.count(), data.dataset.len());
-        if self.keeps(pictures) {
-            self.learn_of(data, indices)?;
-            if let Some(kept) = &self.kept {
-                batch.images.resize(indices.len() * count, 0.0);
-                for (index, row) in indices.iter().zip(batch.images.chunks_exact_mut(count)) {
-                    row.copy_from_slice(&kept.rows[*index as usize * count..][..count]);
-                }
+        let count = self.features.count();
+        self.keep(data, indices)?;
+        let places = |kept: &Kept, index: &u32| kept.places[*index as usize];
+        let others: Vec<u32> = match &self.kept {
+            Some(kept) => {
+                let is_other = |index: &u32| places(kept, index).is_none();
+                indices.iter().copied().filter(is_other).collect()
             }
-        } else {
-            let rows = self.backbone.logits_on(data, indices, batch)?;
-            batch.images.resize(rows.len(), 0.0);
-            self.features.write(&rows, &mut batch.images);
+            None => indices.to_vec(),
+        };
+        let mut fresh = vec![0.0; others.len() * count];
+        if !others.is_empty() {
+            let rows = self.backbone.logits_on(data, &others, batch)?;
+            self.features.write(&rows, &mut fresh);
+        }
+        let mut fresh = fresh.chunks_exact(count);
+        batch.images.resize(indices.len() * count, 0.0);
+        for (index, to) in indices.iter().zip(batch.images.chunks_exact_mut(count)) {
+            let kept = self.kept.as_ref();
+            let row = match kept.and_then(|kept| Some((kept, places(kept, index)?))) {
+                Some((kept, place)) => &kept.rows[place as usize * count..][..count],
+                None => fresh.next().unwrap_or_default(),
+            };
+            to.copy_from_slice(row);
         }
         data.labels(indices, &mut batch.labels);
         (batch.channels, batch.height, batch.width) = self.features.shape.sides();
         Ok(())
     }
 
-    /// Sees to it that the features of these pictures are known; computes those of others along, which come sooner or later.
-    fn learn_of(&mut self, data: &Prepared, indices: &[u32]) -> Result<()> {
+    /// Keeps the features of these pictures as far as there is room; computes those of others along, which come sooner or later.
+    fn keep(&mut self, data: &Prepared, indices: &[u32]) -> Result<()> {
         let (count, pictures) = (self.features.count(), data.dataset.len());
+        let room = self.room(pictures);
         let kept = self.kept.get_or_insert_with(|| Kept {
-            rows: vec![0.0; pictures * count],
-            known: vec![false; pictures],
+            rows: vec![0.0; room * count],
+            places: vec![None; pictures],
+            used: 0,
+            room,
         });
-        let is_new = |index: &u32| !kept.known[*index as usize];
-        let mut wanted: Vec<u32> = indices.iter().copied().filter(is_new).collect();
-        if wanted.is_empty() {
+        let left = kept.room - kept.used;
+        let is_new = |index: &u32| kept.places[*index as usize].is_none();
+        let asked: BTreeSet<u32> = indices.iter().copied().filter(is_new).collect();
+        if asked.is_empty() || left == 0 {
             return Ok(());
         }
-        if wanted.len() < AT_A_TIME {
-            let asked: BTreeSet<u32> = wanted.iter().copied().collect();
-            let others = data
-                .train
-                .iter()
-                .copied()
-                .filter(|index| is_new(index) && !asked.contains(index));
-            wanted.extend(others.take(AT_A_TIME - wanted.len()));
-        }
+        let mut wanted: Vec<u32> = asked.iter().copied().collect();
+        let others = data.train.iter().copied();
+        let others = others.filter(|index| is_new(index) && !asked.contains(index));
+        wanted.extend(others.take(AT_A_TIME.saturating_sub(asked.len())));
+        wanted.truncate(left);
         let mut batch = Batch::default();
         for part in wanted.chunks(AT_A_TIME) {
             let rows = self.backbone.logits_on(data, part, &mut batch)?;
             for (index, row) in part.iter().zip(rows.chunks_exact(count)) {
-                let to = &mut kept.rows[*index as usize * count..][..count];
+                let to = &mut kept.rows[kept.used * count..][..count];
                 self.features.write(row, to);
-                kept.known[*index as usize] = true;
+                kept.places[*index as usize] = u32::try_from(kept.used).ok();
+                kept.used += 1;
             }
         }
         Ok(())
@@ -205,11 +222,19 @@ impl Learner for FrozenLearner {
         self.head.path_note().or_else(|| self.backbone.path_note())
     }
 
-    fn note(&self) -> Option<String> {
-        let how = if self.still {
-            "they are computed once for each and kept, up to 2 GiB of them"
+    fn note(&self, pictures: usize) -> Option<String> {
+        let room = self.room(pictures);
+        let how = if !self.still {
+            "pictures change from step to step (augment), so they are computed at every one".into()
+        } else if room == pictures {
+            "they are computed once for each and kept".into()
         } else {
-            "pictures change from step to step (augment), so they are computed at every one"
+            format!(
+                "those of {} pictures are computed once and kept in {}, those of the other {} at every step",
+                text::grouped(room as u64),
+                text::bytes(self.most_kept as u64),
+                text::grouped((pictures - room) as u64)
+            )
         };
         Some(format!(
             "the frozen layers give {} numbers for a picture; {how}",

@@ -6,6 +6,7 @@ pub mod perceptron;
 pub mod plan;
 pub mod scratch;
 
+use self::frozen::FrozenLearner;
 use super::{Learner, StateDict};
 use crate::error::{Error, Result};
 use crate::model::freeze::{self, Cut};
@@ -36,7 +37,7 @@ pub fn build(
         )?),
         _ => match freeze::cut(architecture, &profile.model.freeze)? {
             None => network(profile, architecture, classes)?,
-            Some(cut) => frozen(profile, cut, classes)?,
+            Some(cut) => Box::new(frozen(profile, cut, classes)?),
         },
     })
 }
@@ -56,7 +57,7 @@ pub fn without_memory(state: StateDict) -> StateDict {
 }
 
 /// A learner for what is trained, on top of one that only predicts.
-fn frozen(profile: &Profile, mut cut: Cut, classes: usize) -> Result<Box<dyn Learner>> {
+fn frozen(profile: &Profile, mut cut: Cut, classes: usize) -> Result<FrozenLearner> {
     let shape = cut.frozen.output();
     if matches!(shape, Shape::Map { .. }) {
         cut.frozen.nodes.push(Node {
@@ -76,8 +77,7 @@ fn frozen(profile: &Profile, mut cut: Cut, classes: usize) -> Result<Box<dyn Lea
     let backbone = network(&predicting, &cut.frozen, shape.elements())?;
     let head = network(profile, &cut.trained, classes)?;
     let still = profile.augment.is_none();
-    let learner = frozen::FrozenLearner::new(backbone, head, shape, still)?;
-    Ok(Box::new(learner))
+    FrozenLearner::new(backbone, head, shape, still)
 }
 
 /// A learner for a network of layers, on the path that `train.path` names: `auto` plans what it can.

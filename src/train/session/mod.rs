@@ -182,7 +182,19 @@ impl<'a> Session<'a> {
         let changes = (!augment.is_none())
             .then(|| format!("training pictures change from step to step: {augment}"));
         let begun_from = self.begun_from.iter().cloned();
-        for message in begun_from.chain(self.learner.note()).chain(changes) {
+        let profile = self.setup.profile;
+        let last = profile.train.epochs;
+        if let Some(never) = profile.model.unfreeze.iter().find(|u| u.epoch > last) {
+            let message = format!(
+                "model.unfreeze at epoch {} is never reached: the last is {last}",
+                never.epoch
+            );
+            host.emit(Event::Warning { message });
+        }
+        for message in begun_from
+            .chain(self.learner.note(self.data.dataset.len()))
+            .chain(changes)
+        {
             host.emit(Event::Note { message });
         }
         if let Some(message) = self.learner.path_note() {
@@ -224,7 +236,7 @@ impl<'a> Session<'a> {
                 text::grouped(self.summary.parameters)
             ),
         });
-        if let Some(message) = self.learner.note() {
+        if let Some(message) = self.learner.note(self.data.dataset.len()) {
             host.emit(Event::Note { message });
         }
         Ok(())

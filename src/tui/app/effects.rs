@@ -105,6 +105,7 @@ impl App {
                     self.tabs.confusion.set_predictions(latest, best, test);
                 }
             }
+            Message::Fetching(is) => self.fetching = is,
             Message::Say(text) => self.say(text),
             Message::Problem { problem, remedy } => {
                 self.said = None;

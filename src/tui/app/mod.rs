@@ -82,6 +82,8 @@ pub struct App {
     overlay: Option<Overlay>,
     problem: Option<Problem>,
     said: Option<(String, Instant)>,
+    /// A download is under way; `Esc` gives it up.
+    fetching: bool,
     now: Instant,
     /// Where the tab names lie, for the mouse.
     tab_names: [Rect; 6],
@@ -111,6 +113,7 @@ impl App {
             overlay: None,
             problem,
             said: None,
+            fetching: false,
             now,
             tab_names: [Rect::ZERO; 6],
             content: Rect::ZERO,
@@ -241,6 +244,11 @@ impl App {
             Action::Back if self.problem.is_some() => {
                 self.problem = None;
                 Vec::new()
+            }
+            Action::Back if self.fetching => {
+                self.fetching = false;
+                self.say("giving up the download …");
+                vec![Request::CancelFetch]
             }
             other => {
                 let effect = self.tabs.get_mut(self.active).on_action(other);

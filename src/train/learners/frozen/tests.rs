@@ -137,3 +137,44 @@ fn other_weights_forget_the_features() {
     assert_eq!(learner.state().unwrap(), whole, "nothing is replaced");
     assert_eq!(learner.weights().unwrap(), weights);
 }
+
+/// Where not all fit, the features of the first are kept, and those of the others are the same each time.
+#[test]
+fn what_does_not_fit_is_computed_again() {
+    let profile = profile("layer2", ComputePath::Plan);
+    let (mut whole, data) = learner(&profile);
+    let input = Shape::Map {
+        channels: 3,
+        height: 28,
+        width: 28,
+    };
+    let architecture = resolve(&profile.model, input, 10).unwrap();
+    let cut = crate::model::freeze::cut(&architecture, "layer2").unwrap();
+    let mut part = crate::train::learners::frozen(&profile, cut.unwrap(), 10).unwrap();
+    part.most_kept = 4 * 1500 * part.features.count();
+    let mut batch = Batch::default();
+    let order: Vec<u32> = (0..2400).rev().collect();
+    for indices in order.chunks(700).chain([&[2399, 5, 5, 1200][..]]) {
+        let all = whole.logits_on(&data, indices, &mut batch).unwrap();
+        let some = part.logits_on(&data, indices, &mut batch).unwrap();
+        assert_eq!(all, some);
+    }
+    let kept = part.kept.as_ref().unwrap();
+    assert_eq!((kept.used, kept.room), (1500, 1500));
+    assert_eq!(
+        losses(whole.as_mut(), &data, 0..3),
+        losses(&mut part, &data, 0..3)
+    );
+    let note = part.note(2500).unwrap();
+    assert!(
+        note.contains("those of 1,500 pictures are computed once"),
+        "{note}"
+    );
+    assert!(note.contains("the other 1,000 at every step"), "{note}");
+    assert!(
+        whole
+            .note(2500)
+            .unwrap()
+            .ends_with("once for each and kept")
+    );
+}

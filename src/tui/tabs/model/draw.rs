@@ -51,25 +51,33 @@ impl ModelTab {
         let mut part = canvas.part(0, top, table_width, height);
         self.scroll = match (self.view, &self.summary) {
             (View::Layers, Ok(summary)) => {
-                let rows = usize::from(height.saturating_sub(2));
-                let scroll = self.scroll.min(summary.rows.len().saturating_sub(rows));
+                let (rows, all) = (usize::from(height.saturating_sub(2)), summary.rows.len());
+                let prose = if beside {
+                    Prose::new()
+                } else {
+                    let width = below_width(table_width);
+                    // What the weights are is told even where there is no room for the story.
+                    if rows < all || rows > all + 7 {
+                        self.story(entry, width)
+                    } else {
+                        self.begins_with(entry, width)
+                    }
+                };
+                // A table that does not fit makes room, at its end, for what stands below it.
+                let last = if rows < all {
+                    let gap = usize::from(!prose.is_empty());
+                    (all + prose.len() + gap).saturating_sub(rows).min(all)
+                } else {
+                    0
+                };
+                let scroll = self.scroll.min(last);
                 let used = layers::draw(&mut part, summary, &entry.profile, scroll, theme);
                 if beside && used + 10 < height {
                     below = used + 2;
                 }
-                if !beside && used + 1 < height {
-                    let rest = height - used - 1;
-                    let prose_width = below_width(table_width);
-                    // What the weights are is told even where there is no room for the story.
-                    let prose = if rest > 6 {
-                        self.story(entry, prose_width)
-                    } else {
-                        self.begins_with(entry, prose_width)
-                    };
-                    let mut below = part.part(0, used + 1, table_width.min(100), rest);
-                    draw_lines(&mut below, &prose, 0, theme);
-                }
-                scroll
+                let rest = height.saturating_sub(used + 1);
+                let mut under = part.part(0, used + 1, table_width.min(100), rest);
+                scroll + draw_lines(&mut under, &prose, self.scroll - scroll, theme)
             }
             (View::Layers, Err(why)) => {
                 let lines = fit::wrap(why, usize::from(table_width));

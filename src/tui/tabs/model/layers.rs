@@ -2,6 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
+use crate::model::Shape;
 use crate::model::summary::Summary;
 use crate::profile::Profile;
 use crate::text;
@@ -10,7 +11,7 @@ use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
 
-/// Draws the table from row `scroll` on, totals at its end; returns the rows used.
+/// Draws the table from row `scroll` on, totals after the last row that fits; returns the rows used.
 pub fn draw(
     canvas: &mut Canvas,
     summary: &Summary,
@@ -26,11 +27,19 @@ pub fn draw(
     let longest =
         |limit: usize, least: usize| deepest.clone().max().unwrap_or(0).clamp(least, limit);
     let (name, output, bar, adds) = match width {
-        0..=69 => (longest(10, 5), 13, 0, 8),
+        0..=69 => (longest(14, 5), 10, 0, 7),
         70..=104 => (longest(16, 8), 14, 7, 10),
         _ => (longest(24, 12), 16, 12, 10),
     };
     let numbers = 10 + adds + 2 * (bar + usize::from(bar > 0));
+    let shape = |shape: Shape| {
+        let text = shape.to_string();
+        if output < 12 {
+            text.replace(' ', "")
+        } else {
+            text
+        }
+    };
     let kind = width
         .saturating_sub(name + 1 + output + numbers + 1)
         .min(44);
@@ -52,7 +61,6 @@ pub fn draw(
         ),
     );
     let rows = usize::from(canvas.height().saturating_sub(2));
-    let scroll = scroll.min(summary.rows.len().saturating_sub(rows));
     let mut y = 1;
     for row in summary.rows.iter().skip(scroll).take(rows) {
         let label = format!("{}{}", " ".repeat(row.depth), row.name);
@@ -89,7 +97,7 @@ pub fn draw(
             Line::from(vec![
                 Span::styled(fit::left(&label, name), style),
                 Span::styled(format!(" {}", fit::left(&said, kind)), theme.dim()),
-                Span::styled(fit::right(&row.output.to_string(), output), style),
+                Span::styled(fit::right(&shape(row.output), output), style),
                 Span::styled(fit::right(&count(row.parameters, false), 10), style),
                 parts(row.parameters, summary.parameters, theme.train()),
                 Span::styled(fit::right(&count(row.multiply_adds, true), adds), style),
@@ -98,8 +106,13 @@ pub fn draw(
         );
         y += 1;
     }
-    let shown = rows.min(summary.rows.len());
-    canvas.put(0, y, totals(summary, profile, shown, theme));
+    let all = totals(summary, profile, usize::from(y) - 1, theme);
+    // Where not all of it fits, whole words give way.
+    let fits = (0..=all.spans.len()).rev().find_map(|count| {
+        let line = Line::from(all.spans[..count].to_vec());
+        (line.width() <= width).then_some(line)
+    });
+    canvas.put(0, y, fits.unwrap_or_default());
     y + 1
 }
 
@@ -123,7 +136,8 @@ fn totals(summary: &Summary, profile: &Profile, shown: usize, theme: &Theme) -> 
         Span::styled(text::grouped(trained), theme.title()),
         Span::styled(weights, theme.dim()),
         Span::styled(text::short_count(summary.multiply_adds), theme.title()),
-        Span::styled(" mult-adds · ~", theme.dim()),
+        Span::styled(" mult-adds", theme.dim()),
+        Span::styled(" · ~", theme.dim()),
         Span::styled(text::bytes(memory), theme.title()),
         Span::styled(" to train", theme.dim()),
         Span::styled(more, theme.dim()),

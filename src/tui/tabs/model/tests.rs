@@ -168,6 +168,37 @@ fn a_card_tells_of_the_weights_that_a_recipe_begins_with() {
     insta::assert_snapshot!("card_80x24", shot(&mut tab, 80, 24));
 }
 
+/// The layers of a deep network fill the screen; further down stand its story and, at the end, its weights' card.
+#[test]
+fn scrolling_the_layers_reaches_the_card() {
+    for (preset, width, height) in [
+        ("resnet20-cifar-frozen", 120, 40),
+        ("resnet20-cifar-frozen", 80, 24),
+        ("vgg11-bn-finetune", 120, 40),
+    ] {
+        let mut tab = with_sets();
+        choose(&mut tab, preset);
+        let model = tab.asks_about_weights().unwrap();
+        tab.set_card(model.pretrained, vec![("licence", "BSD-2-Clause".into())]);
+        let mut seen = shot(&mut tab, width, height);
+        let mut pages = 0;
+        while !seen.contains("BSD-2-Clause") && pages < 40 {
+            tab.on_action(Action::PageDown);
+            seen = shot(&mut tab, width, height);
+            pages += 1;
+        }
+        assert!(seen.contains("BSD-2-Clause"), "{preset}: {seen}");
+        assert!(!seen.contains("PgDn ▾"), "{preset}: {seen}");
+        // Nothing is past the end, so one page up shows something else.
+        tab.on_action(Action::PageDown);
+        assert_eq!(shot(&mut tab, width, height), seen);
+        if pages > 0 {
+            tab.on_action(Action::PageUp);
+            assert_ne!(shot(&mut tab, width, height), seen);
+        }
+    }
+}
+
 #[test]
 fn a_chosen_set_holds_for_every_preset() {
     let mut tab = with_sets();
