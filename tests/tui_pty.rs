@@ -24,6 +24,12 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
+#[path = "support/hub_server.rs"]
+#[allow(dead_code, reason = "the hub's own tests need more of it")]
+mod hub_server;
+
+use hub_server::{Fault, Server};
+
 /// fmtui on a terminal that remembers both its screen and every byte.
 struct Terminal {
     master: Option<Box<dyn MasterPty + Send>>,
@@ -36,6 +42,15 @@ struct Terminal {
 
 impl Terminal {
     fn open(home: &Path, arguments: &[&str], rows: u16, cols: u16) -> Self {
+        Self::open_with(home, arguments, (rows, cols), ("FMTUI_OFFLINE", "1"))
+    }
+
+    fn open_with(
+        home: &Path,
+        arguments: &[&str],
+        (rows, cols): (u16, u16),
+        (variable, value): (&str, &str),
+    ) -> Self {
         let pty = native_pty_system().openpty(size(rows, cols)).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_fmtui"));
         command.args(arguments);
@@ -46,7 +61,7 @@ impl Terminal {
         command.env("PATH", "/usr/bin:/bin");
         command.env("LANG", "C.UTF-8");
         command.env("TERM", "xterm-256color");
-        command.env("FMTUI_OFFLINE", "1");
+        command.env(variable, value);
         command.cwd(home);
         let child = pty.slave.spawn_command(command).unwrap();
         drop(pty.slave);
@@ -253,6 +268,26 @@ fn a_run_goes_on_without_its_screen_and_is_controlled_from_the_next() {
     second.press("q");
     assert_eq!(second.ends_within(10), 0);
     assert!(!second.bytes().contains("goes on; come back"));
+}
+
+#[test]
+fn escape_gives_up_the_download_of_weights() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::with(&vec![7; 100_000]).faults(vec![Fault::Drip; 30]);
+    let hub = ("HF_ENDPOINT", server.address.as_str());
+    let mut terminal = Terminal::open_with(home.path(), &[], (40, 120), hub);
+    terminal.wait_for("▸Data");
+    terminal.press(":");
+    terminal.press("resnet18-finetune");
+    terminal.wait_for("train resnet18-finetune");
+    terminal.press("\r");
+    terminal.wait_for("downloading model.safetensors");
+    terminal.wait_for("Esc gives up");
+    terminal.press("\x1b");
+    terminal.wait_for("it was cancelled");
+    terminal.press("q");
+    assert_eq!(terminal.ends_within(10), 0);
+    assert!(!home.path().join("workspace/profiles/runs").exists());
 }
 
 #[test]

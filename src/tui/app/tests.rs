@@ -198,6 +198,18 @@ fn problems_stay_until_dismissed_and_words_pass() {
 }
 
 #[test]
+fn escape_gives_up_a_download_once() {
+    let mut app = app();
+    assert!(key(&mut app, KeyCode::Esc).is_empty());
+    app.update(Input::Message(Message::Fetching(true)));
+    assert_eq!(key(&mut app, KeyCode::Esc), [Request::CancelFetch]);
+    assert!(key(&mut app, KeyCode::Esc).is_empty());
+    app.update(Input::Message(Message::Fetching(true)));
+    app.update(Input::Message(Message::Fetching(false)));
+    assert!(key(&mut app, KeyCode::Esc).is_empty());
+}
+
+#[test]
 fn words_leave_the_hints_in_sight_and_pass_soon() {
     let mut app = with_run();
     press(&mut app, "3");

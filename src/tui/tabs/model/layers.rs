@@ -62,8 +62,15 @@ pub fn draw(
     );
     let rows = usize::from(canvas.height().saturating_sub(2));
     let mut y = 1;
-    for row in summary.rows.iter().skip(scroll).take(rows) {
-        let label = format!("{}{}", " ".repeat(row.depth), row.name);
+    let narrow = bar == 0;
+    for (place, row) in summary.rows.iter().enumerate().skip(scroll).take(rows) {
+        // In few columns what a block's row says need not be said again in those of its layers.
+        let inner = narrow && row.depth > 0;
+        let block = summary.rows[..place].iter().rfind(|r| r.depth == 0);
+        let of_block =
+            block.and_then(|block| row.name.strip_prefix(&block.name)?.strip_prefix('.'));
+        let own = of_block.filter(|_| inner).unwrap_or(&row.name);
+        let label = format!("{}{own}", " ".repeat(row.depth));
         let style = if row.depth > 0 || row.frozen {
             theme.dim()
         } else {
@@ -76,7 +83,7 @@ pub fn draw(
         };
         // Where the activation does not fit, the layer alone is said.
         let layer = row.kind.split(" · ").next().unwrap_or_default();
-        let frozen = if row.frozen { "frozen " } else { "" };
+        let frozen = if row.frozen && !inner { "frozen " } else { "" };
         let long = format!("{frozen}{}", row.kind);
         let said = if long.chars().count() > kind {
             format!("{frozen}{layer}")
