@@ -116,6 +116,13 @@ pub fn ellipsis(text: &str, width: usize) -> String {
     cut
 }
 
+/// So many of something: `1 epoch`, `20 epochs`.
+#[must_use]
+pub fn count(number: usize, of: &str) -> String {
+    let end = if number == 1 { "" } else { "s" };
+    format!("{} {of}{end}", grouped(number as u64))
+}
+
 /// The candidate nearest to `word` by edit distance, if it is near enough to be a slip of the finger.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -212,6 +219,12 @@ mod tests {
     fn outside_text_is_harmless() {
         assert_eq!(sanitize("a\x1b[31mb\u{202e}c\u{9b}"), "a[31mbc");
         assert_eq!(sanitize(&"x".repeat(500)).chars().count(), LONGEST);
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(count(1, "epoch"), "1 epoch");
+        assert_eq!(count(1200, "epoch"), "1,200 epochs");
     }
 
     #[test]

@@ -95,11 +95,19 @@ fn a_run_begins_with_anothers_weights_and_trains_its_head_alone() {
     let one = fmtui(dir.path(), &["compare", "last"]);
     assert_eq!(one.status.code(), Some(2));
     assert!(text(&one.stderr).contains("1 of 2 to 5 runs are named"));
+    let twice = fmtui(dir.path(), &["compare", "last", "last"]);
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(text(&twice.stderr).contains("is named twice"));
 
-    // Another network does not fit, and nothing is written.
+    what_does_not_fit_is_refused(dir.path(), recipe);
+}
+
+/// Another network, a file that is not there, a stage that is none: nothing is written.
+fn what_does_not_fit_is_refused(workspace: &Path, recipe: &str) {
+    let runs = workspace.join("profiles/runs");
     let before = std::fs::read_dir(&runs).unwrap().count();
     let other = fmtui(
-        dir.path(),
+        workspace,
         &[
             "train",
             recipe,
@@ -116,13 +124,17 @@ fn a_run_begins_with_anothers_weights_and_trains_its_head_alone() {
         "{message}"
     );
     let missing = fmtui(
-        dir.path(),
+        workspace,
         &["train", recipe, "--set", "model.pretrained=no/such.pth"],
     );
     assert_eq!(missing.status.code(), Some(2));
     assert!(text(&missing.stderr).contains("model.pretrained: there is no file no/such.pth"));
+    let page = "model.pretrained=https://huggingface.co/timm/resnet18.tv_in1k";
+    let address = fmtui(workspace, &["train", recipe, "--set", page]);
+    assert_eq!(address.status.code(), Some(2));
+    assert!(text(&address.stderr).contains("write hf:OWNER/NAME"));
     let stage = fmtui(
-        dir.path(),
+        workspace,
         &["train", recipe, "--set", "model.freeze=layer9"],
     );
     assert_eq!(stage.status.code(), Some(2));
@@ -271,10 +283,10 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     let length = u32::try_from(long.len()).unwrap().to_le_bytes();
     let parameter = b"ctorch._utils\n_rebuild_parameter\n(";
     let storage = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x06";
-    let tensors: String = (0..400_000)
-        .map(|i| format!(r#""{i}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}},"#))
+    let tensors: Vec<String> = (0..400_000)
+        .map(|i| format!(r#""{i}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#))
         .collect();
-    let header = format!("{{{}}}", tensors.trim_end_matches(','));
+    let header = format!("{{{}}}", tensors.join(","));
     let named = |i: u32| [b"X\x04\x00\x00\x00".as_slice(), &i.to_le_bytes(), b"h\x00"].concat();
     let many: Vec<u8> = (0x2020_2020..0x2020_2020 + 200_000)
         .flat_map(named)

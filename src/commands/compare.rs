@@ -42,6 +42,16 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             "name them by their ids; `fmtui runs` lists them",
         ));
     }
+    if let Some((id, _)) = (1..runs.len())
+        .find(|i| runs[..*i].iter().any(|(id, _)| *id == runs[*i].0))
+        .map(|i| &runs[i])
+    {
+        return Err(Error::input(
+            "compare",
+            format!("run {id} is named twice"),
+            "name different runs",
+        ));
+    }
     let mut out = Output::standard();
     if arguments.json {
         for (id, profile) in &runs {

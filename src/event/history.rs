@@ -194,8 +194,9 @@ impl RunHistory {
             )
         } else {
             format!(
-                "started on {} with {} threads",
-                started.device, started.threads
+                "started on {} with {}",
+                started.device,
+                crate::text::count(started.threads, "thread")
             )
         };
         self.started = Some(started.clone());

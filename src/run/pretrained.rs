@@ -146,6 +146,11 @@ pub(super) fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBu
         }
         return match places.into_iter().find(|path| path.is_file()) {
             Some(path) => Ok(Some(path)),
+            None if named.contains("huggingface.co/") => Err(Error::input(
+                "model.pretrained",
+                format!("{named} is an address"),
+                format!("write {SCHEME}OWNER/NAME for what lies on the hub"),
+            )),
             None => Err(Error::input(
                 "model.pretrained",
                 format!("there is no file {named}"),

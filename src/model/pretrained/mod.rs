@@ -115,6 +115,9 @@ pub fn fit(
 }
 
 fn with_shape(name: &str, shape: &[usize]) -> String {
+    if shape.is_empty() {
+        return name.into();
+    }
     let sides: Vec<String> = shape.iter().map(ToString::to_string).collect();
     format!("{name} {}", sides.join("×"))
 }

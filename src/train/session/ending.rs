@@ -9,9 +9,9 @@ use super::Session;
 use crate::error::{Error, Result};
 use crate::metrics::predictions;
 use crate::profile::ResultRecord;
-use crate::storage;
 use crate::train::control::Flow;
 use crate::train::{Host, Outcome, checkpoint};
+use crate::{storage, text};
 
 impl Session<'_> {
     pub(super) fn finish(mut self, flow: Flow, host: &mut dyn Host) -> Result<Outcome> {
@@ -26,7 +26,7 @@ impl Session<'_> {
         let reason = match (&self.early, complete) {
             (_, false) => format!("stopped at step {}", self.progress.step),
             (Some(early), true) => early.clone(),
-            (None, true) => format!("all {} epochs done", self.progress.epoch),
+            (None, true) => format!("all {} done", text::count(self.progress.epoch, "epoch")),
         };
         Ok(Outcome {
             complete,

@@ -119,9 +119,9 @@ impl ModelTab {
         } else {
             let epochs = entry.profile.train.epochs;
             let words = format!(
-                "t trains {} for {} epochs on {}",
+                "t trains {} for {} on {}",
                 entry.preset.name,
-                text::grouped(epochs as u64),
+                text::count(epochs, "epoch"),
                 entry.profile.data.name
             );
             (words, theme.dim())

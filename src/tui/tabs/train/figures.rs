@@ -286,7 +286,7 @@ impl Figures<'_> {
             return Line::styled("computed by", t.dim());
         };
         let threads = if s.device.starts_with("cpu") {
-            format!(", {} threads", s.threads)
+            format!(", {}", text::count(s.threads, "thread"))
         } else {
             String::new()
         };
