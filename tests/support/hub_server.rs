@@ -152,7 +152,9 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         let mut state = state.lock().unwrap();
         state.requests.push(request.clone());
         let commit = state.commit.clone();
-        let rest = request.path.trim_start_matches("/o/n/resolve/");
+        // Whatever the repository is called.
+        let path = request.path.as_str();
+        let rest = path.split_once("/resolve/").map_or(path, |(_, rest)| rest);
         let key = match rest.strip_prefix("main/") {
             Some(file) => format!("{commit}/{file}"),
             None => rest.to_string(),

@@ -19,7 +19,8 @@ pub(super) const PRESETS: [Preset; 11] = [
         paper: HE,
         story: "The same network, but it does not begin from nothing: it has seen 1.2 million photographs in a thousand \
             classes. Its filters for edges, textures and shapes are there already; only the last layer is new. All \
-            weights go on learning. The weights (torchvision's, 45 MiB) are fetched from the hub once and verified.",
+            weights go on learning. The weights (torchvision's, 45 MiB) are fetched from the hub once and verified. \
+            Begin with hf:timm/resnet18.a1_in1k instead and it is timm's own training that you tune.",
         look_for: "The first epoch: how far is it ahead of resnet18-scratch, and how much of that is left after twenty? \
             The study saw 91.3 % against 89.8 %. Mark the three runs on the Runs tab and compare.",
         toml: file!("resnet18-finetune"),

@@ -10,8 +10,8 @@ pub struct Known {
     pub bytes: u64,
 }
 
-/// Parameters of torchvision's networks for the thousand classes of ImageNet, by timm's names.
-const TORCHVISION: [(&str, u64); 11] = [
+/// Parameters of networks for the thousand classes of ImageNet, by timm's names.
+const NETWORKS: [(&str, u64); 11] = [
     ("resnet18", 11_689_512),
     ("resnet34", 21_797_672),
     ("resnet50", 25_557_032),
@@ -37,15 +37,20 @@ pub fn known(pretrained: &str) -> Option<Known> {
         });
     }
     let repository = pretrained.strip_prefix("hf:timm/")?;
-    let model = repository
-        .split(['@', ':'])
-        .next()?
-        .strip_suffix(".tv_in1k")?;
-    let (_, parameters) = TORCHVISION.iter().find(|(name, _)| *name == model)?;
+    let (model, training) = repository.split(['@', ':']).next()?.split_once('.')?;
+    let (_, parameters) = NETWORKS.iter().find(|(name, _)| *name == model)?;
+    let (trained_by, licence) = match training {
+        "tv_in1k" => ("torchvision (PyTorch), published by timm", "BSD-3-Clause"),
+        "a1_in1k" | "a2_in1k" | "a3_in1k" if model.starts_with("resnet") => (
+            "timm (R. Wightman and others), as in ResNet strikes back, 2021",
+            "Apache-2.0",
+        ),
+        _ => return None,
+    };
     Some(Known {
-        trained_by: "torchvision (PyTorch), published by timm",
-        trained_on: "ImageNet-1k, 1.28 million photographs of 224 × 224 in 1,000 classes",
-        licence: "BSD-3-Clause",
+        trained_by,
+        trained_on: "ImageNet-1k, 1.28 million photographs in 1,000 classes",
+        licence,
         bytes: 4 * parameters,
     })
 }
@@ -68,11 +73,14 @@ mod tests {
         let pinned = format!("hf:timm/vgg11_bn.tv_in1k@{}", "0".repeat(40));
         assert_eq!(known(&pinned).unwrap().bytes, 531_475_360);
         assert!(known("weights/resnet20-12fca82f.th").is_some());
+        let own = known("hf:timm/resnet18.a1_in1k").unwrap();
+        assert_eq!((own.licence, own.bytes), ("Apache-2.0", 46_758_048));
         for other in [
             "",
             "mine.pth",
             "run:last",
-            "hf:timm/resnet18.a1_in1k",
+            "hf:timm/vgg16.a1_in1k",
+            "hf:timm/resnet18.fb_ssl_yfcc100m_ft_in1k",
             "hf:other/resnet18.tv_in1k",
         ] {
             assert_eq!(known(other), None, "{other}");
