@@ -56,20 +56,16 @@ impl ModelTab {
                     Prose::new()
                 } else {
                     let width = below_width(table_width);
-                    // What the weights are is told even where there is no room for the story.
-                    if rows < all || rows > all + 7 {
-                        self.story(entry, width)
-                    } else {
-                        self.begins_with(entry, width)
+                    // What the weights are comes first where there is no room for the story.
+                    let mut parts = self.story(entry, width);
+                    if (all..=all + 7).contains(&rows) {
+                        parts.swap(0, 1);
                     }
+                    joined(&parts)
                 };
-                // A table that does not fit makes room, at its end, for what stands below it.
-                let last = if rows < all {
-                    let gap = usize::from(!prose.is_empty());
-                    (all + prose.len() + gap).saturating_sub(rows).min(all)
-                } else {
-                    0
-                };
+                // The table makes room for what stands below it.
+                let gap = usize::from(!prose.is_empty());
+                let last = (all + prose.len() + gap).saturating_sub(rows).min(all);
                 let scroll = self.scroll.min(last);
                 let used = layers::draw(&mut part, summary, &entry.profile, scroll, theme);
                 if beside && used + 10 < height {
@@ -88,7 +84,7 @@ impl ModelTab {
             }
             (View::Toml, _) => draw_toml(&mut part, &entry.profile, self.scroll, theme),
             (View::Story, _) => {
-                let lines = self.story(entry, below_width(table_width));
+                let lines = joined(&self.story(entry, below_width(table_width)));
                 draw_lines(&mut part, &lines, self.scroll, theme)
             }
         };
@@ -98,7 +94,7 @@ impl ModelTab {
         }
         if beside {
             let mut side = canvas.part(table_width + 3, top, 58, height);
-            draw_lines(&mut side, &self.story(entry, 58), 0, theme);
+            draw_lines(&mut side, &joined(&self.story(entry, 58)), 0, theme);
         }
     }
 
@@ -134,8 +130,19 @@ fn below_width(width: u16) -> usize {
     usize::from(width.min(100))
 }
 
+/// One part after the other, an empty line between them.
+fn joined(parts: &[Prose]) -> Prose {
+    let parts: Vec<Prose> = parts
+        .iter()
+        .filter(|part| !part.is_empty())
+        .cloned()
+        .collect();
+    parts.join(&(false, String::new()))
+}
+
 impl ModelTab {
-    fn story(&self, entry: &Entry, width: usize) -> Prose {
+    /// The story, the weights' card, what to look for, the paper.
+    fn story(&self, entry: &Entry, width: usize) -> [Prose; 4] {
         let preset = entry.preset;
         let plain = |words: &str| -> Prose {
             let lines = fit::wrap(words, width).into_iter();
@@ -143,14 +150,12 @@ impl ModelTab {
         };
         let mut look_for = vec![(true, "What to look for".to_owned())];
         look_for.extend(plain(preset.look_for));
-        let parts = [
+        [
             plain(preset.story),
             self.begins_with(entry, width),
             look_for,
             plain(&paper(preset.paper, preset.year)),
-        ];
-        let parts: Vec<Prose> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        parts.join(&(false, String::new()))
+        ]
     }
 
     /// The card of the weights that a recipe begins with, where it begins with some.
