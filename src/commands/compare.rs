@@ -42,10 +42,10 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             "name them by their ids; `fmtui runs` lists them",
         ));
     }
-    if let Some((id, _)) = (1..runs.len())
-        .find(|i| runs[..*i].iter().any(|(id, _)| *id == runs[*i].0))
-        .map(|i| &runs[i])
-    {
+    let is_again = |(i, (id, _)): &(usize, &(String, Profile))| {
+        runs[..*i].iter().any(|(before, _)| before == id)
+    };
+    if let Some((_, (id, _))) = runs.iter().enumerate().find(is_again) {
         return Err(Error::input(
             "compare",
             format!("run {id} is named twice"),

@@ -107,18 +107,19 @@ impl FrozenLearner {
         pictures.min(self.most_kept / (4 * self.features.count()).max(1))
     }
 
+    /// What is kept of a picture.
+    fn row(&self, index: u32) -> Option<&[f32]> {
+        let kept = self.kept.as_ref()?;
+        let (place, count) = (kept.places[index as usize]?, self.features.count());
+        Some(&kept.rows[place as usize * count..][..count])
+    }
+
     /// Fills `batch` with the features of these pictures.
     fn gather(&mut self, data: &Prepared, indices: &[u32], batch: &mut Batch) -> Result<()> {
         let count = self.features.count();
         self.keep(data, indices)?;
-        let places = |kept: &Kept, index: &u32| kept.places[*index as usize];
-        let others: Vec<u32> = match &self.kept {
-            Some(kept) => {
-                let is_other = |index: &u32| places(kept, index).is_none();
-                indices.iter().copied().filter(is_other).collect()
-            }
-            None => indices.to_vec(),
-        };
+        let is_other = |index: &u32| self.row(*index).is_none();
+        let others: Vec<u32> = indices.iter().copied().filter(is_other).collect();
         let mut fresh = vec![0.0; others.len() * count];
         if !others.is_empty() {
             let rows = self.backbone.logits_on(data, &others, batch)?;
@@ -127,12 +128,8 @@ impl FrozenLearner {
         let mut fresh = fresh.chunks_exact(count);
         batch.images.resize(indices.len() * count, 0.0);
         for (index, to) in indices.iter().zip(batch.images.chunks_exact_mut(count)) {
-            let kept = self.kept.as_ref();
-            let row = match kept.and_then(|kept| Some((kept, places(kept, index)?))) {
-                Some((kept, place)) => &kept.rows[place as usize * count..][..count],
-                None => fresh.next().unwrap_or_default(),
-            };
-            to.copy_from_slice(row);
+            let row = self.row(*index).or_else(|| fresh.next());
+            to.copy_from_slice(row.unwrap_or_default());
         }
         data.labels(indices, &mut batch.labels);
         (batch.channels, batch.height, batch.width) = self.features.shape.sides();

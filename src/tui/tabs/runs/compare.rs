@@ -182,15 +182,11 @@ fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<
 fn heading(runs: &[(&RunRow, &Profile)], index: usize, room: usize) -> String {
     let (letter, run) = (letter(index), runs[index].0);
     let room = room.saturating_sub(2);
-    let others = || {
-        let other = |(i, (other, _)): (usize, &(&RunRow, &Profile))| {
-            (i != index).then(|| other.name().to_owned())
-        };
-        runs.iter().enumerate().filter_map(other)
-    };
+    let (before, after) = (&runs[..index], &runs[index + 1..]);
+    let others = || before.iter().chain(after).map(|(other, _)| other.name());
     if others().all(|name| name != run.name()) {
         let short = cut(run.name(), room);
-        let ambiguous = others().any(|name| cut(&name, room) == short);
+        let ambiguous = others().any(|name| cut(name, room) == short);
         let name = if ambiguous {
             cut_front(run.name(), room)
         } else {
