@@ -75,6 +75,9 @@ def main():
     parser.add_argument("--seeds", default="0", help="of weights, order and so on, by commas")
     parser.add_argument("--regimes", default="scratch,finetune,frozen")
     options = parser.parse_args()
+    regimes = options.regimes.split(",")
+    if unknown := set(regimes) - {"scratch", "finetune", "frozen"}:
+        parser.error(f"no regime {', '.join(unknown)}: there are scratch, finetune and frozen")
     torch.set_num_threads(options.threads)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     (images, labels), (test_images, test_labels) = (
@@ -84,7 +87,7 @@ def main():
     saved = {name.removeprefix("module."): values for name, values in saved.items()}
 
     for seed in options.seeds.split(","):
-        for regime in options.regimes.split(","):
+        for regime in regimes:
             torch.manual_seed(int(seed))
             if regime == "frozen":
                 train_head(seed, saved, (images, labels), (test_images, test_labels))

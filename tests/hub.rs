@@ -564,6 +564,41 @@ fn of_a_vgg_only_the_features_are_fetched() {
 }
 
 #[test]
+fn a_part_is_held_to_the_whole_once_that_is_here() {
+    let part = Part::Named("features.");
+    let [right, wrong] = ["head.a", "head"].map(|first| {
+        // The same lengths; which numbers a tensor gets depends on its place.
+        let mut all = vec![("features.0.weight", 500), (first, 500)];
+        if first == "head" {
+            all.reverse();
+        }
+        tensors(&all)
+    });
+    let of_right = {
+        let dir = tempfile::tempdir().unwrap();
+        let cached = fetch(&hub(&Server::with(&right), dir.path()), &reference(), part).unwrap();
+        std::fs::read(cached.path).unwrap()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let came = fetch(&hub(&Server::with(&wrong), dir.path()), &reference(), part).unwrap();
+    assert!(!came.source.vouched && std::fs::read(&came.path).unwrap() != of_right);
+    assert!(
+        came.source
+            .verified()
+            .contains("fmtui weights fetch hf:o/n@1")
+    );
+    let server = Server::with(&right);
+    let mut hub = hub(&server, dir.path());
+    let pinned = reference().at(FIRST);
+    assert_eq!(fetch(&hub, &pinned, part).unwrap(), came);
+    fetch(&hub, &pinned, Part::Whole).unwrap();
+    hub.offline = true;
+    let held = fetch(&hub, &pinned, part).unwrap();
+    assert!(held.source.vouched && held.path == came.path);
+    assert_eq!(std::fs::read(&held.path).unwrap(), of_right);
+}
+
+#[test]
 fn faults_on_the_way_of_a_part_end_in_the_right_bytes_or_a_clear_error_too() {
     use Fault::{Drip, Drop, Endless, ErrorPage, Loop, OtherRange, Short, Silent, Status};
     let whole = tensors(&[("features.0.weight", 5_000), ("head.fc.weight", 100_000)]);

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::{download, recipe};
 use crate::error::{Error, Result};
 use crate::headless::{Output, Table};
-use crate::net::hub::{Part, Reference, SCHEME};
+use crate::net::hub::{Part, Reference, SCHEME, Source};
 use crate::run::{Workspace, pretrained};
 use crate::text;
 
@@ -34,9 +34,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             let cached = download::shown(|progress, cancel| {
                 hub.fetch(&reference, Part::Whole, progress, cancel)
             })?;
-            let pinned = reference.at(&cached.source.commit);
-            Output::standard().line(format!("{pinned} is here, verified"))?;
-            Ok(0)
+            say_here(&cached.source)
         }
         Some(Action::Fetch { what }) => of_recipe(workspace, what),
     }
@@ -52,8 +50,29 @@ fn of_recipe(workspace: &Workspace, what: &str) -> Result<u8> {
         ));
     }
     download::shown(|progress, cancel| pretrained::fetch(workspace, &mut model, progress, cancel))?;
-    Output::standard().line(format!("{} is here, verified", model.pretrained))?;
+    match pretrained::cached(workspace, &model) {
+        Some(cached) => say_here(&cached.source),
+        None => Ok(0),
+    }
+}
+
+fn say_here(source: &Source) -> Result<u8> {
+    let mut out = Output::standard();
+    out.line(format!(
+        "{}{} is here, {}",
+        source.reference(),
+        part(source),
+        source.verified()
+    ))?;
     Ok(0)
+}
+
+/// Which part of its file it is, if it is not the whole.
+fn part(source: &Source) -> String {
+    match source.part.as_str() {
+        "" => String::new(),
+        part => format!(" ({part}*)"),
+    }
 }
 
 fn list(workspace: &Workspace) -> Result<u8> {
@@ -67,20 +86,28 @@ fn list(workspace: &Workspace) -> Result<u8> {
         "weights",
         "commit",
         ">size",
+        "SHA-256",
         "licence",
         "trained on",
         "where",
     ]);
     for cached in found {
         let source = cached.source;
-        let part = match source.part.as_str() {
-            "" => String::new(),
-            part => format!(" ({part}*)"),
-        };
         table.row([
-            format!("{SCHEME}{}:{}{part}", source.repository, source.file),
+            format!(
+                "{SCHEME}{}:{}{}",
+                source.repository,
+                source.file,
+                part(&source)
+            ),
             source.commit.chars().take(12).collect(),
             text::bytes(source.bytes),
+            if source.vouched {
+                "the hub's"
+            } else {
+                "as it came"
+            }
+            .into(),
             source.licence,
             source.datasets.join(", "),
             text::sanitize(&cached.path.display().to_string()),

@@ -41,6 +41,22 @@ pub struct Prepared {
     augmentation: Option<Augmentation>,
 }
 
+/// What a [`Prepared`] set gives for a pooled index, changes at random aside: under the same key it is the same numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    /// As [`Dataset::sha256`].
+    dataset: String,
+    transform: Transform,
+}
+
+impl Key {
+    /// Whether it is the key of `data`.
+    #[must_use]
+    pub fn is_of(&self, data: &Prepared) -> bool {
+        self.dataset == data.dataset.sha256 && self.transform == data.transform
+    }
+}
+
 /// Working memory of one thread.
 #[derive(Default)]
 struct Work {
@@ -96,6 +112,15 @@ impl Prepared {
     #[must_use]
     pub fn transform(&self) -> &Transform {
         &self.transform
+    }
+
+    /// What its numbers can be kept under.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key {
+            dataset: self.dataset.sha256.clone(),
+            transform: self.transform.clone(),
+        }
     }
 
     /// The training pictures in the order of this epoch.

@@ -17,7 +17,7 @@ pub mod split;
 pub mod statistics;
 pub mod transform;
 
-pub use loader::Prepared;
+pub use loader::{Key, Prepared};
 
 /// A named set of pictures as it lies in its files.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use super::statistics;
 const PIECE: usize = 2048;
 
 /// How values become normalised ones.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Normalization {
     /// One mean and deviation for all pixels.
     Uniform {

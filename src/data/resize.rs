@@ -19,7 +19,7 @@ pub struct Scratch {
 }
 
 /// A resize from one size to another.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Resize {
     source_width: usize,
     columns: Vec<Tap>,

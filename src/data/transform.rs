@@ -22,7 +22,7 @@ const LEAST_STD: f64 = 1e-6;
 const IMAGENET: [(f32, f32); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
 
 /// A ready transform from bytes to normalised f32.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Transform {
     pub channels: usize,
     pub height: usize,
@@ -34,7 +34,7 @@ pub struct Transform {
 }
 
 /// How a picture gets its size.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Way {
     Bilinear(Resize),
     /// Rows of this many pixels, in the middle of black.

@@ -77,14 +77,14 @@ impl Preset {
     }
 }
 
-const ALL: [Preset; 33] = {
+const ALL: [Preset; 35] = {
     let parts: [&[Preset]; 4] = [
         &shallow::PRESETS,
         &deep::PRESETS,
         &transfer::PRESETS,
         &[deep::YOUR_OWN],
     ];
-    let mut all = [deep::YOUR_OWN; 33];
+    let mut all = [deep::YOUR_OWN; 35];
     let (mut part, mut at) = (0, 0);
     while part < parts.len() {
         let mut i = 0;
@@ -141,6 +141,8 @@ mod tests {
             ("resnet18-scratch", 11_181_642),
             ("resnet18-finetune", 11_181_642),
             ("resnet18-frozen", 11_181_642),
+            ("resnet18-a1-finetune", 11_181_642),
+            ("resnet18-a1-frozen", 11_181_642),
             ("resnet20-cifar-scratch", 269_722),
             ("resnet20-cifar-finetune", 269_722),
             ("resnet20-cifar-frozen", 269_722),

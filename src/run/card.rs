@@ -73,12 +73,10 @@ fn of_source(source: &Source, is_known: bool) -> Card {
         "commit",
         format!("{} of {}{what}", source.commit, source.repository),
     ));
-    let vouched = if source.vouched {
-        "vouched for by the hub"
-    } else {
-        "as it came; the hub vouches for whole files only"
-    };
-    card.push(("SHA-256", format!("{}, {vouched}", source.sha256)));
+    card.push((
+        "SHA-256",
+        format!("{}, {}", source.sha256, source.verified()),
+    ));
     card
 }
 

@@ -44,8 +44,9 @@ pub fn fetch(
     Ok(())
 }
 
-/// What lies in the cache for a profile that names the hub, unverified.
-pub(super) fn cached(workspace: &Workspace, model: &Model) -> Option<Cached> {
+/// What lies in the cache for a profile that names the hub, without a look into it.
+#[must_use]
+pub fn cached(workspace: &Workspace, model: &Model) -> Option<Cached> {
     let reference = Reference::parse(&model.pretrained).ok()?;
     workspace.hub().cache.look(&reference, part(model))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::reference::{Reference, is_hex};
+use super::reference::{Reference, SCHEME, is_hex};
 use super::{Part, part};
 use crate::error::{Error, Result};
 use crate::{storage, text};
@@ -25,7 +25,8 @@ pub struct Source {
     pub part: String,
     pub bytes: u64,
     pub sha256: String,
-    /// Whether the hub vouches for this SHA-256; else it is that of what came.
+    /// Whether the hub vouches for this SHA-256, or for that of the whole file that the part was cut out of; else it is that of
+    /// what came.
     pub vouched: bool,
     pub endpoint: String,
     /// UTC.
@@ -33,6 +34,29 @@ pub struct Source {
     /// As its card says it; empty where it does not.
     pub licence: String,
     pub datasets: Vec<String>,
+}
+
+impl Source {
+    /// The file's name at its commit.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        let name = format!("{SCHEME}{}@{}:{}", self.repository, self.commit, self.file);
+        Reference::parse(&name).map_or(name, |reference| reference.to_string())
+    }
+
+    /// What was verified of it, in words.
+    #[must_use]
+    pub fn verified(&self) -> String {
+        match (self.vouched, self.part.as_str()) {
+            (true, "") => "verified: the hub vouches for its SHA-256".into(),
+            (true, _) => "verified: cut out of a file whose SHA-256 the hub vouches for".into(),
+            (false, "") => "as it came: the hub names no SHA-256 of it".into(),
+            (false, _) => format!(
+                "as it came: the hub vouches for whole files only; to verify it, fetch all of it: fmtui weights fetch {}",
+                self.reference()
+            ),
+        }
+    }
 }
 
 /// A verified file in the cache.
@@ -104,13 +128,16 @@ impl Cache {
         let Part::Named(prefix) = part else {
             return Ok(cached);
         };
-        if cached.is_some() {
+        if cached.as_ref().is_some_and(|cached| cached.source.vouched) {
             return Ok(cached);
         }
-        let whole = verified(self.entry(reference, commit, Part::Whole))?;
-        whole
-            .map(|whole| self.cut(reference, commit, prefix, whole))
-            .transpose()
+        // A part that came by itself is held to the whole as soon as that is here.
+        let better = |whole: &Cached| cached.is_none() || whole.source.vouched;
+        let whole = self.entry(reference, commit, Part::Whole).filter(better);
+        match verified(whole)? {
+            Some(whole) => self.cut(reference, commit, prefix, whole).map(Some),
+            None => Ok(cached),
+        }
     }
 
     /// Cuts the part out of the whole, so that it is the same file however it was come by; the whole, where it has no such part.
@@ -121,8 +148,8 @@ impl Cache {
         prefix: &'static str,
         whole: Cached,
     ) -> Result<Cached> {
-        let bytes = fs::read(&whole.path).map_err(|e| Error::io("read", &whole.path, e))?;
-        let Some(bytes) = part::cut(&bytes, prefix) else {
+        let cut = fs::File::open(&whole.path).and_then(|mut file| part::cut(&mut file, prefix));
+        let Some(bytes) = cut.map_err(|e| Error::io("read", &whole.path, e))? else {
             return Ok(whole);
         };
         let path = self.path(reference, commit, Part::Named(prefix));
@@ -130,7 +157,6 @@ impl Cache {
             part: prefix.into(),
             bytes: bytes.len() as u64,
             sha256: storage::sha256(&bytes),
-            vouched: false,
             ..whole.source
         };
         write_record(&path, &source)?;

@@ -130,6 +130,10 @@ impl Hub {
         let fetched = runtime.block_on(self.fetch_locked(reference, part, &mut report, cancel));
         // A name lookup that hangs must not hold up the one who cancelled.
         runtime.shutdown_background();
+        // Whoever cancels in the last moment does not want what comes next either.
+        if fetched.is_ok() && cancel.load(Ordering::Relaxed) {
+            return Err(not_fetched(reference, GivenUp::Cancelled));
+        }
         fetched
     }
 

@@ -1,5 +1,6 @@
 //! A part of a safetensors file on a server: its header first, then only the ranges of the tensors that are wanted.
 
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use safetensors::tensor::{Metadata, TensorView};
@@ -25,24 +26,24 @@ pub(super) fn header_end(number: &[u8], size: u64) -> Result<u64, Failure> {
     Ok(end)
 }
 
-/// The part of a whole file, if it is a safetensors file with such tensors.
-pub(super) fn cut(whole: &[u8], prefix: &str) -> Option<Vec<u8>> {
-    let size = whole.len() as u64;
-    let end = header_end(whole.get(..8)?, size).ok()?;
-    let header = whole.get(..usize::try_from(end).ok()?)?;
-    let plan = Plan::new(header, size, prefix).ok()?;
-    let piece = |range: &Range<u64>| {
-        let (from, to) = (
-            usize::try_from(range.start).ok()?,
-            usize::try_from(range.end).ok()?,
-        );
-        whole.get(from..to).map(<[u8]>::to_vec)
+/// The part of a whole file, if it is a safetensors file with such tensors. Reads no more of it.
+pub(super) fn cut(whole: &mut (impl Read + Seek), prefix: &str) -> io::Result<Option<Vec<u8>>> {
+    let size = whole.seek(SeekFrom::End(0))?;
+    let mut piece = |range: Range<u64>| {
+        whole.seek(SeekFrom::Start(range.start))?;
+        let mut bytes = Vec::new();
+        let mut rest = whole.by_ref().take(range.end - range.start);
+        rest.read_to_end(&mut bytes).map(|_| bytes)
     };
-    let pieces: Vec<Vec<u8>> = plan.ranges.iter().map(piece).collect::<Option<_>>()?;
-    if pieces.is_empty() {
-        return None;
-    }
-    plan.file(&pieces).ok()
+    let Ok(end) = header_end(&piece(0..NUMBER)?, size) else {
+        return Ok(None);
+    };
+    let plan = match Plan::new(&piece(0..end)?, size, prefix) {
+        Ok(plan) if !plan.ranges.is_empty() => plan,
+        _ => return Ok(None),
+    };
+    let pieces: io::Result<Vec<Vec<u8>>> = plan.ranges.iter().cloned().map(piece).collect();
+    Ok(plan.file(&pieces?).ok())
 }
 
 /// The tensors that are wanted, by the ranges in which they are fetched.
@@ -64,6 +65,7 @@ impl Plan {
         let json = header.get(8..).unwrap_or_default();
         let metadata: Metadata = serde_json::from_slice(json).map_err(broken)?;
         let start = header.len() as u64;
+        let mut end = start;
         let mut tensors = Vec::new();
         for (name, info) in metadata.tensors() {
             let (from, to) = info.data_offsets;
@@ -76,10 +78,16 @@ impl Plan {
                     "its safetensors header points beyond its end",
                 ));
             }
+            end = end.max(to);
             let place = from..to;
             if name.starts_with(prefix) {
                 tensors.push((name, place));
             }
+        }
+        if end != size {
+            return Err(Failure::never(format!(
+                "its safetensors header is of a file of {end} bytes, and it has {size}"
+            )));
         }
         tensors.sort_by_key(|(_, place)| place.start);
         let mut ranges: Vec<Range<u64>> = Vec::new();
@@ -177,13 +185,13 @@ mod tests {
             SafeTensors::deserialize(&whole).unwrap(),
         );
         assert_eq!(part.len(), 3);
-        assert_eq!(
-            cut(&bytes, "features.").unwrap(),
-            cut_out,
-            "the same from the whole"
-        );
-        assert_eq!(cut(&bytes, "other."), None);
-        assert_eq!(cut(b"no weights at all", ""), None);
+        let cut_from = |bytes: &[u8], prefix| cut(&mut io::Cursor::new(bytes), prefix).unwrap();
+        let from_whole = cut_from(&bytes, "features.");
+        assert_eq!(from_whole, Some(cut_out.clone()), "the same from the whole");
+        assert_eq!(cut_from(&bytes, "other."), None);
+        for none in [&b"no weights at all"[..], b"short", &bytes[..100]] {
+            assert_eq!(cut_from(none, ""), None);
+        }
         for (name, view) in part.tensors() {
             assert_eq!(view.data(), whole.tensor(&name).unwrap().data(), "{name}");
         }
@@ -196,8 +204,9 @@ mod tests {
         assert!(header_end(&[1, 2], 1000).is_err());
         let whole = file(&[("features.a", 100)]);
         let end = header_end(&whole[..8], whole.len() as u64).unwrap() as usize;
-        let beyond = Plan::new(&whole[..end], whole.len() as u64 - 1, "");
-        assert!(beyond.is_err());
+        for size in [whole.len() as u64 - 1, whole.len() as u64 + 1] {
+            assert!(Plan::new(&whole[..end], size, "").is_err());
+        }
         let mut noise = whole[..end].to_vec();
         noise[8] = b'!';
         assert!(Plan::new(&noise, whole.len() as u64, "").is_err());

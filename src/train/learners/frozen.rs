@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::data::{Batch, Prepared};
+use crate::data::{Batch, Key, Prepared};
 use crate::error::Result;
 use crate::model::Shape;
 use crate::state::StateDict;
@@ -66,8 +66,10 @@ impl Features {
     }
 }
 
-/// Features of the first pictures seen, as many as there is room for.
+/// Features of the first pictures seen, as many as there is room for; forgotten when the backbone's weights change.
 struct Kept {
+    /// Data and transform.
+    key: Key,
     /// **Shape** `[room, features]`.
     rows: Vec<f32>,
     /// The row of each picture, by pooled index.
@@ -140,7 +142,9 @@ impl FrozenLearner {
     fn keep(&mut self, data: &Prepared, indices: &[u32]) -> Result<()> {
         let (count, pictures) = (self.features.count(), data.dataset.len());
         let room = self.room(pictures);
+        self.kept.take_if(|kept| !kept.key.is_of(data));
         let kept = self.kept.get_or_insert_with(|| Kept {
+            key: data.key(),
             rows: vec![0.0; room * count],
             places: vec![None; pictures],
             used: 0,

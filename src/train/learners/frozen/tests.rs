@@ -138,6 +138,25 @@ fn other_weights_forget_the_features() {
     assert_eq!(learner.weights().unwrap(), weights);
 }
 
+#[test]
+fn another_transform_or_data_set_forgets_the_features() {
+    let settings = profile("backbone", ComputePath::Plan);
+    let (mut learner, data) = learner(&settings);
+    let mut other = settings.data.clone();
+    other.normalize = crate::profile::Normalize::Imagenet;
+    let transformed = Prepared::new(Arc::clone(&data.dataset), &other).unwrap();
+    let mut dataset = mini::load().unwrap();
+    dataset.train.images[784..2 * 784].fill(7);
+    dataset.sha256 = "another".into();
+    let changed = Prepared::new(Arc::new(dataset), &settings.data).unwrap();
+    let mut batch = Batch::default();
+    for data in [&data, &transformed, &changed, &data] {
+        let kept = learner.logits_on(data, &[1, 2], &mut batch).unwrap();
+        data.batch(&[1, 2], &mut batch);
+        assert_eq!(kept, learner.logits(&batch).unwrap());
+    }
+}
+
 /// Where not all fit, the features of the first are kept, and those of the others are the same each time.
 #[test]
 fn what_does_not_fit_is_computed_again() {

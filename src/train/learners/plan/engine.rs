@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+#[cfg(feature = "cuda")]
+use crate::data::Key;
 use crate::data::Prepared;
 use crate::error::{Error, Result};
 #[cfg(feature = "cuda")]
@@ -34,11 +36,10 @@ pub(super) enum Engine {
 
 /// Which pictures a GPU holds.
 #[cfg(feature = "cuda")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Holds {
     Nothing,
-    /// Those of this prepared set.
-    Set(usize),
+    Set(Key),
     /// They do not fit, and are sent step by step.
     TooMuch,
 }
@@ -208,9 +209,8 @@ impl Engine {
 impl Holds {
     /// Whether the GPU holds the pictures of `data`, which it takes up where it doesn't yet and has the room.
     fn these(&mut self, plan: &mut CudaPlan, data: &Prepared) -> Result<bool> {
-        let set = std::ptr::from_ref(data) as usize;
-        match *self {
-            Self::Set(held) if held == set => return Ok(true),
+        match self {
+            Self::Set(key) if key.is_of(data) => return Ok(true),
             Self::TooMuch => return Ok(false),
             Self::Set(_) | Self::Nothing => {}
         }
@@ -223,7 +223,11 @@ impl Holds {
                 .zip(indices.par_chunks(64))
                 .for_each(|(rows, indices)| data.rows(indices, rows));
         })?;
-        *self = if fits { Self::Set(set) } else { Self::TooMuch };
+        *self = if fits {
+            Self::Set(data.key())
+        } else {
+            Self::TooMuch
+        };
         Ok(fits)
     }
 }
