@@ -22,13 +22,16 @@ pub enum Error {
         path: PathBuf,
         source: io::Error,
     },
-    /// A download failed or was cancelled.
+    /// A download failed.
     #[error("cannot download {file}: {problem}; {remedy}")]
     Download {
         file: String,
         problem: String,
         remedy: String,
     },
+    /// The user gave a download up.
+    #[error("cannot download {file}: it was cancelled; {remedy}")]
+    Cancelled { file: String, remedy: String },
     /// A computation failed: a shape, a device, memory.
     #[error("{doing}: {problem}")]
     Compute { doing: String, problem: String },
@@ -81,11 +84,12 @@ impl Error {
         }
     }
 
-    /// The exit code of a command that ends with this error: 2 for bad input, 1 for everything else.
+    /// The exit code of a command that ends with this error: 2 for bad input, 3 for what the user stopped, 1 for everything else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Input { .. } | Self::Busy { .. } => 2,
+            Self::Cancelled { .. } => 3,
             Self::Io { .. }
             | Self::Download { .. }
             | Self::Compute { .. }
@@ -97,7 +101,9 @@ impl Error {
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {
         match self {
-            Self::Input { remedy, .. } | Self::Download { remedy, .. } => Some(remedy),
+            Self::Input { remedy, .. }
+            | Self::Download { remedy, .. }
+            | Self::Cancelled { remedy, .. } => Some(remedy),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space, then `fmtui resume` the run")
             }

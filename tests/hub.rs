@@ -141,6 +141,25 @@ fn what_was_fetched_is_verified_kept_and_needs_no_network_again() {
     hub.endpoint = "http://127.0.0.1:9".into();
     assert_eq!(fetch(&hub, &reference(), Part::Whole).unwrap(), first);
     assert_eq!(hub.cache.list(), std::slice::from_ref(&first));
+    // Where the hub cannot be reached, that is said, and what is here will do.
+    hub.offline = false;
+    let mut notes = Vec::new();
+    let mut tell = |p: Progress| notes.extend(p.note);
+    let taken = hub.fetch(
+        &reference(),
+        Part::Whole,
+        &mut tell,
+        &AtomicBool::new(false),
+    );
+    assert_eq!(taken.unwrap(), first);
+    assert!(
+        notes
+            .last()
+            .unwrap()
+            .starts_with("what was fetched before is taken: "),
+        "{notes:?}"
+    );
+    hub.offline = true;
 
     // A file that was tampered with is not used.
     let mut tampered = file.clone();
@@ -425,6 +444,29 @@ fn false_claims_about_a_file_are_not_believed() {
 }
 
 #[test]
+fn what_gets_on_is_not_given_up() {
+    let file = noise(12, 9_000_000);
+    let drops = || std::iter::repeat_n(Fault::Drop(1_500_000), 5);
+    let server = Server::with(&file).faults(drops());
+    let dir = tempfile::tempdir().unwrap();
+    let cached = fetch(&hub(&server, dir.path()), &reference(), Part::Whole).unwrap();
+    assert!(std::fs::read(&cached.path).unwrap() == file);
+    // What other attempts have left is gone with it.
+    let parts = files(dir.path());
+    assert!(
+        !parts
+            .iter()
+            .any(|p| p.extension().is_some_and(|e| e == "part"))
+    );
+    // As often without getting on, and it is.
+    let server = Server::with(&file).faults(std::iter::repeat_n(Fault::Drop(1_000), 5));
+    let dir = tempfile::tempdir().unwrap();
+    let given_up = fetch(&hub(&server, dir.path()), &reference(), Part::Whole);
+    let given_up = given_up.unwrap_err().to_string();
+    assert!(given_up.contains("it goes on where it was"), "{given_up}");
+}
+
+#[test]
 fn a_token_goes_to_the_hub_alone_and_nowhere_else() {
     let file = noise(8, 20_000);
     let other = Server::with(&file);
@@ -465,6 +507,7 @@ fn a_cancel_is_heard_within_a_second() {
             .fetch(&reference(), Part::Whole, &mut |_| {}, &cancel)
             .unwrap_err();
         assert!(error.to_string().contains("it was cancelled"), "{error}");
+        assert_eq!(error.exit_code(), 3);
         assert!(begun.elapsed() < Duration::from_millis(1300));
         assert_nothing_in_place(dir.path(), "cancelled");
     }

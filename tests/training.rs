@@ -120,6 +120,7 @@ fn run(profile: &Profile, directory: &Path, resume: bool, script: &mut Script) -
             directory,
             resume,
             pretrained: None,
+            warnings: Vec::new(),
         },
         script,
     )
@@ -250,14 +251,9 @@ fn layers_learn_from_the_epoch_they_are_set_free_in() {
 
 fn stops_change_nothing(profile: &Profile) {
     let uninterrupted = whole(profile);
-    // Mid-epoch, at the epoch's end (during evaluation), at the first step of the next, and five stops in a row.
-    for stops in [
-        vec![4],
-        vec![13, 14],
-        vec![15],
-        vec![16],
-        vec![1, 3, 5, 7, 9],
-    ] {
+    // Mid-epoch, five stops in a row, and everywhere around an epoch's end: during evaluation, while features are computed, at the next step.
+    let rows = [vec![4], vec![13, 14], vec![1, 3, 5, 7, 9]];
+    for stops in rows.into_iter().chain((13..24).map(|stop| vec![stop])) {
         let dir = tempfile::tempdir().unwrap();
         let mut resume = false;
         for stop in &stops {
@@ -425,4 +421,65 @@ fn every_kind_of_learner_stops_and_resumes() {
         );
         assert!(first.result.test.unwrap().accuracy > 0.5, "{architecture}");
     }
+}
+
+/// Everything up to the last layer is frozen.
+fn frozen() -> Profile {
+    let text = r#"
+        format = 1
+        [data]
+        name = "fashion-mnist-mini"
+        channels = 3
+        validation = 0
+        [model]
+        architecture = "resnet20"
+        freeze = "backbone"
+        [train]
+        epochs = 1
+        batch_size = 100
+        threads = 2
+    "#;
+    Profile::parse(text, "frozen").unwrap()
+}
+
+#[test]
+fn features_come_before_the_first_step_and_whoever_asks_is_heard_meanwhile() {
+    let features = |script: &Script| -> Vec<(usize, usize)> {
+        let before = script
+            .events
+            .iter()
+            .take_while(|e| !matches!(e, Event::Step(_)));
+        let told = before.filter_map(|e| match e {
+            Event::Features(f) => Some((f.done, f.all)),
+            _ => None,
+        });
+        told.collect()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut script = Script::default();
+    let whole = run(&frozen(), dir.path(), false, &mut script).unwrap();
+    assert_eq!(features(&script).last(), Some(&(2500, 2500)));
+    let warned = script
+        .events
+        .iter()
+        .any(|e| matches!(e, Event::Warning { message } if message.contains("at random weights")));
+    assert!(warned);
+    let ahead = script.events.iter().rev().find_map(|e| match e {
+        Event::Features(f) => Some(f.seconds),
+        _ => None,
+    });
+    assert!(whole.result.seconds >= ahead.unwrap());
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut script = Script::with([(2, Command::Stop)]);
+    let stopped = run(&frozen(), dir.path(), false, &mut script).unwrap();
+    assert!(!stopped.complete && stopped.result.epochs == 0);
+    assert!(!script.events.iter().any(|e| matches!(e, Event::Step(_))));
+    assert_ne!(features(&script).last(), Some(&(2500, 2500)));
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut script = Script::with([(2, Command::Pause), (2, Command::Resume)]);
+    let paused = run(&frozen(), dir.path(), false, &mut script).unwrap();
+    assert_eq!(paused.result.weights_sha256, whole.result.weights_sha256);
+    assert_eq!(features(&script).last(), Some(&(2500, 2500)));
 }

@@ -22,6 +22,10 @@ pub fn shown<T>(
     let mut shown = Shown::new();
     let outcome = download(&mut |progress| shown.show(&progress), &cancel);
     shown.clear();
+    // What was waited for last is what it came to.
+    if let (Ok(_), Some(note)) = (&outcome, shown.note) {
+        notice(text::sanitize(&note));
+    }
     outcome
 }
 
@@ -42,6 +46,7 @@ fn cancel_on_interrupt(cancel: Arc<AtomicBool>) -> Result<()> {
 struct Shown {
     draws: bool,
     last: Option<Instant>,
+    note: Option<String>,
 }
 
 impl Shown {
@@ -49,10 +54,12 @@ impl Shown {
         Self {
             draws: can_draw_bar(std::io::stderr().is_terminal()),
             last: None,
+            note: None,
         }
     }
 
     fn show(&mut self, progress: &Progress) {
+        self.note.clone_from(&progress.note);
         let period = Duration::from_millis(if self.draws { 100 } else { 2000 });
         if self.last.is_some_and(|at| at.elapsed() < period) {
             return;

@@ -10,7 +10,7 @@ use crate::metrics::Scores;
 use crate::model::summary::{Summary, summarise};
 use crate::model::{self, Shape};
 use crate::profile::Profile;
-use crate::run::{Workspace, card};
+use crate::run::{Workspace, card, comparison, preflight};
 use crate::text;
 
 #[derive(Debug, Args)]
@@ -70,6 +70,7 @@ fn show_layers(
         width: side(dataset.width),
     };
     let architecture = model::resolve(&profile.model, input, dataset.classes.len())?;
+    preflight::check_frozen(profile, &architecture)?;
     let summary = summarise(&architecture).with_frozen(&architecture, &profile.model.freeze)?;
     if json {
         let mut shown = layers_json(profile, input, &summary);
@@ -101,10 +102,18 @@ fn show_layers(
         }
         out.line("")?;
     }
+    let (learns, at_first) = (beginning(profile), !profile.model.unfreeze.is_empty());
+    for (what, is) in &learns[1..] {
+        out.line(format!("{what:<12}  {is}"))?;
+    }
+    if learns.len() > 1 {
+        out.line("")?;
+    }
     out.line(format!(
-        "{} parameters, {} of them trained · {} multiply-adds a picture · about {} to train with batches of {}",
+        "{} parameters, {} of them trained{} · {} multiply-adds a picture · about {} to train with batches of {}",
         text::grouped(summary.parameters),
         text::grouped(summary.trained_parameters),
+        if at_first { " at first" } else { "" },
         text::grouped(summary.multiply_adds),
         text::bytes(summary.memory_bytes(&profile.train)),
         profile.train.batch_size
@@ -202,6 +211,7 @@ fn facts(profile: &Profile) -> Vec<String> {
         ("architecture", profile.model.architecture.clone()),
         ("data", profile.data.name.clone()),
     ];
+    facts.extend(beginning(profile));
     if let Some(run) = &profile.run {
         facts.extend([
             ("run", run.id.clone()),
@@ -230,7 +240,7 @@ fn facts(profile: &Profile) -> Vec<String> {
     }
     if let Some(result) = &profile.result {
         facts.extend([
-            ("parameters", text::grouped(result.parameters)),
+            ("parameters", trained(profile, result.parameters)),
             ("best epoch", best_epoch(profile, result.best_epoch)),
             ("time", text::seconds(result.seconds)),
             ("memory", text::bytes(result.peak_memory_bytes)),
@@ -242,6 +252,38 @@ fn facts(profile: &Profile) -> Vec<String> {
         .filter(|(_, value)| !value.trim().is_empty())
         .map(|(name, value)| format!("{name:<13} {}", value.trim()))
         .collect()
+}
+
+/// All weights, and how many of them were trained where that is not all.
+fn trained(profile: &Profile, all: u64) -> String {
+    let trained = comparison::weights(profile);
+    match text::grouped(all) {
+        all if all == trained => all,
+        all => format!(
+            "{all}, trained {}",
+            trained.split(' ').next().unwrap_or_default()
+        ),
+    }
+}
+
+/// What a profile begins with, and what of it learns.
+fn beginning(profile: &Profile) -> Vec<(&'static str, String)> {
+    let model = &profile.model;
+    let mut facts = vec![("begins with", text::sanitize(&model.pretrained))];
+    if !matches!(model.freeze.as_str(), "" | "none") {
+        facts.push(("frozen", model.freeze.clone()));
+    }
+    for step in &model.unfreeze {
+        let left = match step.freeze.as_str() {
+            "" | "none" => "nothing",
+            stage => stage,
+        };
+        facts.push(("then", format!("{left} from epoch {} on", step.epoch)));
+    }
+    for (stage, factor) in &profile.train.rates {
+        facts.push(("rate", format!("{stage} at {factor} of the learning rate")));
+    }
+    facts
 }
 
 /// Which epoch `best.safetensors` holds, and by what where that is not the curve.

@@ -141,6 +141,7 @@ fn train_again(
                     directory,
                     resume: false,
                     pretrained,
+                    warnings: Vec::new(),
                 };
                 train::train(setup, &mut host)
             })

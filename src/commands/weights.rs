@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::{download, recipe};
 use crate::error::{Error, Result};
 use crate::headless::{Output, Table};
+use crate::model::presets;
 use crate::net::hub::{Part, Reference, SCHEME, Source};
 use crate::run::{Workspace, pretrained};
 use crate::text;
@@ -36,8 +37,26 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             })?;
             say_here(&cached.source)
         }
+        Some(Action::Fetch { what }) if presets::find(what).is_none() && looks_like_hub(what) => {
+            let name = what.rsplit("huggingface.co/").next().unwrap_or_default();
+            Err(Error::input(
+                text::sanitize(what),
+                "is no preset and no profile",
+                format!(
+                    "for what lies on the hub write {SCHEME}{}",
+                    text::sanitize(name.trim_end_matches('/'))
+                ),
+            ))
+        }
         Some(Action::Fetch { what }) => of_recipe(workspace, what),
     }
+}
+
+/// Whether it is an address, or `owner/name` and no file.
+fn looks_like_hub(what: &str) -> bool {
+    let path = std::path::Path::new(what);
+    let is_file = path.exists() || path.extension().is_some_and(|e| e == "toml");
+    !is_file && (what.contains("://") || what.split('/').count() == 2)
 }
 
 fn of_recipe(workspace: &Workspace, what: &str) -> Result<u8> {

@@ -55,7 +55,7 @@ pub struct Fetcher {
 /// The environment can point it elsewhere (`FMTUI_MIRROR`); `offline`, `FMTUI_OFFLINE=1` and `HF_HUB_OFFLINE=1` forbid it.
 ///
 /// # Errors
-/// `Input` for an unknown set or when offline, `Download` when no mirror gave the right bytes or it was cancelled, `Io` for the disk.
+/// `Input` for an unknown set or when offline, `Download` when no mirror gave the right bytes, `Cancelled`, `Io` for the disk.
 pub fn fetch(
     name: &str,
     data_dir: &Path,
@@ -164,7 +164,7 @@ impl Fetcher {
             .await
             .map_err(|given_up| match given_up {
                 GivenUp::Cancelled => remote.cancelled(),
-                GivenUp::Failed(problem) => Error::Download {
+                GivenUp::Failed(problem) | GivenUp::Tried(problem) => Error::Download {
                     file: remote.gzipped(),
                     problem,
                     remedy: "check the network and try again, or use fashion-mnist-mini, which is built in"
@@ -215,9 +215,8 @@ impl Remote {
     }
 
     fn cancelled(&self) -> Error {
-        Error::Download {
+        Error::Cancelled {
             file: self.gzipped(),
-            problem: "the download was cancelled".into(),
             remedy: "start it again whenever you like; the files that were complete are kept"
                 .into(),
         }

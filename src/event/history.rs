@@ -1,6 +1,6 @@
 //! A run as its events tell it: folded into curves, figures and messages, ready to draw. Pure.
 
-use super::{Breakdown, Event, Load, Stamped, Started};
+use super::{Breakdown, Event, Features, Load, Stamped, Started};
 use crate::metrics::Confusion;
 use crate::profile::ResultRecord;
 
@@ -76,6 +76,10 @@ pub struct RunHistory {
     pub steps: Vec<StepPoint>,
     pub epochs: Vec<EpochPoint>,
     pub load: Option<Load>,
+    /// Features of frozen layers, while they are computed.
+    pub features: Option<Features>,
+    /// Seconds that such features took.
+    pub features_seconds: f64,
     pub messages: Vec<Message>,
     pub result: Option<ResultRecord>,
     /// Message and remedy of a failed run.
@@ -93,7 +97,15 @@ impl RunHistory {
         self.last_at = stamped.at;
         match &stamped.event {
             Event::Started(started) => self.on_started(stamped.at, started),
+            Event::Features(features) if features.done < features.all => {
+                self.features = Some(*features);
+            }
+            Event::Features(features) => {
+                self.features = None;
+                self.features_seconds += features.seconds;
+            }
             Event::Step(step) => {
+                self.features = None;
                 let per_epoch = self.steps_per_epoch();
                 self.phase = Phase::Running;
                 self.steps.push(StepPoint {
@@ -180,6 +192,7 @@ impl RunHistory {
     }
 
     fn on_started(&mut self, at: f64, started: &Started) {
+        self.features = None;
         self.phase = Phase::Running;
         self.failure = None;
         self.result = None;
@@ -246,7 +259,8 @@ impl RunHistory {
         }
         let evaluation = self.epochs.last().map_or(0.0, |e| e.evaluation_seconds);
         let epochs_left = (left / started.steps_per_epoch.max(1) as f64).ceil();
-        Some(left * last.elapsed_seconds / last.step.max(1) as f64 + evaluation * epochs_left)
+        let seconds = (last.elapsed_seconds - self.features_seconds).max(0.0);
+        Some(left * seconds / last.step.max(1) as f64 + evaluation * epochs_left)
     }
 
     /// The best epoch by held-out accuracy.

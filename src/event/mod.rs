@@ -42,6 +42,8 @@ pub enum Event {
     Started(Box<Started>),
     /// A step (one optimizer update) was taken; only some steps are told.
     Step(Step),
+    /// What frozen layers give for the pictures is computed before the first step.
+    Features(Features),
     /// An epoch and its evaluation are done.
     EpochEnd(Box<EpochEnd>),
     CheckpointSaved {
@@ -131,11 +133,34 @@ pub struct Step {
     /// L2 norm of the whole gradient, before clipping.
     pub gradient_norm: f64,
     pub images_per_second: f64,
-    /// Training time so far, pauses and evaluation left out.
+    /// Training time so far, features of frozen layers included, pauses and evaluation left out.
     pub elapsed_seconds: f64,
     /// Where the time since the step told before went.
     #[serde(default)]
     pub breakdown: Breakdown,
+}
+
+/// How far the features of frozen layers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Features {
+    /// Pictures whose features are kept.
+    pub done: usize,
+    /// Pictures whose features will be.
+    pub all: usize,
+    /// Since this process began with them.
+    pub seconds: f64,
+}
+
+impl Features {
+    /// Seconds until they are all there, at the present pace.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of pictures are below 2^53"
+    )]
+    pub fn seconds_left(&self) -> f64 {
+        self.all.saturating_sub(self.done) as f64 * self.seconds / self.done.max(1) as f64
+    }
 }
 
 /// Shares of a step's time; they add up to about 1.

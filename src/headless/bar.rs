@@ -50,6 +50,17 @@ impl Bar {
 
     fn status(&self) -> Option<String> {
         let started = self.history.started.as_ref()?;
+        if let Some(features) = &self.history.features {
+            let share = ratio(features.done as u64, features.all as u64);
+            return Some(format!(
+                "frozen layers' features {} {:>3.0} %  {} of {}  {} left",
+                draw(share, CELLS, self.ascii),
+                share * 100.0,
+                text::grouped(features.done as u64),
+                text::count(features.all, "picture"),
+                text::seconds(features.seconds_left())
+            ));
+        }
         let step = self.history.steps.last()?;
         let total = started.epochs as u64 * started.steps_per_epoch;
         let share = ratio(step.step, total);

@@ -83,7 +83,15 @@ impl Wording {
                 }
                 lines
             }
-            Event::Step(_) | Event::CheckpointSaved { .. } | Event::Load(_) => Vec::new(),
+            Event::Features(features) if features.done == features.all => vec![format!(
+                "the frozen layers' features of {} took {}",
+                text::count(features.all, "picture"),
+                text::seconds(features.seconds)
+            )],
+            Event::Step(_)
+            | Event::Features(_)
+            | Event::CheckpointSaved { .. }
+            | Event::Load(_) => Vec::new(),
         }
     }
 
@@ -172,7 +180,7 @@ impl Wording {
             part("test", &result.test),
         ];
         std::iter::once(format!(
-            "{reason} in {} ({} images/s, {} {})",
+            "{reason}, {} of training ({} images/s, {} {})",
             text::seconds(result.seconds),
             whole(result.images_per_second),
             // Without a validation set the test set draws the curve, and chooses nothing.
@@ -294,7 +302,7 @@ pub(super) mod tests {
              2,000 training, 0 validation, 500 test pictures; 2 epochs of 10 steps of 200; cpu, 2 threads, graph\n\
              step 5/20  loss 2.0000  accuracy 25.0 %  4,096 images/s\n\
              epoch 1/2  train loss 1.5000 accuracy 50.0 %  test loss 1.2500 accuracy 62.5 %  2 s  4,000 images/s\n\
-             all 2 epochs done in 4 s (4,000 images/s, lowest training loss in epoch 2)\n\
+             all 2 epochs done, 4 s of training (4,000 images/s, lowest training loss in epoch 2)\n\
              test        loss 1.0000  accuracy 0.7000  F1 0.6900\n"
         );
     }

@@ -112,17 +112,24 @@ fn weightless(nodes: &[Node]) -> usize {
     nodes.iter().take_while(goes_along).count()
 }
 
+fn has_stage(architecture: &Architecture, stage: &str) -> bool {
+    let mut nodes = architecture.nodes.iter();
+    nodes.any(|node| belongs(&node.name, stage))
+}
+
 fn unknown(architecture: &Architecture, freeze: &str) -> Error {
     let mut names = vec!["none".to_string(), BACKBONE.to_string()];
     names.extend(stages(architecture));
     // The last one is what must be left to train.
     names.pop();
+    let wanted = text::sanitize(freeze);
     Error::input(
         "model.freeze",
-        format!(
-            "`{}` leaves nothing to freeze or nothing to train in this network",
-            text::sanitize(freeze)
-        ),
+        if freeze == BACKBONE || has_stage(architecture, freeze) {
+            format!("`{wanted}` leaves nothing to freeze or nothing to train in this network")
+        } else {
+            format!("`{wanted}` is no stage of this network")
+        },
         format!("use one of {}", names.join(", ")),
     )
 }

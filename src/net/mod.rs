@@ -95,11 +95,16 @@ impl Step {
     }
 }
 
+/// **Units** bytes. A transfer that got on by as many is not given up, however often it breaks off.
+const MOVED: u64 = 1 << 20;
+
 /// Why an attempt failed, and whether another is worth it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub words: String,
     again: Again,
+    /// Enough came before it that the attempt does not count.
+    moved: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,20 +117,34 @@ enum Again {
 impl Failure {
     /// It will not get better.
     pub fn never(words: impl Into<String>) -> Self {
-        let (words, again) = (words.into(), Again::Never);
-        Self { words, again }
+        Self::new(words, Again::Never)
     }
 
     /// It may work the next time.
     pub fn soon(words: impl Into<String>) -> Self {
-        let (words, again) = (words.into(), Again::Soon);
-        Self { words, again }
+        Self::new(words, Again::Soon)
     }
 
     /// It may work after a while.
     pub fn after(words: impl Into<String>, wait: Duration) -> Self {
-        let (words, again) = (words.into(), Again::After(wait));
-        Self { words, again }
+        Self::new(words, Again::After(wait))
+    }
+
+    fn new(words: impl Into<String>, again: Again) -> Self {
+        Self {
+            words: words.into(),
+            again,
+            moved: false,
+        }
+    }
+
+    /// The same behind so many bytes that the next attempt does not fetch again.
+    #[must_use]
+    pub fn behind(self, bytes: u64) -> Self {
+        Self {
+            moved: bytes >= MOVED,
+            ..self
+        }
     }
 }
 
@@ -133,8 +152,10 @@ impl Failure {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GivenUp {
     Cancelled,
-    /// What went wrong, in words.
+    /// It cannot work: what is wrong, in words.
     Failed(String),
+    /// It may work another time: what went wrong, in words.
+    Tried(String),
 }
 
 /// Attempts something until it works, cannot work, or was tried often enough; says between attempts what it waits for.
@@ -150,7 +171,8 @@ pub async fn persist<T>(
     let mut failures: Vec<String> = Vec::new();
     let mut pause = limits.back_off;
     let mut wait = pause;
-    for number in 0..limits.attempts {
+    let mut tries = 0;
+    for number in 0.. {
         if number > 0 {
             report(Step {
                 note: failures.last().cloned(),
@@ -172,15 +194,22 @@ pub async fn persist<T>(
             Again::After(wait) => wait.max(pause),
         };
         pause *= 2;
+        tries += 1;
+        if failure.moved {
+            (tries, pause) = (0, limits.back_off);
+        }
         if !failures.contains(&words) {
             failures.push(words);
         }
+        if tries >= limits.attempts {
+            break;
+        }
     }
-    Err(GivenUp::Failed(format!(
-        "tried {} times; {}",
-        limits.attempts,
-        failures.join("; ")
-    )))
+    let failures = failures.join("; ");
+    Err(GivenUp::Tried(match limits.attempts {
+        0 | 1 => failures,
+        attempts => format!("tried {attempts} times; {failures}"),
+    }))
 }
 
 /// Whether the user forbids the network.

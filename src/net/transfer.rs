@@ -90,7 +90,13 @@ async fn send(
     timeout(limits.connect * 2, request.send())
         .await
         .map_err(|_| Failure::soon("the server does not answer"))?
-        .map_err(|e| Failure::soon(in_words(e)))
+        .map_err(|e| {
+            if e.is_builder() {
+                Failure::never(in_words(e))
+            } else {
+                Failure::soon(in_words(e))
+            }
+        })
 }
 
 /// What an answer that is none says: whether it is worth asking again.

@@ -173,7 +173,9 @@ fn best(values: &[Option<f64>], sign: f64) -> Vec<usize> {
     (0..known.len()).filter(|i| is_best(&known[*i])).collect()
 }
 
-fn weights(profile: &Profile) -> String {
+/// How many weights were trained, and of how many where that is not all.
+#[must_use]
+pub fn weights(profile: &Profile) -> String {
     match &profile.result {
         // Older records do not tell them apart.
         Some(r) if [0, r.parameters].contains(&r.trained_parameters) && r.parameters > 0 => {
@@ -188,7 +190,7 @@ fn weights(profile: &Profile) -> String {
     }
 }
 
-/// The median: a first epoch that computes features is none.
+/// The median of the epochs' training times.
 fn typical_epoch(profile: &Profile) -> Option<f64> {
     let mut all: Vec<f64> = profile
         .history

@@ -146,6 +146,7 @@ fn sanitize(event: &mut Event) {
             clean(remedy);
         }
         Event::Step(_)
+        | Event::Features(_)
         | Event::EpochEnd(_)
         | Event::Paused { .. }
         | Event::Resumed { .. }

@@ -53,7 +53,10 @@ pub fn check(workspace: &Workspace, profile: &Profile) -> Result<()> {
 }
 
 /// Checks what is frozen, from which epochs on less is, and which stages learn at a rate of their own.
-fn check_frozen(profile: &Profile, architecture: &Architecture) -> Result<()> {
+///
+/// # Errors
+/// `Input` naming the stages that there are.
+pub fn check_frozen(profile: &Profile, architecture: &Architecture) -> Result<()> {
     let frozen = |freeze: &str| {
         let cut = model::freeze::cut(architecture, freeze)?;
         Ok(cut.map_or(0, |cut| cut.frozen.nodes.len()))

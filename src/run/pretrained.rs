@@ -156,7 +156,7 @@ pub(super) fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBu
                 "model.pretrained",
                 format!("there is no file {named}"),
                 format!(
-                    "put it into {}, or give the path of a .safetensors, .pth, .pt or .th file, or run:ID",
+                    "put it into {}, or give the path of a .safetensors, .pth, .pt or .th file, run:ID, or {SCHEME}OWNER/NAME for what lies on the hub",
                     weights.display()
                 ),
             )),

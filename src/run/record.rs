@@ -203,6 +203,7 @@ impl Observer for Recorder {
             Event::Paused { .. } => self.run().status = Status::Paused,
             Event::Resumed { .. } => self.run().status = Status::Running,
             Event::Step(_)
+            | Event::Features(_)
             | Event::CheckpointSaved { .. }
             | Event::Warning { .. }
             | Event::Note { .. }

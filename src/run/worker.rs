@@ -247,8 +247,14 @@ fn load_and_train(
         // A run that died before its first checkpoint begins again, and so does its log.
         host.rewind_log(0)?;
     }
+    let unverified = pretrained::cached(workspace, &profile.model).map(|cached| cached.source);
+    let unverified = unverified.filter(|source| !resume && !source.vouched);
     let setup = Setup {
         profile: &profile,
+        warnings: unverified
+            .map(|source| format!("{} is here {}", source.reference(), source.verified()))
+            .into_iter()
+            .collect(),
         dataset,
         directory: &directory,
         pretrained: if resume {

@@ -42,7 +42,7 @@ pub struct Progress {
     pub epoch_correct: u64,
     pub epoch_pictures: u64,
     pub epoch_seconds: f64,
-    /// Training time, pauses and evaluation left out.
+    /// Training time, features of frozen layers included, pauses and evaluation left out.
     pub elapsed_seconds: f64,
     /// The learning rate is the schedule's times this.
     pub learning_rate_factor: f64,
@@ -52,6 +52,9 @@ pub struct Progress {
     pub stale_epochs: usize,
     pub history: Vec<EpochRecord>,
     pub interventions: Vec<Intervention>,
+    /// What is frozen, as `model.freeze` says it; older checkpoints do not say.
+    #[serde(default)]
+    pub frozen: Option<String>,
     /// Bytes of the event log when this was written.
     pub log_length: u64,
     /// SHA-256 of the recipe's TOML and of the data set: a resume must use the same.
@@ -380,6 +383,7 @@ mod tests {
             }),
             monitored: Some(0.7),
             stale_epochs: 1,
+            frozen: Some("layer2".into()),
             history: vec![EpochRecord {
                 epoch: 1,
                 train_loss: 2.0f64.sqrt(),

@@ -101,6 +101,14 @@ impl Control {
         Flow::GoOn
     }
 
+    /// Whether somebody asks for something, which [`between_steps`](Self::between_steps) will do.
+    pub fn is_asked(&mut self, host: &mut dyn Host) -> bool {
+        while let Some(command) = host.next_command(Duration::ZERO) {
+            self.pending.push_back(command);
+        }
+        !self.pending.is_empty()
+    }
+
     /// Looks for a stop while pictures are evaluated; everything else waits for the next step.
     pub fn during_evaluation(&mut self, progress: &mut Progress, host: &mut dyn Host) -> Flow {
         let stop = Intervention {
@@ -151,7 +159,9 @@ impl Control {
             step: progress.step,
         });
         loop {
-            match host.next_command(PAUSE_LOOK) {
+            // Whoever paused while pictures were evaluated may have asked to go on since.
+            let waiting = self.pending.pop_front();
+            match waiting.or_else(|| host.next_command(PAUSE_LOOK)) {
                 None | Some(Command::Pause) => {}
                 Some(Command::Resume) => break,
                 Some(Command::Stop) => {

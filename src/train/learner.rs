@@ -56,6 +56,19 @@ pub trait Learner: Send {
         None
     }
 
+    /// Computes ahead what every epoch needs of these pictures and is still missing. After a part of it `go_on` gets how many pictures are
+    /// done, of how many; where it says no, the rest is left. Returns whether all is there.
+    ///
+    /// # Errors
+    /// `Compute` when the device fails.
+    fn compute_ahead(
+        &mut self,
+        _data: &Prepared,
+        _go_on: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Times every piece of work from now on, where the path knows pieces.
     fn time_pieces(&mut self) {}
 

@@ -34,6 +34,8 @@ pub struct Setup<'a> {
     pub resume: bool,
     /// Weights to start from, by their names in the file.
     pub pretrained: Option<StateDict>,
+    /// What is to be told at the start.
+    pub warnings: Vec<String>,
 }
 
 /// Who a training speaks with: the worker, or a test.

@@ -346,6 +346,8 @@ pub fn problem(error: &Error) -> Message {
         Error::Input {
             subject, problem, ..
         } => format!("{subject}: {problem}"),
+        Error::Download { file, problem, .. } => format!("cannot download {file}: {problem}"),
+        cancelled @ Error::Cancelled { .. } => return Message::Say(cancelled.to_string()),
         other => other.to_string(),
     };
     Message::Problem { problem, remedy }

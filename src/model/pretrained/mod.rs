@@ -25,6 +25,8 @@ pub struct Fitting {
     pub new: Vec<String>,
     /// Of the file, and not used: name and shape.
     pub skipped: Vec<String>,
+    /// Taken from the file with three input channels added up to one.
+    pub folded: Vec<String>,
 }
 
 impl Fitting {
@@ -42,14 +44,10 @@ impl Fitting {
             .map(|name| self.weights[name].values.len())
             .sum();
         format!(
-            "{} {} loaded ({} numbers){}{}",
-            self.loaded.len(),
-            if self.loaded.len() == 1 {
-                "array"
-            } else {
-                "arrays"
-            },
+            "{} loaded ({} numbers){}{}{}",
+            text::count(self.loaded.len(), "array"),
             text::grouped(loaded as u64),
+            some("folded from three channels to one", &self.folded),
             some("new", &self.new),
             some("skipped", &self.skipped)
         )
@@ -60,7 +58,7 @@ impl Fitting {
 /// unless `keep_head`.
 ///
 /// # Errors
-/// `Input` with the first three mismatches when an array of the network is missing or has another shape.
+/// `Input` with the first three mismatches when an array of the network is missing or has another shape, or holds what is no number.
 pub fn fit(
     source: &str,
     fresh: StateDict,
@@ -74,6 +72,7 @@ pub fn fit(
         ..Fitting::default()
     };
     let mut mismatches = Vec::new();
+    let mut only_last = true;
     for (name, own) in &mut fitting.weights {
         let is_head = heads.contains(name);
         if is_head && !keep_head {
@@ -81,19 +80,26 @@ pub fn fit(
             continue;
         }
         let key = alias(name, &found);
-        match key.and_then(|key| found.remove(&key)) {
-            Some(array) => match shaped(array, &own.shape) {
-                Ok(values) => {
-                    own.values = values;
-                    fitting.loaded.push(name.clone());
+        let mismatch = match key.and_then(|key| found.remove(&key)) {
+            Some(array) => {
+                let length = array.values.len();
+                match shaped(array, &own.shape) {
+                    Ok(values) => {
+                        check_finite(source, name, &values)?;
+                        if values.len() < length {
+                            fitting.folded.push(name.clone());
+                        }
+                        own.values = values;
+                        fitting.loaded.push(name.clone());
+                        continue;
+                    }
+                    Err(shape) => format!("{name} is {shape:?} there and {:?} here", own.shape),
                 }
-                Err(shape) => mismatches.push(format!(
-                    "{name} is {shape:?} there and {:?} here",
-                    own.shape
-                )),
-            },
-            None => mismatches.push(format!("{name} is missing there")),
-        }
+            }
+            None => format!("{name} is missing there"),
+        };
+        only_last &= is_head;
+        mismatches.push(mismatch);
     }
     if !mismatches.is_empty() {
         let more = match mismatches.len().saturating_sub(NAMED) {
@@ -104,7 +110,11 @@ pub fn fit(
         return Err(Error::input(
             text::sanitize(source),
             format!("does not fit this network: {}{more}", mismatches.join(", ")),
-            "choose the architecture, stem and channels it was made for",
+            if only_last {
+                "leave model.keep_head out, so that the last layer begins anew"
+            } else {
+                "choose the architecture, stem and channels it was made for"
+            },
         ));
     }
     fitting.skipped = found
@@ -112,6 +122,17 @@ pub fn fit(
         .map(|(name, array)| with_shape(&text::sanitize(&name), &array.shape))
         .collect();
     Ok(fitting)
+}
+
+fn check_finite(source: &str, name: &str, values: &[f32]) -> Result<()> {
+    let Some(value) = values.iter().find(|value| !value.is_finite()) else {
+        return Ok(());
+    };
+    Err(Error::input(
+        text::sanitize(source),
+        format!("holds {value} in {name}: these weights are spoiled"),
+        "choose others",
+    ))
 }
 
 fn with_shape(name: &str, shape: &[usize]) -> String {

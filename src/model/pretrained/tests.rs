@@ -107,6 +107,28 @@ fn a_refusal_names_three_mismatches() {
 
 /// `torch.tensor(v, dtype=torch.float16)` for some v.
 #[test]
+fn spoiled_weights_are_refused_and_a_head_of_other_classes_has_a_remedy() {
+    let fresh = || state(&[("conv1.weight", &[2, 2], 0.0), ("fc.weight", &[2, 2], 0.0)]);
+    let mut spoiled = fresh();
+    spoiled.get_mut("conv1.weight").unwrap().values[1] = f32::NAN;
+    let refused = fit("file", fresh(), spoiled, &heads(), false).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("file: holds NaN in conv1.weight"),
+        "{refused}"
+    );
+    let other = state(&[("conv1.weight", &[2, 2], 0.0), ("fc.weight", &[5, 2], 0.0)]);
+    let refused = fit("file", fresh(), other, &heads(), true).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .ends_with("leave model.keep_head out, so that the last layer begins anew"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn half_precision_is_ieees() {
     for (bits, value) in [
         (0x3c00, 1.0),

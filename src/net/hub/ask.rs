@@ -79,8 +79,11 @@ impl Server<'_> {
         report: &mut dyn FnMut(Step),
         cancel: &AtomicBool,
     ) -> Result<String, GivenUp> {
+        let length = || beside.metadata().map_or(0, |m| m.len());
         persist(self.limits, report, cancel, async |_, report| {
-            self.whole_once(pinned, about, beside, report).await
+            let before = length();
+            let outcome = self.whole_once(pinned, about, beside, report).await;
+            outcome.map_err(|failure| failure.behind(length().saturating_sub(before)))
         })
         .await
     }

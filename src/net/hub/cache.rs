@@ -215,6 +215,25 @@ impl Cache {
         self.repository(reference).join("refs").join(name)
     }
 
+    /// Removes what attempts at other versions of the file have left; to be called by who holds the lock.
+    pub(super) fn sweep(&self, reference: &Reference) {
+        let commits = fs::read_dir(self.repository(reference));
+        for commit in commits.into_iter().flatten().flatten() {
+            let file = commit.path().join(&reference.file);
+            let (Some(directory), Some(name)) = (file.parent(), file.file_name()) else {
+                continue;
+            };
+            let name = name.to_string_lossy();
+            for beside in fs::read_dir(directory).into_iter().flatten().flatten() {
+                let other = beside.file_name();
+                let other = other.to_string_lossy();
+                if other.starts_with(&*name) && other.ends_with(".part") {
+                    let _ = fs::remove_file(beside.path());
+                }
+            }
+        }
+    }
+
     /// Everything that is there, in the order of its names.
     #[must_use]
     pub fn list(&self) -> Vec<Cached> {
@@ -291,7 +310,7 @@ fn verify(path: &Path, source: &Source) -> Result<()> {
         Err(Error::input(
             path.display().to_string(),
             problem,
-            "delete it, and it is fetched again",
+            "delete it: it is fetched again where the network is allowed",
         ))
     };
     let length = path

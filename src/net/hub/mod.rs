@@ -171,11 +171,32 @@ impl Hub {
             limits: &self.limits,
         };
         let gave_up = |given_up| not_fetched(reference, given_up);
-        let about = persist(&self.limits, report, cancel, async |_, _| {
+        let limits = Limits {
+            attempts: match self.cache.look(reference, part) {
+                // That will do when the hub does not answer at once.
+                Some(_) => 1,
+                None => self.limits.attempts,
+            },
+            ..self.limits
+        };
+        let asked = persist(&limits, report, cancel, async |_, _| {
             server.about(reference).await
-        })
-        .await
-        .map_err(gave_up)?;
+        });
+        let about = match asked.await {
+            Ok(about) => about,
+            Err(GivenUp::Tried(problem)) => {
+                let Some(own) = self.unless_damaged(self.kept(reference, part))? else {
+                    return Err(gave_up(GivenUp::Tried(problem)));
+                };
+                let note = format!("what was fetched before is taken: {problem}");
+                report(Step {
+                    note: Some(note),
+                    ..Step::default()
+                });
+                return Ok(own);
+            }
+            Err(given_up) => return Err(gave_up(given_up)),
+        };
         if reference.is_pinned() && about.commit != reference.revision {
             let words = "the server answers with another commit than was asked for";
             return Err(not_fetched(reference, GivenUp::Failed(words.into())));
@@ -220,6 +241,7 @@ impl Hub {
         fs::rename(&beside, &place).map_err(put)?;
         storage::sync_directory(place.parent().unwrap_or(&place)).map_err(put)?;
         self.cache.remember(reference, &about.commit)?;
+        self.cache.sweep(reference);
         let cached = Cached {
             path: place,
             source,
@@ -295,15 +317,20 @@ fn create_parent(path: &Path) -> Result<()> {
 fn not_fetched(reference: &Reference, given_up: GivenUp) -> Error {
     let file = reference.to_string();
     match given_up {
-        GivenUp::Cancelled => Error::Download {
+        GivenUp::Cancelled => Error::Cancelled {
             file,
-            problem: "it was cancelled".into(),
             remedy: "start again whenever you like; it goes on where it was".into(),
         },
         GivenUp::Failed(problem) => Error::Download {
             file,
             problem,
-            remedy: "check name and network and try again, or give a file".into(),
+            remedy: "check its name, or give a file".into(),
+        },
+        GivenUp::Tried(problem) => Error::Download {
+            file,
+            problem,
+            remedy: "check the network and try again (it goes on where it was), or give a file"
+                .into(),
         },
     }
 }

@@ -243,6 +243,29 @@ impl Learner for FrozenLearner {
         ))
     }
 
+    fn compute_ahead(
+        &mut self,
+        data: &Prepared,
+        go_on: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<bool> {
+        if data.augments() {
+            return Ok(true);
+        }
+        let parts = [&data.train, &data.validation, &data.test];
+        let pictures: Vec<u32> = parts.into_iter().flatten().copied().collect();
+        for part in pictures.chunks(AT_A_TIME) {
+            let used = |kept: &Option<Kept>| kept.as_ref().map_or(0, |kept| kept.used);
+            let before = used(&self.kept);
+            self.keep(data, part)?;
+            let done = used(&self.kept);
+            let all = self.room(pictures.len());
+            if done > before && !go_on(done, all) {
+                return Ok(done == all);
+            }
+        }
+        Ok(true)
+    }
+
     fn time_pieces(&mut self) {
         self.head.time_pieces();
     }

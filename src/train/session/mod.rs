@@ -22,12 +22,15 @@ use super::telling::Telling;
 use super::{Host, Learner, Outcome, Setup, StateDict, Update, learners};
 use crate::data::{Batch, Prepared};
 use crate::error::{Error, Result};
-use crate::event::{self, EpochEnd, Event, Started};
+use crate::event::{self, EpochEnd, Event, Features, Started};
 use crate::metrics::predictions;
 use crate::model::summary::{Summary, summarise};
 use crate::model::{self, Architecture, Op, Shape};
 use crate::profile::{Monitor, Profile};
 use crate::{schedule, storage, text};
+
+/// How often it is told how far the features of frozen layers are.
+const FEATURES_EVERY: Duration = Duration::from_millis(500);
 
 /// Trains a profile to its end, or until it is told to stop.
 ///
@@ -56,6 +59,9 @@ pub(super) struct Session<'a> {
     begun_from: Option<String>,
     /// Steps taken before this process began.
     resumed_at: u64,
+    /// Whether the learner has computed what it needs ahead.
+    is_ahead: bool,
+    warnings: Vec<String>,
     /// Reason why training ended before all epochs were done.
     early: Option<String>,
 }
@@ -74,6 +80,7 @@ impl<'a> Session<'a> {
             directory,
             resume,
             pretrained,
+            warnings,
         } = setup;
         let classes = dataset.classes.len();
         let data_sha256 = dataset.sha256.clone();
@@ -94,12 +101,15 @@ impl<'a> Session<'a> {
         let resumed = resume
             .then(|| resume_from(directory, &progress, host))
             .transpose()?;
-        // A checkpoint at an epoch's end is of what was frozen in it.
-        let epoch = resumed
-            .as_ref()
-            .map_or(1, |r| r.progress.epoch + usize::from(r.progress.batch > 0));
-        let frozen = profile.model.freeze_in(epoch.max(1));
-        let mut learner = learners::build(&thawed(profile, frozen), &architecture, classes)?;
+        let frozen = match &resumed {
+            None => profile.model.freeze_in(1).to_owned(),
+            Some(Loaded { progress, .. }) => progress.frozen.clone().unwrap_or_else(|| {
+                // Older checkpoints don't say it; one at an epoch's end is of what was frozen in it.
+                let epoch = progress.epoch + usize::from(progress.batch > 0);
+                profile.model.freeze_in(epoch.max(1)).to_owned()
+            }),
+        };
+        let mut learner = learners::build(&thawed(profile, &frozen), &architecture, classes)?;
         let mut begun_from = None;
         if let Some(loaded) = resumed {
             learner.set_state(&loaded.state)?;
@@ -108,6 +118,7 @@ impl<'a> Session<'a> {
         } else if let Some(found) = pretrained {
             begun_from = Some(begin_from(profile, &architecture, learner.as_mut(), found)?);
         }
+        progress.frozen = Some(frozen.clone());
         let scheduled = profile.run.as_ref().map_or(&[][..], |r| &r.interventions);
         let control = Control::new(scheduled, progress.step, resume);
         Ok(Self {
@@ -116,11 +127,13 @@ impl<'a> Session<'a> {
             classes,
             criterion: Criterion::of(profile),
             learner,
-            frozen: frozen.into(),
-            summary: summarise(&architecture).with_frozen(&architecture, frozen)?,
+            summary: summarise(&architecture).with_frozen(&architecture, &frozen)?,
+            frozen,
             architecture,
             begun_from,
             resumed_at: progress.step,
+            is_ahead: false,
+            warnings,
             progress,
             control,
             early: None,
@@ -178,19 +191,13 @@ impl<'a> Session<'a> {
             patience: train.early_stop.patience,
             resumed_at_step: self.resumed_at,
         })));
+        for message in self.warnings.iter().cloned().chain(self.model_warnings()) {
+            host.emit(Event::Warning { message });
+        }
         let augment = &self.setup.profile.augment;
         let changes = (!augment.is_none())
             .then(|| format!("training pictures change from step to step: {augment}"));
         let begun_from = self.begun_from.iter().cloned();
-        let profile = self.setup.profile;
-        let last = profile.train.epochs;
-        if let Some(never) = profile.model.unfreeze.iter().find(|u| u.epoch > last) {
-            let message = format!(
-                "model.unfreeze at epoch {} is never reached: the last is {last}",
-                never.epoch
-            );
-            host.emit(Event::Warning { message });
-        }
         for message in begun_from
             .chain(self.learner.note(self.data.dataset.len()))
             .chain(changes)
@@ -200,6 +207,29 @@ impl<'a> Session<'a> {
         if let Some(message) = self.learner.path_note() {
             host.emit(Event::Warning { message });
         }
+    }
+
+    /// What of `[model]` comes to nothing, or to little.
+    fn model_warnings(&self) -> Vec<String> {
+        let model = &self.setup.profile.model;
+        let last = self.train_settings().epochs;
+        let mut warnings = Vec::new();
+        if let Some(never) = model.unfreeze.iter().find(|u| u.epoch > last) {
+            warnings.push(format!(
+                "model.unfreeze at epoch {} is never reached: the last is {last}",
+                never.epoch
+            ));
+        }
+        if model.pretrained.is_empty() && !matches!(model.freeze.as_str(), "" | "none") {
+            warnings.push(
+                "model.freeze keeps layers at random weights: model.pretrained names none".into(),
+            );
+        }
+        if model.pretrained.is_empty() && model.keep_head {
+            warnings
+                .push("model.keep_head keeps nothing: model.pretrained names no weights".into());
+        }
+        warnings
     }
 
     fn train_epochs(&mut self, host: &mut dyn Host) -> Result<Flow> {
@@ -227,7 +257,9 @@ impl<'a> Session<'a> {
             learners::build(&thawed(profile, frozen), &self.architecture, self.classes)?;
         learner.set_weights(&learners::without_memory(self.learner.state()?))?;
         self.learner = learner;
+        self.is_ahead = false;
         frozen.clone_into(&mut self.frozen);
+        self.progress.frozen = Some(frozen.to_owned());
         self.summary = summarise(&self.architecture).with_frozen(&self.architecture, frozen)?;
         host.emit(Event::Note {
             message: format!(
@@ -261,9 +293,7 @@ impl<'a> Session<'a> {
                 )
             };
             let rate = scheduled(self.progress.step);
-            let flow = self.control.between_steps(&mut self.progress, rate, host);
-            self.obey_save_requests(host)?;
-            if flow == Flow::Stop {
+            if self.before_step(rate, host)? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
             let begun = Instant::now();
@@ -291,6 +321,38 @@ impl<'a> Session<'a> {
             }
         }
         Ok(Flow::GoOn)
+    }
+
+    /// Does what is asked, and computes what the learner needs ahead.
+    fn before_step(&mut self, rate: f64, host: &mut dyn Host) -> Result<Flow> {
+        loop {
+            let flow = self.control.between_steps(&mut self.progress, rate, host);
+            self.obey_save_requests(host)?;
+            if flow == Flow::Stop || self.is_ahead {
+                return Ok(flow);
+            }
+            self.is_ahead = self.compute_ahead(host)?;
+            if self.is_ahead {
+                return Ok(Flow::GoOn);
+            }
+        }
+    }
+
+    fn compute_ahead(&mut self, host: &mut dyn Host) -> Result<bool> {
+        let begun = Instant::now();
+        let mut told = begun;
+        let control = &mut self.control;
+        let mut go_on = |done, all| {
+            if done == all || told.elapsed() >= FEATURES_EVERY {
+                told = Instant::now();
+                let seconds = begun.elapsed().as_secs_f64();
+                host.emit(Event::Features(Features { done, all, seconds }));
+            }
+            !control.is_asked(host)
+        };
+        let is_ahead = self.learner.compute_ahead(&self.data, &mut go_on)?;
+        self.progress.elapsed_seconds += begun.elapsed().as_secs_f64();
+        Ok(is_ahead)
     }
 
     /// Measures, records, decides what is best and whether to go on, saves.

@@ -109,7 +109,7 @@ impl App {
         lines(frame, area, vec![Line::from(spans)], &theme);
     }
 
-    /// What was just said, at the right end of the rows above the footer, no wider than it is.
+    /// What was just said, on whole rows above the footer: beside it nothing would be left but pieces.
     pub(super) fn render_said(&self, frame: &mut Frame, content: Rect) {
         let Some((said, _)) = &self.said else {
             return;
@@ -117,19 +117,17 @@ impl App {
         let theme = self.theme;
         let room = usize::from(content.width).saturating_sub(4);
         let said = wrap_to(said, room, 2);
-        let width = said.iter().map(|l| l.width()).max().unwrap_or(0);
         let rows = u16::try_from(said.len()).unwrap_or(0).min(content.height);
-        let columns = u16::try_from(width + 2).unwrap_or(0).min(content.width);
         let area = Rect {
-            x: content.right() - columns,
             y: content.bottom() - rows,
-            width: columns,
             height: rows,
+            ..content
         };
+        let width = usize::from(content.width).saturating_sub(1);
         let style = theme.title().patch(theme.cursor());
         let said = said
             .into_iter()
-            .map(|l| Line::styled(format!(" {} ", left(&l, width)), style))
+            .map(|l| Line::styled(format!(" {}", left(&l, width)), style))
             .collect();
         frame.render_widget(Clear, area);
         lines(frame, area, said, &theme);

@@ -78,6 +78,26 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The same with a space wherever a longer word would be cut: nothing of a path or a digest is lost.
+#[must_use]
+pub fn wrap_whole(text: &str, width: usize) -> Vec<String> {
+    let mut broken = String::new();
+    let mut used = 0;
+    for sign in text.chars() {
+        let own = sign.width().unwrap_or(0);
+        if sign.is_whitespace() {
+            used = 0;
+        } else if used + own > width {
+            broken.push(' ');
+            used = own;
+        } else {
+            used += own;
+        }
+        broken.push(sign);
+    }
+    wrap(&broken, width)
+}
+
 /// [`wrap`]ped text without empty lines in at most `most` lines; the last is marked when it holds more than fits.
 #[must_use]
 pub fn wrap_to(text: &str, width: usize, most: usize) -> Vec<String> {
@@ -153,6 +173,8 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("", 7), [""]);
         assert_eq!(wrap("incomprehensible a", 5), ["inco…", "a"]);
+        let whole = wrap_whole("a incomprehensible", 5);
+        assert_eq!(whole, ["a", "incom", "prehe", "nsibl", "e"]);
         assert_eq!(wrap_to("one two three", 8, 3), ["one two", "three"]);
         assert_eq!(wrap_to("one two three four", 8, 2), ["one two", "three f…"]);
         assert!(wrap_to("x", 0, 2).is_empty() && wrap_to("", 7, 2).is_empty());

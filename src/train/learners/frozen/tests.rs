@@ -101,6 +101,28 @@ fn kept_features_are_those_of_the_pictures() {
 }
 
 #[test]
+fn features_are_computed_ahead_and_as_far_as_wanted() {
+    let (mut learner, data) = learner(&profile("backbone", ComputePath::Plan));
+    let mut told = Vec::new();
+    let mut once = |done, all| {
+        told.push((done, all));
+        false
+    };
+    assert!(!learner.compute_ahead(&data, &mut once).unwrap());
+    let mut all_of_it = |done, all| {
+        told.push((done, all));
+        true
+    };
+    assert!(learner.compute_ahead(&data, &mut all_of_it).unwrap());
+    assert_eq!(told, [(1024, 2500), (2048, 2500), (2500, 2500)]);
+    let mut never = |_, _| panic!("there is nothing left");
+    assert!(learner.compute_ahead(&data, &mut never).unwrap());
+    let kept = losses(learner.as_mut(), &data, 0..3);
+    let (mut other, data) = self::learner(&profile("backbone", ComputePath::Plan));
+    assert_eq!(losses(other.as_mut(), &data, 0..3), kept);
+}
+
+#[test]
 fn a_resume_goes_on_bit_for_bit() {
     let profile = profile("backbone", ComputePath::Auto);
     let (mut first, data) = learner(&profile);

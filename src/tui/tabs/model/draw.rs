@@ -179,7 +179,7 @@ fn card_lines(card: &[(&'static str, String)], width: usize) -> Vec<String> {
         .max()
         .unwrap_or(0);
     let rows = card.iter().flat_map(|(what, is)| {
-        let words = fit::wrap(is, width.saturating_sub(column));
+        let words = fit::wrap_whole(is, width.saturating_sub(column));
         words.into_iter().enumerate().map(move |(row, words)| {
             let what = if row == 0 { what } else { "" };
             format!("{what:column$}{words}")

@@ -1,12 +1,16 @@
 //! The hyperparameters that can be edited on the screen: their names, values, choices and what a typed value does. Pure.
 
 use crate::error::{Error, Result};
-use crate::profile::{Activation, Augment, Init, Loss, OptimizerKind, Profile, ScheduleKind};
+use crate::profile::{
+    Activation, Augment, Init, Loss, Normalize, OptimizerKind, Profile, ScheduleKind,
+};
 
 /// One field of the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     Dataset,
+    ImageSize,
+    Normalize,
     Validation,
     Augment,
     Epochs,
@@ -33,7 +37,7 @@ pub enum Field {
 }
 
 /// Fields of the form.
-pub const SHOWN: usize = 22;
+pub const SHOWN: usize = 24;
 
 use Field as F;
 
@@ -55,6 +59,13 @@ const INITS: [(&str, Init); 3] = [
     ("he", Init::He),
     ("xavier", Init::Xavier),
 ];
+const NORMALIZATIONS: [(&str, Normalize); 5] = [
+    ("given", Normalize::Given),
+    ("computed", Normalize::Computed),
+    ("per-pixel", Normalize::PerPixel),
+    ("unit", Normalize::Unit),
+    ("imagenet", Normalize::Imagenet),
+];
 const DEVICES: [&str; 4] = ["auto", "cpu", "cuda", "metal"];
 
 impl Field {
@@ -71,6 +82,8 @@ impl Field {
 
     const SHARED: [Self; SHOWN] = [
         F::Dataset,
+        F::ImageSize,
+        F::Normalize,
         F::Validation,
         F::Augment,
         F::Epochs,
@@ -98,6 +111,8 @@ impl Field {
     pub fn name(self) -> &'static str {
         match self {
             F::Dataset => "data",
+            F::ImageSize => "image size",
+            F::Normalize => "normalize",
             F::Validation => "validation",
             F::Augment => "augment",
             F::Epochs => "epochs",
@@ -129,6 +144,10 @@ impl Field {
     pub fn help(self) -> &'static str {
         match self {
             F::Dataset => "the set of pictures",
+            F::ImageSize => "side of the pictures that the network sees; 0 leaves them as they are",
+            F::Normalize => {
+                "by data.mean and std, the set's, each pixel's own, not at all, or ImageNet's"
+            }
             F::Validation => {
                 "held out of training: a count, a fraction below 1, or 0 to watch the test set"
             }
@@ -153,7 +172,7 @@ impl Field {
             F::Hidden => "widths of the hidden layers, as 100, 50",
             F::Activation => "of the hidden layers",
             F::Pretrained => {
-                "a file of weights (.safetensors, .pth, .th) or run:ID; none starts fresh"
+                "file (.safetensors, .pth, .th), run:ID or hf:OWNER/NAME; none starts fresh"
             }
             F::Freeze => "layers that keep their weights: the backbone, or all up to a stage's end",
         }
@@ -193,6 +212,8 @@ impl Field {
         let train = &profile.train;
         match self {
             F::Dataset => profile.data.name.clone(),
+            F::ImageSize => profile.data.image_size.to_string(),
+            F::Normalize => name_in(&NORMALIZATIONS, profile.data.normalize),
             F::Validation => number(profile.data.validation),
             F::Augment => profile.augment.to_string(),
             F::Epochs => train.epochs.to_string(),
@@ -239,6 +260,7 @@ impl Field {
         }
         Some(match self {
             F::Dataset => sets.to_vec(),
+            F::Normalize => names(&NORMALIZATIONS),
             F::Freeze => ["none".to_owned()].iter().chain(stages).cloned().collect(),
             F::Device => DEVICES.map(str::to_owned).to_vec(),
             F::Optimizer => names(&OPTIMIZERS),
@@ -259,6 +281,8 @@ impl Field {
         let train = &mut profile.train;
         match self {
             F::Dataset => text.clone_into(&mut profile.data.name),
+            F::ImageSize => profile.data.image_size = self.whole(text)?,
+            F::Normalize => profile.data.normalize = self.one_of(&NORMALIZATIONS, text)?,
             F::Validation => profile.data.validation = self.real(text)?,
             F::Augment => profile.augment = self.augment(text)?,
             F::Epochs => train.epochs = self.whole(text)?,
@@ -387,6 +411,7 @@ mod tests {
         profile.train.optimizer.learning_rate = 3e-4;
         let both = [Field::of(&profile), Field::of(&Profile::new("resnet18"))].concat();
         for field in both {
+            assert!(field.help().chars().count() <= 78, "{field:?}");
             let before = profile.clone();
             let shown = field.get(&profile);
             field.set(&mut profile, &shown).unwrap();

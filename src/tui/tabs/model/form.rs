@@ -134,12 +134,23 @@ impl Form {
                     Span::styled(fit::cut(&value, room.saturating_sub(2)), theme.title()),
                     Span::styled("›", theme.accent()),
                 ]),
-                None if applies => Line::styled(fit::cut(&value, room), style),
+                None if applies => Line::styled(fitted(field, &value, room), style),
                 None => Line::styled("–", style),
             };
             canvas.put_in(x + start, y, self.column_width.saturating_sub(start), line);
         }
     }
+}
+
+/// A value in the room that it has: weights are told apart by the ends of their names, without the commit.
+fn fitted(field: Field, value: &str, room: usize) -> String {
+    if field != Field::Pretrained {
+        return fit::cut(value, room);
+    }
+    let pinned = value
+        .split_once('@')
+        .filter(|(_, commit)| commit.len() >= 40);
+    fit::cut_front(pinned.map_or(value, |(name, _)| name), room)
 }
 
 #[cfg(test)]
@@ -154,10 +165,10 @@ mod tests {
         };
         assert!(form.step(1, 0));
         assert!(form.step(0, 1));
-        assert_eq!(form.field(), Field::LearningRate);
+        assert_eq!(form.field(), Field::Threads);
         assert!(form.step(0, 1));
         assert!(form.step(0, 1));
-        assert_eq!(form.field(), Field::Clip);
+        assert_eq!(form.field(), Field::Loss);
         form.cursor = 0;
         assert!(!form.step(0, -1));
         assert!(form.step(-1, 0));
@@ -169,6 +180,20 @@ mod tests {
         assert_eq!(Form::height(80), 8);
         assert_eq!(Form::height(120), 6);
         assert_eq!(Form::height(200), 4);
-        assert_eq!(Form::height(0), 22);
+        assert_eq!(Form::height(0), 24);
+    }
+
+    #[test]
+    fn weights_are_named_by_their_ends() {
+        let pinned = format!("hf:timm/resnet18.a1_in1k@{}", "0".repeat(40));
+        for (given, shown) in [
+            ("hf:timm/resnet18.a1_in1k", "…resnet18.a1_in1k"),
+            (pinned.as_str(), "…resnet18.a1_in1k"),
+            ("run:last", "run:last"),
+            ("me@home/weights.pth", "…home/weights.pth"),
+        ] {
+            assert_eq!(fitted(Field::Pretrained, given, 17), shown);
+        }
+        assert_eq!(fitted(Field::Dataset, "fashion-mnist", 8), "fashion…");
     }
 }

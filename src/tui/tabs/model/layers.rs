@@ -113,7 +113,7 @@ pub fn draw(
         );
         y += 1;
     }
-    let all = totals(summary, profile, usize::from(y) - 1, theme);
+    let all = totals(summary, profile, usize::from(y) - 1, narrow, theme);
     // Where not all of it fits, whole words give way.
     let fits = (0..=all.spans.len()).rev().find_map(|count| {
         let line = Line::from(all.spans[..count].to_vec());
@@ -123,7 +123,13 @@ pub fn draw(
     y + 1
 }
 
-fn totals(summary: &Summary, profile: &Profile, shown: usize, theme: &Theme) -> Line<'static> {
+fn totals(
+    summary: &Summary,
+    profile: &Profile,
+    shown: usize,
+    narrow: bool,
+    theme: &Theme,
+) -> Line<'static> {
     let memory = summary.memory_bytes(&profile.train);
     let more = if shown < summary.rows.len() {
         format!("  ({} of {} rows)", shown, summary.rows.len())
@@ -131,11 +137,13 @@ fn totals(summary: &Summary, profile: &Profile, shown: usize, theme: &Theme) -> 
         String::new()
     };
     let (trained, weights) = if summary.trained_parameters < summary.parameters {
-        let all = text::grouped(summary.parameters);
-        (
-            summary.trained_parameters,
-            format!(" of {all} weights trained · "),
-        )
+        let words = if narrow {
+            format!(" of {} trained · ", text::short_count(summary.parameters))
+        } else {
+            let all = text::grouped(summary.parameters);
+            format!(" of {all} weights trained · ")
+        };
+        (summary.trained_parameters, words)
     } else {
         (summary.parameters, " weights · ".to_owned())
     };
@@ -143,7 +151,7 @@ fn totals(summary: &Summary, profile: &Profile, shown: usize, theme: &Theme) -> 
         Span::styled(text::grouped(trained), theme.title()),
         Span::styled(weights, theme.dim()),
         Span::styled(text::short_count(summary.multiply_adds), theme.title()),
-        Span::styled(" mult-adds", theme.dim()),
+        Span::styled(if narrow { " MACs" } else { " mult-adds" }, theme.dim()),
         Span::styled(" · ~", theme.dim()),
         Span::styled(text::bytes(memory), theme.title()),
         Span::styled(" to train", theme.dim()),

@@ -308,6 +308,8 @@ impl ModelTab {
         self.refused.clear();
         self.editing = Some(match field.choices(&self.sets, &self.stages) {
             Some(_) => Editing::Choice(value),
+            // Nothing is typed behind the word for nothing.
+            None if value == "none" => Editing::Text(Input::new("")),
             None => Editing::Text(Input::new(&value)),
         });
         Effect::None

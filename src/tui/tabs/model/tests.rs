@@ -232,7 +232,7 @@ fn clicks_choose_presets_and_fields() {
     tab.on_mouse(Mouse::Click(Position::new(5, 4)));
     assert_eq!(tab.entry().unwrap().preset.name, "mlp-20");
     tab.on_mouse(Mouse::Click(Position::new(5, 17)));
-    assert_eq!(tab.form.field(), Field::Epochs);
+    assert_eq!(tab.form.field(), Field::Validation);
     tab.on_mouse(Mouse::Click(Position::new(5, 17)));
     assert!(tab.takes_text());
 }

@@ -95,11 +95,19 @@ impl Figures<'_> {
             _ if self.lost => "worker gone, u resumes".into(),
             Phase::Waiting => "starting…".into(),
             Phase::Running => match h.seconds_left() {
+                _ if h.features.is_some() => h.features.as_ref().map_or_else(String::new, |f| {
+                    format!(
+                        "features {} of {}, {} left",
+                        text::grouped(f.done as u64),
+                        text::grouped(f.all as u64),
+                        text::seconds(f.seconds_left())
+                    )
+                }),
                 Some(seconds) => format!("{} left", text::seconds(seconds)),
                 None => "measuring the pace…".into(),
             },
             Phase::Paused => "paused".into(),
-            Phase::Finished => format!("done in {}", text::seconds(spent)),
+            Phase::Finished => format!("trained {}", text::seconds(spent)),
             Phase::Stopped => "stopped, u resumes".into(),
             Phase::Failed => format!("failed at step {}", text::grouped(h.step())),
         }
