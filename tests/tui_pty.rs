@@ -291,6 +291,40 @@ fn escape_gives_up_the_download_of_weights() {
 }
 
 #[test]
+fn a_profile_of_ones_own_is_edited_in_ones_own_editor() {
+    let home = tempfile::tempdir().unwrap();
+    let own = home.path().join("workspace/profiles");
+    std::fs::create_dir_all(&own).unwrap();
+    let recipe = "format = 1\n[data]\nname = \"fashion-mnist-mini\"\nvalidation = 0.2\n[model]\narchitecture = \"resnet20\"\n";
+    std::fs::write(own.join("mine.toml"), recipe).unwrap();
+    // Whoever reads the keys gets the number.
+    let editor = home.path().join("editor.sh");
+    let script = "printf 'how many epochs? '; read number; sed -i \"s/^epochs = .*/epochs = $number/\" \"$1\"\n";
+    std::fs::write(&editor, script).unwrap();
+    let editor = format!("sh {}", editor.display());
+    let mut terminal = Terminal::open_with(home.path(), &[], (24, 80), ("EDITOR", editor.as_str()));
+    terminal.wait_for("▸Data");
+    terminal.press("2");
+    terminal.wait_for("▸Model");
+    terminal.press("G");
+    terminal.wait_for("t trains mine for 20 epochs");
+    terminal.press("E");
+    terminal.wait_for("how many epochs?");
+    terminal.press("7\r");
+    terminal.wait_for("t trains mine for 7 epochs");
+    terminal.press("q");
+    assert_eq!(terminal.ends_within(10), 0);
+    let left = std::fs::read_dir(home.path().join("workspace")).unwrap();
+    let names: Vec<_> = left.map(|e| e.unwrap().file_name()).collect();
+    assert!(
+        names
+            .iter()
+            .all(|n| n != "recipe.toml" && !n.to_string_lossy().starts_with("recipe-")),
+        "{names:?}"
+    );
+}
+
+#[test]
 fn a_terminal_that_goes_takes_the_screen_with_it_at_once() {
     let home = tempfile::tempdir().unwrap();
     for _ in 0..5 {

@@ -14,6 +14,7 @@ pub mod lingering;
 pub mod load;
 pub mod lock;
 pub mod log;
+pub mod own;
 pub mod preflight;
 pub mod pretrained;
 pub mod protocol;

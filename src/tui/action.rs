@@ -44,6 +44,8 @@ pub enum Action {
     CycleView,
     /// `e`: edit the field under the cursor.
     Edit,
+    /// `E`: edit the whole recipe in the user's editor.
+    EditText,
     /// `d`: delete, asks first. On the Data tab: download.
     Delete,
     /// `r`: replay.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use ratatui::crossterm::event::{Event, EventStream};
 use rustix::process::Signal;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
@@ -118,7 +118,9 @@ pub async fn run(
                     .flat_map(|i| app.update(i))
                     .collect::<Vec<_>>()
                 {
-                    if let Some(left) = perform(request, session, screen, &mut signals).await {
+                    if let Some(left) =
+                        perform(request, session, screen, &mut signals, &mut keys).await
+                    {
                         return Ok(left);
                     }
                 }
@@ -162,6 +164,7 @@ async fn perform(
     session: &mut Session,
     screen: &mut Screen,
     signals: &mut Signals,
+    keys: &mut EventStream,
 ) -> Option<Left> {
     match request {
         Request::Leave => return Some(Left::Asked),
@@ -175,6 +178,17 @@ async fn perform(
             // Where nobody could continue us the kernel ignores this, and we go on at once.
             let _ = rustix::process::kill_current_process_group(Signal::TSTP);
             let _ = tokio::time::timeout(STOPPING, signals.resumed.recv()).await;
+            if screen.reenter().is_err() {
+                return Some(Left::TerminalGone);
+            }
+        }
+        Request::EditText(profile) => {
+            // Nobody but the editor reads keys now.
+            *keys = EventStream::new();
+            screen.leave();
+            tokio::task::block_in_place(|| session.edit(&profile));
+            // Ctrl-C was the editor's.
+            while signals.interrupt.recv().now_or_never().flatten().is_some() {}
             if screen.reenter().is_err() {
                 return Some(Left::TerminalGone);
             }

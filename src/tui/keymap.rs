@@ -161,6 +161,14 @@ const TABLE: &[Row] = &[
     ),
     (
         LOOK,
+        "edit-text",
+        "E",
+        "E",
+        "edit the whole recipe in $EDITOR",
+        Action::EditText,
+    ),
+    (
+        LOOK,
         "earlier",
         "< ,",
         "<",

@@ -40,6 +40,8 @@ pub enum Request {
     LoadPredictions(String),
     /// Whether the list of runs is looked at.
     WatchRuns(bool),
+    /// Open this recipe in the user's editor.
+    EditText(Box<Profile>),
     Suspend,
     Redraw,
     Leave,
@@ -78,6 +80,10 @@ pub enum Message {
         speed: f64,
     },
     Runs(Vec<RunRow>),
+    /// The user's own profiles, by name.
+    Own(Vec<(String, Profile)>),
+    /// The shown recipe as the user's editor left it.
+    Edited(Box<Profile>),
     Deleted(String),
     Dataset {
         dataset: Arc<Dataset>,

@@ -9,6 +9,7 @@ pub mod action;
 pub mod app;
 mod backend;
 pub mod config;
+mod editor;
 mod event_loop;
 pub mod keymap;
 pub mod message;
@@ -66,6 +67,7 @@ pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
         let (mut session, mut messages) = Session::new(workspace);
         let mut screen = Screen::enter()?;
         session.load_first_dataset();
+        session.tell_own();
         match first_requests {
             Some(request) => session.perform(request),
             None => session.open_newest(),

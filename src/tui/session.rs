@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::editor;
 use super::message::{Message, Request};
 use super::tabs::runs::RunRow;
 use super::tabs::train::Link;
@@ -20,7 +21,7 @@ use crate::metrics::predictions::{self, Predictions};
 use crate::net::Progress;
 use crate::profile::{Profile, Status};
 use crate::run::{
-    Connection, RunSummary, Sender, Workspace, card, client, company, log, pretrained,
+    Connection, RunSummary, Sender, Workspace, card, client, company, log, own, pretrained,
 };
 use crate::text;
 
@@ -72,7 +73,7 @@ impl Session {
         (session, messages)
     }
 
-    /// Carries out what needs no screen; `Suspend`, `Redraw` and `Leave` are not for here.
+    /// Carries out what needs no screen; `EditText`, `Suspend`, `Redraw` and `Leave` are not for here.
     pub fn perform(&mut self, request: Request) {
         match request {
             Request::Start(profile) => self.start(profile),
@@ -115,8 +116,38 @@ impl Session {
             Request::WatchRuns(on) => {
                 self.runs_wanted.send_replace(on);
             }
-            Request::Suspend | Request::Redraw | Request::Leave => {}
+            Request::EditText(_) | Request::Suspend | Request::Redraw | Request::Leave => {}
         }
+    }
+
+    /// Lets the user edit a recipe in their own editor and tells what came of it. The screen has been left.
+    pub fn edit(&self, profile: &Profile) {
+        let edited = std::fs::create_dir_all(&self.workspace.root)
+            .map_err(|e| Error::io("create", &self.workspace.root, e))
+            .and_then(|()| editor::edit(profile, &self.workspace.root));
+        let message = match edited {
+            Ok(Some(profile)) => Message::Edited(Box::new(profile)),
+            Ok(None) => Message::Say("The recipe is as it was".into()),
+            Err(e) => problem(&e),
+        };
+        let out = self.out.clone();
+        tokio::spawn(async move { out.send(message).await });
+    }
+
+    /// Finds the user's own profiles and tells them.
+    pub fn tell_own(&self) {
+        let workspace = self.workspace.clone();
+        let out = self.out.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut profiles = Vec::new();
+            for found in own::profiles(&workspace) {
+                match found {
+                    Ok(profile) => profiles.push(profile),
+                    Err(e) => drop(out.blocking_send(problem(&e))),
+                }
+            }
+            let _ = out.blocking_send(Message::Own(profiles));
+        });
     }
 
     /// Opens the newest run, if there is one, and turns to it when it is running.

@@ -13,6 +13,8 @@ pub enum Effect {
     None,
     /// Start a run of this profile and go to the Train tab.
     Train(Box<Profile>),
+    /// Open this recipe in the user's editor.
+    EditText(Box<Profile>),
     /// Send a command to the worker of the shown run.
     Command(crate::event::Command),
     /// Show this run on Train, Metrics and Confusion.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{App, Problem, place};
+use super::{App, Problem, Trainable, place};
 use crate::event::Phase;
 use crate::tui::REPLAY_SPEED;
 use crate::tui::message::{Message, Request};
@@ -16,6 +16,7 @@ impl App {
                 self.say(format!("Starting {}…", profile.name));
                 vec![Request::Start(profile)]
             }
+            Effect::EditText(profile) => vec![Request::EditText(profile)],
             Effect::Command(command) => vec![Request::Send(command)],
             Effect::OpenRun(run) => vec![Request::Open(run)],
             Effect::Replay(run) => vec![Request::Replay {
@@ -64,6 +65,16 @@ impl App {
             }
             Message::ShowTrain => return self.go_to(place::TRAIN),
             Message::Runs(rows) => self.tabs.runs.set_rows(rows),
+            Message::Own(profiles) => {
+                self.presets
+                    .extend(profiles.iter().map(|(name, profile)| Trainable {
+                        name: name.clone(),
+                        title: "of your own".into(),
+                        profile: profile.clone(),
+                    }));
+                self.tabs.model.add_own(profiles);
+            }
+            Message::Edited(profile) => self.tabs.model.set_recipe(*profile),
             Message::Deleted(run) => {
                 self.tabs.train.forget(&run);
                 self.say(format!("{run} is deleted"));

@@ -35,12 +35,15 @@ impl ModelTab {
                 .push((canvas.rect(end.saturating_sub(own), 0, own, 1), view));
             end = end.saturating_sub(own + 1);
         }
-        let title = format!("{} · {}", entry.preset.title, entry.preset.year);
+        let (name, year) = match entry.preset {
+            Some(preset) => (preset.title, format!(" · {}", preset.year)),
+            None => (entry.name.as_str(), String::new()),
+        };
         let room = usize::from(end.saturating_sub(1));
-        let title = if title.chars().count() > room {
-            entry.preset.title.to_owned()
+        let title = if name.chars().count() + year.chars().count() > room {
+            name.to_owned()
         } else {
-            title
+            format!("{name}{year}")
         };
         canvas.put(0, 0, Line::styled(fit::left(&title, room), theme.title()));
         let top = if canvas.height() >= 20 { 2 } else { 1 };
@@ -116,7 +119,7 @@ impl ModelTab {
             let epochs = entry.profile.train.epochs;
             let words = format!(
                 "t trains {} for {} on {}",
-                entry.preset.name,
+                entry.name,
                 text::count(epochs, "epoch"),
                 entry.profile.data.name
             );
@@ -143,10 +146,18 @@ fn joined(parts: &[Prose]) -> Prose {
 impl ModelTab {
     /// The story, the weights' card, what to look for, the paper.
     fn story(&self, entry: &Entry, width: usize) -> [Prose; 4] {
-        let preset = entry.preset;
         let plain = |words: &str| -> Prose {
             let lines = fit::wrap(words, width).into_iter();
             lines.map(|line| (false, line)).collect()
+        };
+        let Some(preset) = entry.preset else {
+            let place = format!("A profile of your own: profiles/{}.toml", entry.name);
+            return [
+                plain(&place),
+                self.begins_with(entry, width),
+                Prose::new(),
+                Prose::new(),
+            ];
         };
         let mut look_for = vec![(true, "What to look for".to_owned())];
         look_for.extend(plain(preset.look_for));

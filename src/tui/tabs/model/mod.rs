@@ -29,17 +29,26 @@ use fields::{Field, SHOWN};
 use form::{Editing, Form};
 use path::Path;
 
+/// The group of the user's own, the last of the presets' groups.
+const OWN: &str = presets::GROUPS[presets::GROUPS.len() - 1];
+
 /// Training pictures of the built-in set.
 const MINI_TRAIN: f64 = 2000.0;
 
 /// A preset and its recipe as edited.
 pub struct Entry {
-    preset: &'static Preset,
+    name: String,
+    /// What is known of it; the user's own have nothing.
+    preset: Option<&'static Preset>,
     original: Profile,
     profile: Profile,
 }
 
 impl Entry {
+    fn group(&self) -> &'static str {
+        self.preset.map_or(OWN, |preset| preset.group)
+    }
+
     /// Whether somebody changed the recipe; the choice of the data set is not counted.
     fn is_edited(&self) -> bool {
         let mut profile = self.profile.clone();
@@ -124,13 +133,14 @@ impl ModelTab {
             .filter_map(|preset| {
                 let profile = preset.profile().ok()?;
                 Some(Entry {
-                    preset,
+                    name: preset.name.into(),
+                    preset: Some(preset),
                     original: profile.clone(),
                     profile,
                 })
             })
             .collect();
-        let start = entries.iter().position(|e| e.preset.name == "lenet5");
+        let start = entries.iter().position(|e| e.name == "lenet5");
         let mut tab = Self {
             cursor: start.unwrap_or(0),
             entries,
@@ -151,6 +161,31 @@ impl ModelTab {
         };
         tab.place_set();
         tab
+    }
+
+    /// The user's own profiles, by their names.
+    pub fn add_own(&mut self, profiles: Vec<(String, Profile)>) {
+        let entries = profiles.into_iter().map(|(name, profile)| Entry {
+            name,
+            preset: None,
+            original: profile.clone(),
+            profile,
+        });
+        self.entries.extend(entries);
+        self.place_set();
+    }
+
+    /// Replaces the shown recipe; what does not fit its data or network is said in place of the layers.
+    pub fn set_recipe(&mut self, recipe: Profile) {
+        let Some(entry) = self.entries.get_mut(self.cursor) else {
+            return;
+        };
+        if recipe.data.name != entry.profile.data.name {
+            self.chosen_set = Some(recipe.data.name.clone());
+        }
+        entry.profile = recipe;
+        self.refused.clear();
+        self.place_set();
     }
 
     /// The data sets that can be loaded now. Where a recipe's own is not among them it takes the built-in one.
@@ -395,6 +430,10 @@ impl ModelTab {
             Action::PageUp => self.scroll = self.scroll.saturating_sub(5),
             Action::PageDown => self.scroll = (self.scroll + 5).min(10_000),
             Action::Train => return self.train(),
+            Action::EditText => {
+                let recipe = self.entry().map(|entry| Box::new(entry.profile.recipe()));
+                return recipe.map_or(Effect::None, Effect::EditText);
+            }
             _ => {}
         }
         Effect::None
@@ -486,15 +525,15 @@ impl Tab for ModelTab {
             (None, Focus::Path) => vec![
                 hint("t", "train"),
                 hint("e", "edit recipe"),
+                hint("E", "in $EDITOR"),
                 hint("v", "view"),
-                hint("jk", "walk"),
                 hint("PgDn", "scroll"),
             ],
             (None, Focus::Form) => vec![
                 hint("t", "train"),
                 hint("Enter", "edit"),
+                hint("E", "in $EDITOR"),
                 hint("d", "reset field"),
-                hint("v", "view"),
                 hint("Esc", "presets"),
             ],
         }

@@ -26,8 +26,8 @@ fn steps(entries: &[Entry]) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut group = "";
     for (index, entry) in entries.iter().enumerate() {
-        if entry.preset.group != group {
-            group = entry.preset.group;
+        if entry.group() != group {
+            group = entry.group();
             steps.push(Step::Group(group));
         }
         steps.push(Step::Preset(index));
@@ -75,7 +75,7 @@ impl Path {
             .offset
             .clamp(least.min(most), most)
             .min(steps.len().saturating_sub(rows));
-        let here = entries.get(cursor).map_or("", |e| e.preset.group);
+        let here = entries.get(cursor).map_or("", Entry::group);
         let shown = steps.iter().enumerate().skip(self.offset).take(rows);
         for (y, (place, step)) in (0..).zip(shown) {
             let walked = place <= at;
@@ -96,7 +96,7 @@ impl Path {
                 Step::Preset(index) => {
                     let entry = &entries[*index];
                     let edited = if entry.is_edited() { " •" } else { "" };
-                    let name = format!("{}{edited}", entry.preset.name);
+                    let name = format!("{}{edited}", entry.name);
                     let name = fit::cut(&name, width.saturating_sub(3));
                     let (mark, style) = match (*index == cursor, focused) {
                         (true, true) => ("▸", theme.accent()),

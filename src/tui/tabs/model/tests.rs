@@ -12,7 +12,7 @@ fn with_sets() -> ModelTab {
 }
 
 fn choose(tab: &mut ModelTab, preset: &str) {
-    let at = tab.entries.iter().position(|e| e.preset.name == preset);
+    let at = tab.entries.iter().position(|e| e.name == preset);
     tab.select(at.unwrap());
 }
 
@@ -47,7 +47,7 @@ fn every_preset_is_on_the_path_and_sound() {
     assert_eq!(tab.entries.len(), presets::all().len());
     tab.on_action(Action::Home);
     for entry in presets::all() {
-        assert_eq!(tab.entry().unwrap().preset.name, entry.name);
+        assert_eq!(tab.entry().unwrap().name, entry.name);
         assert!(tab.summary.is_ok(), "{:?}", tab.summary);
         assert!(shot(&mut tab, 80, 24).contains(entry.name));
         tab.on_action(Action::Down);
@@ -230,7 +230,7 @@ fn clicks_choose_presets_and_fields() {
     tab.on_action(Action::Home);
     shot(&mut tab, 80, 24);
     tab.on_mouse(Mouse::Click(Position::new(5, 4)));
-    assert_eq!(tab.entry().unwrap().preset.name, "mlp-20");
+    assert_eq!(tab.entry().unwrap().name, "mlp-20");
     tab.on_mouse(Mouse::Click(Position::new(5, 17)));
     assert_eq!(tab.form.field(), Field::Validation);
     tab.on_mouse(Mouse::Click(Position::new(5, 17)));

@@ -1,0 +1,114 @@
+//! A recipe in the user's own editor, as TOML: every setting can be changed there. The screen has been left meanwhile.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::error::{Error, Result};
+use crate::profile::Profile;
+use crate::text;
+
+/// Begins the lines that say what is wrong; they are no part of the recipe.
+const NOTE: &str = "#! ";
+
+/// The recipe as the editor left it; none where it was left as it was. What cannot be read is opened again with what is wrong at its top,
+/// until it can be, or is left as it is. `directory` holds the file meanwhile.
+///
+/// # Errors
+/// `Input` when there is no such editor or it failed, `Io` when the file cannot be written or read.
+pub fn edit(profile: &Profile, directory: &Path) -> Result<Option<Profile>> {
+    let editor = ["VISUAL", "EDITOR"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|editor| !editor.trim().is_empty());
+    let editor = editor.unwrap_or_else(|| "vi".into());
+    let path = directory.join(format!("recipe-{}.toml", std::process::id()));
+    let outcome = edit_file(profile, &path, &editor);
+    let _ = std::fs::remove_file(&path);
+    outcome
+}
+
+fn edit_file(profile: &Profile, path: &Path, editor: &str) -> Result<Option<Profile>> {
+    let mut text = profile.to_toml();
+    loop {
+        std::fs::write(path, &text).map_err(|e| Error::io("write", path, e))?;
+        run(editor, path)?;
+        let after = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        if after == text {
+            return Ok(None);
+        }
+        let recipe: String = after
+            .split_inclusive('\n')
+            .filter(|line| !line.starts_with(NOTE))
+            .collect();
+        let read = Profile::parse(&recipe, "the recipe").and_then(|profile| {
+            profile.validate()?;
+            Ok(profile.recipe())
+        });
+        match read {
+            Ok(edited) => return Ok(Some(edited)),
+            Err(error) => {
+                let wrong = text::sanitize(&error.to_string());
+                text =
+                    format!("{NOTE}{wrong}\n{NOTE}Leave the file as it is to give up.\n{recipe}");
+            }
+        }
+    }
+}
+
+/// Runs the editor as a shell would, since it may have arguments.
+fn run(editor: &str, path: &Path) -> Result<()> {
+    let shown = || format!("editor `{}`", text::sanitize(editor));
+    let remedy = "set EDITOR to an editor that is here, such as nano";
+    let status = Command::new("sh")
+        .args(["-c", &format!("{editor} \"$0\"")])
+        .arg(path)
+        .status()
+        .map_err(|e| Error::input(shown(), format!("cannot be started: {e}"), remedy))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::input(shown(), format!("failed ({status})"), remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(editor: &str) -> Result<Option<Profile>> {
+        let dir = tempfile::tempdir().unwrap();
+        edit_file(
+            &Profile::new("resnet20"),
+            &dir.path().join("r.toml"),
+            editor,
+        )
+    }
+
+    #[test]
+    fn what_the_editor_leaves_is_taken() {
+        assert_eq!(edited("true").unwrap(), None);
+        let profile = edited("printf '[[model.unfreeze]]\\nepoch = 2\\nfreeze = \"none\"\\n' >>");
+        assert_eq!(profile.unwrap().unwrap().model.unfreeze[0].epoch, 2);
+        let failed = edited("no-such-editor").unwrap_err().to_string();
+        assert!(
+            failed.starts_with("editor `no-such-editor`: failed"),
+            "{failed}"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_stands_at_its_top_the_next_time() {
+        // The first time something unknown is written, the second time the whole file is kept, and nothing is changed.
+        let dir = tempfile::tempdir().unwrap();
+        let (path, seen) = (dir.path().join("r.toml"), dir.path().join("seen"));
+        let once = format!(
+            "f() {{ if [ -e '{0}' ]; then cp \"$1\" '{0}'; else touch '{0}'; echo 'nonsense = 1' >> \"$1\"; fi; }}; f",
+            seen.display()
+        );
+        assert_eq!(edit_file(&Profile::new("mlp"), &path, &once).unwrap(), None);
+        let seen = std::fs::read_to_string(seen).unwrap();
+        assert!(
+            seen.starts_with("#! ") && seen.contains("nonsense"),
+            "{seen}"
+        );
+    }
+}
