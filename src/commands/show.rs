@@ -102,11 +102,11 @@ fn show_layers(
         }
         out.line("")?;
     }
-    let (learns, at_first) = (beginning(profile), !profile.model.unfreeze.is_empty());
-    for (what, is) in &learns[1..] {
+    let (learns, at_first) = (profile.learning(), !profile.model.unfreeze.is_empty());
+    for (what, is) in &learns {
         out.line(format!("{what:<12}  {is}"))?;
     }
-    if learns.len() > 1 {
+    if !learns.is_empty() {
         out.line("")?;
     }
     out.line(format!(
@@ -211,7 +211,8 @@ fn facts(profile: &Profile) -> Vec<String> {
         ("architecture", profile.model.architecture.clone()),
         ("data", profile.data.name.clone()),
     ];
-    facts.extend(beginning(profile));
+    facts.push(("begins with", text::sanitize(&profile.model.pretrained)));
+    facts.extend(profile.learning());
     if let Some(run) = &profile.run {
         facts.extend([
             ("run", run.id.clone()),
@@ -264,26 +265,6 @@ fn trained(profile: &Profile, all: u64) -> String {
             trained.split(' ').next().unwrap_or_default()
         ),
     }
-}
-
-/// What a profile begins with, and what of it learns.
-fn beginning(profile: &Profile) -> Vec<(&'static str, String)> {
-    let model = &profile.model;
-    let mut facts = vec![("begins with", text::sanitize(&model.pretrained))];
-    if !matches!(model.freeze.as_str(), "" | "none") {
-        facts.push(("frozen", model.freeze.clone()));
-    }
-    for step in &model.unfreeze {
-        let left = match step.freeze.as_str() {
-            "" | "none" => "nothing",
-            stage => stage,
-        };
-        facts.push(("then", format!("{left} from epoch {} on", step.epoch)));
-    }
-    for (stage, factor) in &profile.train.rates {
-        facts.push(("rate", format!("{stage} at {factor} of the learning rate")));
-    }
-    facts
 }
 
 /// Which epoch `best.safetensors` holds, and by what where that is not the curve.

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+
 /// The format this program writes and reads.
 pub const FORMAT: u32 = 1;
 
@@ -463,6 +465,28 @@ impl Model {
 }
 
 impl Profile {
+    /// What of the network learns from when on and how fast, for people; empty where all of it does alike.
+    #[must_use]
+    pub fn learning(&self) -> Vec<(&'static str, String)> {
+        let stage = |freeze: &str| match freeze {
+            "" | "none" => "nothing".into(),
+            stage => text::sanitize(stage),
+        };
+        let mut lines = Vec::new();
+        if !matches!(self.model.freeze.as_str(), "" | "none") {
+            lines.push(("frozen", stage(&self.model.freeze)));
+        }
+        for step in &self.model.unfreeze {
+            let what = stage(&step.freeze);
+            lines.push(("then", format!("{what} from epoch {} on", step.epoch)));
+        }
+        for (stage, factor) in &self.train.rates {
+            let stage = text::sanitize(stage);
+            lines.push(("rate", format!("{stage} at {factor} of the learning rate")));
+        }
+        lines
+    }
+
     /// A profile of defaults around an architecture.
     #[must_use]
     pub fn new(architecture: &str) -> Self {

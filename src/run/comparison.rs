@@ -119,7 +119,8 @@ pub fn figures(runs: &[&Profile]) -> Vec<Row> {
         ),
         numbers(
             "gap",
-            -1.0,
+            // A small one is no merit of a network that learns little.
+            0.0,
             &|p| training_and_gap(p).map(|(_, gap)| gap),
             &|v| format!("{:+.1} points", 100.0 * v),
         ),

@@ -169,15 +169,20 @@ impl ModelTab {
         ]
     }
 
-    /// The card of the weights that a recipe begins with, where it begins with some.
+    /// The card of the weights that a recipe begins with, where it begins with some, and what of it learns where that is not all.
     fn begins_with(&self, entry: &Entry, width: usize) -> Prose {
-        let card = card_lines(self.card(), width);
+        let mut card = self.card().to_vec();
+        let head = match entry.profile.model.pretrained.as_str() {
+            "" => "What learns".into(),
+            pretrained => format!("Begins with {pretrained}"),
+        };
+        card.extend(entry.profile.learning());
         if card.is_empty() {
             return Prose::new();
         }
-        let head = format!("Begins with {}", entry.profile.model.pretrained);
         let mut lines = vec![(true, fit::cut(&head, width))];
-        lines.extend(card.into_iter().map(|line| (false, line)));
+        let card = card_lines(&card, width).into_iter();
+        lines.extend(card.map(|line| (false, line)));
         lines
     }
 }

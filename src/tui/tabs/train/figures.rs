@@ -95,14 +95,7 @@ impl Figures<'_> {
             _ if self.lost => "worker gone, u resumes".into(),
             Phase::Waiting => "starting…".into(),
             Phase::Running => match h.seconds_left() {
-                _ if h.features.is_some() => h.features.as_ref().map_or_else(String::new, |f| {
-                    format!(
-                        "features {} of {}, {} left",
-                        text::grouped(f.done as u64),
-                        text::grouped(f.all as u64),
-                        text::seconds(f.seconds_left())
-                    )
-                }),
+                _ if h.features.is_some() => "after the features".into(),
                 Some(seconds) => format!("{} left", text::seconds(seconds)),
                 None => "measuring the pace…".into(),
             },
@@ -129,6 +122,16 @@ impl Figures<'_> {
                 spans.extend(figure("top-3", text::percent(test.top3_accuracy)));
             }
             return Line::from(spans);
+        }
+        if let Some(features) = &self.history.features {
+            #[expect(clippy::cast_precision_loss, reason = "pictures are few")]
+            let share = features.done as f64 / features.all.max(1) as f64;
+            let tail = format!(
+                "{} left of {}",
+                text::seconds(features.seconds_left()),
+                text::grouped(features.all as u64)
+            );
+            return self.bar_line("frozen features", share, &tail, width);
         }
         #[expect(clippy::cast_precision_loss, reason = "steps of an epoch are few")]
         let share = place.step_in_epoch as f64 / place.steps_per_epoch as f64;
