@@ -185,7 +185,7 @@ pub fn weights(profile: &Profile) -> String {
         Some(r) if r.parameters > 0 => format!(
             "{} of {}",
             text::grouped(r.trained_parameters),
-            text::grouped(r.parameters)
+            text::short_count(r.parameters)
         ),
         _ => dash(),
     }

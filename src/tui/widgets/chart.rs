@@ -73,6 +73,9 @@ impl Span {
                 log: false,
             };
         };
+        if first == 0.0 && last == 0.0 {
+            return Self::around(&[], outliers);
+        }
         let left_out = sorted.len() / 20;
         let (low, high) = match outliers {
             Outliers::High => (first, sorted[sorted.len() - 1 - left_out]),
@@ -340,6 +343,18 @@ impl Chart<'_> {
             dots.line(&points, i as u8, series.dashed && points.len() > 2);
         }
         dots.draw(plot, buffer, &styles, theme.ascii);
+        // A letter names a curve at its end too, where colours do not tell curves apart.
+        for series in self.series.iter().filter(|s| s.name.width() == 1) {
+            let last = series
+                .points
+                .iter()
+                .rfind(|(x, y)| x.is_finite() && y.is_finite());
+            let Some((x, y)) = last else { continue };
+            let column = (self.x_dot(*x, plot.width).max(0) as u16 / 2).min(plot.width - 1);
+            let row = ((1.0 - self.y.place(*y)) * highest).round().max(0.0) as u16 / 4;
+            let row = row.min(plot.height - 1);
+            buffer.set_string(plot.x + column, plot.y + row, &series.name, series.style);
+        }
     }
 }
 
@@ -411,6 +426,8 @@ mod tests {
         assert!(Span::around(&wide, Outliers::High).log);
         let share = Span::share(&[0.85, 0.9, 1.0]);
         assert!(share.high <= 1.0 && share.low >= 0.8);
+        let nothing = Span::around(&[0.0, 0.0], Outliers::High);
+        assert!((nothing.low, nothing.high) == (0.0, 1.0), "{nothing:?}");
         let flat = Span::share(&[1.0, 1.0]);
         assert!(flat.high > flat.low);
     }
