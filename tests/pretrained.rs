@@ -83,7 +83,7 @@ fn a_run_begins_with_anothers_weights_and_trains_its_head_alone() {
         "regime",
         "frozen",
         "scratch",
-        "650 of 269,722",
+        "650 of 270 k",
         "model.freeze",
     ] {
         assert!(lines.contains(words), "{words}: {lines}");
