@@ -69,6 +69,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         &mut out,
     )?;
     out.line("")?;
+    out.line("held-out accuracy; bars from the least to the most of all epochs")?;
     print(&curves(&profiles), &mut out)?;
     let differences = comparison::differences(&profiles);
     out.line("")?;

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use super::Workspace;
 use crate::error::{Error, Result};
 use crate::model::pretrained::file;
+use crate::model::pretrained::known::known;
 use crate::net::Progress;
 use crate::net::hub::{Cached, Part, Reference, SCHEME};
 use crate::profile::{Head, Model};
@@ -156,8 +157,10 @@ pub(super) fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBu
                 "model.pretrained",
                 format!("there is no file {named}"),
                 format!(
-                    "put it into {}, or give the path of a .safetensors, .pth, .pt or .th file, run:ID, or {SCHEME}OWNER/NAME for what lies on the hub",
-                    weights.display()
+                    "put it into {}{}, or give the path of a .safetensors, .pth, .pt or .th file, run:ID, or {SCHEME}OWNER/NAME for what lies on the hub",
+                    weights.display(),
+                    known(named)
+                        .map_or_else(String::new, |k| format!(" (it is by {})", k.trained_by))
                 ),
             )),
         };
