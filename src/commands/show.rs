@@ -9,8 +9,8 @@ use crate::headless::{Output, Table};
 use crate::metrics::Scores;
 use crate::model::summary::{Summary, summarise};
 use crate::model::{self, Shape};
-use crate::profile::Profile;
-use crate::run::{Workspace, card, comparison, preflight};
+use crate::profile::{Profile, ResultRecord};
+use crate::run::{Workspace, card, preflight};
 use crate::text;
 
 #[derive(Debug, Args)]
@@ -241,7 +241,7 @@ fn facts(profile: &Profile) -> Vec<String> {
     }
     if let Some(result) = &profile.result {
         facts.extend([
-            ("parameters", trained(profile, result.parameters)),
+            ("parameters", trained(result)),
             ("best epoch", best_epoch(profile, result.best_epoch)),
             ("time", text::seconds(result.seconds)),
             ("memory", text::bytes(result.peak_memory_bytes)),
@@ -255,15 +255,13 @@ fn facts(profile: &Profile) -> Vec<String> {
         .collect()
 }
 
-/// All weights, and how many of them were trained where that is not all.
-fn trained(profile: &Profile, all: u64) -> String {
-    let trained = comparison::weights(profile);
-    match text::grouped(all) {
-        all if all == trained => all,
-        all => format!(
-            "{all}, trained {}",
-            trained.split(' ').next().unwrap_or_default()
-        ),
+/// All weights, and how many of them were trained where that is not all; older records do not tell.
+fn trained(result: &ResultRecord) -> String {
+    let all = text::grouped(result.parameters);
+    match result.trained_parameters {
+        0 => all,
+        trained if trained == result.parameters => all,
+        trained => format!("{all}, trained {}", text::grouped(trained)),
     }
 }
 

@@ -175,8 +175,7 @@ fn best(values: &[Option<f64>], sign: f64) -> Vec<usize> {
 }
 
 /// How many weights were trained, and of how many where that is not all.
-#[must_use]
-pub fn weights(profile: &Profile) -> String {
+fn weights(profile: &Profile) -> String {
     match &profile.result {
         // Older records do not tell them apart.
         Some(r) if [0, r.parameters].contains(&r.trained_parameters) && r.parameters > 0 => {

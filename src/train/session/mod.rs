@@ -50,8 +50,6 @@ pub(super) struct Session<'a> {
     criterion: Criterion,
     architecture: Architecture,
     learner: Box<dyn Learner>,
-    /// What is frozen now, as `model.freeze` says it.
-    frozen: String,
     summary: Summary,
     pub(super) progress: Progress,
     control: Control,
@@ -118,7 +116,8 @@ impl<'a> Session<'a> {
         } else if let Some(found) = pretrained {
             begun_from = Some(begin_from(profile, &architecture, learner.as_mut(), found)?);
         }
-        progress.frozen = Some(frozen.clone());
+        let summary = summarise(&architecture).with_frozen(&architecture, &frozen)?;
+        progress.frozen = Some(frozen);
         let scheduled = profile.run.as_ref().map_or(&[][..], |r| &r.interventions);
         let control = Control::new(scheduled, progress.step, resume);
         Ok(Self {
@@ -127,8 +126,7 @@ impl<'a> Session<'a> {
             classes,
             criterion: Criterion::of(profile),
             learner,
-            summary: summarise(&architecture).with_frozen(&architecture, &frozen)?,
-            frozen,
+            summary,
             architecture,
             begun_from,
             resumed_at: progress.step,
@@ -250,7 +248,7 @@ impl<'a> Session<'a> {
         let profile = self.setup.profile;
         let epoch = self.progress.epoch + 1;
         let frozen = profile.model.freeze_in(epoch);
-        if frozen == self.frozen {
+        if self.progress.frozen.as_deref() == Some(frozen) {
             return Ok(());
         }
         let mut learner =
@@ -258,7 +256,6 @@ impl<'a> Session<'a> {
         learner.set_weights(&learners::without_memory(self.learner.state()?))?;
         self.learner = learner;
         self.is_ahead = false;
-        frozen.clone_into(&mut self.frozen);
         self.progress.frozen = Some(frozen.to_owned());
         self.summary = summarise(&self.architecture).with_frozen(&self.architecture, frozen)?;
         host.emit(Event::Note {
