@@ -12,3 +12,13 @@ pub struct Array {
 
 /// Named arrays in name order.
 pub type StateDict = BTreeMap<String, Array>;
+
+/// Names and shapes of arrays, in name order.
+pub type Shapes = BTreeMap<String, Vec<usize>>;
+
+/// The shapes of arrays.
+#[must_use]
+pub fn shapes(state: &StateDict) -> Shapes {
+    let shape = |(name, array): (&String, &Array)| (name.clone(), array.shape.clone());
+    state.iter().map(shape).collect()
+}

@@ -654,6 +654,18 @@ fn faults_on_the_way_of_a_part_end_in_the_right_bytes_or_a_clear_error_too() {
         (bytes, dir)
     };
     let right = fetched(vec![]).0.unwrap();
+    // A range goes on where it broke off: 20,000 bytes in pieces of 7,000, after the two requests for the header.
+    let server = Server::with(&whole);
+    let dir = tempfile::tempdir().unwrap();
+    fetch(&hub(&server, dir.path()), &reference(), part).unwrap();
+    let header = server.asked().len() - 1;
+    let broken = [vec![Drop(9_000); header], vec![Drop(7_000); 2]].concat();
+    let server = Server::with(&whole).faults(broken);
+    let dir = tempfile::tempdir().unwrap();
+    let cached = fetch(&hub(&server, dir.path()), &reference(), part).unwrap();
+    assert_eq!(std::fs::read(&cached.path).unwrap(), right);
+    let sent = server.state.lock().unwrap().sent;
+    assert!(sent < 20_000 + 500, "{sent} bytes for 20,000");
     for fault in [
         Drop(1_000),
         Drip,
@@ -708,6 +720,85 @@ fn a_pinned_commit_is_that_commit_or_an_error() {
         "{message}"
     );
     assert_nothing_in_place(dir.path(), &message);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_it_is_fetched() {
+    let file = tensors(&[("conv1.weight", 300_000), ("fc.weight", 10)]);
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = dir.path().join("small.toml");
+    std::fs::write(&recipe, RECIPE).unwrap();
+    let train = |server: &Server, setting: &str| {
+        let arguments = ["train", recipe.to_str().unwrap()];
+        let settings = ["--set", "model.pretrained=hf:o/n", "--set", setting];
+        let refused = fmtui(
+            dir.path(),
+            &server.address,
+            &[&arguments[..], &settings].concat(),
+        );
+        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+        text(&refused)
+    };
+    let words = "does not fit this network: bn1.bias is missing there, bn1.running_mean is missing there, bn1.running_var is missing there, and ";
+    let server = Server::with(&file);
+    let told = train(&server, "train.epochs=1");
+    assert!(told.contains(words), "{told}");
+    let sent = server.state.lock().unwrap().sent;
+    assert!(sent < 2_000, "{sent} of {} bytes", file.len());
+    assert_nothing_in_place(&dir.path().join("hub"), &told);
+    // Where only all of it is to be had, that is refused.
+    let server = Server::with(&file).faults([Fault::IgnoreRange]);
+    let told = train(&server, "train.epochs=1");
+    assert!(told.contains(words), "{told}");
+    // A recipe that cannot work asks nobody.
+    let server = Server::with(&file);
+    let told = train(&server, "model.freeze=nowhere");
+    assert!(told.contains("model.freeze"), "{told}");
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn weights_are_verified_and_deleted_on_demand() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::with(&noise(1, 5_000));
+    let run = |arguments: &[&str], code: i32, words: &[&str]| {
+        let output = fmtui(dir.path(), &server.address, arguments);
+        let told = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        for words in words {
+            assert!(told.contains(words), "{told}");
+        }
+    };
+    run(&["weights", "verify"], 0, &["0 files here"]);
+    run(&["weights", "fetch", "hf:o/n"], 0, &["is here, verified"]);
+    run(&["weights", "delete", "--old"], 0, &["nothing here is old"]);
+    server.state.lock().unwrap().commit = SECOND.into();
+    server.put(SECOND, "model.safetensors", &noise(2, 6_000));
+    run(&["weights", "fetch", "hf:o/n"], 0, &["is here, verified"]);
+    let old = format!("{} (old)", &FIRST[..12]);
+    run(&["weights"], 0, &[&old]);
+    run(&["weights", "verify"], 0, &["2 files here, 0 damaged"]);
+    run(&["weights", "delete", "--old"], 0, &[FIRST, "is deleted"]);
+    run(&["weights", "verify"], 0, &["1 file here, 0 damaged"]);
+
+    let left = files(&dir.path().join("hub"));
+    let file = left.iter().find(|path| path.ends_with("model.safetensors"));
+    std::fs::write(file.unwrap(), noise(3, 6_000)).unwrap();
+    let changed = ["has changed since it was fetched", "1 file here, 1 damaged"];
+    run(&["weights", "verify"], 1, &changed);
+    run(&["weights", "delete", "hf:o/other"], 2, &["is not here"]);
+    let pinned = format!("hf:o/n@{}", &SECOND[..12]);
+    run(&["weights", "delete", &pinned], 0, &["is deleted"]);
+    run(&["weights"], 0, &["no weights of the hub are here"]);
+    assert_nothing_of_files(&dir.path().join("hub"));
+}
+
+/// What a repository knows of its branches may stay; files and their records do not.
+fn assert_nothing_of_files(directory: &Path) {
+    for path in files(directory) {
+        let name = path.to_str().unwrap();
+        assert!(!name.contains("safetensors"), "{name}");
+    }
 }
 
 fn fmtui(workspace: &Path, endpoint: &str, arguments: &[&str]) -> Output {

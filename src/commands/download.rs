@@ -22,8 +22,8 @@ pub fn shown<T>(
     let mut shown = Shown::new();
     let outcome = download(&mut |progress| shown.show(&progress), &cancel);
     shown.clear();
-    // What was waited for last is what it came to.
-    if let (Ok(_), Some(note)) = (&outcome, shown.note) {
+    // What was waited for last is what it came to; where lines stay, it may stand there already.
+    if let (Ok(_), Some(note)) = (&outcome, shown.note.filter(|_| !shown.stands)) {
         notice(text::sanitize(&note));
     }
     outcome
@@ -47,6 +47,8 @@ struct Shown {
     draws: bool,
     last: Option<Instant>,
     note: Option<String>,
+    /// Whether the note is in a line that stays.
+    stands: bool,
 }
 
 impl Shown {
@@ -55,11 +57,14 @@ impl Shown {
             draws: can_draw_bar(std::io::stderr().is_terminal()),
             last: None,
             note: None,
+            stands: false,
         }
     }
 
     fn show(&mut self, progress: &Progress) {
-        self.note.clone_from(&progress.note);
+        if self.note != progress.note {
+            (self.note, self.stands) = (progress.note.clone(), false);
+        }
         let period = Duration::from_millis(if self.draws { 100 } else { 2000 });
         if self.last.is_some_and(|at| at.elapsed() < period) {
             return;
@@ -70,6 +75,7 @@ impl Shown {
             draw(&text::ellipsis(&line, 79));
         } else {
             notice(line);
+            self.stands = true;
         }
     }
 

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::profile::Profile;
-use crate::run::{RunSummary, Workspace};
+use crate::run::{RunSummary, Workspace, comparison};
 use crate::text;
 
 #[derive(Debug, Args)]
@@ -42,6 +42,7 @@ fn table(runs: &[RunSummary]) -> Table {
         "run",
         "status",
         "architecture",
+        "regime",
         "data",
         ">parameters",
         ">epochs",
@@ -62,7 +63,7 @@ fn table(runs: &[RunSummary]) -> Table {
     table
 }
 
-fn cells(run: &RunSummary, profile: &Profile) -> [String; 10] {
+fn cells(run: &RunSummary, profile: &Profile) -> [String; 11] {
     let none = || String::from("–");
     let result = profile.result.as_ref();
     let test = result.and_then(|r| r.test.as_ref());
@@ -71,13 +72,14 @@ fn cells(run: &RunSummary, profile: &Profile) -> [String; 10] {
         run.id.clone(),
         run.status.name().into(),
         profile.model.architecture.clone(),
+        comparison::regime(profile),
         profile.data.name.clone(),
         result.map_or_else(none, |r| text::grouped(r.parameters)),
         format!("{}/{}", profile.history.len(), profile.train.epochs),
         share(profile.history.last().map(|e| e.held_out_accuracy)),
         share(test.map(|t| t.accuracy)),
         share(test.map(|t| t.macro_f1)),
-        text::seconds(profile.history.iter().map(|e| e.seconds).sum()),
+        comparison::seconds(profile).map_or_else(none, text::seconds),
     ]
 }
 
@@ -92,15 +94,18 @@ fn json(run: &RunSummary) -> serde_json::Value {
                 "status": run.status.name(),
                 "name": profile.name,
                 "architecture": profile.model.architecture,
+                "regime": comparison::regime(profile),
+                "pretrained": profile.model.pretrained,
                 "data": profile.data.name,
                 "started": profile.run.as_ref().map(|r| &r.started),
                 "epochs_done": profile.history.len(),
                 "epochs": profile.train.epochs,
                 "parameters": result.map(|r| r.parameters),
+                "trained_parameters": result.map(|r| r.trained_parameters),
                 "held_out_accuracy": profile.history.last().map(|e| e.held_out_accuracy),
                 "test_accuracy": test.map(|t| t.accuracy),
                 "test_macro_f1": test.map(|t| t.macro_f1),
-                "seconds": profile.history.iter().map(|e| e.seconds).sum::<f64>(),
+                "seconds": comparison::seconds(profile),
                 "weights_sha256": result.map(|r| &r.weights_sha256),
             })
         }

@@ -37,7 +37,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     }
     if pretrained::is_on_hub(&profile.model) {
         download::shown(|progress, cancel| {
-            pretrained::fetch(workspace, &mut profile.model, progress, cancel)
+            client::fetch_weights(workspace, &mut profile, progress, cancel)
         })?;
     }
     let id = client::start(workspace, &profile)?;

@@ -1,4 +1,4 @@
-//! `fmtui weights`: which weights of the hub are here, and fetching some ahead.
+//! `fmtui weights`: which weights of the hub are here, and fetching, verifying and deleting some.
 
 use clap::{Args, Subcommand};
 
@@ -6,7 +6,7 @@ use super::{download, recipe};
 use crate::error::{Error, Result};
 use crate::headless::{Output, Table};
 use crate::model::presets;
-use crate::net::hub::{Part, Reference, SCHEME, Source};
+use crate::net::hub::{Cached, Part, Pattern, Reference, SCHEME, Source};
 use crate::run::{Workspace, pretrained};
 use crate::text;
 
@@ -23,6 +23,20 @@ enum Action {
         /// hf:owner/name, or a preset or profile whose weights are wanted
         #[arg(value_name = "hf:OWNER/NAME|FILE|PRESET")]
         what: String,
+    },
+    /// Read every file again and compare its SHA-256 with what was fetched
+    Verify,
+    /// Delete weights; a run that begins with them fetches them again
+    Delete {
+        /// A repository's, or those of one commit or file of it
+        #[arg(
+            value_name = "hf:OWNER/NAME[@COMMIT][:FILE]",
+            required_unless_present = "old"
+        )]
+        what: Vec<String>,
+        /// All that newer ones have come in the place of
+        #[arg(long, conflicts_with = "what")]
+        old: bool,
     },
 }
 
@@ -49,6 +63,8 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             ))
         }
         Some(Action::Fetch { what }) => of_recipe(workspace, what),
+        Some(Action::Verify) => verify(workspace),
+        Some(Action::Delete { what, .. }) => delete(workspace, what),
     }
 }
 
@@ -68,7 +84,9 @@ fn of_recipe(workspace: &Workspace, what: &str) -> Result<u8> {
             "name a preset such as resnet18-finetune, or hf:owner/name",
         ));
     }
-    download::shown(|progress, cancel| pretrained::fetch(workspace, &mut model, progress, cancel))?;
+    download::shown(|progress, cancel| {
+        pretrained::fetch(workspace, &mut model, None, progress, cancel)
+    })?;
     match pretrained::cached(workspace, &model) {
         Some(cached) => say_here(&cached.source),
         None => Ok(0),
@@ -77,12 +95,7 @@ fn of_recipe(workspace: &Workspace, what: &str) -> Result<u8> {
 
 fn say_here(source: &Source) -> Result<u8> {
     let mut out = Output::standard();
-    out.line(format!(
-        "{}{} is here, {}",
-        source.reference(),
-        part(source),
-        source.verified()
-    ))?;
+    out.line(format!("{} is here, {}", named(source), source.verified()))?;
     Ok(0)
 }
 
@@ -94,9 +107,76 @@ fn part(source: &Source) -> String {
     }
 }
 
-fn list(workspace: &Workspace) -> Result<u8> {
+fn verify(workspace: &Workspace) -> Result<u8> {
     let mut out = Output::standard();
     let found = workspace.hub().cache.list();
+    let mut damaged = 0;
+    for cached in &found {
+        let words = match cached.verify() {
+            Ok(()) => cached.source.verified(),
+            Err(error) => {
+                damaged += 1;
+                error.to_string()
+            }
+        };
+        out.line(format!("{}  {words}", named(&cached.source)))?;
+    }
+    out.line(format!(
+        "{} here, {damaged} damaged",
+        text::count(found.len(), "file")
+    ))?;
+    Ok(u8::from(damaged > 0))
+}
+
+/// Deletes what is named, or what is old where nothing is.
+fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
+    let mut out = Output::standard();
+    let cache = workspace.hub().cache;
+    let found = cache.list();
+    let mut chosen: Vec<&Cached> = Vec::new();
+    for given in what {
+        let pattern = Pattern::parse(given)?;
+        let before = chosen.len();
+        chosen.extend(
+            found
+                .iter()
+                .filter(|cached| pattern.matches(&cached.source)),
+        );
+        if chosen.len() == before {
+            return Err(Error::input(
+                text::sanitize(given),
+                "is not here",
+                "`fmtui weights` lists what is",
+            ));
+        }
+    }
+    if what.is_empty() {
+        chosen.extend(found.iter().filter(|cached| cache.is_old(cached)));
+    }
+    chosen.dedup();
+    for cached in &chosen {
+        cache.delete(cached)?;
+        out.line(format!(
+            "{}, {}, is deleted",
+            named(&cached.source),
+            text::bytes(cached.source.bytes)
+        ))?;
+    }
+    if chosen.is_empty() {
+        out.line("nothing here is old")?;
+    }
+    Ok(0)
+}
+
+/// A file at its commit, and which part of it.
+fn named(source: &Source) -> String {
+    format!("{}{}", source.reference(), part(source))
+}
+
+fn list(workspace: &Workspace) -> Result<u8> {
+    let mut out = Output::standard();
+    let cache = workspace.hub().cache;
+    let found = cache.list();
     if found.is_empty() {
         out.line("no weights of the hub are here; fetch some with: fmtui weights fetch resnet18-finetune")?;
         return Ok(0);
@@ -111,6 +191,7 @@ fn list(workspace: &Workspace) -> Result<u8> {
         "where",
     ]);
     for cached in found {
+        let old = if cache.is_old(&cached) { " (old)" } else { "" };
         let source = cached.source;
         table.row([
             format!(
@@ -119,7 +200,10 @@ fn list(workspace: &Workspace) -> Result<u8> {
                 source.file,
                 part(&source)
             ),
-            source.commit.chars().take(12).collect(),
+            format!(
+                "{}{old}",
+                source.commit.chars().take(12).collect::<String>()
+            ),
             text::bytes(source.bytes),
             if source.vouched {
                 "the hub's"

@@ -5,12 +5,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::protocol::{self, FromWorker};
 use super::{Workspace, lock, preflight, pretrained, worker};
 use crate::error::{Error, Result};
 use crate::event::Command;
+use crate::net::Progress;
 use crate::profile::{Profile, Status};
 
 /// How long a worker may take to come up before its starter looks no longer.
@@ -20,6 +22,25 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 const REPLY_PATIENCE: Duration = Duration::from_secs(5);
 
 const POLL: Duration = Duration::from_millis(10);
+
+/// Fetches the weights that a run begins with, where they lie on the hub, and pins their commit; before that checks whatever
+/// needs no weights. Blocks; cancels within a second.
+///
+/// # Errors
+/// `Input` when the profile cannot work or the weights do not fit; else as [`Hub::fetch`](crate::net::hub::Hub::fetch).
+pub fn fetch_weights(
+    workspace: &Workspace,
+    profile: &mut Profile,
+    progress: &mut dyn FnMut(Progress),
+    cancel: &AtomicBool,
+) -> Result<()> {
+    if !pretrained::is_on_hub(&profile.model) {
+        return Ok(());
+    }
+    let network = preflight::check_network(workspace, profile)?;
+    let model = &mut profile.model;
+    pretrained::fetch(workspace, model, Some(&network), progress, cancel)
+}
 
 /// Starts a run: checks everything that can be checked, writes the profile down, brings a worker up. Gives the run's id.
 /// Blocks for as long as the data set takes to load.

@@ -25,22 +25,33 @@ const COPIES: u64 = 4;
 /// # Errors
 /// `Input` naming what does not fit; nothing has been written.
 pub fn check(workspace: &Workspace, profile: &Profile) -> Result<()> {
+    let architecture = check_network(workspace, profile)?;
+    let Some(found) = pretrained::load(workspace, &profile.model)? else {
+        return Ok(());
+    };
+    let heads = model::freeze::head(&architecture);
+    let settings = &profile.model;
+    let fresh = architecture.zeros();
+    model::pretrained::fit(
+        &settings.pretrained,
+        fresh,
+        found,
+        &heads,
+        settings.keep_head,
+    )
+    .map(drop)
+}
+
+/// What can be checked before the weights to begin with are here; gives the network.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_network(workspace: &Workspace, profile: &Profile) -> Result<Architecture> {
     profile.validate()?;
     let dataset = data::source::load(&profile.data.name, &workspace.search_path())?;
     let classes = dataset.classes.len();
     let architecture = resolve(profile, dataset)?;
     check_frozen(profile, &architecture)?;
-    if let Some(found) = pretrained::load(workspace, &profile.model)? {
-        let heads = model::freeze::head(&architecture);
-        let settings = &profile.model;
-        model::pretrained::fit(
-            &settings.pretrained,
-            architecture.zeros(),
-            found,
-            &heads,
-            settings.keep_head,
-        )?;
-    }
     // Opening a GPU takes seconds and memory: that is left to the worker. Without one compiled in, a wrong name shows here.
     if !cfg!(any(feature = "cuda", feature = "metal")) {
         nn::device::select(&profile.train.device)?;
@@ -49,7 +60,8 @@ pub fn check(workspace: &Workspace, profile: &Profile) -> Result<()> {
         learners::build(profile, &architecture, classes)?;
     }
     let parameters = model::summary::summarise(&architecture).parameters;
-    check_space(&workspace.root, parameters)
+    check_space(&workspace.root, parameters)?;
+    Ok(architecture)
 }
 
 /// Checks what is frozen, from which epochs on less is, and which stages learn at a rate of their own.

@@ -7,10 +7,11 @@ use super::Workspace;
 use crate::error::{Error, Result};
 use crate::model::pretrained::file;
 use crate::model::pretrained::known::known;
+use crate::model::{self, Architecture};
 use crate::net::Progress;
-use crate::net::hub::{Cached, Part, Reference, SCHEME};
+use crate::net::hub::{Cached, Fits, Part, Reference, SCHEME};
 use crate::profile::{Head, Model};
-use crate::state::StateDict;
+use crate::state::{self, Shapes, StateDict};
 use crate::storage;
 use crate::train::checkpoint;
 
@@ -24,13 +25,14 @@ pub fn is_on_hub(model: &Model) -> bool {
 }
 
 /// Fetches the weights that a profile names on the hub, where they are not in the cache, and pins their commit; does nothing
-/// for others. Blocks; cancels within a second.
+/// for others. Where `network` is given, nothing is fetched that does not fit it. Blocks; cancels within a second.
 ///
 /// # Errors
-/// As [`Hub::fetch`](crate::net::hub::Hub::fetch).
+/// As [`Hub::fetch`](crate::net::hub::Hub::fetch), and `Input` when they do not fit.
 pub fn fetch(
     workspace: &Workspace,
     model: &mut Model,
+    network: Option<&Architecture>,
     progress: &mut dyn FnMut(Progress),
     cancel: &AtomicBool,
 ) -> Result<()> {
@@ -38,9 +40,17 @@ pub fn fetch(
         return Ok(());
     }
     let reference = Reference::parse(&model.pretrained)?;
-    let cached = workspace
-        .hub()
-        .fetch(&reference, part(model), progress, cancel)?;
+    let wanted = network.map(|n| (state::shapes(&n.zeros()), model::freeze::head(n)));
+    let fits = |found: &Shapes| match &wanted {
+        None => Ok(()),
+        Some((own, head)) => {
+            let name = reference.to_string();
+            model::pretrained::pair(&name, own, found, head, model.keep_head).map(drop)
+        }
+    };
+    let fits: Option<&Fits<'_>> = wanted.is_some().then_some(&fits);
+    let hub = workspace.hub();
+    let cached = hub.fetch_fitting(&reference, part(model), fits, progress, cancel)?;
     model.pretrained = reference.at(&cached.source.commit).to_string();
     Ok(())
 }

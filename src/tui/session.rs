@@ -20,9 +20,7 @@ use crate::event::{Command, Stamped};
 use crate::metrics::predictions::{self, Predictions};
 use crate::net::Progress;
 use crate::profile::{Profile, Status};
-use crate::run::{
-    Connection, RunSummary, Sender, Workspace, card, client, company, log, own, pretrained,
-};
+use crate::run::{Connection, RunSummary, Sender, Workspace, card, client, company, log, own};
 use crate::text;
 
 /// Messages that may wait for the screen.
@@ -210,7 +208,7 @@ impl Session {
                     let _ = out.try_send(Message::Say(progress(&p)));
                 }
             };
-            let fetched = pretrained::fetch(&workspace, &mut profile.model, &mut tell, &cancelled);
+            let fetched = client::fetch_weights(&workspace, &mut profile, &mut tell, &cancelled);
             // Where another start took this one's place, the download under way is that one's.
             if told.is_some() && !(cancelled.load(Ordering::Relaxed) && fetched.is_err()) {
                 let _ = out.blocking_send(Message::Fetching(false));

@@ -7,8 +7,10 @@ pub mod known;
 mod pickle;
 mod torch;
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
-use crate::state::{Array, StateDict};
+use crate::state::{Array, Shapes, StateDict, shapes};
 use crate::text;
 
 /// The mismatches that are named before a file is refused.
@@ -58,70 +60,93 @@ impl Fitting {
 /// unless `keep_head`.
 ///
 /// # Errors
-/// `Input` with the first three mismatches when an array of the network is missing or has another shape, or holds what is no number.
+/// As [`pair`], and `Input` when the file holds what is no number.
 pub fn fit(
     source: &str,
     fresh: StateDict,
-    found: StateDict,
+    mut found: StateDict,
     heads: &[String],
     keep_head: bool,
 ) -> Result<Fitting> {
-    let mut found = renamed(found);
+    let pairs = pair(source, &shapes(&fresh), &shapes(&found), heads, keep_head)?;
     let mut fitting = Fitting {
         weights: fresh,
         ..Fitting::default()
     };
-    let mut mismatches = Vec::new();
-    let mut only_last = true;
     for (name, own) in &mut fitting.weights {
-        let is_head = heads.contains(name);
-        if is_head && !keep_head {
+        let Some(array) = pairs.get(name).and_then(|theirs| found.remove(theirs)) else {
             fitting.new.push(with_shape(name, &own.shape));
             continue;
-        }
-        let key = alias(name, &found);
-        let mismatch = match key.and_then(|key| found.remove(&key)) {
-            Some(array) => {
-                let length = array.values.len();
-                match shaped(array, &own.shape) {
-                    Ok(values) => {
-                        check_finite(source, name, &values)?;
-                        if values.len() < length {
-                            fitting.folded.push(name.clone());
-                        }
-                        own.values = values;
-                        fitting.loaded.push(name.clone());
-                        continue;
-                    }
-                    Err(shape) => format!("{name} is {shape:?} there and {:?} here", own.shape),
-                }
+        };
+        own.values = match Reshaping::between(&array.shape, &own.shape) {
+            Some(Reshaping::Folded) => {
+                fitting.folded.push(name.clone());
+                folded(&array)
             }
-            None => format!("{name} is missing there"),
+            _ => array.values,
         };
-        only_last &= is_head;
-        mismatches.push(mismatch);
-    }
-    if !mismatches.is_empty() {
-        let more = match mismatches.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(", and {more} more"),
-        };
-        mismatches.truncate(NAMED);
-        return Err(Error::input(
-            text::sanitize(source),
-            format!("does not fit this network: {}{more}", mismatches.join(", ")),
-            if only_last {
-                "leave model.keep_head out, so that the last layer begins anew"
-            } else {
-                "choose the architecture, stem and channels it was made for"
-            },
-        ));
+        check_finite(source, name, &own.values)?;
+        fitting.loaded.push(name.clone());
     }
     fitting.skipped = found
         .into_iter()
         .map(|(name, array)| with_shape(&text::sanitize(&name), &array.shape))
         .collect();
     Ok(fitting)
+}
+
+/// The name in a file of every array of a network that is taken from there, by the network's names. `heads` stay fresh unless
+/// `keep_head`. Looks at shapes alone, so that a header will do.
+///
+/// # Errors
+/// `Input` with the first three mismatches when an array of the network is missing or has another shape.
+pub fn pair(
+    source: &str,
+    own: &Shapes,
+    found: &Shapes,
+    heads: &[String],
+    keep_head: bool,
+) -> Result<BTreeMap<String, String>> {
+    let mut known = renamed(found);
+    let mut pairs = BTreeMap::new();
+    let mut mismatches = Vec::new();
+    let mut only_last = true;
+    for (name, shape) in own {
+        let is_head = heads.contains(name);
+        if is_head && !keep_head {
+            continue;
+        }
+        let theirs = alias(name, &known).and_then(|name| known.remove(&name));
+        let mismatch = match theirs {
+            Some(theirs) => match &found[theirs] {
+                there if Reshaping::between(there, shape).is_some() => {
+                    pairs.insert(name.clone(), theirs.clone());
+                    continue;
+                }
+                there => format!("{name} is {there:?} there and {shape:?} here"),
+            },
+            None => format!("{name} is missing there"),
+        };
+        only_last &= is_head;
+        mismatches.push(mismatch);
+    }
+    if mismatches.is_empty() {
+        return Ok(pairs);
+    }
+    let more = match mismatches.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    mismatches.truncate(NAMED);
+    Err(Error::input(
+        text::sanitize(source),
+        format!("does not fit this network: {}{more}", mismatches.join(", ")),
+        if only_last {
+            "leave model.keep_head out, so that the last layer begins anew"
+        } else {
+            "choose the architecture, stem and channels it was made for"
+        },
+    ))
 }
 
 fn check_finite(source: &str, name: &str, values: &[f32]) -> Result<()> {
@@ -143,33 +168,33 @@ fn with_shape(name: &str, shape: &[usize]) -> String {
     format!("{name} {}", sides.join("×"))
 }
 
-/// The names of the file without what a wrapper put before all of them, and timm's names of VGG's head as torchvision's.
-fn renamed(found: StateDict) -> StateDict {
-    let mut found = found;
-    for prefix in ["module.", "_orig_mod.", "model.", "module."] {
-        if !found.is_empty() && found.keys().all(|name| name.starts_with(prefix)) {
-            found = found
-                .into_iter()
-                .map(|(name, array)| (name[prefix.len()..].to_string(), array))
-                .collect();
-        }
-    }
+/// The file's names, by what they are without what a wrapper put before all of them, and with timm's names of VGG's head as
+/// torchvision's.
+fn renamed(found: &Shapes) -> BTreeMap<String, &String> {
     let timm = [
         ("pre_logits.fc1.", "classifier.0."),
         ("pre_logits.fc2.", "classifier.3."),
         ("head.fc.", "classifier.6."),
     ];
-    let rename = |(name, array): (String, Array)| {
+    let mut names: Vec<(&str, &String)> = found.keys().map(|name| (name.as_str(), name)).collect();
+    for prefix in ["module.", "_orig_mod.", "model.", "module."] {
+        if names.iter().all(|(name, _)| name.starts_with(prefix)) {
+            for (name, _) in &mut names {
+                *name = &name[prefix.len()..];
+            }
+        }
+    }
+    let rename = |(name, theirs): (&str, _)| {
         let with = timm
             .iter()
             .find_map(|(from, to)| name.strip_prefix(from).map(|rest| format!("{to}{rest}")));
-        (with.unwrap_or(name), array)
+        (with.unwrap_or_else(|| name.into()), theirs)
     };
-    found.into_iter().map(rename).collect()
+    names.into_iter().map(rename).collect()
 }
 
 /// The name in the file of an array of the network: the same, or another name of a last layer.
-fn alias(name: &str, found: &StateDict) -> Option<String> {
+fn alias(name: &str, known: &BTreeMap<String, &String>) -> Option<String> {
     let last = ["fc.", "linear.", "classifier.", "head."];
     let others = last
         .iter()
@@ -177,34 +202,41 @@ fn alias(name: &str, found: &StateDict) -> Option<String> {
         .flat_map(|rest| last.map(|to| format!("{to}{rest}")));
     std::iter::once(name.to_string())
         .chain(others)
-        .find(|name| found.contains_key(name))
+        .find(|name| known.contains_key(name))
 }
 
-/// The values in the wanted shape: as they are, a convolution's as a linear layer's, or three input channels added up to
-/// one, which sees the same in a grey picture that three would see in its repetition.
-fn shaped(array: Array, shape: &[usize]) -> Result<Vec<f32>, Vec<usize>> {
-    let Array {
-        shape: from,
-        values,
-    } = array;
-    if from == shape {
-        return Ok(values);
-    }
-    match (from.as_slice(), shape) {
-        ([out, inner @ ..], [o, i])
-            if out == o && inner.len() == 3 && inner.iter().product::<usize>() == *i =>
-        {
-            Ok(values)
+/// How an array of the file becomes one of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reshaping {
+    /// The same numbers in the same order; a convolution's as a linear layer's.
+    Same,
+    /// Three input channels added up to one, which sees the same in a grey picture that three would see in its repetition.
+    Folded,
+}
+
+impl Reshaping {
+    fn between(from: &[usize], to: &[usize]) -> Option<Self> {
+        match (from, to) {
+            _ if from == to => Some(Self::Same),
+            ([out, inner @ ..], [o, i])
+                if out == o && inner.len() == 3 && inner.iter().product::<usize>() == *i =>
+            {
+                Some(Self::Same)
+            }
+            ([out, 3, h, w], [o, 1, h2, w2]) if (out, h, w) == (o, h2, w2) => Some(Self::Folded),
+            _ => None,
         }
-        ([out, 3, h, w], [o, 1, h2, w2]) if (out, h, w) == (o, h2, w2) => {
-            let area = h * w;
-            let folded = values.chunks_exact(3 * area).flat_map(|filter| {
-                (0..area).map(move |i| filter[i] + filter[area + i] + filter[2 * area + i])
-            });
-            Ok(folded.collect())
-        }
-        _ => Err(from),
     }
+}
+
+/// A convolution's weights `[out, 3, h, w]` with the input channels added up: `[out, 1, h, w]`.
+fn folded(array: &Array) -> Vec<f32> {
+    let area: usize = array.shape[2..].iter().product();
+    let sum = |filter: &[f32], i: usize| filter[i] + filter[area + i] + filter[2 * area + i];
+    let filters = array.values.chunks_exact(3 * area);
+    filters
+        .flat_map(|filter| (0..area).map(move |i| sum(filter, i)))
+        .collect()
 }
 
 /// A number of 16 bits, IEEE's binary16.

@@ -41,10 +41,13 @@ fn wrappers_are_stripped_and_the_head_stays_fresh() {
     assert_eq!(fitting.weights["fc.bias"].values[0], 0.0);
     assert_eq!(fitting.loaded, ["conv1.weight"]);
     assert_eq!(fitting.new, ["fc.bias 4", "fc.weight 4×2"]);
-    assert_eq!(fitting.skipped, ["linear.bias 10", "linear.weight 10×2"]);
+    assert_eq!(
+        fitting.skipped,
+        ["module.linear.bias 10", "module.linear.weight 10×2"]
+    );
     assert_eq!(
         fitting.summary(),
-        "1 array loaded (6 numbers), 2 new (fc.bias 4, fc.weight 4×2), 2 skipped (linear.bias 10, linear.weight 10×2)"
+        "1 array loaded (6 numbers), 2 new (fc.bias 4, fc.weight 4×2), 2 skipped (module.linear.bias 10, module.linear.weight 10×2)"
     );
 }
 

@@ -10,7 +10,7 @@ use reqwest::{Response, StatusCode, Url};
 use sha2::{Digest, Sha256};
 
 use super::cache::{Source, hash_into};
-use super::part::{self, Plan};
+use super::part::{self, Header, Plan};
 use super::reference::{Reference, is_hex};
 use super::{LARGEST, card, transfer};
 use crate::net::transfer::{Ask, REDIRECTS};
@@ -153,85 +153,106 @@ impl Server<'_> {
         Ok(sha256)
     }
 
-    /// The tensors whose names begin so, as a file of their own; none where the server does not send parts or the file has
-    /// no such tensors.
+    /// The header of a safetensors file; none where it is no such file or the server does not send parts. What is wrong with
+    /// it is left to whoever reads the whole.
+    pub async fn header(
+        &self,
+        pinned: &Reference,
+        about: &About,
+        report: &mut dyn FnMut(Step),
+        cancel: &AtomicBool,
+    ) -> Result<Option<Header>, GivenUp> {
+        if !pinned.file.ends_with(".safetensors") {
+            return Ok(None);
+        }
+        let read = persist(self.limits, report, cancel, async |_, _| {
+            let (mut silent, mut bytes) = (|_: Step| {}, Vec::new());
+            let number = self.range(pinned, 0..part::NUMBER, about, &mut silent, &mut bytes);
+            if !number.await? {
+                return Ok(None);
+            }
+            let Ok(end) = part::header_end(&bytes, about.bytes) else {
+                return Ok(None);
+            };
+            let rest = part::NUMBER..end;
+            let json = self.range(pinned, rest, about, &mut silent, &mut bytes);
+            Ok(json.await?.then_some(bytes))
+        });
+        let bytes = read.await?;
+        Ok(bytes.and_then(|bytes| Header::read(&bytes, about.bytes).ok()))
+    }
+
+    /// The tensors of a plan, as a file of their own.
     pub async fn part(
         &self,
         pinned: &Reference,
         about: &About,
-        prefix: &str,
+        plan: &Plan,
         report: &mut dyn FnMut(Step),
         cancel: &AtomicBool,
-    ) -> Result<Option<Vec<u8>>, GivenUp> {
-        if !pinned.file.ends_with(".safetensors") {
-            return Ok(None);
-        }
-        let header = persist(self.limits, report, cancel, async |_, _| {
-            let Some(number) = self
-                .range(pinned, 0..part::NUMBER, about, &mut |_| {})
-                .await?
-            else {
-                return Ok(None);
-            };
-            // What is no such file is fetched whole, and whoever reads it says what is wrong with it.
-            let Ok(end) = part::header_end(&number, about.bytes) else {
-                return Ok(None);
-            };
-            self.range(pinned, 0..end, about, &mut |_| {}).await
-        })
-        .await?;
-        let Some(header) = header else {
-            return Ok(None);
-        };
-        let fails = |failure: Failure| GivenUp::Failed(failure.words);
-        let plan = match Plan::new(&header, about.bytes, prefix) {
-            Ok(plan) if !plan.ranges.is_empty() => plan,
-            _ => return Ok(None),
-        };
+    ) -> Result<Vec<u8>, GivenUp> {
         let (total, mut before) = (plan.bytes(), 0);
         let mut fetched = Vec::new();
         for range in &plan.ranges {
+            let mut bytes = Vec::new();
             let attempt = async |_: usize, report: &mut dyn FnMut(Step)| {
+                let had = bytes.len() as u64;
                 let mut told = |step: Step| {
                     report(Step {
                         total: Some(total),
-                        ..step.behind(before)
+                        ..step.behind(before + had)
                     });
                 };
-                let bytes = self.range(pinned, range.clone(), about, &mut told).await?;
-                bytes.ok_or_else(|| Failure::soon("the server sent no part this time"))
+                let rest = range.start + had..range.end;
+                let outcome = self.range(pinned, rest, about, &mut told, &mut bytes).await;
+                match outcome {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(Failure::soon("the server sent no part this time")),
+                    Err(failure) => Err(failure.behind(bytes.len() as u64 - had)),
+                }
             };
-            let bytes = persist(self.limits, report, cancel, attempt).await?;
+            persist(self.limits, report, cancel, attempt).await?;
             before += bytes.len() as u64;
             fetched.push(bytes);
         }
-        plan.file(&fetched).map(Some).map_err(fails)
+        plan.file(&fetched)
+            .map_err(|failure| GivenUp::Failed(failure.words))
     }
 
-    /// Some bytes of the file; none where the server does not send parts.
+    /// Puts some bytes of the file behind others, and what came of them where a right answer breaks off; false where the server
+    /// does not send parts.
     async fn range(
         &self,
         pinned: &Reference,
         range: std::ops::Range<u64>,
         about: &About,
         report: &mut dyn FnMut(Step),
-    ) -> Result<Option<Vec<u8>>, Failure> {
+        bytes: &mut Vec<u8>,
+    ) -> Result<bool, Failure> {
         let response = self.get(pinned, Some((range.start, range.end))).await?;
         if response.status() == StatusCode::OK {
-            return Ok(None);
+            return Ok(false);
         }
         check(&response, range.start, about)?;
         let length = range.end - range.start;
-        let mut bytes = Vec::new();
+        let had = bytes.len();
+        let announced = response.content_length() == Some(length);
         let mut keep = |chunk: &[u8]| {
             bytes.extend_from_slice(chunk);
             Ok(())
         };
-        let came = transfer::body(response, length, self.limits, report, &mut keep).await?;
-        if came != length {
-            return Err(Failure::soon(format!("broke off after {came} bytes")));
+        let came = transfer::body(response, length, self.limits, report, &mut keep).await;
+        let came = came.and_then(|came| {
+            if came == length {
+                return Ok(());
+            }
+            Err(Failure::soon(format!("broke off after {came} bytes")))
+        });
+        if came.is_err() && !announced {
+            // An answer of unknown length may be something else altogether.
+            bytes.truncate(had);
         }
-        Ok(Some(bytes))
+        came.map(|()| true)
     }
 
     /// Adds what the repository's card says; nothing where it cannot be had.

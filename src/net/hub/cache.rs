@@ -1,4 +1,4 @@
-//! What was fetched from the hub and where it lies: `models--OWNER--NAME/COMMIT/FILE`, each with a record of its source.
+//! What was fetched from the hub and where it lies: `models--OWNER--NAME/COMMIT/FILE` (hf-hub's name of a repository), each with a record of its source.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,6 +66,16 @@ pub struct Cached {
     pub source: Source,
 }
 
+impl Cached {
+    /// Looks whether every byte is still what was fetched.
+    ///
+    /// # Errors
+    /// `Input` when it was changed since, `Io` when it cannot be read.
+    pub fn verify(&self) -> Result<()> {
+        verify(&self.path, &self.source)
+    }
+}
+
 /// The cache of a workspace.
 #[derive(Clone, Debug)]
 pub struct Cache {
@@ -74,8 +84,7 @@ pub struct Cache {
 
 impl Cache {
     pub(super) fn repository(&self, reference: &Reference) -> PathBuf {
-        let name = format!("models--{}--{}", reference.owner, reference.name);
-        self.root.join(name)
+        self.root.join(reference.repo().folder_name())
     }
 
     /// Where a file of a commit lies once it is there.
@@ -213,6 +222,39 @@ impl Cache {
     fn name_of(&self, reference: &Reference) -> PathBuf {
         let name = reference.revision.replace('/', "%2F");
         self.repository(reference).join("refs").join(name)
+    }
+
+    /// Whether branches and tags of its repository were asked for, and none of them stands for its commit any more.
+    #[must_use]
+    pub fn is_old(&self, cached: &Cached) -> bool {
+        let Ok(reference) = Reference::parse(&cached.source.reference()) else {
+            return false;
+        };
+        let refs = fs::read_dir(self.repository(&reference).join("refs"));
+        let mut commits = refs.into_iter().flatten().flatten().peekable();
+        let stands = |entry: fs::DirEntry| {
+            fs::read_to_string(entry.path()).is_ok_and(|text| text.trim() == cached.source.commit)
+        };
+        commits.peek().is_some() && !commits.any(stands)
+    }
+
+    /// Removes a file and what is known of it; what other programs keep of it stays.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be removed.
+    pub fn delete(&self, cached: &Cached) -> Result<()> {
+        // A file without a record is not looked at, so this order leaves nothing half there.
+        for path in [record_path(&cached.path), cached.path.clone()] {
+            fs::remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
+        }
+        // Directories that are empty now; others refuse.
+        let within = |directory: &&Path| *directory != self.root;
+        for directory in cached.path.ancestors().skip(1).take_while(within) {
+            if fs::remove_dir(directory).is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Removes what attempts at other versions of the file have left; to be called by who holds the lock.

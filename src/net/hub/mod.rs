@@ -16,13 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use cache::{Cache, Cached, Source};
-pub use reference::{Reference, SCHEME};
+pub use reference::{Pattern, Reference, SCHEME};
 pub use shared::Shared;
 
 use self::ask::{About, Server};
 use super::transfer::{self, POLL};
 use super::{GivenUp, Limits, Progress, Step, is_offline, persist};
 use crate::error::{Error, Result};
+use crate::state::Shapes;
 use crate::{storage, text};
 
 /// **Units** bytes: more than any of the networks here.
@@ -35,6 +36,9 @@ pub enum Part {
     /// Of a safetensors file, the tensors whose names begin so.
     Named(&'static str),
 }
+
+/// Whether a file with such tensors is wanted at all.
+pub type Fits<'a> = dyn Fn(&Shapes) -> Result<()> + 'a;
 
 /// A secret that opens repositories; never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -108,6 +112,22 @@ impl Hub {
         progress: &mut dyn FnMut(Progress),
         cancel: &AtomicBool,
     ) -> Result<Cached> {
+        self.fetch_fitting(reference, part, None, progress, cancel)
+    }
+
+    /// As [`fetch`](Self::fetch); of a safetensors file that is not here the header comes first, and `fits` says whether the
+    /// rest is wanted.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch), and what `fits` says.
+    pub fn fetch_fitting(
+        &self,
+        reference: &Reference,
+        part: Part,
+        fits: Option<&Fits<'_>>,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &AtomicBool,
+    ) -> Result<Cached> {
         if (self.offline || reference.is_pinned())
             && let Some(cached) = self.kept(reference, part)?
         {
@@ -127,7 +147,8 @@ impl Hub {
             .enable_all()
             .build()
             .map_err(|e| Error::compute("starting a download", e))?;
-        let fetched = runtime.block_on(self.fetch_locked(reference, part, &mut report, cancel));
+        let fetched =
+            runtime.block_on(self.fetch_locked(reference, part, fits, &mut report, cancel));
         // A name lookup that hangs must not hold up the one who cancelled.
         runtime.shutdown_background();
         // Whoever cancels in the last moment does not want what comes next either.
@@ -162,6 +183,7 @@ impl Hub {
         &self,
         reference: &Reference,
         part: Part,
+        fits: Option<&Fits<'_>>,
         report: &mut dyn FnMut(Step),
         cancel: &AtomicBool,
     ) -> Result<Cached> {
@@ -213,12 +235,25 @@ impl Hub {
             return self.cache.adopt(reference, part, found);
         }
         let pinned = reference.at(&about.commit);
-        let in_part = match part {
+        let header = if part == Part::Whole && fits.is_none() {
+            None
+        } else {
+            let header = server.header(&pinned, &about, report, cancel).await;
+            header.map_err(gave_up)?
+        };
+        if let (Some(header), Some(fits)) = (&header, fits) {
+            fits(&header.shapes())?;
+        }
+        let plan = match part {
             Part::Whole => None,
-            Part::Named(prefix) => server
-                .part(&pinned, &about, prefix, report, cancel)
-                .await
-                .map_err(gave_up)?,
+            Part::Named(prefix) => header.and_then(|header| header.plan(prefix)),
+        };
+        let in_part = match &plan {
+            None => None,
+            Some(plan) => {
+                let came = server.part(&pinned, &about, plan, report, cancel).await;
+                Some(came.map_err(gave_up)?)
+            }
         };
         let came = if in_part.is_some() { part } else { Part::Whole };
         let place = self.cache.path(reference, &about.commit, came);

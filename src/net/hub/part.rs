@@ -6,6 +6,7 @@ use std::ops::Range;
 use safetensors::tensor::{Metadata, TensorView};
 
 use crate::net::Failure;
+use crate::state::Shapes;
 
 /// Longest header that is read.
 const LONGEST_HEADER: u64 = 16 << 20;
@@ -38,29 +39,27 @@ pub(super) fn cut(whole: &mut (impl Read + Seek), prefix: &str) -> io::Result<Op
     let Ok(end) = header_end(&piece(0..NUMBER)?, size) else {
         return Ok(None);
     };
-    let plan = match Plan::new(&piece(0..end)?, size, prefix) {
-        Ok(plan) if !plan.ranges.is_empty() => plan,
-        _ => return Ok(None),
+    let header = Header::read(&piece(0..end)?, size).ok();
+    let Some(plan) = header.and_then(|header| header.plan(prefix)) else {
+        return Ok(None);
     };
     let pieces: io::Result<Vec<Vec<u8>>> = plan.ranges.iter().cloned().map(piece).collect();
     Ok(plan.file(&pieces?).ok())
 }
 
-/// The tensors that are wanted, by the ranges in which they are fetched.
-pub(super) struct Plan {
-    /// Wanted tensors: name and place in the file.
-    tensors: Vec<(String, Range<u64>)>,
+/// What tensors a file has, and where.
+pub(super) struct Header {
     metadata: Metadata,
-    /// What is fetched: in order, apart from each other.
-    pub(super) ranges: Vec<Range<u64>>,
+    /// Name and place in the file.
+    tensors: Vec<(String, Range<u64>)>,
 }
 
-impl Plan {
+impl Header {
     /// `header` is the file's beginning up to the header's end.
     ///
     /// # Errors
-    /// When it is no header, or tensors lie outside of a file of `size` bytes.
-    pub(super) fn new(header: &[u8], size: u64, prefix: &str) -> Result<Self, Failure> {
+    /// When it is no header, or not of a file of `size` bytes.
+    pub(super) fn read(header: &[u8], size: u64) -> Result<Self, Failure> {
         let broken = |e| Failure::never(format!("its safetensors header is broken ({e})"));
         let json = header.get(8..).unwrap_or_default();
         let metadata: Metadata = serde_json::from_slice(json).map_err(broken)?;
@@ -79,31 +78,49 @@ impl Plan {
                 ));
             }
             end = end.max(to);
-            let place = from..to;
-            if name.starts_with(prefix) {
-                tensors.push((name, place));
-            }
+            tensors.push((name, from..to));
         }
         if end != size {
             return Err(Failure::never(format!(
                 "its safetensors header is of a file of {end} bytes, and it has {size}"
             )));
         }
-        tensors.sort_by_key(|(_, place)| place.start);
+        Ok(Self { metadata, tensors })
+    }
+
+    /// Of all tensors, whatever their type.
+    pub(super) fn shapes(&self) -> Shapes {
+        let tensors = self.metadata.tensors().into_iter();
+        tensors
+            .map(|(name, info)| (name, info.shape.clone()))
+            .collect()
+    }
+
+    /// How the tensors whose names begin so are fetched; none where there are none.
+    pub(super) fn plan(mut self, prefix: &str) -> Option<Plan> {
+        self.tensors.retain(|(name, _)| name.starts_with(prefix));
+        self.tensors.sort_by_key(|(_, place)| place.start);
         let mut ranges: Vec<Range<u64>> = Vec::new();
-        for (_, place) in tensors.iter().filter(|(_, place)| !place.is_empty()) {
+        for (_, place) in self.tensors.iter().filter(|(_, place)| !place.is_empty()) {
             match ranges.last_mut() {
                 Some(last) if place.start <= last.end + GAP => last.end = last.end.max(place.end),
                 _ => ranges.push(place.clone()),
             }
         }
-        Ok(Self {
-            tensors,
-            metadata,
-            ranges,
-        })
+        let header = self;
+        (!ranges.is_empty()).then_some(Plan { header, ranges })
     }
+}
 
+/// The tensors that are wanted, by the ranges in which they are fetched.
+pub(super) struct Plan {
+    /// Of the wanted tensors alone.
+    header: Header,
+    /// What is fetched: in order, apart from each other.
+    pub(super) ranges: Vec<Range<u64>>,
+}
+
+impl Plan {
     /// Bytes that are fetched.
     pub(super) fn bytes(&self) -> u64 {
         self.ranges
@@ -119,8 +136,8 @@ impl Plan {
     pub(super) fn file(&self, fetched: &[Vec<u8>]) -> Result<Vec<u8>, Failure> {
         let outside = || Failure::never("its tensors lie outside of what was fetched");
         let mut views = Vec::new();
-        for (name, place) in &self.tensors {
-            let info = self.metadata.info(name).ok_or_else(outside)?;
+        for (name, place) in &self.header.tensors {
+            let info = self.header.metadata.info(name).ok_or_else(outside)?;
             let data = if place.is_empty() {
                 &[]
             } else {
@@ -172,7 +189,9 @@ mod tests {
         ]);
         let size = whole.len() as u64;
         let end = header_end(&whole[..8], size).unwrap();
-        let plan = Plan::new(&whole[..end as usize], size, "features.").unwrap();
+        let header = Header::read(&whole[..end as usize], size).unwrap();
+        assert_eq!(header.shapes()["classifier.weight"], [1_000_000]);
+        let plan = header.plan("features.").unwrap();
         assert!(plan.bytes() <= 107 + 1);
         let fetched: Vec<Vec<u8>> = plan
             .ranges
@@ -205,10 +224,10 @@ mod tests {
         let whole = file(&[("features.a", 100)]);
         let end = header_end(&whole[..8], whole.len() as u64).unwrap() as usize;
         for size in [whole.len() as u64 - 1, whole.len() as u64 + 1] {
-            assert!(Plan::new(&whole[..end], size, "").is_err());
+            assert!(Header::read(&whole[..end], size).is_err());
         }
         let mut noise = whole[..end].to_vec();
         noise[8] = b'!';
-        assert!(Plan::new(&noise, whole.len() as u64, "").is_err());
+        assert!(Header::read(&noise, whole.len() as u64).is_err());
     }
 }

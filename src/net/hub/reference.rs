@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use hf_hub::{Repo, RepoType};
+
+use super::Source;
 use crate::error::{Error, Result};
 use crate::text;
 
@@ -73,6 +76,11 @@ impl Reference {
     pub fn repository(&self) -> String {
         format!("{}/{}", self.owner, self.name)
     }
+
+    /// As hf-hub names it.
+    pub(super) fn repo(&self) -> Repo {
+        Repo::with_revision(self.repository(), RepoType::Model, self.revision.clone())
+    }
 }
 
 impl fmt::Display for Reference {
@@ -85,6 +93,41 @@ impl fmt::Display for Reference {
             write!(f, ":{}", self.file)?;
         }
         Ok(())
+    }
+}
+
+/// Which files of the hub somebody means: a repository's, and of these only a commit's or one file where that is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    repository: String,
+    revision: Option<String>,
+    file: Option<String>,
+}
+
+impl Pattern {
+    /// Reads what [`Reference::parse`] reads.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse(given: &str) -> Result<Self> {
+        let reference = Reference::parse(given)?;
+        let rest = given.trim_start_matches(SCHEME);
+        Ok(Self {
+            repository: reference.repository(),
+            revision: rest.contains('@').then_some(reference.revision),
+            file: rest.contains(':').then_some(reference.file),
+        })
+    }
+
+    /// A commit may be named by its first digits.
+    #[must_use]
+    pub fn matches(&self, source: &Source) -> bool {
+        let of_revision = |given: &String| {
+            source.revision == *given || given.len() >= 7 && source.commit.starts_with(given)
+        };
+        source.repository == self.repository
+            && self.revision.as_ref().is_none_or(of_revision)
+            && self.file.as_ref().is_none_or(|file| source.file == *file)
     }
 }
 
@@ -106,6 +149,31 @@ pub(super) fn is_path(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_names_a_repository_a_commit_or_a_file() {
+        let source = Source {
+            repository: "o/n".into(),
+            revision: "main".into(),
+            commit: "0123456789".repeat(4),
+            file: "model.safetensors".into(),
+            ..Source::default()
+        };
+        for (given, matches) in [
+            ("hf:o/n", true),
+            ("hf:o/n@main", true),
+            ("hf:o/n@0123456789012", true),
+            ("hf:o/n@0123", false),
+            ("hf:o/n@v2", false),
+            ("hf:o/n:model.safetensors", true),
+            ("hf:o/n:other.bin", false),
+            ("hf:o/n2", false),
+        ] {
+            let pattern = Pattern::parse(given).unwrap();
+            assert_eq!(pattern.matches(&source), matches, "{given}");
+        }
+        assert!(Pattern::parse("o/n").is_err());
+    }
 
     #[test]
     fn a_name_is_read_and_written() {

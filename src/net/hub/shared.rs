@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use hf_hub::{Cache, Repo, RepoType};
+use hf_hub::Cache;
 
 use super::cache::{Cached, Source, sha256};
 use super::reference::{Reference, is_hex};
@@ -47,9 +47,7 @@ impl Shared {
     /// The whole file at a commit, or at the one that its revision stood for when somebody last asked. A file is there under the name
     /// of its SHA-256, and one that has another by now is not taken.
     pub(super) fn find(&self, reference: &Reference, commit: Option<&str>) -> Option<Cached> {
-        let name = reference.repository();
-        let repository = Repo::with_revision(name, RepoType::Model, reference.revision.clone());
-        let repository = self.0.repo(repository);
+        let repository = self.0.repo(reference.repo());
         let pointer = match commit {
             Some(commit) => repository.pointer_path(commit).join(&reference.file),
             None => repository.get(&reference.file)?,

@@ -61,6 +61,12 @@ impl RunRow {
         result.test.as_ref().map(|t| t.macro_f1)
     }
 
+    fn regime(&self) -> String {
+        self.profile
+            .as_ref()
+            .map_or_else(|_| String::new(), |profile| comparison::regime(profile))
+    }
+
     fn seconds(&self) -> Option<f64> {
         comparison::seconds(self.profile.as_ref().ok()?)
     }
@@ -180,9 +186,10 @@ impl RunsTab {
     fn shown(&self) -> Vec<&RunRow> {
         let matches = |r: &&RunRow| {
             let text = format!(
-                "{} {} {} {}",
+                "{} {} {} {} {}",
                 r.id,
                 r.architecture(),
+                r.regime(),
                 r.name(),
                 table::status_word(r)
             );

@@ -16,6 +16,7 @@ use crate::tui::widgets::{clock, cut, left, plain_if, right};
 struct Columns {
     name: usize,
     architecture: usize,
+    regime: usize,
     /// Data set, epochs and device on wide screens.
     wide: bool,
 }
@@ -26,14 +27,16 @@ const WIDE: usize = 21 + 9 + 12;
 
 impl Columns {
     fn new(width: usize) -> Self {
-        let wide = width >= FIXED + WIDE + 50;
+        let wide = width >= FIXED + WIDE + 68;
         let rest = width
             .saturating_sub(FIXED + if wide { WIDE } else { 0 })
-            .clamp(14, 64);
+            .clamp(14, 82);
         let architecture = if width >= 96 { 18 } else { 0 };
+        let regime = if width >= 118 { 18 } else { 0 };
         Self {
-            name: rest - architecture,
+            name: rest - architecture - regime,
             architecture,
+            regime,
             wide,
         }
     }
@@ -177,8 +180,9 @@ fn detail(row: Option<&RunRow>, width: usize, theme: &Theme) -> Line<'static> {
                 format!("{architecture} · ")
             };
             let text = format!(
-                "{} · {architecture}{} · {} of {} epochs · batch {} · rate {} · seed {}",
+                "{} · {architecture}{} · {} · {} of {} epochs · batch {} · rate {} · seed {}",
                 row.id,
+                row.regime(),
                 profile.data.name,
                 profile.history.len(),
                 t.epochs,
@@ -204,9 +208,10 @@ impl Columns {
             String::new()
         };
         let text = format!(
-            "  {}{}{}{}{}{}{wide}  {}{}",
+            "  {}{}{}{}{}{}{}{wide}  {}{}",
             left("name", self.name),
             left("architecture", self.architecture),
+            left("regime", self.regime),
             right("params", 9),
             right("accuracy", 10),
             right("F1", 7),
@@ -233,6 +238,7 @@ impl Columns {
                 theme.title(),
             ),
             Span::styled(left(row.architecture(), self.architecture), theme.text()),
+            Span::styled(left(&row.regime(), self.regime), theme.dim()),
             Span::styled(
                 right(&row.parameters().map_or_else(dash, text::short_count), 9),
                 theme.text(),
