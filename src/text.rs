@@ -116,6 +116,13 @@ pub fn ellipsis(text: &str, width: usize) -> String {
     cut
 }
 
+/// A shape as it is written: `16×3×3×3`; empty for a single number.
+#[must_use]
+pub fn shape(sides: &[usize]) -> String {
+    let sides: Vec<String> = sides.iter().map(ToString::to_string).collect();
+    sides.join("×")
+}
+
 /// So many of something: `1 epoch`, `20 epochs`.
 #[must_use]
 pub fn count(number: usize, of: &str) -> String {

@@ -100,6 +100,32 @@ fn a_run_begins_with_anothers_weights_and_trains_its_head_alone() {
     assert!(text(&twice.stderr).contains("is named twice"));
 
     what_does_not_fit_is_refused(dir.path(), recipe);
+    every_array_is_accounted_for(dir.path(), recipe);
+}
+
+fn every_array_is_accounted_for(workspace: &Path, recipe: &str) {
+    let from_it = ["--weights", "--set", "model.pretrained=run:last"];
+    let shown = fmtui(workspace, &[&["show", recipe], &from_it[..]].concat());
+    let told = text(&shown.stdout);
+    let lines: Vec<String> = told
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    for line in [
+        "array shape in the file shape there",
+        "conv1.weight 16×3×3×3 conv1.weight 16×3×3×3 loaded",
+        "linear.weight 10×64 – new",
+        "– linear.bias 10 skipped",
+    ] {
+        assert!(lines.iter().any(|l| l == line), "{line}: {told}");
+    }
+    let grey = [&from_it[..], &["--json", "--set", "data.channels=1"]].concat();
+    let folded = fmtui(workspace, &[&["show", recipe], &grey[..]].concat());
+    let told = text(&folded.stdout);
+    assert!(told.contains("three channels added up"), "{told}");
+    let fresh = fmtui(workspace, &["show", recipe, "--weights"]);
+    assert_eq!(fresh.status.code(), Some(2));
+    assert!(text(&fresh.stderr).contains("begins with fresh weights"));
 }
 
 /// Another network, a file that is not there, a stage that is none: nothing is written.

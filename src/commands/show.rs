@@ -2,13 +2,13 @@
 
 use clap::Args;
 
-use super::recipe;
+use super::{arrays, recipe};
 use crate::data::{self, Dataset};
 use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::metrics::Scores;
 use crate::model::summary::{Summary, summarise};
-use crate::model::{self, Shape};
+use crate::model::{self, Architecture, Shape};
 use crate::profile::{Profile, ResultRecord};
 use crate::run::{Workspace, card, preflight};
 use crate::text;
@@ -27,6 +27,9 @@ pub struct Arguments {
     /// Print the profile itself
     #[arg(long)]
     toml: bool,
+    /// Print what becomes of every array of the weights that it begins with
+    #[arg(long, conflicts_with = "toml")]
+    weights: bool,
 }
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
@@ -34,6 +37,9 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let mut out = Output::standard();
     if arguments.toml {
         out.raw(&profile.to_toml())?;
+    } else if arguments.weights {
+        let (architecture, _) = network(workspace, &profile)?;
+        arrays::show(workspace, &profile, &architecture, arguments.json, &mut out)?;
     } else if profile.run.is_some() {
         show_record(workspace, profile, arguments.json, &mut out)?;
     } else {
@@ -53,12 +59,8 @@ fn dataset(workspace: &Workspace, name: &str) -> Result<Dataset> {
     })
 }
 
-fn show_layers(
-    workspace: &Workspace,
-    profile: &Profile,
-    json: bool,
-    out: &mut Output,
-) -> Result<()> {
+/// What a profile builds, and what it sees.
+fn network(workspace: &Workspace, profile: &Profile) -> Result<(Architecture, Shape)> {
     let dataset = dataset(workspace, &profile.data.name)?;
     let side = |own: usize| match profile.data.image_size {
         0 => own,
@@ -70,6 +72,16 @@ fn show_layers(
         width: side(dataset.width),
     };
     let architecture = model::resolve(&profile.model, input, dataset.classes.len())?;
+    Ok((architecture, input))
+}
+
+fn show_layers(
+    workspace: &Workspace,
+    profile: &Profile,
+    json: bool,
+    out: &mut Output,
+) -> Result<()> {
+    let (architecture, input) = network(workspace, profile)?;
     preflight::check_frozen(profile, &architecture)?;
     let summary = summarise(&architecture).with_frozen(&architecture, &profile.model.freeze)?;
     if json {

@@ -40,6 +40,8 @@ pub enum Request {
     LoadPredictions(String),
     /// Whether the list of runs is looked at.
     WatchRuns(bool),
+    /// Read the user's own profiles again.
+    ReadOwn,
     /// Open this recipe in the user's editor.
     EditText(Box<Profile>),
     Suspend,

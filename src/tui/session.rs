@@ -111,6 +111,7 @@ impl Session {
                 let directory = self.workspace.run_dir(&run);
                 self.blocking(move || Ok(read_predictions(run, &directory)));
             }
+            Request::ReadOwn => self.tell_own(),
             Request::WatchRuns(on) => {
                 self.runs_wanted.send_replace(on);
             }

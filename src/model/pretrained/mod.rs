@@ -161,11 +161,7 @@ fn check_finite(source: &str, name: &str, values: &[f32]) -> Result<()> {
 }
 
 fn with_shape(name: &str, shape: &[usize]) -> String {
-    if shape.is_empty() {
-        return name.into();
-    }
-    let sides: Vec<String> = shape.iter().map(ToString::to_string).collect();
-    format!("{name} {}", sides.join("×"))
+    format!("{name} {}", text::shape(shape)).trim_end().into()
 }
 
 /// The file's names, by what they are without what a wrapper put before all of them, and with timm's names of VGG's head as
@@ -207,7 +203,7 @@ fn alias(name: &str, known: &BTreeMap<String, &String>) -> Option<String> {
 
 /// How an array of the file becomes one of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reshaping {
+pub enum Reshaping {
     /// The same numbers in the same order; a convolution's as a linear layer's.
     Same,
     /// Three input channels added up to one, which sees the same in a grey picture that three would see in its repetition.
@@ -215,7 +211,9 @@ enum Reshaping {
 }
 
 impl Reshaping {
-    fn between(from: &[usize], to: &[usize]) -> Option<Self> {
+    /// None where the shapes do not go together.
+    #[must_use]
+    pub fn between(from: &[usize], to: &[usize]) -> Option<Self> {
         match (from, to) {
             _ if from == to => Some(Self::Same),
             ([out, inner @ ..], [o, i])

@@ -66,13 +66,14 @@ impl App {
             Message::ShowTrain => return self.go_to(place::TRAIN),
             Message::Runs(rows) => self.tabs.runs.set_rows(rows),
             Message::Own(profiles) => {
+                self.presets.truncate(self.built_in);
                 self.presets
                     .extend(profiles.iter().map(|(name, profile)| Trainable {
                         name: name.clone(),
                         title: "of your own".into(),
                         profile: profile.clone(),
                     }));
-                self.tabs.model.add_own(profiles);
+                self.tabs.model.set_own(profiles);
             }
             Message::Edited(profile) => self.tabs.model.set_recipe(*profile),
             Message::Deleted(run) => {

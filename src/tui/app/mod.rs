@@ -77,6 +77,8 @@ pub struct App {
     keymap: Keymap,
     theme: Theme,
     presets: Vec<Trainable>,
+    /// How many of them are compiled in; the user's own come after them.
+    built_in: usize,
     tabs: Tabs,
     active: usize,
     overlay: Option<Overlay>,
@@ -107,6 +109,7 @@ impl App {
         Self {
             keymap: settings.keymap,
             theme: settings.theme,
+            built_in: presets.len(),
             presets,
             tabs: Tabs::new(first),
             active: place::DATA,
@@ -267,11 +270,14 @@ impl App {
         self.tabs.model.forget_card();
         self.lend_history();
         let runs_now = tab == place::RUNS;
-        if runs_before == runs_now {
-            Vec::new()
-        } else {
-            vec![Request::WatchRuns(runs_now)]
+        let mut requests = Vec::new();
+        if runs_before != runs_now {
+            requests.push(Request::WatchRuns(runs_now));
         }
+        if tab == place::MODEL {
+            requests.push(Request::ReadOwn);
+        }
+        requests
     }
 
     fn on_mouse(&mut self, event: MouseEvent) -> Vec<Request> {

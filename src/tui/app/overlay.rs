@@ -81,7 +81,8 @@ impl Overlay {
         });
         let mut items: Vec<Item> = match self.kind {
             Kind::Help => actions.collect(),
-            Kind::Palette => trainings.chain(actions).collect(),
+            // What begins a run is not the first that Enter takes.
+            Kind::Palette => actions.chain(trainings).collect(),
         };
         items.retain(|i| {
             self.entry

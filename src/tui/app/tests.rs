@@ -105,7 +105,10 @@ fn tabs_turn_by_number_tab_key_and_click() {
     let mut app = app();
     key(&mut app, KeyCode::BackTab);
     assert_eq!(app.active, place::RUNS);
-    assert_eq!(press(&mut app, "2"), [Request::WatchRuns(false)]);
+    assert_eq!(
+        press(&mut app, "2"),
+        [Request::WatchRuns(false), Request::ReadOwn]
+    );
     screen(&mut app, 80, 24);
     let at = app.tab_names[place::RUNS];
     let click = MouseEvent {

@@ -163,15 +163,38 @@ impl ModelTab {
         tab
     }
 
-    /// The user's own profiles, by their names.
-    pub fn add_own(&mut self, profiles: Vec<(String, Profile)>) {
-        let entries = profiles.into_iter().map(|(name, profile)| Entry {
-            name,
-            preset: None,
-            original: profile.clone(),
-            profile,
-        });
-        self.entries.extend(entries);
+    /// The user's own profiles, by their names, in place of those before. What was changed here of one whose file is as it was
+    /// stays changed.
+    pub fn set_own(&mut self, profiles: Vec<(String, Profile)>) {
+        let is_own = |e: &Entry| e.preset.is_none();
+        let before = self.entries.iter().filter(|e| is_own(e));
+        let before = before.map(|e| (&e.name, &e.original));
+        if before.eq(profiles.iter().map(|(name, profile)| (name, profile))) {
+            return;
+        }
+        let shown = self.entry().map(|e| (e.name.clone(), is_own(e)));
+        let mut before: Vec<Entry> = self.entries.extract_if(.., |e| is_own(e)).collect();
+        for (name, profile) in profiles {
+            let same = |e: &Entry| e.name == name && e.original == profile;
+            let entry = match before.iter().position(same) {
+                Some(at) => before.swap_remove(at),
+                None => Entry {
+                    name,
+                    preset: None,
+                    original: profile.clone(),
+                    profile,
+                },
+            };
+            self.entries.push(entry);
+        }
+        let is_shown = |e: &Entry| {
+            shown
+                .as_ref()
+                .is_some_and(|s| (&s.0, s.1) == (&e.name, is_own(e)))
+        };
+        let last = self.entries.len().saturating_sub(1);
+        let at = self.entries.iter().position(is_shown);
+        self.cursor = at.unwrap_or(self.cursor.min(last));
         self.place_set();
     }
 

@@ -278,3 +278,35 @@ fn shots() {
         testing::dump(&name, &mut with_sets(), 80, 24, &theme);
     }
 }
+
+/// Files come, change and go while the screens are open.
+#[test]
+fn own_profiles_are_read_again_and_what_was_changed_here_stays() {
+    let mut tab = with_sets();
+    let presets = tab.entries.len();
+    let of = |name: &str, seed| {
+        let mut profile = Profile::new("mlp");
+        profile.train.seed = seed;
+        (name.to_string(), profile)
+    };
+    tab.set_own(vec![of("a", 1), of("b", 2)]);
+    choose(&mut tab, "b");
+    edit(&mut tab, Field::Epochs, "7");
+    tab.set_own(vec![of("b", 2), of("c", 3)]);
+    let names: Vec<&str> = tab.entries[presets..]
+        .iter()
+        .map(|e| e.name.as_str())
+        .collect();
+    assert_eq!(names, ["b", "c"]);
+    let shown = tab.entry().unwrap();
+    assert_eq!((shown.name.as_str(), shown.profile.train.epochs), ("b", 7));
+    tab.set_own(vec![of("b", 9)]);
+    let shown = tab.entry().unwrap();
+    assert_eq!(
+        (shown.profile.train.seed, shown.profile.train.epochs),
+        (9, 20)
+    );
+    tab.set_own(Vec::new());
+    assert_eq!(tab.entries.len(), presets);
+    assert!(tab.entry().unwrap().preset.is_some());
+}

@@ -1,0 +1,106 @@
+//! `fmtui show --weights`: what becomes of every array of the file that a recipe begins with.
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::headless::{Output, Table};
+use crate::model::pretrained::{Reshaping, pair};
+use crate::model::{self, Architecture};
+use crate::profile::Profile;
+use crate::run::{Workspace, pretrained};
+use crate::state::shapes;
+use crate::text;
+
+/// An array of the network, of the file, or of both.
+struct Row {
+    own: Option<(String, Vec<usize>)>,
+    theirs: Option<(String, Vec<usize>)>,
+    outcome: &'static str,
+}
+
+/// Prints a line an array, or one JSON object of all.
+///
+/// # Errors
+/// `Input` when the recipe begins with fresh weights, or with some that are not here or do not fit.
+pub fn show(
+    workspace: &Workspace,
+    profile: &Profile,
+    architecture: &Architecture,
+    as_json: bool,
+    out: &mut Output,
+) -> Result<()> {
+    let rows = rows(workspace, profile, architecture)?;
+    if as_json {
+        let arrays: Vec<Value> = rows.iter().map(Row::json).collect();
+        return out.line(json!({ "begins_with": profile.model.pretrained, "arrays": arrays }));
+    }
+    let mut table = Table::new(&["array", "shape", "in the file", "shape there", ""]);
+    for row in &rows {
+        let cells = |array: &Option<(String, Vec<usize>)>| match array {
+            Some((name, shape)) => [text::sanitize(name), text::shape(shape)],
+            None => [String::from("–"), String::new()],
+        };
+        let ([own, shape], [theirs, there]) = (cells(&row.own), cells(&row.theirs));
+        table.row([own, shape, theirs, there, row.outcome.into()]);
+    }
+    for line in table.lines() {
+        out.line(line)?;
+    }
+    Ok(())
+}
+
+fn rows(workspace: &Workspace, profile: &Profile, architecture: &Architecture) -> Result<Vec<Row>> {
+    let settings = &profile.model;
+    let Some(found) = pretrained::load(workspace, settings)? else {
+        return Err(Error::input(
+            text::sanitize(&profile.name),
+            "begins with fresh weights",
+            "name some: --set model.pretrained=FILE, run:ID or hf:OWNER/NAME",
+        ));
+    };
+    let (own, mut found) = (shapes(&architecture.zeros()), shapes(&found));
+    let heads = model::freeze::head(architecture);
+    let pairs = pair(
+        &settings.pretrained,
+        &own,
+        &found,
+        &heads,
+        settings.keep_head,
+    )?;
+    let mut rows: Vec<Row> = own
+        .into_iter()
+        .map(|(name, shape)| {
+            let theirs = pairs.get(&name).and_then(|name| found.remove_entry(name));
+            let how = theirs
+                .as_ref()
+                .and_then(|(_, there)| Reshaping::between(there, &shape));
+            let outcome = match how {
+                None => "new",
+                Some(Reshaping::Same) => "loaded",
+                Some(Reshaping::Folded) => "loaded, three channels added up",
+            };
+            Row {
+                own: Some((name, shape)),
+                theirs,
+                outcome,
+            }
+        })
+        .collect();
+    rows.extend(found.into_iter().map(|array| Row {
+        own: None,
+        theirs: Some(array),
+        outcome: "skipped",
+    }));
+    Ok(rows)
+}
+
+impl Row {
+    fn json(&self) -> Value {
+        let array = |array: &Option<(String, Vec<usize>)>| {
+            array
+                .as_ref()
+                .map(|(name, shape)| json!({ "name": text::sanitize(name), "shape": shape }))
+        };
+        json!({ "array": array(&self.own), "in_file": array(&self.theirs), "outcome": self.outcome })
+    }
+}
