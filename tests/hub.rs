@@ -635,10 +635,91 @@ fn a_part_is_held_to_the_whole_once_that_is_here() {
     let pinned = reference().at(FIRST);
     assert_eq!(fetch(&hub, &pinned, part).unwrap(), came);
     fetch(&hub, &pinned, Part::Whole).unwrap();
+    // At once, not only when it is next wanted.
+    assert!(hub.cache.list().iter().all(|cached| cached.source.vouched));
     hub.offline = true;
     let held = fetch(&hub, &pinned, part).unwrap();
     assert!(held.source.vouched && held.path == came.path);
     assert_eq!(std::fs::read(&held.path).unwrap(), of_right);
+}
+
+#[test]
+fn a_part_that_was_given_up_goes_on_where_it_was() {
+    let whole = tensors(&[("features.0.weight", 5_000), ("head.fc.weight", 100_000)]);
+    let part = Part::Named("features.");
+    let dir = tempfile::tempdir().unwrap();
+    let drops = vec![Fault::Drop(9_000); 2].into_iter();
+    let drops = drops.chain(vec![Fault::Drop(4_000); 3]);
+    let given_up = fetch(
+        &hub(&Server::with(&whole).faults(drops), dir.path()),
+        &reference(),
+        part,
+    );
+    let given_up = given_up.unwrap_err().to_string();
+    assert!(given_up.contains("it goes on where it was"), "{given_up}");
+    let left = hub(&Server::start(), dir.path()).cache.unfinished();
+    assert_eq!(left.iter().map(|(_, bytes)| *bytes).sum::<u64>(), 12_000);
+
+    let server = Server::with(&whole);
+    let cached = fetch(&hub(&server, dir.path()), &reference(), part).unwrap();
+    let sent = server.state.lock().unwrap().sent;
+    assert!(
+        sent < 8_000 + 500,
+        "{sent} bytes for the 8,000 that are left"
+    );
+    let bytes = std::fs::read(&cached.path).unwrap();
+    let (got, all) = (
+        SafeTensors::deserialize(&bytes).unwrap(),
+        SafeTensors::deserialize(&whole).unwrap(),
+    );
+    let name = "features.0.weight";
+    assert_eq!(
+        got.tensor(name).unwrap().data(),
+        all.tensor(name).unwrap().data()
+    );
+    assert!(hub(&server, dir.path()).cache.unfinished().is_empty());
+    // Another answer for the header makes other ranges: what came for those is left alone.
+    let other = tensors(&[("head.fc.weight", 100_000), ("features.0.weight", 5_000)]);
+    let dir = tempfile::tempdir().unwrap();
+    let server =
+        Server::with(&whole).faults(vec![Fault::Drop(9_000); 2].into_iter().chain(vec![
+            Fault::Drop(
+                4_000
+            );
+            3
+        ]));
+    let hub = hub(&server, dir.path());
+    assert!(fetch(&hub, &reference(), part).is_err());
+    server.put(FIRST, "model.safetensors", &other);
+    let cached = fetch(&hub, &reference(), part).unwrap();
+    let bytes = std::fs::read(&cached.path).unwrap();
+    let all = SafeTensors::deserialize(&other).unwrap();
+    let got = SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(
+        got.tensor(name).unwrap().data(),
+        all.tensor(name).unwrap().data()
+    );
+}
+
+#[test]
+fn settings_that_make_no_request_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for endpoint in ["ftp://hub.example", "localhost:8080", "nonsense"] {
+        let refused = fmtui(dir.path(), endpoint, &["weights", "fetch", "hf:o/n"]);
+        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+        assert!(text(&refused).contains("HF_ENDPOINT"), "{}", text(&refused));
+    }
+    let server = Server::with(&noise(1, 100));
+    let mut hub = hub(&server, dir.path());
+    hub.token = Some(Token::new("hf_broken\ntoken"));
+    let refused = fetch(&hub, &reference(), Part::Whole)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.starts_with("HF_TOKEN") && !refused.contains("hf_broken"),
+        "{refused}"
+    );
+    assert_eq!(server.connections(), 0);
 }
 
 #[test]
@@ -789,6 +870,12 @@ fn weights_are_verified_and_deleted_on_demand() {
     run(&["weights", "delete", "hf:o/other"], 2, &["is not here"]);
     let pinned = format!("hf:o/n@{}", &SECOND[..12]);
     run(&["weights", "delete", &pinned], 0, &["is deleted"]);
+    let left = dir.path().join("hub/models--o--n").join(SECOND);
+    std::fs::create_dir_all(&left).unwrap();
+    std::fs::write(left.join("model.safetensors.0123.part"), [0; 2048]).unwrap();
+    run(&["weights"], 0, &["given up, goes on where it was: 2 KiB"]);
+    let deleted = "2 KiB of downloads that were given up are deleted";
+    run(&["weights", "delete", "hf:o/n"], 0, &[deleted]);
     run(&["weights"], 0, &["no weights of the hub are here"]);
     assert_nothing_of_files(&dir.path().join("hub"));
 }

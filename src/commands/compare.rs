@@ -69,7 +69,10 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         &mut out,
     )?;
     out.line("")?;
-    out.line("held-out accuracy; bars from the least to the most of all epochs")?;
+    out.line(format!(
+        "{} accuracy; bars from the least to the most of all epochs",
+        comparison::curve(&profiles)
+    ))?;
     print(&curves(&profiles), &mut out)?;
     let differences = comparison::differences(&profiles);
     out.line("")?;
@@ -93,7 +96,8 @@ fn newest_of_each_regime(workspace: &Workspace) -> Result<Vec<(String, Profile)>
             .all(|(_, other)| comparison::regime(other) != comparison::regime(&profile));
         let is_like = chosen.first().is_none_or(|(_, first)| {
             first.model.architecture == profile.model.architecture
-                && first.data.name == profile.data.name
+                && (&first.data.name, first.data.per_class)
+                    == (&profile.data.name, profile.data.per_class)
         });
         if is_new && is_like && !profile.history.is_empty() && chosen.len() < MOST {
             chosen.push((summary.id, profile));

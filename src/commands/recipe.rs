@@ -20,6 +20,14 @@ pub fn find(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Pr
     for setting in settings {
         set(&mut table, setting)?;
     }
+    // The digest in a record is that of the weights it names, not of others.
+    let sets = |key: &str| settings.iter().any(|s| s.split('=').next() == Some(key));
+    if sets("model.pretrained")
+        && !sets("model.pretrained_sha256")
+        && let Some(Value::Table(model)) = table.get_mut("model")
+    {
+        model.remove("pretrained_sha256");
+    }
     Profile::from_table(table, &source)
 }
 
@@ -153,6 +161,24 @@ mod tests {
         assert_eq!(profile.model.hidden, [20, 30]);
         assert_eq!(profile.data.name, "fashion-mnist-mini");
         assert!(profile.data.validation.abs() < 1e-12);
+    }
+
+    #[test]
+    fn other_weights_have_another_digest() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut profile = Profile::new("resnet20");
+        profile.model.pretrained = "a.pth".into();
+        profile.model.pretrained_sha256 = "0".repeat(64);
+        let path = dir.path().join("p.toml");
+        std::fs::write(&path, profile.to_toml()).unwrap();
+        let workspace = Workspace::at(dir.path());
+        let digest = |settings: &[&str]| {
+            let settings: Vec<String> = settings.iter().map(|s| (*s).to_string()).collect();
+            let found = find(&workspace, path.to_str().unwrap(), &settings).unwrap();
+            found.model.pretrained_sha256.len()
+        };
+        assert_eq!(digest(&["train.epochs=3"]), 64);
+        assert_eq!(digest(&["model.pretrained=b.pth"]), 0);
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn table(runs: &[RunSummary]) -> Table {
         "data",
         ">parameters",
         ">epochs",
-        ">held out",
+        ">last epoch",
         ">test",
         ">F1",
         ">time",

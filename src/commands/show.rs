@@ -1,9 +1,11 @@
 //! `fmtui show`: what a profile or preset builds, or the record of a run.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::{arrays, recipe};
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, Prepared};
 use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::metrics::Scores;
@@ -62,6 +64,7 @@ fn dataset(workspace: &Workspace, name: &str) -> Result<Dataset> {
 /// What a profile builds, and what it sees.
 fn network(workspace: &Workspace, profile: &Profile) -> Result<(Architecture, Shape)> {
     let dataset = dataset(workspace, &profile.data.name)?;
+    let classes = dataset.classes.len();
     let side = |own: usize| match profile.data.image_size {
         0 => own,
         size => size,
@@ -71,7 +74,11 @@ fn network(workspace: &Workspace, profile: &Profile) -> Result<(Architecture, Sh
         height: side(dataset.height),
         width: side(dataset.width),
     };
-    let architecture = model::resolve(&profile.model, input, dataset.classes.len())?;
+    if dataset.name == profile.data.name {
+        // Only the set itself tells whether it can be split so.
+        Prepared::new(Arc::new(dataset), &profile.data)?;
+    }
+    let architecture = model::resolve(&profile.model, input, classes)?;
     Ok((architecture, input))
 }
 

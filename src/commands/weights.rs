@@ -6,6 +6,7 @@ use super::{download, recipe};
 use crate::error::{Error, Result};
 use crate::headless::{Output, Table};
 use crate::model::presets;
+use crate::model::pretrained::known::known;
 use crate::net::hub::{Cached, Part, Pattern, Reference, SCHEME, Source};
 use crate::run::{Workspace, pretrained};
 use crate::text;
@@ -20,7 +21,7 @@ pub struct Arguments {
 enum Action {
     /// Fetch weights into the workspace and verify them
     Fetch {
-        /// hf:owner/name, or a preset or profile whose weights are wanted
+        /// hf:owner/name, or a preset or profile file whose weights are wanted
         #[arg(value_name = "hf:OWNER/NAME|FILE|PRESET")]
         what: String,
     },
@@ -34,7 +35,7 @@ enum Action {
             required_unless_present = "old"
         )]
         what: Vec<String>,
-        /// All that newer ones have come in the place of
+        /// All that newer ones have come in the place of and no run began with
         #[arg(long, conflicts_with = "what")]
         old: bool,
     },
@@ -76,14 +77,8 @@ fn looks_like_hub(what: &str) -> bool {
 }
 
 fn of_recipe(workspace: &Workspace, what: &str) -> Result<u8> {
+    hub_name(workspace, what)?;
     let mut model = recipe::find(workspace, what, &[])?.model;
-    if !pretrained::is_on_hub(&model) {
-        return Err(Error::input(
-            text::sanitize(what),
-            "begins with no weights of the hub",
-            "name a preset such as resnet18-finetune, or hf:owner/name",
-        ));
-    }
     download::shown(|progress, cancel| {
         pretrained::fetch(workspace, &mut model, None, progress, cancel)
     })?;
@@ -109,21 +104,34 @@ fn part(source: &Source) -> String {
 
 fn verify(workspace: &Workspace) -> Result<u8> {
     let mut out = Output::standard();
-    let found = workspace.hub().cache.list();
-    let mut damaged = 0;
-    for cached in &found {
-        let words = match cached.verify() {
+    let cache = workspace.hub().cache;
+    let is_whole = |cached: &Cached| cached.source.part.is_empty();
+    let mut outcomes = Vec::new();
+    for whole in cache.list().into_iter().filter(is_whole) {
+        let outcome = whole.verify();
+        if outcome.is_ok() {
+            cache.settle(&whole)?;
+        }
+        outcomes.push((whole, outcome));
+    }
+    let parts = cache.list().into_iter().filter(|cached| !is_whole(cached));
+    outcomes.extend(parts.map(|part| {
+        let outcome = part.verify();
+        (part, outcome)
+    }));
+    outcomes.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    for (cached, outcome) in &outcomes {
+        let words = match outcome {
             Ok(()) => cached.source.verified(),
-            Err(error) => {
-                damaged += 1;
-                error.to_string()
-            }
+            Err(error) => error.to_string(),
         };
         out.line(format!("{}  {words}", named(&cached.source)))?;
     }
+    let damaged = outcomes.iter().filter(|(_, outcome)| outcome.is_err());
+    let damaged = damaged.count();
     out.line(format!(
         "{} here, {damaged} damaged",
-        text::count(found.len(), "file")
+        text::count(outcomes.len(), "file")
     ))?;
     Ok(u8::from(damaged > 0))
 }
@@ -133,26 +141,30 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
     let mut out = Output::standard();
     let cache = workspace.hub().cache;
     let found = cache.list();
-    let mut chosen: Vec<&Cached> = Vec::new();
+    let mut chosen = Vec::new();
+    let mut unfinished = 0;
     for given in what {
-        let pattern = Pattern::parse(given)?;
-        let before = chosen.len();
-        chosen.extend(
-            found
-                .iter()
-                .filter(|cached| pattern.matches(&cached.source)),
-        );
-        if chosen.len() == before {
+        let given = hub_name(workspace, given)?;
+        let pattern = Pattern::parse(&given)?;
+        let before = unfinished;
+        if pattern.is_repository() {
+            unfinished += cache.delete_unfinished(&Reference::parse(&given)?)?;
+        }
+        let is_it = |cached: &&Cached| pattern.matches(&cached.source);
+        if unfinished == before && !found.iter().any(|cached| is_it(&cached)) {
             return Err(Error::input(
-                text::sanitize(given),
+                text::sanitize(&given),
                 "is not here",
                 "`fmtui weights` lists what is",
             ));
         }
+        chosen.extend(found.iter().filter(is_it));
     }
     if what.is_empty() {
-        chosen.extend(found.iter().filter(|cached| cache.is_old(cached)));
+        let runs = begun_from(workspace)?;
+        chosen.extend(found.iter().filter(|c| is_old(workspace, &runs, c)));
     }
+    chosen.sort_by(|a, b| a.path.cmp(&b.path));
     chosen.dedup();
     for cached in &chosen {
         cache.delete(cached)?;
@@ -162,10 +174,45 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
             text::bytes(cached.source.bytes)
         ))?;
     }
-    if chosen.is_empty() {
+    if unfinished > 0 {
+        out.line(format!(
+            "{} of downloads that were given up are deleted",
+            text::bytes(unfinished)
+        ))?;
+    } else if chosen.is_empty() {
         out.line("nothing here is old")?;
     }
     Ok(0)
+}
+
+/// What somebody named, as the hub names it: a preset's or profile's weights, or the name itself.
+fn hub_name(workspace: &Workspace, what: &str) -> Result<String> {
+    if what.starts_with(SCHEME) {
+        return Ok(what.into());
+    }
+    let model = recipe::find(workspace, what, &[])?.model;
+    if pretrained::is_on_hub(&model) {
+        return Ok(model.pretrained);
+    }
+    Err(Error::input(
+        text::sanitize(what),
+        "begins with no weights of the hub",
+        "name a preset such as resnet18-finetune, or hf:owner/name",
+    ))
+}
+
+/// What the runs of the workspace began with.
+fn begun_from(workspace: &Workspace) -> Result<Vec<String>> {
+    let runs = workspace.runs()?.into_iter();
+    let profiles = runs.filter_map(|run| run.profile.ok());
+    Ok(profiles.map(|profile| profile.model.pretrained).collect())
+}
+
+/// Whether newer weights have come in the place of these, and no run began with them.
+fn is_old(workspace: &Workspace, runs: &[String], cached: &Cached) -> bool {
+    let commit = format!("@{}", cached.source.commit);
+    let is_named = runs.iter().any(|began| began.contains(&commit));
+    !is_named && workspace.hub().cache.is_old(cached)
 }
 
 /// A file at its commit, and which part of it.
@@ -177,10 +224,12 @@ fn list(workspace: &Workspace) -> Result<u8> {
     let mut out = Output::standard();
     let cache = workspace.hub().cache;
     let found = cache.list();
-    if found.is_empty() {
+    let unfinished = cache.unfinished();
+    if found.is_empty() && unfinished.is_empty() {
         out.line("no weights of the hub are here; fetch some with: fmtui weights fetch resnet18-finetune")?;
         return Ok(0);
     }
+    let runs = begun_from(workspace)?;
     let mut table = Table::new(&[
         "weights",
         "commit",
@@ -191,15 +240,20 @@ fn list(workspace: &Workspace) -> Result<u8> {
         "where",
     ]);
     for cached in found {
-        let old = if cache.is_old(&cached) { " (old)" } else { "" };
+        let old = if is_old(workspace, &runs, &cached) {
+            " (old)"
+        } else {
+            ""
+        };
         let source = cached.source;
+        let name = format!("{SCHEME}{}", source.repository);
+        let known = known(&name);
+        let told = |words: String, known: Option<&str>| match (words.as_str(), known) {
+            ("", known) => known.unwrap_or("–").to_string(),
+            _ => words,
+        };
         table.row([
-            format!(
-                "{SCHEME}{}:{}{}",
-                source.repository,
-                source.file,
-                part(&source)
-            ),
+            format!("{name}:{}{}", source.file, part(&source)),
             format!(
                 "{}{old}",
                 source.commit.chars().take(12).collect::<String>()
@@ -211,13 +265,25 @@ fn list(workspace: &Workspace) -> Result<u8> {
                 "as it came"
             }
             .into(),
-            source.licence,
-            source.datasets.join(", "),
+            told(source.licence, known.map(|k| k.licence)),
+            told(source.datasets.join(", "), known.map(|k| k.short_name())),
             text::sanitize(&cached.path.display().to_string()),
         ]);
     }
-    for line in table.lines() {
+    let lines = if table.is_empty() {
+        Vec::new()
+    } else {
+        table.lines()
+    };
+    for line in lines {
         out.line(line)?;
+    }
+    for (path, bytes) in unfinished {
+        out.line(format!(
+            "given up, goes on where it was: {}, {}",
+            text::bytes(bytes),
+            text::sanitize(&path.display().to_string())
+        ))?;
     }
     Ok(0)
 }

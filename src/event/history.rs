@@ -3,6 +3,7 @@
 use super::{Breakdown, Event, Features, Load, Stamped, Started};
 use crate::metrics::Confusion;
 use crate::profile::ResultRecord;
+use crate::text;
 
 /// Where a run stands, as its log tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,13 +98,7 @@ impl RunHistory {
         self.last_at = stamped.at;
         match &stamped.event {
             Event::Started(started) => self.on_started(stamped.at, started),
-            Event::Features(features) if features.done < features.all => {
-                self.features = Some(*features);
-            }
-            Event::Features(features) => {
-                self.features = None;
-                self.features_seconds += features.seconds;
-            }
+            Event::Features(features) => self.on_features(stamped.at, *features),
             Event::Step(step) => {
                 self.features = None;
                 let per_epoch = self.steps_per_epoch();
@@ -189,6 +184,21 @@ impl RunHistory {
                 self.say(stamped.at, Severity::Error, message.clone());
             }
         }
+    }
+
+    fn on_features(&mut self, at: f64, features: Features) {
+        if features.done < features.all {
+            self.features = Some(features);
+            return;
+        }
+        self.features = None;
+        self.features_seconds += features.seconds;
+        let words = format!(
+            "the frozen layers' features of {} took {}",
+            text::count(features.all, "picture"),
+            text::seconds(features.seconds)
+        );
+        self.say(at, Severity::Info, words);
     }
 
     fn on_started(&mut self, at: f64, started: &Started) {

@@ -26,6 +26,12 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
+    /// Whether there is no row beneath the headings.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.len() < 2
+    }
+
     /// The table's lines, headings first.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {

@@ -17,25 +17,15 @@ pub const BACKBONE: &str = "backbone";
 /// Cuts a network as `model.freeze` says; nothing for `none` and the empty text.
 ///
 /// # Errors
-/// `Input` naming the stages there are when `freeze` is none of them, or when nothing would be left to train.
+/// `Input` naming what can be frozen when `freeze` is no stage, or when nothing would be left to train.
 pub fn cut(architecture: &Architecture, freeze: &str) -> Result<Option<Cut>> {
-    let nodes = &architecture.nodes;
-    let end = match freeze {
-        "" | "none" => return Ok(None),
-        BACKBONE => nodes
-            .iter()
-            .position(|node| matches!(node.op, Op::Linear { .. })),
-        stage => nodes
-            .iter()
-            .rposition(|node| belongs(&node.name, stage))
-            // A stage ends behind its last activation and pooling.
-            .map(|last| last + 1 + weightless(&nodes[last + 1..])),
-    };
-    let has_weights = |nodes: &[Node]| nodes.iter().any(|node| node.op.parameters() > 0);
-    let fits = |end: &usize| has_weights(&nodes[..*end]) && has_weights(&nodes[*end..]);
-    let Some(end) = end.filter(fits) else {
+    if matches!(freeze, "" | "none") {
+        return Ok(None);
+    }
+    let Some(end) = end(architecture, freeze) else {
         return Err(unknown(architecture, freeze));
     };
+    let nodes = &architecture.nodes;
     let part = |input, nodes: &[Node]| Architecture {
         input,
         nodes: nodes.to_vec(),
@@ -47,12 +37,30 @@ pub fn cut(architecture: &Architecture, freeze: &str) -> Result<Option<Cut>> {
     }))
 }
 
+/// Where the frozen layers end; none where there is no such stage, or no weights on both sides of its end.
+fn end(architecture: &Architecture, freeze: &str) -> Option<usize> {
+    let nodes = &architecture.nodes;
+    let end = if freeze == BACKBONE {
+        nodes
+            .iter()
+            .position(|node| matches!(node.op, Op::Linear { .. }))
+    } else {
+        nodes
+            .iter()
+            .rposition(|node| belongs(&node.name, freeze))
+            // A stage ends behind its last activation and pooling.
+            .map(|last| last + 1 + weightless(&nodes[last + 1..]))
+    };
+    let has_weights = |nodes: &[Node]| nodes.iter().any(|node| node.op.parameters() > 0);
+    end.filter(|end| has_weights(&nodes[..*end]) && has_weights(&nodes[*end..]))
+}
+
 /// The names that `freeze` can have, beside `none`.
 #[must_use]
 pub fn choices(architecture: &Architecture) -> Vec<String> {
     let mut names = vec![BACKBONE.to_string()];
     names.extend(stages(architecture));
-    names.retain(|name| cut(architecture, name).is_ok());
+    names.retain(|name| end(architecture, name).is_some());
     names
 }
 
@@ -118,10 +126,8 @@ fn has_stage(architecture: &Architecture, stage: &str) -> bool {
 }
 
 fn unknown(architecture: &Architecture, freeze: &str) -> Error {
-    let mut names = vec!["none".to_string(), BACKBONE.to_string()];
-    names.extend(stages(architecture));
-    // The last one is what must be left to train.
-    names.pop();
+    let mut names = vec!["none".to_string()];
+    names.extend(choices(architecture));
     let wanted = text::sanitize(freeze);
     Error::input(
         "model.freeze",
@@ -137,6 +143,19 @@ fn unknown(architecture: &Architecture, freeze: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_names_only_what_can_be_frozen() {
+        let input = Shape::Map {
+            channels: 1,
+            height: 28,
+            width: 28,
+        };
+        let perceptron = resolve(&Profile::new("perceptron").model, input, 10).unwrap();
+        let refused = cut(&perceptron, BACKBONE).unwrap_err().to_string();
+        assert!(refused.ends_with("use one of none"), "{refused}");
+    }
+
     use crate::model::{Shape, resolve};
     use crate::profile::Profile;
 

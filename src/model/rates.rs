@@ -45,6 +45,33 @@ impl Rates {
     }
 }
 
+/// The stages of `train.rates` that a network frozen like this never trains.
+///
+/// # Errors
+/// As [`freeze::cut`].
+pub fn idle(
+    architecture: &Architecture,
+    freeze: &str,
+    factors: &BTreeMap<String, f64>,
+) -> Result<Vec<String>> {
+    let Some(cut) = freeze::cut(architecture, freeze)? else {
+        return Ok(Vec::new());
+    };
+    let head = freeze::last_layer(architecture).unwrap_or_default();
+    let learns = |stage: &str| {
+        cut.trained.nodes.iter().any(|node| {
+            node.op.parameters() > 0
+                && match stage {
+                    BACKBONE => node.name != head,
+                    stage => {
+                        freeze::belongs(&node.name, stage) || freeze::belongs(stage, &node.name)
+                    }
+                }
+        })
+    };
+    Ok(factors.keys().filter(|s| !learns(s)).cloned().collect())
+}
+
 /// Checks that the network has the stages that `train.rates` names.
 ///
 /// # Errors
@@ -87,6 +114,20 @@ mod tests {
 
     fn factors(list: &[(&str, f64)]) -> BTreeMap<String, f64> {
         list.iter().map(|(k, v)| ((*k).to_string(), *v)).collect()
+    }
+
+    #[test]
+    fn stages_that_never_learn_are_known() {
+        let named = factors(&[
+            ("backbone", 0.1),
+            ("layer1", 0.2),
+            ("layer4.1", 0.3),
+            ("fc", 2.0),
+        ]);
+        let idle = |freeze| super::idle(&network(), freeze, &named).unwrap();
+        assert!(idle("none").is_empty());
+        assert_eq!(idle("layer2"), ["layer1"]);
+        assert_eq!(idle("backbone"), ["backbone", "layer1", "layer4.1"]);
     }
 
     #[test]

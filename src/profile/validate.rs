@@ -196,7 +196,12 @@ impl Profile {
         )?;
         for (stage, factor) in &self.train.rates {
             text("train.rates", stage, 1)?;
-            within(&format!("train.rates.{stage}"), *factor, 0.0, 1e3)?;
+            let name = format!("train.rates.{stage}");
+            if *factor == 0.0 {
+                let remedy = "keep its weights with model.freeze, or give a factor above 0";
+                return Err(Error::input(name, "is 0", remedy));
+            }
+            within(&name, *factor, 0.0, 1e3)?;
         }
         if let Some(p) = self.model.dropout {
             within("model.dropout", p, 0.0, 0.999)?;

@@ -34,6 +34,17 @@ pub fn regime(profile: &Profile) -> String {
     }
 }
 
+/// What the curves of these runs are drawn on.
+#[must_use]
+pub fn curve(runs: &[&Profile]) -> &'static str {
+    let on_test = |run: &&Profile| run.data.validation == 0.0;
+    match (runs.iter().all(on_test), runs.iter().any(on_test)) {
+        (true, _) => "test",
+        (false, false) => "validation",
+        (false, true) => "held-out",
+    }
+}
+
 /// A run's letter.
 #[must_use]
 pub fn letter(index: usize) -> char {
@@ -104,7 +115,7 @@ pub fn figures(runs: &[&Profile]) -> Vec<Row> {
     vec![
         words("regime", &regime),
         numbers("test accuracy", 1.0, &test_accuracy, &percent),
-        numbers("held-out best", 1.0, &best_held_out, &percent),
+        numbers("best epoch", 1.0, &best_held_out, &percent),
         numbers(
             "macro F1",
             1.0,
@@ -163,8 +174,12 @@ fn dash() -> String {
     "–".into()
 }
 
-/// Where the best values are; nowhere while not all are known or all are alike.
+/// Where the best values are, the largest with a `sign` of 1, the least with −1; nowhere while not all are known or all are alike,
+/// or with 0.
 fn best(values: &[Option<f64>], sign: f64) -> Vec<usize> {
+    if sign == 0.0 {
+        return Vec::new();
+    }
     let known: Vec<f64> = values.iter().flatten().map(|v| v * sign).collect();
     let most = known.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let is_best = |v: &f64| v.to_bits() == most.to_bits();
@@ -224,7 +239,12 @@ fn walk(path: &str, value: &toml::Value, out: &mut BTreeMap<String, String>) {
             }
         }
         toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
-            out.insert(path.to_string(), format!("{} layers", items.len()));
+            let what = if path == "model.unfreeze" {
+                "step"
+            } else {
+                "layer"
+            };
+            out.insert(path.to_string(), text::count(items.len(), what));
         }
         toml::Value::String(text) => {
             out.insert(path.to_string(), text::sanitize(text));
@@ -312,6 +332,7 @@ mod tests {
         assert_eq!(row("regime"), ("scratch | frozen".into(), vec![]));
         assert_eq!(row("test accuracy"), ("80.0 % | 90.0 %".into(), vec![1]));
         assert_eq!(row("gap"), ("+5.0 points | +5.0 points".into(), vec![]));
+        assert!(best(&[Some(-1.0), Some(2.0)], 0.0).is_empty());
         assert_eq!(row("weights trained").0, "1,000 | 10 of 1,000");
         assert_eq!(row("time").1, [1]);
         let unfinished = Profile::new("resnet20");

@@ -116,7 +116,7 @@ pub(super) const PRESETS: [Preset; 13] = [
     Preset {
         name: "vgg11-bn-finetune",
         group: "VGG",
-        title: "VGG-11 from ImageNet, tuned",
+        title: "VGG-11-BN from ImageNet, tuned",
         year: 2014,
         paper: VGG,
         story: "From ImageNet's weights, of which only the convolutions are fetched: the hidden layers, most of the \
@@ -128,7 +128,7 @@ pub(super) const PRESETS: [Preset; 13] = [
     Preset {
         name: "vgg11-bn-frozen",
         group: "VGG",
-        title: "VGG-11 from ImageNet, frozen",
+        title: "VGG-11-BN from ImageNet, frozen",
         year: 2014,
         paper: YOSINSKI,
         story: "The convolutions stay as ImageNet left them, batch norm included; 5,130 weights learn. Features are \

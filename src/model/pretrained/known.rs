@@ -10,6 +10,14 @@ pub struct Known {
     pub bytes: u64,
 }
 
+impl Known {
+    /// What it was trained on, in a word.
+    #[must_use]
+    pub fn short_name(&self) -> &'static str {
+        self.trained_on.split(',').next().unwrap_or_default()
+    }
+}
+
 /// Parameters of networks for the thousand classes of ImageNet, by timm's names.
 const NETWORKS: [(&str, u64); 11] = [
     ("resnet18", 11_689_512),

@@ -7,7 +7,7 @@ pub mod known;
 mod pickle;
 mod torch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::state::{Array, Shapes, StateDict, shapes};
@@ -130,9 +130,17 @@ pub fn pair(
         only_last &= is_head;
         mismatches.push(mismatch);
     }
+    // More of what is loaded, such as a deeper network's blocks; what is behind it, such as another head, may be left out.
+    let stage = |name: &str| name.split('.').next().unwrap_or_default().to_string();
+    let stages: BTreeSet<String> = pairs.keys().map(|name| stage(name)).collect();
+    let beside = known
+        .keys()
+        .filter(|name| stages.contains(&stage(name)) && !name.ends_with("num_batches_tracked"));
+    mismatches.extend(beside.map(|name| format!("{} is missing here", text::sanitize(name))));
     if mismatches.is_empty() {
         return Ok(pairs);
     }
+    only_last &= known.is_empty();
     let more = match mismatches.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(", and {more} more"),

@@ -90,6 +90,27 @@ fn colours_are_added_up_and_convolutions_become_linear() {
 }
 
 #[test]
+fn a_deeper_network_does_not_fit_and_another_head_may_be_left_out() {
+    let fresh = || state(&[("layer1.0.weight", &[2], 0.0), ("fc.weight", &[4, 2], 0.0)]);
+    let with = |more: &[&str]| {
+        let mut found = state(&[("layer1.0.weight", &[2], 7.0), ("head.fc.bias", &[9], 0.0)]);
+        found.extend(
+            more.iter()
+                .map(|name| ((*name).to_string(), array(&[1], 0.0))),
+        );
+        fit("x.pth", fresh(), found, &heads(), false)
+    };
+    let fitting = with(&["layer1.0.num_batches_tracked", "pre_logits.fc1.weight"]).unwrap();
+    assert_eq!(fitting.skipped.len(), 3);
+    let refused = with(&["layer1.1.weight"]).unwrap_err().to_string();
+    assert!(
+        refused.starts_with("x.pth: does not fit this network: layer1.1.weight is missing here")
+            && refused.ends_with("choose the architecture, stem and channels it was made for"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn a_refusal_names_three_mismatches() {
     let names: Vec<String> = (0..9).map(|i| format!("layer{i}.weight")).collect();
     let fresh = names

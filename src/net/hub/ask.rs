@@ -27,6 +27,15 @@ pub struct About {
     pub sha256: Option<String>,
 }
 
+/// What came of a range.
+enum Came {
+    All,
+    /// Its beginning, and then this went wrong.
+    Rest(Failure),
+    /// The server does not send parts.
+    NoPart,
+}
+
 impl About {
     /// Whether a file from elsewhere is this one.
     pub fn vouches_for(&self, other: &Source) -> bool {
@@ -167,92 +176,116 @@ impl Server<'_> {
         }
         let read = persist(self.limits, report, cancel, async |_, _| {
             let (mut silent, mut bytes) = (|_: Step| {}, Vec::new());
-            let number = self.range(pinned, 0..part::NUMBER, about, &mut silent, &mut bytes);
-            if !number.await? {
-                return Ok(None);
+            let mut end = part::NUMBER;
+            // The number that says how long the header is, then the header.
+            while (bytes.len() as u64) < end {
+                let rest = bytes.len() as u64..end;
+                let mut keep = |chunk: &[u8]| {
+                    bytes.extend_from_slice(chunk);
+                    Ok(())
+                };
+                let came = self.range(pinned, rest, about, &mut silent, &mut keep);
+                match came.await? {
+                    Came::All => {}
+                    Came::NoPart => return Ok(None),
+                    Came::Rest(failure) => return Err(failure),
+                }
+                let Ok(header) = part::header_end(&bytes[..8], about.bytes) else {
+                    return Ok(None);
+                };
+                end = header;
             }
-            let Ok(end) = part::header_end(&bytes, about.bytes) else {
-                return Ok(None);
-            };
-            let rest = part::NUMBER..end;
-            let json = self.range(pinned, rest, about, &mut silent, &mut bytes);
-            Ok(json.await?.then_some(bytes))
+            Ok(Some(bytes))
         });
         let bytes = read.await?;
         Ok(bytes.and_then(|bytes| Header::read(&bytes, about.bytes).ok()))
     }
 
-    /// The tensors of a plan, as a file of their own.
+    /// The tensors of a plan, as a file of their own. Their bytes are kept at `beside` as they come, and what is there goes on.
     pub async fn part(
         &self,
-        pinned: &Reference,
-        about: &About,
+        (pinned, about): (&Reference, &About),
         plan: &Plan,
+        beside: &Path,
         report: &mut dyn FnMut(Step),
         cancel: &AtomicBool,
     ) -> Result<Vec<u8>, GivenUp> {
-        let (total, mut before) = (plan.bytes(), 0);
-        let mut fetched = Vec::new();
+        let gone = |e: std::io::Error| GivenUp::Failed(format!("cannot be kept on disk: {e}"));
+        let total = plan.bytes();
+        let mut kept = fs::OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(beside)
+            .map_err(gone)?;
+        if kept.metadata().map_err(gone)?.len() > total {
+            kept.set_len(0).map_err(gone)?;
+        }
+        let mut before = 0;
         for range in &plan.ranges {
-            let mut bytes = Vec::new();
+            let length = range.end - range.start;
             let attempt = async |_: usize, report: &mut dyn FnMut(Step)| {
-                let had = bytes.len() as u64;
+                let disk =
+                    |e: std::io::Error| Failure::never(format!("cannot be kept on disk: {e}"));
+                let had = kept.metadata().map_err(disk)?.len();
+                let done = had.saturating_sub(before);
+                if done >= length {
+                    return Ok(());
+                }
                 let mut told = |step: Step| {
                     report(Step {
                         total: Some(total),
-                        ..step.behind(before + had)
+                        ..step.behind(had)
                     });
                 };
-                let rest = range.start + had..range.end;
-                let outcome = self.range(pinned, rest, about, &mut told, &mut bytes).await;
+                let rest = range.start + done..range.end;
+                let mut keep = |chunk: &[u8]| kept.write_all(chunk).map_err(disk);
+                let outcome = self.range(pinned, rest, about, &mut told, &mut keep).await;
+                let now = kept.metadata().map_err(disk)?.len();
                 match outcome {
-                    Ok(true) => Ok(()),
-                    Ok(false) => Err(Failure::soon("the server sent no part this time")),
-                    Err(failure) => Err(failure.behind(bytes.len() as u64 - had)),
+                    Ok(Came::All) => Ok(()),
+                    Ok(Came::NoPart) => Err(Failure::soon("the server sent no part this time")),
+                    Ok(Came::Rest(failure)) => Err(failure.behind(now - had)),
+                    Err(failure) => {
+                        kept.set_len(had).map_err(disk)?;
+                        Err(failure)
+                    }
                 }
             };
             persist(self.limits, report, cancel, attempt).await?;
-            before += bytes.len() as u64;
-            fetched.push(bytes);
+            before += length;
         }
-        plan.file(&fetched)
+        let bytes = fs::read(beside).map_err(gone)?;
+        plan.file(&bytes)
             .map_err(|failure| GivenUp::Failed(failure.words))
     }
 
-    /// Puts some bytes of the file behind others, and what came of them where a right answer breaks off; false where the server
-    /// does not send parts.
+    /// Hands some bytes of the file to `keep`.
+    ///
+    /// # Errors
+    /// When what came is not to be gone on with.
     async fn range(
         &self,
         pinned: &Reference,
         range: std::ops::Range<u64>,
         about: &About,
         report: &mut dyn FnMut(Step),
-        bytes: &mut Vec<u8>,
-    ) -> Result<bool, Failure> {
+        keep: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<Came, Failure> {
         let response = self.get(pinned, Some((range.start, range.end))).await?;
         if response.status() == StatusCode::OK {
-            return Ok(false);
+            return Ok(Came::NoPart);
         }
         check(&response, range.start, about)?;
         let length = range.end - range.start;
-        let had = bytes.len();
+        // An answer of another length may be something else altogether.
         let announced = response.content_length() == Some(length);
-        let mut keep = |chunk: &[u8]| {
-            bytes.extend_from_slice(chunk);
-            Ok(())
-        };
-        let came = transfer::body(response, length, self.limits, report, &mut keep).await;
-        let came = came.and_then(|came| {
-            if came == length {
-                return Ok(());
-            }
-            Err(Failure::soon(format!("broke off after {came} bytes")))
-        });
-        if came.is_err() && !announced {
-            // An answer of unknown length may be something else altogether.
-            bytes.truncate(had);
+        match transfer::body(response, length, self.limits, report, keep).await {
+            Ok(came) if came == length => Ok(Came::All),
+            Ok(came) => Err(Failure::soon(format!("broke off after {came} bytes"))),
+            Err(failure) if announced => Ok(Came::Rest(failure)),
+            Err(failure) => Err(failure),
         }
-        came.map(|()| true)
     }
 
     /// Adds what the repository's card says; nothing where it cannot be had.

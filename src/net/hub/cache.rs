@@ -11,6 +11,9 @@ use super::{Part, part};
 use crate::error::{Error, Result};
 use crate::{storage, text};
 
+/// In place of a hub's name, where a file was taken from the cache that other programs keep.
+pub(super) const SHARED: &str = "the shared cache";
+
 /// Where a file in the cache came from; written beside it once it is whole and verified.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +51,9 @@ impl Source {
     #[must_use]
     pub fn verified(&self) -> String {
         match (self.vouched, self.part.as_str()) {
+            (true, "") if self.endpoint == SHARED => {
+                "verified: it has the SHA-256 by which Python's cache names it".into()
+            }
             (true, "") => "verified: the hub vouches for its SHA-256".into(),
             (true, _) => "verified: cut out of a file whose SHA-256 the hub vouches for".into(),
             (false, "") => "as it came: the hub names no SHA-256 of it".into(),
@@ -95,8 +101,7 @@ impl Cache {
             .join(&reference.file);
         match part {
             Part::Whole => path,
-            // No file of a repository has such a name.
-            Part::Named(prefix) => beside(&path, &format!("#{prefix}safetensors")),
+            Part::Named(prefix) => part_path(&path, prefix),
         }
     }
 
@@ -154,14 +159,14 @@ impl Cache {
         &self,
         reference: &Reference,
         commit: &str,
-        prefix: &'static str,
+        prefix: &str,
         whole: Cached,
     ) -> Result<Cached> {
         let cut = fs::File::open(&whole.path).and_then(|mut file| part::cut(&mut file, prefix));
         let Some(bytes) = cut.map_err(|e| Error::io("read", &whole.path, e))? else {
             return Ok(whole);
         };
-        let path = self.path(reference, commit, Part::Named(prefix));
+        let path = part_path(&self.path(reference, commit, Part::Whole), prefix);
         let source = Source {
             part: prefix.into(),
             bytes: bytes.len() as u64,
@@ -171,6 +176,29 @@ impl Cache {
         write_record(&path, &source)?;
         storage::commit(&path, &bytes)?;
         Ok(Cached { path, source })
+    }
+
+    /// Holds the parts that came by themselves to the whole that is here now.
+    ///
+    /// # Errors
+    /// `Io` when they cannot be written.
+    pub fn settle(&self, whole: &Cached) -> Result<()> {
+        let source = &whole.source;
+        if !source.part.is_empty() || !source.vouched {
+            return Ok(());
+        }
+        let Ok(reference) = Reference::parse(&source.reference()) else {
+            return Ok(());
+        };
+        let is_open = |of: &Source| {
+            let same = (&of.repository, &of.commit, &of.file)
+                == (&source.repository, &source.commit, &source.file);
+            same && !of.part.is_empty() && !of.vouched
+        };
+        for part in self.list().into_iter().filter(|c| is_open(&c.source)) {
+            self.cut(&reference, &source.commit, &part.source.part, whole.clone())?;
+        }
+        Ok(())
     }
 
     /// Takes over what is wanted of a whole and verified file that lies elsewhere.
@@ -197,7 +225,9 @@ impl Cache {
             .and_then(|()| storage::sync_directory(path.parent().unwrap_or(&path)));
         placed.map_err(|e| Error::io("put in place", &path, e))?;
         let source = found.source;
-        Ok(Cached { path, source })
+        let whole = Cached { path, source };
+        self.settle(&whole)?;
+        Ok(whole)
     }
 
     fn entry(&self, reference: &Reference, commit: &str, part: Part) -> Option<Cached> {
@@ -276,28 +306,72 @@ impl Cache {
         }
     }
 
+    /// What has come of downloads that were given up, with its bytes, in the order of its names.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<(PathBuf, u64)> {
+        let mut found = Vec::new();
+        walk(&self.root, DEEPEST, &mut |path| {
+            if path.extension().is_some_and(|e| e == "part") {
+                let bytes = path.metadata().map_or(0, |file| file.len());
+                found.push((path, bytes));
+            }
+        });
+        found.sort();
+        found
+    }
+
+    /// Removes what has come of downloads from a repository that were given up; gives its bytes.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be removed.
+    pub fn delete_unfinished(&self, reference: &Reference) -> Result<u64> {
+        let repository = self.repository(reference);
+        let mut sum = 0;
+        for (path, bytes) in self.unfinished() {
+            if path.starts_with(&repository) {
+                fs::remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
+                sum += bytes;
+            }
+        }
+        Ok(sum)
+    }
+
     /// Everything that is there, in the order of its names.
     #[must_use]
     pub fn list(&self) -> Vec<Cached> {
         let mut found = Vec::new();
-        // Repository, commit, and a file's own directories.
-        collect(&self.root, 8, &mut found);
+        walk(&self.root, DEEPEST, &mut |path| {
+            if let Some(source) = read_record(&path) {
+                found.push(Cached { path, source });
+            }
+        });
         found.sort_by(|a, b| a.path.cmp(&b.path));
         found
     }
 }
 
-fn collect(directory: &Path, depth: usize, found: &mut Vec<Cached>) {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return;
-    };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if path.is_dir() && depth > 0 {
-            collect(&path, depth - 1, found);
-        } else if let Some(source) = read_record(&path) {
-            found.push(Cached { path, source });
+/// Repository, commit, and a file's own directories.
+const DEEPEST: usize = 8;
+
+/// Tells every file below a directory.
+fn walk(directory: &Path, depth: usize, tell: &mut dyn FnMut(PathBuf)) {
+    for path in fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+    {
+        if !path.is_dir() {
+            tell(path);
+        } else if depth > 0 {
+            walk(&path, depth - 1, tell);
         }
     }
+}
+
+/// Where a part of the file lies. No file of a repository has such a name.
+fn part_path(whole: &Path, prefix: &str) -> PathBuf {
+    beside(whole, &format!("#{prefix}safetensors"))
 }
 
 /// The path with more behind its name.

@@ -15,11 +15,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use reqwest::Url;
+
 pub use cache::{Cache, Cached, Source};
 pub use reference::{Pattern, Reference, SCHEME};
 pub use shared::Shared;
 
 use self::ask::{About, Server};
+use self::part::Plan;
 use super::transfer::{self, POLL};
 use super::{GivenUp, Limits, Progress, Step, is_offline, persist};
 use crate::error::{Error, Result};
@@ -140,6 +143,7 @@ impl Hub {
                 "leave that out once, or give a file",
             ));
         }
+        self.check()?;
         let file = reference.file.rsplit('/').next().unwrap_or_default();
         let mut report = |step: Step| progress(Progress::of(file.into(), (0, 1), step));
         let _held = self.lock(reference, &mut report, cancel)?;
@@ -153,9 +157,34 @@ impl Hub {
         runtime.shutdown_background();
         // Whoever cancels in the last moment does not want what comes next either.
         if fetched.is_ok() && cancel.load(Ordering::Relaxed) {
-            return Err(not_fetched(reference, GivenUp::Cancelled));
+            return Err(not_fetched(reference, GivenUp::Cancelled, false));
         }
         fetched
+    }
+
+    /// Whether requests can be made of its address and token.
+    fn check(&self) -> Result<()> {
+        let address = Url::parse(&self.endpoint).ok();
+        let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+        if !address.as_ref().is_some_and(is_web) {
+            return Err(Error::input(
+                "HF_ENDPOINT",
+                format!(
+                    "{} is no address of a server",
+                    text::sanitize(&self.endpoint)
+                ),
+                format!("write one such as {ENDPOINT}, or unset it"),
+            ));
+        }
+        let is_sound = |token: &Token| token.0.bytes().all(|b| b.is_ascii_graphic());
+        if self.token.as_ref().is_some_and(|token| !is_sound(token)) {
+            return Err(Error::input(
+                "HF_TOKEN, or the token of your login",
+                "holds a space or what is no ASCII letter, digit or sign",
+                "set it anew",
+            ));
+        }
+        Ok(())
     }
 
     /// What is wanted, without the network: from our cache, or from the one that others keep.
@@ -192,7 +221,7 @@ impl Hub {
             token: self.token.as_ref().map(|token| token.0.as_str()),
             limits: &self.limits,
         };
-        let gave_up = |given_up| not_fetched(reference, given_up);
+        let gave_up = |given_up| not_fetched(reference, given_up, false);
         let limits = Limits {
             attempts: match self.cache.look(reference, part) {
                 // That will do when the hub does not answer at once.
@@ -221,7 +250,7 @@ impl Hub {
         };
         if reference.is_pinned() && about.commit != reference.revision {
             let words = "the server answers with another commit than was asked for";
-            return Err(not_fetched(reference, GivenUp::Failed(words.into())));
+            return Err(gave_up(GivenUp::Failed(words.into())));
         }
         let own = self.cache.at_commit(reference, &about.commit, part);
         if let Some(cached) = self.unless_damaged(own)? {
@@ -248,27 +277,25 @@ impl Hub {
             Part::Whole => None,
             Part::Named(prefix) => header.and_then(|header| header.plan(prefix)),
         };
-        let in_part = match &plan {
-            None => None,
-            Some(plan) => {
-                let came = server.part(&pinned, &about, plan, report, cancel).await;
-                Some(came.map_err(gave_up)?)
-            }
-        };
-        let came = if in_part.is_some() { part } else { Part::Whole };
+        let came = if plan.is_some() { part } else { Part::Whole };
         let place = self.cache.path(reference, &about.commit, came);
         create_parent(&place)?;
         let mut source = self.source(reference, &about, came);
-        let beside = unfinished(&place, &about);
-        if let Some(bytes) = in_part {
+        let beside = unfinished(&place, &about, plan.as_ref());
+        let gave_up = |given_up| {
+            let kept = beside.metadata().is_ok_and(|file| file.len() > 0);
+            not_fetched(reference, given_up, kept)
+        };
+        if let Some(plan) = &plan {
+            let of = (&pinned, &about);
+            let bytes = server.part(of, plan, &beside, report, cancel).await;
+            let bytes = bytes.map_err(gave_up)?;
             source.bytes = bytes.len() as u64;
             source.sha256 = storage::sha256(&bytes);
             storage::commit(&beside, &bytes)?;
         } else {
-            source.sha256 = server
-                .whole(&pinned, &about, &beside, report, cancel)
-                .await
-                .map_err(gave_up)?;
+            let whole = server.whole(&pinned, &about, &beside, report, cancel);
+            source.sha256 = whole.await.map_err(gave_up)?;
         }
         server.describe(&pinned, &mut source, cancel).await;
         cache::write_record(&place, &source)?;
@@ -281,6 +308,7 @@ impl Hub {
             path: place,
             source,
         };
+        self.cache.settle(&cached)?;
         if part == came {
             return Ok(cached);
         }
@@ -321,7 +349,7 @@ impl Hub {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(fs::TryLockError::WouldBlock) if cancel.load(Ordering::Relaxed) => {
-                    return Err(not_fetched(reference, GivenUp::Cancelled));
+                    return Err(not_fetched(reference, GivenUp::Cancelled, false));
                 }
                 Err(fs::TryLockError::WouldBlock) => {
                     report(Step {
@@ -336,10 +364,13 @@ impl Hub {
     }
 }
 
-/// What has come of a file whose name and content are certain once it is whole: only the same file goes on with it.
-fn unfinished(place: &Path, about: &About) -> PathBuf {
+/// What has come of a file whose name and content are certain once it is whole: only the same file, or the same part of it, goes
+/// on with it.
+fn unfinished(place: &Path, about: &About, plan: Option<&Plan>) -> PathBuf {
     let digest = about.sha256.as_deref().unwrap_or("unvouched");
-    cache::beside(place, &format!(".{}.part", &digest[..digest.len().min(16)]))
+    let digest = &digest[..digest.len().min(16)];
+    let part = plan.map_or_else(String::new, |plan| format!("{}.", plan.name()));
+    cache::beside(place, &format!(".{digest}.{part}part"))
 }
 
 fn create_parent(path: &Path) -> Result<()> {
@@ -349,12 +380,18 @@ fn create_parent(path: &Path) -> Result<()> {
     fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))
 }
 
-fn not_fetched(reference: &Reference, given_up: GivenUp) -> Error {
+/// `kept`: whether what came of it is still there.
+fn not_fetched(reference: &Reference, given_up: GivenUp, kept: bool) -> Error {
     let file = reference.to_string();
+    let goes_on = if kept {
+        " (it goes on where it was)"
+    } else {
+        ""
+    };
     match given_up {
         GivenUp::Cancelled => Error::Cancelled {
             file,
-            remedy: "start again whenever you like; it goes on where it was".into(),
+            remedy: format!("start again whenever you like{goes_on}"),
         },
         GivenUp::Failed(problem) => Error::Download {
             file,
@@ -364,8 +401,7 @@ fn not_fetched(reference: &Reference, given_up: GivenUp) -> Error {
         GivenUp::Tried(problem) => Error::Download {
             file,
             problem,
-            remedy: "check the network and try again (it goes on where it was), or give a file"
-                .into(),
+            remedy: format!("check the network and try again{goes_on}, or give a file"),
         },
     }
 }

@@ -7,6 +7,7 @@ use safetensors::tensor::{Metadata, TensorView};
 
 use crate::net::Failure;
 use crate::state::Shapes;
+use crate::storage;
 
 /// Longest header that is read.
 const LONGEST_HEADER: u64 = 16 << 20;
@@ -44,12 +45,14 @@ pub(super) fn cut(whole: &mut (impl Read + Seek), prefix: &str) -> io::Result<Op
         return Ok(None);
     };
     let pieces: io::Result<Vec<Vec<u8>>> = plan.ranges.iter().cloned().map(piece).collect();
-    Ok(plan.file(&pieces?).ok())
+    Ok(plan.file(&pieces?.concat()).ok())
 }
 
 /// What tensors a file has, and where.
 pub(super) struct Header {
     metadata: Metadata,
+    /// Of its bytes.
+    sha256: String,
     /// Name and place in the file.
     tensors: Vec<(String, Range<u64>)>,
 }
@@ -85,7 +88,11 @@ impl Header {
                 "its safetensors header is of a file of {end} bytes, and it has {size}"
             )));
         }
-        Ok(Self { metadata, tensors })
+        Ok(Self {
+            metadata,
+            sha256: storage::sha256(header),
+            tensors,
+        })
     }
 
     /// Of all tensors, whatever their type.
@@ -121,6 +128,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// What the fetched bytes are named by while they are not all there: only those of the same ranges go on.
+    pub(super) fn name(&self) -> &str {
+        &self.header.sha256[..8]
+    }
+
     /// Bytes that are fetched.
     pub(super) fn bytes(&self) -> u64 {
         self.ranges
@@ -129,11 +141,11 @@ impl Plan {
             .sum()
     }
 
-    /// A file of the wanted tensors alone; `fetched` is the bytes of the ranges.
+    /// A file of the wanted tensors alone; `fetched` is the bytes of the ranges, one behind the other.
     ///
     /// # Errors
     /// When a tensor does not lie in them.
-    pub(super) fn file(&self, fetched: &[Vec<u8>]) -> Result<Vec<u8>, Failure> {
+    pub(super) fn file(&self, fetched: &[u8]) -> Result<Vec<u8>, Failure> {
         let outside = || Failure::never("its tensors lie outside of what was fetched");
         let mut views = Vec::new();
         for (name, place) in &self.header.tensors {
@@ -144,12 +156,13 @@ impl Plan {
                 let at = self.ranges.iter().position(|range| range.end >= place.end);
                 let at = at.filter(|at| self.ranges[*at].start <= place.start);
                 let at = at.ok_or_else(outside)?;
-                let from = usize::try_from(place.start - self.ranges[at].start);
+                let before: u64 = self.ranges[..at].iter().map(|r| r.end - r.start).sum();
+                let from = usize::try_from(before + place.start - self.ranges[at].start);
                 let length = usize::try_from(place.end - place.start);
                 let (Ok(from), Ok(length)) = (from, length) else {
                     return Err(outside());
                 };
-                fetched[at].get(from..from + length).ok_or_else(outside)?
+                fetched.get(from..from + length).ok_or_else(outside)?
             };
             let view = TensorView::new(info.dtype, info.shape.clone(), data)
                 .map_err(|e| Failure::never(format!("{name} is broken ({e})")))?;
@@ -198,6 +211,7 @@ mod tests {
             .iter()
             .map(|r| whole[r.start as usize..r.end as usize].to_vec())
             .collect();
+        let fetched = fetched.concat();
         let (bytes, cut_out) = (whole.clone(), plan.file(&fetched).unwrap());
         let (part, whole) = (
             SafeTensors::deserialize(&cut_out).unwrap(),

@@ -119,6 +119,12 @@ impl Pattern {
         })
     }
 
+    /// Whether all of a repository is meant.
+    #[must_use]
+    pub fn is_repository(&self) -> bool {
+        self.revision.is_none() && self.file.is_none()
+    }
+
     /// A commit may be named by its first digits.
     #[must_use]
     pub fn matches(&self, source: &Source) -> bool {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hf_hub::Cache;
 
-use super::cache::{Cached, Source, sha256};
+use super::cache::{Cached, SHARED, Source, sha256};
 use super::reference::{Reference, is_hex};
 use super::{Token, card};
 use crate::text;
@@ -71,7 +71,7 @@ impl Shared {
             bytes: path.metadata().ok()?.len(),
             sha256: vouched.into(),
             vouched: true,
-            endpoint: "the shared cache".into(),
+            endpoint: SHARED.into(),
             fetched: text::timestamp(text::now()),
             licence,
             datasets,

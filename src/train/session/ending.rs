@@ -40,6 +40,9 @@ impl Session<'_> {
     fn result_so_far(&self) -> ResultRecord {
         let pictures: f64 = self.progress.step as f64 / self.steps_per_epoch() as f64
             * self.data.train.len() as f64;
+        // Without what was computed ahead of the first step.
+        let epochs = self.progress.history.iter().map(|e| e.seconds);
+        let training = epochs.sum::<f64>() + self.progress.epoch_seconds;
         ResultRecord {
             parameters: self.summary.parameters,
             trained_parameters: self.summary.trained_parameters,
@@ -47,7 +50,7 @@ impl Session<'_> {
             epochs: self.progress.epoch,
             best_epoch: self.progress.best.as_ref().map_or(0, |b| b.epoch),
             seconds: self.progress.elapsed_seconds,
-            images_per_second: pictures / self.progress.elapsed_seconds.max(1e-9),
+            images_per_second: pictures / training.max(1e-9),
             peak_memory_bytes: peak_memory(),
             ..ResultRecord::default()
         }

@@ -218,6 +218,14 @@ impl<'a> Session<'a> {
                 never.epoch
             ));
         }
+        let rates = &self.train_settings().rates;
+        let idle = model::rates::idle(&self.architecture, model.freeze_in(last), rates);
+        for stage in idle.unwrap_or_default() {
+            let stage = text::sanitize(&stage);
+            warnings.push(format!(
+                "train.rates.{stage} changes nothing: model.freeze keeps its weights"
+            ));
+        }
         if model.pretrained.is_empty() && !matches!(model.freeze.as_str(), "" | "none") {
             warnings.push(
                 "model.freeze keeps layers at random weights: model.pretrained names none".into(),

@@ -48,6 +48,17 @@ pub fn too_small(frame: &mut Frame, least: (u16, u16), theme: &Theme) {
     lines(frame, area, shown, theme);
 }
 
+/// `name · state` in `room` columns: the name gives way, not what the run does.
+fn cut_name(text: &str, room: usize) -> String {
+    let Some((name, state)) = text.rsplit_once(" · ") else {
+        return cut(text, room);
+    };
+    match room.checked_sub(state.width() + 3) {
+        Some(rest) if rest >= 6 => format!("{} · {state}", cut(name, rest)),
+        _ => cut(text, room),
+    }
+}
+
 impl App {
     pub(super) fn render_header(&mut self, frame: &mut Frame, area: Rect) {
         let theme = self.theme;
@@ -67,7 +78,7 @@ impl App {
         let used = usize::from(x - area.x);
         let state = self.tabs.train.state();
         let room = usize::from(area.width).saturating_sub(used + 2);
-        let state = cut(&state, room);
+        let state = cut_name(&state, room);
         let pad = (room + 1).saturating_sub(state.width());
         spans.push(Span::raw(" ".repeat(pad)));
         spans.push(Span::styled(state, self.state_style()));
@@ -158,5 +169,22 @@ impl App {
                 .map(|l| Line::styled(format!("   {l}"), theme.text())),
         );
         shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut_name;
+
+    #[test]
+    fn the_name_gives_way_to_the_state() {
+        for (room, shown) in [
+            (40, "resnet20-cifar-frozen · finished"),
+            (24, "resnet20-cif… · finished"),
+            (16, "resnet20-cifar-…"),
+        ] {
+            assert_eq!(cut_name("resnet20-cifar-frozen · finished", room), shown);
+        }
+        assert_eq!(cut_name("no run", 3), "no…");
     }
 }

@@ -81,9 +81,12 @@ impl Overlay {
         });
         let mut items: Vec<Item> = match self.kind {
             Kind::Help => actions.collect(),
-            // What begins a run is not the first that Enter takes.
             Kind::Palette => actions.chain(trainings).collect(),
         };
+        if self.kind == Kind::Palette {
+            // What Enter takes at once begins nothing.
+            items.sort_by_key(|i| !matches!(i.outcome, Outcome::Act(Action::GoToTab(_))));
+        }
         items.retain(|i| {
             self.entry
                 .matches(&format!("{} {} {}", i.text, i.note, i.keys))

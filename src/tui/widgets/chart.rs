@@ -343,7 +343,13 @@ impl Chart<'_> {
             dots.line(&points, i as u8, series.dashed && points.len() > 2);
         }
         dots.draw(plot, buffer, &styles, theme.ascii);
-        // A letter names a curve at its end too, where colours do not tell curves apart.
+        self.draw_letters(plot, buffer);
+    }
+
+    /// A letter names a curve at its end too, where colours do not tell curves apart; beside it where another has the place.
+    fn draw_letters(&self, plot: Rect, buffer: &mut Buffer) {
+        let highest = f64::from(plot.height) * 4.0 - 1.0;
+        let mut taken: Vec<(u16, u16)> = Vec::new();
         for series in self.series.iter().filter(|s| s.name.width() == 1) {
             let last = series
                 .points
@@ -353,6 +359,16 @@ impl Chart<'_> {
             let column = (self.x_dot(*x, plot.width).max(0) as u16 / 2).min(plot.width - 1);
             let row = ((1.0 - self.y.place(*y)) * highest).round().max(0.0) as u16 / 4;
             let row = row.min(plot.height - 1);
+            let beside = [(0, 0), (0, 1), (0, -1), (-1, 0), (-2, 0), (-3, 0), (-4, 0)];
+            let places = beside.into_iter().filter_map(|(right, down)| {
+                let column = column.checked_add_signed(right)?;
+                let row = row.checked_add_signed(down)?;
+                (row < plot.height && !taken.contains(&(column, row))).then_some((column, row))
+            });
+            let Some((column, row)) = places.into_iter().next() else {
+                continue;
+            };
+            taken.push((column, row));
             buffer.set_string(plot.x + column, plot.y + row, &series.name, series.style);
         }
     }
@@ -403,6 +419,38 @@ mod tests {
 
     fn theme() -> Theme {
         Theme::new(Palette::Dark, ColorDepth::Mono, false)
+    }
+
+    #[test]
+    fn every_curve_has_its_letter_even_where_ends_meet() {
+        let series: Vec<Series> = ["A", "B", "C"]
+            .map(|name| Series {
+                name: name.into(),
+                points: vec![(1.0, 0.2), (3.0, 0.8)],
+                style: Style::default(),
+                dashed: false,
+            })
+            .into();
+        let area = Rect::new(0, 0, 40, 10);
+        let mut buffer = Buffer::empty(area);
+        Chart {
+            title: "t",
+            x_name: "epoch",
+            x: (1.0, 3.0),
+            y: Span::share(&[0.2, 0.8]),
+            number: Number::Share,
+            series: &series,
+            mark: None,
+        }
+        .draw(area, &mut buffer, &theme());
+        // Below the legend.
+        let plot: String = (1..10)
+            .flat_map(|y| (0..40).map(move |x| (x, y)))
+            .map(|at| buffer[at].symbol())
+            .collect();
+        for letter in ["A", "B", "C"] {
+            assert_eq!(plot.matches(letter).count(), 1, "{letter}: {plot}");
+        }
     }
 
     #[test]

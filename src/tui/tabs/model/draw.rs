@@ -109,6 +109,11 @@ impl ModelTab {
             (self.refused.clone(), theme.bad())
         } else if self.focus == Focus::Form {
             (self.form.field().help().to_owned(), theme.dim())
+        } else if self.summary.is_err() {
+            (
+                format!("{} cannot be trained as it is", entry.name),
+                theme.bad(),
+            )
         } else if entry.profile.data.name != entry.original.data.name && self.chosen_set.is_none() {
             let words = format!(
                 "no {} here: trains on {}; d on Data downloads it",

@@ -40,8 +40,10 @@ pub fn render(rows: &[RunRow], scroll: &mut usize, frame: &mut Frame, area: Rect
     .areas(charts);
     let loss = |e: &EpochRecord| e.held_out_loss;
     let accuracy = |e: &EpochRecord| e.held_out_accuracy;
+    let profiles: Vec<&Profile> = runs.iter().map(|(_, profile)| *profile).collect();
+    let curve = comparison::curve(&profiles);
     overlay(
-        "held-out loss",
+        &format!("{curve} loss"),
         &runs,
         loss,
         Number::Plain,
@@ -50,7 +52,7 @@ pub fn render(rows: &[RunRow], scroll: &mut usize, frame: &mut Frame, area: Rect
         theme,
     );
     overlay(
-        "held-out accuracy",
+        &format!("{curve} accuracy"),
         &runs,
         accuracy,
         Number::Share,

@@ -208,7 +208,10 @@ impl Figures<'_> {
             spans.extend(test.map(|x| Span::styled(x, t.good())));
             Line::from(spans)
         };
+        // When it is over, what the weights that were kept make of the training pictures.
+        let kept = h.result.as_ref().and_then(|r| r.train.as_ref());
         let (train_loss, train_accuracy) = match last {
+            Some(_) if kept.is_some() => (kept.map(|s| s.loss), kept.map(|s| s.accuracy)),
             Some(e) => (Some(e.train_loss), Some(e.train_accuracy)),
             None => (
                 self.running_mean(|s| s.loss),
@@ -267,7 +270,12 @@ impl Figures<'_> {
         match h.epochs.last() {
             None => spans.push(Span::styled(right("–", 8), t.dim())),
             Some(last) => {
-                let points = (last.train_accuracy - last.held_out_accuracy) * 100.0;
+                let of_kept = h.result.as_ref().and_then(|r| {
+                    let held_out = r.validation.as_ref().or(r.test.as_ref())?;
+                    Some(r.train.as_ref()?.accuracy - held_out.accuracy)
+                });
+                let gap = of_kept.unwrap_or(last.train_accuracy - last.held_out_accuracy);
+                let points = gap * 100.0;
                 spans.push(Span::styled(
                     right(&format!("{points:.1} points"), 12),
                     t.text(),
