@@ -48,16 +48,21 @@ pub fn grouped(value: u64) -> String {
     out
 }
 
-/// A short count with a unit letter: `211203` → `211 k`, `1702090` → `1.70 M`.
+/// A short count with a unit letter: `211203` → `211 k`, `1702090` → `1.70 M`, `37748736` → `37.7 M`.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
 pub fn short_count(value: u64) -> String {
     let v = value as f64;
+    let three = |v: f64| match v {
+        ..9.995 => format!("{v:.2}"),
+        ..99.95 => format!("{v:.1}"),
+        _ => format!("{v:.0}"),
+    };
     match value {
         0..=9_999 => grouped(value),
-        10_000..=999_999 => format!("{:.0} k", v / 1e3),
-        1_000_000..=999_999_999 => format!("{:.2} M", v / 1e6),
-        _ => format!("{:.2} G", v / 1e9),
+        10_000..=999_499 => format!("{:.0} k", v / 1e3),
+        999_500..=999_499_999 => format!("{} M", three(v / 1e6)),
+        _ => format!("{} G", three(v / 1e9)),
     }
 }
 
@@ -209,7 +214,18 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!(grouped(11_181_642), "11,181,642");
         assert_eq!(grouped(0), "0");
-        assert_eq!(short_count(1_702_090), "1.70 M");
+        for (value, short) in [
+            (9_999, "9,999"),
+            (999_499, "999 k"),
+            (999_700, "1.00 M"),
+            (1_702_090, "1.70 M"),
+            (9_996_000, "10.0 M"),
+            (37_748_736, "37.7 M"),
+            (152_770_000, "153 M"),
+            (1_820_000_000, "1.82 G"),
+        ] {
+            assert_eq!(short_count(value), short);
+        }
         assert_eq!(bytes(252_706_816), "241 MiB");
         assert_eq!(seconds(72.4), "1 min 12 s");
         assert_eq!(seconds(f64::NAN), "–");

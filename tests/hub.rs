@@ -576,6 +576,7 @@ fn of_a_vgg_only_the_features_are_fetched() {
         }
         let source = &cached.source;
         assert_eq!((source.part.as_str(), source.vouched), ("features.", false));
+        assert!(cached.path.extension().is_some_and(|e| e == "unverified"));
         assert_eq!(source.sha256, sha256(&bytes));
         let sent = server.state.lock().unwrap().sent;
         assert!(sent < 4 * 5_064 + 2_000, "{sent} of {} bytes", whole.len());
@@ -639,7 +640,9 @@ fn a_part_is_held_to_the_whole_once_that_is_here() {
     assert!(hub.cache.list().iter().all(|cached| cached.source.vouched));
     hub.offline = true;
     let held = fetch(&hub, &pinned, part).unwrap();
-    assert!(held.source.vouched && held.path == came.path);
+    assert!(held.source.vouched && !came.path.exists());
+    let unverified = came.path.to_str().unwrap().strip_suffix(".unverified");
+    assert_eq!(unverified, held.path.to_str());
     assert_eq!(std::fs::read(&held.path).unwrap(), of_right);
 }
 
@@ -681,8 +684,7 @@ fn a_part_that_was_given_up_goes_on_where_it_was() {
     // Another answer for the header makes other ranges: what came for those is left alone.
     let other = tensors(&[("head.fc.weight", 100_000), ("features.0.weight", 5_000)]);
     let dir = tempfile::tempdir().unwrap();
-    let server =
-        Server::with(&whole).faults(vec![Fault::Drop(9_000); 2].into_iter().chain(vec![
+    let server = Server::with(&whole).faults(vec![Fault::Drop(9_000); 2].into_iter().chain(vec![
             Fault::Drop(
                 4_000
             );

@@ -93,7 +93,7 @@ impl Cache {
         self.root.join(reference.repo().folder_name())
     }
 
-    /// Where a file of a commit lies once it is there.
+    /// Where a file of a commit lies once it is there and verified.
     pub(super) fn path(&self, reference: &Reference, commit: &str, part: Part) -> PathBuf {
         let path = self
             .repository(reference)
@@ -166,15 +166,17 @@ impl Cache {
         let Some(bytes) = cut.map_err(|e| Error::io("read", &whole.path, e))? else {
             return Ok(whole);
         };
-        let path = part_path(&self.path(reference, commit, Part::Whole), prefix);
+        let place = part_path(&self.path(reference, commit, Part::Whole), prefix);
         let source = Source {
             part: prefix.into(),
             bytes: bytes.len() as u64,
             sha256: storage::sha256(&bytes),
             ..whole.source
         };
+        let path = named(&place, &source);
         write_record(&path, &source)?;
         storage::commit(&path, &bytes)?;
+        forget_unverified(&place, &source);
         Ok(Cached { path, source })
     }
 
@@ -231,9 +233,13 @@ impl Cache {
     }
 
     fn entry(&self, reference: &Reference, commit: &str, part: Part) -> Option<Cached> {
-        let path = self.path(reference, commit, part);
-        let source = read_record(&path)?;
-        Some(Cached { path, source })
+        let place = self.path(reference, commit, part);
+        [place.clone(), unverified(&place)]
+            .into_iter()
+            .find_map(|path| {
+                let source = read_record(&path)?;
+                Some(Cached { path, source })
+            })
     }
 
     /// The commit that a branch or tag stood for when it was last asked for.
@@ -366,6 +372,30 @@ fn walk(directory: &Path, depth: usize, tell: &mut dyn FnMut(PathBuf)) {
         } else if depth > 0 {
             walk(&path, depth - 1, tell);
         }
+    }
+}
+
+/// The name of what nobody vouches for: a file's own name is for what was verified.
+fn unverified(place: &Path) -> PathBuf {
+    beside(place, ".unverified")
+}
+
+/// Where a file from this source lies whose place is this.
+pub(super) fn named(place: &Path, source: &Source) -> PathBuf {
+    if source.vouched {
+        place.to_path_buf()
+    } else {
+        unverified(place)
+    }
+}
+
+/// Removes what came before the verified file that has its place now.
+pub(super) fn forget_unverified(place: &Path, source: &Source) {
+    if source.vouched {
+        let other = unverified(place);
+        // Whatever stays is not looked at: the verified one comes first.
+        let _ = fs::remove_file(record_path(&other));
+        let _ = fs::remove_file(other);
     }
 }
 

@@ -282,6 +282,7 @@ impl Hub {
         create_parent(&place)?;
         let mut source = self.source(reference, &about, came);
         let beside = unfinished(&place, &about, plan.as_ref());
+        let path = cache::named(&place, &source);
         let gave_up = |given_up| {
             let kept = beside.metadata().is_ok_and(|file| file.len() > 0);
             not_fetched(reference, given_up, kept)
@@ -298,16 +299,14 @@ impl Hub {
             source.sha256 = whole.await.map_err(gave_up)?;
         }
         server.describe(&pinned, &mut source, cancel).await;
-        cache::write_record(&place, &source)?;
-        let put = |e| Error::io("put in place", &place, e);
-        fs::rename(&beside, &place).map_err(put)?;
-        storage::sync_directory(place.parent().unwrap_or(&place)).map_err(put)?;
+        cache::write_record(&path, &source)?;
+        let put = |e| Error::io("put in place", &path, e);
+        fs::rename(&beside, &path).map_err(put)?;
+        storage::sync_directory(path.parent().unwrap_or(&path)).map_err(put)?;
+        cache::forget_unverified(&place, &source);
         self.cache.remember(reference, &about.commit)?;
         self.cache.sweep(reference);
-        let cached = Cached {
-            path: place,
-            source,
-        };
+        let cached = Cached { path, source };
         self.cache.settle(&cached)?;
         if part == came {
             return Ok(cached);

@@ -1,6 +1,7 @@
 //! Draws the Model tab's right side (layers, TOML, story) and its last line.
 
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
 use super::{Entry, Focus, ModelTab, View, layers};
 use crate::profile::Profile;
@@ -213,21 +214,23 @@ fn card_lines(card: &[(&'static str, String)], width: usize) -> Vec<String> {
 fn draw_lines(canvas: &mut Canvas, lines: &Prose, scroll: usize, theme: &Theme) -> usize {
     let rows = usize::from(canvas.height());
     let scroll = scroll.min(lines.len().saturating_sub(rows));
+    let more = " PgDn ▾";
+    let goes_on = scroll + rows < lines.len() && rows > 0;
+    let last = canvas.height().saturating_sub(1);
     for (y, (is_head, line)) in (0..).zip(lines.iter().skip(scroll).take(rows)) {
         let style = if *is_head {
             theme.title()
         } else {
             theme.text()
         };
-        canvas.put(0, y, Line::styled(line.clone(), style));
+        let mut room = usize::from(canvas.width());
+        if goes_on && y == last {
+            room = room.saturating_sub(more.width());
+        }
+        canvas.put(0, y, Line::styled(fit::cut(line, room), style));
     }
-    if scroll + rows < lines.len() && rows > 0 {
-        let last = canvas.height() - 1;
-        canvas.put_right(
-            canvas.width(),
-            last,
-            Line::styled(" PgDn ▾", theme.accent()),
-        );
+    if goes_on {
+        canvas.put_right(canvas.width(), last, Line::styled(more, theme.accent()));
     }
     scroll
 }

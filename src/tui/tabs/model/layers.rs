@@ -18,6 +18,8 @@ struct Columns {
     /// Of a share; none in few columns.
     bar: usize,
     adds: usize,
+    /// Whether a block's layers go by their own names, since the whole ones are too long.
+    own_names: bool,
 }
 
 impl Columns {
@@ -40,6 +42,7 @@ impl Columns {
             output,
             bar,
             adds,
+            own_names: bar == 0 || deepest.is_some_and(|deepest| deepest > name),
         }
     }
 
@@ -68,9 +71,7 @@ impl Columns {
 
     fn row(&self, summary: &Summary, place: usize, theme: &Theme) -> Line<'static> {
         let row = &summary.rows[place];
-        // In few columns a layer of a block goes by its own name.
-        let long = row.name.chars().count() + row.depth > self.name;
-        let inner = (self.are_few() || long) && row.depth > 0;
+        let inner = self.own_names && row.depth > 0;
         let block = summary.rows[..place].iter().rfind(|r| r.depth == 0);
         let of_block =
             block.and_then(|block| row.name.strip_prefix(&block.name)?.strip_prefix('.'));
