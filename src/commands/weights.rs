@@ -29,9 +29,9 @@ enum Action {
     Verify,
     /// Delete weights; a run that begins with them fetches them again
     Delete {
-        /// A repository's, or those of one commit or file of it
+        /// A repository's, those of one commit or file of it, or a preset's or profile file's
         #[arg(
-            value_name = "hf:OWNER/NAME[@COMMIT][:FILE]",
+            value_name = "hf:OWNER/NAME[@COMMIT][:FILE]|FILE|PRESET",
             required_unless_present = "old"
         )]
         what: Vec<String>,

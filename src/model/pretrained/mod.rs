@@ -133,14 +133,15 @@ pub fn pair(
     // More of what is loaded, such as a deeper network's blocks; what is behind it, such as another head, may be left out.
     let stage = |name: &str| name.split('.').next().unwrap_or_default().to_string();
     let stages: BTreeSet<String> = pairs.keys().map(|name| stage(name)).collect();
-    let beside = known
-        .keys()
-        .filter(|name| stages.contains(&stage(name)) && !name.ends_with("num_batches_tracked"));
-    mismatches.extend(beside.map(|name| format!("{} is missing here", text::sanitize(name))));
+    for name in known.keys() {
+        if stages.contains(&stage(name)) && !name.ends_with("num_batches_tracked") {
+            only_last = false;
+            mismatches.push(format!("{} is missing here", text::sanitize(name)));
+        }
+    }
     if mismatches.is_empty() {
         return Ok(pairs);
     }
-    only_last &= known.is_empty();
     let more = match mismatches.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(", and {more} more"),

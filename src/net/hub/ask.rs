@@ -246,10 +246,7 @@ impl Server<'_> {
                     Ok(Came::All) => Ok(()),
                     Ok(Came::NoPart) => Err(Failure::soon("the server sent no part this time")),
                     Ok(Came::Rest(failure)) => Err(failure.behind(now - had)),
-                    Err(failure) => {
-                        kept.set_len(had).map_err(disk)?;
-                        Err(failure)
-                    }
+                    Err(failure) => Err(failure),
                 }
             };
             persist(self.limits, report, cancel, attempt).await?;
@@ -263,7 +260,7 @@ impl Server<'_> {
     /// Hands some bytes of the file to `keep`.
     ///
     /// # Errors
-    /// When what came is not to be gone on with.
+    /// When nothing came that can be gone on with.
     async fn range(
         &self,
         pinned: &Reference,
@@ -278,14 +275,22 @@ impl Server<'_> {
         }
         check(&response, range.start, about)?;
         let length = range.end - range.start;
-        // An answer of another length may be something else altogether.
-        let announced = response.content_length() == Some(length);
-        match transfer::body(response, length, self.limits, report, keep).await {
-            Ok(came) if came == length => Ok(Came::All),
-            Ok(came) => Err(Failure::soon(format!("broke off after {came} bytes"))),
-            Err(failure) if announced => Ok(Came::Rest(failure)),
-            Err(failure) => Err(failure),
+        if response.content_length() == Some(length) {
+            let came = transfer::body(response, length, self.limits, report, keep).await;
+            return Ok(came.map_or_else(Came::Rest, |_| Came::All));
         }
+        // It may be something else altogether: nothing of it is kept before all of it is here.
+        let mut all = Vec::new();
+        let mut collect = |chunk: &[u8]| {
+            all.extend_from_slice(chunk);
+            Ok(())
+        };
+        let came = transfer::body(response, length, self.limits, report, &mut collect).await?;
+        if came != length {
+            return Err(Failure::soon(format!("broke off after {came} bytes")));
+        }
+        keep(&all)?;
+        Ok(Came::All)
     }
 
     /// Adds what the repository's card says; nothing where it cannot be had.
