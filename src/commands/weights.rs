@@ -8,6 +8,7 @@ use crate::headless::{Output, Table};
 use crate::model::presets;
 use crate::model::pretrained::known::known;
 use crate::net::hub::{Cached, Part, Pattern, Reference, SCHEME, Source};
+use crate::profile::Model;
 use crate::run::{Workspace, pretrained};
 use crate::text;
 
@@ -77,8 +78,7 @@ fn looks_like_hub(what: &str) -> bool {
 }
 
 fn of_recipe(workspace: &Workspace, what: &str) -> Result<u8> {
-    hub_name(workspace, what)?;
-    let mut model = recipe::find(workspace, what, &[])?.model;
+    let mut model = on_hub(workspace, what)?;
     download::shown(|progress, cancel| {
         pretrained::fetch(workspace, &mut model, None, progress, cancel)
     })?;
@@ -144,7 +144,11 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
     let mut chosen = Vec::new();
     let mut unfinished = 0;
     for given in what {
-        let given = hub_name(workspace, given)?;
+        let given = if given.starts_with(SCHEME) {
+            given.clone()
+        } else {
+            on_hub(workspace, given)?.pretrained
+        };
         let pattern = Pattern::parse(&given)?;
         let before = unfinished;
         if pattern.is_repository() {
@@ -185,14 +189,11 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
     Ok(0)
 }
 
-/// What somebody named, as the hub names it: a preset's or profile's weights, or the name itself.
-fn hub_name(workspace: &Workspace, what: &str) -> Result<String> {
-    if what.starts_with(SCHEME) {
-        return Ok(what.into());
-    }
+/// The model of a preset or profile that begins with weights of the hub.
+fn on_hub(workspace: &Workspace, what: &str) -> Result<Model> {
     let model = recipe::find(workspace, what, &[])?.model;
     if pretrained::is_on_hub(&model) {
-        return Ok(model.pretrained);
+        return Ok(model);
     }
     Err(Error::input(
         text::sanitize(what),
