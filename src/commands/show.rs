@@ -1,16 +1,14 @@
 //! `fmtui show`: what a profile or preset builds, or the record of a run.
 
-use std::sync::Arc;
-
 use clap::Args;
 
 use super::{arrays, recipe};
-use crate::data::{self, Dataset, Prepared};
+use crate::data::{self, Dataset};
 use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::metrics::Scores;
 use crate::model::summary::{Summary, summarise};
-use crate::model::{self, Architecture, Shape};
+use crate::model::{Architecture, Shape};
 use crate::profile::{Profile, ResultRecord};
 use crate::run::{Workspace, card, preflight};
 use crate::text;
@@ -40,7 +38,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if arguments.toml {
         out.raw(&profile.to_toml())?;
     } else if arguments.weights {
-        let (architecture, _) = network(workspace, &profile)?;
+        let architecture = network(workspace, &profile)?;
         arrays::show(workspace, &profile, &architecture, arguments.json, &mut out)?;
     } else if profile.run.is_some() {
         show_record(workspace, profile, arguments.json, &mut out)?;
@@ -61,25 +59,15 @@ fn dataset(workspace: &Workspace, name: &str) -> Result<Dataset> {
     })
 }
 
-/// What a profile builds, and what it sees.
-fn network(workspace: &Workspace, profile: &Profile) -> Result<(Architecture, Shape)> {
+/// What a profile builds.
+fn network(workspace: &Workspace, profile: &Profile) -> Result<Architecture> {
     let dataset = dataset(workspace, &profile.data.name)?;
-    let classes = dataset.classes.len();
-    let side = |own: usize| match profile.data.image_size {
-        0 => own,
-        size => size,
-    };
-    let input = Shape::Map {
-        channels: profile.data.channels,
-        height: side(dataset.height),
-        width: side(dataset.width),
-    };
-    if dataset.name == profile.data.name {
-        // Only the set itself tells whether it can be split so.
-        Prepared::new(Arc::new(dataset), &profile.data)?;
+    let mut profile = profile.clone();
+    if dataset.name != profile.data.name {
+        // It does not tell whether the other can be split so.
+        (profile.data.validation, profile.data.per_class) = (0.0, 0);
     }
-    let architecture = model::resolve(&profile.model, input, classes)?;
-    Ok((architecture, input))
+    preflight::resolve(&profile, dataset)
 }
 
 fn show_layers(
@@ -88,7 +76,8 @@ fn show_layers(
     json: bool,
     out: &mut Output,
 ) -> Result<()> {
-    let (architecture, input) = network(workspace, profile)?;
+    let architecture = network(workspace, profile)?;
+    let input = architecture.input;
     preflight::check_frozen(profile, &architecture)?;
     let summary = summarise(&architecture).with_frozen(&architecture, &profile.model.freeze)?;
     if json {

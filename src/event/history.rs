@@ -3,7 +3,6 @@
 use super::{Breakdown, Event, Features, Load, Stamped, Started};
 use crate::metrics::Confusion;
 use crate::profile::ResultRecord;
-use crate::text;
 
 /// Where a run stands, as its log tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -193,12 +192,7 @@ impl RunHistory {
         }
         self.features = None;
         self.features_seconds += features.seconds;
-        let words = format!(
-            "the frozen layers' features of {} took {}",
-            text::count(features.all, "picture"),
-            text::seconds(features.seconds)
-        );
-        self.say(at, Severity::Info, words);
+        self.say(at, Severity::Info, features.told());
     }
 
     fn on_started(&mut self, at: f64, started: &Started) {

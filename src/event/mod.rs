@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::Confusion;
 use crate::profile::ResultRecord;
+use crate::text;
 
 /// The version of the event log's lines; in the first line of every log.
 pub const FORMAT: u32 = 1;
@@ -160,6 +161,16 @@ impl Features {
     )]
     pub fn seconds_left(&self) -> f64 {
         self.all.saturating_sub(self.done) as f64 * self.seconds / self.done.max(1) as f64
+    }
+
+    /// What is said of them once they are all there.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!(
+            "the frozen layers' features of {} took {}",
+            text::count(self.all, "picture"),
+            text::seconds(self.seconds)
+        )
     }
 }
 

@@ -83,11 +83,7 @@ impl Wording {
                 }
                 lines
             }
-            Event::Features(features) if features.done == features.all => vec![format!(
-                "the frozen layers' features of {} took {}",
-                text::count(features.all, "picture"),
-                text::seconds(features.seconds)
-            )],
+            Event::Features(features) if features.done == features.all => vec![features.told()],
             Event::Step(_)
             | Event::Features(_)
             | Event::CheckpointSaved { .. }

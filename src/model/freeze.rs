@@ -143,6 +143,17 @@ fn unknown(architecture: &Architecture, freeze: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Shape, resolve};
+    use crate::profile::Profile;
+
+    fn network(name: &str) -> Architecture {
+        let input = Shape::Map {
+            channels: 3,
+            height: 32,
+            width: 32,
+        };
+        resolve(&Profile::new(name).model, input, 10).unwrap()
+    }
 
     #[test]
     fn a_refusal_names_only_what_can_be_frozen() {
@@ -154,18 +165,6 @@ mod tests {
         let perceptron = resolve(&Profile::new("perceptron").model, input, 10).unwrap();
         let refused = cut(&perceptron, BACKBONE).unwrap_err().to_string();
         assert!(refused.ends_with("use one of none"), "{refused}");
-    }
-
-    use crate::model::{Shape, resolve};
-    use crate::profile::Profile;
-
-    fn network(name: &str) -> Architecture {
-        let input = Shape::Map {
-            channels: 3,
-            height: 32,
-            width: 32,
-        };
-        resolve(&Profile::new(name).model, input, 10).unwrap()
     }
 
     #[test]

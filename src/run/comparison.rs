@@ -62,11 +62,7 @@ pub fn test_accuracy(profile: &Profile) -> Option<f64> {
 /// are none of the last epoch.
 #[must_use]
 pub fn training_and_gap(profile: &Profile) -> Option<(f64, f64)> {
-    let of_result = || {
-        let result = profile.result.as_ref()?;
-        let held_out = result.validation.as_ref().or(result.test.as_ref())?;
-        Some((result.train.as_ref()?.accuracy, held_out.accuracy))
-    };
+    let of_result = || profile.result.as_ref()?.training_and_held_out();
     let of_epoch = || {
         let last = profile.history.last()?;
         Some((last.train_accuracy, last.held_out_accuracy))

@@ -40,15 +40,17 @@ pub fn fetch(
         return Ok(());
     }
     let reference = Reference::parse(&model.pretrained)?;
-    let wanted = network.map(|n| (state::shapes(&n.zeros()), model::freeze::head(n)));
-    let fits = |found: &Shapes| match &wanted {
-        None => Ok(()),
-        Some((own, head)) => {
-            let name = reference.to_string();
-            model::pretrained::pair(&name, own, found, head, model.keep_head).map(drop)
+    let fits = network.map(|network| {
+        let (own, head) = (
+            state::shapes(&network.zeros()),
+            model::freeze::head(network),
+        );
+        let (name, keep_head) = (reference.to_string(), model.keep_head);
+        move |found: &Shapes| {
+            model::pretrained::pair(&name, &own, found, &head, keep_head).map(drop)
         }
-    };
-    let fits: Option<&Fits<'_>> = wanted.is_some().then_some(&fits);
+    });
+    let fits = fits.as_ref().map(|fits| fits as &Fits<'_>);
     let hub = workspace.hub();
     let cached = hub.fetch_fitting(&reference, part(model), fits, progress, cancel)?;
     model.pretrained = reference.at(&cached.source.commit).to_string();

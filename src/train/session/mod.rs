@@ -219,6 +219,7 @@ impl<'a> Session<'a> {
             ));
         }
         let rates = &self.train_settings().rates;
+        // What is frozen was cut before, so this cannot fail.
         let idle = model::rates::idle(&self.architecture, model.freeze_in(last), rates);
         for stage in idle.unwrap_or_default() {
             let stage = text::sanitize(&stage);

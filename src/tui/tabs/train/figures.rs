@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::curves::{Place, overfitting_since, place};
 use crate::event::{Load, Message, Phase, RunHistory, Severity};
+use crate::profile::ResultRecord;
 use crate::text;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::gauge::gauge;
@@ -270,12 +271,13 @@ impl Figures<'_> {
         match h.epochs.last() {
             None => spans.push(Span::styled(right("–", 8), t.dim())),
             Some(last) => {
-                let of_kept = h.result.as_ref().and_then(|r| {
-                    let held_out = r.validation.as_ref().or(r.test.as_ref())?;
-                    Some(r.train.as_ref()?.accuracy - held_out.accuracy)
-                });
-                let gap = of_kept.unwrap_or(last.train_accuracy - last.held_out_accuracy);
-                let points = gap * 100.0;
+                let of_kept = h
+                    .result
+                    .as_ref()
+                    .and_then(ResultRecord::training_and_held_out);
+                let of_last = (last.train_accuracy, last.held_out_accuracy);
+                let (training, held_out) = of_kept.unwrap_or(of_last);
+                let points = (training - held_out) * 100.0;
                 spans.push(Span::styled(
                     right(&format!("{points:.1} points"), 12),
                     t.text(),
