@@ -30,6 +30,9 @@ use small::RECIPE;
 /// Never to be found anywhere.
 const CANARY: &str = "hf_canaryQx7Zt0Lw9";
 
+/// Faults that outlast every attempt: each step of a redirection takes one, and ten are followed.
+const ALWAYS: usize = 50;
+
 /// A file that hardly compresses and is no more than bytes here.
 fn noise(seed: u64, length: u64) -> Vec<u8> {
     let stream = fmtui::rng::Stream::new(seed, fmtui::rng::Purpose::Shuffle, 0);
@@ -377,8 +380,7 @@ fn every_fault_ends_in_the_right_bytes_or_a_clear_error() {
         (Drop(0), "broke off after 0 bytes"),
     ];
     for (fault, words) in wrong {
-        // Every step of a redirection takes one.
-        let server = Server::with(&file).faults(std::iter::repeat_n(fault.clone(), 30));
+        let server = Server::with(&file).faults(vec![fault.clone(); ALWAYS]);
         let dir = tempfile::tempdir().unwrap();
         let error = fetch(&hub(&server, dir.path()), &reference(), Part::Whole).unwrap_err();
         let message = error.to_string();
@@ -774,8 +776,11 @@ fn faults_on_the_way_of_a_part_end_in_the_right_bytes_or_a_clear_error_too() {
         Silent,
         Status("403 Forbidden"),
     ] {
-        let (always, dir) = fetched(vec![fault.clone(); 30]);
-        let message = always.unwrap_err().to_string();
+        let (always, dir) = fetched(vec![fault.clone(); ALWAYS]);
+        let Err(error) = always else {
+            panic!("{fault:?}: nothing went wrong");
+        };
+        let message = error.to_string();
         assert!(
             message.starts_with("cannot download") && message.lines().count() == 1,
             "{fault:?}: {message}"

@@ -37,7 +37,8 @@ pub struct Expected {
     losses: [f64; 6],
 }
 
-/// Relative to the largest of what is compared, where that is above 1.
+/// Of logits, the largest of which are near 10, and of losses as shares of them: over five steps of a ResNet-50 PyTorch's own float32 is
+/// 1.5e-4 off.
 const TOLERANCE: f64 = 1e-4;
 const TRAINED: u32 = 16;
 
@@ -115,9 +116,8 @@ fn check(
         let mut learner = learner(&profile, &architecture);
         set_weights(learner.as_mut());
         let logits = learner.logits(&batch(2, *side)).unwrap();
-        let scale = expected.iter().fold(1.0, |m: f64, v| m.max(v.abs()));
         for (found, expected) in logits.iter().zip(expected) {
-            worst[0] = worst[0].max((f64::from(*found) - expected).abs() / scale);
+            worst[0] = worst[0].max((f64::from(*found) - expected).abs());
         }
         assert!(
             worst[0] < TOLERANCE,

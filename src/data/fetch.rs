@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{known, source};
 use crate::error::{Error, Result};
-use crate::net::transfer::{self, Ask};
+use crate::net::transfer;
 use crate::net::{self, Failure, GivenUp};
 use crate::{storage, text};
 
@@ -179,12 +179,7 @@ impl Fetcher {
         remote: &Remote,
         report: &mut dyn FnMut(net::Step),
     ) -> Result<Vec<u8>, Failure> {
-        let ask = Ask {
-            address,
-            token: None,
-            range: None,
-        };
-        let response = transfer::get(ask, &self.limits).await?;
+        let response = transfer::get(address, &self.limits).await?;
         if response.status() != StatusCode::OK {
             return Err(transfer::refusal(response.status(), response.headers()));
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::time::timeout;
 
 use super::{Failure, Limits, Step};
@@ -28,16 +28,6 @@ pub const REDIRECTS: usize = 5;
 
 /// Longest wait that a server may ask for.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-
-/// What is asked for.
-#[derive(Clone, Copy)]
-pub struct Ask<'a> {
-    pub address: &'a str,
-    /// Goes to the address's own host, not along a redirect to another.
-    pub token: Option<&'a str>,
-    /// First byte, and the one behind the last.
-    pub range: Option<(u64, u64)>,
-}
 
 /// Waits for `work`; none when `cancel` is set first.
 pub(super) async fn cancellable<T>(
@@ -60,33 +50,33 @@ pub(super) async fn cancellable<T>(
 ///
 /// # Errors
 /// When the server cannot be reached or does not answer in time.
-pub async fn head(ask: Ask<'_>, limits: &Limits) -> Result<Response, Failure> {
-    let client = client(ask.address, limits, 0)?;
-    send(client.head(ask.address), ask, limits).await
-}
-
-/// Asks for an address, or a range of it; the answer's body has not come yet.
-///
-/// # Errors
-/// As [`head`].
-pub async fn get(ask: Ask<'_>, limits: &Limits) -> Result<Response, Failure> {
-    let client = client(ask.address, limits, REDIRECTS)?;
-    send(client.get(ask.address), ask, limits).await
-}
-
-async fn send(
-    request: reqwest::RequestBuilder,
-    ask: Ask<'_>,
+pub async fn head(
+    address: &str,
+    token: Option<&str>,
     limits: &Limits,
 ) -> Result<Response, Failure> {
-    let request = match ask.token {
+    let request = client(limits, Policy::none())?.head(address);
+    let request = match token {
         Some(token) => request.bearer_auth(token),
         None => request,
     };
-    let request = match ask.range {
-        Some((from, to)) => request.header("Range", format!("bytes={from}-{}", to.max(1) - 1)),
-        None => request,
-    };
+    send(request, limits).await
+}
+
+/// Asks for an address; the answer's body has not come yet.
+///
+/// # Errors
+/// As [`head`].
+pub async fn get(address: &str, limits: &Limits) -> Result<Response, Failure> {
+    let client = client(limits, Policy::limited(REDIRECTS))?;
+    send(client.get(address), limits).await
+}
+
+/// Sends a request of anybody's client; the answer's body has not come yet.
+///
+/// # Errors
+/// As [`head`].
+pub async fn send(request: RequestBuilder, limits: &Limits) -> Result<Response, Failure> {
     timeout(limits.connect * 2, request.send())
         .await
         .map_err(|_| Failure::soon("the server does not answer"))?
@@ -167,26 +157,13 @@ pub async fn body(
     Ok(length)
 }
 
-fn client(address: &str, limits: &Limits, redirects: usize) -> Result<Client, Failure> {
-    // Somebody else in the process may have installed a provider before; any will do.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let redirects = || match redirects {
-        0 => Policy::none(),
-        most => Policy::limited(most),
-    };
-    let builder = || {
-        Client::builder()
-            .user_agent(concat!("fmtui/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(limits.connect)
-            .redirect(redirects())
-    };
-    let client = builder().build();
-    if client.is_err() && address.starts_with("http://") {
-        // A system without certificates can still use an unencrypted server: the hash decides.
-        let client = builder().tls_certs_only([]).build();
-        return client.map_err(|e| Failure::never(in_words(e)));
-    }
-    client.map_err(|e| Failure::never(in_words(e)))
+fn client(limits: &Limits, redirects: Policy) -> Result<Client, Failure> {
+    Client::builder()
+        .user_agent(concat!("fmtui/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(limits.connect)
+        .redirect(redirects)
+        .build()
+        .map_err(|e| Failure::never(in_words(e)))
 }
 
 /// The error and its causes in one line, without the address, which the caller names.

@@ -2,18 +2,21 @@
 
 use std::fs;
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, LOCATION};
+use hf_hub::Cache;
+use hf_hub::api::tokio::{Api, ApiBuilder};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, LOCATION, RANGE};
 use reqwest::{Response, StatusCode, Url};
 use sha2::{Digest, Sha256};
 
 use super::cache::{Source, hash_into};
 use super::part::{self, Header, Plan};
 use super::reference::{Reference, is_hex};
-use super::{LARGEST, card, transfer};
-use crate::net::transfer::{Ask, REDIRECTS};
+use super::{Hub, LARGEST, card, transfer};
+use crate::net::transfer::REDIRECTS;
 use crate::net::{Failure, GivenUp, Limits, Step, persist};
 use crate::storage;
 
@@ -45,17 +48,39 @@ impl About {
 
 /// A hub, and how patiently it is asked.
 pub struct Server<'a> {
-    pub endpoint: &'a str,
-    pub token: Option<&'a str>,
-    pub limits: &'a Limits,
+    /// hf-hub's: its addresses and its client, which follows redirects and takes the token to the hub alone.
+    api: Api,
+    /// As that client has it.
+    token: Option<&'a str>,
+    limits: &'a Limits,
 }
 
-impl Server<'_> {
+impl<'a> Server<'a> {
+    /// # Errors
+    /// When no client can be made of the hub's token.
+    pub fn new(hub: &'a Hub) -> Result<Self, Failure> {
+        let token = hub.token.as_ref().map(|token| token.0.as_str());
+        // A secret is not sent where everybody on the way can read it.
+        let token = token.filter(|_| is_private(&hub.endpoint));
+        let api = ApiBuilder::from_cache(Cache::new(hub.cache.root.clone()))
+            .with_endpoint(hub.endpoint.clone())
+            .with_token(token.map(String::from))
+            .with_user_agent("fmtui", env!("CARGO_PKG_VERSION"))
+            .with_progress(false)
+            .build()
+            .map_err(|e| Failure::never(e.to_string()))?;
+        Ok(Self {
+            api,
+            token,
+            limits: &hub.limits,
+        })
+    }
+
     /// What the file is. Follows a renamed repository, but stays with the hub: what lies elsewhere is only bytes.
     pub async fn about(&self, reference: &Reference) -> Result<About, Failure> {
         let mut address = self.address(reference)?;
         for _ in 0..=REDIRECTS {
-            let response = transfer::head(self.ask(&address, None), self.limits).await?;
+            let response = transfer::head(address.as_str(), self.token, self.limits).await?;
             let (status, headers) = (response.status(), response.headers());
             // A redirection's own length is not the file's.
             let tells = status.is_success()
@@ -121,9 +146,10 @@ impl Server<'_> {
             hash_into(&mut file, &mut hash).map_err(disk)?;
         }
         if have < about.bytes {
-            let range = (have > 0).then_some((have, about.bytes));
+            let range = (have > 0).then_some(have..about.bytes);
+            let goes_on = range.is_some();
             let response = self.get(pinned, range).await?;
-            if range.is_some() && response.status() != StatusCode::PARTIAL_CONTENT {
+            if goes_on && response.status() != StatusCode::PARTIAL_CONTENT {
                 // It sends all of it again, or something that does not follow.
                 file.set_len(0).map_err(disk)?;
                 (have, hash) = (0, Sha256::new());
@@ -264,12 +290,12 @@ impl Server<'_> {
     async fn range(
         &self,
         pinned: &Reference,
-        range: std::ops::Range<u64>,
+        range: Range<u64>,
         about: &About,
         report: &mut dyn FnMut(Step),
         keep: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<Came, Failure> {
-        let response = self.get(pinned, Some((range.start, range.end))).await?;
+        let response = self.get(pinned, Some(range.clone())).await?;
         if response.status() == StatusCode::OK {
             return Ok(Came::NoPart);
         }
@@ -316,10 +342,18 @@ impl Server<'_> {
     async fn get(
         &self,
         reference: &Reference,
-        range: Option<(u64, u64)>,
+        range: Option<Range<u64>>,
     ) -> Result<Response, Failure> {
         let address = self.address(reference)?;
-        let response = transfer::get(self.ask(&address, range), self.limits).await?;
+        let request = self.api.client().get(address.clone());
+        let request = match range {
+            Some(range) => request.header(
+                RANGE,
+                format!("bytes={}-{}", range.start, range.end.max(1) - 1),
+            ),
+            None => request,
+        };
+        let response = transfer::send(request, self.limits).await?;
         match response.status() {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(response),
             // Bytes often lie with somebody else, at an address that holds for a while.
@@ -330,30 +364,10 @@ impl Server<'_> {
         }
     }
 
-    fn ask<'a>(&'a self, address: &'a Url, range: Option<(u64, u64)>) -> Ask<'a> {
-        // A secret is not sent where everybody on the way can read it.
-        let loopback = matches!(
-            address.host_str(),
-            Some("127.0.0.1" | "localhost" | "[::1]")
-        );
-        let private = address.scheme() == "https" || loopback;
-        Ask {
-            address: address.as_str(),
-            token: self.token.filter(|_| private),
-            range,
-        }
-    }
-
     fn address(&self, reference: &Reference) -> Result<Url, Failure> {
-        let Reference {
-            owner, name, file, ..
-        } = reference;
-        // A slash in a branch's name is no step in the address.
-        let revision = reference.revision.replace('/', "%2F");
-        let address = format!("{}/{owner}/{name}/resolve/{revision}/{file}", self.endpoint);
-        Url::parse(&address).map_err(|e| {
-            Failure::never(format!("HF_ENDPOINT {} is no address ({e})", self.endpoint))
-        })
+        let address = self.api.repo(reference.repo()).url(&reference.file);
+        Url::parse(&address)
+            .map_err(|e| Failure::never(format!("HF_ENDPOINT makes no address ({e})")))
     }
 
     fn refusal(&self, reference: &Reference, status: StatusCode, headers: &HeaderMap) -> Failure {
@@ -389,6 +403,18 @@ impl Step {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// Whether nobody on the way to this address can read what is sent.
+fn is_private(address: &str) -> bool {
+    let Ok(address) = Url::parse(address) else {
+        return false;
+    };
+    let loopback = matches!(
+        address.host_str(),
+        Some("127.0.0.1" | "localhost" | "[::1]")
+    );
+    address.scheme() == "https" || loopback
 }
 
 /// Reads what a hub says of a file, as strictly as it goes into paths and comparisons.
@@ -449,11 +475,6 @@ mod tests {
 
     #[test]
     fn a_token_goes_over_an_open_line_to_this_machine_alone() {
-        let server = Server {
-            endpoint: "",
-            token: Some("secret"),
-            limits: &Limits::default(),
-        };
         for (address, goes) in [
             ("https://hub.example/x", true),
             ("http://127.0.0.1:8080/x", true),
@@ -461,9 +482,7 @@ mod tests {
             ("http://hub.example/x", false),
             ("http://127.0.0.1.hub.example/x", false),
         ] {
-            let address = Url::parse(address).unwrap();
-            let token = server.ask(&address, None).token;
-            assert_eq!(token.is_some(), goes, "{address}");
+            assert_eq!(is_private(address), goes, "{address}");
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Weights from the Hugging Face hub: pinned to a commit, resumed, verified, kept.
 //!
 //! A HEAD asks which commit a revision stands for, how long the file is and what SHA-256 the hub vouches for; the file is then asked
-//! for at that commit and written beside its place until every byte is verified. What others have fetched is taken from the cache they share,
-//! through hf-hub; it doesn't download, for it checks neither status nor digest, knows no time limit, and does not go on with what broke off.
+//! for at that commit and written beside its place until every byte is verified. What others have fetched is taken from the cache they share.
+//!
+//! All of it goes through hf-hub: names, addresses, the client that every byte comes by, the shared cache, the login. What hf-hub's own
+//! `download` lacks is around its requests: the status and the digest are checked, what stalls is given up, what broke off goes on. The
+//! HEAD alone is ours, for it must not follow a redirection, which is what says the commit (hf-hub's `metadata` wants a range and panics without `Location`).
 
 mod ask;
 mod cache;
@@ -216,12 +219,9 @@ impl Hub {
         report: &mut dyn FnMut(Step),
         cancel: &AtomicBool,
     ) -> Result<Cached> {
-        let server = Server {
-            endpoint: &self.endpoint,
-            token: self.token.as_ref().map(|token| token.0.as_str()),
-            limits: &self.limits,
-        };
         let gave_up = |given_up| not_fetched(reference, given_up, false);
+        let server =
+            Server::new(self).map_err(|failure| gave_up(GivenUp::Failed(failure.words)))?;
         let limits = Limits {
             attempts: match self.cache.look(reference, part) {
                 // That will do when the hub does not answer at once.
