@@ -53,8 +53,8 @@ study gives two digits, so its 0.86 may have been 0.855:
 (`scripts/study_peers.py … --fmtui target/release/fmtui` measures fmtui and the study's libraries alike.) With seed 0 scikit-learn's mlp-20-20-20
 ended at 0.8543 and its mlp-80 at 0.8831.
 
-Times are of two CPU cores shared with other work, and are no benchmark; `docs/PERFORMANCE.md` has one. lenet5, lenet5-1998, modern-lenet and
-improved-cnn were recorded through Candle's graph, before the planned step was there; trained again they go by plan and end a little different.
+Times are of two CPU cores, in most rows shared with other work, and are no benchmark; `docs/PERFORMANCE.md` has one. Every row went by plan
+but perceptron and mlp-scratch, which have ways of their own.
 
 | preset | command | parameters | epochs | train accuracy | test accuracy | macro F1 | without averaging | training time | the study | difference |
 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|

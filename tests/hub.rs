@@ -662,7 +662,7 @@ fn a_part_that_was_given_up_goes_on_where_it_was() {
     );
     let given_up = given_up.unwrap_err().to_string();
     assert!(given_up.contains("it goes on where it was"), "{given_up}");
-    let left = hub(&Server::start(), dir.path()).cache.unfinished();
+    let left = hub(&Server::start(), dir.path()).cache.unfinished(None);
     assert_eq!(left.iter().map(|(_, bytes)| *bytes).sum::<u64>(), 12_000);
 
     let server = Server::with(&whole);
@@ -682,7 +682,7 @@ fn a_part_that_was_given_up_goes_on_where_it_was() {
         got.tensor(name).unwrap().data(),
         all.tensor(name).unwrap().data()
     );
-    assert!(hub(&server, dir.path()).cache.unfinished().is_empty());
+    assert!(hub(&server, dir.path()).cache.unfinished(None).is_empty());
     // Another answer for the header makes other ranges: what came for those is left alone.
     let other = tensors(&[("head.fc.weight", 100_000), ("features.0.weight", 5_000)]);
     let dir = tempfile::tempdir().unwrap();
@@ -881,6 +881,12 @@ fn weights_are_verified_and_deleted_on_demand() {
     std::fs::create_dir_all(&left).unwrap();
     std::fs::write(left.join("model.safetensors.0123.part"), [0; 2048]).unwrap();
     run(&["weights"], 0, &["given up, goes on where it was: 2 KiB"]);
+    let lock = dir.path().join("hub/models--o--n/lock");
+    let fetching = std::fs::File::open(lock).unwrap();
+    fetching.lock().unwrap();
+    let busy = "o/n: is being fetched by another fmtui";
+    run(&["weights", "delete", "hf:o/n"], 2, &[busy]);
+    drop(fetching);
     let deleted = "2 KiB of downloads that were given up are deleted";
     run(&["weights", "delete", "hf:o/n"], 0, &[deleted]);
     run(&["weights"], 0, &["no weights of the hub are here"]);

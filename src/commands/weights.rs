@@ -1,5 +1,9 @@
 //! `fmtui weights`: which weights of the hub are here, and fetching, verifying and deleting some.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs;
+
 use clap::{Args, Subcommand};
 
 use super::{download, recipe};
@@ -138,31 +142,37 @@ fn verify(workspace: &Workspace) -> Result<u8> {
 
 /// Deletes what is named, or what is old where nothing is.
 fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
-    let mut out = Output::standard();
     let cache = workspace.hub().cache;
     let found = cache.list();
-    let mut chosen = Vec::new();
-    let mut unfinished = 0;
+    let (mut chosen, mut unfinished) = (Vec::new(), Vec::new());
+    // Who fetches meanwhile is not disturbed.
+    let mut locks = BTreeMap::new();
+    let mut hold = |reference: Reference| {
+        if let Entry::Vacant(place) = locks.entry(reference.repository()) {
+            place.insert(cache.hold(&reference)?);
+        }
+        Ok::<_, Error>(())
+    };
     for given in what {
         let given = if given.starts_with(SCHEME) {
             given.clone()
         } else {
             on_hub(workspace, given)?.pretrained
         };
-        let pattern = Pattern::parse(&given)?;
-        let before = unfinished;
+        let (pattern, reference) = (Pattern::parse(&given)?, Reference::parse(&given)?);
+        let before = chosen.len() + unfinished.len();
+        chosen.extend(found.iter().filter(|c| pattern.matches(&c.source)));
         if pattern.is_repository() {
-            unfinished += cache.delete_unfinished(&Reference::parse(&given)?)?;
+            unfinished.extend(cache.unfinished(Some(&reference)));
         }
-        let is_it = |cached: &&Cached| pattern.matches(&cached.source);
-        if unfinished == before && !found.iter().any(|cached| is_it(&cached)) {
+        if chosen.len() + unfinished.len() == before {
             return Err(Error::input(
                 text::sanitize(&given),
                 "is not here",
                 "`fmtui weights` lists what is",
             ));
         }
-        chosen.extend(found.iter().filter(is_it));
+        hold(reference)?;
     }
     if what.is_empty() {
         let runs = begun_from(workspace)?;
@@ -171,6 +181,10 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
     chosen.sort_by(|a, b| a.path.cmp(&b.path));
     chosen.dedup();
     for cached in &chosen {
+        hold(Reference::parse(&cached.source.reference())?)?;
+    }
+    let mut out = Output::standard();
+    for cached in &chosen {
         cache.delete(cached)?;
         out.line(format!(
             "{}, {}, is deleted",
@@ -178,10 +192,16 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
             text::bytes(cached.source.bytes)
         ))?;
     }
-    if unfinished > 0 {
+    unfinished.sort();
+    unfinished.dedup();
+    for (path, _) in &unfinished {
+        fs::remove_file(path).map_err(|e| Error::io("remove", path, e))?;
+    }
+    if !unfinished.is_empty() {
+        let bytes = unfinished.iter().map(|(_, bytes)| bytes).sum();
         out.line(format!(
             "{} of downloads that were given up are deleted",
-            text::bytes(unfinished)
+            text::bytes(bytes)
         ))?;
     } else if chosen.is_empty() {
         out.line("nothing here is old")?;
@@ -225,7 +245,7 @@ fn list(workspace: &Workspace) -> Result<u8> {
     let mut out = Output::standard();
     let cache = workspace.hub().cache;
     let found = cache.list();
-    let unfinished = cache.unfinished();
+    let unfinished = cache.unfinished(None);
     if found.is_empty() && unfinished.is_empty() {
         out.line("no weights of the hub are here; fetch some with: fmtui weights fetch resnet18-finetune")?;
         return Ok(0);

@@ -312,11 +312,12 @@ impl Cache {
         }
     }
 
-    /// What has come of downloads that were given up, with its bytes, in the order of its names.
+    /// What has come of downloads that were given up, of all repositories or of one, with its bytes, in the order of its names.
     #[must_use]
-    pub fn unfinished(&self) -> Vec<(PathBuf, u64)> {
+    pub fn unfinished(&self, of: Option<&Reference>) -> Vec<(PathBuf, u64)> {
         let mut found = Vec::new();
-        walk(&self.root, DEEPEST, &mut |path| {
+        let root = of.map_or_else(|| self.root.clone(), |of| self.repository(of));
+        walk(&root, DEEPEST, &mut |path| {
             if path.extension().is_some_and(|e| e == "part") {
                 let bytes = path.metadata().map_or(0, |file| file.len());
                 found.push((path, bytes));
@@ -326,20 +327,24 @@ impl Cache {
         found
     }
 
-    /// Removes what has come of downloads from a repository that were given up; gives its bytes.
+    /// Keeps everybody from fetching from a repository until what is given is dropped; none where nothing was ever fetched.
     ///
     /// # Errors
-    /// `Io` when it cannot be removed.
-    pub fn delete_unfinished(&self, reference: &Reference) -> Result<u64> {
-        let repository = self.repository(reference);
-        let mut sum = 0;
-        for (path, bytes) in self.unfinished() {
-            if path.starts_with(&repository) {
-                fs::remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
-                sum += bytes;
-            }
+    /// `Input` when somebody is fetching, `Io` when that cannot be known.
+    pub fn hold(&self, reference: &Reference) -> Result<Option<fs::File>> {
+        let path = self.repository(reference).join(LOCK);
+        let Ok(file) = fs::File::open(&path) else {
+            return Ok(None);
+        };
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(fs::TryLockError::WouldBlock) => Err(Error::input(
+                reference.repository(),
+                "is being fetched by another fmtui",
+                "wait for it, or stop it, and delete then",
+            )),
+            Err(fs::TryLockError::Error(e)) => Err(Error::io("lock", &path, e)),
         }
-        Ok(sum)
     }
 
     /// Everything that is there, in the order of its names.
@@ -355,6 +360,9 @@ impl Cache {
         found
     }
 }
+
+/// Locked by whoever changes what is there of a repository.
+pub(super) const LOCK: &str = "lock";
 
 /// Repository, commit, and a file's own directories.
 const DEEPEST: usize = 8;

@@ -341,7 +341,7 @@ impl Hub {
         report: &mut dyn FnMut(Step),
         cancel: &AtomicBool,
     ) -> Result<fs::File> {
-        let path = self.cache.repository(reference).join("lock");
+        let path = self.cache.repository(reference).join(cache::LOCK);
         create_parent(&path)?;
         let file = fs::File::create(&path).map_err(|e| Error::io("create", &path, e))?;
         loop {
