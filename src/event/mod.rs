@@ -166,11 +166,13 @@ impl Features {
     /// What is said of them once they are all there.
     #[must_use]
     pub fn told(&self) -> String {
-        format!(
-            "the frozen layers' features of {} took {}",
-            text::count(self.all, "picture"),
+        let time = if self.seconds < 1.0 {
+            "less than a second".into()
+        } else {
             text::seconds(self.seconds)
-        )
+        };
+        let pictures = text::count(self.all, "picture");
+        format!("the frozen layers' features of {pictures} took {time}")
     }
 }
 

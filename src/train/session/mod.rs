@@ -7,27 +7,27 @@
     reason = "counts of steps and pictures are below 2^53"
 )]
 
+mod beginning;
 mod ending;
 mod recording;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use ending::peak_memory;
 
-use super::checkpoint::{self, Loaded, Progress};
+use super::checkpoint::Progress;
 use super::control::{Control, Flow};
 use super::evaluate::{self, Criterion, Evaluation};
 use super::telling::Telling;
-use super::{Host, Learner, Outcome, Setup, StateDict, Update, learners};
+use super::{Host, Learner, Outcome, Setup, Update, learners};
 use crate::data::{Batch, Prepared};
-use crate::error::{Error, Result};
-use crate::event::{self, EpochEnd, Event, Features, Started};
+use crate::error::Result;
+use crate::event::{EpochEnd, Event, Features};
 use crate::metrics::predictions;
 use crate::model::summary::{Summary, summarise};
-use crate::model::{self, Architecture, Op, Shape};
-use crate::profile::{Monitor, Profile};
-use crate::{schedule, storage, text};
+use crate::model::{self, Architecture, Shape};
+use crate::profile::Profile;
+use crate::{schedule, text};
 
 /// How often it is told how far the features of frozen layers are.
 const FEATURES_EVERY: Duration = Duration::from_millis(500);
@@ -70,74 +70,7 @@ struct SetupRest<'a> {
     directory: &'a std::path::Path,
 }
 
-impl<'a> Session<'a> {
-    fn prepare(setup: Setup<'a>, host: &mut dyn Host) -> Result<Self> {
-        let Setup {
-            profile,
-            dataset,
-            directory,
-            resume,
-            pretrained,
-            warnings,
-        } = setup;
-        let classes = dataset.classes.len();
-        let data_sha256 = dataset.sha256.clone();
-        let data = Prepared::new(Arc::new(dataset), &profile.data)?
-            .augmented(&profile.augment, profile.train.seed);
-        check_monitor(profile, &data)?;
-        let architecture = architecture(profile, &data, classes)?;
-        check_last_batch(profile, &data, &architecture)?;
-        let recipe_sha256 = storage::sha256(comparable(profile).to_toml().as_bytes());
-        let mut progress = Progress {
-            learning_rate_factor: 1.0,
-            recipe_sha256,
-            data_sha256,
-            version: env!("CARGO_PKG_VERSION").into(),
-            ..Progress::default()
-        };
-        std::fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
-        let resumed = resume
-            .then(|| resume_from(directory, &progress, host))
-            .transpose()?;
-        let frozen = match &resumed {
-            None => profile.model.freeze_in(1).to_owned(),
-            Some(Loaded { progress, .. }) => progress.frozen.clone().unwrap_or_else(|| {
-                // Older checkpoints don't say it; one at an epoch's end is of what was frozen in it.
-                let epoch = progress.epoch + usize::from(progress.batch > 0);
-                profile.model.freeze_in(epoch.max(1)).to_owned()
-            }),
-        };
-        let mut learner = learners::build(&thawed(profile, &frozen), &architecture, classes)?;
-        let mut begun_from = None;
-        if let Some(loaded) = resumed {
-            learner.set_state(&loaded.state)?;
-            host.rewind_log(loaded.progress.log_length)?;
-            progress = loaded.progress;
-        } else if let Some(found) = pretrained {
-            begun_from = Some(begin_from(profile, &architecture, learner.as_mut(), found)?);
-        }
-        let summary = summarise(&architecture).with_frozen(&architecture, &frozen)?;
-        progress.frozen = Some(frozen);
-        let scheduled = profile.run.as_ref().map_or(&[][..], |r| &r.interventions);
-        let control = Control::new(scheduled, progress.step, resume);
-        Ok(Self {
-            setup: SetupRest { profile, directory },
-            data,
-            classes,
-            criterion: Criterion::of(profile),
-            learner,
-            summary,
-            architecture,
-            begun_from,
-            resumed_at: progress.step,
-            is_ahead: false,
-            warnings,
-            progress,
-            control,
-            early: None,
-        })
-    }
-
+impl Session<'_> {
     fn train_settings(&self) -> &crate::profile::Train {
         &self.setup.profile.train
     }
@@ -160,83 +93,6 @@ impl<'a> Session<'a> {
 
     fn curve_is_test(&self) -> bool {
         self.data.validation.is_empty()
-    }
-
-    fn announce(&self, host: &mut dyn Host) {
-        let (profile, train) = (self.setup.profile, self.train_settings());
-        let run = profile.run.clone().unwrap_or_default();
-        host.emit(Event::Started(Box::new(Started {
-            format: event::FORMAT,
-            run: run.id,
-            name: profile.name.clone(),
-            architecture: profile.model.architecture.clone(),
-            dataset: profile.data.name.clone(),
-            classes: self.data.dataset.classes.clone(),
-            parameters: self.summary.parameters,
-            trained_parameters: self.summary.trained_parameters,
-            multiply_adds: self.summary.multiply_adds,
-            epochs: train.epochs,
-            steps_per_epoch: self.steps_per_epoch(),
-            batch_size: train.batch_size,
-            train_pictures: self.data.train.len(),
-            validation_pictures: self.data.validation.len(),
-            test_pictures: self.data.test.len(),
-            curve_is_test: self.curve_is_test(),
-            device: run.device,
-            threads: run.threads,
-            path: self.learner.path().into(),
-            learning_rate: train.optimizer.learning_rate,
-            patience: train.early_stop.patience,
-            resumed_at_step: self.resumed_at,
-        })));
-        for message in self.warnings.iter().cloned().chain(self.model_warnings()) {
-            host.emit(Event::Warning { message });
-        }
-        let augment = &self.setup.profile.augment;
-        let changes = (!augment.is_none())
-            .then(|| format!("training pictures change from step to step: {augment}"));
-        let begun_from = self.begun_from.iter().cloned();
-        for message in begun_from
-            .chain(self.learner.note(self.data.dataset.len()))
-            .chain(changes)
-        {
-            host.emit(Event::Note { message });
-        }
-        if let Some(message) = self.learner.path_note() {
-            host.emit(Event::Warning { message });
-        }
-    }
-
-    /// What of `[model]` comes to nothing, or to little.
-    fn model_warnings(&self) -> Vec<String> {
-        let model = &self.setup.profile.model;
-        let last = self.train_settings().epochs;
-        let mut warnings = Vec::new();
-        if let Some(never) = model.unfreeze.iter().find(|u| u.epoch > last) {
-            warnings.push(format!(
-                "model.unfreeze at epoch {} is never reached: the last is {last}",
-                never.epoch
-            ));
-        }
-        let rates = &self.train_settings().rates;
-        // What is frozen was cut before, so this cannot fail.
-        let idle = model::rates::idle(&self.architecture, model.freeze_in(last), rates);
-        for stage in idle.unwrap_or_default() {
-            let stage = text::sanitize(&stage);
-            warnings.push(format!(
-                "train.rates.{stage} changes nothing: model.freeze keeps its weights"
-            ));
-        }
-        if model.pretrained.is_empty() && !matches!(model.freeze.as_str(), "" | "none") {
-            warnings.push(
-                "model.freeze keeps layers at random weights: model.pretrained names none".into(),
-            );
-        }
-        if model.pretrained.is_empty() && model.keep_head {
-            warnings
-                .push("model.keep_head keeps nothing: model.pretrained names no weights".into());
-        }
-        warnings
     }
 
     fn train_epochs(&mut self, host: &mut dyn Host) -> Result<Flow> {
@@ -458,108 +314,11 @@ pub(in crate::train) fn architecture(
     model::resolve(&profile.model, input, classes)
 }
 
-/// Puts pretrained weights in place of the fresh ones; tells what became of them.
-fn begin_from(
-    profile: &Profile,
-    architecture: &Architecture,
-    learner: &mut dyn Learner,
-    found: StateDict,
-) -> Result<String> {
-    let model = &profile.model;
-    let heads = model::freeze::head(architecture);
-    let fresh = learner.weights()?;
-    let fitting = model::pretrained::fit(&model.pretrained, fresh, found, &heads, model.keep_head)?;
-    learner.set_weights(&fitting.weights)?;
-    Ok(format!(
-        "begins with the weights of {}: {}",
-        model.pretrained,
-        fitting.summary()
-    ))
-}
-
-fn check_monitor(profile: &Profile, data: &Prepared) -> Result<()> {
-    let stop = &profile.train.early_stop;
-    if stop.patience > 0 && stop.monitor != Monitor::TrainLoss && data.validation.is_empty() {
-        return Err(Error::input(
-            "train.early_stop.monitor",
-            "needs a validation set, and data.validation is 0",
-            "set data.validation, or monitor train-loss",
-        ));
-    }
-    Ok(())
-}
-
-/// Batch norm needs two numbers a channel; on vectors a batch of one picture gives one.
-fn check_last_batch(profile: &Profile, data: &Prepared, architecture: &Architecture) -> Result<()> {
-    let batch_size = profile.train.batch_size;
-    let has_single = batch_size == 1 || data.train.len() % batch_size == 1;
-    let norm = architecture.nodes.iter().find(
-        |node| matches!(node.op, Op::BatchNorm { features } if node.input.elements() == features),
-    );
-    match norm {
-        Some(node) if has_single => Err(Error::input(
-            "train.batch_size",
-            format!(
-                "leaves a batch of one of {} pictures, and batch norm ({}) needs at least two",
-                data.train.len(),
-                node.name
-            ),
-            "give another batch size",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// What of a recipe must be the same for a resume: everything but the number of epochs, threads, device and the label.
-fn comparable(profile: &Profile) -> Profile {
-    let mut recipe = profile.recipe();
-    recipe.name.clear();
-    recipe.train.epochs = 1;
-    recipe.train.threads = 0;
-    recipe.train.device.clear();
-    recipe
-}
-
 /// The profile with something else frozen.
 fn thawed(profile: &Profile, freeze: &str) -> Profile {
     let mut profile = profile.clone();
     freeze.clone_into(&mut profile.model.freeze);
     profile
-}
-
-/// The newest checkpoint, where it is one of this recipe on this data.
-fn resume_from(
-    directory: &std::path::Path,
-    fresh: &Progress,
-    host: &mut dyn Host,
-) -> Result<Loaded> {
-    let loaded = checkpoint::load_newest(directory)?;
-    for skipped in &loaded.skipped {
-        host.emit(Event::Warning {
-            message: format!("skipped a broken checkpoint: {skipped}"),
-        });
-    }
-    for (what, then, now) in [
-        (
-            "the profile",
-            &loaded.progress.recipe_sha256,
-            &fresh.recipe_sha256,
-        ),
-        (
-            "the data set",
-            &loaded.progress.data_sha256,
-            &fresh.data_sha256,
-        ),
-    ] {
-        if then != now {
-            return Err(Error::input(
-                directory.display().to_string(),
-                format!("{what} is not the one the checkpoint was made with"),
-                "restore it, or train a new run",
-            ));
-        }
-    }
-    Ok(loaded)
 }
 
 /// How long a paused run sleeps between looks at its commands.

@@ -5,12 +5,13 @@
 mod draw;
 mod fields;
 mod form;
+mod keys;
 mod layers;
 mod path;
 
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::data::mini;
@@ -24,8 +25,8 @@ use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
-use crate::tui::widgets::input::{Input, Typed};
-use fields::{Field, SHOWN};
+use crate::tui::widgets::input::Typed;
+use fields::Field;
 use form::{Editing, Form};
 use path::Path;
 
@@ -345,141 +346,6 @@ impl ModelTab {
                 true
             }
         }
-    }
-
-    fn select(&mut self, index: usize) {
-        self.cursor = index.min(self.entries.len().saturating_sub(1));
-        self.scroll = 0;
-        self.refused.clear();
-        self.refresh();
-    }
-
-    fn edit(&mut self) -> Effect {
-        let Some(entry) = self.entry() else {
-            return Effect::None;
-        };
-        let field = self.form.field();
-        if !field.applies(&entry.profile) {
-            return Effect::Say(format!("{} is not used by this recipe", field.name()));
-        }
-        let value = field.get(&entry.profile);
-        self.refused.clear();
-        self.editing = Some(match field.choices(&self.sets, &self.stages) {
-            Some(_) => Editing::Choice(value),
-            // Nothing is typed behind the word for nothing.
-            None if value == "none" => Editing::Text(Input::new("")),
-            None => Editing::Text(Input::new(&value)),
-        });
-        Effect::None
-    }
-
-    fn cycle(&mut self, forward: bool) {
-        let Some(entry) = self.entry() else { return };
-        let field = self.form.field();
-        let choices = field.choices(&self.sets, &self.stages).unwrap_or_default();
-        if choices.is_empty() {
-            return;
-        }
-        let now = field.get(&entry.profile);
-        let at = choices.iter().position(|c| *c == now).unwrap_or(0);
-        let by = if forward { 1 } else { choices.len() - 1 };
-        self.try_value(&choices[(at + by) % choices.len()].clone());
-    }
-
-    /// Gives the field its preset's value back.
-    fn reset_field(&mut self) {
-        let Some(entry) = self.entry() else { return };
-        let value = self.form.field().get(&entry.original);
-        self.try_value(&value);
-    }
-
-    fn train(&self) -> Effect {
-        let Some(entry) = self.entry() else {
-            return Effect::None;
-        };
-        match self.check(&entry.profile) {
-            Ok(_) => Effect::Train(Box::new(entry.profile.recipe())),
-            Err(error) => Effect::Say(error.to_string()),
-        }
-    }
-
-    fn on_path(&mut self, action: Action) -> Effect {
-        match action {
-            Action::Up => self.select(self.cursor.saturating_sub(1)),
-            Action::Down => self.select(self.cursor + 1),
-            Action::Home => self.select(0),
-            Action::End => self.select(usize::MAX),
-            Action::Right | Action::Open | Action::Edit => self.focus = Focus::Form,
-            _ => return self.on_both(action),
-        }
-        Effect::None
-    }
-
-    fn on_form(&mut self, action: Action) -> Effect {
-        match action {
-            Action::Up => {
-                self.form.step(-1, 0);
-            }
-            Action::Down => {
-                self.form.step(1, 0);
-            }
-            Action::Right => {
-                self.form.step(0, 1);
-            }
-            Action::Left => {
-                if !self.form.step(0, -1) {
-                    self.focus = Focus::Path;
-                }
-            }
-            Action::Home => self.form.cursor = 0,
-            Action::End => self.form.cursor = SHOWN - 1,
-            Action::Back => {
-                self.focus = Focus::Path;
-                self.refused.clear();
-            }
-            Action::Open | Action::Edit => return self.edit(),
-            Action::Delete => self.reset_field(),
-            _ => return self.on_both(action),
-        }
-        Effect::None
-    }
-
-    fn on_both(&mut self, action: Action) -> Effect {
-        match action {
-            Action::CycleView => {
-                self.view = self.view.next();
-                self.scroll = 0;
-            }
-            Action::PageUp => self.scroll = self.scroll.saturating_sub(5),
-            Action::PageDown => self.scroll = (self.scroll + 5).min(10_000),
-            Action::Train => return self.train(),
-            Action::EditText => {
-                let recipe = self.entry().map(|entry| Box::new(entry.profile.recipe()));
-                return recipe.map_or(Effect::None, Effect::EditText);
-            }
-            _ => {}
-        }
-        Effect::None
-    }
-
-    fn on_click(&mut self, at: Position) -> Effect {
-        self.editing = None;
-        if let Some((_, view)) = self.view_areas.iter().find(|(area, _)| area.contains(at)) {
-            self.view = *view;
-            self.scroll = 0;
-        } else if let Some(index) = self.path.at(at, &self.entries) {
-            self.focus = Focus::Path;
-            self.select(index);
-        } else if let Some(index) = self.form.at(at) {
-            let again = self.focus == Focus::Form && self.form.cursor == index;
-            self.focus = Focus::Form;
-            self.form.cursor = index;
-            self.refused.clear();
-            if again {
-                return self.edit();
-            }
-        }
-        Effect::None
     }
 }
 
