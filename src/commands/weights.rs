@@ -147,9 +147,9 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
     let (mut chosen, mut unfinished) = (Vec::new(), Vec::new());
     // Who fetches meanwhile is not disturbed.
     let mut locks = BTreeMap::new();
-    let mut hold = |reference: Reference| {
+    let mut hold = |reference: &Reference| {
         if let Entry::Vacant(place) = locks.entry(reference.repository()) {
-            place.insert(cache.hold(&reference)?);
+            place.insert(cache.hold(reference)?);
         }
         Ok::<_, Error>(())
     };
@@ -162,6 +162,7 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
         let (pattern, reference) = (Pattern::parse(&given)?, Reference::parse(&given)?);
         let before = chosen.len() + unfinished.len();
         chosen.extend(found.iter().filter(|c| pattern.matches(&c.source)));
+        hold(&reference)?;
         if pattern.is_repository() {
             unfinished.extend(cache.unfinished(Some(&reference)));
         }
@@ -172,7 +173,6 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
                 "`fmtui weights` lists what is",
             ));
         }
-        hold(reference)?;
     }
     if what.is_empty() {
         let runs = begun_from(workspace)?;
@@ -181,7 +181,7 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
     chosen.sort_by(|a, b| a.path.cmp(&b.path));
     chosen.dedup();
     for cached in &chosen {
-        hold(Reference::parse(&cached.source.reference())?)?;
+        hold(&Reference::parse(&cached.source.reference())?)?;
     }
     let mut out = Output::standard();
     for cached in &chosen {

@@ -1,6 +1,7 @@
 //! What was fetched from the hub and where it lies: `models--OWNER--NAME/COMMIT/FILE` (hf-hub's name of a repository), each with a record of its source.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -333,8 +334,10 @@ impl Cache {
     /// `Input` when somebody is fetching, `Io` when that cannot be known.
     pub fn hold(&self, reference: &Reference) -> Result<Option<fs::File>> {
         let path = self.repository(reference).join(LOCK);
-        let Ok(file) = fs::File::open(&path) else {
-            return Ok(None);
+        let file = match fs::File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::io("open", &path, e)),
         };
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
