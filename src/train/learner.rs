@@ -121,7 +121,8 @@ pub trait Learner: Send {
 
     /// Logits in evaluation mode (with the averaged weights where there are some).
     ///
-    /// **Shape** `[B, K]`, row-major.
+    /// **Shape** `[B, K]`, row-major. A network that ends in a map or a flattened one, as the frozen part of another does, gives
+    /// its numbers in PyTorch's order `[B, C, H, W]`, whatever order it computes in.
     ///
     /// # Errors
     /// `Compute` when the device fails.

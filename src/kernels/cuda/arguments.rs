@@ -64,6 +64,9 @@ arguments! {
         from: u64, to: u64, starts: u64, terms: u64, gate: Gate, size: u64,
         channels: i32, pixels: i32, from_channels: i32, from_pixels: i32, shift: i32, padding: i32,
     }
+    Reorder {
+        x: u64, to: u64, gate: Gate, size: u64, channels: i32, pixels: i32,
+    }
     Dropout {
         x: u64, to: u64, head: u64, gate: Gate, size: u64, layer: u64, purpose: u64,
         channels: i32, pixels: i32, threshold: u32, factor: f32,

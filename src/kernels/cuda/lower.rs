@@ -249,6 +249,23 @@ impl Lowering<'_> {
             Work::ResampleBack { resample, dy, dx } => {
                 self.resample(resample, true, (*dy, *dx), gate)
             }
+            Work::Reorder {
+                channels,
+                pixels,
+                x,
+                y,
+            } => {
+                let size = self.size(*y);
+                let argument = args::Reorder {
+                    x: self.at(*x),
+                    to: self.at(*y),
+                    gate,
+                    size,
+                    channels: number(*channels),
+                    pixels: number(*pixels),
+                };
+                self.over("reorder", size, &argument)
+            }
             Work::Dropout {
                 layer,
                 p,

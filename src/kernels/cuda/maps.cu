@@ -322,6 +322,27 @@ extern "C" __global__ void __launch_bounds__(THREADS) resample(Resample p) {
     p.to[at] = through(p.gate, at, sum);
 }
 
+struct Reorder {
+    const float *x;
+    float *to;
+    Gate gate;
+    u64 size;
+    int channels, pixels;
+};
+
+// to[block][channel][pixel] = x[block][pixel][channel].
+extern "C" __global__ void __launch_bounds__(THREADS) reorder(Reorder p) {
+    const u64 at = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (at >= p.size) return;
+    const u64 row = at / LANES;
+    const int pixel = row % p.pixels;
+    const u64 rest = row / p.pixels;
+    const int channel = rest % p.channels;
+    const u64 block = rest / p.channels;
+    const u64 from = (block * p.pixels + pixel) * p.channels + channel;
+    p.to[at] = through(p.gate, at, p.x[from * LANES + at % LANES]);
+}
+
 // Philox 4x32-10 (Salmon et al., 2011), as `rng`.
 __device__ __forceinline__ uint4 philox(uint4 counter, uint2 key) {
 #pragma unroll

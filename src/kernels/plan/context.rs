@@ -280,6 +280,12 @@ impl Context<'_> {
                 Work::ResampleBack { resample, dy, dx } => {
                     resample.backward(isa, get(*dy), set(*dx));
                 }
+                Work::Reorder {
+                    channels,
+                    pixels,
+                    x,
+                    y,
+                } => layout::reorder(*channels, *pixels, get(*x), set(*y)),
                 Work::Dropout {
                     layer,
                     p,

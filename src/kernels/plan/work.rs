@@ -179,6 +179,13 @@ pub enum Work {
         dy: Buffer,
         dx: Buffer,
     },
+    /// y[channel][pixel] = x[pixel][channel], of so many: a map as PyTorch flattens it. With both turned about, the way back.
+    Reorder {
+        channels: usize,
+        pixels: usize,
+        x: Buffer,
+        y: Buffer,
+    },
     /// y = x where the mask keeps it; forward and back are the same.
     Dropout {
         /// Number among the network's dropout layers.
@@ -239,6 +246,7 @@ impl Work {
             | Self::Dropout { .. }
             | Self::Resample { .. }
             | Self::ResampleBack { .. }
+            | Self::Reorder { .. }
             | Self::Loss { .. } => 1,
             Self::Activate { x, .. } | Self::ActivateBack { x, .. } => lines(*x),
             Self::Gate { y, .. } | Self::Add { y, .. } => lines(*y),
@@ -266,6 +274,7 @@ impl Work {
             | Self::MaxPool { x, y, .. }
             | Self::MeanPool { x, y, .. }
             | Self::Resample { x, y, .. }
+            | Self::Reorder { x, y, .. }
             | Self::Dropout { x, y, .. } => vec![*x, *y],
             Self::Turn { x, turned, .. } => vec![*x, *turned],
             Self::ConvBack { dy, dx, .. }
@@ -305,6 +314,7 @@ impl Work {
             Self::Load { to, .. }
             | Self::Dropout { y: to, .. }
             | Self::Resample { y: to, .. }
+            | Self::Reorder { y: to, .. }
             | Self::ResampleBack { dx: to, .. } => 0..to.size,
             Self::Loss { gradient, .. } => 0..gradient.size,
             Self::Moments { .. } | Self::GradientSums { .. } | Self::ConvWeights { .. } => 0..0,
@@ -324,6 +334,7 @@ impl Work {
             | Self::MeanPool { y: to, .. }
             | Self::Resample { y: to, .. }
             | Self::ResampleBack { dx: to, .. }
+            | Self::Reorder { y: to, .. }
             | Self::Dropout { y: to, .. }
             | Self::Add { y: to, .. }
             | Self::ConvBack { dx: to, .. }
@@ -362,6 +373,7 @@ impl Work {
             Self::MaxPoolBack { .. } | Self::MeanPoolBack { .. } => "pool back",
             Self::Resample { .. } => "resample",
             Self::ResampleBack { .. } => "resample back",
+            Self::Reorder { .. } => "reorder",
             Self::Dropout { .. } => "dropout",
             Self::Add { .. } | Self::Accumulate { .. } => "sum",
             Self::Loss { .. } => "loss",

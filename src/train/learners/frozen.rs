@@ -24,46 +24,13 @@ pub struct FrozenLearner {
     head: Box<dyn Learner>,
     /// Names of the backbone's arrays.
     frozen: BTreeSet<String>,
-    features: Features,
+    /// What the backbone gives for a picture: a map or a vector, in PyTorch's order like all that a learner gives.
+    features: Shape,
     kept: Option<Kept>,
     /// As [`MOST_KEPT`].
     most_kept: usize,
     /// Whether pictures are trained on as they are.
     still: bool,
-}
-
-/// What the backbone gives for a picture.
-#[derive(Clone, Copy, Debug)]
-struct Features {
-    shape: Shape,
-    /// The backbone's rows go pixel by pixel, the head's channel by channel.
-    pixels_first: bool,
-}
-
-impl Features {
-    fn count(self) -> usize {
-        self.shape.elements()
-    }
-
-    /// Writes rows of the backbone as the head takes them.
-    fn write(self, from: &[f32], to: &mut [f32]) {
-        let (channels, height, width) = self.shape.sides();
-        let pixels = height * width;
-        if !self.pixels_first || pixels == 1 {
-            to.copy_from_slice(from);
-            return;
-        }
-        for (from, to) in from
-            .chunks_exact(channels * pixels)
-            .zip(to.chunks_exact_mut(channels * pixels))
-        {
-            for (pixel, values) in from.chunks_exact(channels).enumerate() {
-                for (channel, value) in values.iter().enumerate() {
-                    to[channel * pixels + pixel] = *value;
-                }
-            }
-        }
-    }
 }
 
 /// Features of the first pictures seen, as many as there is room for; forgotten when the backbone's weights change.
@@ -89,15 +56,11 @@ impl FrozenLearner {
         shape: Shape,
         still: bool,
     ) -> Result<Self> {
-        let features = Features {
-            shape,
-            pixels_first: backbone.path() == "plan",
-        };
         Ok(Self {
             frozen: backbone.weights()?.into_keys().collect(),
             backbone,
             head,
-            features,
+            features: shape,
             kept: None,
             most_kept: MOST_KEPT,
             still,
@@ -106,26 +69,25 @@ impl FrozenLearner {
 
     /// Of how many pictures the features are kept.
     fn room(&self, pictures: usize) -> usize {
-        pictures.min(self.most_kept / (4 * self.features.count()).max(1))
+        pictures.min(self.most_kept / (4 * self.features.elements()).max(1))
     }
 
     /// What is kept of a picture.
     fn row(&self, index: u32) -> Option<&[f32]> {
         let kept = self.kept.as_ref()?;
-        let (place, count) = (kept.places[index as usize]?, self.features.count());
+        let (place, count) = (kept.places[index as usize]?, self.features.elements());
         Some(&kept.rows[place as usize * count..][..count])
     }
 
     /// Fills `batch` with the features of these pictures.
     fn gather(&mut self, data: &Prepared, indices: &[u32], batch: &mut Batch) -> Result<()> {
-        let count = self.features.count();
+        let count = self.features.elements();
         self.keep(data, indices)?;
         let is_other = |index: &u32| self.row(*index).is_none();
         let others: Vec<u32> = indices.iter().copied().filter(is_other).collect();
-        let mut fresh = vec![0.0; others.len() * count];
+        let mut fresh = Vec::new();
         if !others.is_empty() {
-            let rows = self.backbone.logits_on(data, &others, batch)?;
-            self.features.write(&rows, &mut fresh);
+            fresh = self.backbone.logits_on(data, &others, batch)?;
         }
         let mut fresh = fresh.chunks_exact(count);
         batch.images.resize(indices.len() * count, 0.0);
@@ -134,13 +96,13 @@ impl FrozenLearner {
             to.copy_from_slice(row.unwrap_or_default());
         }
         data.labels(indices, &mut batch.labels);
-        (batch.channels, batch.height, batch.width) = self.features.shape.sides();
+        (batch.channels, batch.height, batch.width) = self.features.sides();
         Ok(())
     }
 
     /// Keeps the features of these pictures as far as there is room; computes those of others along, which come sooner or later.
     fn keep(&mut self, data: &Prepared, indices: &[u32]) -> Result<()> {
-        let (count, pictures) = (self.features.count(), data.dataset.len());
+        let (count, pictures) = (self.features.elements(), data.dataset.len());
         let room = self.room(pictures);
         self.kept.take_if(|kept| !kept.key.is_of(data));
         let kept = self.kept.get_or_insert_with(|| Kept {
@@ -165,8 +127,7 @@ impl FrozenLearner {
         for part in wanted.chunks(AT_A_TIME) {
             let rows = self.backbone.logits_on(data, part, &mut batch)?;
             for (index, row) in part.iter().zip(rows.chunks_exact(count)) {
-                let to = &mut kept.rows[kept.used * count..][..count];
-                self.features.write(row, to);
+                kept.rows[kept.used * count..][..count].copy_from_slice(row);
                 kept.places[*index as usize] = u32::try_from(kept.used).ok();
                 kept.used += 1;
             }
@@ -176,17 +137,14 @@ impl FrozenLearner {
 
     /// The features of a batch that is in no data set.
     fn features_of(&mut self, batch: &Batch) -> Result<Batch> {
-        let rows = self.backbone.logits(batch)?;
-        let (channels, height, width) = self.features.shape.sides();
-        let mut features = Batch {
-            images: vec![0.0; rows.len()],
+        let (channels, height, width) = self.features.sides();
+        Ok(Batch {
+            images: self.backbone.logits(batch)?,
             labels: batch.labels.clone(),
             channels,
             height,
             width,
-        };
-        self.features.write(&rows, &mut features.images);
-        Ok(features)
+        })
     }
 
     /// Parts a state into the backbone's arrays and the others.
@@ -239,7 +197,7 @@ impl Learner for FrozenLearner {
         };
         Some(format!(
             "the frozen layers give {} numbers for a picture; {how}",
-            text::grouped(self.features.count() as u64)
+            text::grouped(self.features.elements() as u64)
         ))
     }
 

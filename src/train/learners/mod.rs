@@ -92,8 +92,7 @@ fn network(
         return Ok(Box::new(learner));
     }
     let (device, _) = device::select(&profile.train.device)?;
-    let obstacle = plan::why_not_on(&device).or_else(|| plan::why_not(architecture));
-    match obstacle {
+    match plan::why_not_on(&device) {
         None => Ok(Box::new(plan::PlanLearner::new(
             profile,
             architecture,
@@ -101,7 +100,7 @@ fn network(
         )?)),
         Some(why) if path == ComputePath::Plan => Err(Error::input(
             "train.path",
-            format!("there is no plan for this network on this device: {why}"),
+            format!("there is no plan on this device: {why}"),
             "set train.path = \"auto\" or \"graph\"",
         )),
         Some(why) => {
@@ -116,7 +115,6 @@ fn network(
 mod tests {
     use super::*;
     use crate::model::{presets, resolve};
-    use crate::profile::{Activation, Layer};
 
     fn built(preset: &str, path: ComputePath) -> Result<Box<dyn Learner>> {
         let mut profile = presets::find(preset).unwrap().profile().unwrap();
@@ -143,44 +141,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn what_cannot_be_planned_goes_through_the_graph_and_says_so() {
-        let mut profile = Profile::new("custom");
-        profile.train.device = "cpu".into();
-        profile.model.layers = vec![
-            Layer::Flatten,
-            Layer::BatchNorm1d {
-                activation: Activation::None,
-            },
-            Layer::Linear {
-                out_features: 10,
-                bias: true,
-                activation: Activation::None,
-            },
-        ];
-        let input = Shape::Map {
-            channels: 1,
-            height: 4,
-            width: 4,
-        };
-        let architecture = resolve(&profile.model, input, 10).unwrap();
-        let learner = build(&profile, &architecture, 10).unwrap();
-        assert_eq!(learner.path(), "graph");
-        assert!(
-            learner
-                .path_note()
-                .is_some_and(|note| note.contains("normalises"))
-        );
-        profile.train.path = ComputePath::Plan;
-        let error = build(&profile, &architecture, 10).err().unwrap();
-        assert!(
-            error
-                .to_string()
-                .starts_with("train.path: there is no plan")
-        );
-        assert_eq!(error.exit_code(), 2);
     }
 
     #[test]

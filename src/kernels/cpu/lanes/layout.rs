@@ -1,6 +1,6 @@
 //! Pictures in rows to lanes and back, and maps turned over.
 
-use super::LANES;
+use super::{LANES, rows, rows_mut};
 use crate::kernels::cpu::isa::{Isa, per_isa};
 use crate::kernels::cpu::simd::{SQUARE, turn_square};
 
@@ -32,6 +32,17 @@ pub fn turn(isa: Isa, channels: usize, block: &[f32], turned: &mut [f32]) {
     let size = channels * LANES;
     for (from, to) in block.chunks_exact(size).zip(turned.chunks_exact_mut(size)) {
         turn_over(isa, LANES, channels, from, LANES, to, channels);
+    }
+}
+
+/// A map's pixels and channels change places: `[pixels, channels, 32]` to `[channels, pixels, 32]`.
+pub fn reorder(channels: usize, pixels: usize, block: &[f32], turned: &mut [f32]) {
+    let (from, to) = (rows(block), rows_mut(turned));
+    assert!(from.len() == channels * pixels && to.len() == from.len());
+    for (pixel, from) in from.chunks_exact(channels).enumerate() {
+        for (channel, row) in from.iter().enumerate() {
+            to[channel * pixels + pixel] = *row;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::layout::Places;
 use crate::kernels::plan::{
     Buffer, Conv, Geometry, Kernel, LANES, Norm, Pool, Program, Resample, Work, is_gate,
 };
-use crate::model::{Architecture, Node, Op};
+use crate::model::{Architecture, Node, Op, Shape};
 use crate::profile::Activation;
 use back::Gradient;
 
@@ -20,7 +20,7 @@ pub(super) struct Programs {
     pub(super) places: Places,
 }
 
-/// The programs of an architecture without an [`obstacle`](super::layout::obstacle).
+/// The programs of an architecture.
 pub(super) fn compile(architecture: &Architecture, batch: usize, place: Place) -> Programs {
     let mut evaluation = Compiler::new(false, batch, place);
     let logits = evaluation.network(architecture);
@@ -39,7 +39,10 @@ pub(super) fn compile(architecture: &Architecture, batch: usize, place: Place) -
 /// The number of a tensor.
 type Id = usize;
 
-/// A map between two layers.
+/// What lies between two layers, as a map `[pixel][channel]` in lanes.
+///
+/// A flattened map is left as it lies, since a linear layer can have its weights in the same order. Whatever else asks for
+/// features by their number takes it through [`Compiler::ordered`] or [`Compiler::vector`] first.
 #[derive(Clone, Copy, Debug)]
 struct Tensor {
     buffer: Buffer,
@@ -54,6 +57,11 @@ impl Tensor {
     fn pixels(&self) -> usize {
         self.height * self.width
     }
+
+    /// Whether its numbers lie as PyTorch flattens them: channel by channel.
+    fn is_ordered(&self) -> bool {
+        self.channels == 1 || self.pixels() == 1
+    }
 }
 
 /// A layer that was passed on the way forward.
@@ -67,6 +75,11 @@ enum Passed {
     MaxPool(Pool),
     MeanPool(Pool),
     Resample(Resample),
+    /// Of a map of so many channels and pixels.
+    Reorder {
+        channels: usize,
+        pixels: usize,
+    },
     Dropout {
         layer: usize,
         p: f64,
@@ -92,6 +105,8 @@ struct Compiler {
     dropouts: usize,
     gradients: Vec<Option<Gradient>>,
     deferred: Vec<Work>,
+    /// The pictures as rows, where a weight gradient wants them.
+    rows: Option<Buffer>,
 }
 
 /// The network's input.
@@ -110,6 +125,7 @@ impl Compiler {
             dropouts: 0,
             gradients: Vec::new(),
             deferred: Vec::new(),
+            rows: None,
         }
     }
 
@@ -141,7 +157,8 @@ impl Compiler {
             rows: None,
             to: buffer,
         });
-        self.chain(&architecture.nodes, input)
+        let last = self.chain(&architecture.nodes, input);
+        self.ordered(last)
     }
 
     fn chain(&mut self, nodes: &[Node], mut x: Id) -> Id {
@@ -211,7 +228,13 @@ impl Compiler {
                 };
                 self.convolution(geometry, kernel, activation, x)
             }
-            Op::BatchNorm { .. } => self.normalisation(node, activation == Activation::Relu, x),
+            Op::BatchNorm { .. } => {
+                let x = match node.input {
+                    Shape::Map { .. } => x,
+                    Shape::Flat(_) => self.vector(x),
+                };
+                self.normalisation(node, activation == Activation::Relu, x)
+            }
             Op::MaxPool2d {
                 kernel_size,
                 stride,
@@ -285,6 +308,32 @@ impl Compiler {
             y: self.tensors[y].buffer,
         });
         self.passed(Passed::Dropout { layer, p }, x, y)
+    }
+
+    /// A flattened map in the order of PyTorch.
+    fn ordered(&mut self, x: Id) -> Id {
+        if self.tensors[x].is_ordered() {
+            x
+        } else {
+            self.vector(x)
+        }
+    }
+
+    /// A flattened map as one pixel of as many channels as it has numbers.
+    fn vector(&mut self, x: Id) -> Id {
+        let from = self.tensors[x];
+        let (channels, pixels) = (from.channels, from.pixels());
+        if pixels == 1 {
+            return x;
+        }
+        let y = self.tensor((channels * pixels, 1, 1), Activation::None);
+        self.program.push(Work::Reorder {
+            channels,
+            pixels,
+            x: from.buffer,
+            y: self.tensors[y].buffer,
+        });
+        self.passed(Passed::Reorder { channels, pixels }, x, y)
     }
 
     /// A new tensor of x's shape.
@@ -392,6 +441,12 @@ impl Compiler {
 
     /// f(a + b); an activation whose slope needs its input becomes a layer of its own.
     fn sum(&mut self, activation: Activation, a: Id, b: Id) -> Id {
+        let shape = |id: Id| (self.tensors[id].channels, self.tensors[id].pixels());
+        let (a, b) = if shape(a) == shape(b) {
+            (a, b)
+        } else {
+            (self.ordered(a), self.ordered(b))
+        };
         let fused = if is_gate(activation) {
             activation
         } else {

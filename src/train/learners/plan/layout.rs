@@ -1,7 +1,7 @@
 //! Where every parameter lies in a plan's row, and how its order there differs from PyTorch's.
 
 use crate::kernels::plan::{Kernel, Norm, Weights};
-use crate::model::{Node, Op, Shape};
+use crate::model::Node;
 
 /// **Units** numbers: parameters start at cache lines.
 const ALIGN: usize = 16;
@@ -125,37 +125,4 @@ impl Places {
             beta,
         }
     }
-}
-
-/// What keeps a list of layers from being planned, if anything does.
-pub(super) fn obstacle(nodes: &[Node]) -> Option<String> {
-    let mut flattened = false;
-    for node in nodes {
-        match &node.op {
-            Op::Flatten => {
-                flattened |=
-                    matches!(node.input, Shape::Map { height, width, .. } if height * width > 1);
-            }
-            Op::Linear { .. } => flattened = false,
-            Op::BatchNorm { .. } if flattened => {
-                return Some(format!(
-                    "{} normalises the pixels of a flattened map one by one",
-                    node.name
-                ));
-            }
-            Op::Residual { body, shortcut, .. } => {
-                if body.is_empty() && shortcut.is_empty() {
-                    return Some(format!("{} adds its input to itself", node.name));
-                }
-                if flattened {
-                    return Some(format!("{} follows a flattened map", node.name));
-                }
-                if let Some(found) = obstacle(body).or_else(|| obstacle(shortcut)) {
-                    return Some(found);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
 }

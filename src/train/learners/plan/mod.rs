@@ -25,7 +25,7 @@ use crate::schedule::average_decay;
 use crate::train::learners::graph::{AVERAGE, check_finite};
 use crate::train::{Learner, PieceTime, StateDict, StepOutcome, Update};
 use engine::{Engine, Place};
-use layout::{Placed, Places, obstacle};
+use layout::{Placed, Places};
 
 /// A network, its optimizer and the averaged weights where the profile wants some, all in one plan.
 pub struct PlanLearner {
@@ -39,12 +39,6 @@ pub struct PlanLearner {
     steps: u64,
     /// A normalisation of single pixels, which one picture cannot train.
     norm_of_pixels: Option<String>,
-}
-
-/// Why an architecture cannot be planned, if it can't.
-#[must_use]
-pub fn why_not(architecture: &Architecture) -> Option<String> {
-    obstacle(&architecture.nodes)
 }
 
 /// Why nothing can be planned on a device, if it can't.
@@ -62,21 +56,13 @@ impl PlanLearner {
     /// A network with fresh weights, the same as `graph`'s.
     ///
     /// # Errors
-    /// `Input` when the architecture does not end in one number per class or cannot be planned, `Compute` when no threads
-    /// can be started.
+    /// `Input` when the architecture does not end in one number per class, `Compute` when no threads can be started.
     pub fn new(profile: &Profile, architecture: &Architecture, classes: usize) -> Result<Self> {
         if architecture.output() != Shape::Flat(classes) {
             return Err(Error::input(
                 "model",
                 format!("the last layer gives {}", architecture.output()),
                 format!("end the network in {classes} numbers, one per class"),
-            ));
-        }
-        if let Some(why) = why_not(architecture) {
-            return Err(Error::input(
-                "model",
-                why,
-                "train it with train.path = \"graph\"",
             ));
         }
         let settings = profile.train.clone();

@@ -301,25 +301,6 @@ fn settings_behave_as_in_the_graph() {
 }
 
 #[test]
-fn what_cannot_be_planned_is_said() {
-    let mut profile = profile("custom");
-    profile.model.layers = vec![
-        Layer::Flatten,
-        Layer::BatchNorm1d {
-            activation: Activation::None,
-        },
-        Layer::Linear {
-            out_features: 10,
-            bias: true,
-            activation: Activation::None,
-        },
-    ];
-    let architecture = architecture(&profile, 1, 6);
-    assert!(why_not(&architecture).is_some_and(|why| why.contains("normalises")));
-    assert!(PlanLearner::new(&profile, &architecture, 10).is_err());
-}
-
-#[test]
 fn what_is_not_finite_is_refused_before_anything_is_written() {
     let mut profile = profile("mlp");
     profile.model.hidden = vec![8];

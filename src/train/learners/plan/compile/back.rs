@@ -1,7 +1,7 @@
 //! The way back through the layers: every gradient once, in place where nobody else needs what was there.
 
 use super::{Compiler, INPUT, Id, Passed, Record, Tensor};
-use crate::kernels::plan::{Buffer, Conv, Kernel, Work};
+use crate::kernels::plan::{Buffer, Conv, Kernel, Norm, Work};
 use crate::profile::Activation;
 
 /// Multiply-adds of a batch below which a weight gradient waits for the others: a meeting of the team costs more than
@@ -9,12 +9,13 @@ use crate::profile::Activation;
 const DEFERRED_BELOW: usize = 8_000_000;
 
 /// What has come back to a tensor so far.
+///
+/// A sum hands its gradient on to both its operands without a copy, so several tensors' gradients may lie in one buffer.
+/// It is written in place only where no [other](Compiler::is_pending) tensor waits with it.
 #[derive(Clone, Copy)]
 pub(super) struct Gradient {
     buffer: Buffer,
-    /// Other tensors' gradient lies in the same buffer: it must not be written in place.
-    shared: bool,
-    /// The step that wrote it last.
+    /// The step that wrote it last, for this tensor alone.
     writer: Option<usize>,
 }
 
@@ -30,7 +31,6 @@ impl Compiler {
         });
         self.gradients[last] = Some(Gradient {
             buffer: gradient,
-            shared: false,
             writer: None,
         });
         self.program.turn_back();
@@ -45,6 +45,12 @@ impl Compiler {
         }
     }
 
+    /// Whether a tensor that is still to be gone back through has its gradient in this buffer.
+    fn is_pending(&self, buffer: Buffer) -> bool {
+        let mut pending = self.gradients.iter().flatten();
+        pending.any(|gradient| gradient.buffer == buffer)
+    }
+
     /// The gradient before the tensor's own activation.
     fn gated(&mut self, y: Id, gradient: Gradient) -> Gradient {
         let Tensor {
@@ -55,13 +61,14 @@ impl Compiler {
         if activation == Activation::None {
             return gradient;
         }
+        let shared = self.is_pending(gradient.buffer);
         match gradient.writer {
-            Some(step) if !gradient.shared => {
+            Some(step) if !shared => {
                 self.program.gate(step, activation, result);
                 gradient
             }
             _ => {
-                let dx = if gradient.shared {
+                let dx = if shared {
                     self.program.buffer(gradient.buffer.size())
                 } else {
                     gradient.buffer
@@ -74,7 +81,6 @@ impl Compiler {
                 });
                 Gradient {
                     buffer: dx,
-                    shared: false,
                     writer: None,
                 }
             }
@@ -86,7 +92,7 @@ impl Compiler {
         let [from, result] = [x, record.y].map(|id| self.tensors[id].buffer);
         match &record.passed {
             Passed::Conv { conv, kernel } => {
-                self.weight_gradient(conv, *kernel, x, gradient);
+                self.weight_gradient(conv, *kernel, x, dy);
                 if x != INPUT {
                     let conv = Box::new(conv.clone());
                     let kernel = *kernel;
@@ -99,29 +105,7 @@ impl Compiler {
                     });
                 }
             }
-            Passed::Norm(norm) => {
-                let norm = *norm;
-                self.program.push(Work::GradientSums { norm, x: from, dy });
-                if gradient.shared || self.gradients[x].is_some() {
-                    self.deliver(x, dy, false, |dx, _| Work::NormaliseBack {
-                        norm,
-                        x: from,
-                        dy,
-                        dx,
-                    });
-                } else {
-                    let writer = self.program.push(Work::NormaliseBack {
-                        norm,
-                        x: from,
-                        dy,
-                        dx: dy,
-                    });
-                    self.gradients[x] = Some(Gradient {
-                        writer: Some(writer),
-                        ..gradient
-                    });
-                }
-            }
+            Passed::Norm(norm) => self.norm_back(*norm, x, dy),
             Passed::Activate(activation) => {
                 let activation = *activation;
                 self.deliver(x, dy, false, |dx, _| Work::ActivateBack {
@@ -154,6 +138,16 @@ impl Compiler {
                     dx,
                 });
             }
+            Passed::Reorder { channels, pixels } => {
+                // Turned about: pixels are to channels what channels are to pixels.
+                let (channels, pixels) = (*pixels, *channels);
+                self.deliver(x, dy, false, |dx, _| Work::Reorder {
+                    channels,
+                    pixels,
+                    x: dy,
+                    y: dx,
+                });
+            }
             Passed::Dropout { layer, p } => {
                 let (layer, p, channels) = (*layer, *p, self.tensors[x].channels);
                 self.deliver(x, dy, false, |dx, _| Work::Dropout {
@@ -172,27 +166,66 @@ impl Compiler {
         }
     }
 
+    /// Back through a batch normalisation, whose own gradients are worked out along with its input's: also where nobody
+    /// wants that.
+    fn norm_back(&mut self, norm: Norm, x: Id, dy: Buffer) {
+        let from = self.tensors[x].buffer;
+        self.program.push(Work::GradientSums { norm, x: from, dy });
+        let back = |dx| Work::NormaliseBack {
+            norm,
+            x: from,
+            dy,
+            dx,
+        };
+        let in_place = !self.is_pending(dy);
+        if in_place && self.gradients[x].is_none() {
+            let writer = Some(self.program.push(back(dy)));
+            if x != INPUT {
+                self.gradients[x] = Some(Gradient { buffer: dy, writer });
+            }
+        } else if x == INPUT {
+            let nowhere = self.program.buffer(dy.size());
+            self.program.push(back(nowhere));
+        } else {
+            self.deliver(x, dy, false, |dx, _| back(dx));
+        }
+    }
+
     /// Hands a gradient on as it is, to a tensor that was added.
     fn share(&mut self, to: Id, dy: Buffer) {
-        match self.gradients[to] {
-            None => {
-                self.gradients[to] = Some(Gradient {
-                    buffer: dy,
-                    shared: true,
-                    writer: None,
+        if to == INPUT {
+            return;
+        }
+        let gradient = match self.gradients[to].take() {
+            None => Gradient {
+                buffer: dy,
+                writer: None,
+            },
+            Some(before) if before.buffer == dy || self.is_pending(before.buffer) => {
+                let sum = self.program.buffer(dy.size());
+                let writer = self.program.push(Work::Add {
+                    activation: Activation::None,
+                    a: before.buffer,
+                    b: dy,
+                    y: sum,
                 });
+                Gradient {
+                    buffer: sum,
+                    writer: Some(writer),
+                }
             }
             Some(before) => {
                 let writer = self.program.push(Work::Accumulate {
                     from: dy,
                     to: before.buffer,
                 });
-                self.gradients[to] = Some(Gradient {
+                Gradient {
                     writer: Some(writer),
                     ..before
-                });
+                }
             }
-        }
+        };
+        self.gradients[to] = Some(gradient);
     }
 
     /// Adds to what has come back to `x`; nothing comes back to the network's input.
@@ -207,54 +240,59 @@ impl Compiler {
             return;
         }
         let size = self.tensors[x].buffer.size();
-        let gradient = match self.gradients[x] {
-            None => {
-                let buffer = self.program.buffer(size);
-                let writer = self.program.push(work(buffer, false));
-                Gradient {
-                    buffer,
-                    shared: false,
-                    writer: Some(writer),
-                }
+        let before = self.gradients[x].take();
+        let shared = before.is_some_and(|before| self.is_pending(before.buffer));
+        let (buffer, writer) = match before {
+            Some(before) if can_add && !shared && before.buffer != dy => {
+                (before.buffer, self.program.push(work(before.buffer, true)))
             }
-            Some(before) => {
-                let writer = if can_add && before.buffer != dy {
-                    self.program.push(work(before.buffer, true))
-                } else {
-                    let apart = self.program.buffer(size);
-                    self.program.push(work(apart, false));
-                    self.program.push(Work::Accumulate {
-                        from: apart,
-                        to: before.buffer,
-                    })
-                };
-                // Whoever shared the buffer has been gone back through before: its layers come after x.
-                Gradient {
-                    shared: false,
-                    writer: Some(writer),
-                    ..before
-                }
+            _ => {
+                let apart = self.program.buffer(size);
+                let writer = self.program.push(work(apart, false));
+                // Of the two the one that nobody else needs takes the sum.
+                let sum = before.map(|before| {
+                    if shared {
+                        (before.buffer, apart)
+                    } else {
+                        (apart, before.buffer)
+                    }
+                });
+                sum.map_or((apart, writer), |(from, to)| {
+                    (to, self.program.push(Work::Accumulate { from, to }))
+                })
             }
         };
-        self.gradients[x] = Some(gradient);
+        self.gradients[x] = Some(Gradient {
+            buffer,
+            writer: Some(writer),
+        });
     }
 
-    fn weight_gradient(&mut self, conv: &Conv, kernel: Kernel, x: Id, gradient: Gradient) {
+    /// The pictures as rows, one copy for all who want them.
+    fn rows(&mut self) -> Buffer {
+        let size = self.tensors[INPUT].buffer.size();
+        let rows = self.rows.unwrap_or_else(|| self.program.buffer(size));
+        self.program.keep_rows(rows);
+        self.rows = Some(rows);
+        rows
+    }
+
+    fn weight_gradient(&mut self, conv: &Conv, kernel: Kernel, x: Id, dy: Buffer) {
         let tensor = self.tensors[x];
         let (buffer, channels) = (tensor.buffer, conv.geometry.in_channels);
         let in_rows = tensor.channels == 1 || tensor.pixels() == 1;
         let operand = if conv.turned {
-            let turned = self.program.buffer(buffer.size());
             if x == INPUT && conv.geometry.pixels() == 1 && in_rows {
-                self.program.keep_rows(turned);
+                self.rows()
             } else {
+                let turned = self.program.buffer(buffer.size());
                 self.program.push(Work::Turn {
                     channels,
                     x: buffer,
                     turned,
                 });
+                turned
             }
-            turned
         } else {
             buffer
         };
@@ -262,10 +300,10 @@ impl Compiler {
             conv: Box::new(conv.clone()),
             kernel,
             x: operand,
-            dy: gradient.buffer,
+            dy,
         };
         let small = conv.geometry.multiply_adds() * self.batch < DEFERRED_BELOW;
-        if small && !gradient.shared {
+        if small && !self.is_pending(dy) {
             self.deferred.push(work);
         } else {
             self.program.push(work);

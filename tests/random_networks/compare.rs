@@ -1,0 +1,662 @@
+//! One network held against itself: plan, graph, an f64 reference, other threads, other backends' weights.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fmtui::data::{Batch, Dataset, Examples, Prepared};
+use fmtui::model::{Architecture, freeze};
+use fmtui::profile::{ComputePath, OptimizerKind, Profile};
+use fmtui::rng::{Purpose, Stream};
+use fmtui::train::{Array, Learner, StateDict, Update, learners};
+
+use super::generator::Case;
+use super::reference::{Pass, Weights, loss};
+
+/// Largest distance of a gradient, relative to its norm or a thousandth of the whole gradient's.
+const NEAR: f64 = 1e-5;
+/// The same of weights after three steps, relative to the way they have come, and of central differences.
+const NEAR_AFTER: f64 = 1e-4;
+const NEAR_DIFFERENCES: f64 = 1e-4;
+/// What is further apart is excused within so many times the distance that one unit in the last place of the weights makes.
+const EXCUSED: f64 = 20.0;
+const PERTURBATIONS: u64 = 6;
+/// Shows gradients as steps of plain SGD: so large that the weights' own rounding does not count.
+const PROBE: f64 = 4096.0;
+
+/// What was looked at, and what of it was only right within rounding.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub arrays: usize,
+    pub excused: usize,
+    /// Networks that no backend trains: one picture, and a norm of single numbers.
+    pub refused: usize,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.arrays += other.arrays;
+        self.excused += other.excused;
+        self.refused += other.refused;
+    }
+}
+
+/// Values by name, in f64.
+type Arrays = BTreeMap<String, Vec<f64>>;
+
+/// The pictures of a case, as a data set of the program where it can be one.
+pub struct Pictures {
+    pub data: Option<Prepared>,
+    pub indices: Vec<Vec<u32>>,
+    pub batches: Vec<Batch>,
+}
+
+impl Pictures {
+    pub fn of(case: &Case) -> Self {
+        let (channels, height, width) = case.input;
+        let size = case.profile.train.batch_size;
+        let counts = [size, size, case.last];
+        let all: usize = counts.iter().sum();
+        let labels = Stream::new(case.seed, Purpose::Split, 1);
+        let label = |i: usize| labels.word(i as u64) % case.classes as u32;
+        let mut start = 0;
+        let mut parts = counts.iter().map(|count| {
+            start += count;
+            (start - count..start).collect::<Vec<_>>()
+        });
+        let parts: [Vec<usize>; 3] = std::array::from_fn(|_| parts.next().unwrap());
+        let indices = parts
+            .iter()
+            .map(|p| p.iter().map(|i| *i as u32).collect())
+            .collect();
+        if case.fits_files() {
+            let dataset = dataset(case, all, &|i| label(i) as u8);
+            let data = Prepared::new(Arc::new(dataset), &case.profile.data).unwrap();
+            let batch = |indices: &Vec<u32>| {
+                let mut batch = Batch::default();
+                data.batch(indices, &mut batch);
+                batch
+            };
+            let batches = Vec::from_iter(&indices).into_iter().map(batch).collect();
+            return Self {
+                data: Some(data),
+                indices,
+                batches,
+            };
+        }
+        let batch = |part: &Vec<usize>| {
+            let mut images = vec![0.0; part.len() * channels * height * width];
+            Stream::new(case.seed, Purpose::Split, 2 + part[0] as u64).fill_normal(
+                &mut images,
+                0.0,
+                1.0,
+            );
+            let labels = part.iter().map(|i| label(*i)).collect();
+            Batch {
+                images,
+                labels,
+                channels,
+                height,
+                width,
+            }
+        };
+        Self {
+            data: None,
+            batches: parts.iter().map(batch).collect(),
+            indices,
+        }
+    }
+
+    fn step(
+        &self,
+        learner: &mut dyn Learner,
+        which: usize,
+        update: Update,
+    ) -> fmtui::error::Result<f64> {
+        let outcome = match &self.data {
+            Some(data) => {
+                learner.step_on(data, &self.indices[which], &mut Batch::default(), update)?
+            }
+            None => learner.step(&self.batches[which], update)?,
+        };
+        Ok(outcome.loss)
+    }
+
+    pub fn logits(&self, learner: &mut dyn Learner, which: usize) -> Vec<f32> {
+        match &self.data {
+            Some(data) => learner
+                .logits_on(data, &self.indices[which], &mut Batch::default())
+                .unwrap(),
+            None => learner.logits(&self.batches[which]).unwrap(),
+        }
+    }
+}
+
+/// A data set of noise; it can be written to files.
+pub fn dataset(case: &Case, count: usize, label: &dyn Fn(usize) -> u8) -> Dataset {
+    let (_, height, width) = case.input;
+    let pixels = Stream::new(case.seed, Purpose::Split, 2);
+    let images = (0..(count * height * width) as u64)
+        .map(|i| pixels.word(i) as u8)
+        .collect();
+    let train = Examples {
+        images,
+        labels: (0..count).map(label).collect(),
+    };
+    let test = Examples {
+        images: train.images[..height * width].to_vec(),
+        labels: train.labels[..1].to_vec(),
+    };
+    Dataset {
+        name: "random".into(),
+        classes: (0..case.classes).map(|c| c.to_string()).collect(),
+        height,
+        width,
+        train,
+        test,
+        source: "noise".into(),
+        sha256: format!("noise {}", case.seed),
+    }
+}
+
+/// One network in all its shapes.
+pub struct Bench<'a> {
+    case: &'a Case,
+    architecture: Architecture,
+    pictures: Pictures,
+    /// What every learner begins with.
+    weights: StateDict,
+    pub counts: Counts,
+}
+
+impl<'a> Bench<'a> {
+    pub fn new(case: &'a Case) -> Self {
+        let architecture = case.architecture().unwrap();
+        let mut bench = Self {
+            case,
+            pictures: Pictures::of(case),
+            weights: StateDict::new(),
+            architecture,
+            counts: Counts::default(),
+        };
+        bench.weights = bench.start();
+        bench
+    }
+
+    pub fn learner(
+        &self,
+        profile: &Profile,
+        path: ComputePath,
+        threads: usize,
+    ) -> Box<dyn Learner> {
+        let mut profile = profile.clone();
+        profile.train.path = path;
+        profile.train.threads = threads;
+        learners::build(&profile, &self.architecture, self.case.classes).unwrap()
+    }
+
+    /// Weights unlike fresh ones: no number is 0 or 1, so that none can be left out unseen; the head's are fresh where
+    /// the case has a new one.
+    fn start(&self) -> StateDict {
+        let fresh = self
+            .learner(&self.case.profile, ComputePath::Graph, 1)
+            .weights()
+            .unwrap();
+        let head = freeze::head(&self.architecture);
+        let mut weights = StateDict::new();
+        for (i, (name, array)) in (0..).zip(fresh) {
+            let mut noise = vec![0.0; array.values.len()];
+            Stream::new(self.case.seed, Purpose::Initialisation, i)
+                .fill_normal(&mut noise, 0.0, 1.0);
+            let fan_in: usize = array.shape.iter().skip(1).product();
+            let of = |n: &f32| match name.rsplit('.').next() {
+                Some("running_var") => 0.5 + n.abs(),
+                Some("weight") if array.shape.len() == 1 => 1.0 + 0.3 * n,
+                Some("weight") => n * (2.0 / fan_in as f32).sqrt(),
+                _ => 0.2 * n,
+            };
+            let values = if self.case.new_head && head.contains(&name) {
+                array.values
+            } else {
+                noise.iter().map(of).collect()
+            };
+            weights.insert(
+                name,
+                Array {
+                    shape: array.shape,
+                    values,
+                },
+            );
+        }
+        weights
+    }
+
+    /// The weights with every number one unit in the last place away, at random.
+    fn perturbed(&self, draw: u64) -> StateDict {
+        let mut weights = self.weights.clone();
+        for (i, array) in (0..).zip(weights.values_mut()) {
+            let stream = Stream::new(self.case.seed ^ draw << 8, Purpose::Augmentation, i);
+            for (j, value) in (0..).zip(&mut array.values) {
+                *value = if stream.word(j) % 2 == 0 {
+                    value.next_up()
+                } else {
+                    value.next_down()
+                };
+            }
+        }
+        weights
+    }
+
+    /// The case's recipe with plain SGD.
+    fn probing(&self) -> Profile {
+        let mut profile = self.case.profile.clone();
+        let train = &mut profile.train;
+        train.optimizer = Profile::new("custom").train.optimizer;
+        train.optimizer.kind = OptimizerKind::Sgd;
+        (train.clip, train.ema) = (0.0, 0.0);
+        profile
+    }
+
+    /// The gradients of the first batch, and the statistics after it; an error where one picture has no variance.
+    fn gradients(
+        &self,
+        path: ComputePath,
+        weights: &StateDict,
+    ) -> Result<(Arrays, Arrays), String> {
+        let mut learner = self.learner(&self.probing(), path, 2);
+        learner.set_weights(weights).unwrap();
+        let update = Update {
+            learning_rate: PROBE,
+            step: 3,
+        };
+        self.pictures
+            .step(learner.as_mut(), 0, update)
+            .map_err(|e| e.to_string())?;
+        let (mut gradients, mut statistics) = (Arrays::new(), Arrays::new());
+        for (name, array) in learner.weights().unwrap() {
+            if name.contains(".running_") {
+                statistics.insert(name, wide(&array.values));
+            } else {
+                let pairs = weights[&name].values.iter().zip(&array.values);
+                let moved = pairs
+                    .map(|(a, b)| (f64::from(*a) - f64::from(*b)) / PROBE)
+                    .collect();
+                gradients.insert(name, moved);
+            }
+        }
+        Ok((gradients, statistics))
+    }
+
+    /// The weights after three steps of the recipe, relative to those before, and statistics.
+    fn trained(&self, path: ComputePath, weights: &StateDict) -> Result<Arrays, String> {
+        let learner = self.train(path, weights, 2)?;
+        let mut after = Arrays::new();
+        for (name, array) in learner.weights().unwrap() {
+            let pairs = array.values.iter().zip(&weights[&name].values);
+            after.insert(
+                name,
+                pairs.map(|(a, b)| f64::from(*a) - f64::from(*b)).collect(),
+            );
+        }
+        Ok(after)
+    }
+
+    /// A learner after three steps, before which it computed ahead what it can in half of the cases.
+    fn train(
+        &self,
+        path: ComputePath,
+        weights: &StateDict,
+        threads: usize,
+    ) -> Result<Box<dyn Learner>, String> {
+        let profile = &self.case.profile;
+        let mut learner = self.learner(profile, path, threads);
+        learner.set_weights(weights).unwrap();
+        if let Some(data) = self
+            .pictures
+            .data
+            .as_ref()
+            .filter(|_| self.case.seed % 2 == 0)
+        {
+            assert!(learner.compute_ahead(data, &mut |_, _| true).unwrap());
+        }
+        for which in 0..3 {
+            let learning_rate = profile.train.optimizer.learning_rate;
+            let update = Update {
+                learning_rate,
+                step: which as u64,
+            };
+            self.pictures
+                .step(learner.as_mut(), which, update)
+                .map_err(|e| e.to_string())?;
+        }
+        Ok(learner)
+    }
+
+    /// Holds `a` to `b` array by array; what is further apart than `near` must lie within what `shaken` gives for
+    /// perturbed weights.
+    fn hold(
+        &mut self,
+        what: &str,
+        near: f64,
+        (a, b): (&Arrays, &Arrays),
+        shaken: &dyn Fn(&Self, u64) -> Option<Arrays>,
+    ) -> Result<(), String> {
+        if a.keys().ne(b.keys()) {
+            return Err(format!("{what}: {:?} for {:?}", a.keys(), b.keys()));
+        }
+        let whole = b
+            .values()
+            .map(|values| norm(values).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        let mut shifts = None;
+        for (name, b) in b {
+            self.counts.arrays += 1;
+            let off = distance(&a[name], b);
+            let size = norm(b).max(1e-3 * whole);
+            if off <= near * size {
+                continue;
+            }
+            let shifts = shifts.get_or_insert_with(|| {
+                let of = |draw| shaken(self, draw).unwrap_or_default();
+                (0..PERTURBATIONS).map(of).collect::<Vec<Arrays>>()
+            });
+            let shift = |shaken: &Arrays| shaken.get(name).map_or(0.0, |s| distance(s, b));
+            let most = shifts.iter().map(shift).fold(0.0, f64::max);
+            if off > EXCUSED * most || off.is_nan() {
+                return Err(format!(
+                    "{what} of {name}: {off:.3e} apart, of {size:.3e}; one unit in the last place makes {most:.1e}"
+                ));
+            }
+            self.counts.excused += 1;
+        }
+        Ok(())
+    }
+
+    pub fn check(&mut self) -> Result<(), String> {
+        self.fresh_weights()?;
+        let Some([by_plan, by_graph]) = self.both(|path| self.gradients(path, &self.weights))?
+        else {
+            return self.refused();
+        };
+        self.logits(&self.weights.clone())?;
+        let shaken = |bench: &Self, draw: u64| {
+            bench
+                .gradients(ComputePath::Graph, &bench.perturbed(draw))
+                .ok()
+        };
+        let gradients = |bench: &Self, draw| shaken(bench, draw).map(|both| both.0);
+        let statistics = |bench: &Self, draw| shaken(bench, draw).map(|both| both.1);
+        self.hold("gradient", NEAR, (&by_plan.0, &by_graph.0), &gradients)?;
+        self.hold("statistics", NEAR, (&by_plan.1, &by_graph.1), &statistics)?;
+        self.differences(&by_graph.0)?;
+        self.steps()
+    }
+
+    /// What plan and graph give; none where both refuse, since one picture may have no variance.
+    fn both<T>(
+        &self,
+        of: impl Fn(ComputePath) -> Result<T, String>,
+    ) -> Result<Option<[T; 2]>, String> {
+        match (of(ComputePath::Plan), of(ComputePath::Graph)) {
+            (Ok(by_plan), Ok(by_graph)) => Ok(Some([by_plan, by_graph])),
+            (Err(_), Err(_)) => Ok(None),
+            (a, b) => Err(format!("one refuses: {:?} {:?}", a.err(), b.err())),
+        }
+    }
+
+    fn refused(&mut self) -> Result<(), String> {
+        self.counts.refused += 1;
+        Ok(())
+    }
+
+    /// The same fresh weights on every path.
+    fn fresh_weights(&self) -> Result<(), String> {
+        let of = |path| self.learner(&self.case.profile, path, 2).weights().unwrap();
+        if of(ComputePath::Plan) == of(ComputePath::Graph) {
+            return Ok(());
+        }
+        Err("fresh weights differ".into())
+    }
+
+    /// The same logits on both paths with the same weights.
+    fn logits(&mut self, weights: &StateDict) -> Result<(), String> {
+        let of = |bench: &Self, path, weights: &StateDict| {
+            let mut learner = bench.learner(&bench.case.profile, path, 2);
+            learner.set_weights(weights).unwrap();
+            let values = (0..3).flat_map(|which| bench.pictures.logits(learner.as_mut(), which));
+            Arrays::from([("all".to_string(), values.map(f64::from).collect())])
+        };
+        let [a, b] = [ComputePath::Plan, ComputePath::Graph].map(|path| of(self, path, weights));
+        let shaken =
+            |bench: &Self, draw| Some(of(bench, ComputePath::Graph, &bench.perturbed(draw)));
+        self.hold("logits", NEAR, (&a, &b), &shaken)
+    }
+
+    /// The graph's gradients against central differences of the f64 reference, along four directions an array.
+    fn differences(&mut self, by_graph: &Arrays) -> Result<(), String> {
+        let whole = by_graph
+            .values()
+            .map(|g| norm(g).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        let frozen = self.frozen_nodes();
+        let mut weights: Weights = self
+            .weights
+            .iter()
+            .map(|(name, a)| (name.clone(), wide(&a.values)))
+            .collect();
+        let features = self.reference_features(&weights, frozen);
+        let names: Vec<&String> = by_graph.keys().collect();
+        let mut shifts: Option<Vec<Arrays>> = None;
+        for (i, name) in (0..).zip(names) {
+            let gradient = &by_graph[name];
+            if self.is_frozen(name) {
+                if norm(gradient) > 0.0 {
+                    return Err(format!("{name} is frozen and moves"));
+                }
+                continue;
+            }
+            for direction in 0..4 {
+                let mut along = vec![0.0f32; gradient.len()];
+                let place = 1000 * (i + 1) + direction;
+                Stream::new(self.case.seed, Purpose::Shuffle, place)
+                    .fill_normal(&mut along, 0.0, 1.0);
+                let along = wide(&along);
+                let unit = 1.0 / norm(&along);
+                let before = weights[name].clone();
+                let dot = |g: &[f64]| g.iter().zip(&along).map(|(g, v)| g * v * unit).sum::<f64>();
+                let size = norm(gradient).max(1e-3 * whole);
+                let mut slope = f64::NAN;
+                // A kink between the two points is not there any more when they are nearer.
+                let is_near = [1e-6, 1e-8].into_iter().any(|step| {
+                    let step = step * norm(&before).max(1e-2);
+                    let [up, down] = [step, -step].map(|step| {
+                        let moved = before.iter().zip(&along).map(|(w, v)| w + step * unit * v);
+                        weights.insert(name.clone(), moved.collect());
+                        self.reference_loss(&weights, frozen, &features)
+                    });
+                    slope = (up - down) / (2.0 * step);
+                    let rounding = 1e-14 * up.abs().max(1.0) / step;
+                    (slope - dot(gradient)).abs() <= NEAR_DIFFERENCES * size + rounding
+                });
+                weights.insert(name.clone(), before);
+                self.counts.arrays += 1;
+                if is_near {
+                    continue;
+                }
+                let off = (slope - dot(gradient)).abs();
+                let shifts = shifts.get_or_insert_with(|| {
+                    let shaken = |draw| {
+                        self.gradients(ComputePath::Graph, &self.perturbed(draw))
+                            .unwrap()
+                            .0
+                    };
+                    (0..PERTURBATIONS).map(shaken).collect()
+                });
+                let most = shifts
+                    .iter()
+                    .map(|s| (dot(&s[name]) - dot(gradient)).abs())
+                    .fold(0.0, f64::max);
+                if off > EXCUSED * most || off.is_nan() {
+                    return Err(format!(
+                        "central difference of {name}: {slope:.6e} for {:.6e}, of {size:.3e}; one unit in the last place makes {most:.1e}",
+                        dot(gradient)
+                    ));
+                }
+                self.counts.excused += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Layers that are run in evaluation mode.
+    fn frozen_nodes(&self) -> usize {
+        let cut = freeze::cut(&self.architecture, &self.case.profile.model.freeze).unwrap();
+        cut.map_or(0, |cut| cut.frozen.nodes.len())
+    }
+
+    fn is_frozen(&self, name: &str) -> bool {
+        let cut = freeze::cut(&self.architecture, &self.case.profile.model.freeze).unwrap();
+        cut.is_some_and(|cut| cut.frozen.zeros().contains_key(name))
+    }
+
+    fn pass<'w>(&self, weights: &'w Weights, training: bool) -> Pass<'w> {
+        Pass {
+            weights,
+            batch: self.pictures.batches[0].len(),
+            training,
+            seed: self.case.profile.train.seed,
+            step: 3,
+            dropouts: 0,
+        }
+    }
+
+    fn reference_features(&self, weights: &Weights, frozen: usize) -> Vec<f64> {
+        let images = wide(&self.pictures.batches[0].images);
+        self.pass(weights, false)
+            .chain(&self.architecture.nodes[..frozen], images)
+    }
+
+    fn reference_loss(&self, weights: &Weights, frozen: usize, features: &[f64]) -> f64 {
+        let trained = &self.architecture.nodes[frozen..];
+        let logits = self.pass(weights, true).chain(trained, features.to_vec());
+        let train = &self.case.profile.train;
+        loss(
+            train,
+            self.case.classes,
+            &logits,
+            &self.pictures.batches[0].labels,
+        )
+    }
+
+    /// Three steps of the recipe: near each other on both paths, the same bits on any number of threads, and weights
+    /// that mean the same to the other path; then what is set free, likewise.
+    fn steps(&mut self) -> Result<(), String> {
+        let weights = self.weights.clone();
+        let Some([by_plan, by_graph]) = self.both(|path| self.trained(path, &weights))? else {
+            return self.refused();
+        };
+        let shaken = |bench: &Self, draw: u64| {
+            let perturbed = bench.perturbed(draw);
+            let mut after = bench.trained(ComputePath::Graph, &perturbed).ok()?;
+            // Relative to the weights as they are.
+            for (name, values) in &mut after {
+                let from = bench.weights[name]
+                    .values
+                    .iter()
+                    .zip(&perturbed[name].values);
+                for (value, (w, p)) in values.iter_mut().zip(from) {
+                    *value += f64::from(*p) - f64::from(*w);
+                }
+            }
+            Some(after)
+        };
+        self.hold("three steps", NEAR_AFTER, (&by_plan, &by_graph), &shaken)?;
+        let mut two = self.train(ComputePath::Plan, &weights, 2)?;
+        let state = two.state().unwrap();
+        for threads in [1, 3] {
+            if self
+                .train(ComputePath::Plan, &weights, threads)?
+                .state()
+                .unwrap()
+                != state
+            {
+                return Err(format!("{threads} threads and 2 differ"));
+            }
+        }
+        let learned = two.weights().unwrap();
+        self.logits(&learned)?;
+        self.thawed(two.as_mut())
+    }
+
+    /// What `model.unfreeze` does between two epochs, on both paths.
+    fn thawed(&mut self, learned: &mut dyn Learner) -> Result<(), String> {
+        let mut profile = self.case.profile.clone();
+        let Some(step) = profile.model.unfreeze.pop() else {
+            return Ok(());
+        };
+        profile.model.freeze = step.freeze;
+        let weights = learners::without_memory(learned.state().unwrap());
+        let after = |bench: &Self, path, weights: &StateDict| {
+            let mut learner = bench.learner(&profile, path, 2);
+            learner.set_weights(weights).unwrap();
+            let learning_rate = profile.train.optimizer.learning_rate;
+            bench
+                .pictures
+                .step(
+                    learner.as_mut(),
+                    1,
+                    Update {
+                        learning_rate,
+                        step: 3,
+                    },
+                )
+                .map_err(|e| e.to_string())?;
+            let moved = |(name, array): (String, Array)| {
+                let pairs = array.values.iter().zip(&weights[&name].values);
+                let values = pairs.map(|(a, b)| f64::from(*a) - f64::from(*b)).collect();
+                (name, values)
+            };
+            Ok(learner
+                .weights()
+                .unwrap()
+                .into_iter()
+                .map(moved)
+                .collect::<Arrays>())
+        };
+        let Some([a, b]) = self.both(|path| after(self, path, &weights))? else {
+            return self.refused();
+        };
+        let shaken = |bench: &Self, draw: u64| {
+            let mut moved = weights.clone();
+            for (i, array) in (0..).zip(moved.values_mut()) {
+                let stream = Stream::new(draw, Purpose::Augmentation, i);
+                for (j, value) in (0..).zip(&mut array.values) {
+                    *value = if stream.word(j) % 2 == 0 {
+                        value.next_up()
+                    } else {
+                        value.next_down()
+                    };
+                }
+            }
+            after(bench, ComputePath::Graph, &moved).ok()
+        };
+        self.hold("a step of what was set free", NEAR_AFTER, (&a, &b), &shaken)
+    }
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).powi(2))
+        .sum::<f64>()
+        .sqrt()
+}
