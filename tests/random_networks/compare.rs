@@ -43,6 +43,47 @@ impl std::ops::AddAssign for Counts {
 /// Values by name, in f64.
 type Arrays = BTreeMap<String, Vec<f64>>;
 
+/// What a step of a batch gives.
+#[derive(Clone, Default)]
+pub struct Gradients {
+    pub gradients: Arrays,
+    /// Running means and variances after it.
+    pub statistics: Arrays,
+}
+
+impl Gradients {
+    /// For a file; every array as a vector.
+    pub fn narrow(&self) -> StateDict {
+        let all = self.gradients.iter().chain(&self.statistics);
+        let narrow = |values: &Vec<f64>| values.iter().map(|v| *v as f32).collect();
+        all.map(|(name, values)| {
+            (
+                name.clone(),
+                Array {
+                    shape: vec![values.len()],
+                    values: narrow(values),
+                },
+            )
+        })
+        .collect()
+    }
+
+    pub fn wide(state: &StateDict) -> Self {
+        let all = state
+            .iter()
+            .map(|(name, array)| (name.clone(), wide(&array.values)));
+        let (statistics, gradients) = all.partition(|(name, _)| is_statistic(name));
+        Self {
+            gradients,
+            statistics,
+        }
+    }
+}
+
+fn is_statistic(name: &str) -> bool {
+    name.contains(".running_")
+}
+
 /// The pictures of a case, as a data set of the program where it can be one.
 pub struct Pictures {
     pub data: Option<Prepared>,
@@ -160,9 +201,9 @@ pub fn dataset(case: &Case, count: usize, label: &dyn Fn(usize) -> u8) -> Datase
 
 /// One network in all its shapes.
 pub struct Bench<'a> {
-    case: &'a Case,
-    architecture: Architecture,
-    pictures: Pictures,
+    pub case: &'a Case,
+    pub architecture: Architecture,
+    pub pictures: Pictures,
     /// What every learner begins with.
     weights: StateDict,
     pub counts: Counts,
@@ -257,11 +298,7 @@ impl<'a> Bench<'a> {
     }
 
     /// The gradients of the first batch, and the statistics after it; an error where one picture has no variance.
-    fn gradients(
-        &self,
-        path: ComputePath,
-        weights: &StateDict,
-    ) -> Result<(Arrays, Arrays), String> {
+    pub fn gradients(&self, path: ComputePath, weights: &StateDict) -> Result<Gradients, String> {
         let mut learner = self.learner(&self.probing(), path, 2);
         learner.set_weights(weights).unwrap();
         let update = Update {
@@ -271,19 +308,19 @@ impl<'a> Bench<'a> {
         self.pictures
             .step(learner.as_mut(), 0, update)
             .map_err(|e| e.to_string())?;
-        let (mut gradients, mut statistics) = (Arrays::new(), Arrays::new());
+        let mut found = Gradients::default();
         for (name, array) in learner.weights().unwrap() {
-            if name.contains(".running_") {
-                statistics.insert(name, wide(&array.values));
+            if is_statistic(&name) {
+                found.statistics.insert(name, wide(&array.values));
             } else {
                 let pairs = weights[&name].values.iter().zip(&array.values);
                 let moved = pairs
                     .map(|(a, b)| (f64::from(*a) - f64::from(*b)) / PROBE)
                     .collect();
-                gradients.insert(name, moved);
+                found.gradients.insert(name, moved);
             }
         }
-        Ok((gradients, statistics))
+        Ok(found)
     }
 
     /// The weights after three steps of the recipe, relative to those before, and statistics.
@@ -379,17 +416,63 @@ impl<'a> Bench<'a> {
             return self.refused();
         };
         self.logits(&self.weights.clone())?;
-        let shaken = |bench: &Self, draw: u64| {
+        self.hold_gradients(&by_plan, &by_graph)?;
+        self.differences(&by_graph.gradients)?;
+        self.steps()
+    }
+
+    /// Holds gradients and statistics of the first batch to others.
+    pub fn hold_gradients(&mut self, a: &Gradients, b: &Gradients) -> Result<(), String> {
+        let shaken = |bench: &Self, draw| {
             bench
                 .gradients(ComputePath::Graph, &bench.perturbed(draw))
                 .ok()
         };
-        let gradients = |bench: &Self, draw| shaken(bench, draw).map(|both| both.0);
-        let statistics = |bench: &Self, draw| shaken(bench, draw).map(|both| both.1);
-        self.hold("gradient", NEAR, (&by_plan.0, &by_graph.0), &gradients)?;
-        self.hold("statistics", NEAR, (&by_plan.1, &by_graph.1), &statistics)?;
-        self.differences(&by_graph.0)?;
-        self.steps()
+        let gradients = |bench: &Self, draw| Some(shaken(bench, draw)?.gradients);
+        let statistics = |bench: &Self, draw| Some(shaken(bench, draw)?.statistics);
+        self.hold("gradient", NEAR, (&a.gradients, &b.gradients), &gradients)?;
+        self.hold(
+            "statistics",
+            NEAR,
+            (&a.statistics, &b.statistics),
+            &statistics,
+        )
+    }
+
+    pub fn weights(&self) -> &StateDict {
+        &self.weights
+    }
+
+    /// The weights as a planned learner gives them away.
+    pub fn exported(&self) -> StateDict {
+        let mut learner = self.learner(&self.case.profile, ComputePath::Plan, 2);
+        learner.set_weights(&self.weights).unwrap();
+        learner.weights().unwrap()
+    }
+
+    /// The first batch's pictures.
+    pub fn input(&self) -> StateDict {
+        let values = self.pictures.batches[0].images.clone();
+        let shape = vec![values.len()];
+        [("images".to_string(), Array { shape, values })].into()
+    }
+
+    /// Holds the plan to another program's logits, gradients and statistics of the first batch.
+    pub fn hold_to(&mut self, mut theirs: StateDict) -> Result<(), String> {
+        let logits = theirs.remove("logits").ok_or("no logits")?;
+        let of = |bench: &Self, path, weights: &StateDict| {
+            let mut learner = bench.learner(&bench.case.profile, path, 2);
+            learner.set_weights(weights).unwrap();
+            let logits = bench.pictures.logits(learner.as_mut(), 0);
+            Arrays::from([("logits".to_string(), wide(&logits))])
+        };
+        let theirs_wide = Arrays::from([("logits".to_string(), wide(&logits.values))]);
+        let ours = of(self, ComputePath::Plan, &self.weights);
+        let shaken =
+            |bench: &Self, draw| Some(of(bench, ComputePath::Graph, &bench.perturbed(draw)));
+        self.hold("logits", NEAR, (&ours, &theirs_wide), &shaken)?;
+        let ours = self.gradients(ComputePath::Plan, &self.weights)?;
+        self.hold_gradients(&ours, &Gradients::wide(&theirs))
     }
 
     /// What plan and graph give; none where both refuse, since one picture may have no variance.
@@ -489,7 +572,7 @@ impl<'a> Bench<'a> {
                     let shaken = |draw| {
                         self.gradients(ComputePath::Graph, &self.perturbed(draw))
                             .unwrap()
-                            .0
+                            .gradients
                     };
                     (0..PERTURBATIONS).map(shaken).collect()
                 });

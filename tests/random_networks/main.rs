@@ -13,8 +13,11 @@
 )]
 
 mod compare;
+mod elsewhere;
 mod generator;
 mod reference;
+#[path = "../support/skip.rs"]
+mod skip;
 
 use std::cell::RefCell;
 
