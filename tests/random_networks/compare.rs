@@ -206,16 +206,24 @@ pub struct Bench<'a> {
     pub pictures: Pictures,
     /// What every learner begins with.
     weights: StateDict,
+    /// Of plans.
+    device: &'static str,
     pub counts: Counts,
 }
 
 impl<'a> Bench<'a> {
     pub fn new(case: &'a Case) -> Self {
+        Self::on(case, "cpu")
+    }
+
+    /// Plans on this device; the graph stays on the CPU.
+    pub fn on(case: &'a Case, device: &'static str) -> Self {
         let architecture = case.architecture().unwrap();
         let mut bench = Self {
             case,
             pictures: Pictures::of(case),
             weights: StateDict::new(),
+            device,
             architecture,
             counts: Counts::default(),
         };
@@ -232,6 +240,9 @@ impl<'a> Bench<'a> {
         let mut profile = profile.clone();
         profile.train.path = path;
         profile.train.threads = threads;
+        if path == ComputePath::Plan {
+            profile.train.device = self.device.into();
+        }
         learners::build(&profile, &self.architecture, self.case.classes).unwrap()
     }
 

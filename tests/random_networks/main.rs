@@ -25,14 +25,14 @@ use compare::{Bench, Counts};
 use generator::{Case, Networks};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-fn check(case: &Case) -> Result<Counts, String> {
-    let mut bench = Bench::new(case);
+fn check(case: &Case, device: &'static str) -> Result<Counts, String> {
+    let mut bench = Bench::on(case, device);
     bench.check()?;
     Ok(bench.counts)
 }
 
-/// Draws networks from a seed and holds each; panics with the smallest that fails.
-fn networks(seed: u64, count: u32) -> Counts {
+/// Draws networks from a seed and holds each, planned on a device; panics with the smallest that fails.
+fn networks(seed: u64, count: u32, device: &'static str) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
@@ -44,7 +44,7 @@ fn networks(seed: u64, count: u32) -> Counts {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let total = RefCell::new(Counts::default());
     let outcome = TestRunner::new_with_rng(config, rng).run(&Networks, |case| {
-        let counts = check(&case).map_err(TestCaseError::fail)?;
+        let counts = check(&case, device).map_err(TestCaseError::fail)?;
         *total.borrow_mut() += counts;
         Ok(())
     });
@@ -65,7 +65,6 @@ fn networks(seed: u64, count: u32) -> Counts {
         total.refused * 10 <= count as usize,
         "too many networks are not trained: {total:?}"
     );
-    total
 }
 
 /// Leaves what repeats a failure with the program; says where.
@@ -107,22 +106,22 @@ fn files(case: &Case) -> String {
 
 #[test]
 fn networks_agree_a() {
-    networks(1, 50);
+    networks(1, 50, "cpu");
 }
 
 #[test]
 fn networks_agree_b() {
-    networks(2, 50);
+    networks(2, 50, "cpu");
 }
 
 #[test]
 fn networks_agree_c() {
-    networks(3, 50);
+    networks(3, 50, "cpu");
 }
 
 #[test]
 fn networks_agree_d() {
-    networks(4, 50);
+    networks(4, 50, "cpu");
 }
 
 #[test]
@@ -137,5 +136,15 @@ fn fresh_networks_agree() {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
     let seed = number("FMTUI_SEED").unwrap_or(now.as_secs());
-    networks(seed, number("FMTUI_NETWORKS").unwrap_or(1000) as u32);
+    networks(seed, number("FMTUI_NETWORKS").unwrap_or(1000) as u32, "cpu");
+}
+
+/// Plans on a GPU against the graph on the CPU.
+#[cfg(feature = "cuda")]
+#[test]
+fn networks_agree_on_a_gpu() {
+    match fmtui::nn::device::select("cuda") {
+        Ok(_) => networks(6, 200, "cuda"),
+        Err(error) => skip::skipped(&error.to_string()),
+    }
 }

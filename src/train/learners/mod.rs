@@ -13,7 +13,7 @@ use crate::model::freeze::{self, Cut};
 use crate::model::{Architecture, Node, Op, Shape};
 use crate::nn::device;
 use crate::optim;
-use crate::profile::{ComputePath, OptimizerKind, Profile};
+use crate::profile::{ComputePath, OptimizerKind, Profile, RunRecord};
 
 /// The learner a profile asks for, freshly initialised.
 ///
@@ -80,13 +80,23 @@ fn frozen(profile: &Profile, mut cut: Cut, classes: usize) -> Result<FrozenLearn
     FrozenLearner::new(backbone, head, shape, still)
 }
 
-/// A learner for a network of layers, on the path that `train.path` names: `auto` plans what it can.
+/// The path that `train.path` names; with `auto`, the one that a run to be repeated or resumed was on, since they differ in
+/// rounding.
+fn path_of(profile: &Profile) -> ComputePath {
+    let by_graph = |run: &RunRecord| run.path == "graph";
+    match profile.train.path {
+        ComputePath::Auto if profile.run.as_ref().is_some_and(by_graph) => ComputePath::Graph,
+        path => path,
+    }
+}
+
+/// A learner for a network of layers: `auto` plans it where the device can.
 fn network(
     profile: &Profile,
     architecture: &Architecture,
     classes: usize,
 ) -> Result<Box<dyn Learner>> {
-    let path = profile.train.path;
+    let path = path_of(profile);
     if path == ComputePath::Graph {
         let learner = graph::GraphLearner::new(profile, architecture, classes)?;
         return Ok(Box::new(learner));
@@ -140,6 +150,28 @@ mod tests {
                     assert_eq!(built(preset, path).unwrap().path(), "plan", "{preset}");
                 }
             }
+        }
+    }
+
+    /// Networks that 0.1 could not plan are planned now; their runs keep their bits.
+    #[test]
+    fn a_run_by_graph_is_repeated_by_graph() {
+        let mut profile = presets::find("lenet5").unwrap().profile().unwrap();
+        profile.train.device = "cpu".into();
+        let input = Shape::Map {
+            channels: 1,
+            height: 32,
+            width: 32,
+        };
+        let architecture = resolve(&profile.model, input, 10).unwrap();
+        for path in ["", "plan", "graph"] {
+            profile.run = Some(RunRecord {
+                path: path.into(),
+                ..RunRecord::default()
+            });
+            let learner = build(&profile, &architecture, 10).unwrap();
+            let wanted = if path.is_empty() { "plan" } else { path };
+            assert_eq!(learner.path(), wanted);
         }
     }
 
