@@ -15,6 +15,7 @@
 mod compare;
 mod elsewhere;
 mod generator;
+mod known;
 mod reference;
 #[path = "../support/skip.rs"]
 mod skip;
