@@ -89,6 +89,8 @@ impl Session<'_> {
         } else {
             record.held_out_loss
         };
+        // Every number beats a loss that is not finite, and the checkpoint's JSON has no word for it.
+        let loss = if loss.is_finite() { loss } else { f64::MAX };
         let (epoch, accuracy) = (record.epoch, record.held_out_accuracy);
         let bytes =
             checkpoint::to_safetensors(&self.learner.weights()?, &format!("best, epoch {epoch}"))?;
