@@ -604,7 +604,25 @@ fn a_replay_of_a_changed_run_is_identical() {
     fs::write(&path, profile.to_toml()).unwrap();
     let verified = place.run(&["replay", &id, "--verify"]);
     assert_eq!(verified.status.code(), Some(1));
-    assert!(text(&verified.stdout).starts_with("first difference at epoch 4: training loss"));
+    let said = text(&verified.stdout);
+    assert!(said.starts_with("first difference at epoch 4: training loss"));
+    assert_eq!(said.lines().count(), 1, "{said}");
+
+    // One of fmtui 0.1 may owe it to that.
+    profile.run.as_mut().unwrap().version = "0.1.0".into();
+    fs::write(&path, profile.to_toml()).unwrap();
+    let said = text(&place.run(&["replay", &id, "--verify"]).stdout);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("first difference at epoch 4: training loss"));
+    assert_eq!(
+        lines[1..],
+        [
+            "this record is of fmtui 0.1, which computed some networks and learning rates wrong (CHANGELOG.md, Wrong results in 0.1)"
+        ]
+    );
+    let json = text(&place.run(&["replay", &id, "--verify", "--json"]).stdout);
+    let json: serde_json::Value = serde_json::from_str(json.trim()).unwrap();
+    assert!(json["cause"].as_str().unwrap().contains("fmtui 0.1"));
 }
 
 #[test]
