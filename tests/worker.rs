@@ -374,12 +374,18 @@ fn killed_and_resumed_ends_with_the_same_bits() {
         assert_eq!(place.status(&id), Status::Lost);
         let attached = place.run(&["attach", &id, "--plain"]);
         assert_eq!(attached.status.code(), Some(1), "a lost run is no success");
+        // Another version may have begun it.
+        let mut begun = place.record(&id);
+        begun.run.as_mut().unwrap().version = "0.1.0".into();
+        fs::write(place.workspace().profile_path(&id), begun.to_toml()).unwrap();
         let output = place.run(&["resume", &id, "--detach"]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     }
     place.ends(&id);
     let record = place.record(&id);
-    assert_eq!(record.run.as_ref().unwrap().status, Status::Finished);
+    let run = record.run.as_ref().unwrap();
+    assert_eq!(run.status, Status::Finished);
+    assert_eq!(run.version, env!("CARGO_PKG_VERSION"));
     assert_eq!(place.weights(&id), place.weights(&whole));
     let figures = |p: &Profile| -> Vec<[u64; 4]> {
         p.history
