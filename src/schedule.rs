@@ -170,7 +170,7 @@ mod tests {
         let rate = |total, step| learning_rate(&schedule(1.0), 0.1, step, total, 1);
         near(rate(1, 0), 0.1);
         assert_eq!(rate(5, 0), 0.1);
-        near(rate(5, 2), (0.1 + 4e-7) / 2.0);
+        near(rate(5, 2), f64::midpoint(0.1, 4e-7));
         near(rate(5, 4), 4e-7);
     }
 }

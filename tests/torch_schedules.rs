@@ -315,7 +315,7 @@ proptest! {
             let left = (course.total as f64 - warmup).max(1.0);
             let least = match course.schedule.kind {
                 ScheduleKind::Cosine => {
-                    let share = (1.0 + (std::f64::consts::PI / left).cos()) / 2.0;
+                    let share = f64::midpoint(1.0, (std::f64::consts::PI / left).cos());
                     let low = course.schedule.final_factor;
                     course.base * (low + (1.0 - low) * share)
                 }
