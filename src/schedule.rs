@@ -4,9 +4,12 @@ use crate::profile::{Schedule, ScheduleKind};
 
 /// The learning rate of step `step` (0-based) of `total` in a run of `steps_per_epoch` steps an epoch.
 ///
-/// Constant, step and cosine follow PyTorch's `ConstantLR`, `StepLR` and `CosineAnnealingLR` taken per step, with an
-/// optional linear warm-up before; one-cycle is `OneCycleLR` with cosine annealing, `div_factor` 25 and
-/// `final_div_factor` 1e4 (Smith and Topin 2018).
+/// With a warm-up of w steps, a fraction too, a step below w has the share min(1, (step + 1) / w) of `base`; from there on the
+/// schedule goes by step − w. Never above `base`. A run of one-cycle rises for w steps, for 0.3 of them all where w is 0.
+///
+/// **Reference** PyTorch's `LambdaLR` for the warm-up, then `StepLR` (at least one step between drops) and
+/// `CosineAnnealingLR` (`T_max` = total − w), all taken per step; `OneCycleLR` with cosine annealing, `div_factor` 25,
+/// `final_div_factor` 1e4 and `pct_start` = w / total (Smith and Topin 2018).
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "step counts are below 2^53")]
 pub fn learning_rate(
@@ -22,20 +25,29 @@ pub fn learning_rate(
         return one_cycle(base, step, total, warmup);
     }
     if step < warmup {
-        return base * (step + 1.0) / warmup.max(1.0);
+        return if step + 1.0 <= warmup {
+            base * (step + 1.0) / warmup
+        } else {
+            base
+        };
     }
     let (step, total) = (step - warmup, (total - warmup).max(1.0));
     match schedule.kind {
         ScheduleKind::Constant | ScheduleKind::OneCycle => base,
         ScheduleKind::Step => {
-            let drops = (step / (schedule.step_epochs * steps_per_epoch as f64).max(1.0)).floor();
-            base * schedule.gamma.powf(drops)
+            let between = (schedule.step_epochs * steps_per_epoch as f64).max(1.0);
+            base * schedule.gamma.powf(drops(step, between))
         }
         ScheduleKind::Cosine => {
             let low = base * schedule.final_factor;
             cosine(base, low, step / total)
         }
     }
+}
+
+/// Drops until `step`. 1.1 epochs of 10 steps are 11.000000000000002 in f64: the drop of step 11 is not to wait for step 12.
+fn drops(step: f64, between: f64) -> f64 {
+    (step / between + 1e-9).floor()
 }
 
 /// The decay of averaged weights at step `step` (0-based): `decay`, less in the first steps, so that a short run's average
@@ -54,12 +66,15 @@ fn one_cycle(peak: f64, step: f64, total: f64, warmup: f64) -> f64 {
     } else {
         0.3 * total
     };
-    let (rise, last) = ((warmup - 1.0).max(1.0), (total - 1.0).max(1.0));
+    // Of the steps that end the rise and the fall. Where less than one step rises, the fall has begun before the first step.
+    let (rise, last) = (warmup - 1.0, total - 1.0);
     let start = peak / 25.0;
     if step <= rise {
-        cosine(start, peak, step / rise)
+        // One step's rise has its start and its end in the same step, and PyTorch divides zero by zero: here it is the end.
+        let share = if rise > 0.0 { step / rise } else { 1.0 };
+        cosine(start, peak, share)
     } else {
-        cosine(peak, start / 1e4, (step - rise) / (last - rise).max(1.0))
+        cosine(peak, start / 1e4, (step - rise) / (last - rise))
     }
 }
 
@@ -115,5 +130,47 @@ mod tests {
         ] {
             near(rate(ScheduleKind::OneCycle, 0.0, step), want);
         }
+    }
+
+    #[test]
+    fn a_warm_up_of_part_of_a_step_ends_in_the_base_rate() {
+        let first_two = |warmup_steps: f64| {
+            [0, 1].map(|step| rate(ScheduleKind::Cosine, warmup_steps / 10.0, step))
+        };
+        for steps in [0.5, 1.0] {
+            near(first_two(steps)[0], 0.1);
+        }
+        near(first_two(1.01)[0], 0.1 / 1.01);
+        near(first_two(1.01)[1], 0.1);
+        near(first_two(1.5)[0], 0.1 / 1.5);
+        near(first_two(1.5)[1], 0.1);
+    }
+
+    /// 1.1 epochs of 10 steps are more than 11 in f64.
+    #[test]
+    fn a_drop_comes_in_its_step() {
+        let schedule = Schedule {
+            kind: ScheduleKind::Step,
+            step_epochs: 1.1,
+            gamma: 0.5,
+            ..Schedule::default()
+        };
+        let rate = |step| learning_rate(&schedule, 0.1, step, 100, 10);
+        assert_eq!([10, 11, 21, 22].map(rate), [0.1, 0.05, 0.05, 0.025]);
+    }
+
+    /// `pct_start = 1 / total`, where PyTorch divides by zero: at the peak in the first step, then down as from any rise.
+    #[test]
+    fn a_rise_of_one_step_is_the_peak() {
+        let schedule = |warmup_epochs| Schedule {
+            kind: ScheduleKind::OneCycle,
+            warmup_epochs,
+            ..Schedule::default()
+        };
+        let rate = |total, step| learning_rate(&schedule(1.0), 0.1, step, total, 1);
+        near(rate(1, 0), 0.1);
+        assert_eq!(rate(5, 0), 0.1);
+        near(rate(5, 2), f64::midpoint(0.1, 4e-7));
+        near(rate(5, 4), 4e-7);
     }
 }

@@ -333,13 +333,36 @@ fn early_stopping_ends_the_run_and_says_why() {
         "{}",
         outcome.reason
     );
-    assert!(outcome.reason.contains("validation loss has not improved"));
+    assert_eq!(
+        outcome.reason,
+        "stopped early after epoch 2: validation loss has not improved by more than 10 for 1 epoch"
+    );
     profile.data.validation = 0.0;
     let dir = tempfile::tempdir().unwrap();
     let error = run(&profile, dir.path(), false, &mut Script::default()).unwrap_err();
     assert!(error.to_string().starts_with("train.early_stop.monitor"));
     profile.train.early_stop.monitor = Monitor::TrainLoss;
     assert!(whole(&profile).complete);
+}
+
+/// Weights that do not move give the same accuracy every epoch.
+#[test]
+fn an_equal_figure_uses_up_the_patience() {
+    let mut profile = Profile::new("mlp");
+    profile.data.name = "fashion-mnist-mini".into();
+    profile.data.validation = 200.0;
+    profile.data.per_class = 60;
+    profile.train.epochs = 12;
+    profile.train.optimizer.learning_rate = 1e-12;
+    profile.train.early_stop.patience = 1;
+    profile.train.early_stop.monitor = Monitor::ValidationAccuracy;
+    let outcome = whole(&profile);
+    assert_eq!(outcome.history.len(), 2);
+    assert_eq!(
+        outcome.reason,
+        "stopped early after epoch 2: validation accuracy has not improved for 1 epoch"
+    );
+    assert_eq!(outcome.result.best_epoch, 1);
 }
 
 #[test]

@@ -374,12 +374,18 @@ fn killed_and_resumed_ends_with_the_same_bits() {
         assert_eq!(place.status(&id), Status::Lost);
         let attached = place.run(&["attach", &id, "--plain"]);
         assert_eq!(attached.status.code(), Some(1), "a lost run is no success");
+        // Another version may have begun it.
+        let mut begun = place.record(&id);
+        begun.run.as_mut().unwrap().version = "0.1.0".into();
+        fs::write(place.workspace().profile_path(&id), begun.to_toml()).unwrap();
         let output = place.run(&["resume", &id, "--detach"]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     }
     place.ends(&id);
     let record = place.record(&id);
-    assert_eq!(record.run.as_ref().unwrap().status, Status::Finished);
+    let run = record.run.as_ref().unwrap();
+    assert_eq!(run.status, Status::Finished);
+    assert_eq!(run.version, env!("CARGO_PKG_VERSION"));
     assert_eq!(place.weights(&id), place.weights(&whole));
     let figures = |p: &Profile| -> Vec<[u64; 4]> {
         p.history
@@ -604,7 +610,25 @@ fn a_replay_of_a_changed_run_is_identical() {
     fs::write(&path, profile.to_toml()).unwrap();
     let verified = place.run(&["replay", &id, "--verify"]);
     assert_eq!(verified.status.code(), Some(1));
-    assert!(text(&verified.stdout).starts_with("first difference at epoch 4: training loss"));
+    let said = text(&verified.stdout);
+    assert!(said.starts_with("first difference at epoch 4: training loss"));
+    assert_eq!(said.lines().count(), 1, "{said}");
+
+    // One of fmtui 0.1 may owe it to that.
+    profile.run.as_mut().unwrap().version = "0.1.0".into();
+    fs::write(&path, profile.to_toml()).unwrap();
+    let said = text(&place.run(&["replay", &id, "--verify"]).stdout);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("first difference at epoch 4: training loss"));
+    assert_eq!(
+        lines[1..],
+        [
+            "this record is of fmtui 0.1, which computed some networks and learning rates wrong (CHANGELOG.md, Wrong results in 0.1)"
+        ]
+    );
+    let json = text(&place.run(&["replay", &id, "--verify", "--json"]).stdout);
+    let json: serde_json::Value = serde_json::from_str(json.trim()).unwrap();
+    assert!(json["cause"].as_str().unwrap().contains("fmtui 0.1"));
 }
 
 #[test]

@@ -37,18 +37,23 @@ pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
     let first = pretrained::load(workspace, &profile.model)?;
     let outcome = train_again(&profile, dataset, &scratch.path, first)?;
     let difference = first_difference(&recorded, &outcome);
+    let cause = difference.as_ref().and_then(|_| known_cause(&recorded));
     let mut out = Output::standard();
     if json {
         out.line(serde_json::json!({
             "run": id,
             "identical": difference.is_none(),
             "difference": difference,
+            "cause": cause,
             "epochs": outcome.history.len(),
         }))?;
     } else {
         match &difference {
             None => out.line("identical")?,
             Some(difference) => out.line(difference)?,
+        }
+        if let Some(cause) = cause {
+            out.line(cause)?;
         }
     }
     Ok(u8::from(difference.is_some()))
@@ -79,6 +84,18 @@ fn warn_of_differences(recorded: &Profile, here: &Profile) {
             "this is fmtui {here}, the run was trained by {there}"
         ));
     }
+}
+
+/// What is known of a record that cannot be had again, by the version that wrote it.
+fn known_cause(recorded: &Profile) -> Option<&'static str> {
+    let version = &recorded.run.as_ref()?.version;
+    let mut parts = version.split('.').map(str::parse::<u64>);
+    let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next()) else {
+        return None;
+    };
+    ((major, minor) < (0, 2)).then_some(
+        "this record is of fmtui 0.1, which computed some networks and learning rates wrong (CHANGELOG.md, Wrong results in 0.1)",
+    )
 }
 
 /// The first thing that is not the same, in words. Times do not count.
@@ -229,6 +246,28 @@ mod tests {
             interventions: Vec::new(),
         };
         (profile, outcome)
+    }
+
+    #[test]
+    fn a_record_of_the_first_version_has_a_known_cause() {
+        let cause = |version: &str| {
+            let mut profile = Profile::new("mlp");
+            profile.run = Some(crate::profile::RunRecord {
+                version: version.into(),
+                ..crate::profile::RunRecord::default()
+            });
+            known_cause(&profile)
+        };
+        for old in ["0.1.0", "0.1.7"] {
+            assert!(
+                cause(old).unwrap().contains("Wrong results in 0.1"),
+                "{old}"
+            );
+        }
+        for other in ["0.2.0", "0.10.0", "1.1.0", "", "x", record::VERSION] {
+            assert_eq!(cause(other), None, "{other}");
+        }
+        assert_eq!(known_cause(&Profile::new("mlp")), None);
     }
 
     #[test]

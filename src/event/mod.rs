@@ -194,6 +194,7 @@ pub struct EpochEnd {
     pub train_loss: f64,
     pub train_accuracy: f64,
     /// On the validation set, or the test set where `curve_is_test`.
+    #[serde(deserialize_with = "crate::metrics::loss")]
     pub held_out_loss: f64,
     pub held_out_accuracy: f64,
     pub held_out_top3: f64,

@@ -2,7 +2,7 @@
 
 pub mod predictions;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The confusion matrix: `counts[true][predicted]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,11 +91,20 @@ pub struct ClassScore {
     pub support: u64,
 }
 
+/// Reads a loss. JSON has no word for one that is not finite: it is written as null and read as NaN.
+///
+/// # Errors
+/// When there is neither a number nor null.
+pub fn loss<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
+}
+
 /// Everything measured on one part of the data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scores {
     /// Mean over pictures.
+    #[serde(deserialize_with = "loss")]
     pub loss: f64,
     pub accuracy: f64,
     /// Share of pictures whose label is among the three most likely classes.

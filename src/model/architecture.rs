@@ -131,7 +131,7 @@ pub enum Op {
     },
     Flatten,
     Activation(Activation),
-    /// output = activation(body(x) + shortcut(x)); an empty shortcut is the identity.
+    /// output = activation(body(x) + shortcut(x)); an empty body or shortcut is the identity.
     Residual {
         body: Vec<Node>,
         shortcut: Vec<Node>,

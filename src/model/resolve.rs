@@ -120,6 +120,12 @@ impl Resolver {
                             "nest less",
                         )));
                     }
+                    if layers.is_empty() {
+                        return Err(blame(Fault::new(
+                            "has no layers to add to its shortcut",
+                            "put some into its layers",
+                        )));
+                    }
                     let names = naming::body(name, layers);
                     let site_of = |field| site.inside(index, field);
                     let body = self.sequence(layers, &names, input, &site_of("layers"))?;

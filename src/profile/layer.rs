@@ -69,7 +69,7 @@ pub enum Layer {
     Activation {
         function: Activation,
     },
-    /// output = activation(layers(x) + shortcut(x)); an empty shortcut is the identity.
+    /// output = activation(layers(x) + shortcut(x)); an empty shortcut is the identity, and so are layers of an activation `none`.
     Residual {
         layers: Vec<Layer>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -4,12 +4,14 @@
 //! [`validate`](Profile::validate) bounds every number before anything is allocated. Knows no Candle and no terminal.
 
 mod augment;
+mod early_stop;
 mod layer;
 pub mod parse;
 mod record;
 mod validate;
 
 pub use augment::Augment;
+pub use early_stop::{EarlyStop, Monitor};
 pub use layer::{Activation, Layer};
 pub use parse::parse_table;
 pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status};
@@ -423,36 +425,6 @@ pub enum ScheduleKind {
     Step,
     Cosine,
     OneCycle,
-}
-
-/// `[train.early_stop]`: end the run when the monitored figure stops improving.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EarlyStop {
-    /// Epochs without improvement before the run ends; 0 never ends it.
-    pub patience: usize,
-    /// Smallest change that counts as improvement.
-    pub min_delta: f64,
-    pub monitor: Monitor,
-}
-
-impl Default for EarlyStop {
-    fn default() -> Self {
-        Self {
-            patience: 0,
-            min_delta: 0.0,
-            monitor: Monitor::ValidationLoss,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Monitor {
-    #[default]
-    ValidationLoss,
-    ValidationAccuracy,
-    TrainLoss,
 }
 
 impl Model {

@@ -126,9 +126,46 @@ pub struct EpochRecord {
     pub train_loss: f64,
     pub train_accuracy: f64,
     /// On the validation set, or on the test set where `data.validation = 0`.
+    #[serde(deserialize_with = "crate::metrics::loss")]
     pub held_out_loss: f64,
     pub held_out_accuracy: f64,
     pub learning_rate: f64,
     pub seconds: f64,
     pub images_per_second: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checkpoints and event logs are JSON, records TOML.
+    #[test]
+    fn a_loss_that_is_not_finite_can_be_read_again() {
+        let epoch = |held_out_loss| EpochRecord {
+            epoch: 1,
+            held_out_loss,
+            ..EpochRecord::default()
+        };
+        for loss in [f64::NAN, f64::INFINITY] {
+            let json = serde_json::to_string(&epoch(loss)).unwrap();
+            let read: EpochRecord = serde_json::from_str(&json).unwrap();
+            assert!(read.held_out_loss.is_nan(), "{json}");
+            let toml = toml::to_string(&epoch(loss)).unwrap();
+            let read: EpochRecord = toml::from_str(&toml).unwrap();
+            assert_eq!(read.held_out_loss.is_nan(), loss.is_nan(), "{toml}");
+            assert_eq!(read.held_out_loss.is_infinite(), loss.is_infinite());
+        }
+        let scores = Scores {
+            loss: f64::NAN,
+            ..Scores::default()
+        };
+        let json = serde_json::to_string(&scores).unwrap();
+        let read: Scores = serde_json::from_str(&json).unwrap();
+        assert!(read.loss.is_nan());
+        let (json, ordinary) = (serde_json::to_string(&epoch(0.1)).unwrap(), epoch(0.1));
+        assert_eq!(
+            serde_json::from_str::<EpochRecord>(&json).unwrap(),
+            ordinary
+        );
+    }
 }

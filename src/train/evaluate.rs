@@ -106,10 +106,25 @@ fn picture_loss(criterion: Criterion, logits: &[f32], probabilities: &[f64], lab
             / classes
     };
     match criterion {
-        Criterion::CrossEntropy => -probabilities[label].max(f64::MIN_POSITIVE).ln(),
+        Criterion::CrossEntropy => cross_entropy(logits, probabilities[label], label),
         Criterion::Mse => per_class(|l, own| (l - f64::from(u8::from(own))).powi(2)),
         Criterion::Perceptron => per_class(|l, own| if own { (-l).max(0.0) } else { l.max(0.0) }),
     }
+}
+
+/// −ln of the label's softmax.
+///
+/// Training takes it from the logits, log Σ exp(l − highest) + highest − l. The logarithm of the probability differs from
+/// that in the last bits, and the held-out losses of recorded runs were computed by it: it stays wherever the probability is a
+/// normal number. Below (the label is 708 under the highest logit, or a logit is not finite), the probability has lost its
+/// digits, and the logits are taken.
+fn cross_entropy(logits: &[f32], probability: f64, label: usize) -> f64 {
+    if probability >= f64::MIN_POSITIVE {
+        return -probability.ln();
+    }
+    let highest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let powers = logits.iter().map(|l| (f64::from(*l) - highest).exp());
+    powers.sum::<f64>().ln() + (highest - f64::from(logits[label]))
 }
 
 /// The three most likely classes; of equal ones the lower class first.
@@ -154,5 +169,57 @@ mod tests {
         assert!((loss(Criterion::CrossEntropy) - 2.407_605_964).abs() < 1e-8);
         assert!((loss(Criterion::Mse) - 13.0 / 3.0).abs() < 1e-12);
         assert!((loss(Criterion::Perceptron) - 5.0 / 3.0).abs() < 1e-12);
+    }
+
+    /// ```python
+    /// for x in [[0, 2000], [0, 1e30], [-1e30, 0, 0], [3e38, -3e38], [0, 708], [0, 709], [0, 740], [0, float("inf")]]:
+    ///     x = torch.tensor([x], dtype=torch.float32).double()
+    ///     print(F.cross_entropy(x, torch.tensor([0 if x[0, 0] < x[0, 1] else 1])))
+    /// ```
+    #[test]
+    fn a_confident_wrong_answer_costs_what_its_logits_say() {
+        let loss = |logits: &[f32], label| {
+            picture_loss(Criterion::CrossEntropy, logits, &softmax(logits), label)
+        };
+        for (logits, label, torch) in [
+            (&[0.0, 2000.0][..], 0, 2000.0),
+            (&[0.0, 1e30], 0, f64::from(1e30_f32)),
+            (&[-1e30, 0.0, 0.0], 0, f64::from(1e30_f32)),
+            (&[3e38, -3e38], 1, 2.0 * f64::from(3e38_f32)),
+            (&[0.0, 708.0], 0, 708.0),
+            (&[0.0, 709.0], 0, 709.0),
+            (&[0.0, 740.0], 0, 740.0),
+            (&[0.0, 0.0, 2000.0], 2, 0.0),
+            (&[0.0, 2000.0, 2000.0], 1, std::f64::consts::LN_2),
+        ] {
+            let loss = loss(logits, label);
+            assert!(
+                (loss - torch).abs() <= 1e-15 * torch,
+                "{logits:?}: {loss}, PyTorch {torch}"
+            );
+        }
+        // As PyTorch: where a logit is not finite, neither is the loss.
+        assert!(loss(&[0.0, f32::INFINITY], 0).is_nan());
+        assert!(loss(&[f32::NAN, 0.0], 1).is_nan());
+        assert_eq!(loss(&[f32::NEG_INFINITY, 0.0], 0), f64::INFINITY);
+    }
+
+    /// The held-out losses of recorded runs are the logarithms of probabilities.
+    #[test]
+    fn ordinary_losses_keep_their_bits() {
+        for i in 0_u8..200 {
+            let logits: Vec<f32> = (0..10_u8)
+                .map(|k| f32::from(i) * 3.5 * (f32::from(k) + f32::from(i)).sin())
+                .collect();
+            let probabilities = softmax(&logits);
+            for (label, p) in probabilities.iter().enumerate() {
+                let loss = picture_loss(Criterion::CrossEntropy, &logits, &probabilities, label);
+                if *p >= f64::MIN_POSITIVE {
+                    assert_eq!(loss.to_bits(), (-p.ln()).to_bits());
+                } else {
+                    assert!(loss > 708.0 && loss < 1400.0, "{loss}");
+                }
+            }
+        }
     }
 }

@@ -160,19 +160,15 @@ pub(super) fn plain(layer: &Layer, input: Shape) -> Result<(Op, Shape), Fault> {
     }
 }
 
-/// Operation and output shape of a residual block whose layers have been resolved.
+/// Operation and output shape of a residual block whose layers have been resolved. A body of layers that do nothing is empty,
+/// and passes its input on.
 pub(super) fn residual(
     body: Vec<Node>,
     shortcut: Vec<Node>,
     activation: Activation,
     input: Shape,
 ) -> Result<(Op, Shape), Fault> {
-    let Some(output) = body.last().map(|node| node.output) else {
-        return Err(Fault::new(
-            "has no layers to add to its shortcut",
-            "put some into its layers",
-        ));
-    };
+    let output = body.last().map_or(input, |node| node.output);
     let other = shortcut.last().map_or(input, |node| node.output);
     if output != other {
         let what = if shortcut.is_empty() {

@@ -213,6 +213,45 @@ fn a_custom_network_resolves() {
     assert_eq!(network.parameters(), 80 + 1152 + 32 + 144 + 32 + 160);
 }
 
+/// As with PyTorch's `nn.Identity` for a body.
+#[test]
+fn a_body_that_does_nothing_is_the_identity() {
+    let network = custom(
+        "layers = [
+            { kind = 'residual', layers = [ { kind = 'activation', function = 'none' } ], activation = 'relu' },
+            { kind = 'residual', layers = [ { kind = 'activation', function = 'none' }, { kind = 'activation', function = 'none' } ],
+              shortcut = [ { kind = 'conv2d', out_channels = 1, kernel_size = 3, padding = 1 } ] },
+            { kind = 'flatten' },
+            { kind = 'linear', out_features = 10 },
+        ]",
+    )
+    .unwrap();
+    assert_eq!(names(&network), ["block1", "block2", "flatten1", "fc1"]);
+    for (node, layers) in network.nodes.iter().zip([0, 1]) {
+        let Op::Residual { body, shortcut, .. } = &node.op else {
+            panic!("{} is not a residual block", node.name);
+        };
+        assert_eq!((body.len(), shortcut.len()), (0, layers));
+        assert_eq!((node.input, node.output), (GREY_28, GREY_28));
+    }
+    assert_eq!(network.parameters(), 10 + 7_850);
+    let summary = crate::model::summary::summarise(&network);
+    let rows: Vec<_> = summary
+        .rows
+        .iter()
+        .map(|row| (row.name.as_str(), row.kind.as_str(), row.depth))
+        .collect();
+    assert_eq!(
+        rows[..3],
+        [
+            ("block1", "residual · relu", 0),
+            ("block2", "residual", 0),
+            ("block2.downsample.0", "conv 3×3 p1", 1)
+        ]
+    );
+    assert_eq!(summary.multiply_adds, 9 * 784 + 7_840);
+}
+
 #[test]
 fn a_wrong_layer_is_named_with_what_it_needs() {
     let wrong = [
@@ -259,6 +298,14 @@ fn a_wrong_layer_is_named_with_what_it_needs() {
         (
             "layers = [ { kind = 'residual', layers = [] } ]",
             "model.layers[0] (residual): has no layers to add to its shortcut; put some into its layers",
+        ),
+        (
+            "layers = [ { kind = 'residual', layers = [], shortcut = [ { kind = 'flatten' } ] } ]",
+            "model.layers[0] (residual): has no layers to add to its shortcut; put some into its layers",
+        ),
+        (
+            "layers = [ { kind = 'residual', layers = [ { kind = 'activation', function = 'none' } ], shortcut = [ { kind = 'conv2d', out_channels = 8, kernel_size = 1 } ] } ]",
+            "model.layers[0] (residual): its layers give 1 × 28 × 28 but its shortcut gives 8 × 28 × 28; make both equal; a shortcut of a 1 × 1 conv2d with out_channels = 1 and the layers' stride does it",
         ),
         (
             "layers = [ { kind = 'residual', layers = [ { kind = 'conv2d', out_channels = 8, kernel_size = 3 } ] } ]",

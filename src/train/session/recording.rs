@@ -13,7 +13,7 @@ use crate::metrics::predictions::{Prediction, Predictions};
 use crate::profile::{EpochRecord, Monitor};
 use crate::train::Host;
 use crate::train::checkpoint::{self, Best};
-use crate::{schedule, storage};
+use crate::{schedule, storage, text};
 
 impl Session<'_> {
     pub(super) fn record_epoch(&self, scores: &Scores) -> EpochRecord {
@@ -38,27 +38,31 @@ impl Session<'_> {
         }
     }
 
-    /// Early stopping: an epoch counts as improved when it beats the best by more than `min_delta`.
+    /// Early stopping: counts the epochs since the monitored figure last improved.
     pub(super) fn judge(&mut self, record: &EpochRecord) {
         let stop = self.train_settings().early_stop.clone();
-        let (value, sign, what) = match stop.monitor {
-            Monitor::ValidationLoss => (record.held_out_loss, 1.0, "validation loss"),
-            Monitor::ValidationAccuracy => (record.held_out_accuracy, -1.0, "validation accuracy"),
-            Monitor::TrainLoss => (record.train_loss, 1.0, "training loss"),
+        let figure = match stop.monitor {
+            Monitor::ValidationLoss => record.held_out_loss,
+            Monitor::ValidationAccuracy => record.held_out_accuracy,
+            Monitor::TrainLoss => record.train_loss,
         };
         let progress = &mut self.progress;
-        match progress.monitored {
-            Some(best) if sign * value > sign * best - stop.min_delta => progress.stale_epochs += 1,
-            _ => progress.stale_epochs = 0,
+        if stop.improves(figure, progress.monitored) {
+            progress.monitored = Some(figure);
+            progress.stale_epochs = 0;
+        } else {
+            progress.stale_epochs += 1;
         }
-        progress.monitored = Some(match progress.monitored {
-            Some(best) if sign * best <= sign * value => best,
-            _ => value,
-        });
         if stop.patience > 0 && progress.stale_epochs >= stop.patience {
+            let by = match stop.min_delta {
+                0.0 => String::new(),
+                least => format!(" by more than {least}"),
+            };
             self.early = Some(format!(
-                "stopped early after epoch {}: {what} has not improved by {} for {} epochs",
-                record.epoch, stop.min_delta, progress.stale_epochs
+                "stopped early after epoch {}: {} has not improved{by} for {}",
+                record.epoch,
+                stop.monitor.name(),
+                text::count(progress.stale_epochs, "epoch"),
             ));
         }
     }
@@ -85,6 +89,8 @@ impl Session<'_> {
         } else {
             record.held_out_loss
         };
+        // Every number beats a loss that is not finite, and the checkpoint's JSON has no word for it.
+        let loss = if loss.is_finite() { loss } else { f64::MAX };
         let (epoch, accuracy) = (record.epoch, record.held_out_accuracy);
         let bytes =
             checkpoint::to_safetensors(&self.learner.weights()?, &format!("best, epoch {epoch}"))?;

@@ -57,6 +57,28 @@ fn every_preset_is_on_the_path_and_sound() {
 }
 
 #[test]
+fn a_block_of_no_layers_is_a_row_of_its_own() {
+    let mut tab = with_sets();
+    choose(&mut tab, "custom-cnn");
+    let layers = &mut tab.entries[tab.cursor].profile.model.layers;
+    let identity = crate::profile::Layer::Residual {
+        layers: vec![crate::profile::Layer::Activation {
+            function: crate::profile::Activation::None,
+        }],
+        shortcut: Vec::new(),
+        activation: crate::profile::Activation::Relu,
+    };
+    layers.insert(1, identity);
+    tab.select(tab.cursor);
+    assert!(tab.summary.is_ok(), "{:?}", tab.summary);
+    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+        let screen = shot(&mut tab, width, height);
+        let row = screen.lines().find(|line| line.contains("block1"));
+        assert!(row.unwrap().contains("residual"), "{screen}");
+    }
+}
+
+#[test]
 fn the_built_in_set_stands_in() {
     let mut tab = ModelTab::new();
     let Effect::Train(profile) = tab.on_action(Action::Train) else {
