@@ -1,7 +1,7 @@
 //! The learning rate beside PyTorch's schedulers, at every kind, length and warm-up; and what holds where PyTorch has none.
 //!
 //! `torch_schedules/cases.txt` is written by `scripts/torch_schedules.py`, which says what a line is and which of PyTorch's
-//! forms it takes. The same script makes fresh cases where there is a Python with PyTorch: `FMTUI_PYTHON`, or `python3`.
+//! forms it takes. The same script makes fresh cases where there is a Python with PyTorch: `FMTUI_TORCH_PYTHON`, or `python3`.
 
 #![allow(
     clippy::unwrap_used,
@@ -122,7 +122,7 @@ fn fixed_cases_are_torchs() {
 
 /// A program that runs Python with PyTorch.
 fn python() -> Option<String> {
-    let python = std::env::var("FMTUI_PYTHON").unwrap_or_else(|_| "python3".into());
+    let python = std::env::var("FMTUI_TORCH_PYTHON").unwrap_or_else(|_| "python3".into());
     let status = Command::new(&python)
         .args(["-c", "import torch"])
         .stdin(Stdio::null())
@@ -136,7 +136,7 @@ fn python() -> Option<String> {
 fn fresh_cases_are_torchs() {
     let Some(python) = python() else {
         skip::skipped(
-            "no Python with PyTorch (python3, or what FMTUI_PYTHON names): no fresh schedules",
+            "no Python with PyTorch (python3, or what FMTUI_TORCH_PYTHON names): no fresh schedules",
         );
         return;
     };

@@ -114,12 +114,14 @@ fn instruction_sets_agree() {
 /// Networks as they are exported, under PyTorch's names, rebuilt there in f64: logits and gradients are the same.
 #[test]
 fn exported_networks_are_pytorchs() {
-    let python = std::env::var("FMTUI_PYTHON").unwrap_or_else(|_| "python3".into());
+    let python = std::env::var("FMTUI_TORCH_PYTHON").unwrap_or_else(|_| "python3".into());
     let torch = Command::new(&python)
         .args(["-c", "import torch, safetensors"])
         .output();
     if !torch.is_ok_and(|output| output.status.success()) {
-        return skipped("no PyTorch: FMTUI_PYTHON names a Python that has torch and safetensors");
+        return skipped(
+            "no PyTorch: FMTUI_TORCH_PYTHON names a Python that has torch and safetensors",
+        );
     }
     let count = std::env::var("FMTUI_NETWORKS")
         .ok()

@@ -74,7 +74,7 @@ fn frozen_arrays_stay_and_the_others_learn() {
     }
 }
 
-/// Features are maps where a stage is frozen: their order differs between plan and graph.
+/// Features are maps where a stage is frozen, and computed in another order by plan than by graph.
 #[test]
 fn plan_and_graph_learn_the_same() {
     for freeze in ["backbone", "layer2"] {
@@ -192,7 +192,7 @@ fn what_does_not_fit_is_computed_again() {
     let architecture = resolve(&profile.model, input, 10).unwrap();
     let cut = crate::model::freeze::cut(&architecture, "layer2").unwrap();
     let mut part = crate::train::learners::frozen(&profile, cut.unwrap(), 10).unwrap();
-    part.most_kept = 4 * 1500 * part.features.count();
+    part.most_kept = 4 * 1500 * part.features.elements();
     let mut batch = Batch::default();
     let order: Vec<u32> = (0..2400).rev().collect();
     for indices in order.chunks(700).chain([&[2399, 5, 5, 1200][..]]) {
