@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Host;
 use super::checkpoint::Progress;
 use super::session::PAUSE_LOOK;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Command, Event};
 use crate::profile::Intervention;
 
@@ -196,7 +196,7 @@ impl Control {
             let Err(error) = save() else {
                 return Ok(());
             };
-            if self.stop_requested || !is_full(&error) {
+            if self.stop_requested || !error.is_disk_full() {
                 return Err(error);
             }
             host.emit(Event::Warning {
@@ -218,11 +218,6 @@ impl Control {
             host.emit(Event::Resumed { step });
         }
     }
-}
-
-fn is_full(error: &Error) -> bool {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-    matches!(error, Error::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
 }
 
 fn set_learning_rate(
