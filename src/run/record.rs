@@ -58,6 +58,9 @@ pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> 
 
 /// Makes every text that a run wrote harmless to show.
 pub fn sanitize(profile: &mut Profile) {
+    if let Some(result) = &mut profile.result {
+        result.note = text::sanitize(&result.note);
+    }
     let Some(run) = &mut profile.run else { return };
     for text in [
         &mut run.started,
