@@ -48,11 +48,15 @@ const WAYS: [Way; 3] = [
     |file, link| write_synced(link, &fs::read(file)?),
 ];
 
-/// Makes `path` stand for `file`, which lies beside it, as a whole: a reader finds what stood there before or this.
+/// Makes `path` stand for `file`, which lies beside it, as a whole: a reader finds what stood there before or this. Writes
+/// nothing where it does already.
 ///
 /// # Errors
 /// `Io` naming the path; what stood there before is then untouched.
 pub fn link(path: &Path, file: &Path) -> Result<()> {
+    if fs::read_link(path).is_ok_and(|to| Some(to.as_os_str()) == file.file_name()) {
+        return Ok(());
+    }
     link_by(&WAYS, path, file)
 }
 

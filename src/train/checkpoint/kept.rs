@@ -40,10 +40,10 @@ pub fn write(directory: &Path, sha256: &str, bytes: &[u8]) -> Result<()> {
     storage::commit(&named(directory, WEIGHTS, sha256), bytes)
 }
 
-/// Where the predictions of the weights with this digest lie.
+/// What the file is called that holds the predictions of the weights with this digest.
 #[must_use]
-pub fn predictions_path(directory: &Path, sha256: &str) -> PathBuf {
-    named(directory, PREDICTIONS, sha256)
+pub fn predictions_name(sha256: &str) -> String {
+    name(PREDICTIONS, sha256)
 }
 
 /// Sets the links to the files of the weights with this digest. Where there are no predictions of theirs, there is no link
@@ -54,7 +54,7 @@ pub fn predictions_path(directory: &Path, sha256: &str) -> PathBuf {
 pub fn point(directory: &Path, sha256: &str) -> Result<()> {
     let (link, predictions) = (
         directory.join(predictions::BEST),
-        predictions_path(directory, sha256),
+        named(directory, PREDICTIONS, sha256),
     );
     if predictions.is_file() {
         storage::link(&link, &predictions)?;
@@ -126,7 +126,7 @@ pub fn restore(
 /// Gives a plain file of 0.1's the name that says whose predictions it holds, where it is of the best epoch.
 fn take_up_predictions(directory: &Path, best: &Best) -> Result<()> {
     let plain = directory.join(predictions::BEST);
-    let path = predictions_path(directory, &best.file_sha256);
+    let path = named(directory, PREDICTIONS, &best.file_sha256);
     if plain.is_symlink() || path.is_file() || epoch_of(&plain) != Some(best.epoch) {
         return Ok(());
     }
@@ -180,6 +180,8 @@ pub fn sweep(directory: &Path, best: Option<&Best>) {
         });
         if is_dead || is_half_written(name) {
             let _ = fs::remove_file(entry.path());
+        } else if name.starts_with("state-") && name.ends_with(storage::PARTIAL) {
+            let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
@@ -202,8 +204,12 @@ fn best_of(generation: &Path) -> std::io::Result<Option<Best>> {
     Ok(named.best)
 }
 
-fn named(directory: &Path, [front, end]: [&str; 2], sha256: &str) -> PathBuf {
-    directory.join(format!("{front}{}{end}", key(sha256)))
+fn named(directory: &Path, of: [&str; 2], sha256: &str) -> PathBuf {
+    directory.join(name(of, sha256))
+}
+
+fn name([front, end]: [&str; 2], sha256: &str) -> String {
+    format!("{front}{}{end}", key(sha256))
 }
 
 /// The part of a digest that stands in names; what is no digest names no file.
@@ -253,7 +259,7 @@ mod tests {
             ..Predictions::default()
         };
         storage::commit(
-            &predictions_path(directory, &sha256(epoch)),
+            &named(directory, PREDICTIONS, &sha256(epoch)),
             &predicted.encode(),
         )
         .unwrap();
@@ -380,6 +386,7 @@ mod tests {
         ] {
             fs::write(dir.path().join(name), "x").unwrap();
         }
+        fs::create_dir(dir.path().join("state-0000000007.partial")).unwrap();
         keep(dir.path(), 1);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
         assert!(dir.path().join("notes.partial").exists());

@@ -93,7 +93,7 @@ impl Session<'_> {
             return Ok(false);
         };
         self.keep_predictions(
-            &self.setup.directory.join(predictions::TEST),
+            predictions::TEST,
             epoch,
             true,
             &evaluation.predictions,

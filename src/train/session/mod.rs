@@ -232,7 +232,7 @@ impl Session<'_> {
         let record = self.record_epoch(&scores);
         self.judge(&record);
         self.keep_predictions(
-            &self.setup.directory.join(predictions::LATEST),
+            predictions::LATEST,
             record.epoch,
             self.curve_is_test(),
             &predictions,

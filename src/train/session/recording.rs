@@ -5,8 +5,6 @@
     reason = "counts of steps and pictures are below 2^53"
 )]
 
-use std::path::Path;
-
 use super::Session;
 use crate::error::Result;
 use crate::event::Event;
@@ -99,8 +97,8 @@ impl Session<'_> {
         let (directory, step) = (self.setup.directory, self.progress.step);
         self.control
             .retrying(step, host, || kept::write(directory, &sha256, &bytes))?;
-        let path = kept::predictions_path(directory, &sha256);
-        self.keep_predictions(&path, epoch, self.curve_is_test(), predicted, host);
+        let file = kept::predictions_name(&sha256);
+        self.keep_predictions(&file, epoch, self.curve_is_test(), predicted, host);
         self.control
             .retrying(step, host, || kept::point(directory, &sha256))?;
         self.progress.best = Some(Best {
@@ -144,7 +142,7 @@ impl Session<'_> {
 
     pub(super) fn keep_predictions(
         &self,
-        path: &Path,
+        file: &str,
         epoch: usize,
         is_test: bool,
         items: &[Prediction],
@@ -157,7 +155,7 @@ impl Session<'_> {
             items: items.to_vec(),
         }
         .encode();
-        if let Err(error) = storage::commit(path, &bytes) {
+        if let Err(error) = storage::commit(&self.setup.directory.join(file), &bytes) {
             host.emit(Event::Warning {
                 message: format!("the gallery will lack this epoch: {error}"),
             });
