@@ -23,6 +23,7 @@ const RETRY: Duration = Duration::from_secs(30);
 /// The value of a `stop` intervention: where in the loop it took hold.
 const BETWEEN_STEPS: f64 = 0.0;
 const IN_EVALUATION: f64 = 1.0;
+const IN_THE_LAST_EVALUATION: f64 = 2.0;
 
 /// What has been asked for and is not yet done.
 pub struct Control {
@@ -114,7 +115,12 @@ impl Control {
         let stop = Intervention {
             step: progress.step,
             what: "stop".into(),
-            value: IN_EVALUATION,
+            // Until an epoch is evaluated, its batches are those of the epoch under way.
+            value: if progress.batch > 0 {
+                IN_EVALUATION
+            } else {
+                IN_THE_LAST_EVALUATION
+            },
         };
         if self.scheduled.front() == Some(&stop) {
             self.scheduled.pop_front();
