@@ -135,6 +135,25 @@ impl Recorder {
             .collect();
     }
 
+    /// Whether an event changes the profile, which is then written.
+    pub(super) fn is_written(event: &Event) -> bool {
+        match event {
+            Event::Started(_)
+            | Event::EpochEnd(_)
+            | Event::Changed { .. }
+            | Event::Finished { .. }
+            | Event::Failed { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. } => true,
+            Event::Step(_)
+            | Event::Features(_)
+            | Event::CheckpointSaved { .. }
+            | Event::Warning { .. }
+            | Event::Note { .. }
+            | Event::Load(_) => false,
+        }
+    }
+
     fn run(&mut self) -> &mut RunRecord {
         self.profile.run.get_or_insert_with(RunRecord::default)
     }
@@ -205,14 +224,12 @@ impl Observer for Recorder {
             Event::Failed { message, .. } => self.end(Status::Failed, message),
             Event::Paused { .. } => self.run().status = Status::Paused,
             Event::Resumed { .. } => self.run().status = Status::Running,
-            Event::Step(_)
-            | Event::Features(_)
-            | Event::CheckpointSaved { .. }
-            | Event::Warning { .. }
-            | Event::Note { .. }
-            | Event::Load(_) => return Ok(()),
+            _ => {}
         }
-        self.save()
+        if Self::is_written(&stamped.event) {
+            self.save()?;
+        }
+        Ok(())
     }
 }
 
