@@ -301,6 +301,27 @@ fn a_run_that_stopped_early_does_not_train_on_after_a_stop_in_its_last_evaluatio
     assert!(!witness.events.iter().any(|e| matches!(e, Event::Step(_))));
 }
 
+#[test]
+fn a_stop_in_the_last_evaluation_is_replayed_there() {
+    let mut profile = tiny();
+    let (_, words) = whole(&profile);
+    for at in [words - 30, words - 1] {
+        let dir = tempfile::tempdir().unwrap();
+        let stopped = live(&profile, dir.path(), &mut Witness::new(Fate::Stops(at))).unwrap();
+        profile.run = Some(RunRecord {
+            interventions: stopped.interventions.clone(),
+            ..RunRecord::default()
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let again = live(&profile, dir.path(), &mut Witness::new(Fate::None)).unwrap();
+        assert!(!again.complete);
+        assert_eq!(again.history.len(), stopped.history.len());
+        assert_eq!(again.result.weights_sha256, stopped.result.weights_sha256);
+        assert_eq!(again.interventions, stopped.interventions);
+        profile.run = None;
+    }
+}
+
 /// A directory of a run that died after a best epoch that is in no checkpoint, and what the checkpoint says.
 fn died_after_an_unsaved_best(profile: &Profile) -> (tempfile::TempDir, checkpoint::Progress) {
     let dir = tempfile::tempdir().unwrap();
@@ -535,8 +556,8 @@ fn what_version_0_1_has_recorded_is_shown_exported_and_begun_with() {
         "--set",
         &from,
     ];
-    let begun = place.fmtui(&begin);
-    assert!(begun.status.success(), "{}", text(&begun.stderr));
+    let second = place.fmtui(&begin);
+    assert!(second.status.success(), "{}", text(&second.stderr));
 
     turn_signs(&place.run_dir().join(BEST));
     let refused = place.export(&[]).unwrap_err();
