@@ -84,6 +84,13 @@ impl Error {
         }
     }
 
+    /// Whether there was no room on the disk, or none left for this user.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+
     /// The exit code of a command that ends with this error: 2 for bad input, 3 for what the user stopped, 1 for everything else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -4,11 +4,14 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+
+/// How the names of files end that are not yet whole.
+pub const PARTIAL: &str = ".partial";
 
 /// Replaces `path` by `bytes` as a whole.
 ///
@@ -17,9 +20,7 @@ use crate::error::{Error, Result};
 pub fn commit(path: &Path, bytes: &[u8]) -> Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.partial", std::process::id()));
-    let partial = path.with_file_name(name);
+    let partial = beside(path);
     let written = write_synced(&partial, bytes)
         .and_then(|()| fs::rename(&partial, path))
         .and_then(|()| sync_directory(directory));
@@ -28,6 +29,66 @@ pub fn commit(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = fs::remove_file(&partial);
         Error::io("write", path, e)
     })
+}
+
+/// Where a file is made before it takes the place of `path`.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}{PARTIAL}", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// One way to make the second path stand for the first, a file beside it.
+type Way = fn(&Path, &Path) -> std::io::Result<()>;
+
+/// The ways to make a link, the best first: where a file system has no links, a copy must do.
+const WAYS: [Way; 3] = [
+    |file, link| std::os::unix::fs::symlink(file.file_name().unwrap_or_default(), link),
+    |file, link| fs::hard_link(file, link),
+    |file, link| write_synced(link, &fs::read(file)?),
+];
+
+/// Makes `path` stand for `file`, which lies beside it, as a whole: a reader finds what stood there before or this. Writes
+/// nothing where it does already.
+///
+/// # Errors
+/// `Io` naming the path; what stood there before is then untouched.
+pub fn link(path: &Path, file: &Path) -> Result<()> {
+    if fs::read_link(path).is_ok_and(|to| Some(to.as_os_str()) == file.file_name()) {
+        return Ok(());
+    }
+    link_by(&WAYS, path, file)
+}
+
+fn link_by(ways: &[Way], path: &Path, file: &Path) -> Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let partial = beside(path);
+    let mut linked = Err(std::io::ErrorKind::Unsupported.into());
+    for way in ways {
+        // What a process of this number has left there would be in the way.
+        let _ = fs::remove_file(&partial);
+        linked = way(file, &partial);
+        if linked.is_ok() {
+            break;
+        }
+    }
+    let linked = linked
+        .and_then(|()| fs::rename(&partial, path))
+        .and_then(|()| sync_directory(directory));
+    // Two names of one file are not renamed: the new one stays. After a failure it is worthless.
+    let _ = fs::remove_file(&partial);
+    linked.map_err(|e| Error::io("write", path, e))
+}
+
+/// Removes a file, if there is one.
+///
+/// # Errors
+/// `Io` naming the path.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, e)),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a new file and syncs it.
@@ -91,5 +152,44 @@ mod tests {
         fs::create_dir(&path).unwrap();
         assert!(matches!(commit(&path, b"x"), Err(Error::Io { .. })));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_is_replaced_as_a_whole_and_leaves_nothing_else() {
+        for ways in [&WAYS[..], &WAYS[1..], &WAYS[2..]] {
+            let dir = tempfile::tempdir().unwrap();
+            let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+            fs::write(&one, "1").unwrap();
+            fs::write(&two, "2").unwrap();
+            let path = dir.path().join("link");
+            for (file, is) in [(&one, "1"), (&two, "2"), (&two, "2"), (&one, "1")] {
+                link_by(ways, &path, file).unwrap();
+                assert_eq!(fs::read_to_string(&path).unwrap(), is);
+                assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+            }
+            assert_eq!(path.is_symlink(), ways.len() == WAYS.len());
+        }
+    }
+
+    #[test]
+    fn a_link_that_cannot_be_made_leaves_what_stood_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("link");
+        fs::write(&path, "before").unwrap();
+        let failed = link_by(&[], &path, &dir.path().join("one"));
+        assert!(matches!(failed, Err(Error::Io { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_symbolic_link_names_its_neighbour_so_that_the_directory_can_move() {
+        let dir = tempfile::tempdir().unwrap();
+        let (before, after) = (dir.path().join("before"), dir.path().join("after"));
+        fs::create_dir(&before).unwrap();
+        fs::write(before.join("file"), "x").unwrap();
+        link(&before.join("link"), &before.join("file")).unwrap();
+        fs::rename(&before, &after).unwrap();
+        assert_eq!(fs::read_to_string(after.join("link")).unwrap(), "x");
     }
 }

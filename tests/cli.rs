@@ -244,7 +244,9 @@ fn help_names_every_command_and_the_exit_codes() {
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
     }
-    assert!(help.contains("0 done, 1 the run failed, 2 bad input, 3 stopped"));
+    assert!(help.contains(
+        "0 done, 1 the run failed or its best weights were damaged, 2 bad input, 3 stopped"
+    ));
     assert!(!help.contains("worker"));
     let version = text(&fmtui(dir.path(), &["--version"]).stdout);
     assert!(version.starts_with(concat!("fmtui ", env!("CARGO_PKG_VERSION"))));

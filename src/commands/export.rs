@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 
 use crate::error::{Error, Result};
 use crate::headless::{Output, notice};
-use crate::model::pretrained::file;
 use crate::run::Workspace;
+use crate::run::weights::{self, Which};
 use crate::train::checkpoint;
 use crate::{storage, text};
 
@@ -34,19 +34,13 @@ enum Format {
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let id = workspace.resolve(&arguments.run)?;
-    let name = if arguments.last {
-        checkpoint::LAST
+    let which = if arguments.last {
+        Which::Last
     } else {
-        checkpoint::BEST
+        Which::Best
     };
-    let from = workspace.run_dir(&id).join(name);
-    if !from.is_file() {
-        return Err(Error::input(
-            format!("run {id}"),
-            format!("has no {name} yet"),
-            "choose a run that has finished an epoch",
-        ));
-    }
+    let name = which.file_name();
+    let kept = weights::read(workspace, &id, which)?;
     let out = arguments
         .out
         .clone()
@@ -59,7 +53,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         ));
     }
     let Format::TorchSafetensors = arguments.format;
-    let weights = file::read(&from)?;
+    let weights = checkpoint::from_safetensors(&kept.bytes, &kept.path)?;
     let bytes = checkpoint::to_safetensors(&weights, &format!("run {id}, {name}"))?;
     storage::commit(&out, &bytes)?;
     Output::standard().line(format!(
@@ -67,6 +61,11 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         weights.len(),
         text::sanitize(&out.display().to_string())
     ))?;
+    if !kept.is_verified {
+        notice(format!(
+            "nothing was recorded that this run's {name} could be held to"
+        ));
+    }
     if weights.contains_key("classifier.weight") {
         notice(
             "torchvision's VGG takes them with model.avgpool = AdaptiveAvgPool2d(1) and model.classifier = Linear(512, classes)",

@@ -254,6 +254,7 @@ fn facts(profile: &Profile) -> Vec<String> {
             ("time", text::seconds(result.seconds)),
             ("memory", text::bytes(result.peak_memory_bytes)),
             ("weights", result.weights_sha256.clone()),
+            ("note", result.note.clone()),
         ]);
     }
     facts

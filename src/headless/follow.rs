@@ -95,7 +95,17 @@ async fn ask_to_stop(sender: Sender) {
 /// The exit code after a run's last event, with a hint where something is left to do.
 fn code_of(last: Option<&Event>, id: &str) -> u8 {
     match last {
-        Some(Event::Finished { complete: true, .. }) => DONE,
+        Some(Event::Finished {
+            complete: true,
+            result,
+            ..
+        }) => {
+            if result.note.is_empty() {
+                return DONE;
+            }
+            notice(format!("error: run {id}: {}", result.note));
+            FAILED
+        }
         Some(Event::Finished { .. }) => {
             notice(format!("go on with: fmtui resume {id}"));
             STOPPED

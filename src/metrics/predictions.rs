@@ -1,10 +1,15 @@
 //! What a network said about each held-out picture, kept beside the run for the confusion matrix's gallery.
 //!
-//! A small binary file: `FMPR1`, part, epoch, count, then 20 bytes a picture, little-endian.
+//! A small binary file: `FMPR2`, part, epoch, count, 20 bytes a picture, little-endian, then the SHA-256 of all this.
+//! Version 0.1's are `FMPR1` and have no digest.
+
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
-const MAGIC: &[u8; 5] = b"FMPR1";
+const MAGIC: &[u8; 5] = b"FMPR2";
+const MAGIC_WITHOUT_DIGEST: &[u8; 5] = b"FMPR1";
+const DIGEST: usize = 32;
 const HEADER: usize = 5 + 1 + 4 + 4;
 const RECORD: usize = 20;
 
@@ -40,7 +45,7 @@ impl Predictions {
         reason = "a data set has fewer than 2^32 pictures"
     )]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEADER + self.items.len() * RECORD);
+        let mut out = Vec::with_capacity(HEADER + self.items.len() * RECORD + DIGEST);
         out.extend_from_slice(MAGIC);
         out.push(u8::from(self.is_test));
         out.extend_from_slice(&self.epoch.to_le_bytes());
@@ -53,17 +58,30 @@ impl Predictions {
                 out.extend_from_slice(&p.to_le_bytes());
             }
         }
+        let digest = Sha256::digest(&out);
+        out.extend_from_slice(&digest);
         out
     }
 
     /// # Errors
-    /// `Input` when the bytes are not a whole predictions file.
+    /// `Input` when the bytes are not a whole predictions file, or not as it was written.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let bad = |problem: &str| Error::input("predictions file", problem, "train the run again");
         let header = bytes.get(..HEADER).ok_or_else(|| bad("is cut short"))?;
-        if &header[..5] != MAGIC {
-            return Err(bad("does not begin with FMPR1"));
-        }
+        let bytes = match &header[..5] {
+            magic if magic == MAGIC => {
+                let (bytes, digest) = bytes
+                    .split_last_chunk::<DIGEST>()
+                    .filter(|(bytes, _)| bytes.len() >= HEADER)
+                    .ok_or_else(|| bad("is cut short"))?;
+                if Sha256::digest(bytes).as_slice() != digest {
+                    return Err(bad("is not as it was written"));
+                }
+                bytes
+            }
+            magic if magic == MAGIC_WITHOUT_DIGEST => bytes,
+            _ => return Err(bad("does not begin with FMPR")),
+        };
         let word = |at: usize| {
             u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
@@ -96,9 +114,8 @@ impl Predictions {
 mod tests {
     use super::*;
 
-    #[test]
-    fn round_trip_and_refusal_of_every_truncation() {
-        let p = Predictions {
+    fn three() -> Predictions {
+        Predictions {
             is_test: true,
             epoch: 7,
             items: vec![
@@ -110,9 +127,28 @@ mod tests {
                 };
                 3
             ],
-        };
+        }
+    }
+
+    #[test]
+    fn round_trip_and_refusal_of_every_truncation_and_every_flipped_byte() {
+        let p = three();
         let bytes = p.encode();
         assert_eq!(Predictions::decode(&bytes).unwrap(), p);
+        for at in 0..bytes.len() {
+            assert!(Predictions::decode(&bytes[..at]).is_err());
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 0x40;
+            assert!(Predictions::decode(&flipped).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn files_of_version_0_1_have_no_digest() {
+        let mut bytes = three().encode();
+        bytes.truncate(bytes.len() - DIGEST);
+        bytes[..5].copy_from_slice(MAGIC_WITHOUT_DIGEST);
+        assert_eq!(Predictions::decode(&bytes).unwrap(), three());
         for cut in 0..bytes.len() {
             assert!(Predictions::decode(&bytes[..cut]).is_err());
         }

@@ -101,6 +101,14 @@ pub struct ResultRecord {
     pub peak_memory_bytes: u64,
     /// Of the weights that were evaluated.
     pub weights_sha256: String,
+    /// Of the files with the best and with the last weights; empty in records that are older than them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub best_file_sha256: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub last_file_sha256: String,
+    /// What to know of these figures: that they are not those of the best weights, where these are damaged.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
     pub train: Option<Scores>,
     pub validation: Option<Scores>,
     /// Read once, at the end (unless `data.validation = 0`, where it is also the curve).

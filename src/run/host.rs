@@ -1,14 +1,21 @@
 //! What the training sees of its worker: commands come in, events go out to every observer.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::journal::Journal;
 use super::record::Recorder;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Command, Event, Observer, Stamped};
 use crate::profile::Profile;
 use crate::train::{Host, Outcome};
+
+/// How long a run that has ended waits between two tries to record its end: on a full disk, and after another failure.
+const AGAIN_WHEN_FULL: Duration = Duration::from_secs(30);
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Tries to record an end where something else than a full disk is in the way.
+const TRIES: u32 = 4;
 
 /// The training's host in a worker.
 pub struct WorkerHost {
@@ -50,6 +57,83 @@ impl WorkerHost {
         self.recorder.conclude(outcome);
     }
 
+    /// Tells the run's end, which is its record's last chance to be written: waits for room on a full disk until somebody
+    /// stops the run, and tries again after other failures. False when the record does not say it; the run is told to have
+    /// failed then, for it must be taken up again.
+    pub fn end(&mut self, event: Event) -> bool {
+        let mut stamped = Stamped::now(event);
+        let problem = self.record_end(&stamped).err();
+        let is_recorded = problem.is_none();
+        if let Some(error) = problem
+            && !matches!(stamped.event, Event::Failed { .. })
+        {
+            stamped = Stamped::now(Event::Failed {
+                message: format!("the run's end could not be recorded: {error}"),
+                remedy: "free some space, then `fmtui resume` the run".into(),
+            });
+            // It has just failed several times; the log tells it too.
+            let _ = self.recorder.on_event(&stamped);
+        }
+        self.ended = true;
+        self.tell(&stamped, None);
+        is_recorded
+    }
+
+    fn record_end(&mut self, stamped: &Stamped) -> Result<()> {
+        // A run that failed or was stopped has nothing to wait for: it is taken up again.
+        let may_wait = matches!(stamped.event, Event::Finished { complete: true, .. });
+        let mut tries = 0;
+        loop {
+            let Err(error) = self.recorder.on_event(stamped) else {
+                return Ok(());
+            };
+            let waits = may_wait && error.is_disk_full();
+            if waits && tries == 0 {
+                self.journal.tell(Event::Warning {
+                    message: format!("{error}; free some space, the run waits to record its end"),
+                });
+            }
+            tries += 1;
+            let pause = if waits { AGAIN_WHEN_FULL } else { AGAIN };
+            if (!waits && tries >= TRIES) || self.is_stopped_within(pause) {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Whether somebody stops the run meanwhile.
+    fn is_stopped_within(&mut self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            if self.next_command(left) == Some(Command::Stop) {
+                return true;
+            }
+        }
+    }
+
+    /// Tells an event that the record knows of, with what went wrong there.
+    fn tell(&mut self, stamped: &Stamped, mut problem: Option<Error>) {
+        for observer in &mut self.observers {
+            let failed = observer.on_event(stamped).err();
+            problem = problem.or(failed);
+        }
+        if let Some(error) = &problem
+            && !self.failing
+        {
+            self.journal.tell(Event::Warning {
+                message: format!("{error}; training goes on"),
+            });
+        }
+        // What writes nothing says nothing of whether it could.
+        self.failing = problem.is_some() || (self.failing && !Recorder::is_written(&stamped.event));
+        // The journal keeps its own failures to itself and its clients.
+        let _ = self.journal.on_event(stamped);
+    }
+
     /// Whether the run's last event was told.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -76,21 +160,8 @@ impl Host for WorkerHost {
         }
         let stamped = Stamped::now(event);
         self.ended = matches!(stamped.event, Event::Finished { .. } | Event::Failed { .. });
-        let mut problem = self.recorder.on_event(&stamped).err();
-        for observer in &mut self.observers {
-            let failed = observer.on_event(&stamped).err();
-            problem = problem.or(failed);
-        }
-        if let Some(error) = &problem
-            && !self.failing
-        {
-            self.journal.tell(Event::Warning {
-                message: format!("{error}; training goes on"),
-            });
-        }
-        self.failing = problem.is_some();
-        // The journal keeps its own failures to itself and its clients.
-        let _ = self.journal.on_event(&stamped);
+        let problem = self.recorder.on_event(&stamped).err();
+        self.tell(&stamped, problem);
     }
 
     fn log_length(&self) -> u64 {
@@ -126,15 +197,55 @@ mod tests {
                 epoch,
                 ..crate::event::EpochEnd::default()
             })));
+            host.emit(Event::Step(crate::event::Step::default()));
         }
         let events = log::read(&path).unwrap();
         let warnings = events
             .iter()
             .filter(|e| matches!(&e.event, Event::Warning { message } if message.contains("r.toml") || message.contains("/p")))
             .count();
-        assert_eq!((events.len(), warnings), (4, 1));
+        assert_eq!((events.len(), warnings), (7, 1));
         sender.send(Command::Pause).unwrap();
         assert_eq!(host.next_command(Duration::ZERO), Some(Command::Pause));
         assert_eq!(host.next_command(Duration::from_millis(1)), None);
+    }
+
+    #[test]
+    fn the_end_is_recorded_at_the_second_try_or_the_run_has_failed() {
+        for is_mended in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("events.jsonl");
+            let (records, profile_path) = (dir.path().join("p"), dir.path().join("p/r.toml"));
+            let created = record::created(&Profile::new("mlp"), "r");
+            let recorder = Recorder::begin(profile_path.clone(), created).unwrap();
+            let (_sender, receiver) = sync_channel(4);
+            let mut host = WorkerHost::new(receiver, recorder, Journal::open(&path).unwrap());
+            std::fs::remove_dir_all(&records).unwrap();
+            std::fs::write(&records, "").unwrap();
+            let mending = std::thread::spawn(move || {
+                std::thread::sleep(AGAIN / 2);
+                if is_mended {
+                    std::fs::remove_file(&records).unwrap();
+                }
+            });
+            let is_recorded = host.end(Event::Finished {
+                complete: true,
+                reason: "all done".into(),
+                result: Box::default(),
+            });
+            mending.join().unwrap();
+            assert_eq!(is_recorded, is_mended);
+            let last = log::read(&path).unwrap().pop().unwrap().event;
+            if is_mended {
+                assert!(matches!(last, Event::Finished { complete: true, .. }));
+                let text = std::fs::read_to_string(&profile_path).unwrap();
+                assert!(text.contains("status = \"finished\""), "{text}");
+            } else {
+                assert!(
+                    matches!(&last, Event::Failed { message, .. } if message.contains("could not be recorded")),
+                    "{last:?}"
+                );
+            }
+        }
     }
 }

@@ -140,7 +140,10 @@ fn sanitize(event: &mut Event) {
         Event::CheckpointSaved { kind, .. } => clean(kind),
         Event::Changed { what, .. } => clean(what),
         Event::Warning { message } | Event::Note { message } => clean(message),
-        Event::Finished { reason, .. } => clean(reason),
+        Event::Finished { reason, result, .. } => {
+            clean(reason);
+            clean(&mut result.note);
+        }
         Event::Failed { message, remedy } => {
             clean(message);
             clean(remedy);

@@ -22,6 +22,7 @@ pub mod record;
 pub mod server;
 pub mod socket;
 pub mod store;
+pub mod weights;
 pub mod worker;
 
 pub use connection::{Connection, Sender};

@@ -14,7 +14,7 @@ use crate::train::learners;
 /// What a run needs on disk beside its checkpoints: log, predictions, profile.
 const BESIDES: u64 = 64 << 20;
 
-/// Two generations, the best one and the one being written.
+/// Two generations and the one being written; and in the place of a fourth the best weights that these name, and the last.
 const GENERATIONS: u64 = 4;
 
 /// Weights, two moments and an average.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use super::Workspace;
+use super::{Workspace, weights};
 use crate::error::{Error, Result};
 use crate::model::pretrained::file;
 use crate::model::pretrained::known::known;
@@ -86,10 +86,10 @@ fn part(model: &Model) -> Part {
 /// # Errors
 /// `Input` when there are none, or others than when the profile was pinned; `Io` when they cannot be read.
 pub fn pin(workspace: &Workspace, model: &mut Model) -> Result<()> {
-    let Some(path) = find(workspace, model)? else {
+    let Some((path, bytes)) = read(workspace, model)? else {
         return Ok(());
     };
-    let hash = storage::sha256(&file::bytes(&path)?);
+    let hash = storage::sha256(&bytes);
     check(model, &path, &hash)?;
     model.pretrained_sha256 = hash;
     model.pretrained = if let Some(run) = model.pretrained.strip_prefix(RUN) {
@@ -120,15 +120,27 @@ fn pinned_path(workspace: &Workspace, path: &Path) -> Result<PathBuf> {
 /// # Errors
 /// As [`pin`], and `Input` when the file is no file of weights.
 pub fn load(workspace: &Workspace, model: &Model) -> Result<Option<StateDict>> {
-    let Some(path) = find(workspace, model)? else {
+    let Some((path, bytes)) = read(workspace, model)? else {
         return Ok(None);
     };
-    let bytes = file::bytes(&path)?;
     check(model, &path, &storage::sha256(&bytes))?;
     file::parse_named(&bytes, &path).map(Some)
 }
 
-/// The file with the weights that a profile names, if it names some.
+/// The file with the weights that a profile names, and its bytes; those of a run are held to what was recorded of them.
+fn read(workspace: &Workspace, model: &Model) -> Result<Option<(PathBuf, Vec<u8>)>> {
+    if let Some(run) = model.pretrained.strip_prefix(RUN) {
+        let kept = weights::to_begin_with(workspace, &workspace.resolve(run)?)?;
+        return Ok(Some((kept.path, kept.bytes)));
+    }
+    let Some(path) = find(workspace, model)? else {
+        return Ok(None);
+    };
+    let bytes = file::bytes(&path)?;
+    Ok(Some((path, bytes)))
+}
+
+/// The file with the weights that a profile names, if it names some, without a look into it.
 ///
 /// # Errors
 /// `Input` when it is not there.

@@ -58,6 +58,9 @@ pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> 
 
 /// Makes every text that a run wrote harmless to show.
 pub fn sanitize(profile: &mut Profile) {
+    if let Some(result) = &mut profile.result {
+        result.note = text::sanitize(&result.note);
+    }
     let Some(run) = &mut profile.run else { return };
     for text in [
         &mut run.started,
@@ -132,6 +135,25 @@ impl Recorder {
             .collect();
     }
 
+    /// Whether an event changes the profile, which is then written.
+    pub(super) fn is_written(event: &Event) -> bool {
+        match event {
+            Event::Started(_)
+            | Event::EpochEnd(_)
+            | Event::Changed { .. }
+            | Event::Finished { .. }
+            | Event::Failed { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. } => true,
+            Event::Step(_)
+            | Event::Features(_)
+            | Event::CheckpointSaved { .. }
+            | Event::Warning { .. }
+            | Event::Note { .. }
+            | Event::Load(_) => false,
+        }
+    }
+
     fn run(&mut self) -> &mut RunRecord {
         self.profile.run.get_or_insert_with(RunRecord::default)
     }
@@ -202,14 +224,12 @@ impl Observer for Recorder {
             Event::Failed { message, .. } => self.end(Status::Failed, message),
             Event::Paused { .. } => self.run().status = Status::Paused,
             Event::Resumed { .. } => self.run().status = Status::Running,
-            Event::Step(_)
-            | Event::Features(_)
-            | Event::CheckpointSaved { .. }
-            | Event::Warning { .. }
-            | Event::Note { .. }
-            | Event::Load(_) => return Ok(()),
+            _ => {}
         }
-        self.save()
+        if Self::is_written(&stamped.event) {
+            self.save()?;
+        }
+        Ok(())
     }
 }
 

@@ -36,6 +36,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Finished,
+    /// Finished, but what was recorded is not what it should be: its figures are those of other weights than the best.
+    Flawed,
     Stopped,
     Failed,
 }
@@ -46,7 +48,7 @@ impl End {
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Finished => 0,
-            Self::Failed => 1,
+            Self::Flawed | Self::Failed => 1,
             Self::Stopped => 3,
         }
     }
@@ -199,18 +201,19 @@ fn train_to_the_end(
         load_and_train(workspace, profile, resume, host)
     }));
     let (event, end) = match trained {
-        Ok(Ok(outcome)) => (
-            Event::Finished {
+        Ok(Ok(outcome)) => {
+            let end = match (outcome.complete, outcome.result.note.as_str()) {
+                (false, _) => End::Stopped,
+                (true, "") => End::Finished,
+                (true, _) => End::Flawed,
+            };
+            let event = Event::Finished {
                 complete: outcome.complete,
                 reason: outcome.reason,
                 result: Box::new(outcome.result),
-            },
-            if outcome.complete {
-                End::Finished
-            } else {
-                End::Stopped
-            },
-        ),
+            };
+            (event, end)
+        }
         Ok(Err(error)) => (
             Event::Failed {
                 message: error.to_string(),
@@ -227,8 +230,7 @@ fn train_to_the_end(
             End::Failed,
         ),
     };
-    host.emit(event);
-    end
+    if host.end(event) { end } else { End::Failed }
 }
 
 fn load_and_train(

@@ -1,7 +1,10 @@
-//! Checkpoints: generations `state-<step>/` that hold everything a resume needs, and `best.safetensors` for people.
+//! Checkpoints: generations `state-<step>/` that hold everything a resume needs, and the best weights ([`kept`]).
 //!
 //! A generation is written beside its place, synced, and renamed in as a whole; its manifest holds length and SHA-256
-//! of every file. The two newest are kept; an older one goes only after a newer one was read back and verified.
+//! of every file. The two newest are kept; an older one goes only after a newer one was read back and verified. Those of
+//! later steps than the one just saved are of a history that was given up, and go too.
+
+pub mod kept;
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::profile::{EpochRecord, Intervention};
 use crate::storage;
 
-/// The weights with the best held-out accuracy.
+/// The weights with the best held-out accuracy: a link to the file that [`kept`] has of them.
 pub const BEST: &str = "best.safetensors";
 /// The weights at the end.
 pub const LAST: &str = "last.safetensors";
@@ -55,6 +58,9 @@ pub struct Progress {
     /// What is frozen, as `model.freeze` says it; older checkpoints do not say.
     #[serde(default)]
     pub frozen: Option<String>,
+    /// Why training ended before all epochs were done, empty where it has not; older checkpoints do not say.
+    #[serde(default)]
+    pub early: Option<String>,
     /// Bytes of the event log when this was written.
     pub log_length: u64,
     /// SHA-256 of the recipe's TOML and of the data set: a resume must use the same.
@@ -70,7 +76,7 @@ pub struct Best {
     pub epoch: usize,
     pub accuracy: f64,
     pub loss: f64,
-    /// SHA-256 of the file `best.safetensors`.
+    /// SHA-256 of the file with its weights.
     pub file_sha256: String,
 }
 
@@ -192,9 +198,13 @@ pub fn save(directory: &Path, state: &StateDict, progress: &Progress) -> Result<
     }
     if read_generation(&place).is_ok() {
         remove(&place.with_extension("old"))?;
-        for (_, path) in generations(directory).into_iter().skip(KEPT) {
+        let (later, found): (Vec<_>, Vec<_>) = generations(directory)
+            .into_iter()
+            .partition(|(step, _)| *step > progress.step);
+        for (_, path) in later.into_iter().chain(found.into_iter().skip(KEPT)) {
             remove(&path)?;
         }
+        kept::sweep(directory, progress.best.as_ref());
     }
     Ok(())
 }
@@ -266,7 +276,8 @@ fn generations(directory: &Path) -> Vec<(u64, PathBuf)> {
             Some((step, e.path()))
         })
         .collect();
-    found.sort_by(|a, b| b.cmp(a));
+    // Of one step the old one comes last: it stands for the new one only where that is not there yet.
+    found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     found
 }
 
@@ -308,148 +319,63 @@ pub fn load_newest(directory: &Path) -> Result<Loaded> {
     ))
 }
 
+/// Where the newest generation stands whose progress verifies; its state is not looked at.
+#[must_use]
+pub fn newest_progress(directory: &Path) -> Option<Progress> {
+    let mut found = generations(directory).into_iter();
+    found.find_map(|(_, path)| Generation::open(&path).ok()?.progress().ok())
+}
+
 fn read_generation(path: &Path) -> Result<(StateDict, Progress)> {
-    let read = |name: &str| {
-        let file = path.join(name);
-        fs::read(&file).map_err(|e| Error::io("read", file, e))
-    };
-    let broken = |problem: String| {
-        Error::input(
-            path.display().to_string(),
-            problem,
-            "use another checkpoint of the run",
-        )
-    };
-    let manifest: Manifest = serde_json::from_slice(&read(MANIFEST_FILE)?)
-        .map_err(|e| broken(format!("manifest: {e}")))?;
-    let verified = |name: &str| -> Result<Vec<u8>> {
-        let expected = manifest
-            .files
-            .iter()
-            .find(|f| f.name == name)
-            .ok_or_else(|| broken(format!("manifest lacks {name}")))?;
-        let bytes = read(name)?;
-        if bytes.len() as u64 != expected.bytes || storage::sha256(&bytes) != expected.sha256 {
-            return Err(broken(format!("{name} is not what was written")));
-        }
-        Ok(bytes)
-    };
-    let progress = serde_json::from_slice(&verified(PROGRESS_FILE)?)
-        .map_err(|e| broken(format!("{PROGRESS_FILE}: {e}")))?;
-    let state = from_safetensors(&verified(STATE_FILE)?, path)?;
+    let generation = Generation::open(path)?;
+    let progress = generation.progress()?;
+    let state = from_safetensors(&generation.verified(STATE_FILE)?, path)?;
     Ok((state, progress))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A generation on disk, of which nothing is read that is not what its manifest says.
+struct Generation<'a> {
+    path: &'a Path,
+    manifest: Manifest,
+}
 
-    fn state(value: f32) -> StateDict {
-        StateDict::from([
-            (
-                "a.weight".into(),
-                Array {
-                    shape: vec![2, 2],
-                    values: vec![value, 1.5, -2.0, f32::MIN_POSITIVE],
-                },
-            ),
-            (
-                "optimizer.m.a.weight".into(),
-                Array {
-                    shape: vec![1],
-                    values: vec![0.1],
-                },
-            ),
-        ])
+impl<'a> Generation<'a> {
+    fn open(path: &'a Path) -> Result<Self> {
+        let manifest = serde_json::from_slice(&read(path, MANIFEST_FILE)?)
+            .map_err(|e| broken(path, format!("manifest: {e}")))?;
+        Ok(Self { path, manifest })
     }
 
-    /// No `..Default` here: a new field must be added, and so is round-tripped.
-    fn progress(step: u64) -> Progress {
-        Progress {
-            step,
-            epoch: 3,
-            batch: 7,
-            epoch_loss: 0.1 + 0.2,
-            epoch_correct: 11,
-            epoch_pictures: 12,
-            epoch_seconds: 1.0 / 3.0,
-            elapsed_seconds: 1e-9,
-            learning_rate_factor: 0.3,
-            best: Some(Best {
-                epoch: 2,
-                accuracy: 0.9,
-                loss: 0.1,
-                file_sha256: "x".into(),
-            }),
-            monitored: Some(0.7),
-            stale_epochs: 1,
-            frozen: Some("layer2".into()),
-            history: vec![EpochRecord {
-                epoch: 1,
-                train_loss: 2.0f64.sqrt(),
-                ..EpochRecord::default()
-            }],
-            interventions: vec![Intervention {
-                step: 5,
-                what: "learning_rate".into(),
-                value: 1e-4,
-            }],
-            log_length: 99,
-            recipe_sha256: "r".into(),
-            data_sha256: "d".into(),
-            version: "v".into(),
+    fn progress(&self) -> Result<Progress> {
+        serde_json::from_slice(&self.verified(PROGRESS_FILE)?)
+            .map_err(|e| broken(self.path, format!("{PROGRESS_FILE}: {e}")))
+    }
+
+    fn verified(&self, name: &str) -> Result<Vec<u8>> {
+        let mut files = self.manifest.files.iter();
+        let expected = files
+            .find(|f| f.name == name)
+            .ok_or_else(|| broken(self.path, format!("manifest lacks {name}")))?;
+        let bytes = read(self.path, name)?;
+        if bytes.len() as u64 != expected.bytes || storage::sha256(&bytes) != expected.sha256 {
+            return Err(broken(self.path, format!("{name} is not what was written")));
         }
-    }
-
-    #[test]
-    fn everything_survives_and_two_generations_are_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        for step in [5, 10, 15, 15] {
-            save(dir.path(), &state(step as f32), &progress(step)).unwrap();
-        }
-        let loaded = load_newest(dir.path()).unwrap();
-        assert_eq!((loaded.state, loaded.progress), (state(15.0), progress(15)));
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
-    }
-
-    #[test]
-    fn a_broken_generation_is_skipped_and_named() {
-        for file in [STATE_FILE, PROGRESS_FILE, MANIFEST_FILE] {
-            let dir = tempfile::tempdir().unwrap();
-            save(dir.path(), &state(1.0), &progress(1)).unwrap();
-            save(dir.path(), &state(2.0), &progress(2)).unwrap();
-            let path = generation(dir.path(), 2).join(file);
-            let bytes = fs::read(&path).unwrap();
-            for cut in (0..bytes.len()).step_by(7) {
-                fs::write(&path, &bytes[..cut]).unwrap();
-                let loaded = load_newest(dir.path()).unwrap();
-                assert_eq!(
-                    (loaded.progress.step, loaded.skipped.len()),
-                    (1, 1),
-                    "{file} cut at {cut}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn none_left_says_why() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(
-            load_newest(dir.path())
-                .err()
-                .unwrap()
-                .to_string()
-                .contains("no checkpoint yet")
-        );
-    }
-
-    #[test]
-    fn the_hash_sees_every_bit() {
-        assert_eq!(state_sha256(&state(1.0)), state_sha256(&state(1.0)));
-        assert_ne!(
-            state_sha256(&state(1.0)),
-            state_sha256(&state(1.0f32.next_up()))
-        );
+        Ok(bytes)
     }
 }
+
+fn read(generation: &Path, name: &str) -> Result<Vec<u8>> {
+    let file = generation.join(name);
+    fs::read(&file).map_err(|e| Error::io("read", file, e))
+}
+
+fn broken(generation: &Path, problem: String) -> Error {
+    Error::input(
+        generation.display().to_string(),
+        problem,
+        "use another checkpoint of the run",
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Host;
 use super::checkpoint::Progress;
 use super::session::PAUSE_LOOK;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Command, Event};
 use crate::profile::Intervention;
 
@@ -23,6 +23,7 @@ const RETRY: Duration = Duration::from_secs(30);
 /// The value of a `stop` intervention: where in the loop it took hold.
 const BETWEEN_STEPS: f64 = 0.0;
 const IN_EVALUATION: f64 = 1.0;
+const IN_THE_LAST_EVALUATION: f64 = 2.0;
 
 /// What has been asked for and is not yet done.
 pub struct Control {
@@ -114,7 +115,12 @@ impl Control {
         let stop = Intervention {
             step: progress.step,
             what: "stop".into(),
-            value: IN_EVALUATION,
+            // Until an epoch is evaluated, its batches are those of the epoch under way.
+            value: if progress.batch > 0 {
+                IN_EVALUATION
+            } else {
+                IN_THE_LAST_EVALUATION
+            },
         };
         if self.scheduled.front() == Some(&stop) {
             self.scheduled.pop_front();
@@ -196,7 +202,7 @@ impl Control {
             let Err(error) = save() else {
                 return Ok(());
             };
-            if self.stop_requested || !is_full(&error) {
+            if self.stop_requested || !error.is_disk_full() {
                 return Err(error);
             }
             host.emit(Event::Warning {
@@ -218,11 +224,6 @@ impl Control {
             host.emit(Event::Resumed { step });
         }
     }
-}
-
-fn is_full(error: &Error) -> bool {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-    matches!(error, Error::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
 }
 
 fn set_learning_rate(

@@ -10,7 +10,7 @@ use crate::event::{self, Event, Started};
 use crate::model::summary::summarise;
 use crate::model::{self, Architecture, Op};
 use crate::profile::{Monitor, Profile};
-use crate::train::checkpoint::{self, Loaded, Progress};
+use crate::train::checkpoint::{self, Loaded, Progress, kept};
 use crate::train::control::Control;
 use crate::train::evaluate::Criterion;
 use crate::train::{Host, Learner, Setup, StateDict, learners};
@@ -24,7 +24,7 @@ impl<'a> Session<'a> {
             directory,
             resume,
             pretrained,
-            warnings,
+            mut warnings,
         } = setup;
         let classes = dataset.classes.len();
         let data_sha256 = dataset.sha256.clone();
@@ -43,7 +43,7 @@ impl<'a> Session<'a> {
         };
         std::fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
         let resumed = resume
-            .then(|| resume_from(directory, &progress, host))
+            .then(|| resume_from(directory, &progress, &mut warnings))
             .transpose()?;
         let frozen = match &resumed {
             None => profile.model.freeze_in(1).to_owned(),
@@ -59,9 +59,16 @@ impl<'a> Session<'a> {
             learner.set_state(&loaded.state)?;
             host.rewind_log(loaded.progress.log_length)?;
             progress = loaded.progress;
+            warnings.extend(give_up_the_rest(directory, &progress, learner.as_ref())?);
         } else if let Some(found) = pretrained {
             begun_from = Some(begin_from(profile, &architecture, learner.as_mut(), found)?);
         }
+        if !resume {
+            kept::give_up_after(directory, 0)?;
+            kept::restore(directory, &progress, || learner.weights())?;
+            kept::sweep(directory, None);
+        }
+        let early = ended_early(profile, &progress);
         let summary = summarise(&architecture).with_frozen(&architecture, &frozen)?;
         progress.frozen = Some(frozen);
         let scheduled = profile.run.as_ref().map_or(&[][..], |r| &r.interventions);
@@ -80,7 +87,7 @@ impl<'a> Session<'a> {
             warnings,
             progress,
             control,
-            early: None,
+            early,
         })
     }
 
@@ -224,14 +231,46 @@ fn comparable(profile: &Profile) -> Profile {
     recipe
 }
 
-/// The newest checkpoint, where it is one of this recipe on this data.
-fn resume_from(directory: &Path, fresh: &Progress, host: &mut dyn Host) -> Result<Loaded> {
-    let loaded = checkpoint::load_newest(directory)?;
-    for skipped in &loaded.skipped {
-        host.emit(Event::Warning {
-            message: format!("skipped a broken checkpoint: {skipped}"),
-        });
+/// Leaves nothing of what came after a checkpoint: the best epoch is that one's again. What to say where it is lost.
+fn give_up_the_rest(
+    directory: &Path,
+    progress: &Progress,
+    learner: &dyn Learner,
+) -> Result<Option<String>> {
+    kept::give_up_after(directory, progress.epoch)?;
+    let is_there = kept::restore(directory, progress, || learner.weights())?;
+    Ok(progress.best.as_ref().filter(|_| !is_there).map(|best| {
+        format!(
+            "the best weights so far, of epoch {}, are gone or damaged; they are kept again from the next epoch on that is better",
+            best.epoch
+        )
+    }))
+}
+
+/// Why training is over before all epochs are done, where a checkpoint was saved at that point.
+fn ended_early(profile: &Profile, progress: &Progress) -> Option<String> {
+    let patience = profile.train.early_stop.patience;
+    match &progress.early {
+        Some(reason) => Some(reason.clone()).filter(|reason| !reason.is_empty()),
+        // Older checkpoints don't say it, but there the end of such an epoch was the end.
+        None => (patience > 0
+            && progress.epoch > 0
+            && progress.batch == 0
+            && progress.stale_epochs >= patience)
+            .then(|| {
+                format!(
+                    "stopped early after epoch {}: nothing has improved for {} epochs",
+                    progress.epoch, progress.stale_epochs
+                )
+            }),
     }
+}
+
+/// The newest checkpoint, where it is one of this recipe on this data.
+fn resume_from(directory: &Path, fresh: &Progress, warnings: &mut Vec<String>) -> Result<Loaded> {
+    let loaded = checkpoint::load_newest(directory)?;
+    let skipped = loaded.skipped.iter();
+    warnings.extend(skipped.map(|why| format!("skipped a broken checkpoint: {why}")));
     for (what, then, now) in [
         (
             "the profile",

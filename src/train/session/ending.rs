@@ -6,11 +6,13 @@
 )]
 
 use super::Session;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::event::Event;
 use crate::metrics::predictions;
 use crate::profile::ResultRecord;
+use crate::train::checkpoint::{self, kept};
 use crate::train::control::Flow;
-use crate::train::{Host, Outcome, checkpoint};
+use crate::train::{Host, Outcome};
 use crate::{storage, text};
 
 impl Session<'_> {
@@ -49,6 +51,11 @@ impl Session<'_> {
             multiply_adds: self.summary.multiply_adds,
             epochs: self.progress.epoch,
             best_epoch: self.progress.best.as_ref().map_or(0, |b| b.epoch),
+            best_file_sha256: self
+                .progress
+                .best
+                .as_ref()
+                .map_or_else(String::new, |b| b.file_sha256.clone()),
             seconds: self.progress.elapsed_seconds,
             images_per_second: pictures / training.max(1e-9),
             peak_memory_bytes: peak_memory(),
@@ -56,16 +63,15 @@ impl Session<'_> {
         }
     }
 
-    /// The last word: train, validation and test scores of the weights that are kept; false when told to stop meanwhile.
+    /// The last word: train, validation and test scores of the best weights; false when told to stop meanwhile.
     fn final_scores(&mut self, result: &mut ResultRecord, host: &mut dyn Host) -> Result<bool> {
         let last = checkpoint::to_safetensors(&self.learner.weights()?, "last")?;
-        storage::commit(&self.setup.directory.join(checkpoint::LAST), &last)?;
-        if !self.curve_is_test() {
-            let path = self.setup.directory.join(checkpoint::BEST);
-            let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
-            self.learner
-                .set_weights(&checkpoint::from_safetensors(&bytes, &path)?)?;
-        }
+        let path = self.setup.directory.join(checkpoint::LAST);
+        let step = self.progress.step;
+        self.control
+            .retrying(step, host, || storage::commit(&path, &last))?;
+        result.last_file_sha256 = storage::sha256(&last);
+        let epoch = self.take_best(result, host)?;
         let (train, validation, test) = (
             self.data.train.clone(),
             self.data.validation.clone(),
@@ -86,11 +92,6 @@ impl Session<'_> {
         let Some(evaluation) = self.evaluate(&test, host)? else {
             return Ok(false);
         };
-        let epoch = if self.curve_is_test() {
-            self.progress.epoch
-        } else {
-            result.best_epoch
-        };
         self.keep_predictions(
             predictions::TEST,
             epoch,
@@ -101,6 +102,31 @@ impl Session<'_> {
         result.test = Some(evaluation.scores);
         result.peak_memory_bytes = peak_memory();
         Ok(true)
+    }
+
+    /// Puts the best weights in place of the last ones, where a validation set has chosen them; gives the epoch of those that
+    /// are in place then. Where they are not what was recorded, the last ones stay, and the result says so.
+    fn take_best(&mut self, result: &mut ResultRecord, host: &mut dyn Host) -> Result<usize> {
+        let (directory, last) = (self.setup.directory, self.progress.epoch);
+        let Some(best) = self.progress.best.clone().filter(|_| !self.curve_is_test()) else {
+            return Ok(last);
+        };
+        if kept::restore(directory, &self.progress, || self.learner.weights())?
+            && let Some(bytes) = kept::read(directory, &best.file_sha256)?
+        {
+            let path = directory.join(checkpoint::BEST);
+            self.learner
+                .set_weights(&checkpoint::from_safetensors(&bytes, &path)?)?;
+            return Ok(best.epoch);
+        }
+        result.note = format!(
+            "the best weights, of epoch {}, are gone or damaged: the figures are those of the last weights, of epoch {last}",
+            best.epoch
+        );
+        host.emit(Event::Warning {
+            message: result.note.clone(),
+        });
+        Ok(last)
     }
 }
 

@@ -239,15 +239,6 @@ impl Session<'_> {
             host,
         );
         let is_best = self.is_best(&record);
-        if is_best {
-            self.keep_predictions(
-                predictions::BEST,
-                record.epoch,
-                self.curve_is_test(),
-                &predictions,
-                host,
-            );
-        }
         let mut end = EpochEnd {
             epoch: record.epoch,
             step: self.progress.step,
@@ -273,7 +264,7 @@ impl Session<'_> {
         self.progress.epoch_pictures = 0;
         self.progress.epoch_seconds = 0.0;
         if is_best {
-            self.save_best(host)?;
+            self.save_best(&predictions, host)?;
         }
         end.best_epoch = self.progress.best.as_ref().map_or(epoch, |b| b.epoch);
         host.emit(Event::EpochEnd(Box::new(end)));

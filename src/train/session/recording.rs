@@ -12,7 +12,7 @@ use crate::metrics::Scores;
 use crate::metrics::predictions::{Prediction, Predictions};
 use crate::profile::{EpochRecord, Monitor};
 use crate::train::Host;
-use crate::train::checkpoint::{self, Best};
+use crate::train::checkpoint::{self, Best, kept};
 use crate::{schedule, storage, text};
 
 impl Session<'_> {
@@ -80,7 +80,13 @@ impl Session<'_> {
         by_accuracy.is_gt() || (by_accuracy.is_eq() && record.held_out_loss < best.loss)
     }
 
-    pub(super) fn save_best(&mut self, host: &mut dyn Host) -> Result<()> {
+    /// Keeps the weights and what they predicted as the best so far. The links are set last, and what nothing names any
+    /// more goes after that.
+    pub(super) fn save_best(
+        &mut self,
+        predicted: &[Prediction],
+        host: &mut dyn Host,
+    ) -> Result<()> {
         let Some(record) = self.progress.history.last() else {
             return Ok(());
         };
@@ -92,18 +98,22 @@ impl Session<'_> {
         // Every number beats a loss that is not finite, and the checkpoint's JSON has no word for it.
         let loss = if loss.is_finite() { loss } else { f64::MAX };
         let (epoch, accuracy) = (record.epoch, record.held_out_accuracy);
-        let bytes =
-            checkpoint::to_safetensors(&self.learner.weights()?, &format!("best, epoch {epoch}"))?;
-        let path = self.setup.directory.join(checkpoint::BEST);
-        let step = self.progress.step;
+        let bytes = kept::pack(&self.learner.weights()?, epoch)?;
+        let sha256 = storage::sha256(&bytes);
+        let (directory, step) = (self.setup.directory, self.progress.step);
         self.control
-            .retrying(step, host, || storage::commit(&path, &bytes))?;
+            .retrying(step, host, || kept::write(directory, &sha256, &bytes))?;
+        let file = kept::predictions_name(&sha256);
+        self.keep_predictions(&file, epoch, self.curve_is_test(), predicted, host);
+        self.control
+            .retrying(step, host, || kept::point(directory, &sha256))?;
         self.progress.best = Some(Best {
             epoch,
             accuracy,
             loss,
-            file_sha256: storage::sha256(&bytes),
+            file_sha256: sha256,
         });
+        kept::sweep(directory, self.progress.best.as_ref());
         host.emit(Event::CheckpointSaved {
             kind: "best".into(),
             epoch,
@@ -114,6 +124,7 @@ impl Session<'_> {
 
     pub(super) fn save_state(&mut self, host: &mut dyn Host) -> Result<()> {
         self.progress.log_length = host.log_length();
+        self.progress.early = Some(self.early.clone().unwrap_or_default());
         let state = self.learner.state()?;
         let (directory, progress) = (self.setup.directory, &self.progress);
         self.control.retrying(progress.step, host, || {
