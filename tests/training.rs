@@ -365,6 +365,41 @@ fn an_equal_figure_uses_up_the_patience() {
     assert_eq!(outcome.result.best_epoch, 1);
 }
 
+/// A batch norm of vectors, in a block too, has no variance in a last batch of one picture; one that is frozen needs none.
+#[test]
+fn a_last_batch_of_one_is_refused_before_the_first_step() {
+    let text = "
+        [data]
+        name = 'fashion-mnist-mini'
+        validation = 0
+        per_class = 1
+        [model]
+        architecture = 'custom'
+        layers = [
+            { kind = 'flatten' },
+            { kind = 'residual', layers = [{ kind = 'batch-norm1d' }] },
+            { kind = 'linear', out_features = 10 },
+        ]
+        [train]
+        epochs = 1
+        batch_size = 9
+        device = 'cpu'
+    ";
+    let mut profile = Profile::parse(text, "single").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let refused = run(&profile, directory.path(), false, &mut Script::default());
+    let message = refused.unwrap_err().to_string();
+    assert!(
+        message.starts_with(
+            "train.batch_size: leaves a batch of one of 10 pictures, and batch norm (block1.bn1)"
+        ),
+        "{message}"
+    );
+    profile.model.freeze = "block1".into();
+    let outcome = run(&profile, directory.path(), false, &mut Script::default()).unwrap();
+    assert!(outcome.complete);
+}
+
 #[test]
 fn a_diverging_run_fails_before_its_weights_are_spoilt() {
     let mut profile = small_cnn();

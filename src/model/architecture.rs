@@ -191,6 +191,12 @@ impl Architecture {
         state
     }
 
+    /// The first batch normalisation that sees one number a channel and picture: a batch of one picture gives it no variance.
+    #[must_use]
+    pub fn norm_of_single_numbers(&self) -> Option<&str> {
+        norm_of_single_numbers(&self.nodes)
+    }
+
     /// Trained numbers of all layers.
     #[must_use]
     pub fn parameters(&self) -> u64 {
@@ -198,6 +204,19 @@ impl Architecture {
             .iter()
             .fold(0, |sum, node| sum.saturating_add(node.op.parameters()))
     }
+}
+
+/// The name of the first normalisation that sees one number a channel and picture, also inside of blocks.
+fn norm_of_single_numbers(nodes: &[Node]) -> Option<&str> {
+    nodes.iter().find_map(|node| match &node.op {
+        Op::BatchNorm { features } => {
+            (node.input.elements() == *features).then_some(node.name.as_str())
+        }
+        Op::Residual { body, shortcut, .. } => {
+            norm_of_single_numbers(body).or_else(|| norm_of_single_numbers(shortcut))
+        }
+        _ => None,
+    })
 }
 
 fn add_zeros(nodes: &[Node], state: &mut StateDict) {

@@ -8,7 +8,7 @@ use crate::data::Prepared;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, Started};
 use crate::model::summary::summarise;
-use crate::model::{self, Architecture, Op};
+use crate::model::{self, Architecture};
 use crate::profile::{Monitor, Profile};
 use crate::train::checkpoint::{self, Loaded, Progress, kept};
 use crate::train::control::Control;
@@ -200,20 +200,20 @@ fn check_monitor(profile: &Profile, data: &Prepared) -> Result<()> {
     Ok(())
 }
 
-/// Batch norm needs two numbers a channel; on vectors a batch of one picture gives one.
+/// Batch norm needs two numbers a channel; on vectors a batch of one picture gives one. Frozen ones take no batch.
 fn check_last_batch(profile: &Profile, data: &Prepared, architecture: &Architecture) -> Result<()> {
     let batch_size = profile.train.batch_size;
     let has_single = batch_size == 1 || data.train.len() % batch_size == 1;
-    let norm = architecture.nodes.iter().find(
-        |node| matches!(node.op, Op::BatchNorm { features } if node.input.elements() == features),
-    );
-    match norm {
-        Some(node) if has_single => Err(Error::input(
+    // Less is frozen from one epoch to a later one.
+    let freeze = profile.model.freeze_in(profile.train.epochs);
+    let cut = model::freeze::cut(architecture, freeze)?;
+    let trained = cut.as_ref().map_or(architecture, |cut| &cut.trained);
+    match trained.norm_of_single_numbers() {
+        Some(name) if has_single => Err(Error::input(
             "train.batch_size",
             format!(
-                "leaves a batch of one of {} pictures, and batch norm ({}) needs at least two",
+                "leaves a batch of one of {} pictures, and batch norm ({name}) needs at least two",
                 data.train.len(),
-                node.name
             ),
             "give another batch size",
         )),

@@ -37,8 +37,8 @@ pub struct PlanLearner {
     classes: usize,
     /// Optimizer steps taken.
     steps: u64,
-    /// A normalisation of single pixels, which one picture cannot train.
-    norm_of_pixels: Option<String>,
+    /// A normalisation that one picture cannot train.
+    single_norm: Option<String>,
 }
 
 /// Why nothing can be planned on a device, if it can't.
@@ -103,7 +103,7 @@ impl PlanLearner {
             settings,
             classes,
             steps: 0,
-            norm_of_pixels: norm_of_pixels(architecture),
+            single_norm: architecture.norm_of_single_numbers().map(str::to_owned),
         })
     }
 
@@ -172,7 +172,7 @@ impl PlanLearner {
 
     /// Refuses a batch of one picture where that has no variance.
     fn check_batch(&self, pictures: usize) -> Result<()> {
-        match &self.norm_of_pixels {
+        match &self.single_norm {
             Some(name) if pictures == 1 => Err(Error::input(
                 format!("layer {name}"),
                 "batch normalisation cannot train on a batch of one picture: its variance is undefined",
@@ -481,21 +481,6 @@ fn fresh(p: &Placed, places: &Places, profile: &Profile) -> Array {
         .find(|other| other.name == weight)
         .map_or(1, |w| w.shape.iter().skip(1).product());
     init::bias(kind, seed, &p.name, p.shape[0], fan_in)
-}
-
-/// The first normalisation that sees one number a channel and picture.
-fn norm_of_pixels(architecture: &Architecture) -> Option<String> {
-    use crate::model::Op;
-    fn find(nodes: &[crate::model::Node]) -> Option<String> {
-        nodes.iter().find_map(|node| match &node.op {
-            Op::BatchNorm { features } => {
-                (node.input.elements() == *features).then(|| node.name.clone())
-            }
-            Op::Residual { body, shortcut, .. } => find(body).or_else(|| find(shortcut)),
-            _ => None,
-        })
-    }
-    find(&architecture.nodes)
 }
 
 /// Where a plan runs on the device that a profile names.
