@@ -282,20 +282,8 @@ impl<'a> Bench<'a> {
         weights
     }
 
-    /// The weights with every number one unit in the last place away, at random.
     fn perturbed(&self, draw: u64) -> StateDict {
-        let mut weights = self.weights.clone();
-        for (i, array) in (0..).zip(weights.values_mut()) {
-            let stream = Stream::new(self.case.seed ^ draw << 8, Purpose::Augmentation, i);
-            for (j, value) in (0..).zip(&mut array.values) {
-                *value = if stream.word(j) % 2 == 0 {
-                    value.next_up()
-                } else {
-                    value.next_down()
-                };
-            }
-        }
-        weights
+        perturbed(&self.weights, self.case.seed ^ draw << 8)
     }
 
     /// The case's recipe with plain SGD.
@@ -362,7 +350,7 @@ impl<'a> Bench<'a> {
             .pictures
             .data
             .as_ref()
-            .filter(|_| self.case.seed % 2 == 0)
+            .filter(|_| self.case.seed.is_multiple_of(2))
         {
             assert!(learner.compute_ahead(data, &mut |_, _| true).unwrap());
         }
@@ -422,9 +410,9 @@ impl<'a> Bench<'a> {
 
     pub fn check(&mut self) -> Result<(), String> {
         self.fresh_weights()?;
-        let Some([by_plan, by_graph]) = self.both(|path| self.gradients(path, &self.weights))?
-        else {
-            return self.refused();
+        let Some([by_plan, by_graph]) = both(|path| self.gradients(path, &self.weights))? else {
+            self.counts.refused += 1;
+            return Ok(());
         };
         self.logits(&self.weights.clone())?;
         self.hold_gradients(&by_plan, &by_graph)?;
@@ -484,23 +472,6 @@ impl<'a> Bench<'a> {
         self.hold("logits", NEAR, (&ours, &theirs_wide), &shaken)?;
         let ours = self.gradients(ComputePath::Plan, &self.weights)?;
         self.hold_gradients(&ours, &Gradients::wide(&theirs))
-    }
-
-    /// What plan and graph give; none where both refuse, since one picture may have no variance.
-    fn both<T>(
-        &self,
-        of: impl Fn(ComputePath) -> Result<T, String>,
-    ) -> Result<Option<[T; 2]>, String> {
-        match (of(ComputePath::Plan), of(ComputePath::Graph)) {
-            (Ok(by_plan), Ok(by_graph)) => Ok(Some([by_plan, by_graph])),
-            (Err(_), Err(_)) => Ok(None),
-            (a, b) => Err(format!("one refuses: {:?} {:?}", a.err(), b.err())),
-        }
-    }
-
-    fn refused(&mut self) -> Result<(), String> {
-        self.counts.refused += 1;
-        Ok(())
     }
 
     /// The same fresh weights on every path.
@@ -647,8 +618,9 @@ impl<'a> Bench<'a> {
     /// that mean the same to the other path; then what is set free, likewise.
     fn steps(&mut self) -> Result<(), String> {
         let weights = self.weights.clone();
-        let Some([by_plan, by_graph]) = self.both(|path| self.trained(path, &weights))? else {
-            return self.refused();
+        let Some([by_plan, by_graph]) = both(|path| self.trained(path, &weights))? else {
+            self.counts.refused += 1;
+            return Ok(());
         };
         let shaken = |bench: &Self, draw: u64| {
             let perturbed = bench.perturbed(draw);
@@ -684,13 +656,13 @@ impl<'a> Bench<'a> {
     }
 
     /// What `model.unfreeze` does between two epochs, on both paths.
-    fn thawed(&mut self, learned: &mut dyn Learner) -> Result<(), String> {
+    fn thawed(&mut self, before: &mut dyn Learner) -> Result<(), String> {
         let mut profile = self.case.profile.clone();
         let Some(step) = profile.model.unfreeze.pop() else {
             return Ok(());
         };
         profile.model.freeze = step.freeze;
-        let weights = learners::without_memory(learned.state().unwrap());
+        let weights = learners::without_memory(before.state().unwrap());
         let after = |bench: &Self, path, weights: &StateDict| {
             let mut learner = bench.learner(&profile, path, 2);
             learner.set_weights(weights).unwrap();
@@ -718,24 +690,40 @@ impl<'a> Bench<'a> {
                 .map(moved)
                 .collect::<Arrays>())
         };
-        let Some([a, b]) = self.both(|path| after(self, path, &weights))? else {
-            return self.refused();
+        let Some([a, b]) = both(|path| after(self, path, &weights))? else {
+            self.counts.refused += 1;
+            return Ok(());
         };
         let shaken = |bench: &Self, draw: u64| {
-            let mut moved = weights.clone();
-            for (i, array) in (0..).zip(moved.values_mut()) {
-                let stream = Stream::new(draw, Purpose::Augmentation, i);
-                for (j, value) in (0..).zip(&mut array.values) {
-                    *value = if stream.word(j) % 2 == 0 {
-                        value.next_up()
-                    } else {
-                        value.next_down()
-                    };
-                }
-            }
+            let moved = perturbed(&weights, draw);
             after(bench, ComputePath::Graph, &moved).ok()
         };
         self.hold("a step of what was set free", NEAR_AFTER, (&a, &b), &shaken)
+    }
+}
+
+/// The weights with every number one unit in the last place away, at random.
+fn perturbed(weights: &StateDict, seed: u64) -> StateDict {
+    let mut weights = weights.clone();
+    for (i, array) in (0..).zip(weights.values_mut()) {
+        let stream = Stream::new(seed, Purpose::Augmentation, i);
+        for (j, value) in (0..).zip(&mut array.values) {
+            *value = if stream.word(j).is_multiple_of(2) {
+                value.next_up()
+            } else {
+                value.next_down()
+            };
+        }
+    }
+    weights
+}
+
+/// What plan and graph give; none where both refuse, since one picture may have no variance.
+fn both<T>(of: impl Fn(ComputePath) -> Result<T, String>) -> Result<Option<[T; 2]>, String> {
+    match (of(ComputePath::Plan), of(ComputePath::Graph)) {
+        (Ok(by_plan), Ok(by_graph)) => Ok(Some([by_plan, by_graph])),
+        (Err(_), Err(_)) => Ok(None),
+        (a, b) => Err(format!("one refuses: {:?} {:?}", a.err(), b.err())),
     }
 }
 

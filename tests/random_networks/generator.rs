@@ -122,16 +122,13 @@ impl ValueTree for Tree {
             .enumerate()
             .skip(self.next)
             .find(|(_, c)| c.architecture().is_some());
-        match found {
-            Some((at, case)) => {
-                self.next = at + 1;
-                self.case = case.clone();
-                true
-            }
-            None => {
-                self.case = failed.clone();
-                false
-            }
+        if let Some((at, case)) = found {
+            self.next = at + 1;
+            self.case = case.clone();
+            true
+        } else {
+            self.case = failed.clone();
+            false
         }
     }
 }

@@ -9,6 +9,7 @@
     clippy::print_stderr,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
+    clippy::too_many_lines,
     reason = "tests fail by panicking and say what they counted; sizes are small"
 )]
 
