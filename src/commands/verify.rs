@@ -7,7 +7,7 @@ use crate::data;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
 use crate::headless::{Output, notice};
-use crate::profile::{EpochRecord, Profile};
+use crate::profile::{self, EpochRecord, Profile};
 use crate::run::worker::{STACK, panic_message};
 use crate::run::{Workspace, pretrained, record};
 use crate::text;
@@ -86,16 +86,14 @@ fn warn_of_differences(recorded: &Profile, here: &Profile) {
     }
 }
 
-/// What is known of a record that cannot be had again, by the version that wrote it.
-fn known_cause(recorded: &Profile) -> Option<&'static str> {
+/// What is known of a record that cannot be had again: its figures are of other weights, or its version computed wrong.
+fn known_cause(recorded: &Profile) -> Option<String> {
+    let note = recorded.result.as_ref().map_or("", |result| &result.note);
+    if !note.is_empty() {
+        return Some(format!("as the record says, {note}"));
+    }
     let version = &recorded.run.as_ref()?.version;
-    let mut parts = version.split('.').map(str::parse::<u64>);
-    let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next()) else {
-        return None;
-    };
-    ((major, minor) < (0, 2)).then_some(
-        "this record is of fmtui 0.1, which computed some networks and learning rates wrong (CHANGELOG.md, Wrong results in 0.1)",
-    )
+    profile::known_against(version).map(str::to_owned)
 }
 
 /// The first thing that is not the same, in words. Times do not count.
@@ -249,25 +247,19 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_the_first_version_has_a_known_cause() {
-        let cause = |version: &str| {
-            let mut profile = Profile::new("mlp");
-            profile.run = Some(crate::profile::RunRecord {
-                version: version.into(),
-                ..crate::profile::RunRecord::default()
-            });
-            known_cause(&profile)
-        };
-        for old in ["0.1.0", "0.1.7"] {
-            assert!(
-                cause(old).unwrap().contains("Wrong results in 0.1"),
-                "{old}"
-            );
-        }
-        for other in ["0.2.0", "0.10.0", "1.1.0", "", "x", record::VERSION] {
-            assert_eq!(cause(other), None, "{other}");
-        }
-        assert_eq!(known_cause(&Profile::new("mlp")), None);
+    fn a_record_that_cannot_be_had_again_has_a_known_cause() {
+        let (mut profile, _) = pair();
+        profile.run = Some(crate::profile::RunRecord {
+            version: record::VERSION.into(),
+            ..crate::profile::RunRecord::default()
+        });
+        assert_eq!(known_cause(&profile), None);
+        profile.run.as_mut().unwrap().version = "0.1.0".into();
+        assert!(known_cause(&profile).unwrap().contains("fmtui 0.1"));
+        let result = profile.result.get_or_insert_default();
+        result.note = "the best weights are gone".into();
+        let cause = known_cause(&profile).unwrap();
+        assert_eq!(cause, "as the record says, the best weights are gone");
     }
 
     #[test]

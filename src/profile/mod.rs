@@ -14,7 +14,7 @@ pub use augment::Augment;
 pub use early_stop::{EarlyStop, Monitor};
 pub use layer::{Activation, Layer};
 pub use parse::parse_table;
-pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status};
+pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status, known_against};
 
 use std::collections::BTreeMap;
 

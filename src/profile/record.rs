@@ -22,7 +22,7 @@ pub struct RunRecord {
     /// What computed a step, such as `graph`; empty in records that are older than it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub path: String,
-    /// fmtui's version and git revision.
+    /// fmtui's version and git revision when the run began; whoever resumes it leaves them.
     pub version: String,
     pub revision: String,
     /// SHA-256 over the data set's images and labels.
@@ -33,6 +33,18 @@ pub struct RunRecord {
     /// What somebody changed while it ran; applied again on replay.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interventions: Vec<Intervention>,
+}
+
+/// What is known against a run that this version of fmtui began.
+#[must_use]
+pub fn known_against(version: &str) -> Option<&'static str> {
+    let mut parts = version.split('.').map(str::parse::<u64>);
+    let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next()) else {
+        return None;
+    };
+    ((major, minor) < (0, 2)).then_some(
+        "this run was begun by fmtui 0.1, which computed some networks and learning rates wrong (CHANGELOG.md, Wrong results in 0.1)",
+    )
 }
 
 /// Where a run stands.
@@ -147,6 +159,24 @@ mod tests {
     use super::*;
 
     /// Checkpoints and event logs are JSON, records TOML.
+    #[test]
+    fn something_is_known_against_the_first_version_alone() {
+        for old in ["0.1.0", "0.1.7"] {
+            let known = known_against(old).unwrap();
+            assert!(known.contains("Wrong results in 0.1"), "{old}");
+        }
+        for other in [
+            "0.2.0",
+            "0.10.0",
+            "1.1.0",
+            "",
+            "x",
+            env!("CARGO_PKG_VERSION"),
+        ] {
+            assert_eq!(known_against(other), None, "{other}");
+        }
+    }
+
     #[test]
     fn a_loss_that_is_not_finite_can_be_read_again() {
         let epoch = |held_out_loss| EpochRecord {

@@ -98,8 +98,10 @@ impl Recorder {
         run.status = Status::Running;
         run.finished.clear();
         run.error.clear();
-        run.version = VERSION.into();
-        run.revision = REVISION.into();
+        if run.version.is_empty() {
+            run.version = VERSION.into();
+            run.revision = REVISION.into();
+        }
         if run.started.is_empty() {
             run.started = text::timestamp(text::now());
         }

@@ -158,13 +158,19 @@ fn bytes(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 fn damaged(path: &Path, which: Which) -> Error {
+    let is_there = |name: &str| path.with_file_name(name).exists();
     let remedy = match which {
-        Which::Best => "take the last ones with `fmtui export --last`, or train the run again",
-        Which::Last => "take the best ones with `fmtui export`, or train the run again",
+        Which::Best if is_there(checkpoint::LAST) => {
+            "take the last ones with `fmtui export --last`, or train the run again"
+        }
+        Which::Last if is_there(checkpoint::BEST) => {
+            "take the best ones with `fmtui export`, or train the run again"
+        }
+        Which::Best | Which::Last => "go on with `fmtui resume`, or train the run again",
     };
     Error::input(
         path.display().to_string(),
-        "is gone or damaged: it is not what was recorded",
+        "is gone, or not what the run recorded",
         remedy,
     )
 }

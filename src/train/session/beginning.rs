@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::event::{self, Event, Started};
 use crate::model::summary::summarise;
 use crate::model::{self, Architecture};
-use crate::profile::{Monitor, Profile};
+use crate::profile::{self, Monitor, Profile};
 use crate::train::checkpoint::{self, Loaded, Progress, kept};
 use crate::train::control::Control;
 use crate::train::evaluate::Criterion;
@@ -59,6 +59,10 @@ impl<'a> Session<'a> {
             learner.set_state(&loaded.state)?;
             host.rewind_log(loaded.progress.log_length)?;
             progress = loaded.progress;
+            let known = profile::known_against(&progress.version);
+            warnings.extend(
+                known.map(|known| format!("{known}: if it is one of those, train it again")),
+            );
             warnings.extend(give_up_the_rest(directory, &progress, learner.as_ref())?);
         } else if let Some(found) = pretrained {
             begun_from = Some(begin_from(profile, &architecture, learner.as_mut(), found)?);
