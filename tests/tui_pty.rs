@@ -48,11 +48,22 @@ impl Terminal {
     fn open_with(
         home: &Path,
         arguments: &[&str],
+        size: (u16, u16),
+        variable: (&str, &str),
+    ) -> Self {
+        let program = env!("CARGO_BIN_EXE_fmtui");
+        Self::open_command(home, program, arguments, size, variable)
+    }
+
+    fn open_command(
+        home: &Path,
+        program: &str,
+        arguments: &[&str],
         (rows, cols): (u16, u16),
         (variable, value): (&str, &str),
     ) -> Self {
         let pty = native_pty_system().openpty(size(rows, cols)).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_fmtui"));
+        let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.env_clear();
         command.env("HOME", home);
@@ -322,6 +333,101 @@ fn a_profile_of_ones_own_is_edited_in_ones_own_editor() {
             .all(|n| n != "recipe.toml" && !n.to_string_lossy().starts_with("recipe-")),
         "{names:?}"
     );
+}
+
+/// What asks a terminal for its background.
+const QUESTION: &str = "\x1b]11;?\x07";
+
+#[test]
+fn a_light_terminal_is_told_by_its_answer_which_is_never_taken_for_keys() {
+    const DARK_ACCENT: &str = "38;5;75m";
+    const LIGHT_ACCENT: &str = "38;5;25m";
+    let home = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::open(home.path(), &[], 24, 80);
+    terminal.wait_for("▸Data");
+    terminal.wait_until("the question", |_| terminal.bytes().contains(QUESTION));
+    let before = terminal.bytes();
+    let first_frame = before.find("\x1b[?2026l").unwrap();
+    assert!(
+        before.find(QUESTION).unwrap() > first_frame,
+        "asked before the first frame"
+    );
+    assert!(before.contains(DARK_ACCENT) && !before.contains(LIGHT_ACCENT));
+    // Torn on the way, as a slow line does; the digits would be tabs, the rest keys of the Data tab.
+    for part in ["\x1b]11;rgb:ffff/ff", "ff/ffff", "\x1b\\"] {
+        terminal.press(part);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    terminal.wait_until("light colours", |_| terminal.bytes().contains(LIGHT_ACCENT));
+    assert!(terminal.contents().contains("▸Data"));
+    terminal.press("3");
+    terminal.wait_for("▸Train");
+    // Once more unasked, as an answer to somebody else.
+    terminal.press("\x1b]11;rgb:2222/1111/1111\x07");
+    terminal.press("5");
+    terminal.wait_for("▸Confusion");
+    assert_eq!(terminal.bytes().matches(QUESTION).count(), 1);
+    terminal.press("q");
+    assert_eq!(terminal.ends_within(10), 0);
+}
+
+#[test]
+fn an_answer_that_comes_while_leaving_is_not_left_for_the_shell() {
+    let home = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::open_command(
+        home.path(),
+        "/bin/sh",
+        &[
+            "-c",
+            "\"$FMTUI\"; stty -icanon -echo min 0 time 3; echo \"left <$(cat -v)>\"",
+        ],
+        (24, 80),
+        ("FMTUI", env!("CARGO_BIN_EXE_fmtui")),
+    );
+    terminal.wait_until("the question", |_| terminal.bytes().contains(QUESTION));
+    terminal.press("q");
+    std::thread::sleep(Duration::from_millis(30));
+    terminal.press("\x1b]11;rgb:ffff/ffff/ffff\x07");
+    terminal.wait_for("left <>");
+}
+
+#[test]
+fn a_theme_chosen_by_key_is_kept_and_then_nothing_is_asked() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join(".config/fmtui/config.toml");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    std::fs::write(&config, "# my own\nascii = false\n").unwrap();
+    let mut first = Terminal::open(home.path(), &[], 24, 80);
+    first.wait_for("▸Data");
+    first.press("T");
+    first.wait_for("theme: light");
+    first.press("q");
+    assert_eq!(first.ends_within(10), 0);
+    let kept = std::fs::read_to_string(&config).unwrap();
+    assert_eq!(kept, "theme = \"light\"\n# my own\nascii = false\n");
+    let mut second = Terminal::open(home.path(), &[], 24, 80);
+    second.wait_for("▸Data");
+    second.press("3");
+    second.wait_for("▸Train");
+    assert!(second.bytes().contains("38;5;25m"), "light from the start");
+    assert!(!second.bytes().contains(QUESTION));
+    second.press("q");
+    assert_eq!(second.ends_within(10), 0);
+}
+
+#[test]
+fn the_terminal_is_asked_nothing_where_the_settings_forbid_it() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join(".config/fmtui");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("config.toml"), "terminal.query = false\n").unwrap();
+    let mut terminal = Terminal::open(home.path(), &[], 24, 80);
+    terminal.wait_for("▸Data");
+    terminal.press("3");
+    terminal.wait_for("▸Train");
+    terminal.press("q");
+    assert_eq!(terminal.ends_within(10), 0);
+    assert!(!terminal.bytes().contains("\x1b]11"));
 }
 
 #[test]

@@ -16,12 +16,23 @@ pub enum Open {
 
 /// Whether the screens are compiled in and there is a terminal for them.
 pub fn is_possible() -> bool {
+    hindrance().is_none()
+}
+
+/// Why there can be no screens here.
+fn hindrance() -> Option<String> {
     let term = std::env::var("TERM").unwrap_or_default();
-    cfg!(feature = "tui")
-        && std::io::stdin().is_terminal()
-        && std::io::stdout().is_terminal()
-        && !term.is_empty()
-        && term != "dumb"
+    if !cfg!(feature = "tui") {
+        Some("this fmtui was built without screens".into())
+    } else if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        Some("there is no terminal to draw on".into())
+    } else if term.is_empty() || term == "dumb" {
+        Some(format!(
+            "TERM is \"{term}\", a terminal that cannot show screens"
+        ))
+    } else {
+        None
+    }
 }
 
 /// Opens the screens; gives the exit code.
@@ -29,14 +40,10 @@ pub fn is_possible() -> bool {
 /// # Errors
 /// `Input` where they are not possible, else what the screens say.
 pub fn open(workspace: &Workspace, open: Open) -> Result<u8> {
-    if !is_possible() {
+    if let Some(hindrance) = hindrance() {
         return Err(Error::input(
             "screen",
-            if cfg!(feature = "tui") {
-                "there is no terminal to draw on"
-            } else {
-                "this fmtui was built without screens"
-            },
+            hindrance,
             "use a command; `fmtui --help` lists them",
         ));
     }

@@ -52,6 +52,8 @@ pub enum Action {
     Replay,
     /// `u`: resume a stopped or lost run.
     ResumeRun,
+    /// `T`: the next theme.
+    NextTheme,
     /// `?`.
     Help,
     /// `:`.

@@ -1,11 +1,14 @@
-//! The user's own settings: theme, ASCII, keys. Read leniently: what cannot be used is told and left at its default.
+//! The user's own settings: theme, ASCII, keys. Read leniently: what cannot be used is told and left at its default. Of all
+//! that stands in the file only the theme is ever written, when a key has chosen one.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::keymap::Keymap;
 use super::theme::{Palette, Theme};
-use crate::text;
+use crate::error::{Error, Result};
+use crate::{storage, text};
 
 /// Settings of the screens.
 #[derive(Clone, Debug)]
@@ -24,7 +27,7 @@ impl Settings {
             || "config.toml".into(),
             |p| text::sanitize(&p.display().to_string()),
         );
-        format!("correct {file} and open fmtui again; the rest of it holds")
+        format!("correct {file} and open fmtui again")
     }
 }
 
@@ -55,24 +58,30 @@ pub fn read() -> Settings {
 fn parse(content: &str) -> Settings {
     let mut warnings = Vec::new();
     let table: toml::Table = content.parse().unwrap_or_else(|e: toml::de::Error| {
-        warnings.push(format!("config.toml: {}", text::sanitize(e.message())));
+        let why = text::sanitize(e.message());
+        warnings.push(format!(
+            "config.toml is no TOML, so nothing of it holds: {why}"
+        ));
         toml::Table::new()
     });
-    let mut palette = Palette::Dark;
+    let mut palette = Palette::Auto;
     let mut ascii = None;
+    let mut query = true;
     let mut keys = BTreeMap::new();
     for (key, value) in &table {
         match (key.as_str(), value) {
-            ("theme", toml::Value::String(name)) => match palette_of(name) {
+            ("theme", toml::Value::String(name)) => match Palette::named(name) {
                 Some(found) => palette = found,
                 None => warnings.push(format!(
-                    "config.toml: theme \"{}\" is none of dark, light, color-blind, mono",
-                    text::sanitize(name)
+                    "config.toml: theme \"{}\" is none of {}",
+                    text::sanitize(name),
+                    Palette::ALL.map(Palette::name).join(", ")
                 )),
             },
             ("ascii", toml::Value::Boolean(on)) => ascii = Some(*on),
+            ("terminal", toml::Value::Table(own)) => query = may_query(own, &mut warnings),
             ("keys", toml::Value::Table(own)) => keys = own_keys(own, &mut warnings),
-            ("theme" | "ascii" | "keys", _) => {
+            ("theme" | "ascii" | "terminal" | "keys", _) => {
                 warnings.push(format!("config.toml: {key} has a value of the wrong kind"));
             }
             // Settings of other parts of the program live in the same file.
@@ -88,6 +97,7 @@ fn parse(content: &str) -> Settings {
     );
     let mut theme = Theme::detect(palette);
     theme.ascii = ascii.unwrap_or(theme.ascii);
+    theme.query &= query;
     Settings {
         theme,
         keymap,
@@ -95,14 +105,20 @@ fn parse(content: &str) -> Settings {
     }
 }
 
-fn palette_of(name: &str) -> Option<Palette> {
-    match name {
-        "dark" => Some(Palette::Dark),
-        "light" => Some(Palette::Light),
-        "color-blind" | "colour-blind" => Some(Palette::ColorBlind),
-        "mono" => Some(Palette::Mono),
-        _ => None,
+/// `[terminal] query`: whether the terminal may be asked for its background.
+fn may_query(table: &toml::Table, warnings: &mut Vec<String>) -> bool {
+    let mut query = true;
+    for (name, value) in table {
+        match (name.as_str(), value) {
+            ("query", toml::Value::Boolean(on)) => query = *on,
+            ("query", _) => warnings.push("config.toml: terminal.query is true or false".into()),
+            _ => warnings.push(format!(
+                "config.toml: terminal.{} is not known",
+                text::sanitize(name)
+            )),
+        }
     }
+    query
 }
 
 fn own_keys(table: &toml::Table, warnings: &mut Vec<String>) -> BTreeMap<String, String> {
@@ -121,9 +137,127 @@ fn own_keys(table: &toml::Table, warnings: &mut Vec<String>) -> BTreeMap<String,
     keys
 }
 
+/// The theme that a key has chosen, on its way into the user's file.
+#[derive(Debug, Default)]
+pub struct KeptTheme {
+    path: Option<PathBuf>,
+    chosen: Mutex<Option<Palette>>,
+    /// Held while the file is written.
+    writing: Mutex<()>,
+}
+
+impl KeptTheme {
+    #[must_use]
+    pub fn new(path: Option<PathBuf>) -> Self {
+        Self {
+            path,
+            ..Self::default()
+        }
+    }
+
+    /// Takes a choice; [`write`](Self::write) keeps the last one.
+    pub fn choose(&self, palette: Palette) {
+        *self.chosen.lock().unwrap_or_else(PoisonError::into_inner) = Some(palette);
+    }
+
+    /// Writes what was chosen last into the file and leaves all else in it as it is; nothing where that is done already.
+    ///
+    /// # Errors
+    /// `Io` when the file cannot be read or written, `Input` where it is no TOML that a theme could be put into. The file is
+    /// then as it was.
+    pub fn write(&self) -> Result<()> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let chosen = self
+            .chosen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(palette) = chosen else {
+            return Ok(());
+        };
+        let path = self.path.as_deref().ok_or_else(|| {
+            Error::input(
+                "theme",
+                "this user has no directory for settings, so it is not kept",
+                "set HOME",
+            )
+        })?;
+        write_theme(path, palette)
+    }
+}
+
+fn write_theme(path: &Path, palette: Palette) -> Result<()> {
+    // Whoever links to a file of their own keeps the link.
+    let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let read = std::fs::read_to_string(&file).and_then(|c| Ok((c, std::fs::metadata(&file)?)));
+    let (content, permissions) = match read {
+        Ok((content, metadata)) => (content, Some(metadata.permissions())),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => (String::new(), None),
+        Err(e) => return Err(Error::io("read", &file, e)),
+    };
+    let content = with_theme(&content, palette.name()).ok_or_else(|| {
+        Error::input(
+            "theme",
+            "config.toml is written so that no theme can be put into it; it is as it was",
+            format!(
+                "write theme = \"{}\" into {} yourself",
+                palette.name(),
+                text::sanitize(&file.display().to_string())
+            ),
+        )
+    })?;
+    storage::commit(&file, content.as_bytes())?;
+    if let Some(permissions) = permissions {
+        std::fs::set_permissions(&file, permissions).map_err(|e| Error::io("write", &file, e))?;
+    }
+    Ok(())
+}
+
+/// The settings with this theme and nothing else changed; `None` where that cannot be done.
+fn with_theme(content: &str, name: &str) -> Option<String> {
+    let mut expected: toml::Table = content.parse().ok()?;
+    expected.insert("theme".into(), name.into());
+    let mut out = String::new();
+    let mut is_done = false;
+    // Keys of the file itself stand before its first table.
+    let mut is_before_tables = true;
+    for line in content.split_inclusive('\n') {
+        is_before_tables &= !line.trim_start().starts_with('[');
+        let value = line
+            .trim_start()
+            .strip_prefix("theme")
+            .and_then(|l| l.trim_start().strip_prefix('='));
+        match value {
+            Some(value) if is_before_tables && !is_done => {
+                out.push_str(&format!("theme = \"{name}\"{}", after_text(value)));
+                is_done = true;
+            }
+            _ => out.push_str(line),
+        }
+    }
+    if !is_done {
+        out.insert_str(0, &format!("theme = \"{name}\"\n"));
+    }
+    // What looks like a key may stand in a text of several lines; then this is not what was meant.
+    (out.parse::<toml::Table>().ok()? == expected).then_some(out)
+}
+
+/// What stands behind a value: a comment, and the end of the line.
+fn after_text(value: &str) -> &str {
+    let end = value.trim_end_matches(['\r', '\n']).len();
+    let text = value.trim_start();
+    let quote = text.chars().next().filter(|c| ['"', '\''].contains(c));
+    let behind = quote.and_then(|q| text[1..].split_once(q)).map(|(_, b)| b);
+    match behind {
+        Some(behind) if behind.trim_start().starts_with('#') => behind,
+        _ => &value[end..],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::theme::Ground;
     use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
     #[test]
@@ -140,9 +274,115 @@ mod tests {
 
     #[test]
     fn bad_settings_are_told_and_left() {
-        let s = parse("theme = \"neon\"\nascii = 3\ncolour = 1\n[keys]\nstop = 7\nfly = \"f\"\n");
-        assert_eq!(s.warnings.len(), 5, "{:?}", s.warnings);
-        assert!(!s.theme.is_light());
+        let s = parse(
+            "theme = \"neon\"\nascii = 3\ncolour = 1\n[keys]\nstop = 7\nfly = \"f\"\n[terminal]\nquery = 1\nask = true\n",
+        );
+        assert_eq!(s.warnings.len(), 7, "{:?}", s.warnings);
+        assert_eq!(s.theme.palette(), Palette::Auto);
         assert_eq!(parse("theme = ").warnings.len(), 1);
+        assert!(parse("theme = ").warnings[0].contains("nothing of it holds"));
+        assert_eq!(parse("terminal = false").warnings.len(), 1);
+    }
+
+    #[test]
+    fn every_theme_is_known_by_its_name() {
+        for palette in Palette::ALL {
+            let s = parse(&format!("theme = \"{}\"", palette.name()));
+            assert_eq!((s.theme.palette(), s.warnings.len()), (palette, 0));
+        }
+        let british = parse("theme = \"colour-blind\"");
+        assert_eq!(british.theme.palette(), Palette::ColorBlind);
+        assert_eq!(parse("").theme.palette(), Palette::Auto);
+    }
+
+    #[test]
+    fn the_terminal_is_not_asked_where_that_is_forbidden() {
+        for off in ["terminal.query = false", "[terminal]\nquery = false"] {
+            let settings = parse(off);
+            assert!(!settings.theme.query, "{off}");
+            assert_eq!(settings.warnings, Vec::<String>::new());
+        }
+        assert!(
+            !parse("terminal.query = false")
+                .theme
+                .on(Ground::Dark)
+                .asks_for_ground()
+        );
+    }
+
+    #[test]
+    fn a_theme_is_put_in_and_all_else_stays() {
+        for (before, after) in [
+            ("", "theme = \"light\"\n"),
+            ("theme = \"dark\"\n", "theme = \"light\"\n"),
+            ("theme=\"dark\"", "theme = \"light\""),
+            (
+                "# mine\r\n  theme = 'dark' # \"at night\"\r\nascii = true\r\n",
+                "# mine\r\ntheme = \"light\" # \"at night\"\r\nascii = true\r\n",
+            ),
+            ("theme = 3 # none\n", "theme = \"light\"\n"),
+            (
+                "# no theme = here\n[keys]\ntheme = \"F\"\n",
+                "theme = \"light\"\n# no theme = here\n[keys]\ntheme = \"F\"\n",
+            ),
+            ("themes = 1\n", "theme = \"light\"\nthemes = 1\n"),
+        ] {
+            assert_eq!(
+                with_theme(before, "light").as_deref(),
+                Some(after),
+                "{before:?}"
+            );
+        }
+        for impossible in [
+            "theme = ",
+            "\"theme\" = \"dark\"\n",
+            "note = \"\"\"\ntheme = 1\n\"\"\"\n",
+            "theme = \"\"\"\ndark\"\"\"\n",
+        ] {
+            assert_eq!(with_theme(impossible, "light"), None, "{impossible:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_choice_is_kept_in_the_file_that_is_linked_to() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let (own, link) = (
+            home.path().join("own.toml"),
+            home.path().join("config.toml"),
+        );
+        std::fs::write(&own, "ascii = true\n").unwrap();
+        std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink("own.toml", &link).unwrap();
+        let kept = KeptTheme::new(Some(link.clone()));
+        kept.choose(Palette::Light);
+        kept.choose(Palette::Mono);
+        kept.write().unwrap();
+        kept.write().unwrap();
+        let content = std::fs::read_to_string(&own).unwrap();
+        assert_eq!(content, "theme = \"mono\"\nascii = true\n");
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        let mode = std::fs::metadata(&own).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
+
+    #[test]
+    fn a_theme_that_cannot_be_kept_is_told_and_nothing_is_lost() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("new/config.toml");
+        let kept = KeptTheme::new(Some(path.clone()));
+        kept.choose(Palette::Dark);
+        kept.write().unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "theme = \"dark\"\n"
+        );
+        std::fs::write(&path, "theme = ").unwrap();
+        kept.choose(Palette::Light);
+        assert!(kept.write().is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "theme = ");
+        let homeless = KeptTheme::new(None);
+        homeless.choose(Palette::Dark);
+        assert!(homeless.write().is_err());
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::app::{App, Input};
 use super::message::{Message, Request};
+use super::replies::Replies;
 use super::session::Session;
 use super::terminal::{self, Screen};
 use crate::error::{Error, Result};
@@ -23,6 +24,11 @@ const CALM: Duration = Duration::from_millis(200);
 const TICK: Duration = Duration::from_millis(250);
 /// How long a stop for the shell may take to arrive.
 const STOPPING: Duration = Duration::from_millis(300);
+
+/// How long after it was asked the terminal's answer is swallowed on leaving, lest the shell take it for typed text; and how
+/// long that may take.
+const ANSWERING: Duration = Duration::from_secs(2);
+const SWALLOWING: Duration = Duration::from_millis(300);
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +75,7 @@ pub async fn run(
 ) -> Result<Left> {
     let mut signals = Signals::new().map_err(|e| Error::io("listen to signals for", "fmtui", e))?;
     let mut keys = EventStream::new();
+    let mut replies = Replies::default();
     let mut drawn = Instant::now()
         .checked_sub(FRAME)
         .unwrap_or_else(Instant::now);
@@ -86,6 +93,13 @@ pub async fn run(
                 return Ok(Left::TerminalGone);
             }
             drawn = Instant::now();
+            // After something is on the screen, so that nobody waits for the answer.
+            if app.asks_background() {
+                if screen.ask_background().is_err() {
+                    return Ok(Left::TerminalGone);
+                }
+                replies.expect(drawn);
+            }
             (waiting, eager) = (false, false);
         }
         let patience = if waiting || app.is_playing() {
@@ -94,8 +108,14 @@ pub async fn run(
         } else {
             TICK
         };
+        let patience = patience.min(replies.patience());
         match next(&mut keys, messages, &mut signals, patience).await {
-            Next::Left(left) => return Ok(left),
+            Next::Left(left) => {
+                if left == Left::Asked {
+                    swallow_answer(&mut keys, &mut replies).await;
+                }
+                return Ok(left);
+            }
             Next::Resumed => {
                 if screen.reenter().is_err() {
                     return Ok(Left::TerminalGone);
@@ -108,7 +128,9 @@ pub async fn run(
                     return Ok(Left::TerminalGone);
                 }
                 // Keys are taken at the time they come.
-                let mut inputs = vec![Input::Tick(Instant::now()), input];
+                let now = Instant::now();
+                let mut inputs = vec![Input::Tick(now)];
+                inputs.extend(replies.hear(input, now));
                 // Everything that has come meanwhile belongs to the same frame.
                 while let Ok(message) = messages.try_recv() {
                     inputs.push(Input::Message(message));
@@ -119,6 +141,12 @@ pub async fn run(
                     .flat_map(|i| app.update(i))
                     .collect::<Vec<_>>()
                 {
+                    if matches!(
+                        request,
+                        Request::Leave | Request::Suspend | Request::EditText(_)
+                    ) {
+                        swallow_answer(&mut keys, &mut replies).await;
+                    }
                     if let Some(left) =
                         perform(request, session, screen, &mut signals, &mut keys).await
                     {
@@ -128,6 +156,21 @@ pub async fn run(
             }
         }
         waiting |= app.take_dirty();
+    }
+}
+
+/// Waits a little for an answer that is due, before others read what the terminal sends.
+async fn swallow_answer(keys: &mut EventStream, replies: &mut Replies) {
+    let start = Instant::now();
+    while replies.is_due(ANSWERING, Instant::now()) {
+        let left = SWALLOWING.saturating_sub(start.elapsed());
+        match tokio::time::timeout(left, keys.next()).await {
+            Ok(Some(Ok(Event::Key(key)))) => {
+                replies.hear(Input::Key(key), Instant::now());
+            }
+            Ok(Some(Ok(_))) => {}
+            Ok(Some(Err(_)) | None) | Err(_) => return,
+        }
     }
 }
 

@@ -268,6 +268,14 @@ const TABLE: &[Row] = &[
     ),
     (
         PROGRAM,
+        "theme",
+        "T",
+        "T",
+        "next theme (colours); kept",
+        Action::NextTheme,
+    ),
+    (
+        PROGRAM,
         "redraw",
         "ctrl-l",
         "Ctrl-L",
@@ -496,6 +504,7 @@ mod tests {
         assert_eq!(map.action(press('G')), Some(Action::End));
         let control_l = KeyEvent::new(KeyCode::Char('l'), KeyModifiers::CONTROL);
         assert_eq!(map.action(control_l), Some(Action::Redraw));
+        assert_eq!(map.action(press('T')), Some(Action::NextTheme));
         assert_eq!(map.action(press('Z')), None);
     }
 

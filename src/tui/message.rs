@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::tabs::runs::RunRow;
 use super::tabs::train::Link;
+use super::theme::Palette;
 use crate::data::Dataset;
 use crate::event::{Command, Stamped};
 use crate::metrics::predictions::Predictions;
@@ -46,6 +47,8 @@ pub enum Request {
     WatchRuns(bool),
     /// Read the user's own profiles again.
     ReadOwn,
+    /// Write this theme into the user's settings.
+    KeepTheme(Palette),
     /// Open this recipe in the user's editor.
     EditText(Box<Profile>),
     Suspend,

@@ -13,6 +13,7 @@ mod editor;
 mod event_loop;
 pub mod keymap;
 pub mod message;
+mod replies;
 mod session;
 pub mod tab;
 pub mod tabs;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::config::{self, KeptTheme};
 use super::editor;
 use super::message::{Message, Request};
 use super::tabs::runs::RunRow;
@@ -51,6 +52,7 @@ pub struct Session {
     fetch_cancelled: Arc<AtomicBool>,
     /// Of the weights that a run to be started begins with.
     weights_cancelled: Arc<AtomicBool>,
+    kept_theme: Arc<KeptTheme>,
 }
 
 impl Session {
@@ -73,6 +75,7 @@ impl Session {
             datasets: Arc::default(),
             fetch_cancelled: Arc::default(),
             weights_cancelled: Arc::default(),
+            kept_theme: Arc::new(KeptTheme::new(config::path())),
         };
         (session, messages)
     }
@@ -116,6 +119,15 @@ impl Session {
             Request::LoadPredictions(run) => {
                 let directory = self.workspace.run_dir(&run);
                 self.blocking(move || Ok(read_predictions(run, &directory)));
+            }
+            Request::KeepTheme(palette) => {
+                self.kept_theme.choose(palette);
+                let (kept, out) = (Arc::clone(&self.kept_theme), self.out.clone());
+                tokio::task::spawn_blocking(move || {
+                    if let Err(e) = kept.write() {
+                        let _ = out.blocking_send(problem(&e));
+                    }
+                });
             }
             Request::ReadOwn => self.tell_own(),
             Request::WatchRuns(on) => {

@@ -22,6 +22,9 @@ use ratatui::{Frame, Terminal};
 use super::backend::FrugalBackend;
 use crate::error::{Error, Result};
 
+/// Operating System Command 11: what colour is the background? Ended by BEL: some terminals answer wrongly to the other end.
+const ASK_BACKGROUND: &[u8] = b"\x1b]11;?\x07";
+
 /// Bytes kept back until a frame is whole.
 const BUFFER: usize = 64 * 1024;
 
@@ -136,6 +139,15 @@ impl Screen {
         let size = self.terminal.size()?;
         self.terminal
             .resize(Rect::new(0, 0, size.width, size.height))
+    }
+
+    /// Asks the terminal for its background; the answer, if there is one, comes among the keys.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub fn ask_background(&mut self) -> io::Result<()> {
+        self.output.write_all(ASK_BACKGROUND)?;
+        self.output.send()
     }
 
     /// Gives the terminal back for a while.

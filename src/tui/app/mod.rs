@@ -27,7 +27,7 @@ use super::config::Settings;
 use super::keymap::Keymap;
 use super::message::{Message, Request};
 use super::tab::{Effect, Mouse, Tab as _};
-use super::theme::Theme;
+use super::theme::{Ground, Theme};
 use crate::profile::Profile;
 use crate::run::company::Live;
 
@@ -58,6 +58,8 @@ pub enum Input {
     /// The size or the content of the terminal changed.
     Damaged,
     Message(Message),
+    /// What the terminal's background is like, as it says itself.
+    Background(Ground),
     Tick(Instant),
 }
 
@@ -106,6 +108,8 @@ pub struct App {
     /// Run and number of finished epochs whose predictions were asked for last.
     predictions_of: Option<(String, usize, bool)>,
     dirty: bool,
+    /// The terminal was asked for its background.
+    asked_background: bool,
 }
 
 impl App {
@@ -138,7 +142,15 @@ impl App {
             run_dataset: None,
             predictions_of: None,
             dirty: true,
+            asked_background: false,
         }
+    }
+
+    /// True once when the theme wants to know the terminal's background.
+    pub fn asks_background(&mut self) -> bool {
+        let asks = self.theme.asks_for_ground() && !self.asked_background;
+        self.asked_background |= asks;
+        asks
     }
 
     /// True once after something on the screen changed.
@@ -156,6 +168,12 @@ impl App {
     pub fn update(&mut self, input: Input) -> Vec<Request> {
         let mut requests = match input {
             Input::Tick(now) => self.on_tick(now),
+            Input::Background(ground) => {
+                let theme = self.theme.on(ground);
+                self.dirty |= !theme.looks_like(self.theme);
+                self.theme = theme;
+                return Vec::new();
+            }
             Input::Key(key) if key.kind != KeyEventKind::Press => return Vec::new(),
             other => {
                 self.dirty = true;
@@ -164,7 +182,7 @@ impl App {
                     Input::Mouse(mouse) => self.on_mouse(mouse),
                     Input::Paste(text) => self.on_paste(&text),
                     Input::Message(message) => self.on_message(message),
-                    Input::Damaged | Input::Tick(_) => Vec::new(),
+                    Input::Damaged | Input::Background(_) | Input::Tick(_) => Vec::new(),
                 }
             }
         };
@@ -258,6 +276,7 @@ impl App {
                 self.overlay = Some(Overlay::palette());
                 Vec::new()
             }
+            Action::NextTheme => self.next_theme(),
             Action::Leave => vec![Request::Leave],
             Action::Suspend => vec![Request::Suspend],
             Action::Redraw => vec![Request::Redraw],
@@ -282,6 +301,17 @@ impl App {
                 effect => self.on_effect(effect),
             },
         }
+    }
+
+    fn next_theme(&mut self) -> Vec<Request> {
+        let next = self.theme.next();
+        if next.looks_like(self.theme) {
+            self.say("this terminal shows no colours, so all themes look the same");
+            return Vec::new();
+        }
+        self.theme = next;
+        self.say(format!("theme: {}", next.title_of_theme()));
+        vec![Request::KeepTheme(next.palette())]
     }
 
     /// Turns to a tab and brings what it shows up to date.

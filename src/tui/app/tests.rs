@@ -476,6 +476,44 @@ fn what_is_wrong_with_the_settings_stays_until_dismissed() {
 }
 
 #[test]
+fn one_key_goes_through_the_themes_on_every_tab_and_keeps_each() {
+    let mut app = app();
+    for tab in 0..place::NAMES.len() {
+        app.on_action(Action::GoToTab(tab));
+        let before = app.theme;
+        let requests = press(&mut app, "T");
+        assert!(!app.theme.looks_like(before));
+        assert_eq!(requests, [Request::KeepTheme(app.theme.palette())]);
+        let said = format!("theme: {}", app.theme.title_of_theme());
+        assert!(screen(&mut app, 80, 24).contains(&said), "{said}");
+    }
+    press(&mut app, "?theme");
+    assert!(screen(&mut app, 80, 24).contains("T         next theme"));
+}
+
+#[test]
+fn where_there_are_no_colours_the_theme_key_says_so_and_keeps_nothing() {
+    let mut app = app();
+    app.theme = Theme::new(Palette::Auto, ColorDepth::Mono, false);
+    assert_eq!(press(&mut app, "T"), []);
+    assert!(screen(&mut app, 80, 24).contains("shows no colours"));
+}
+
+#[test]
+fn the_background_is_asked_for_once_and_only_another_is_drawn_anew() {
+    let mut app = app();
+    assert!(!app.asks_background());
+    app.theme = Theme::new(Palette::Auto, ColorDepth::TrueColor, false);
+    app.theme.query = true;
+    assert!(app.asks_background() && !app.asks_background());
+    app.take_dirty();
+    app.update(Input::Background(Ground::Dark));
+    assert!(!app.take_dirty());
+    app.update(Input::Background(Ground::Light));
+    assert!(app.take_dirty() && app.theme.is_light());
+}
+
+#[test]
 fn nothing_is_drawn_anew_while_nothing_happens() {
     let mut app = with_run();
     app.take_dirty();

@@ -1,4 +1,5 @@
-//! Grey pictures in character cells: half-blocks where there are colours, shade signs where there are none.
+//! Grey pictures in character cells: half-blocks where there are colours (whole cells where there are no blocks), shade signs
+//! where there are none.
 //!
 //! Scales by area, so half size, the true size and twice the size all come from the same code. Knows nothing of data sets.
 
@@ -45,7 +46,9 @@ impl<'a> Picture<'a> {
             return;
         }
         let (columns, rows) = (usize::from(area.width), 2 * usize::from(area.height));
-        let shades = self.theme.ascii || self.theme.depth() == ColorDepth::Mono;
+        let (ascii, depth) = (self.theme.ascii, self.theme.depth());
+        // Four greys on whole cells show less than ten signs.
+        let shades = depth == ColorDepth::Mono || (ascii && depth == ColorDepth::Ansi16);
         for position in seen.positions() {
             let x = usize::from(position.x - area.x);
             let y = 2 * usize::from(position.y - area.y);
@@ -56,6 +59,10 @@ impl<'a> Picture<'a> {
                 let index = f64::midpoint(upper, lower) / 256.0 * SHADES.len() as f64;
                 cell.set_char(char::from(SHADES[index as usize]));
                 cell.set_style(self.theme.text());
+            } else if ascii {
+                if let Some(bg) = self.grey(f64::midpoint(upper, lower)) {
+                    cell.set_symbol(" ").set_bg(bg);
+                }
             } else if let (Some(fg), Some(bg)) = (self.grey(upper), self.grey(lower)) {
                 cell.set_symbol("▀").set_fg(fg).set_bg(bg);
             }
@@ -63,13 +70,7 @@ impl<'a> Picture<'a> {
     }
 
     fn grey(&self, value: f64) -> Option<ratatui::style::Color> {
-        let value = if self.theme.is_light() {
-            255.0 - value
-        } else {
-            value
-        };
-        let value = value as u8;
-        self.theme.color((value, value, value))
+        self.theme.grey(value as u8)
     }
 
     /// Mean over the part of the picture that pixel (`x`, `y`) of `columns` × `rows` covers.
@@ -170,6 +171,24 @@ mod tests {
         );
         let signs: String = (0..4).map(|x| buffer[(x, 0)].symbol()).collect();
         assert_eq!(signs, " # #");
+    }
+
+    #[test]
+    fn without_blocks_whole_cells_are_coloured() {
+        let ascii = Theme::new(Palette::Dark, ColorDepth::TrueColor, true);
+        let buffer = draw(&Picture::new(&[0, 10, 200, 250], 2, 2, &ascii), 2, 1);
+        assert_eq!(
+            (buffer[(0, 0)].symbol(), buffer[(1, 0)].symbol()),
+            (" ", " ")
+        );
+        assert_eq!(buffer[(0, 0)].bg, Color::Rgb(100, 100, 100));
+        assert_eq!(buffer[(1, 0)].bg, Color::Rgb(130, 130, 130));
+        let few = Theme::new(Palette::Dark, ColorDepth::Ansi16, true);
+        let buffer = draw(&Picture::new(&[0, 255, 0, 255], 2, 2, &few), 2, 1);
+        assert_eq!(
+            (buffer[(0, 0)].symbol(), buffer[(1, 0)].symbol()),
+            (" ", "@")
+        );
     }
 
     #[test]

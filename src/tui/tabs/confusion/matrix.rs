@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::metrics::Confusion;
 use crate::tui::tabs::mistakes::{class_name, share};
-use crate::tui::theme::{Heat, Theme};
+use crate::tui::theme::{Heat, Shade, Theme};
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
 
@@ -71,6 +71,9 @@ pub struct Layout {
 }
 
 const MARGIN: u16 = 7;
+
+/// Stands where there is no picture, or no difference to speak of.
+const NOTHING: &str = "·";
 
 impl Layout {
     /// The best layout in `width` × `height` for these classes.
@@ -296,7 +299,7 @@ impl Matrix<'_> {
         }
     }
 
-    fn heat(&self, cell: (usize, usize), worst: f64, theme: &Theme) -> Style {
+    fn heat(&self, cell: (usize, usize), worst: f64, theme: &Theme) -> Shade {
         let strength = self.strength(cell);
         let relative = if worst > 0.0 {
             (strength.abs() / worst).powf(0.6)
@@ -306,8 +309,9 @@ impl Matrix<'_> {
         match self.minus {
             Some(_) if strength >= 0.0 => theme.heat(Heat::Good, relative),
             Some(_) => theme.heat(Heat::Bad, relative),
-            None if cell.0 == cell.1 => theme.heat(Heat::Good, strength * 0.85),
-            None => theme.heat(Heat::Bad, relative * 0.9),
+            // Squared, for most are near 1: so 0.8 and 0.95 are told apart.
+            None if cell.0 == cell.1 => theme.heat(Heat::Good, strength * strength),
+            None => theme.heat(Heat::Bad, relative),
         }
     }
 
@@ -320,26 +324,26 @@ impl Matrix<'_> {
         worst: f64,
         theme: &Theme,
     ) {
-        let mut style = self.heat(cell, worst, theme);
         let text = self.number(cell);
+        let is_nothing = text == NOTHING;
+        let shade = if is_nothing {
+            Shade::default()
+        } else {
+            self.heat(cell, worst, theme)
+        };
+        let mut style = if is_nothing { theme.dim() } else { shade.cell };
         if cell.0 == cell.1 {
             style = style.add_modifier(Modifier::BOLD);
-        }
-        if text == "·" {
-            style = style.patch(theme.dim());
         }
         let width = usize::from(layout.cell_width);
         let number = format!("{} ", fit::right(&text, width - 1));
         let middle = y + (layout.cell_height - 1) / 2;
         canvas.paint(x, y, layout.cell_width, layout.cell_height, style);
         canvas.put_in(x, middle, layout.cell_width, Line::styled(number, style));
+        draw_sign(canvas, layout, (x, y), &text, &shade);
         if cell == self.cursor {
-            let mark = style.add_modifier(Modifier::BOLD);
-            let mark = theme
-                .text()
-                .fg
-                .filter(|_| text == "·")
-                .map_or(mark, |fg| mark.fg(fg));
+            let mark = if is_nothing { theme.title() } else { style };
+            let mark = mark.add_modifier(Modifier::BOLD);
             canvas.paint(x, y, layout.cell_width, layout.cell_height, mark);
             let end = x + layout.cell_width - 1;
             if layout.cell_height == 1 {
@@ -372,7 +376,7 @@ impl Matrix<'_> {
             return points(if row == column { favour } else { -favour });
         }
         match self.numbers {
-            _ if count == 0 => "·".into(),
+            _ if count == 0 => NOTHING.into(),
             Numbers::Counts => count.to_string(),
             Numbers::RowShare | Numbers::ColumnShare => {
                 format!("{:.1}", self.strength((row, column)) * 100.0)
@@ -381,11 +385,37 @@ impl Matrix<'_> {
     }
 }
 
+/// The sign of a cell's heat, where colours do not show it: on every place of the cell that its number leaves, but for one
+/// beside it if there are several.
+fn draw_sign(
+    canvas: &mut Canvas,
+    layout: &Layout,
+    (x, y): (u16, u16),
+    number: &str,
+    shade: &Shade,
+) {
+    let Some((sign, style)) = shade.sign else {
+        return;
+    };
+    let width = usize::from(layout.cell_width) - 1;
+    let middle = y + (layout.cell_height - 1) / 2;
+    for row in y..y + layout.cell_height {
+        let free = if row == middle {
+            let left = width.saturating_sub(number.width());
+            left - usize::from(left > 1)
+        } else {
+            width
+        };
+        let signs = String::from(sign).repeat(free);
+        canvas.put_in(x, row, layout.cell_width, Line::styled(signs, style));
+    }
+}
+
 /// The change of a share in percent points; a dot where there is none to speak of.
 fn points(change: f64) -> String {
     let points = change * 100.0;
     if points.abs() < 0.05 {
-        "·".into()
+        NOTHING.into()
     } else {
         format!("{points:+.1}").replace('-', "−")
     }
@@ -393,7 +423,7 @@ fn points(change: f64) -> String {
 
 fn signed(change: i64) -> String {
     match change {
-        0 => "·".into(),
+        0 => NOTHING.into(),
         1.. => format!("+{change}"),
         _ => format!("−{}", change.unsigned_abs()),
     }
