@@ -47,7 +47,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if arguments.detach {
         let mut out = Output::standard();
         if arguments.json {
-            out.line(serde_json::json!({ "run": id }))?;
+            out.json(&serde_json::json!({ "run": id }))?;
         } else {
             out.line(&id)?;
             notice(format!("it runs; watch it with: fmtui attach {id}"));

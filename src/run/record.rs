@@ -59,10 +59,18 @@ pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> 
 /// Makes every text that a run wrote harmless to show.
 pub fn sanitize(profile: &mut Profile) {
     if let Some(result) = &mut profile.result {
-        result.note = text::sanitize(&result.note);
+        for text in [
+            &mut result.note,
+            &mut result.weights_sha256,
+            &mut result.best_file_sha256,
+            &mut result.last_file_sha256,
+        ] {
+            *text = text::sanitize(text);
+        }
     }
     let Some(run) = &mut profile.run else { return };
     for text in [
+        &mut run.id,
         &mut run.started,
         &mut run.finished,
         &mut run.host,

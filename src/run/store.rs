@@ -10,7 +10,7 @@ use super::{id, lock, record};
 use crate::data::source::SearchPath;
 use crate::error::{Error, Result};
 use crate::net::{self, hub::Hub};
-use crate::profile::{Profile, Status};
+use crate::profile::{self, Profile, Status};
 use crate::{storage, text};
 
 /// A worker on another machine writes its log every second; after this long without a line it is gone.
@@ -79,7 +79,7 @@ impl Workspace {
         };
         if root.exists() && !root.is_dir() {
             return Err(Error::input(
-                format!("workspace {}", text::sanitize(&root.display().to_string())),
+                format!("workspace {}", root.display()),
                 "is not a directory",
                 "give a directory with --workspace",
             ));
@@ -217,7 +217,7 @@ impl Workspace {
         }
         let path = self.profile_path(id);
         let source = format!("profiles/runs/{id}.toml");
-        let text = match fs::read_to_string(&path) {
+        let text = match storage::read_text(&path, profile::LONGEST) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(self.unknown(id)),
             Err(e) => return Err(Error::io("read", &path, e)),
@@ -241,7 +241,7 @@ impl Workspace {
             None => "`fmtui runs` lists all".into(),
         };
         Error::input(
-            format!("run {}", text::sanitize(id)),
+            format!("run {id}"),
             format!("is not in {}", self.root.display()),
             remedy,
         )
@@ -363,7 +363,7 @@ impl Workspace {
             [one] => Ok((*one).clone()),
             [] => Err(self.unknown(text)),
             [first, second, ..] => Err(Error::input(
-                format!("run {}", crate::text::sanitize(text)),
+                format!("run {text}"),
                 format!("could be {second} or {first}"),
                 "give more of the id",
             )),

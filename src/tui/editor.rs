@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::error::{Error, Result};
 use crate::profile::Profile;
-use crate::text;
+use crate::{storage, text};
 
 /// Begins the lines that say what is wrong; they are no part of the recipe.
 const NOTE: &str = "#! ";
@@ -32,7 +32,8 @@ fn edit_file(profile: &Profile, path: &Path, editor: &str) -> Result<Option<Prof
     loop {
         std::fs::write(path, &text).map_err(|e| Error::io("write", path, e))?;
         run(editor, path)?;
-        let after = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        let after = storage::read_text(path, crate::profile::LONGEST)
+            .map_err(|e| Error::io("read", path, e))?;
         if after == text {
             return Ok(None);
         }
