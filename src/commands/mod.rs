@@ -33,7 +33,7 @@ use crate::text;
 
 /// Train and study image classifiers in the terminal.
 ///
-/// Without a command the screens open. Exit codes: 0 done, 1 the run failed or its best weights were damaged, 2 bad input, 3 stopped.
+/// Without a command the screens open. Exit codes: 0 done, 1 the run failed or its best weights were damaged, 2 bad input, 3 stopped, 4 left while the run goes on.
 #[derive(Debug, Parser)]
 #[command(name = "fmtui", version = version(), propagate_version = true)]
 pub struct Cli {

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::run::signals::writing;
 use crate::text;
 
 /// Return to the start of the line and clear it.
@@ -68,34 +69,41 @@ impl Output {
 
     /// In one write.
     fn write(&mut self, text: &str) -> Result<()> {
-        self.out
-            .write_all(text.as_bytes())
-            .and_then(|()| self.out.flush())
-            .map_err(|e| Error::io("write", STANDARD_OUTPUT, e))
+        writing(|| {
+            self.out
+                .write_all(text.as_bytes())
+                .and_then(|()| self.out.flush())
+        })
+        .map_err(|e| Error::io("write", STANDARD_OUTPUT, e))
     }
 }
 
 const STANDARD_OUTPUT: &str = "standard output";
 
-/// Whether the error says that nobody reads standard output any more.
+/// Whether the error says that nobody reads standard output any more: its pipe is closed, its terminal is gone.
 #[must_use]
 pub fn is_hung_up(error: &Error) -> bool {
     matches!(error, Error::Io { path, source, .. }
-        if path.as_os_str() == STANDARD_OUTPUT && source.kind() == io::ErrorKind::BrokenPipe)
+        if path.as_os_str() == STANDARD_OUTPUT && is_gone(source))
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+        || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// Says something aside, on standard error; nobody listening is no problem.
 pub fn notice(text: impl Display) {
     // In one write, so that lines of several processes do not mix.
     let line = format!("{}\n", text::harmless(&text.to_string()));
-    let _ = io::stderr().write_all(line.as_bytes());
+    let _ = writing(|| io::stderr().write_all(line.as_bytes()));
 }
 
 /// Replaces the line under the cursor, on standard error.
 pub fn redraw_notice(line: &str, columns: usize) {
     let line = text::ellipsis(&text::harmless(line), columns);
     // Nobody sees a progress bar that cannot be written.
-    let _ = write!(io::stderr(), "{CLEAR}{line}");
+    let _ = writing(|| write!(io::stderr(), "{CLEAR}{line}"));
 }
 
 #[cfg(test)]
@@ -133,6 +141,8 @@ pub(super) mod tests {
     fn a_closed_pipe_is_told_from_other_errors() {
         let hung_up = Error::io("write", STANDARD_OUTPUT, io::ErrorKind::BrokenPipe.into());
         assert!(is_hung_up(&hung_up));
+        let gone = io::Error::from(rustix::io::Errno::IO);
+        assert!(is_hung_up(&Error::io("write", STANDARD_OUTPUT, gone)));
         let full = Error::io("write", STANDARD_OUTPUT, io::ErrorKind::StorageFull.into());
         assert!(!is_hung_up(&full));
     }

@@ -54,9 +54,22 @@ pub fn fetch_weights(
 /// `Input` when the profile cannot work (nothing is written then), `Io` when the workspace cannot be written, `Compute`
 /// with the worker's own words when it died at once.
 pub fn start(workspace: &Workspace, profile: &Profile) -> Result<String> {
+    start_with(workspace, profile, &mut || ())
+}
+
+/// [`start`], calling `before` when everything is checked and nothing begun.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with(
+    workspace: &Workspace,
+    profile: &Profile,
+    before: &mut dyn FnMut(),
+) -> Result<String> {
     let mut profile = profile.clone();
     pretrained::pin(workspace, &mut profile.model)?;
     preflight::check(workspace, &profile)?;
+    before();
     let id = workspace.create(&profile)?;
     bring_up(workspace, &id, false)?;
     Ok(id)
@@ -67,6 +80,14 @@ pub fn start(workspace: &Workspace, profile: &Profile) -> Result<String> {
 /// # Errors
 /// `Input` when the run is finished or cannot work, `Busy` when it is running or paused, else as [`start`].
 pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
+    resume_with(workspace, id, &mut || ())
+}
+
+/// [`resume`], calling `before` when everything is checked and nothing begun.
+///
+/// # Errors
+/// As [`resume`].
+pub fn resume_with(workspace: &Workspace, id: &str, before: &mut dyn FnMut()) -> Result<()> {
     let mut profile = workspace.load(id)?;
     let status = profile.run.as_ref().map_or(Status::Created, |r| r.status);
     if workspace.live_status(id, status).has_worker() {
@@ -86,6 +107,7 @@ pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
     let mut checked = profile.clone();
     checked.model.pretrained.clear();
     preflight::check(workspace, &checked)?;
+    before();
     worker::forget_stops(&mut profile);
     workspace.save(&profile)?;
     bring_up(workspace, id, true)
