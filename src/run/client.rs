@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::protocol::{self, FromWorker};
-use super::{Workspace, lock, preflight, pretrained, worker};
+use super::{Workspace, lock, preflight, pretrained, record};
 use crate::error::{Error, Result};
 use crate::event::Command;
 use crate::net::Progress;
@@ -19,6 +19,9 @@ use crate::storage;
 
 /// How long a worker may take to come up before its starter looks no longer.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The exit code of a worker that did nothing, for [`Error::Input`] and [`Error::Busy`].
+const NOT_OURS: i32 = 2;
 
 /// How long a worker may take to answer.
 const REPLY_PATIENCE: Duration = Duration::from_secs(5);
@@ -88,7 +91,7 @@ pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
 /// # Errors
 /// As [`resume`].
 pub fn resume_with(workspace: &Workspace, id: &str, before: &mut dyn FnMut()) -> Result<()> {
-    let mut profile = workspace.load(id)?;
+    let profile = workspace.load(id)?;
     let status = profile.run.as_ref().map_or(Status::Created, |r| r.status);
     if workspace.live_status(id, status).has_worker() {
         return Err(Error::Busy {
@@ -96,20 +99,13 @@ pub fn resume_with(workspace: &Workspace, id: &str, before: &mut dyn FnMut()) ->
             pid: lock::holder(&workspace.lock_path(id)).pid,
         });
     }
-    if status == Status::Finished {
-        return Err(Error::input(
-            format!("run {id}"),
-            "is finished",
-            format!("train its recipe again with `fmtui train {id}`"),
-        ));
-    }
+    record::check_unfinished(&profile)?;
     // Its weights are in its checkpoint: where the first came from is of no more interest.
-    let mut checked = profile.clone();
+    let mut checked = profile;
     checked.model.pretrained.clear();
     preflight::check(workspace, &checked)?;
     before();
-    worker::forget_stops(&mut profile);
-    workspace.save(&profile)?;
+    // Nothing is written here: only who has the run changes its record, and that is the worker.
     bring_up(workspace, id, true)
 }
 
@@ -120,11 +116,7 @@ pub fn resume_with(workspace: &Workspace, id: &str, before: &mut dyn FnMut()) ->
 pub fn send(workspace: &Workspace, id: &str, command: &Command) -> Result<()> {
     let path = workspace.lock_path(id);
     if !lock::is_held(&path) {
-        return Err(Error::input(
-            format!("run {id}"),
-            "is not running here",
-            format!("go on with `fmtui resume {id}`"),
-        ));
+        return Err(workspace.not_running(id));
     }
     let holder = lock::holder(&path);
     match holder.socket {
@@ -184,11 +176,16 @@ fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
         let exited = child
             .try_wait()
             .map_err(|e| Error::compute("waiting for the worker", e))?;
-        // A run that ended this soon has told its story in the log; a worker that never got so far has not.
-        if let Some(status) = exited
-            && log_length() == before
-        {
-            return Err(last_words(workspace, id, status));
+        if let Some(status) = exited {
+            if status.code() == Some(NOT_OURS)
+                && let Some(error) = taken(workspace, id)
+            {
+                return Err(error);
+            }
+            // A run that ended this soon has told its story in the log; a worker that never got so far has not.
+            if log_length() == before {
+                return Err(last_words(workspace, id, status));
+            }
         }
         let holder = lock::holder(&workspace.lock_path(id));
         let listens = holder.pid == child.id() && holder.socket.is_some_and(|s| s.exists());
@@ -204,13 +201,28 @@ fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
     Ok(())
 }
 
+/// Why a worker could not have the run: it is gone, or another one was faster.
+fn taken(workspace: &Workspace, id: &str) -> Option<Error> {
+    if !workspace.profile_path(id).exists() {
+        return workspace.load(id).err();
+    }
+    workspace.is_running(id).then(|| Error::Busy {
+        run: id.into(),
+        pid: lock::holder(&workspace.lock_path(id)).pid,
+    })
+}
+
 fn spawn(workspace: &Workspace, id: &str, resume: bool) -> Result<Child> {
     let path = workspace.worker_log_path(id);
-    let log = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(|e| Error::io("open", &path, e))?;
+    let log = {
+        // So that nobody deletes the directory under the new file, or finds it in a directory that was to be empty.
+        let _owned = workspace.own(id)?;
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|e| Error::io("open", &path, e))?
+    };
     let copy = log.try_clone().map_err(|e| Error::io("open", &path, e))?;
     let mut command = own_program(workspace)?;
     command

@@ -41,6 +41,7 @@ pub struct Connection {
 /// Sends commands to the worker of a watched run; clones share the connection.
 #[derive(Clone)]
 pub struct Sender {
+    workspace: Workspace,
     run: String,
     commands: mpsc::Sender<(Command, Answer)>,
     live: Arc<AtomicBool>,
@@ -74,6 +75,7 @@ impl Connection {
         Ok(Self {
             events,
             sender: Sender {
+                workspace: workspace.clone(),
                 run,
                 commands,
                 live,
@@ -126,21 +128,18 @@ impl Sender {
     pub async fn send(&self, command: Command) -> Result<()> {
         let (answer, answered) = oneshot::channel();
         let refused = |why: String| {
-            Error::input(
-                format!("run {}", self.run),
-                why,
-                format!(
-                    "`fmtui resume {}` goes on with a run that has ended",
-                    self.run
-                ),
-            )
+            if !self.workspace.is_running(&self.run) {
+                return self.workspace.not_running(&self.run);
+            }
+            let remedy = "it goes on; try again, or look at it with `fmtui attach`";
+            Error::input(format!("run {}", self.run), why, remedy)
         };
         if self.commands.send((command, answer)).await.is_err() {
-            return Err(refused("its worker is gone".into()));
+            return Err(refused("cannot be reached from here".into()));
         }
         match tokio::time::timeout(PATIENCE, answered).await {
             Ok(Ok(reply)) => reply.map_err(refused),
-            Ok(Err(_)) => Err(refused("its worker is gone".into())),
+            Ok(Err(_)) => Err(refused("cannot be reached from here".into())),
             Err(_) => Err(refused("its worker does not answer".into())),
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::lock;
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Observer, Stamped, Started};
 use crate::profile::{EpochRecord, Intervention, Profile, RunRecord, Status};
 use crate::train::Outcome;
@@ -54,6 +54,25 @@ pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> 
     run.kernels = kernels::cpu::isa().name().into();
     run.data_sha256.clone_from(&dataset.sha256);
     Ok(profile)
+}
+
+/// Refuses to go on with a run that is over.
+///
+/// # Errors
+/// `Input` where it is finished.
+pub fn check_unfinished(profile: &Profile) -> Result<()> {
+    let Some(run) = profile
+        .run
+        .as_ref()
+        .filter(|r| r.status == Status::Finished)
+    else {
+        return Ok(());
+    };
+    Err(Error::input(
+        format!("run {}", run.id),
+        "is finished",
+        format!("train its recipe again with `fmtui train {}`", run.id),
+    ))
 }
 
 /// Makes every text that a run wrote harmless to show.
@@ -109,7 +128,7 @@ impl Recorder {
         run.version = VERSION.into();
         run.revision = REVISION.into();
         if run.started.is_empty() {
-            run.started = text::timestamp(text::now());
+            run.started = text::exact_timestamp(text::now());
         }
         recorder.profile.result = None;
         recorder.save()?;

@@ -63,23 +63,26 @@ impl End {
 /// Trains the run until it ends; `resume` goes on from its newest checkpoint.
 ///
 /// # Errors
-/// `Busy` when another worker has it; `Input` when there is no such run or it has already begun; `Io` when its files
+/// `Busy` when somebody else has it; `Input` when there is no such run, or it has already begun or ended; `Io` when its files
 /// cannot be written. Everything that happens later is told as `Failed` and is not an error here.
 pub fn run(workspace: &Workspace, id: &str, resume: bool) -> Result<End> {
     // Fails where the process already leads a session, which is as good.
     let _ = rustix::process::setsid();
     let reached = Reached::open()?;
+    let mut lock = workspace.own(id)?;
+    // Read only now: before, others may have changed it.
     let mut profile = workspace.load(id)?;
-    let dir = workspace.run_dir(id);
-    std::fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
-    let lock = RunLock::acquire(&workspace.lock_path(id), id)?;
-    match serve_and_train(workspace, &profile, resume, lock, reached) {
+    if resume {
+        record::check_unfinished(&profile)?;
+        forget_stops(&mut profile);
+    }
+    match serve_and_train(workspace, &profile, resume, &mut lock, reached) {
         Ok(end) => Ok(end),
         Err(e) => {
             if let Some(run) = &mut profile.run {
                 run.status = Status::Failed;
                 run.error = e.to_string();
-                // The error that is about to be returned says more than this save's.
+                // The run is still ours, and the error that is about to be returned says more than this save's.
                 let _ = workspace.save(&profile);
             }
             Err(e)
@@ -123,7 +126,7 @@ fn serve_and_train(
     workspace: &Workspace,
     profile: &Profile,
     resume: bool,
-    mut lock: RunLock,
+    lock: &mut RunLock,
     reached: Reached,
 ) -> Result<End> {
     let Reached {
