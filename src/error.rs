@@ -1,53 +1,92 @@
-//! The one error type of the core. Every message names the file, field or shape it is about and what to do next.
+//! The one error type of the core. Every message names the file, field or shape it is about and what to do next, and is
+//! harmless to show whatever it quotes.
 //!
 //! Deliberately knows nothing of Candle, terminals or processes: those rooms turn their failures into one of these.
 
+use std::fmt::{self, Write};
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::text::Harmless;
 
 /// What can go wrong, sorted by what the user can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Something the user gave is wrong: a field, a file, an argument. Nothing has been written.
-    #[error("{subject}: {problem}; {remedy}")]
     Input {
         subject: String,
         problem: String,
         remedy: String,
     },
     /// The operating system refused something.
-    #[error("cannot {action} {}: {source}", path.display())]
     Io {
         action: &'static str,
         path: PathBuf,
         source: io::Error,
     },
     /// A download failed.
-    #[error("cannot download {file}: {problem}; {remedy}")]
     Download {
         file: String,
         problem: String,
         remedy: String,
     },
     /// The user gave a download up.
-    #[error("cannot download {file}: it was cancelled; {remedy}")]
     Cancelled { file: String, remedy: String },
     /// A computation failed: a shape, a device, memory.
-    #[error("{doing}: {problem}")]
     Compute { doing: String, problem: String },
     /// Loss or gradient stopped being a number; the weights were not touched.
-    #[error(
-        "{quantity} became {value} at step {step}; the weights of the step before are kept. \
-         Lower train.optimizer.learning_rate or set train.clip"
-    )]
     NotFinite {
         quantity: &'static str,
         value: f64,
         step: u64,
     },
-    /// Another process owns the run.
-    #[error("run {run} is already being trained by process {pid}; use `fmtui attach {run}`")]
+    /// Another process owns the run: it trains it, or (`pid` is 0) is starting, resuming or deleting it.
     Busy { run: String, pid: u32 },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Paths, names and values come from others.
+        let mut out = Harmless(f);
+        match self {
+            Self::Input {
+                subject,
+                problem,
+                remedy,
+            } => write!(out, "{subject}: {problem}; {remedy}"),
+            Self::Io {
+                action,
+                path,
+                source,
+            } => write!(out, "cannot {action} {}: {source}", path.display()),
+            Self::Download {
+                file,
+                problem,
+                remedy,
+            } => write!(out, "cannot download {file}: {problem}; {remedy}"),
+            Self::Cancelled { file, remedy } => {
+                write!(out, "cannot download {file}: it was cancelled; {remedy}")
+            }
+            Self::Compute { doing, problem } => write!(out, "{doing}: {problem}"),
+            Self::NotFinite {
+                quantity,
+                value,
+                step,
+            } => write!(
+                out,
+                "{quantity} became {value} at step {step}; the weights of the step before are kept. \
+                 Lower train.optimizer.learning_rate or set train.clip"
+            ),
+            Self::Busy { run, pid: 0 } => write!(
+                out,
+                "run {run} is being started, resumed or deleted by another process; `fmtui runs` says how it stands"
+            ),
+            Self::Busy { run, pid } => write!(
+                out,
+                "run {run} is already being trained by process {pid}; use `fmtui attach {run}`"
+            ),
+        }
+    }
 }
 
 /// The result of everything fallible in the core.
@@ -122,6 +161,44 @@ impl Error {
                 Some("lower train.optimizer.learning_rate or set train.clip, then start again")
             }
             Self::Busy { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_error_quotes_is_harmless() {
+        let bad = "a\x1b[2J\u{9b}\n\u{202e}b";
+        let text = || bad.to_string();
+        let errors = [
+            Error::input(bad, bad, bad),
+            Error::io("read", bad, io::Error::other(bad)),
+            Error::Download {
+                file: text(),
+                problem: text(),
+                remedy: text(),
+            },
+            Error::Cancelled {
+                file: text(),
+                remedy: text(),
+            },
+            Error::compute(bad, bad),
+            Error::Busy {
+                run: text(),
+                pid: 0,
+            },
+            Error::Busy {
+                run: text(),
+                pid: 1,
+            },
+        ];
+        for error in errors {
+            let said = error.to_string();
+            assert!(crate::text::is_harmless(&said), "{said:?}");
+            assert!(said.contains("a[2J b"), "{said:?}");
         }
     }
 }

@@ -1,17 +1,98 @@
-//! The one way files that matter get to disk: written beside the target, synced, renamed, the directory synced.
+//! The one way files that matter get to disk: written beside the target, synced, renamed, the directory synced. And the
+//! one way files of others are read: regular ones, of a size that is asked first.
 //!
 //! A reader sees the old file or the new one, never a half. A failed sync condemns the new file; it is not retried.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::text;
 
 /// How the names of files end that are not yet whole.
 pub const PARTIAL: &str = ".partial";
+
+/// Opens a file for reading, whoever put it there: a regular one, with its length in bytes. Does not wait, as opening a FIFO
+/// would.
+///
+/// # Errors
+/// The operating system's, and `InvalidInput` for what is no regular file.
+pub fn open(path: &Path) -> std::io::Result<(File, u64)> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(NO_WAITING)
+        .open(path)?;
+    let length = regular(&file)?;
+    Ok((file, length))
+}
+
+/// For opening what may be a FIFO, or a terminal.
+const NO_WAITING: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
+
+/// The length of an open file in bytes, where it is a regular one.
+///
+/// # Errors
+/// `InvalidInput` for what is none.
+pub fn regular(file: &File) -> std::io::Result<u64> {
+    let metadata = file.metadata()?;
+    let kind = metadata.file_type();
+    let what = match kind {
+        _ if kind.is_file() => return Ok(metadata.len()),
+        _ if kind.is_dir() => "is a directory",
+        _ if kind.is_fifo() => "is a FIFO",
+        _ if kind.is_char_device() || kind.is_block_device() => "is a device",
+        _ => "is no regular file",
+    };
+    Err(std::io::Error::new(
+        std::io::ErrorKind::InvalidInput,
+        format!("it {what}; a regular file is wanted"),
+    ))
+}
+
+/// Reads a file, whoever put it there, where it has no more than `most` bytes; a longer one is not begun. Every file that
+/// somebody else may have written is read so, or opened by [`open`] and read in pieces.
+///
+/// # Errors
+/// As [`open`]; `FileTooLarge` for a longer one, `OutOfMemory` where there is not so much memory.
+pub fn read(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    let (file, length) = open(path)?;
+    let refuse = |length: u64| {
+        let problem = format!(
+            "it has {} and at most {} are read",
+            text::bytes(length),
+            text::bytes(most)
+        );
+        Err(std::io::Error::new(
+            std::io::ErrorKind::FileTooLarge,
+            problem,
+        ))
+    };
+    if length > most {
+        return refuse(length);
+    }
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(usize::try_from(length).unwrap_or(usize::MAX))?;
+    // It may grow meanwhile.
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return refuse(bytes.len() as u64);
+    }
+    Ok(bytes)
+}
+
+/// As [`read`], text.
+///
+/// # Errors
+/// As [`read`], and `InvalidData` where it is not UTF-8.
+pub fn read_text(path: &Path, most: u64) -> std::io::Result<String> {
+    String::from_utf8(read(path, most)?)
+        .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
 
 /// Replaces `path` by `bytes` as a whole.
 ///
@@ -45,7 +126,7 @@ type Way = fn(&Path, &Path) -> std::io::Result<()>;
 const WAYS: [Way; 3] = [
     |file, link| std::os::unix::fs::symlink(file.file_name().unwrap_or_default(), link),
     |file, link| fs::hard_link(file, link),
-    |file, link| write_synced(link, &fs::read(file)?),
+    |file, link| write_synced(link, &read(file, u64::MAX)?),
 ];
 
 /// Makes `path` stand for `file`, which lies beside it, as a whole: a reader finds what stood there before or this. Writes
@@ -191,5 +272,43 @@ mod tests {
         link(&before.join("link"), &before.join("file")).unwrap();
         fs::rename(&before, &after).unwrap();
         assert_eq!(fs::read_to_string(after.join("link")).unwrap(), "x");
+    }
+
+    #[test]
+    fn only_regular_files_of_a_sensible_size_are_read_and_nothing_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("whole"), "1234").unwrap();
+        assert_eq!(read(&path("whole"), 4).unwrap(), b"1234");
+        let since = std::time::Instant::now();
+        let longer = read(&path("whole"), 3).unwrap_err().to_string();
+        assert!(longer.contains("4 B and at most 3 B"), "{longer}");
+        File::create(path("sparse"))
+            .unwrap()
+            .set_len(1 << 42)
+            .unwrap();
+        let giant = read(&path("sparse"), 8 << 20).unwrap_err();
+        assert_eq!(giant.kind(), std::io::ErrorKind::FileTooLarge);
+        let mode = rustix::fs::Mode::RUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, path("fifo"), mode).unwrap();
+        for (other, word) in [
+            (path("fifo"), "FIFO"),
+            (dir.path().into(), "directory"),
+            ("/dev/zero".into(), "device"),
+        ] {
+            let refused = read(&other, 100).unwrap_err();
+            assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput);
+            assert!(refused.to_string().contains(word), "{refused}");
+        }
+        fs::write(path("bytes"), [0xff]).unwrap();
+        assert!(read_text(&path("bytes"), 9).is_err());
+        assert!(since.elapsed() < std::time::Duration::from_secs(1));
+        // What grows while it is read: nothing says how long this is.
+        assert!(
+            !read(Path::new("/proc/self/status"), 1 << 16)
+                .unwrap()
+                .is_empty()
+        );
+        assert!(read(Path::new("/proc/self/status"), 5).is_err());
     }
 }

@@ -245,7 +245,7 @@ fn help_names_every_command_and_the_exit_codes() {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
     }
     assert!(help.contains(
-        "0 done, 1 the run failed or its best weights were damaged, 2 bad input, 3 stopped"
+        "0 done, 1 the run failed or its best weights were damaged, 2 bad input, 3 stopped, 4 left while the run goes on"
     ));
     assert!(!help.contains("worker"));
     let version = text(&fmtui(dir.path(), &["--version"]).stdout);

@@ -177,6 +177,35 @@ fn only_their_rooms_know_candle_the_terminal_and_unsafe() {
     assert!(wrong.is_empty(), "in the wrong room:\n{}", wrong.join("\n"));
 }
 
+/// What somebody else may have written is read through `storage`, which asks first what it is and how long; and what may
+/// be somebody else's is printed through `headless`, the screens through their backend.
+#[test]
+fn files_are_read_and_lines_printed_at_one_place() {
+    let mut files = Vec::new();
+    rust_files(Path::new("src"), &mut files);
+    let reads = ["fs::read(", "read_to_string(", "File::open("];
+    let prints = ["io::stdout()", "io::stderr()"];
+    let mut wrong = Vec::new();
+    for path in &files {
+        let code = code(path);
+        let place = path.display().to_string();
+        if place.contains("tests") || place.ends_with("speed.rs") {
+            continue;
+        }
+        let own = |line: &str| line.contains("/proc/self/") || line.contains(".is_terminal()");
+        for line in code.lines().filter(|line| !own(line)) {
+            let reads = reads.iter().any(|word| line.contains(word)) && place != "src/storage.rs";
+            let prints = prints.iter().any(|word| line.contains(word))
+                && place != "src/headless/output.rs"
+                && !place.starts_with("src/tui/");
+            if reads || prints {
+                wrong.push(format!("{place}: {}", line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "elsewhere:\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn the_checker_sees_through_groups() {
     assert_eq!(

@@ -445,12 +445,91 @@ fn a_terminal_that_goes_takes_the_screen_with_it_at_once() {
 fn signals_restore_the_terminal() {
     use rustix::process::Signal;
     let home = tempfile::tempdir().unwrap();
-    for sent in [Signal::TERM, Signal::HUP, Signal::INT] {
+    for sent in [
+        Signal::TERM,
+        Signal::HUP,
+        Signal::INT,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::XCPU,
+    ] {
         let mut terminal = Terminal::open(home.path(), &[], 24, 80);
         terminal.wait_for("▸Data");
         signal(terminal.child.process_id().unwrap(), sent);
         terminal.ends_within(5);
         terminal.assert_restored();
+    }
+}
+
+#[test]
+fn a_screen_on_a_terminal_that_nobody_reads_obeys_signals() {
+    use rustix::process::Signal;
+    let home = tempfile::tempdir().unwrap();
+    for sent in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let mut terminal = Terminal::open(home.path(), &[], 24, 80);
+        terminal.wait_for("▸Data");
+        terminal.closing.store(true, Ordering::Relaxed);
+        // Each of these is a whole frame: the terminal's buffer is full soon, and the screen hangs in a write.
+        for round in 0..60 {
+            terminal.resize(30 + round % 2, 100);
+            std::thread::sleep(Duration::from_millis(60));
+        }
+        signal(terminal.child.process_id().unwrap(), sent);
+        terminal.ends_within(5);
+    }
+}
+
+#[test]
+fn an_editor_that_leaves_nonsense_for_ever_ends_with_its_terminal_or_a_signal() {
+    let home = tempfile::tempdir().unwrap();
+    let own = home.path().join("workspace/profiles");
+    std::fs::create_dir_all(&own).unwrap();
+    let recipe = "format = 1\n[data]\nname = \"fashion-mnist-mini\"\nvalidation = 0.2\n[model]\narchitecture = \"resnet20\"\n";
+    std::fs::write(own.join("mine.toml"), recipe).unwrap();
+    let (editor, opened) = (home.path().join("editor.sh"), home.path().join("opened"));
+    let script = format!(
+        "echo x >> '{}'; echo \"nonsense = $$\" >> \"$1\"\n",
+        opened.display()
+    );
+    std::fs::write(&editor, script).unwrap();
+    let editor = format!("sh {}", editor.display());
+    for hangs_up in [true, false] {
+        let _ = std::fs::remove_file(&opened);
+        let mut terminal =
+            Terminal::open_with(home.path(), &[], (24, 80), ("EDITOR", editor.as_str()));
+        terminal.wait_for("▸Data");
+        terminal.press("2");
+        terminal.wait_for("▸Model");
+        terminal.press("G");
+        terminal.wait_for("t trains mine for 20 epochs");
+        terminal.press("E");
+        terminal.wait_until("the editor has come several times", |_| {
+            std::fs::metadata(&opened).is_ok_and(|m| m.len() > 6)
+        });
+        if hangs_up {
+            terminal.closing.store(true, Ordering::Relaxed);
+            terminal.writer = None;
+            terminal.master = None;
+            signal(
+                terminal.child.process_id().unwrap(),
+                rustix::process::Signal::HUP,
+            );
+        } else {
+            signal(
+                terminal.child.process_id().unwrap(),
+                rustix::process::Signal::TERM,
+            );
+        }
+        terminal.ends_within(5);
+        let left = std::fs::read_dir(home.path().join("workspace")).unwrap();
+        let names: Vec<_> = left.map(|e| e.unwrap().file_name()).collect();
+        assert!(
+            names
+                .iter()
+                .all(|n| !n.to_string_lossy().starts_with("recipe-")),
+            "{names:?}"
+        );
     }
 }
 

@@ -441,6 +441,10 @@ fn signals_save_and_end_the_run_in_time() {
         rustix::process::Signal::TERM,
         rustix::process::Signal::INT,
         rustix::process::Signal::HUP,
+        rustix::process::Signal::USR1,
+        rustix::process::Signal::USR2,
+        rustix::process::Signal::XCPU,
+        rustix::process::Signal::ALARM,
     ] {
         let place = Place::new();
         let id = place.start(&[LONG]);
@@ -464,6 +468,137 @@ fn signals_save_and_end_the_run_in_time() {
         assert_eq!(stopped.status.code(), Some(0), "{}", text(&stopped.stderr));
         place.ends(&id);
     }
+}
+
+/// The client is told to end by every signal that asks for it; what its starter had switched off stays so.
+#[test]
+fn a_client_never_says_done_of_a_run_that_goes_on() {
+    use rustix::process::Signal;
+    let place = Place::new();
+    let run = |trap: &str, arguments: &[&str]| {
+        let plain = place.command(arguments);
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!("{trap} exec \"$0\" \"$@\""))
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .env("HOME", place.dir.path().join("no-home"))
+            .env("FMTUI_OFFLINE", "1")
+            .env_remove("XDG_RUNTIME_DIR")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let over = |child: Child| {
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let arguments = train(&[LONG], &["--json"]);
+
+    // Its terminal goes away: the run goes on, and that is said.
+    let mut left = run("", &arguments);
+    read_until_step(&mut left);
+    signal(left.id(), Signal::HUP);
+    let (code, said) = over(left);
+    assert_eq!(code, Some(4), "{said}");
+    let id = place.workspace().ids().remove(0);
+    assert!(said.contains("goes on") && said.contains(&id), "{said}");
+    assert!(place.workspace().is_running(&id));
+    for sent in [Signal::INT, Signal::TERM, Signal::HUP, Signal::USR1] {
+        let mut attached = run("", &["attach", &id, "--json"]);
+        read_until_step(&mut attached);
+        signal(attached.id(), sent);
+        assert_eq!(over(attached).0, Some(4), "{sent:?}");
+    }
+    place.run(&["stop", &id]);
+    place.ends(&id);
+
+    // Under nohup it waits, and so does its worker.
+    let mut waiting = run("trap '' HUP;", &arguments);
+    read_until_step(&mut waiting);
+    let mut ids = place.workspace().ids().into_iter();
+    let id = ids.find(|other| *other != id).unwrap();
+    for pid in [waiting.id(), place.pid(&id)] {
+        signal(pid, Signal::HUP);
+    }
+    let before = last_step(&place.events(&id));
+    until("it goes on", || {
+        last_step(&place.events(&id)) > before + 200
+    });
+    assert!(waiting.try_wait().unwrap().is_none());
+    signal(waiting.id(), Signal::USR1);
+    assert_eq!(over(waiting).0, Some(3));
+    assert_eq!(place.status(&id), Status::Stopped);
+}
+
+#[test]
+fn a_signal_in_the_first_moments_leaves_no_run_behind_unsaid() {
+    let place = Place::new();
+    for round in 0..24_u32 {
+        let known = place.workspace().ids();
+        let child = place
+            .command(&train(&[LONG], &["--json"]))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(8) * round);
+        signal(child.id(), rustix::process::Signal::INT);
+        let output = child.wait_with_output().unwrap();
+        let ids = place.workspace().ids();
+        if let Some(id) = ids.iter().find(|id| !known.contains(id)) {
+            assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+            assert_eq!(place.status(id), Status::Stopped, "round {round}");
+        } else {
+            assert!(
+                matches!(output.status.code(), None | Some(130)),
+                "{:?}",
+                output.status
+            );
+        }
+    }
+    assert!(!place.workspace().ids().is_empty(), "none was started");
+}
+
+#[test]
+fn a_printer_whose_pipe_nobody_reads_obeys_signals() {
+    use rustix::process::Signal;
+    let place = Place::new();
+    let hang = |arguments: &[&str]| {
+        let child = place
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let log = || {
+            let id = place.workspace().ids().first().cloned();
+            let path = id.map(|id| place.workspace().events_path(&id));
+            path.and_then(|path| fs::metadata(path).ok())
+                .map_or(0, |m| m.len())
+        };
+        until("there is more than a pipe holds", || log() > 200_000);
+        std::thread::sleep(Duration::from_millis(300));
+        child
+    };
+    let ends = |mut child: Child| {
+        let since = Instant::now();
+        until("it has left", || child.try_wait().unwrap().is_some());
+        assert!(since.elapsed() < Duration::from_secs(5));
+        child.wait().unwrap().code()
+    };
+    let training = hang(&train(&[LONG], &["--json"]));
+    let id = place.workspace().ids().remove(0);
+    for sent in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let attached = hang(&["attach", &id, "--json"]);
+        signal(attached.id(), sent);
+        assert_eq!(ends(attached), Some(4), "{sent:?}");
+    }
+    signal(training.id(), Signal::TERM);
+    assert_eq!(ends(training), Some(3));
+    place.ends(&id);
+    assert_eq!(place.status(&id), Status::Stopped);
 }
 
 #[test]

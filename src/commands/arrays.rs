@@ -32,12 +32,12 @@ pub fn show(
     let rows = rows(workspace, profile, architecture)?;
     if as_json {
         let arrays: Vec<Value> = rows.iter().map(Row::json).collect();
-        return out.line(json!({ "begins_with": profile.model.pretrained, "arrays": arrays }));
+        return out.json(&json!({ "begins_with": profile.model.pretrained, "arrays": arrays }));
     }
     let mut table = Table::new(&["array", "shape", "in the file", "shape there", ""]);
     for row in &rows {
         let cells = |array: &Option<(String, Vec<usize>)>| match array {
-            Some((name, shape)) => [text::sanitize(name), text::shape(shape)],
+            Some((name, shape)) => [name.clone(), text::shape(shape)],
             None => [String::from("–"), String::new()],
         };
         let ([own, shape], [theirs, there]) = (cells(&row.own), cells(&row.theirs));
@@ -53,7 +53,7 @@ fn rows(workspace: &Workspace, profile: &Profile, architecture: &Architecture) -
     let settings = &profile.model;
     let Some(found) = pretrained::load(workspace, settings)? else {
         return Err(Error::input(
-            text::sanitize(&profile.name),
+            profile.name.as_str(),
             "begins with fresh weights",
             "name some: --set model.pretrained=FILE, run:ID or hf:OWNER/NAME",
         ));
@@ -99,7 +99,7 @@ impl Row {
         let array = |array: &Option<(String, Vec<usize>)>| {
             array
                 .as_ref()
-                .map(|(name, shape)| json!({ "name": text::sanitize(name), "shape": shape }))
+                .map(|(name, shape)| json!({ "name": name, "shape": shape }))
         };
         json!({ "array": array(&self.own), "in_file": array(&self.theirs), "outcome": self.outcome })
     }

@@ -6,6 +6,7 @@ use super::{screen, train};
 use crate::error::Result;
 use crate::headless::{self, Interrupt};
 use crate::run::Workspace;
+use crate::run::signals::Watch;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -25,6 +26,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if !arguments.plain && !arguments.json && screen::is_possible() {
         return screen::open(workspace, screen::Open::Attach(id));
     }
+    let signals = Watch::begin()?;
     let style = train::style(arguments.json);
-    headless::follow(workspace, &id, style, Interrupt::Leaves)
+    headless::follow(workspace, &id, style, Interrupt::Leaves, signals)
 }

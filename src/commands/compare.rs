@@ -55,7 +55,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let mut out = Output::standard();
     if arguments.json {
         for (id, profile) in &runs {
-            out.line(json(id, profile))?;
+            out.json(&json(id, profile))?;
         }
         return Ok(0);
     }

@@ -7,7 +7,6 @@ use crate::data::source::{self, FETCHABLE};
 use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::run::Workspace;
-use crate::text;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -64,9 +63,6 @@ fn fetch(workspace: &Workspace, name: &str) -> Result<u8> {
         )
     })?;
     let place = workspace.data_dir().join(name);
-    Output::standard().line(format!(
-        "{name} is in {}, verified",
-        text::sanitize(&place.display().to_string())
-    ))?;
+    Output::standard().line(format!("{name} is in {}, verified", place.display()))?;
     Ok(0)
 }

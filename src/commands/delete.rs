@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::headless::Output;
 use crate::run::Workspace;
 
@@ -13,7 +13,16 @@ pub struct Arguments {
 }
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
-    workspace.delete(&arguments.run)?;
-    Output::standard().line(format!("{} is deleted", arguments.run))?;
+    let given = &arguments.run;
+    let id = workspace.resolve(given)?;
+    if id != *given {
+        return Err(Error::input(
+            "delete",
+            format!("wants a run's whole id, and `{given}` is short for one"),
+            format!("say which is meant: `fmtui delete {id}`"),
+        ));
+    }
+    workspace.delete(&id)?;
+    Output::standard().line(format!("{id} is deleted"))?;
     Ok(0)
 }

@@ -58,7 +58,7 @@ fn threads() -> String {
 fn terminal() -> String {
     let var = |name: &str| {
         let value = std::env::var(name).unwrap_or_default();
-        (!value.is_empty()).then(|| format!("{name}={}", text::sanitize(&value)))
+        (!value.is_empty()).then(|| format!("{name}={value}"))
     };
     let set: Vec<String> = ["TERM", "COLORTERM", "NO_COLOR", "LC_ALL", "LANG", "TMUX"]
         .into_iter()
@@ -80,7 +80,7 @@ fn terminal() -> String {
 }
 
 fn place(workspace: &Workspace) -> String {
-    let root = text::sanitize(&workspace.root.display().to_string());
+    let root = workspace.root.display().to_string();
     let existing = workspace.root.ancestors().find(|p| p.exists());
     let may_write = existing.is_some_and(|p| {
         rustix::fs::access(

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::headless::{can_draw_bar, draw_bar, notice};
+use crate::headless::{can_draw_bar, draw_bar, notice, redraw_notice};
 use crate::net::Progress;
 use crate::text;
+
+/// Columns that are surely there.
+const COLUMNS: usize = 79;
 
 /// Runs a download with its progress shown; Ctrl-C cancels it.
 ///
@@ -24,7 +27,7 @@ pub fn shown<T>(
     shown.clear();
     // What was waited for last is what it came to; where lines stay, it may stand there already.
     if let (Ok(_), Some(note)) = (&outcome, shown.note.filter(|_| !shown.stands)) {
-        notice(text::sanitize(&note));
+        notice(note);
     }
     outcome
 }
@@ -72,7 +75,7 @@ impl Shown {
         self.last = Some(Instant::now());
         let line = words(progress);
         if self.draws {
-            draw(&text::ellipsis(&line, 79));
+            redraw_notice(&line, COLUMNS);
         } else {
             notice(line);
             self.stands = true;
@@ -81,7 +84,7 @@ impl Shown {
 
     fn clear(&self) {
         if self.draws {
-            draw("");
+            redraw_notice("", COLUMNS);
         }
     }
 }
@@ -111,16 +114,9 @@ fn words(progress: &Progress) -> String {
     let note = progress
         .note
         .as_ref()
-        .map_or_else(String::new, |n| format!("  {}", text::sanitize(n)));
+        .map_or_else(String::new, |n| format!("  {n}"));
     format!(
         "{number}{}  {bar}  {pace}/s{left}{note}",
         text::sanitize(&progress.file)
     )
-}
-
-/// Replaces the line under the cursor.
-fn draw(line: &str) {
-    use std::io::Write;
-    // Nobody sees a progress bar that cannot be written.
-    let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
 }

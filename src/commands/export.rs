@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::headless::{Output, notice};
 use crate::run::Workspace;
 use crate::run::weights::{self, Which};
+use crate::storage;
 use crate::train::checkpoint;
-use crate::{storage, text};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -47,7 +47,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         .unwrap_or_else(|| PathBuf::from(format!("{id}.safetensors")));
     if out.exists() {
         return Err(Error::input(
-            text::sanitize(&out.display().to_string()),
+            out.display().to_string(),
             "is there already",
             "give another name with --out",
         ));
@@ -56,11 +56,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let weights = checkpoint::from_safetensors(&kept.bytes, &kept.path)?;
     let bytes = checkpoint::to_safetensors(&weights, &format!("run {id}, {name}"))?;
     storage::commit(&out, &bytes)?;
-    Output::standard().line(format!(
-        "{} arrays are in {}",
-        weights.len(),
-        text::sanitize(&out.display().to_string())
-    ))?;
+    Output::standard().line(format!("{} arrays are in {}", weights.len(), out.display()))?;
     if !kept.is_verified {
         notice(format!(
             "nothing was recorded that this run's {name} could be held to"

@@ -21,17 +21,19 @@ mod verify;
 mod weights;
 mod worker;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::error::{Error, Result};
-use crate::headless::{is_hung_up, notice};
+use crate::headless::{Output, is_hung_up, notice};
 use crate::run::Workspace;
+use crate::text;
 
 /// Train and study image classifiers in the terminal.
 ///
-/// Without a command the screens open. Exit codes: 0 done, 1 the run failed or its best weights were damaged, 2 bad input, 3 stopped.
+/// Without a command the screens open. Exit codes: 0 done, 1 the run failed or its best weights were damaged, 2 bad input, 3 stopped, 4 left while the run goes on.
 #[derive(Debug, Parser)]
 #[command(name = "fmtui", version = version(), propagate_version = true)]
 pub struct Cli {
@@ -103,6 +105,27 @@ fn version() -> &'static str {
     }
 }
 
+/// Reads the command line, the program's name first; prints the help where that is asked for, and what is wrong.
+///
+/// # Errors
+/// The exit code, where nothing is left to do.
+pub fn parse(arguments: Vec<OsString>) -> Result<Cli, u8> {
+    let is_harmless = |a: &OsString| a.to_str().is_some_and(text::is_harmless);
+    let quotes_no_harm = arguments.iter().all(is_harmless);
+    Cli::try_parse_from(arguments).map_err(|e| {
+        if quotes_no_harm {
+            // In colours, where there are some. Nobody may be there to read it.
+            let _ = e.print();
+        } else if e.use_stderr() {
+            e.to_string().lines().for_each(notice);
+        } else {
+            let mut out = Output::standard();
+            let _ = e.to_string().lines().try_for_each(|line| out.line(line));
+        }
+        u8::try_from(e.exit_code()).unwrap_or(2)
+    })
+}
+
 /// Does what the command line says; gives the exit code.
 #[must_use]
 pub fn run(cli: Cli) -> u8 {
@@ -149,10 +172,7 @@ impl Global {
         if let Some(dir) = &self.data_dir {
             if !dir.is_dir() {
                 return Err(Error::input(
-                    format!(
-                        "--data-dir {}",
-                        crate::text::sanitize(&dir.display().to_string())
-                    ),
+                    format!("--data-dir {}", dir.display()),
                     "is not a directory",
                     "give the directory that holds the data set",
                 ));

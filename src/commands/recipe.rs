@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::presets;
 use crate::profile::{self, Profile};
 use crate::run::Workspace;
-use crate::text;
+use crate::{storage, text};
 
 /// Finds and reads a profile: a file, a preset of the workspace, a built-in preset, or a run. `settings` are `key=value`.
 ///
@@ -64,29 +64,20 @@ fn read(workspace: &Workspace, what: &str) -> Result<(String, String)> {
 }
 
 fn read_file(path: &Path) -> Result<String> {
-    let shown = text::sanitize(&path.display().to_string());
-    let bytes = std::fs::read(path).map_err(|e| {
+    storage::read_text(path, profile::LONGEST).map_err(|e| {
         Error::input(
-            format!("profile {shown}"),
+            format!("profile {}", path.display()),
             format!("cannot be read: {e}"),
             "give a profile's path, or the name of a preset",
-        )
-    })?;
-    String::from_utf8(bytes).map_err(|_| {
-        Error::input(
-            format!("profile {shown}"),
-            "is not UTF-8 text",
-            "give a profile written by fmtui or by hand",
         )
     })
 }
 
 /// Applies `train.epochs=3` to a table. The value is TOML; what is not TOML is taken as text.
 fn set(table: &mut Table, setting: &str) -> Result<()> {
-    let shown = text::sanitize(setting);
     let refuse = |problem: &str| {
         Error::input(
-            format!("--set {shown}"),
+            format!("--set {setting}"),
             problem,
             "write it as train.epochs=3",
         )

@@ -5,6 +5,7 @@ use clap::Args;
 use super::train;
 use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, notice};
+use crate::run::signals::Watch;
 use crate::run::{Workspace, client, company};
 
 #[derive(Debug, Args)]
@@ -22,7 +23,8 @@ pub struct Arguments {
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let id = workspace.resolve(&arguments.run)?;
-    client::resume(workspace, &id)?;
+    let signals = Watch::begin()?;
+    client::resume_with(workspace, &id, &mut || signals.hold())?;
     if let Some(note) = company::note(workspace, &id) {
         notice(note);
     }
@@ -31,5 +33,5 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         return Ok(0);
     }
     let style = train::style(arguments.json);
-    headless::follow(workspace, &id, style, Interrupt::Stops)
+    headless::follow(workspace, &id, style, Interrupt::Stops, signals)
 }

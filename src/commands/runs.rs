@@ -20,14 +20,14 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let mut out = Output::standard();
     if arguments.json {
         for run in &runs {
-            out.line(json(run))?;
+            out.json(&json(run))?;
         }
         return Ok(0);
     }
     if runs.is_empty() {
-        let root = text::sanitize(&workspace.root.display().to_string());
         out.line(format!(
-            "no run yet in {root}; start one with: fmtui train lenet5"
+            "no run yet in {}; start one with: fmtui train lenet5",
+            workspace.root.display()
         ))?;
         return Ok(0);
     }

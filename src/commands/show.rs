@@ -36,7 +36,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let profile = recipe::find(workspace, &arguments.what, &arguments.set)?;
     let mut out = Output::standard();
     if arguments.toml {
-        out.raw(&profile.to_toml())?;
+        out.toml(&profile.to_toml())?;
     } else if arguments.weights {
         let architecture = network(workspace, &profile)?;
         arrays::show(workspace, &profile, &architecture, arguments.json, &mut out)?;
@@ -89,7 +89,7 @@ fn show_layers(
                 .map(|(what, is)| (what.to_string(), serde_json::Value::String(is)))
                 .collect();
         }
-        return out.line(shown);
+        return out.json(&shown);
     }
     out.line(format!(
         "{} · {} · input {input}",
@@ -101,10 +101,7 @@ fn show_layers(
     }
     out.line("")?;
     if !profile.model.pretrained.is_empty() {
-        out.line(format!(
-            "begins with {}",
-            text::sanitize(&profile.model.pretrained)
-        ))?;
+        out.line(format!("begins with {}", profile.model.pretrained))?;
         for (what, is) in card::card(workspace, &profile.model) {
             out.line(format!("  {what:<10}  {is}"))?;
         }
@@ -180,14 +177,11 @@ fn show_record(
     json: bool,
     out: &mut Output,
 ) -> Result<()> {
-    crate::run::record::sanitize(&mut profile);
     if let Some(run) = &mut profile.run {
         run.status = workspace.live_status(&run.id, run.status);
     }
     if json {
-        let value = serde_json::to_value(&profile)
-            .map_err(|e| crate::error::Error::compute("writing JSON", e))?;
-        return out.line(value);
+        return out.json(&profile);
     }
     for line in facts(&profile) {
         out.line(line)?;
@@ -219,7 +213,7 @@ fn facts(profile: &Profile) -> Vec<String> {
         ("architecture", profile.model.architecture.clone()),
         ("data", profile.data.name.clone()),
     ];
-    facts.push(("begins with", text::sanitize(&profile.model.pretrained)));
+    facts.push(("begins with", profile.model.pretrained.clone()));
     facts.extend(profile.learning());
     if let Some(run) = &profile.run {
         facts.extend([

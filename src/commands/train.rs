@@ -5,6 +5,7 @@ use clap::Args;
 use super::{download, recipe};
 use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, Style, notice};
+use crate::run::signals::Watch;
 use crate::run::{Workspace, client, company, lingering, pretrained};
 
 #[derive(Debug, Args)]
@@ -40,21 +41,28 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             client::fetch_weights(workspace, &mut profile, progress, cancel)
         })?;
     }
-    let id = client::start(workspace, &profile)?;
+    let signals = Watch::begin()?;
+    let id = client::start_with(workspace, &profile, &mut || signals.hold())?;
     if let Some(note) = company::note(workspace, &id) {
         notice(note);
     }
     if arguments.detach {
         let mut out = Output::standard();
         if arguments.json {
-            out.line(serde_json::json!({ "run": id }))?;
+            out.json(&serde_json::json!({ "run": id }))?;
         } else {
             out.line(&id)?;
             notice(format!("it runs; watch it with: fmtui attach {id}"));
         }
         return Ok(0);
     }
-    headless::follow(workspace, &id, style(arguments.json), Interrupt::Stops)
+    headless::follow(
+        workspace,
+        &id,
+        style(arguments.json),
+        Interrupt::Stops,
+        signals,
+    )
 }
 
 /// How `--json` prints.

@@ -40,7 +40,7 @@ pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
     let cause = difference.as_ref().and_then(|_| known_cause(&recorded));
     let mut out = Output::standard();
     if json {
-        out.line(serde_json::json!({
+        out.json(&serde_json::json!({
             "run": id,
             "identical": difference.is_none(),
             "difference": difference,

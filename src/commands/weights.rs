@@ -60,11 +60,11 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         Some(Action::Fetch { what }) if presets::find(what).is_none() && looks_like_hub(what) => {
             let name = what.rsplit("huggingface.co/").next().unwrap_or_default();
             Err(Error::input(
-                text::sanitize(what),
+                what,
                 "is no preset and no profile",
                 format!(
                     "for what lies on the hub write {SCHEME}{}",
-                    text::sanitize(name.trim_end_matches('/'))
+                    name.trim_end_matches('/')
                 ),
             ))
         }
@@ -168,7 +168,7 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
         }
         if chosen.len() + unfinished.len() == before {
             return Err(Error::input(
-                text::sanitize(&given),
+                given,
                 "is not here",
                 "`fmtui weights` lists what is",
             ));
@@ -216,7 +216,7 @@ fn on_hub(workspace: &Workspace, what: &str) -> Result<Model> {
         return Ok(model);
     }
     Err(Error::input(
-        text::sanitize(what),
+        what,
         "begins with no weights of the hub",
         "name a preset such as resnet18-finetune, or hf:owner/name",
     ))
@@ -245,8 +245,8 @@ fn list(workspace: &Workspace) -> Result<u8> {
     let mut out = Output::standard();
     let cache = workspace.hub().cache;
     let found = cache.list();
-    let unfinished = cache.unfinished(None);
-    if found.is_empty() && unfinished.is_empty() {
+    let (unfinished, broken) = (cache.unfinished(None), cache.broken());
+    if found.is_empty() && unfinished.is_empty() && broken.is_empty() {
         out.line("no weights of the hub are here; fetch some with: fmtui weights fetch resnet18-finetune")?;
         return Ok(0);
     }
@@ -288,7 +288,7 @@ fn list(workspace: &Workspace) -> Result<u8> {
             .into(),
             told(source.licence, known.map(|k| k.licence)),
             told(source.datasets.join(", "), known.map(|k| k.short_name())),
-            text::sanitize(&cached.path.display().to_string()),
+            cached.path.display().to_string(),
         ]);
     }
     let lines = if table.is_empty() {
@@ -303,8 +303,11 @@ fn list(workspace: &Workspace) -> Result<u8> {
         out.line(format!(
             "given up, goes on where it was: {}, {}",
             text::bytes(bytes),
-            text::sanitize(&path.display().to_string())
+            path.display()
         ))?;
+    }
+    for error in broken {
+        out.line(error)?;
     }
     Ok(0)
 }

@@ -251,8 +251,5 @@ impl std::io::Write for HashWriter<'_> {
 /// Whether the file lies there already, as it should be.
 fn is_in_place(directory: &Path, remote: &Remote) -> bool {
     let path = directory.join(remote.gzipped());
-    let small = path
-        .metadata()
-        .is_ok_and(|m| m.is_file() && m.len() <= remote.most_compressed());
-    small && std::fs::read(&path).is_ok_and(|bytes| remote.verify(&bytes).is_ok())
+    storage::read(&path, remote.most_compressed()).is_ok_and(|bytes| remote.verify(&bytes).is_ok())
 }

@@ -4,7 +4,6 @@
 //! Deliberately knows nothing of data sets: which files belong together is [`layout`](super::layout)'s.
 //! Reference: the format at the end of <http://yann.lecun.com/exdb/mnist/>.
 
-use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -12,7 +11,7 @@ use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::text;
+use crate::{storage, text};
 
 /// The largest content that is read, in bytes: well above the largest known set (EMNIST `byclass`, 0.6 GB).
 const LARGEST: u64 = 4 << 30;
@@ -75,15 +74,13 @@ impl Origin {
 /// `Input` naming the file when it is not an IDX file of bytes, is cut short, too long or damaged; `Io` when it cannot be read.
 pub fn read(path: &Path, rank: usize, remedy: &str) -> Result<Idx> {
     let origin = Origin::new(path, remedy);
-    // Asked before opening, because opening a FIFO waits for its writer.
-    let metadata = fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
-    if !metadata.is_file() {
-        return Err(origin.error("is not a regular file"));
-    }
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let (file, length) = storage::open(path).map_err(|e| match e.kind() {
+        io::ErrorKind::InvalidInput => origin.error("is not a regular file"),
+        _ => Error::io("read", path, e),
+    })?;
     parse(
         BufReader::with_capacity(1 << 18, file),
-        metadata.len(),
+        length,
         rank,
         &origin,
     )

@@ -1,4 +1,4 @@
-//! A progress bar under the lines of a run, redrawn in place. Two escape sequences, nothing more.
+//! A progress bar under the lines of a run, redrawn in place.
 
 use std::time::{Duration, Instant};
 
@@ -7,9 +7,6 @@ use super::plain::{Wording, whole};
 use crate::error::Result;
 use crate::event::{Event, Observer, RunHistory, Stamped};
 use crate::text;
-
-/// Return to the start of the line and clear it.
-const CLEAR: &str = "\r\x1b[K";
 
 /// The least time between two drawings.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -95,23 +92,16 @@ impl Observer for Bar {
         if lines.is_empty() && !due {
             return Ok(());
         }
-        let mut text = String::from(CLEAR);
-        for line in lines {
-            text.push_str(&line);
-            text.push('\n');
-        }
-        if !over && let Some(status) = self.status() {
-            text.push_str(&text::ellipsis(&status, COLUMNS));
-        }
+        let status = self.status().filter(|_| !over).unwrap_or_default();
         self.drawn = Some(Instant::now());
-        self.out.raw(&text)
+        self.out.redraw(&lines, &status, COLUMNS)
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
         // The prompt starts on a clean line; on a terminal that is gone there is none.
-        let _ = self.out.raw(CLEAR);
+        let _ = self.out.redraw(&[], "", COLUMNS);
     }
 }
 
@@ -146,6 +136,7 @@ fn speaks_unicode() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::output::CLEAR;
     use super::super::output::tests::Kept;
     use super::super::plain::tests::run;
     use super::*;

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use super::{Style, notice, output, printer};
 use crate::error::{Error, Result};
 use crate::event::{Command, Event, Stamped};
-use crate::run::{Connection, Sender, Workspace, log};
+use crate::run::signals::{Ending, Watch};
+use crate::run::{Connection, GOES_ON, Sender, Workspace, client, log};
 
 /// What Ctrl-C does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,22 +26,40 @@ const STOPPED: u8 = 3;
 ///
 /// # Errors
 /// `Input` when there is no such run.
-pub fn follow(workspace: &Workspace, id: &str, style: Style, interrupt: Interrupt) -> Result<u8> {
+pub fn follow(
+    workspace: &Workspace,
+    id: &str,
+    style: Style,
+    interrupt: Interrupt,
+    signals: Watch,
+) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Error::compute("starting to follow the run", e))?;
-    let code = runtime.block_on(watch(workspace, id, style, interrupt));
+    signals.hold();
+    let (there, run) = (workspace.clone(), id.to_string());
+    signals.when_stuck(move |ending| {
+        if !interrupt.stops(ending) {
+            return GOES_ON;
+        }
+        // A run that has ended meanwhile is stopped as well.
+        let _ = client::send(&there, &run, &Command::Stop);
+        STOPPED
+    });
+    let code = runtime.block_on(watch(workspace, id, style, interrupt, signals));
     // A command on its way to a worker that is gone must not hold up the exit.
     runtime.shutdown_background();
     code
 }
 
-async fn watch(workspace: &Workspace, id: &str, style: Style, interrupt: Interrupt) -> Result<u8> {
-    let catch = |kind| signal(kind).map_err(|e| Error::compute("installing a signal handler", e));
-    let mut interrupted = catch(SignalKind::interrupt())?;
-    let mut terminated = catch(SignalKind::terminate())?;
-    let mut hung_up = catch(SignalKind::hangup())?;
+async fn watch(
+    workspace: &Workspace,
+    id: &str,
+    style: Style,
+    interrupt: Interrupt,
+    mut signals: Watch,
+) -> Result<u8> {
     let mut connection = Connection::open(workspace, id)?;
     let mut printer = printer(style);
     let mut stopping = false;
@@ -51,39 +68,54 @@ async fn watch(workspace: &Workspace, id: &str, style: Style, interrupt: Interru
         tokio::select! {
             event = connection.next() => {
                 let Some(event) = event else { break };
-                if let Err(e) = printer.on_event(&event) {
-                    // Nobody reads any more: that is leaving, and the run goes on.
-                    return if output::is_hung_up(&e) { Ok(DONE) } else { Err(e) };
-                }
+                let printed = printer.on_event(&event);
                 last = Some(event.event);
-            }
-            () = either(&mut interrupted, &mut terminated) => {
-                if interrupt == Interrupt::Leaves {
-                    drop(printer);
-                    notice(format!("the run goes on; `fmtui attach {id}` comes back to it"));
-                    return Ok(DONE);
+                match printed {
+                    // Nobody reads any more: that is leaving.
+                    Err(e) if output::is_hung_up(&e) => {
+                        drop(printer);
+                        return Ok(left(last.as_ref(), id));
+                    }
+                    other => other?,
                 }
-                if stopping {
+            }
+            ending = signals.next() => {
+                if !interrupt.stops(ending) {
+                    drop(printer);
+                    return Ok(left(last.as_ref(), id));
+                }
+                if !stopping {
+                    stopping = true;
+                    notice("stopping: the run is saved after this step; Ctrl-C again leaves at once");
+                    tokio::spawn(ask_to_stop(connection.sender()));
+                } else if !ending.is_warning() {
                     drop(printer);
                     notice(format!("left while it stops; `fmtui resume {id}` goes on with it"));
                     return Ok(STOPPED);
                 }
-                stopping = true;
-                notice("stopping: the run is saved after this step; Ctrl-C again leaves at once");
-                tokio::spawn(ask_to_stop(connection.sender()));
             }
-            _ = hung_up.recv() => return Ok(DONE),
         }
     }
     drop(printer);
     Ok(code_of(last.as_ref(), id))
 }
 
-async fn either(a: &mut Signal, b: &mut Signal) {
-    tokio::select! {
-        _ = a.recv() => {}
-        _ = b.recv() => {}
+impl Interrupt {
+    /// Whether a signal stops the run. A terminal that goes away stops none.
+    fn stops(self, ending: Ending) -> bool {
+        self == Self::Stops && ending != Ending::HangUp
     }
+}
+
+/// The exit code of whoever does not wait for the end.
+fn left(last: Option<&Event>, id: &str) -> u8 {
+    if let Some(Event::Finished { .. } | Event::Failed { .. }) = last {
+        return code_of(last, id);
+    }
+    notice(format!(
+        "the run goes on; `fmtui attach {id}` comes back to it"
+    ));
+    GOES_ON
 }
 
 async fn ask_to_stop(sender: Sender) {

@@ -1,7 +1,7 @@
 //! Events as JSON lines, as they stand in the log.
 
 use super::Output;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Observer, Stamped};
 
 /// Prints every event.
@@ -18,8 +18,7 @@ impl Json {
 
 impl Observer for Json {
     fn on_event(&mut self, event: &Stamped) -> Result<()> {
-        let line = serde_json::to_string(event).map_err(|e| Error::compute("writing JSON", e))?;
-        self.out.line(line)
+        self.out.json(event)
     }
 }
 

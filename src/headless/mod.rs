@@ -12,7 +12,7 @@ mod table;
 pub use bar::{Bar, draw as draw_bar, is_capable as can_draw_bar};
 pub use follow::{Interrupt, follow, play};
 pub use json::Json;
-pub use output::{Output, is_hung_up, notice};
+pub use output::{Output, is_hung_up, notice, redraw_notice};
 pub use plain::Plain;
 pub use table::Table;
 

@@ -1,9 +1,17 @@
-//! Where printed lines go. A closed pipe is an error here, never a panic.
+//! Where printed lines go, and the only place of the command line that writes to the terminal: whatever is printed is made
+//! harmless here. A closed pipe is an error, never a panic.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
+use crate::run::signals::writing;
+use crate::text;
+
+/// Return to the start of the line and clear it.
+pub(super) const CLEAR: &str = "\r\x1b[K";
 
 /// A place for lines.
 pub struct Output {
@@ -27,33 +35,75 @@ impl Output {
     /// # Errors
     /// `Io` when it cannot be written.
     pub fn line(&mut self, text: impl Display) -> Result<()> {
-        self.raw(&format!("{text}\n"))
+        self.write(&format!("{}\n", text::harmless(&text.to_string())))
     }
 
-    /// Prints text as it is, in one write.
+    /// Prints a line of JSON; what could disturb a terminal stands in it escaped.
     ///
     /// # Errors
     /// `Io` when it cannot be written.
-    pub fn raw(&mut self, text: &str) -> Result<()> {
-        self.out
-            .write_all(text.as_bytes())
-            .and_then(|()| self.out.flush())
-            .map_err(|e| Error::io("write", STANDARD_OUTPUT, e))
+    pub fn json(&mut self, value: &impl Serialize) -> Result<()> {
+        let json = serde_json::to_string(value).map_err(|e| Error::compute("writing JSON", e))?;
+        self.write(&format!("{}\n", text::harmless_json(&json)))
+    }
+
+    /// Prints TOML; what could disturb a terminal stands in it escaped.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be written.
+    pub fn toml(&mut self, toml: &str) -> Result<()> {
+        self.write(&text::harmless_toml(toml))
+    }
+
+    /// Prints lines in the place of the one under the cursor, and leaves the cursor behind a last one that is no longer than
+    /// `columns`.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be written.
+    pub fn redraw(&mut self, lines: &[String], last: &str, columns: usize) -> Result<()> {
+        let lines = lines.iter().map(|line| text::harmless(line) + "\n");
+        let lines: String = lines.collect();
+        let last = text::ellipsis(&text::harmless(last), columns);
+        self.write(&format!("{CLEAR}{lines}{last}"))
+    }
+
+    /// In one write.
+    fn write(&mut self, text: &str) -> Result<()> {
+        writing(|| {
+            self.out
+                .write_all(text.as_bytes())
+                .and_then(|()| self.out.flush())
+        })
+        .map_err(|e| Error::io("write", STANDARD_OUTPUT, e))
     }
 }
 
 const STANDARD_OUTPUT: &str = "standard output";
 
-/// Whether the error says that nobody reads standard output any more.
+/// Whether the error says that nobody reads standard output any more: its pipe is closed, its terminal is gone.
 #[must_use]
 pub fn is_hung_up(error: &Error) -> bool {
     matches!(error, Error::Io { path, source, .. }
-        if path.as_os_str() == STANDARD_OUTPUT && source.kind() == io::ErrorKind::BrokenPipe)
+        if path.as_os_str() == STANDARD_OUTPUT && is_gone(source))
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+        || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// Says something aside, on standard error; nobody listening is no problem.
 pub fn notice(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    // In one write, so that lines of several processes do not mix.
+    let line = format!("{}\n", text::harmless(&text.to_string()));
+    let _ = writing(|| io::stderr().write_all(line.as_bytes()));
+}
+
+/// Replaces the line under the cursor, on standard error.
+pub fn redraw_notice(line: &str, columns: usize) {
+    let line = text::ellipsis(&text::harmless(line), columns);
+    // Nobody sees a progress bar that cannot be written.
+    let _ = writing(|| write!(io::stderr(), "{CLEAR}{line}"));
 }
 
 #[cfg(test)]
@@ -91,7 +141,36 @@ pub(super) mod tests {
     fn a_closed_pipe_is_told_from_other_errors() {
         let hung_up = Error::io("write", STANDARD_OUTPUT, io::ErrorKind::BrokenPipe.into());
         assert!(is_hung_up(&hung_up));
+        let gone = io::Error::from(rustix::io::Errno::IO);
+        assert!(is_hung_up(&Error::io("write", STANDARD_OUTPUT, gone)));
         let full = Error::io("write", STANDARD_OUTPUT, io::ErrorKind::StorageFull.into());
         assert!(!is_hung_up(&full));
+    }
+
+    #[test]
+    fn whatever_is_printed_is_harmless() {
+        let bad = "a\x1b]0;x\x07\u{9b}2J\u{202e}\u{200b}\n\u{7f}b";
+        let kept = Kept::default();
+        let mut out = kept.output();
+        out.line(bad).unwrap();
+        out.redraw(&[bad.into()], bad, 6).unwrap();
+        out.json(&serde_json::json!({ bad: bad })).unwrap();
+        let mut table = toml::Table::new();
+        table.insert(bad.into(), bad.into());
+        let toml = toml::to_string(&table).unwrap();
+        out.toml(&toml).unwrap();
+        let printed = kept.text();
+        let lines: Vec<&str> = printed.split_inclusive('\n').collect();
+        assert_eq!(lines[0], "a]0;x2J b\n");
+        assert_eq!(lines[1], "\r\x1b[Ka]0;x2J b\n");
+        let (last, json) = lines[2].split_once('{').unwrap();
+        assert_eq!(last, "a]0;x…");
+        let json: serde_json::Value = serde_json::from_str(&format!("{{{json}")).unwrap();
+        assert_eq!(json[bad], bad);
+        assert_eq!(lines[3..].concat().parse::<toml::Table>().unwrap(), table);
+        assert!(text::is_harmless(
+            &printed.replace(['\n', '\r', '\x1b'], "")
+        ));
+        assert_eq!(printed.matches('\x1b').count(), 1);
     }
 }

@@ -1,5 +1,7 @@
 //! Columns of text: words to the left, figures to the right.
 
+use crate::text;
+
 /// Rows that are printed in columns.
 #[derive(Default)]
 pub struct Table {
@@ -22,8 +24,10 @@ impl Table {
         }
     }
 
+    /// Adds a row; its cells are as wide as they will be printed.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        let printed = |cell: String| text::harmless(&cell).into_owned();
+        self.rows.push(cells.into_iter().map(printed).collect());
     }
 
     /// Whether there is no row beneath the headings.
@@ -67,7 +71,7 @@ mod tests {
     fn figures_stand_right() {
         let mut table = Table::new(&["layer", ">parameters", "note"]);
         table.row(["conv1".into(), "80".into(), String::new()]);
-        table.row(["fc".into(), "161,400".into(), "×".into()]);
+        table.row(["f\u{9b}c".into(), "161,400".into(), "×".into()]);
         assert_eq!(
             table.lines(),
             [

@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
+/// **Units** bytes of the largest file of predictions that is read: those of 50 million pictures.
+pub const LARGEST: u64 = 1 << 30;
+
 const MAGIC: &[u8; 5] = b"FMPR2";
 const MAGIC_WITHOUT_DIGEST: &[u8; 5] = b"FMPR1";
 const DIGEST: usize = 32;

@@ -13,7 +13,7 @@ mod validate;
 pub use augment::Augment;
 pub use early_stop::{EarlyStop, Monitor};
 pub use layer::{Activation, Layer};
-pub use parse::parse_table;
+pub use parse::{LONGEST, parse_table};
 pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status, known_against};
 
 use std::collections::BTreeMap;

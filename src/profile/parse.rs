@@ -7,8 +7,8 @@ use super::Profile;
 use crate::error::{Error, Result};
 use crate::text;
 
-/// No honest profile is longer; a record of 10,000 epochs has 3 MB.
-const LONGEST: usize = 8 << 20;
+/// **Units** bytes. No honest profile is longer; a record of 10,000 epochs has 3 MB.
+pub const LONGEST: u64 = 8 << 20;
 
 /// The largest whole number of a profile that survives every reader (2^53).
 const LARGEST_INTEGER: i64 = 1 << 53;
@@ -47,7 +47,7 @@ impl Profile {
 /// # Errors
 /// `Input` with line and column.
 pub fn parse_table(text: &str, source: &str) -> Result<Table> {
-    if text.len() > LONGEST {
+    if text.len() as u64 > LONGEST {
         return Err(Error::input(
             source,
             format!(

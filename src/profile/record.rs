@@ -10,8 +10,9 @@ use crate::metrics::Scores;
 pub struct RunRecord {
     pub id: String,
     pub status: Status,
-    /// UTC, RFC 3339; empty until it happens.
+    /// When it was made. UTC, RFC 3339, with milliseconds; in records of 0.2 to the second, and when its first worker came up.
     pub started: String,
+    /// UTC, RFC 3339; empty until it happens.
     pub finished: String,
     pub host: String,
     /// Such as `cpu` or `cuda:0 (NVIDIA H200)`.

@@ -1,27 +1,35 @@
 //! What a screen or a command does to runs: start one, resume one, ask one to do something. Watching is `connection`'s.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::protocol::{self, FromWorker};
-use super::{Workspace, lock, preflight, pretrained, worker};
+use super::{Workspace, lock, preflight, pretrained, record};
 use crate::error::{Error, Result};
 use crate::event::Command;
 use crate::net::Progress;
 use crate::profile::{Profile, Status};
+use crate::storage;
 
 /// How long a worker may take to come up before its starter looks no longer.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The exit code of a worker that did nothing, for [`Error::Input`] and [`Error::Busy`].
+const NOT_OURS: i32 = 2;
 
 /// How long a worker may take to answer.
 const REPLY_PATIENCE: Duration = Duration::from_secs(5);
 
 const POLL: Duration = Duration::from_millis(10);
+
+/// **Units** bytes of the end of `worker.log` in which a dead worker's last words are looked for.
+const LAST_WORDS: u64 = 64 << 10;
 
 /// Fetches the weights that a run begins with, where they lie on the hub, and pins their commit; before that checks whatever
 /// needs no weights. Blocks; cancels within a second.
@@ -49,9 +57,22 @@ pub fn fetch_weights(
 /// `Input` when the profile cannot work (nothing is written then), `Io` when the workspace cannot be written, `Compute`
 /// with the worker's own words when it died at once.
 pub fn start(workspace: &Workspace, profile: &Profile) -> Result<String> {
+    start_with(workspace, profile, &mut || ())
+}
+
+/// [`start`], calling `before` when everything is checked and nothing begun.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with(
+    workspace: &Workspace,
+    profile: &Profile,
+    before: &mut dyn FnMut(),
+) -> Result<String> {
     let mut profile = profile.clone();
     pretrained::pin(workspace, &mut profile.model)?;
     preflight::check(workspace, &profile)?;
+    before();
     let id = workspace.create(&profile)?;
     bring_up(workspace, &id, false)?;
     Ok(id)
@@ -62,7 +83,15 @@ pub fn start(workspace: &Workspace, profile: &Profile) -> Result<String> {
 /// # Errors
 /// `Input` when the run is finished or cannot work, `Busy` when it is running or paused, else as [`start`].
 pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
-    let mut profile = workspace.load(id)?;
+    resume_with(workspace, id, &mut || ())
+}
+
+/// [`resume`], calling `before` when everything is checked and nothing begun.
+///
+/// # Errors
+/// As [`resume`].
+pub fn resume_with(workspace: &Workspace, id: &str, before: &mut dyn FnMut()) -> Result<()> {
+    let profile = workspace.load(id)?;
     let status = profile.run.as_ref().map_or(Status::Created, |r| r.status);
     if workspace.live_status(id, status).has_worker() {
         return Err(Error::Busy {
@@ -70,19 +99,13 @@ pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
             pid: lock::holder(&workspace.lock_path(id)).pid,
         });
     }
-    if status == Status::Finished {
-        return Err(Error::input(
-            format!("run {id}"),
-            "is finished",
-            format!("train its recipe again with `fmtui train {id}`"),
-        ));
-    }
+    record::check_unfinished(&profile)?;
     // Its weights are in its checkpoint: where the first came from is of no more interest.
-    let mut checked = profile.clone();
+    let mut checked = profile;
     checked.model.pretrained.clear();
     preflight::check(workspace, &checked)?;
-    worker::forget_stops(&mut profile);
-    workspace.save(&profile)?;
+    before();
+    // Nothing is written here: only who has the run changes its record, and that is the worker.
     bring_up(workspace, id, true)
 }
 
@@ -93,11 +116,7 @@ pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
 pub fn send(workspace: &Workspace, id: &str, command: &Command) -> Result<()> {
     let path = workspace.lock_path(id);
     if !lock::is_held(&path) {
-        return Err(Error::input(
-            format!("run {id}"),
-            "is not running here",
-            format!("go on with `fmtui resume {id}`"),
-        ));
+        return Err(workspace.not_running(id));
     }
     let holder = lock::holder(&path);
     match holder.socket {
@@ -157,11 +176,16 @@ fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
         let exited = child
             .try_wait()
             .map_err(|e| Error::compute("waiting for the worker", e))?;
-        // A run that ended this soon has told its story in the log; a worker that never got so far has not.
-        if let Some(status) = exited
-            && log_length() == before
-        {
-            return Err(last_words(workspace, id, status));
+        if let Some(status) = exited {
+            if status.code() == Some(NOT_OURS)
+                && let Some(error) = taken(workspace, id)
+            {
+                return Err(error);
+            }
+            // A run that ended this soon has told its story in the log; a worker that never got so far has not.
+            if log_length() == before {
+                return Err(last_words(workspace, id, status));
+            }
         }
         let holder = lock::holder(&workspace.lock_path(id));
         let listens = holder.pid == child.id() && holder.socket.is_some_and(|s| s.exists());
@@ -177,13 +201,28 @@ fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
     Ok(())
 }
 
+/// Why a worker could not have the run: it is gone, or another one was faster.
+fn taken(workspace: &Workspace, id: &str) -> Option<Error> {
+    if !workspace.profile_path(id).exists() {
+        return workspace.load(id).err();
+    }
+    workspace.is_running(id).then(|| Error::Busy {
+        run: id.into(),
+        pid: lock::holder(&workspace.lock_path(id)).pid,
+    })
+}
+
 fn spawn(workspace: &Workspace, id: &str, resume: bool) -> Result<Child> {
     let path = workspace.worker_log_path(id);
-    let log = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(|e| Error::io("open", &path, e))?;
+    let log = {
+        // So that nobody deletes the directory under the new file, or finds it in a directory that was to be empty.
+        let _owned = workspace.own(id)?;
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|e| Error::io("open", &path, e))?
+    };
     let copy = log.try_clone().map_err(|e| Error::io("open", &path, e))?;
     let mut command = own_program(workspace)?;
     command
@@ -242,7 +281,7 @@ fn last_words(workspace: &Workspace, id: &str, status: std::process::ExitStatus)
         .map(|r| r.error)
         .filter(|e| !e.is_empty());
     let logged = || {
-        let text = std::fs::read_to_string(workspace.worker_log_path(id)).unwrap_or_default();
+        let text = end_of(&workspace.worker_log_path(id)).unwrap_or_default();
         text.lines()
             .rev()
             .find(|l| !l.trim().is_empty())
@@ -252,4 +291,13 @@ fn last_words(workspace: &Workspace, id: &str, status: std::process::ExitStatus)
         .or_else(logged)
         .unwrap_or_else(|| format!("it ended with {status} and without a word"));
     Error::compute(format!("the worker of {id}"), words)
+}
+
+/// The last of a file's text.
+fn end_of(path: &Path) -> std::io::Result<String> {
+    let (mut file, length) = storage::open(path)?;
+    file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS)))?;
+    let mut bytes = Vec::new();
+    file.take(LAST_WORDS).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

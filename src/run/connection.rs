@@ -45,6 +45,7 @@ pub struct Connection {
 /// Sends commands to the worker of a watched run; clones share the connection.
 #[derive(Clone)]
 pub struct Sender {
+    workspace: Workspace,
     run: String,
     commands: mpsc::Sender<(Command, Answer)>,
     live: Arc<AtomicBool>,
@@ -78,6 +79,7 @@ impl Connection {
         Ok(Self {
             events,
             sender: Sender {
+                workspace: workspace.clone(),
                 run,
                 commands,
                 live,
@@ -141,27 +143,28 @@ impl Sender {
     pub fn ask(&self, command: Command) -> impl Future<Output = Result<()>> + use<> {
         let (answer, answered) = oneshot::channel();
         let asked = self.commands.try_send((command, answer));
-        let run = self.run.clone();
+        let (workspace, run) = (self.workspace.clone(), self.run.clone());
         async move {
+            let refused = |why: String| refused(&workspace, &run, why);
             match asked {
                 Ok(()) => {}
                 Err(TrySendError::Full(_)) => {
-                    return Err(refused(&run, "too many commands are waiting".into()));
+                    return Err(refused("too many commands are waiting".into()));
                 }
                 Err(TrySendError::Closed(_)) => {
-                    return Err(refused(&run, "its worker is gone".into()));
+                    return Err(refused("cannot be reached from here".into()));
                 }
             }
             match tokio::time::timeout(PATIENCE, answered).await {
-                Ok(Ok(reply)) => reply.map_err(|why| refused(&run, why)),
-                Ok(Err(_)) => Err(refused(&run, "its worker is gone".into())),
-                Err(_) => Err(refused(&run, "its worker does not answer".into())),
+                Ok(Ok(reply)) => reply.map_err(refused),
+                Ok(Err(_)) => Err(refused("cannot be reached from here".into())),
+                Err(_) => Err(refused("its worker does not answer".into())),
             }
         }
     }
 }
 
-fn refused(run: &str, why: String) -> Error {
+fn refused(workspace: &Workspace, run: &str, why: String) -> Error {
     if protocol::is_unknown(&why) {
         return Error::input(
             format!("run {run}"),
@@ -169,7 +172,10 @@ fn refused(run: &str, why: String) -> Error {
             format!("stop it; `fmtui resume {run}` goes on with this version"),
         );
     }
-    let remedy = format!("`fmtui resume {run}` goes on with a run that has ended");
+    if !workspace.is_running(run) {
+        return workspace.not_running(run);
+    }
+    let remedy = "it goes on; try again, or look at it with `fmtui attach`";
     Error::input(format!("run {run}"), why, remedy)
 }
 

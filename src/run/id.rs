@@ -1,4 +1,4 @@
-//! Run ids such as `20261123-160211-lenet5-3f2a`: sorted by time, readable, safe as file names. A name is only a label in them.
+//! Run ids such as `20261123-160211-lenet5-3f2a`: sorted by time to the second, readable, safe as file names. A name is only a label in them.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -6,6 +6,9 @@ use crate::text;
 
 /// The longest part taken from a name.
 const LONGEST_NAME: usize = 24;
+
+/// Characters of day and time at the beginning of an id.
+const SECOND: usize = 15;
 
 /// The longest id that is looked for on disk.
 const LONGEST_ID: usize = 64;
@@ -51,6 +54,12 @@ pub fn name(id: &str) -> &str {
     name().map_or(id, |(name, _)| name)
 }
 
+/// The second at which a run of this id began; the whole text where it is no id.
+#[must_use]
+pub fn second(id: &str) -> &str {
+    id.get(..SECOND).unwrap_or(id)
+}
+
 /// Whether a text could be an id (or the start of one); nothing else is ever joined to a path.
 #[must_use]
 pub fn is_plausible(text: &str) -> bool {
@@ -71,6 +80,7 @@ mod tests {
         assert!(id.starts_with("20261123-160211-modern-lenet-2-"), "{id}");
         assert!(is_plausible(&id));
         assert_eq!(name(&id), "modern-lenet-2");
+        assert_eq!(second(&id), "20261123-160211");
         assert_eq!(name("lenet-1"), "lenet-1");
         for hostile in ["../../etc/passwd", "", "\0\n", "ä", &"x".repeat(300)] {
             let id = generate(hostile, 0.0);

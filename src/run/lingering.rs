@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::storage;
+
+/// **Units** bytes of the longest file of settings that is read.
+const LONGEST: u64 = 1 << 20;
+
 /// Where systemd reads its settings, later ones winning.
 const PLACES: [&str; 4] = [
     "/usr/lib/systemd",
@@ -17,7 +22,7 @@ pub fn advice() -> Option<String> {
     let lingers = !user.is_empty() && Path::new("/var/lib/systemd/linger").join(&user).exists();
     let files = PLACES.iter().flat_map(|place| settings(Path::new(place)));
     let texts: Vec<String> = files
-        .filter_map(|file| std::fs::read_to_string(file).ok())
+        .filter_map(|file| storage::read_text(&file, LONGEST).ok())
         .collect();
     (!lingers && kills(texts.iter().map(String::as_str), &user)).then(|| {
         "this system ends your processes when you log out (KillUserProcesses=yes); to keep runs alive type \

@@ -1,17 +1,24 @@
-//! One advisory lock per run, held by its worker for as long as that lives; the file says who holds it.
+//! One advisory lock per run, held by its worker for as long as that lives, and for a moment by whoever starts, resumes or
+//! deletes it; the file says who holds it.
 //!
-//! The kernel drops the lock with the process, however it dies, so a free lock means: no worker.
+//! The kernel drops the lock with the process, however it dies, so a free lock means: no worker. A lock whose file was
+//! removed or replaced is nobody's: who gets it tries again with the file that is there.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::storage;
 
 /// How often and how long a worker tries: a reader that looks whether the lock is free holds it for an instant.
 const ATTEMPTS: u32 = 25;
 const PATIENCE: Duration = Duration::from_millis(20);
+
+/// **Units** bytes of a lock file that are read: a number, a name and a path.
+const LONGEST: u64 = 8 << 10;
 
 /// A held lock.
 #[derive(Debug)]
@@ -23,6 +30,7 @@ pub struct RunLock {
 /// What the holder wrote about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holder {
+    /// The worker; 0 while there is none yet.
     pub pid: u32,
     pub host: String,
     /// Where it listens; `None` when it could not open a socket (or not yet).
@@ -30,24 +38,18 @@ pub struct Holder {
 }
 
 impl RunLock {
-    /// Takes the lock of run `id`, whose lock file is `path`.
+    /// Takes the lock of run `id`, whose lock file is `path`; its directory is there. Until [`describe`](Self::describe) says
+    /// more, the file says that no worker has it, and no longer which one had it.
     ///
     /// # Errors
     /// `Busy` when another process holds it, `Io` when the file cannot be used.
     pub fn acquire(path: &Path, id: &str) -> Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(|e| Error::io("open", path, e))?;
         for _ in 0..ATTEMPTS {
+            let file = open(path)?;
             match file.try_lock() {
-                Ok(()) => {
-                    let path = path.to_path_buf();
-                    return Ok(Self { file, path });
-                }
+                Ok(()) if is_at(&file, path) => return Ok(Self::begin(file, path)),
+                // Its holder has just removed it.
+                Ok(()) => {}
                 Err(TryLockError::WouldBlock) => std::thread::sleep(PATIENCE),
                 Err(TryLockError::Error(e)) => return Err(Error::io("lock", path, e)),
             }
@@ -56,6 +58,19 @@ impl RunLock {
             run: id.into(),
             pid: holder(path).pid,
         })
+    }
+
+    fn begin(file: File, path: &Path) -> Self {
+        let mut lock = Self {
+            file,
+            path: path.to_path_buf(),
+        };
+        // On a full disk the file is empty then, which says as little of a worker.
+        let _ = lock.describe(&Holder {
+            host: host_name(),
+            ..Holder::default()
+        });
+        lock
     }
 
     /// Writes who holds the lock and where it listens.
@@ -74,19 +89,48 @@ impl RunLock {
             .and_then(|_| self.file.write_all(text.as_bytes()))
             .map_err(|e| Error::io("write", &self.path, e))
     }
+
+    /// Removes the lock's file and lets go of it: who waits for it finds out.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be removed.
+    pub fn remove(self) -> Result<()> {
+        storage::remove(&self.path)
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    let io = |e| Error::io("open", path, e);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(io)?;
+    storage::regular(&file).map_err(io)?;
+    Ok(file)
+}
+
+/// Whether the path still leads to the open file.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(open), Ok(there)) = (file.metadata(), path.metadata()) else {
+        return false;
+    };
+    (open.dev(), open.ino()) == (there.dev(), there.ino())
 }
 
 /// Whether some process holds the lock. A missing or unreadable file is not held.
 #[must_use]
 pub fn is_held(path: &Path) -> bool {
-    File::open(path)
-        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    storage::open(path)
+        .is_ok_and(|(file, _)| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// What the last holder wrote; zeros and nothing where there is nothing to read.
+/// What the holder wrote, or the last one there was; zeros and nothing where there is nothing to read.
 #[must_use]
 pub fn holder(path: &Path) -> Holder {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = storage::read_text(path, LONGEST).unwrap_or_default();
     let mut lines = text.lines();
     let mut next = || lines.next().unwrap_or_default();
     Holder {
@@ -127,5 +171,49 @@ mod tests {
         drop(lock);
         assert!(!is_held(&path));
         assert!(RunLock::acquire(&path, "r").is_ok());
+    }
+
+    #[test]
+    fn a_removed_lock_is_nobodys_and_a_fresh_one_says_nothing_of_the_last_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let mut lock = RunLock::acquire(&path, "r").unwrap();
+        let holder_of_old = Holder {
+            pid: 4711,
+            host: "elsewhere".into(),
+            socket: Some("/tmp/a.sock".into()),
+        };
+        lock.describe(&holder_of_old).unwrap();
+        let waiting = std::thread::spawn({
+            let path = path.clone();
+            move || RunLock::acquire(&path, "r")
+        });
+        std::thread::sleep(2 * PATIENCE);
+        lock.remove().unwrap();
+        let second = waiting.join().unwrap().unwrap();
+        assert!(is_held(&path) && is_at(&second.file, &path));
+        let nobody = Holder {
+            host: host_name(),
+            ..Holder::default()
+        };
+        assert_eq!(holder(&path), nobody);
+        assert!(matches!(
+            RunLock::acquire(&path, "r"),
+            Err(Error::Busy { pid: 0, .. })
+        ));
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).unwrap();
+        assert!(!is_held(&path));
+        assert_eq!(holder(&path), Holder::default());
+        assert!(matches!(
+            RunLock::acquire(&path, "r"),
+            Err(Error::Io { .. })
+        ));
     }
 }

@@ -3,12 +3,12 @@
 //! A torn last line (a worker that died while writing) is ignored by readers and cut away by the next writer.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Stamped};
-use crate::text;
+use crate::{storage, text};
 
 /// The most that is read from a log at once.
 const CHUNK: u64 = 16 << 20;
@@ -36,6 +36,7 @@ impl LogWriter {
             .create(true)
             .open(path)
             .map_err(|e| Error::io("open", path, e))?;
+        storage::regular(&file).map_err(|e| Error::io("open", path, e))?;
         let length = whole_lines(&mut file).map_err(|e| Error::io("read", path, e))?;
         file.set_len(length)
             .map_err(|e| Error::io("cut", path, e))?;
@@ -224,28 +225,28 @@ impl Follower {
     /// # Errors
     /// `Io` when the log is there and cannot be read.
     pub fn poll_until(&mut self, end: u64) -> Result<Vec<Stamped>> {
-        let bytes = match self.read_new(end) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(Error::io("read", &self.path, e)),
-        };
-        let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
-        self.skip(&bytes[..whole]);
-        let mut events: Vec<Stamped> = bytes[..whole]
-            .split(|b| *b == b'\n')
-            .filter(|line| !line.is_empty())
-            .filter_map(|line| parse_line(std::str::from_utf8(line).ok()?))
-            .collect();
-        if events.is_empty() && whole > 0 {
-            // Only foreign lines in this chunk: an empty answer would read as "nothing new".
-            events = self.poll_until(end)?;
+        loop {
+            let bytes = match self.read_new(end) {
+                Ok(bytes) => bytes,
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(e) => return Err(Error::io("read", &self.path, e)),
+            };
+            let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
+            self.skip(&bytes[..whole]);
+            let events: Vec<Stamped> = bytes[..whole]
+                .split(|b| *b == b'\n')
+                .filter(|line| !line.is_empty())
+                .filter_map(|line| parse_line(std::str::from_utf8(line).ok()?))
+                .collect();
+            // Where there are only foreign lines in this chunk, an empty answer would read as "nothing new".
+            if !events.is_empty() || whole == 0 {
+                return Ok(events);
+            }
         }
-        Ok(events)
     }
 
     fn read_new(&mut self, end: u64) -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(&self.path)?;
-        let length = file.metadata()?.len();
+        let (mut file, length) = storage::open(&self.path)?;
         if length == self.position {
             return Ok(Vec::new());
         }
@@ -257,6 +258,10 @@ impl Follower {
         let limit = end.saturating_sub(self.position).min(CHUNK);
         let mut bytes = Vec::new();
         file.take(limit).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 == CHUNK && !bytes.contains(&b'\n') {
+            let problem = format!("it has a line of more than {}", text::bytes(CHUNK));
+            return Err(std::io::Error::new(ErrorKind::InvalidData, problem));
+        }
         Ok(bytes)
     }
 
@@ -371,6 +376,21 @@ mod tests {
                 message: "a[31mb".into()
             }
         );
+    }
+
+    #[test]
+    fn what_is_no_log_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let since = std::time::Instant::now();
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let giant = read(&path).unwrap_err().to_string();
+        assert!(giant.contains("a line of more than 16 MiB"), "{giant}");
+        std::fs::remove_file(&path).unwrap();
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).unwrap();
+        assert!(read(&path).is_err() && LogWriter::open(&path).is_err());
+        assert!(since.elapsed() < std::time::Duration::from_secs(5));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod pretrained;
 pub mod protocol;
 pub mod record;
 pub mod server;
+pub mod signals;
 pub mod socket;
 pub mod store;
 pub mod weights;
@@ -27,3 +28,6 @@ pub mod worker;
 
 pub use connection::{Connection, Sender};
 pub use store::{RunSummary, Workspace};
+
+/// The exit code of a program that leaves a run running that it was to wait for.
+pub const GOES_ON: u8 = 4;

@@ -2,8 +2,8 @@
 
 use super::Workspace;
 use crate::error::{Error, Result};
-use crate::profile::Profile;
-use crate::text;
+use crate::profile::{self, Profile};
+use crate::{storage, text};
 
 /// Most of them that are read.
 const MOST: usize = 100;
@@ -22,7 +22,8 @@ pub fn profiles(workspace: &Workspace) -> Vec<Result<(String, Profile)>> {
     paths.sort();
     paths.truncate(MOST);
     let read = |path: &std::path::PathBuf| {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        let text =
+            storage::read_text(path, profile::LONGEST).map_err(|e| Error::io("read", path, e))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let name = text::sanitize(&name);
         let profile = Profile::parse(&text, &format!("profiles/{name}.toml"))?;

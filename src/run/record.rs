@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::lock;
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Observer, Stamped, Started};
 use crate::profile::{EpochRecord, Intervention, Profile, RunRecord, Status};
 use crate::train::Outcome;
@@ -56,13 +56,40 @@ pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> 
     Ok(profile)
 }
 
+/// Refuses to go on with a run that is over.
+///
+/// # Errors
+/// `Input` where it is finished.
+pub fn check_unfinished(profile: &Profile) -> Result<()> {
+    let Some(run) = profile
+        .run
+        .as_ref()
+        .filter(|r| r.status == Status::Finished)
+    else {
+        return Ok(());
+    };
+    Err(Error::input(
+        format!("run {}", run.id),
+        "is finished",
+        format!("train its recipe again with `fmtui train {}`", run.id),
+    ))
+}
+
 /// Makes every text that a run wrote harmless to show.
 pub fn sanitize(profile: &mut Profile) {
     if let Some(result) = &mut profile.result {
-        result.note = text::sanitize(&result.note);
+        for text in [
+            &mut result.note,
+            &mut result.weights_sha256,
+            &mut result.best_file_sha256,
+            &mut result.last_file_sha256,
+        ] {
+            *text = text::sanitize(text);
+        }
     }
     let Some(run) = &mut profile.run else { return };
     for text in [
+        &mut run.id,
         &mut run.started,
         &mut run.finished,
         &mut run.host,
@@ -103,7 +130,7 @@ impl Recorder {
             run.revision = REVISION.into();
         }
         if run.started.is_empty() {
-            run.started = text::timestamp(text::now());
+            run.started = text::exact_timestamp(text::now());
         }
         recorder.profile.result = None;
         recorder.save()?;

@@ -2,15 +2,17 @@
 //!
 //! Creates nothing until something is saved. Starts and stops no worker.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{id, lock, record};
+use super::lock::{self, RunLock};
+use super::{id, record};
 use crate::data::source::SearchPath;
 use crate::error::{Error, Result};
 use crate::net::{self, hub::Hub};
-use crate::profile::{Profile, Status};
+use crate::profile::{self, Profile, RunRecord, Status};
 use crate::{storage, text};
 
 /// A worker on another machine writes its log every second; after this long without a line it is gone.
@@ -79,7 +81,7 @@ impl Workspace {
         };
         if root.exists() && !root.is_dir() {
             return Err(Error::input(
-                format!("workspace {}", text::sanitize(&root.display().to_string())),
+                format!("workspace {}", root.display()),
                 "is not a directory",
                 "give a directory with --workspace",
             ));
@@ -177,12 +179,16 @@ impl Workspace {
             &profile.name
         };
         loop {
-            let id = id::generate(name, text::now());
+            let now = text::now();
+            let id = id::generate(name, now);
             let dir = self.run_dir(&id);
             match fs::create_dir(&dir) {
                 // Making the directory is what decides between two processes with the same idea.
                 Ok(()) => {
-                    let created = record::created(profile, &id);
+                    let mut created = record::created(profile, &id);
+                    if let Some(run) = &mut created.run {
+                        run.started = text::exact_timestamp(now);
+                    }
                     self.save(&created).inspect_err(|_| {
                         // Nothing of a run that could not be written down stays.
                         let _ = fs::remove_dir(&dir);
@@ -217,7 +223,7 @@ impl Workspace {
         }
         let path = self.profile_path(id);
         let source = format!("profiles/runs/{id}.toml");
-        let text = match fs::read_to_string(&path) {
+        let text = match storage::read_text(&path, profile::LONGEST) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(self.unknown(id)),
             Err(e) => return Err(Error::io("read", &path, e)),
@@ -241,10 +247,63 @@ impl Workspace {
             None => "`fmtui runs` lists all".into(),
         };
         Error::input(
-            format!("run {}", text::sanitize(id)),
+            format!("run {id}"),
             format!("is not in {}", self.root.display()),
             remedy,
         )
+    }
+
+    /// Takes a run for oneself as long as what is given lives: nobody else trains, resumes or deletes it meanwhile. Its
+    /// directory is there then.
+    ///
+    /// # Errors
+    /// `Busy` when somebody has it, `Input` when there is no such run (any more), `Io` when its lock cannot be used.
+    pub fn own(&self, id: &str) -> Result<RunLock> {
+        let is_there = || id::is_plausible(id) && self.profile_path(id).exists();
+        if !is_there() {
+            return Err(self.unknown(id));
+        }
+        let dir = self.run_dir(id);
+        let locked = fs::create_dir_all(&dir)
+            .map_err(|e| Error::io("create", &dir, e))
+            .and_then(|()| RunLock::acquire(&self.lock_path(id), id));
+        if is_there() {
+            return locked;
+        }
+        // It was deleted meanwhile: what was made just now goes too.
+        if let Ok(lock) = locked {
+            let _ = lock.remove();
+            let _ = fs::remove_dir(&dir);
+        }
+        Err(self.unknown(id))
+    }
+
+    /// Why nothing can be asked of a run that nobody trains here, and what can be done.
+    #[must_use]
+    pub fn not_running(&self, id: &str) -> Error {
+        let profile = match self.load(id) {
+            Ok(profile) => profile,
+            Err(error) => return error,
+        };
+        let written = profile.run.map_or(Status::Created, |run| run.status);
+        let (problem, remedy) = match self.live_status(id, written) {
+            Status::Finished => (
+                "is finished".into(),
+                format!("train its recipe again with `fmtui train {id}`"),
+            ),
+            status if status.has_worker() => (
+                "is trained on another machine".into(),
+                format!(
+                    "ask it there, on {}",
+                    lock::holder(&self.lock_path(id)).host
+                ),
+            ),
+            status => (
+                format!("is not running ({})", status.name()),
+                format!("go on with `fmtui resume {id}`"),
+            ),
+        };
+        Error::input(format!("run {id}"), problem, remedy)
     }
 
     /// Whether a worker has it now.
@@ -287,6 +346,20 @@ impl Workspace {
     /// The ids of all runs, newest first.
     #[must_use]
     pub fn ids(&self) -> Vec<String> {
+        let mut ids = self.ids_by_second();
+        // Of one second the records tell which is the newest.
+        let of_one_second = |a: &String, b: &String| id::second(a) == id::second(b);
+        for tied in ids.chunk_by_mut(of_one_second).filter(|t| t.len() > 1) {
+            tied.sort_by_cached_key(|id| {
+                let profile = self.load(id).ok();
+                Reverse(profile.map(|profile| started(&profile).to_owned()))
+            });
+        }
+        ids
+    }
+
+    /// The ids of all runs, those of the newest second first.
+    fn ids_by_second(&self) -> Vec<String> {
         let entries = fs::read_dir(self.profiles_dir()).into_iter().flatten();
         let mut ids: Vec<String> = entries
             .flatten()
@@ -310,7 +383,15 @@ impl Workspace {
             }
             _ => {}
         }
-        Ok(self.ids().iter().map(|id| self.summary(id)).collect())
+        let ids = self.ids_by_second();
+        let mut runs: Vec<RunSummary> = ids.iter().map(|id| self.summary(id)).collect();
+        let of_one_second = |a: &RunSummary, b: &RunSummary| id::second(&a.id) == id::second(&b.id);
+        for tied in runs.chunk_by_mut(of_one_second) {
+            tied.sort_by_cached_key(|run| {
+                Reverse(run.profile.as_ref().ok().map(|p| started(p).to_owned()))
+            });
+        }
+        Ok(runs)
     }
 
     /// One run as the list shows it.
@@ -363,7 +444,7 @@ impl Workspace {
             [one] => Ok((*one).clone()),
             [] => Err(self.unknown(text)),
             [first, second, ..] => Err(Error::input(
-                format!("run {}", crate::text::sanitize(text)),
+                format!("run {text}"),
                 format!("could be {second} or {first}"),
                 "give more of the id",
             )),
@@ -373,27 +454,55 @@ impl Workspace {
     /// Deletes a run with everything it wrote.
     ///
     /// # Errors
-    /// `Busy` while a worker trains it, `Input` when there is no such run, `Io` when files cannot be removed.
+    /// `Busy` while somebody has it, `Input` when there is no such run, `Io` when files cannot be removed.
     pub fn delete(&self, id: &str) -> Result<()> {
-        if !id::is_plausible(id) || !self.profile_path(id).exists() {
-            return Err(self.unknown(id));
+        let run = self.load(id).ok().and_then(|profile| profile.run);
+        let is_elsewhere =
+            |run: RunRecord| !self.is_running(id) && self.live_status(id, run.status).has_worker();
+        let (dir, lock_path) = (self.run_dir(id), self.lock_path(id));
+        if run.is_some_and(is_elsewhere) {
+            return Err(Error::Busy {
+                run: id.into(),
+                pid: lock::holder(&lock_path).pid,
+            });
         }
-        let dir = self.run_dir(id);
-        if dir.exists() {
-            // Held until the directory is gone, so that nobody resumes it meanwhile.
-            let _lock = lock::RunLock::acquire(&self.lock_path(id), id)?;
-            fs::remove_dir_all(&dir).map_err(|e| Error::io("delete", &dir, e))?;
+        let lock = self.own(id)?;
+        // The record goes after what it stands for, so that after a crash in between the run is still listed and can be
+        // deleted again; the lock goes last, so that nobody begins with what is half there.
+        for entry in fs::read_dir(&dir).map_err(|e| Error::io("read", &dir, e))? {
+            let path = entry.map_err(|e| Error::io("read", &dir, e))?.path();
+            if path != lock_path {
+                remove_all(&path)?;
+            }
         }
-        // Last, so that after a crash in between the run is still listed and can be deleted again.
-        let path = self.profile_path(id);
-        fs::remove_file(&path).map_err(|e| Error::io("delete", &path, e))
+        storage::remove(&self.profile_path(id))?;
+        lock.remove()?;
+        // Whoever waited for the lock finds no record and leaves nothing either.
+        let _ = fs::remove_dir_all(&dir);
+        Ok(())
     }
+}
+
+fn remove_all(path: &Path) -> Result<()> {
+    let is_dir = fs::symlink_metadata(path).is_ok_and(|m| m.is_dir());
+    if !is_dir {
+        return storage::remove(path);
+    }
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("delete", path, e)),
+        _ => Ok(()),
+    }
+}
+
+/// When a run was started, as its record says it.
+fn started(profile: &Profile) -> &str {
+    profile.run.as_ref().map_or("", |run| &run.started)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::lock::{Holder, RunLock};
+    use crate::run::lock::Holder;
 
     fn workspace() -> (tempfile::TempDir, Workspace) {
         let dir = tempfile::tempdir().unwrap();
@@ -499,5 +608,106 @@ mod tests {
         });
         let different: std::collections::BTreeSet<&String> = ids.iter().collect();
         assert_eq!((different.len(), w.runs().unwrap().len()), (160, 160));
+    }
+
+    /// A record of a run that began then.
+    fn put(w: &Workspace, id: &str, started: &str) {
+        let mut profile = record::created(&Profile::new("mlp"), id);
+        profile.run.as_mut().unwrap().started = started.into();
+        w.save(&profile).unwrap();
+    }
+
+    #[test]
+    fn the_newest_of_one_second_is_the_last() {
+        let (_dir, w) = workspace();
+        let create = |name: &str| {
+            let mut profile = Profile::new("mlp");
+            profile.name = name.into();
+            std::thread::sleep(Duration::from_millis(2));
+            w.create(&profile).unwrap()
+        };
+        let mut ids = ["zeta", "alpha", "mid"].map(create);
+        ids.reverse();
+        assert_eq!(w.ids(), ids);
+        assert_eq!(w.resolve("last").unwrap(), ids[0]);
+        let listed: Vec<String> = w.runs().unwrap().into_iter().map(|run| run.id).collect();
+        assert_eq!(listed, ids);
+
+        let (_dir, w) = workspace();
+        let [early, late, older, broken] = [
+            "20260101-000000-zeta-0000",
+            "20260101-000000-alpha-0000",
+            "20251231-235959-zeta-ffff",
+            "20260101-000000-mid-0000",
+        ];
+        put(&w, early, "2026-01-01T00:00:00.100Z");
+        put(&w, late, "2026-01-01T00:00:00.101Z");
+        put(&w, older, "2025-12-31T23:59:59Z");
+        fs::write(w.profile_path(broken), "[").unwrap();
+        assert_eq!(w.ids(), [late, early, broken, older]);
+    }
+
+    #[test]
+    fn one_bad_file_hides_no_other() {
+        let (_dir, w) = workspace();
+        let good = w.create(&Profile::new("mlp")).unwrap();
+        let bad = |name: &str| {
+            let id = format!("20260101-000000-{name}-0000");
+            fs::create_dir_all(w.run_dir(&id)).unwrap();
+            (w.profile_path(&id), id)
+        };
+        let fifo = |path: &Path| {
+            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+            rustix::fs::mkfifoat(rustix::fs::CWD, path, mode).unwrap();
+        };
+        fifo(&bad("fifo").0);
+        fs::create_dir(bad("directory").0).unwrap();
+        let sparse = fs::File::create(bad("sparse").0).unwrap();
+        sparse.set_len(4 << 30).unwrap();
+        fs::write(bad("bytes").0, [0xff, 0xfe]).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", bad("device").0).unwrap();
+        let (_, locked) = bad("locked");
+        put(&w, &locked, "2026-01-01T00:00:00Z");
+        fifo(&w.lock_path(&locked));
+        let since = std::time::Instant::now();
+        let runs = w.runs().unwrap();
+        let read: Vec<&String> = runs
+            .iter()
+            .filter(|run| run.profile.is_ok())
+            .map(|run| &run.id)
+            .collect();
+        assert_eq!((runs.len(), read), (7, vec![&good, &locked]));
+        assert!(since.elapsed() < Duration::from_secs(1));
+        for run in &runs {
+            // None of them is waited for.
+            let _ = w.delete(&run.id);
+        }
+        assert!(since.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn who_is_late_finds_no_run_and_leaves_nothing() {
+        let (_dir, w) = workspace();
+        let id = w.create(&Profile::new("mlp")).unwrap();
+        let owned = w.own(&id).unwrap();
+        assert!(matches!(w.delete(&id), Err(Error::Busy { pid: 0, .. })));
+        drop(owned);
+        fs::write(w.run_dir(&id).join("best.safetensors"), "x").unwrap();
+        let said = w.not_running(&id).to_string();
+        assert!(said.contains("fmtui resume"), "{said}");
+        let done = std::thread::scope(|scope| {
+            let others: Vec<_> = (0..4).map(|_| scope.spawn(|| w.delete(&id))).collect();
+            let is_done =
+                |other: std::thread::ScopedJoinHandle<Result<()>>| other.join().unwrap().is_ok();
+            others
+                .into_iter()
+                .map(is_done)
+                .filter(|is_done| *is_done)
+                .count()
+        });
+        assert_eq!(done, 1);
+        assert!(matches!(w.own(&id), Err(Error::Input { .. })));
+        assert!(!w.run_dir(&id).exists() && !w.profile_path(&id).exists());
+        assert!(w.not_running(&id).to_string().contains("is not in"));
     }
 }

@@ -3,10 +3,12 @@
 //! Every screen may vanish; this goes on. It prints nothing: what it has to say is in the log and in the profile.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
 
@@ -15,6 +17,7 @@ use super::journal::Journal;
 use super::lock::{self, Holder, RunLock};
 use super::record::{self, Recorder};
 use super::server::{self, Service};
+use super::signals::Endings;
 use super::{load, pretrained, socket};
 use crate::data;
 use crate::error::{Error, Result};
@@ -28,6 +31,9 @@ pub const STACK: usize = 64 << 20;
 
 /// Commands that may wait for the training.
 const COMMANDS: usize = 64;
+
+/// How long is waited where as many commands wait as may.
+const FULL: Duration = Duration::from_millis(50);
 
 /// How long clients may take to hear the end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -57,22 +63,26 @@ impl End {
 /// Trains the run until it ends; `resume` goes on from its newest checkpoint.
 ///
 /// # Errors
-/// `Busy` when another worker has it; `Input` when there is no such run or it has already begun; `Io` when its files
+/// `Busy` when somebody else has it; `Input` when there is no such run, or it has already begun or ended; `Io` when its files
 /// cannot be written. Everything that happens later is told as `Failed` and is not an error here.
 pub fn run(workspace: &Workspace, id: &str, resume: bool) -> Result<End> {
     // Fails where the process already leads a session, which is as good.
     let _ = rustix::process::setsid();
+    let reached = Reached::open()?;
+    let mut lock = workspace.own(id)?;
+    // Read only now: before, others may have changed it.
     let mut profile = workspace.load(id)?;
-    let dir = workspace.run_dir(id);
-    std::fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
-    let lock = RunLock::acquire(&workspace.lock_path(id), id)?;
-    match serve_and_train(workspace, &profile, resume, lock) {
+    if resume {
+        record::check_unfinished(&profile)?;
+        forget_stops(&mut profile);
+    }
+    match serve_and_train(workspace, &profile, resume, &mut lock, reached) {
         Ok(end) => Ok(end),
         Err(e) => {
             if let Some(run) = &mut profile.run {
                 run.status = Status::Failed;
                 run.error = e.to_string();
-                // The error that is about to be returned says more than this save's.
+                // The run is still ours, and the error that is about to be returned says more than this save's.
                 let _ = workspace.save(&profile);
             }
             Err(e)
@@ -80,12 +90,51 @@ pub fn run(workspace: &Workspace, id: &str, resume: bool) -> Result<End> {
     }
 }
 
+/// What hears of a worker's signals and commands: there before anything else is, so that no signal comes too early.
+struct Reached {
+    runtime: Runtime,
+    commands: SyncSender<Command>,
+    receiver: Receiver<Command>,
+    /// Where the worker listens, once it does.
+    socket: Arc<OnceLock<PathBuf>>,
+}
+
+impl Reached {
+    fn open() -> Result<Self> {
+        let (commands, receiver) = sync_channel(COMMANDS);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|e| Error::compute("starting the worker", e))?;
+        let socket = Arc::<OnceLock<PathBuf>>::default();
+        let stopping = {
+            let _inside = runtime.enter();
+            Stopping::install(commands.clone())?
+        };
+        runtime.spawn(stopping.watch(Arc::clone(&socket)));
+        Ok(Self {
+            runtime,
+            commands,
+            receiver,
+            socket,
+        })
+    }
+}
+
 fn serve_and_train(
     workspace: &Workspace,
     profile: &Profile,
     resume: bool,
-    mut lock: RunLock,
+    lock: &mut RunLock,
+    reached: Reached,
 ) -> Result<End> {
+    let Reached {
+        runtime,
+        commands,
+        receiver,
+        socket,
+    } = reached;
     let id = profile.run.as_ref().map_or("", |r| r.id.as_str());
     let journal = Journal::open(&workspace.events_path(id))?;
     if !resume && journal.log_length() > 0 {
@@ -96,26 +145,22 @@ fn serve_and_train(
         ));
     }
     let recorder = Recorder::begin(workspace.profile_path(id), profile.clone())?;
-    let (commands, receiver) = sync_channel(COMMANDS);
     let host = WorkerHost::new(receiver, recorder, journal.clone());
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| Error::compute("starting the worker", e))?;
     let listening = {
         let _inside = runtime.enter();
         listen(workspace, id, &journal)
     };
     let path = listening.as_ref().map(|(_, path)| path.clone());
+    if let Some(path) = &path {
+        // Nobody else sets it.
+        let _ = socket.set(path.clone());
+    }
     lock.describe(&Holder {
         pid: std::process::id(),
         host: lock::host_name(),
         socket: path.clone(),
     })?;
     let end = runtime.block_on(async {
-        let stopping = Stopping::install(commands.clone())?;
-        tokio::spawn(stopping.watch(path.clone()));
         tokio::spawn(load::watch(
             journal.clone(),
             load::gpu_index(&profile.train.device),
@@ -283,7 +328,7 @@ pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// The signals that end a run. Their handlers only set a flag; the run is saved between two steps.
 struct Stopping {
-    signals: [(Signal, i32); 3],
+    endings: Endings,
     /// A file-size limit must be an error of the write, not the end of the process.
     file_size: Signal,
     commands: SyncSender<Command>,
@@ -291,48 +336,41 @@ struct Stopping {
 
 impl Stopping {
     fn install(commands: SyncSender<Command>) -> Result<Self> {
-        let catch = |kind: SignalKind| {
-            signal(kind).map_err(|e| Error::compute("installing a signal handler", e))
-        };
-        let number = |kind: SignalKind| kind.as_raw_value();
-        let kinds = [
-            SignalKind::terminate(),
-            SignalKind::interrupt(),
-            SignalKind::hangup(),
-        ];
-        let [terminate, interrupt, hangup] = kinds;
+        let file_size = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
         Ok(Self {
-            signals: [
-                (catch(terminate)?, number(terminate)),
-                (catch(interrupt)?, number(interrupt)),
-                (catch(hangup)?, number(hangup)),
-            ],
-            file_size: catch(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
+            endings: Endings::install()?,
+            file_size: signal(file_size)
+                .map_err(|e| Error::compute("installing a signal handler", e))?,
             commands,
         })
     }
 
-    /// The first signal stops the run as the command does; the second ends the process at once.
-    async fn watch(mut self, socket: Option<std::path::PathBuf>) {
+    /// The first signal stops the run as the command does; the second ends the process at once, unless it only warns.
+    async fn watch(mut self, socket: Arc<OnceLock<PathBuf>>) {
         let mut asked = false;
         loop {
-            let [(terminate, a), (interrupt, b), (hangup, c)] = &mut self.signals;
-            let number = tokio::select! {
-                _ = terminate.recv() => *a,
-                _ = interrupt.recv() => *b,
-                _ = hangup.recv() => *c,
+            let ending = tokio::select! {
+                ending = self.endings.next() => ending,
                 _ = self.file_size.recv() => continue,
             };
-            if asked {
-                if let Some(path) = &socket {
+            if asked && !ending.is_warning() {
+                if let Some(path) = socket.get() {
                     let _ = std::fs::remove_file(path);
                 }
-                std::process::exit(128 + number);
+                std::process::exit(ending.exit_code());
+            }
+            if !asked {
+                tokio::spawn(ask_to_stop(self.commands.clone()));
             }
             asked = true;
-            // Fails only when the run has ended anyway or dozens of commands wait; a second signal then ends it.
-            let _ = self.commands.try_send(Command::Stop);
         }
+    }
+}
+
+/// Asks until the training takes it or has ended.
+async fn ask_to_stop(commands: SyncSender<Command>) {
+    while let Err(TrySendError::Full(_)) = commands.try_send(Command::Stop) {
+        tokio::time::sleep(FULL).await;
     }
 }
 

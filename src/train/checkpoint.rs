@@ -28,6 +28,8 @@ pub const LAST: &str = "last.safetensors";
 const STATE_FILE: &str = "state.safetensors";
 const PROGRESS_FILE: &str = "progress.json";
 const MANIFEST_FILE: &str = "manifest.json";
+/// **Units** bytes of the longest manifest that is read; the other files of a generation have the length it says.
+const LONGEST_MANIFEST: u64 = 1 << 20;
 const KEPT: usize = 2;
 
 /// Where a run stands, beyond its learner's state.
@@ -341,7 +343,7 @@ struct Generation<'a> {
 
 impl<'a> Generation<'a> {
     fn open(path: &'a Path) -> Result<Self> {
-        let manifest = serde_json::from_slice(&read(path, MANIFEST_FILE)?)
+        let manifest = serde_json::from_slice(&read(path, MANIFEST_FILE, LONGEST_MANIFEST)?)
             .map_err(|e| broken(path, format!("manifest: {e}")))?;
         Ok(Self { path, manifest })
     }
@@ -356,7 +358,7 @@ impl<'a> Generation<'a> {
         let expected = files
             .find(|f| f.name == name)
             .ok_or_else(|| broken(self.path, format!("manifest lacks {name}")))?;
-        let bytes = read(self.path, name)?;
+        let bytes = read(self.path, name, expected.bytes)?;
         if bytes.len() as u64 != expected.bytes || storage::sha256(&bytes) != expected.sha256 {
             return Err(broken(self.path, format!("{name} is not what was written")));
         }
@@ -364,9 +366,9 @@ impl<'a> Generation<'a> {
     }
 }
 
-fn read(generation: &Path, name: &str) -> Result<Vec<u8>> {
+fn read(generation: &Path, name: &str, most: u64) -> Result<Vec<u8>> {
     let file = generation.join(name);
-    fs::read(&file).map_err(|e| Error::io("read", file, e))
+    storage::read(&file, most).map_err(|e| Error::io("read", file, e))
 }
 
 fn broken(generation: &Path, problem: String) -> Error {

@@ -1,7 +1,8 @@
 //! Sends cells with as few bytes as they need, for screens watched over a slow line.
 //!
 //! crossterm's backend names both colours where one changes and an absolute place after every gap; here what is so already
-//! is not said again. Everything but drawing is crossterm's.
+//! is not said again. Everything but drawing is crossterm's. What could disturb the terminal is not sent to it, whatever
+//! widget put it into a cell.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -11,6 +12,8 @@ use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr;
+
+use crate::text;
 
 /// The upper half in the foreground's colour, the lower in the background's.
 const HALF_BLOCK: &str = "▀";
@@ -139,8 +142,14 @@ impl Pen {
         let blank = symbol == " " && !cell.modifier.intersects(SEEN_ON_BLANK);
         let fg = if blank { self.fg } else { cell.fg };
         self.style(fg, cell.bg, cell.modifier);
-        self.out.push_str(symbol);
-        let width = u16::try_from(symbol.width()).unwrap_or(u16::MAX);
+        let width = symbol.width();
+        if text::is_harmless(symbol) {
+            self.out.push_str(symbol);
+        } else {
+            // As wide as what it stands for.
+            self.out.push_str(&"?".repeat(width));
+        }
+        let width = u16::try_from(width).unwrap_or(u16::MAX);
         self.at = self.at.map(|at| Position {
             x: at.x.saturating_add(width),
             ..at

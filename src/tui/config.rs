@@ -31,6 +31,9 @@ impl Settings {
     }
 }
 
+/// **Units** bytes of the longest settings that are read.
+const LONGEST: u64 = 1 << 20;
+
 /// `config.toml` in the platform's configuration directory.
 #[must_use]
 pub fn path() -> Option<PathBuf> {
@@ -43,7 +46,7 @@ pub fn read() -> Settings {
     let Some(path) = path() else {
         return parse("");
     };
-    match std::fs::read_to_string(&path) {
+    match storage::read_text(&path, LONGEST) {
         Ok(content) => parse(&content),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => parse(""),
         Err(e) => {

@@ -1,17 +1,35 @@
 //! A recipe in the user's own editor, as TOML: every setting can be changed there. The screen has been left meanwhile.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::terminal;
 use crate::error::{Error, Result};
 use crate::profile::Profile;
-use crate::text;
+use crate::{storage, text};
 
 /// Begins the lines that say what is wrong; they are no part of the recipe.
 const NOTE: &str = "#! ";
 
+/// How often it is looked whether the editor has ended.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long an editor may take to end once it is told to.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// The program is asked to end, and an editor is not waited for any more.
+static GIVEN_UP: AtomicBool = AtomicBool::new(false);
+
+/// Ends the editor that is open, and opens none again: the program is asked to end.
+pub fn give_up() {
+    GIVEN_UP.store(true, Ordering::SeqCst);
+}
+
 /// The recipe as the editor left it; none where it was left as it was. What cannot be read is opened again with what is wrong at its top,
-/// until it can be, or is left as it is. `directory` holds the file meanwhile.
+/// until it can be, is left as it is, or the terminal goes. `directory` holds the file meanwhile.
 ///
 /// # Errors
 /// `Input` when there is no such editor or it failed, `Io` when the file cannot be written or read.
@@ -22,17 +40,27 @@ pub fn edit(profile: &Profile, directory: &Path) -> Result<Option<Profile>> {
         .find(|editor| !editor.trim().is_empty());
     let editor = editor.unwrap_or_else(|| "vi".into());
     let path = directory.join(format!("recipe-{}.toml", std::process::id()));
-    let outcome = edit_file(profile, &path, &editor);
+    let is_over = || GIVEN_UP.load(Ordering::SeqCst) || !terminal::is_there();
+    let outcome = edit_file(profile, &path, &editor, &is_over);
     let _ = std::fs::remove_file(&path);
     outcome
 }
 
-fn edit_file(profile: &Profile, path: &Path, editor: &str) -> Result<Option<Profile>> {
+fn edit_file(
+    profile: &Profile,
+    path: &Path,
+    editor: &str,
+    is_over: &dyn Fn() -> bool,
+) -> Result<Option<Profile>> {
     let mut text = profile.to_toml();
     loop {
         std::fs::write(path, &text).map_err(|e| Error::io("write", path, e))?;
-        run(editor, path)?;
-        let after = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        run(editor, path, is_over)?;
+        if is_over() {
+            return Ok(None);
+        }
+        let after = storage::read_text(path, crate::profile::LONGEST)
+            .map_err(|e| Error::io("read", path, e))?;
         if after == text {
             return Ok(None);
         }
@@ -56,18 +84,40 @@ fn edit_file(profile: &Profile, path: &Path, editor: &str) -> Result<Option<Prof
 }
 
 /// Runs the editor as a shell would, since it may have arguments.
-fn run(editor: &str, path: &Path) -> Result<()> {
+fn run(editor: &str, path: &Path, is_over: &dyn Fn() -> bool) -> Result<()> {
     let shown = || format!("editor `{}`", text::sanitize(editor));
     let remedy = "set EDITOR to an editor that is here, such as nano";
     let status = Command::new("sh")
         .args(["-c", &format!("{editor} \"$0\"")])
         .arg(path)
-        .status()
+        .spawn()
+        .and_then(|mut child| wait(&mut child, is_over))
         .map_err(|e| Error::input(shown(), format!("cannot be started: {e}"), remedy))?;
-    if status.success() {
-        return Ok(());
+    match status {
+        Some(status) if !status.success() => {
+            Err(Error::input(shown(), format!("failed ({status})"), remedy))
+        }
+        _ => Ok(()),
     }
-    Err(Error::input(shown(), format!("failed ({status})"), remedy))
+}
+
+/// How the editor ended; none where it was not waited for.
+fn wait(child: &mut Child, is_over: &dyn Fn() -> bool) -> std::io::Result<Option<ExitStatus>> {
+    let mut told: Option<Instant> = None;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status).filter(|_| told.is_none()));
+        }
+        match told {
+            None if is_over() => {
+                // It may have gone by itself meanwhile.
+                let _ = kill_process(Pid::from_child(child), Signal::HUP);
+                told = Some(Instant::now());
+            }
+            Some(at) if at.elapsed() >= FAREWELL => return Ok(None),
+            _ => std::thread::sleep(LOOK),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +130,7 @@ mod tests {
             &Profile::new("resnet20"),
             &dir.path().join("r.toml"),
             editor,
+            &|| false,
         )
     }
 
@@ -104,11 +155,28 @@ mod tests {
             "f() {{ if [ -e '{0}' ]; then cp \"$1\" '{0}'; else touch '{0}'; echo 'nonsense = 1' >> \"$1\"; fi; }}; f",
             seen.display()
         );
-        assert_eq!(edit_file(&Profile::new("mlp"), &path, &once).unwrap(), None);
+        assert_eq!(
+            edit_file(&Profile::new("mlp"), &path, &once, &|| false).unwrap(),
+            None
+        );
         let seen = std::fs::read_to_string(seen).unwrap();
         assert!(
             seen.starts_with("#! ") && seen.contains("nonsense"),
             "{seen}"
         );
+    }
+
+    #[test]
+    fn an_editor_is_not_waited_for_when_the_terminal_has_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.toml");
+        // One that always leaves nonsense ends after this round; one that stays open is told to end.
+        for editor in ["echo 'nonsense = 1' >>", "exec sleep 60 #"] {
+            let begun = Instant::now();
+            let is_over = || begun.elapsed() > Duration::from_millis(100);
+            let edited = edit_file(&Profile::new("mlp"), &path, editor, &is_over);
+            assert!(matches!(edited, Ok(None)), "{edited:?}");
+            assert!(begun.elapsed() < Duration::from_secs(5));
+        }
     }
 }

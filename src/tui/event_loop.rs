@@ -3,18 +3,20 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use ratatui::crossterm::event::{Event, EventStream};
 use rustix::process::Signal;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 
 use super::app::{App, Input};
+use super::editor;
 use super::message::{Message, Request};
 use super::replies::Replies;
 use super::session::Session;
 use super::terminal::{self, Screen};
 use crate::error::{Error, Result};
+use crate::run::signals::{self, Ending, Endings};
 
 /// Least time between two frames.
 const FRAME: Duration = Duration::from_millis(50);
@@ -39,21 +41,38 @@ pub enum Left {
     TerminalGone,
 }
 
-struct Signals {
-    terminate: SignalStream,
-    interrupt: SignalStream,
-    hang_up: SignalStream,
+/// What the loop hears from the system.
+pub struct Signals {
+    endings: Endings,
     resumed: SignalStream,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// Catches them from now on. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// `Io` or `Compute` when signals cannot be listened to.
+    pub fn install() -> Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-            resumed: signal(SignalKind::from_raw(Signal::CONT.as_raw()))?,
+            endings: Endings::install()?,
+            resumed: signal(SignalKind::from_raw(Signal::CONT.as_raw()))
+                .map_err(|e| Error::io("listen to signals for", "fmtui", e))?,
         })
+    }
+}
+
+/// Ends the process where a signal has come and the loop does not get to it: it hangs in a terminal that nobody reads.
+pub async fn end_what_hangs(mut endings: Endings) {
+    loop {
+        let ending = endings.next().await;
+        // With the screen left, Ctrl-C is somebody else's: an editor's.
+        if ending == Ending::Interrupt && !terminal::is_entered() {
+            continue;
+        }
+        editor::give_up();
+        tokio::time::sleep(2 * signals::GRACE).await;
+        terminal::abandon();
+        std::process::exit(ending.exit_code());
     }
 }
 
@@ -64,16 +83,13 @@ enum Next {
 }
 
 /// Runs until the user leaves or the terminal goes.
-///
-/// # Errors
-/// `Io` when signals cannot be listened to.
 pub async fn run(
     app: &mut App,
     session: &mut Session,
     messages: &mut Receiver<Message>,
     screen: &mut Screen,
-) -> Result<Left> {
-    let mut signals = Signals::new().map_err(|e| Error::io("listen to signals for", "fmtui", e))?;
+    mut signals: Signals,
+) -> Left {
     let mut keys = EventStream::new();
     let mut replies = Replies::default();
     let mut drawn = Instant::now()
@@ -90,13 +106,13 @@ pub async fn run(
         };
         if waiting && drawn.elapsed() >= pace {
             if screen.draw(|frame| app.render(frame)).is_err() {
-                return Ok(Left::TerminalGone);
+                return Left::TerminalGone;
             }
             drawn = Instant::now();
             // After something is on the screen, so that nobody waits for the answer.
             if app.asks_background() {
                 if screen.ask_background().is_err() {
-                    return Ok(Left::TerminalGone);
+                    return Left::TerminalGone;
                 }
                 replies.expect(drawn);
             }
@@ -114,18 +130,18 @@ pub async fn run(
                 if left == Left::Asked {
                     swallow_answer(&mut keys, &mut replies).await;
                 }
-                return Ok(left);
+                return left;
             }
             Next::Resumed => {
                 if screen.reenter().is_err() {
-                    return Ok(Left::TerminalGone);
+                    return Left::TerminalGone;
                 }
                 app.update(Input::Damaged);
             }
             Next::Input(input) => {
                 eager |= !matches!(input, Input::Tick(_) | Input::Message(_));
                 if matches!(input, Input::Tick(_)) && !terminal::is_there() {
-                    return Ok(Left::TerminalGone);
+                    return Left::TerminalGone;
                 }
                 // Keys are taken at the time they come.
                 let now = Instant::now();
@@ -150,7 +166,7 @@ pub async fn run(
                     if let Some(left) =
                         perform(request, session, screen, &mut signals, &mut keys).await
                     {
-                        return Ok(left);
+                        return left;
                     }
                 }
             }
@@ -183,9 +199,10 @@ async fn next(
 ) -> Next {
     tokio::select! {
         biased;
-        _ = signals.terminate.recv() => Next::Left(Left::Asked),
-        _ = signals.interrupt.recv() => Next::Left(Left::Asked),
-        _ = signals.hang_up.recv() => Next::Left(Left::TerminalGone),
+        ending = signals.endings.next() => Next::Left(match ending {
+            Ending::HangUp => Left::TerminalGone,
+            _ => Left::Asked,
+        }),
         _ = signals.resumed.recv() => Next::Resumed,
         event = keys.next() => match event {
             Some(Ok(Event::Key(key))) => Next::Input(Input::Key(key)),
@@ -232,7 +249,7 @@ async fn perform(
             screen.leave();
             tokio::task::block_in_place(|| session.edit(&profile));
             // Ctrl-C was the editor's.
-            while signals.interrupt.recv().now_or_never().flatten().is_some() {}
+            signals.endings.forget(Ending::Interrupt);
             if screen.reenter().is_err() {
                 return Some(Left::TerminalGone);
             }

@@ -25,13 +25,14 @@ use std::io::Write;
 use std::time::Duration;
 
 use self::app::{App, Trainable};
-use self::event_loop::Left;
+use self::event_loop::{Left, Signals};
 use self::message::Request;
 use self::session::Session;
 use self::terminal::Screen;
 use crate::error::{Error, Result};
 use crate::model::presets;
 use crate::profile::Profile;
+use crate::run::signals::Endings;
 use crate::run::{Workspace, company};
 
 /// Speed at which a run is replayed unless somebody says otherwise.
@@ -65,7 +66,9 @@ pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
         .build()
         .map_err(|e| Error::io("start", "the runtime", e))?;
     let mut app = App::new(config::read(), trainable(), first_profile());
-    let left = runtime.block_on(async {
+    let left: Result<Left> = runtime.block_on(async {
+        let signals = Signals::install()?;
+        tokio::spawn(event_loop::end_what_hangs(Endings::install()?));
         let (mut session, mut messages) = Session::new(workspace);
         let mut screen = Screen::enter()?;
         session.load_first_dataset();
@@ -74,15 +77,17 @@ pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
             Some(request) => session.perform(request),
             None => session.open_newest(),
         }
-        event_loop::run(&mut app, &mut session, &mut messages, &mut screen).await
+        Ok(event_loop::run(&mut app, &mut session, &mut messages, &mut screen, signals).await)
     });
-    runtime.shutdown_timeout(CLOSING);
-    if left? == Left::Asked
+    let left = left?;
+    if left == Left::Asked
         && let Some(words) = farewell(&place)
     {
         // The terminal may have gone since; then there is nobody to tell.
         let _ = writeln!(std::io::stdout(), "{words}");
     }
+    // Not before: until here a terminal that nobody reads is left when a signal comes.
+    runtime.shutdown_timeout(CLOSING);
     Ok(())
 }
 

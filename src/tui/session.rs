@@ -22,7 +22,7 @@ use crate::metrics::predictions::{self, Predictions};
 use crate::net::Progress;
 use crate::profile::{Profile, Status};
 use crate::run::{Connection, RunSummary, Sender, Workspace, card, client, company, log, own};
-use crate::text;
+use crate::{storage, text};
 
 /// Messages that may wait for the screen.
 const BACKLOG: usize = 64;
@@ -430,7 +430,7 @@ fn load(name: &str, search: &SearchPath, kept: &Mutex<Vec<Arc<Dataset>>>) -> Res
 
 fn read_predictions(run: String, directory: &Path) -> Message {
     let read = |name: &str| -> Option<Predictions> {
-        let bytes = std::fs::read(directory.join(name)).ok()?;
+        let bytes = storage::read(&directory.join(name), predictions::LARGEST).ok()?;
         Predictions::decode(&bytes).ok()
     };
     Message::Predictions {

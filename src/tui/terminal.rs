@@ -1,9 +1,10 @@
 //! The terminal: entered and left with every mode, whatever ends the program, and drawn to with one write a frame.
 
 use std::cell::RefCell;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::rc::Rc;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -188,13 +189,43 @@ fn restore() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;
     }
-    let _ = execute!(
-        io::stdout(),
+    let mut out = io::stdout();
+    let _ = queue_restoring(&mut out).and_then(|()| out.flush());
+    let _ = disable_raw_mode();
+}
+
+/// Whether the terminal is ours at the moment.
+#[must_use]
+pub fn is_entered() -> bool {
+    ENTERED.load(Ordering::SeqCst)
+}
+
+/// Puts back what can be put back without waiting, where somebody else may hang in a write to the terminal: its modes, and
+/// what it shows if it takes that at once.
+pub fn abandon() {
+    if !ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let _ = disable_raw_mode();
+    let nonblocking = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let terminal = OpenOptions::new()
+        .write(true)
+        .custom_flags(nonblocking.bits().cast_signed())
+        .open("/dev/tty");
+    if let Ok(mut terminal) = terminal {
+        let mut bytes = Vec::new();
+        let _ = queue_restoring(&mut bytes);
+        let _ = terminal.write(&bytes);
+    }
+}
+
+fn queue_restoring(to: &mut impl Write) -> io::Result<()> {
+    queue!(
+        to,
         EndSynchronizedUpdate,
         DisableBracketedPaste,
         DisableMouseCapture,
         LeaveAlternateScreen,
         cursor::Show
-    );
-    let _ = disable_raw_mode();
+    )
 }

@@ -1,5 +1,6 @@
 //! Weights of a file: safetensors, or one of PyTorch's formats, told apart by how the file begins.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -8,7 +9,7 @@ use safetensors::tensor::Dtype;
 use super::{half, torch};
 use crate::error::{Error, Result};
 use crate::state::{Array, StateDict};
-use crate::text;
+use crate::{storage, text};
 
 /// **Units** bytes: more than any of the networks here.
 const LARGEST: u64 = 4 << 30;
@@ -30,17 +31,14 @@ pub fn read(path: &Path) -> Result<StateDict> {
 /// # Errors
 /// `Io` when it cannot be read, `Input` when it is too long.
 pub fn bytes(path: &Path) -> Result<Vec<u8>> {
-    let size = std::fs::metadata(path)
-        .map_err(|e| Error::io("read", path, e))?
-        .len();
-    if size > LARGEST {
-        return Err(Error::input(
+    storage::read(path, LARGEST).map_err(|e| match e.kind() {
+        ErrorKind::FileTooLarge => Error::input(
             path.display().to_string(),
-            format!("is {} long, more than any weights", text::bytes(size)),
+            format!("is longer than any weights: {e}"),
             "give a file of weights",
-        ));
-    }
-    std::fs::read(path).map_err(|e| Error::io("read", path, e))
+        ),
+        _ => Error::io("read", path, e),
+    })
 }
 
 /// The tensors in a file's bytes.

@@ -278,7 +278,7 @@ impl<'a> Server<'a> {
             persist(self.limits, report, cancel, attempt).await?;
             before += length;
         }
-        let bytes = fs::read(beside).map_err(gone)?;
+        let bytes = storage::read(beside, total).map_err(gone)?;
         plan.file(&bytes)
             .map_err(|failure| GivenUp::Failed(failure.words))
     }

@@ -15,6 +15,9 @@ use crate::{storage, text};
 /// In place of a hub's name, where a file was taken from the cache that other programs keep.
 pub(super) const SHARED: &str = "the shared cache";
 
+/// **Units** bytes of the longest record of a source, or name of a commit, that is read; they have some hundred.
+const LONGEST_NOTE: u64 = 64 << 10;
+
 /// Where a file in the cache came from; written beside it once it is whole and verified.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,7 +166,7 @@ impl Cache {
         prefix: &str,
         whole: Cached,
     ) -> Result<Cached> {
-        let cut = fs::File::open(&whole.path).and_then(|mut file| part::cut(&mut file, prefix));
+        let cut = storage::open(&whole.path).and_then(|(mut file, _)| part::cut(&mut file, prefix));
         let Some(bytes) = cut.map_err(|e| Error::io("read", &whole.path, e))? else {
             return Ok(whole);
         };
@@ -245,7 +248,7 @@ impl Cache {
 
     /// The commit that a branch or tag stood for when it was last asked for.
     fn remembered(&self, reference: &Reference) -> Option<String> {
-        let text = fs::read_to_string(self.name_of(reference)).ok()?;
+        let text = storage::read_text(&self.name_of(reference), LONGEST_NOTE).ok()?;
         is_hex(text.trim(), 40).then(|| text.trim().to_string())
     }
 
@@ -270,7 +273,8 @@ impl Cache {
         let refs = fs::read_dir(self.repository(&reference).join("refs"));
         let mut commits = refs.into_iter().flatten().flatten().peekable();
         let stands = |entry: fs::DirEntry| {
-            fs::read_to_string(entry.path()).is_ok_and(|text| text.trim() == cached.source.commit)
+            storage::read_text(&entry.path(), LONGEST_NOTE)
+                .is_ok_and(|text| text.trim() == cached.source.commit)
         };
         commits.peek().is_some() && !commits.any(stands)
     }
@@ -334,8 +338,8 @@ impl Cache {
     /// `Input` when somebody is fetching, `Io` when that cannot be known.
     pub fn hold(&self, reference: &Reference) -> Result<Option<fs::File>> {
         let path = self.repository(reference).join(LOCK);
-        let file = match fs::File::open(&path) {
-            Ok(file) => file,
+        let file = match storage::open(&path) {
+            Ok((file, _)) => file,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::io("open", &path, e)),
         };
@@ -362,7 +366,23 @@ impl Cache {
         found.sort_by(|a, b| a.path.cmp(&b.path));
         found
     }
+
+    /// What is wrong with the records that cannot be read; their files are taken for absent.
+    #[must_use]
+    pub fn broken(&self) -> Vec<Error> {
+        let mut records = Vec::new();
+        walk(&self.root, DEEPEST, &mut |path| records.push(path));
+        records.sort();
+        let name = |record: &PathBuf| Some(record.to_str()?.strip_suffix(RECORD)?.to_string());
+        let files = records.iter().filter_map(name);
+        files
+            .filter_map(|file| record_of(Path::new(&file)).err())
+            .collect()
+    }
 }
+
+/// How the names of records end.
+const RECORD: &str = ".source.toml";
 
 /// Locked by whoever changes what is there of a repository.
 pub(super) const LOCK: &str = "lock";
@@ -423,19 +443,33 @@ pub(super) fn beside(path: &Path, more: &str) -> PathBuf {
 }
 
 fn record_path(path: &Path) -> PathBuf {
-    beside(path, ".source.toml")
+    beside(path, RECORD)
 }
 
+/// The record of a file that is there and has one that can be read.
 fn read_record(path: &Path) -> Option<Source> {
-    if !path.is_file() {
-        return None;
-    }
-    let mut source: Source = toml::from_str(&fs::read_to_string(record_path(path)).ok()?).ok()?;
+    path.is_file().then(|| record_of(path))?.ok()
+}
+
+/// The record that stands beside a file.
+fn record_of(path: &Path) -> Result<Source> {
+    let record = record_path(path);
+    let text =
+        storage::read_text(&record, LONGEST_NOTE).map_err(|e| Error::io("read", &record, e))?;
+    let mut source: Source = toml::from_str(&text).map_err(|e| {
+        Error::input(
+            record.display().to_string(),
+            format!("is no record of where weights came from: {}", e.message()),
+            "delete it and the weights beside it: they are fetched again",
+        )
+    })?;
     for words in [
         &mut source.repository,
         &mut source.revision,
         &mut source.commit,
         &mut source.file,
+        &mut source.part,
+        &mut source.sha256,
         &mut source.endpoint,
         &mut source.fetched,
         &mut source.licence,
@@ -445,7 +479,7 @@ fn read_record(path: &Path) -> Option<Source> {
     {
         *words = text::sanitize(words);
     }
-    Some(source)
+    Ok(source)
 }
 
 /// Writes down where a file came from. Before the file gets its name: a file without a record is not looked at.
@@ -490,7 +524,7 @@ fn verify(path: &Path, source: &Source) -> Result<()> {
 pub(super) fn sha256(path: &Path) -> Result<String> {
     let io = |e| Error::io("read", path, e);
     let mut hash = Sha256::new();
-    hash_into(&mut fs::File::open(path).map_err(io)?, &mut hash).map_err(io)?;
+    hash_into(&mut storage::open(path).map_err(io)?.0, &mut hash).map_err(io)?;
     Ok(storage::hex(&hash.finalize()))
 }
 

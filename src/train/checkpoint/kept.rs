@@ -21,6 +21,9 @@ use crate::storage;
 /// Digits of a digest that stand in a file's name: as many as no two files of a run have in common.
 const DIGITS: usize = 16;
 
+/// **Units** bytes of the longest progress that is read: that of a million epochs.
+const LONGEST_PROGRESS: u64 = 1 << 30;
+
 const WEIGHTS: [&str; 2] = ["best-", ".safetensors"];
 const PREDICTIONS: [&str; 2] = ["predictions-best-", ".bin"];
 
@@ -134,7 +137,8 @@ fn take_up_predictions(directory: &Path, best: &Best) -> Result<()> {
 }
 
 fn epoch_of(predictions: &Path) -> Option<usize> {
-    let found = Predictions::decode(&fs::read(predictions).ok()?).ok()?;
+    let found =
+        Predictions::decode(&storage::read(predictions, predictions::LARGEST).ok()?).ok()?;
     usize::try_from(found.epoch).ok()
 }
 
@@ -199,7 +203,7 @@ fn best_of(generation: &Path) -> std::io::Result<Option<Best>> {
     struct Named {
         best: Option<Best>,
     }
-    let json = fs::read(generation.join(PROGRESS_FILE))?;
+    let json = storage::read(&generation.join(PROGRESS_FILE), LONGEST_PROGRESS)?;
     let named: Named = serde_json::from_slice(&json)?;
     Ok(named.best)
 }
