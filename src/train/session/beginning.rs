@@ -7,13 +7,14 @@ use super::{Session, SetupRest, architecture, thawed};
 use crate::data::Prepared;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, Started};
+use crate::model::pretrained::Found;
 use crate::model::summary::summarise;
 use crate::model::{self, Architecture};
 use crate::profile::{Monitor, Profile};
 use crate::train::checkpoint::{self, Loaded, Progress, kept};
 use crate::train::control::Control;
 use crate::train::evaluate::Criterion;
-use crate::train::{Host, Learner, Setup, StateDict, learners};
+use crate::train::{Host, Learner, Setup, learners};
 use crate::{storage, text};
 
 impl<'a> Session<'a> {
@@ -174,7 +175,7 @@ fn begin_from(
     profile: &Profile,
     architecture: &Architecture,
     learner: &mut dyn Learner,
-    found: StateDict,
+    found: Found,
 ) -> Result<String> {
     let model = &profile.model;
     let heads = model::freeze::head(architecture);
