@@ -158,6 +158,54 @@ fn torchvisions_directories_are_found() {
     }
 }
 
+/// The default mean and deviation are Fashion-MNIST's: another set gets its own, unless a recipe or a record says otherwise.
+#[test]
+fn no_set_is_normalised_by_anothers_mean() {
+    let root = tempfile::tempdir().unwrap();
+    write_set(&root.path().join("data/mnist"), "", 10);
+    let train = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_fmtui"))
+            .args(["--workspace", root.path().to_str().unwrap(), "train"])
+            .args(arguments)
+            .args(["--set", "train.epochs=1", "--json"])
+            .env_remove("FMTUI_DATA_DIR")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let first: serde_json::Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+        let id = first["run"].as_str().unwrap();
+        let record = root.path().join(format!("profiles/runs/{id}.toml"));
+        (told, std::fs::read_to_string(record).unwrap())
+    };
+    // (10 + … + 21) / 12 / 255
+    let (told, record) = train(&["lenet5", "--set", "data.name=mnist"]);
+    assert!(
+        told.contains("normalised by mean 0.0608 and deviation 0.0135"),
+        "{told}"
+    );
+    assert!(record.contains("normalize = \"computed\""), "{record}");
+
+    // As 0.1 recorded it: the same again, and it is told.
+    let old = root.path().join("old.toml");
+    let given = record.replace("normalize = \"computed\"", "normalize = \"given\"");
+    let recipe = given.split("[run]").next().unwrap();
+    std::fs::write(&old, recipe).unwrap();
+    let (told, record) = train(&[old.to_str().unwrap()]);
+    assert!(
+        told.contains("by Fashion-MNIST's mean 0.2859 and deviation 0.353"),
+        "{told}"
+    );
+    assert!(
+        record.contains("normalize = \"given\"\nmean = 0.2859\nstd = 0.353\n"),
+        "{record}"
+    );
+}
+
 /// Needs the real set: its plain files are known by their bytes, whatever their directory is called.
 #[test]
 fn the_published_set_is_known_by_its_bytes() {
