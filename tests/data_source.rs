@@ -79,10 +79,154 @@ fn the_given_directory_comes_before_the_workspace() {
     assert_eq!(from(None), 50);
     std::fs::create_dir_all(&given).unwrap();
     assert_eq!(from(Some(&given)), 50);
-    write_set(&given, "", 60);
-    assert_eq!(from(Some(&given)), 60);
     write_set(&given.join("mine"), "", 70);
     assert_eq!(from(Some(&given)), 70);
+    // Which of two it is, is told.
+    let remarks = source::remarks("mine", &search(Some(&given), &workspace));
+    assert_eq!(remarks.len(), 1, "{remarks:?}");
+    for directory in [&given, &workspace] {
+        let directory = directory.join("mine").display().to_string();
+        assert!(remarks[0].contains(&directory), "{remarks:?}");
+    }
+    assert!(source::remarks("mine", &search(None, &workspace)).is_empty());
+    let same = source::remarks("mine", &search(Some(&workspace), &workspace));
+    assert!(same.is_empty(), "{same:?}");
+}
+
+/// Plain IDX files are the set that their directory is called by, and no other: no typo, no other known set.
+#[test]
+fn a_given_directory_answers_to_its_own_name_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let (given, workspace) = (root.path().join("mine"), root.path().join("work"));
+    write_set(&given, "", 60);
+    write_set(&workspace.join("kmnist"), "", 50);
+    let search = search(Some(&given), &workspace);
+    let load = |name: &str| source::load(name, &search);
+    assert_eq!(load("mine").unwrap().picture(0)[0], 60);
+    for name in ["mnist", "typo", "emnist-digits", "fashion-mnist", "qmnist"] {
+        if name == "fashion-mnist" && Path::new("/usr/share/datasets/fashion-mnist").exists() {
+            continue;
+        }
+        let message = load(name).unwrap_err().to_string();
+        assert!(message.contains("(its files are mine)"), "{message}");
+        assert!(message.contains("set data.name = \"mine\""), "{message}");
+    }
+    // The workspace has a set of that name, and it is told that the directory was passed by.
+    assert_eq!(load("kmnist").unwrap().picture(0)[0], 50);
+    let remarks = source::remarks("kmnist", &search);
+    assert!(
+        remarks[0].ends_with("(--data-dir) holds mine"),
+        "{remarks:?}"
+    );
+    let listed = source::available(&search);
+    let names: Vec<&str> = listed.iter().map(|found| found.name.as_str()).collect();
+    let others = names.iter().filter(|name| **name != "fashion-mnist");
+    let others: Vec<&&str> = others.collect();
+    assert_eq!(others, [&"fashion-mnist-mini", &"kmnist", &"mine"]);
+    // By another way to the same directory, too.
+    let dotted = SearchPath {
+        data_dir: Some(given.join("../mine/.")),
+        ..search.clone()
+    };
+    assert_eq!(source::load("mine", &dotted).unwrap().picture(0)[0], 60);
+    // Files that begin with a set's name are that set, wherever they lie.
+    write_set(&given, "letters-", 80);
+    assert_eq!(load("letters").unwrap().picture(0)[0], 80);
+}
+
+#[test]
+fn torchvisions_directories_are_found() {
+    let root = tempfile::tempdir().unwrap();
+    let nowhere = root.path().join("work");
+    let data = root.path().join("data");
+    write_set(&data.join("MNIST/raw"), "", 10);
+    write_set(&data.join("KMNIST/raw"), "", 20);
+    write_set(&data.join("EMNIST/raw"), "emnist-digits-", 30);
+    let first = |data_dir: &Path, name: &str| {
+        let set = source::load(name, &search(Some(data_dir), &nowhere));
+        set.map(|set| set.picture(0)[0]).map_err(|e| e.to_string())
+    };
+    for (name, value) in [("mnist", 10), ("kmnist", 20), ("emnist-digits", 30)] {
+        assert_eq!(first(&data, name), Ok(value), "{name}");
+    }
+    assert_eq!(first(&data.join("MNIST"), "mnist"), Ok(10));
+    assert_eq!(first(&data.join("MNIST/raw"), "mnist"), Ok(10));
+    assert!(first(&data.join("MNIST/raw"), "kmnist").is_err());
+    let listed = source::available(&search(Some(&data), &nowhere));
+    for name in ["mnist", "kmnist", "emnist-digits"] {
+        assert!(listed.iter().any(|found| found.name == name), "{listed:?}");
+    }
+}
+
+/// The default mean and deviation are Fashion-MNIST's: another set gets its own, unless a recipe or a record says otherwise.
+#[test]
+fn no_set_is_normalised_by_anothers_mean() {
+    let root = tempfile::tempdir().unwrap();
+    write_set(&root.path().join("data/mnist"), "", 10);
+    let train = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_fmtui"))
+            .args(["--workspace", root.path().to_str().unwrap(), "train"])
+            .args(arguments)
+            .args(["--set", "train.epochs=1", "--json"])
+            .env_remove("FMTUI_DATA_DIR")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let first: serde_json::Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+        let id = first["run"].as_str().unwrap();
+        let record = root.path().join(format!("profiles/runs/{id}.toml"));
+        (told, std::fs::read_to_string(record).unwrap())
+    };
+    // (10 + … + 21) / 12 / 255
+    let (told, record) = train(&["lenet5", "--set", "data.name=mnist"]);
+    assert!(
+        told.contains("normalised by mean 0.0608 and deviation 0.0135"),
+        "{told}"
+    );
+    assert!(record.contains("normalize = \"computed\""), "{record}");
+
+    // As 0.1 recorded it: the same again, and it is told.
+    let old = root.path().join("old.toml");
+    let given = record.replace("normalize = \"computed\"", "normalize = \"given\"");
+    let recipe = given.split("[run]").next().unwrap();
+    std::fs::write(&old, recipe).unwrap();
+    let (told, record) = train(&[old.to_str().unwrap()]);
+    assert!(
+        told.contains("by Fashion-MNIST's mean 0.2859 and deviation 0.353"),
+        "{told}"
+    );
+    assert!(
+        record.contains("normalize = \"given\"\nmean = 0.2859\nstd = 0.353\n"),
+        "{record}"
+    );
+}
+
+/// Needs the real set: its plain files are known by their bytes, whatever their directory is called.
+#[test]
+fn the_published_set_is_known_by_its_bytes() {
+    let nowhere = Path::new("/nonexistent");
+    let found = source::available(&search(None, nowhere));
+    let real = found.iter().find(|found| found.name == "fashion-mnist");
+    let Some(real) = real.and_then(|found| found.path.clone()) else {
+        skipped("the real Fashion-MNIST is not installed");
+        return;
+    };
+    let root = tempfile::tempdir().unwrap();
+    let link = root.path().join("anything");
+    std::fs::create_dir(&link).unwrap();
+    for file in std::fs::read_dir(&real).unwrap().flatten() {
+        std::os::unix::fs::symlink(file.path(), link.join(file.file_name())).unwrap();
+    }
+    let given = search(Some(&link), nowhere);
+    let listed = source::available(&given);
+    let place = |name: &str| listed.iter().find(|found| found.name == name);
+    assert_eq!(place("fashion-mnist").unwrap().path, Some(link.clone()));
+    assert!(source::load("mnist", &given).is_err());
 }
 
 #[test]

@@ -297,6 +297,173 @@ fn a_record_names_the_workspaces_weights_so_that_another_machine_finds_its_own()
     );
 }
 
+/// The network that scripts/torch_files.py has weights of.
+const TORCH_RECIPE: &str = r#"
+format = 1
+name = "torch"
+[data]
+name = "fashion-mnist-mini"
+validation = 0
+[model]
+architecture = "custom"
+layers = [
+ { kind = "conv2d", out_channels = 4, kernel_size = 3, padding = 1 },
+ { kind = "batch-norm2d" },
+ { kind = "flatten" },
+ { kind = "linear", out_features = 10 },
+]
+"#;
+
+/// Every form in which `torch.save` and safetensors keep weights gives the same arrays; what is left out, and what does not
+/// fit, is told. `FMTUI_TORCH_PYTHON` names a Python with torch and safetensors, where `python3` has none.
+#[test]
+fn files_of_pytorch_are_taken_in_every_form() {
+    let python = std::env::var("FMTUI_TORCH_PYTHON").unwrap_or_else(|_| "python3".into());
+    let dir = tempfile::tempdir().unwrap();
+    let files = dir.path().join("files");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/torch_files.py");
+    let made = Command::new(&python).arg(script).arg(&files).output();
+    match made {
+        Ok(made) if made.status.success() => {}
+        Ok(made) if !text(&made.stderr).contains("ModuleNotFoundError") => {
+            panic!("{}", text(&made.stderr));
+        }
+        _ => {
+            skipped(&format!(
+                "{python} has no torch and safetensors to write weights with; set FMTUI_TORCH_PYTHON"
+            ));
+            return;
+        }
+    }
+    let recipe = dir.path().join("torch.toml");
+    std::fs::write(&recipe, TORCH_RECIPE).unwrap();
+    let show = |file: &Path| {
+        let from = format!("model.pretrained={}", file.display());
+        let recipe = recipe.to_str().unwrap();
+        fmtui(
+            dir.path(),
+            &[
+                "show",
+                recipe,
+                "--weights",
+                "--set",
+                "model.keep_head=true",
+                "--set",
+                &from,
+            ],
+        )
+    };
+    let mut count = 0;
+    for entry in std::fs::read_dir(&files).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let shown = show(&path);
+        let told = text(&shown.stdout);
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(shown.status.success(), "{name}: {}", text(&shown.stderr));
+        let loaded = told.lines().filter(|line| line.ends_with("loaded")).count();
+        assert_eq!(loaded, 8, "{name}: {told}");
+        if name.contains("extra-") && !name.contains("mask") {
+            assert!(told.contains("skipped: "), "{name}: {told}");
+        }
+        if name == "both.pth" {
+            assert!(
+                told.contains("model_ema fits as well and is not taken"),
+                "{told}"
+            );
+        }
+        count += 1;
+    }
+    assert!(count > 55, "{count}");
+    what_is_told_of_others(&files.join("other"), &show);
+    the_numbers_are_torchs(dir.path(), &recipe, &files);
+}
+
+fn what_is_told_of_others(directory: &Path, show: &dyn Fn(&Path) -> Output) {
+    for file in ["expanded.pth", "expanded-legacy.pth"] {
+        let shown = show(&directory.join(file));
+        assert!(shown.status.success(), "{file}: {}", text(&shown.stderr));
+    }
+    for (file, parts) in [
+        (
+            "quantised.pth",
+            &[
+                "fc1.weight is missing there",
+                "left out: fc1.weight (quantised)",
+            ][..],
+        ),
+        (
+            "foreign.pth",
+            &["the file has 2 arrays: embed.weight 3×2, head.bias 2"],
+        ),
+        (
+            "whole.pth",
+            &[
+                "a whole pickled model",
+                "torch.save(model.state_dict(), path)",
+            ],
+        ),
+    ] {
+        let shown = show(&directory.join(file));
+        let told = text(&shown.stderr);
+        assert_eq!(shown.status.code(), Some(2), "{file}");
+        for part in parts {
+            assert!(told.contains(part), "{file}: {told}");
+        }
+    }
+}
+
+/// A network that does not learn gives the same predictions, whatever file its weights came from.
+fn the_numbers_are_torchs(workspace: &Path, recipe: &Path, files: &Path) {
+    let digest = |file: &str| {
+        let from = format!("model.pretrained={}", files.join(file).display());
+        let arguments = [
+            "train",
+            recipe.to_str().unwrap(),
+            "--json",
+            "--set",
+            "train.epochs=1",
+            "--set",
+            "data.per_class=2",
+            "--set",
+            "model.keep_head=true",
+            "--set",
+            &from,
+        ];
+        let trained = fmtui(workspace, &arguments);
+        let told = text(&trained.stdout);
+        assert!(
+            trained.status.success(),
+            "{file}: {told}{}",
+            text(&trained.stderr)
+        );
+        let finished: serde_json::Value =
+            serde_json::from_str(told.lines().last().unwrap()).unwrap();
+        finished["result"]["weights_sha256"]
+            .as_str()
+            .unwrap()
+            .to_string()
+    };
+    let plain = digest("plain.pth");
+    for file in [
+        "legacy4.pth",
+        "prefix-module.encoder_q.pth",
+        "twice-ema.pth",
+        "both.pth",
+        "legacy-extra-complex.pth",
+        "prefix.safetensors",
+    ] {
+        assert_eq!(digest(file), plain, "{file}");
+    }
+    assert_ne!(digest("other/expanded.pth"), plain);
+    assert_eq!(
+        digest("other/expanded.pth"),
+        digest("other/expanded-legacy.pth")
+    );
+}
+
 /// A legacy file of PyTorch's whose weights are this pickle.
 fn legacy_of(pickle: &[&[u8]]) -> Vec<u8> {
     let head = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}.\x80\x02";
@@ -317,6 +484,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     let many: Vec<u8> = (0x2020_2020..0x2020_2020 + 200_000)
         .flat_map(named)
         .collect();
+    let nested = |inner: &[u8]| [b"}X\x2c\x01\0\0", &long[..300], inner, b"s"].concat();
     vec![
         (
             "a long name put together again and again",
@@ -348,6 +516,16 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
                 b"tQK\x00K\x06\x85K\x01\x85\x89}tRq\x000}(",
                 &many[..11 * 80_000],
                 b"u.",
+            ]),
+        ),
+        (
+            "a long way to many tensors",
+            legacy_of(&[
+                b"ctorch._utils\n_rebuild_tensor_v2\n(",
+                storage,
+                b"tQK\x00K\x06\x85K\x01\x85\x89}tRq\x000",
+                &nested(&nested(&[b"}(", &many[..11 * 19_000], b"u"].concat())),
+                b".",
             ]),
         ),
         (

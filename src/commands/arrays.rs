@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::headless::{Output, Table};
-use crate::model::pretrained::{Reshaping, pair};
+use crate::model::pretrained::Reshaping;
 use crate::model::{self, Architecture};
 use crate::profile::Profile;
 use crate::run::{Workspace, pretrained};
@@ -15,7 +15,7 @@ use crate::text;
 struct Row {
     own: Option<(String, Vec<usize>)>,
     theirs: Option<(String, Vec<usize>)>,
-    outcome: &'static str,
+    outcome: String,
 }
 
 /// Prints a line an array, or one JSON object of all.
@@ -29,7 +29,7 @@ pub fn show(
     as_json: bool,
     out: &mut Output,
 ) -> Result<()> {
-    let rows = rows(workspace, profile, architecture)?;
+    let (rows, others) = rows(workspace, profile, architecture)?;
     if as_json {
         let arrays: Vec<Value> = rows.iter().map(Row::json).collect();
         return out.json(&json!({ "begins_with": profile.model.pretrained, "arrays": arrays }));
@@ -41,15 +41,23 @@ pub fn show(
             None => [String::from("–"), String::new()],
         };
         let ([own, shape], [theirs, there]) = (cells(&row.own), cells(&row.theirs));
-        table.row([own, shape, theirs, there, row.outcome.into()]);
+        table.row([own, shape, theirs, there, row.outcome.clone()]);
     }
     for line in table.lines() {
         out.line(line)?;
     }
+    if !others.is_empty() {
+        out.line(others)?;
+    }
     Ok(())
 }
 
-fn rows(workspace: &Workspace, profile: &Profile, architecture: &Architecture) -> Result<Vec<Row>> {
+/// A line an array, and what in the file would fit as well.
+fn rows(
+    workspace: &Workspace,
+    profile: &Profile,
+    architecture: &Architecture,
+) -> Result<(Vec<Row>, String)> {
     let settings = &profile.model;
     let Some(found) = pretrained::load(workspace, settings)? else {
         return Err(Error::input(
@@ -58,19 +66,18 @@ fn rows(workspace: &Workspace, profile: &Profile, architecture: &Architecture) -
             "name some: --set model.pretrained=FILE, run:ID or hf:OWNER/NAME",
         ));
     };
-    let (own, mut found) = (shapes(&architecture.zeros()), shapes(&found));
+    let own = shapes(&architecture.zeros());
     let heads = model::freeze::head(architecture);
-    let pairs = pair(
-        &settings.pretrained,
-        &own,
-        &found,
-        &heads,
-        settings.keep_head,
-    )?;
+    let pairing = found.pair(&settings.pretrained, &own, &heads, settings.keep_head)?;
+    let foreign = found.foreign;
+    let mut found = shapes(&found.weights);
     let mut rows: Vec<Row> = own
         .into_iter()
         .map(|(name, shape)| {
-            let theirs = pairs.get(&name).and_then(|name| found.remove_entry(name));
+            let theirs = pairing
+                .pairs
+                .get(&name)
+                .and_then(|name| found.remove_entry(name));
             let how = theirs
                 .as_ref()
                 .and_then(|(_, there)| Reshaping::between(there, &shape));
@@ -82,16 +89,21 @@ fn rows(workspace: &Workspace, profile: &Profile, architecture: &Architecture) -
             Row {
                 own: Some((name, shape)),
                 theirs,
-                outcome,
+                outcome: outcome.into(),
             }
         })
         .collect();
     rows.extend(found.into_iter().map(|array| Row {
         own: None,
         theirs: Some(array),
-        outcome: "skipped",
+        outcome: "skipped".into(),
     }));
-    Ok(rows)
+    rows.extend(foreign.into_iter().map(|foreign| Row {
+        own: None,
+        theirs: Some((foreign.name, Vec::new())),
+        outcome: format!("skipped: {}", foreign.kind),
+    }));
+    Ok((rows, pairing.told_others()))
 }
 
 impl Row {

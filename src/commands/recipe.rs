@@ -17,17 +17,26 @@ use crate::{storage, text};
 pub fn find(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Profile> {
     let (text, source) = read(workspace, what)?;
     let mut table = profile::parse_table(&text, &source)?;
+    let before = match table.get("data") {
+        Some(Value::Table(data)) => data.get("name").and_then(Value::as_str),
+        _ => None,
+    };
+    let before = before.map_or_else(|| profile::Data::default().name, String::from);
     for setting in settings {
         set(&mut table, setting)?;
     }
     // The digest in a record is that of the weights it names, not of others.
-    let sets = |key: &str| settings.iter().any(|s| s.split('=').next() == Some(key));
+    let sets = |key: &str| {
+        let mut keys = settings.iter().filter_map(|s| s.split('=').next());
+        keys.any(|set| set.trim() == key)
+    };
     if sets("model.pretrained")
         && !sets("model.pretrained_sha256")
         && let Some(Value::Table(model)) = table.get_mut("model")
     {
         model.remove("pretrained_sha256");
     }
+    profile::normalization::turn(&mut table, &before, |key| sets(&format!("data.{key}")));
     Profile::from_table(table, &source)
 }
 
@@ -152,6 +161,22 @@ mod tests {
         assert_eq!(profile.model.hidden, [20, 30]);
         assert_eq!(profile.data.name, "fashion-mnist-mini");
         assert!(profile.data.validation.abs() < 1e-12);
+    }
+
+    #[test]
+    fn another_data_set_has_another_mean() {
+        use crate::profile::Normalize;
+        let data = |settings: &[&str]| preset("lenet5", settings).unwrap().data;
+        assert_eq!(
+            data(&["data.name=fashion-mnist-mini"]).normalize,
+            Normalize::Given
+        );
+        assert_eq!(data(&["data.name=mnist"]).normalize, Normalize::Computed);
+        let stated = data(&["data.name = mnist", "data.mean=0.1307", "data.std=0.3081"]);
+        assert_eq!(stated.normalize, Normalize::Given);
+        assert!((stated.mean - 0.1307).abs() < 1e-12);
+        let one = preset("lenet5", &["data.name=mnist", "data.mean=0.1307"]).unwrap_err();
+        assert!(one.to_string().contains("data.std: is missing"), "{one}");
     }
 
     #[test]

@@ -108,12 +108,17 @@ fn show_layers(
         out.line("")?;
     }
     let (learns, at_first) = (profile.learning(), !profile.model.unfreeze.is_empty());
+    let data = &profile.data;
+    out.line(format!("{:<12}  {}", "data", data.name))?;
+    out.line(format!(
+        "{:<12}  {}",
+        "normalised",
+        data.normalization_told()
+    ))?;
     for (what, is) in &learns {
         out.line(format!("{what:<12}  {is}"))?;
     }
-    if !learns.is_empty() {
-        out.line("")?;
-    }
+    out.line("")?;
     out.line(format!(
         "{} parameters, {} of them trained{} · {} multiply-adds a picture · about {} to train with batches of {}",
         text::grouped(summary.parameters),
@@ -212,6 +217,7 @@ fn facts(profile: &Profile) -> Vec<String> {
         ("name", profile.name.clone()),
         ("architecture", profile.model.architecture.clone()),
         ("data", profile.data.name.clone()),
+        ("normalised", profile.data.normalization_told()),
     ];
     facts.push(("begins with", profile.model.pretrained.clone()));
     facts.extend(profile.learning());

@@ -7,11 +7,12 @@ use crate::data;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
 use crate::headless::{Output, notice};
+use crate::model::pretrained::Found;
 use crate::profile::{self, EpochRecord, Profile};
 use crate::run::worker::{STACK, panic_message};
 use crate::run::{Workspace, pretrained, record};
 use crate::text;
-use crate::train::{self, Host, Outcome, Setup, StateDict};
+use crate::train::{self, Host, Outcome, Setup};
 
 /// Trains and compares; 0 when every epoch and the weights are the same, 1 when not.
 pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
@@ -140,7 +141,7 @@ fn train_again(
     profile: &Profile,
     dataset: data::Dataset,
     directory: &Path,
-    pretrained: Option<StateDict>,
+    pretrained: Option<Found>,
 ) -> Result<Outcome> {
     std::thread::scope(|scope| {
         let training = std::thread::Builder::new()

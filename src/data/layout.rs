@@ -2,7 +2,8 @@
 //!
 //! Names in use: `train-images-idx3-ubyte` and `train-images.idx3-ubyte`, each with or without `.gz`, the test files
 //! beginning with `t10k` or `test`, and EMNIST's, which begin with the set: `emnist-balanced-train-images-idx3-ubyte.gz`.
-//! Looks at names only; opens no file.
+//! Files that don't begin with a set's name are the set that their directory is called by; torchvision keeps them in
+//! `FashionMNIST/raw`. Looks at names only; opens no file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -74,11 +75,65 @@ pub enum Holding {
     Nothing,
 }
 
+/// Sets that torchvision keeps in directories of its own names, the files one deeper, in `raw`.
+const TORCHVISION: [(&str, &str); 3] = [
+    ("FashionMNIST", "fashion-mnist"),
+    ("MNIST", "mnist"),
+    ("KMNIST", "kmnist"),
+];
+
+/// Where torchvision keeps the set called `name` below a directory, where it knows that set.
+#[must_use]
+pub fn torchvisions(name: &str) -> Option<PathBuf> {
+    let known = TORCHVISION.iter().find(|(_, ours)| *ours == name);
+    let directory = match known {
+        Some((theirs, _)) => theirs,
+        None if name.starts_with("emnist-") => "EMNIST",
+        None => return None,
+    };
+    Some(Path::new(directory).join("raw"))
+}
+
+/// The sets that plain file names in `directory` stand for: the one it is called by, wherever a link to it lies, and
+/// torchvision's.
+#[must_use]
+pub fn called(directory: &Path) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    let real = directory.canonicalize().ok();
+    for directory in std::iter::once(directory).chain(real.as_deref()) {
+        let name = |path: &Path| Some(path.file_name()?.to_str()?.to_string());
+        let Some(own) = name(directory) else { continue };
+        let theirs = match own.as_str() {
+            "raw" => directory.parent().and_then(name),
+            _ => Some(own.clone()),
+        };
+        let known = TORCHVISION
+            .iter()
+            .find(|(n, _)| Some(*n) == theirs.as_deref());
+        names.extend(known.map(|(_, ours)| (*ours).to_string()));
+        if known.is_none() || own != "raw" {
+            names.insert(own);
+        }
+    }
+    names.into_iter().collect()
+}
+
+/// Whether a directory's plain file names, such as `train-images-idx3-ubyte`, stand for the set that is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain {
+    Counts,
+    Ignored,
+}
+
 /// Looks in `directory` for the files of the set called `name`.
 #[must_use]
-pub fn find(directory: &Path, name: &str) -> Holding {
+pub fn find(directory: &Path, name: &str, plain: Plain) -> Holding {
     let mut best = Holding::Nothing;
-    for prefix in [format!("{name}-"), String::new()] {
+    let prefixes = [
+        Some(format!("{name}-")),
+        (plain == Plain::Counts).then(String::new),
+    ];
+    for prefix in prefixes.into_iter().flatten() {
         let found = Role::ALL.map(|role| {
             role.names()
                 .map(|file| directory.join(format!("{prefix}{file}")))
@@ -100,7 +155,7 @@ pub fn find(directory: &Path, name: &str) -> Holding {
     best
 }
 
-/// The names of the complete sets in `directory`: its own name for files without a prefix, else their prefixes.
+/// The names of the complete sets in `directory`: what it is called for files without a prefix, else their prefixes.
 #[must_use]
 pub fn sets_in(directory: &Path) -> Vec<String> {
     let Ok(entries) = directory.read_dir() else {
@@ -112,11 +167,7 @@ pub fn sets_in(directory: &Path) -> Vec<String> {
         let Some(file) = file.to_str() else { continue };
         for ending in Role::TrainImages.names() {
             match file.strip_suffix(&ending) {
-                Some("") => names.extend(
-                    directory
-                        .file_name()
-                        .map(|n| n.to_string_lossy().into_owned()),
-                ),
+                Some("") => names.extend(called(directory)),
                 Some(prefix) => {
                     names.extend(prefix.strip_suffix('-').map(String::from));
                 }
@@ -126,7 +177,7 @@ pub fn sets_in(directory: &Path) -> Vec<String> {
     }
     names
         .into_iter()
-        .filter(|name| matches!(find(directory, name), Holding::Complete(_)))
+        .filter(|name| matches!(find(directory, name, Plain::Counts), Holding::Complete(_)))
         .collect()
 }
 
@@ -154,7 +205,10 @@ mod tests {
                 "t10k-labels-idx1-ubyte",
             ],
         );
-        assert!(matches!(find(&plain, "mnist"), Holding::Complete(_)));
+        assert!(matches!(
+            find(&plain, "mnist", Plain::Counts),
+            Holding::Complete(_)
+        ));
         assert_eq!(sets_in(&plain), ["mnist"]);
 
         let emnist = root.path().join("gzip");
@@ -172,7 +226,7 @@ mod tests {
             }
         }
         assert_eq!(sets_in(&emnist), ["emnist-balanced", "emnist-letters"]);
-        let Holding::Complete(paths) = find(&emnist, "emnist-letters") else {
+        let Holding::Complete(paths) = find(&emnist, "emnist-letters", Plain::Ignored) else {
             panic!("not found")
         };
         assert!(paths[2].ends_with("emnist-letters-test-images-idx3-ubyte.gz"));
@@ -185,7 +239,7 @@ mod tests {
             let name = role.standard_name();
             touch(root.path(), &[name, &format!("{name}.gz")]);
         }
-        let Holding::Complete(paths) = find(root.path(), "x") else {
+        let Holding::Complete(paths) = find(root.path(), "x", Plain::Counts) else {
             panic!("not found")
         };
         assert!(paths.iter().all(|path| path.extension().unwrap() == "gz"));
@@ -199,13 +253,31 @@ mod tests {
             &["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"],
         );
         assert_eq!(
-            find(root.path(), "x"),
+            find(root.path(), "x", Plain::Counts),
             Holding::Partial(vec![
                 "train-labels-idx1-ubyte".into(),
                 "t10k-images-idx3-ubyte".into()
             ])
         );
         assert!(sets_in(root.path()).is_empty());
-        assert_eq!(find(&root.path().join("none"), "x"), Holding::Nothing);
+        assert_eq!(find(root.path(), "x", Plain::Ignored), Holding::Nothing);
+        let none = root.path().join("none");
+        assert_eq!(find(&none, "x", Plain::Counts), Holding::Nothing);
+    }
+
+    #[test]
+    fn plain_files_are_the_set_that_their_directory_is_called_by() {
+        let root = tempfile::tempdir().unwrap();
+        let raw = root.path().join("FashionMNIST/raw");
+        touch(&raw, &Role::ALL.map(Role::standard_name));
+        assert_eq!(called(&raw), ["fashion-mnist"]);
+        assert_eq!(called(&raw.join("..")), ["FashionMNIST", "fashion-mnist"]);
+        assert_eq!(sets_in(&raw), ["fashion-mnist"]);
+        assert!(raw.ends_with(torchvisions("fashion-mnist").unwrap()));
+        assert_eq!(torchvisions("mine"), None);
+        assert_eq!(called(&root.path().join("none")), ["none"]);
+        std::os::unix::fs::symlink(&raw, root.path().join("mine")).unwrap();
+        let linked = called(&root.path().join("mine"));
+        assert_eq!(linked, ["fashion-mnist", "mine"]);
     }
 }

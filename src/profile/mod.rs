@@ -6,6 +6,7 @@
 mod augment;
 mod early_stop;
 mod layer;
+pub mod normalization;
 pub mod parse;
 mod record;
 mod validate;
@@ -72,7 +73,8 @@ pub struct Data {
     /// Train on the first N pictures of each class only; 0 for all.
     pub per_class: usize,
     pub normalize: Normalize,
-    /// Per-picture-value mean and standard deviation (of pixels in 0–1), with `normalize = "given"`.
+    /// Per-picture-value mean and standard deviation (of pixels in 0–1), with `normalize = "given"`. Where a recipe for another
+    /// set than Fashion-MNIST states neither, they are computed.
     pub mean: f64,
     pub std: f64,
     /// Side of the network's input in pixels; 0 keeps the data's.
@@ -94,8 +96,8 @@ impl Default for Data {
             test_fraction: 0.2,
             per_class: 0,
             normalize: Normalize::Given,
-            mean: 0.2859,
-            std: 0.3530,
+            mean: normalization::FASHION.0,
+            std: normalization::FASHION.1,
             image_size: 0,
             resize: Resizing::Bilinear,
             channels: 1,

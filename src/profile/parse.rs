@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::Profile;
+use super::{Profile, normalization};
 use crate::error::{Error, Result};
 use crate::text;
 
@@ -26,8 +26,9 @@ impl Profile {
     ///
     /// # Errors
     /// `Input` for anything that is not a valid profile.
-    pub fn from_table(table: Table, source: &str) -> Result<Self> {
+    pub fn from_table(mut table: Table, source: &str) -> Result<Self> {
         check_integers(&table, "", source)?;
+        normalization::decide(&mut table, source)?;
         let profile =
             Self::deserialize(Value::Table(table)).map_err(|e| explain(&e.to_string(), source))?;
         profile.validate().map_err(|e| in_file(e, source))?;

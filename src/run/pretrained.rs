@@ -5,13 +5,13 @@ use std::sync::atomic::AtomicBool;
 
 use super::{Workspace, weights};
 use crate::error::{Error, Result};
-use crate::model::pretrained::file;
 use crate::model::pretrained::known::known;
+use crate::model::pretrained::{Found, file};
 use crate::model::{self, Architecture};
 use crate::net::Progress;
 use crate::net::hub::{Cached, Fits, Part, Reference, SCHEME};
 use crate::profile::{Head, Model};
-use crate::state::{self, Shapes, StateDict};
+use crate::state::{self, Shapes};
 use crate::storage;
 use crate::train::checkpoint;
 
@@ -119,7 +119,7 @@ fn pinned_path(workspace: &Workspace, path: &Path) -> Result<PathBuf> {
 ///
 /// # Errors
 /// As [`pin`], and `Input` when the file is no file of weights.
-pub fn load(workspace: &Workspace, model: &Model) -> Result<Option<StateDict>> {
+pub fn load(workspace: &Workspace, model: &Model) -> Result<Option<Found>> {
     let Some((path, bytes)) = read(workspace, model)? else {
         return Ok(None);
     };

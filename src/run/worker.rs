@@ -301,6 +301,10 @@ fn load_and_train(
         warnings: unverified
             .map(|source| format!("{} is here {}", source.reference(), source.verified()))
             .into_iter()
+            .chain(data::source::remarks(
+                &profile.data.name,
+                &workspace.search_path(),
+            ))
             .collect(),
         dataset,
         directory: &directory,

@@ -21,6 +21,7 @@ pub use crate::state::{Array, StateDict};
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::event::{Command, Event};
+use crate::model::pretrained::Found;
 use crate::profile::{EpochRecord, Intervention, Profile, ResultRecord};
 
 /// Everything a training needs to begin.
@@ -33,7 +34,7 @@ pub struct Setup<'a> {
     /// Go on from the newest valid checkpoint in `directory`.
     pub resume: bool,
     /// Weights to start from, by their names in the file.
-    pub pretrained: Option<StateDict>,
+    pub pretrained: Option<Found>,
     /// What is to be told at the start.
     pub warnings: Vec<String>,
 }

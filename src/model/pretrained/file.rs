@@ -6,9 +6,9 @@ use std::path::Path;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
-use super::{half, torch};
+use super::{Foreign, Found, half, torch};
 use crate::error::{Error, Result};
-use crate::state::{Array, StateDict};
+use crate::state::Array;
 use crate::{storage, text};
 
 /// **Units** bytes: more than any of the networks here.
@@ -22,7 +22,7 @@ const LONGEST_HEADER: u64 = 4 << 20;
 ///
 /// # Errors
 /// As [`bytes`] and [`parse_named`].
-pub fn read(path: &Path) -> Result<StateDict> {
+pub fn read(path: &Path) -> Result<Found> {
     parse_named(&bytes(path)?, path)
 }
 
@@ -45,7 +45,7 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// `Input` naming the file when it is no file of weights, broken or hostile; nothing in it is executed.
-pub fn parse_named(bytes: &[u8], path: &Path) -> Result<StateDict> {
+pub fn parse_named(bytes: &[u8], path: &Path) -> Result<Found> {
     parse(bytes).map_err(|problem| {
         Error::input(
             path.display().to_string(),
@@ -59,11 +59,11 @@ pub fn parse_named(bytes: &[u8], path: &Path) -> Result<StateDict> {
 ///
 /// # Errors
 /// What is wrong, in words.
-pub fn parse(bytes: &[u8]) -> Result<StateDict, String> {
+pub fn parse(bytes: &[u8]) -> Result<Found, String> {
     if bytes.starts_with(torch::ZIP) {
         return torch::read_zip(bytes);
     }
-    if bytes.starts_with(torch::LEGACY) {
+    if torch::is_legacy(bytes) {
         return torch::read_legacy(bytes);
     }
     if bytes.get(8) == Some(&b'{') {
@@ -72,7 +72,7 @@ pub fn parse(bytes: &[u8]) -> Result<StateDict, String> {
     Err("is no file of weights that fmtui knows".into())
 }
 
-fn safetensors(bytes: &[u8]) -> Result<StateDict, String> {
+fn safetensors(bytes: &[u8]) -> Result<Found, String> {
     let header = bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
     if header > LONGEST_HEADER && header <= bytes.len() as u64 {
         return Err(format!(
@@ -82,7 +82,7 @@ fn safetensors(bytes: &[u8]) -> Result<StateDict, String> {
     }
     let tensors =
         SafeTensors::deserialize(bytes).map_err(|e| format!("its safetensors are broken ({e})"))?;
-    let mut state = StateDict::new();
+    let mut found = Found::default();
     for (name, view) in tensors.iter() {
         let data = view.data();
         let values: Vec<f32> = match view.dtype() {
@@ -91,15 +91,33 @@ fn safetensors(bytes: &[u8]) -> Result<StateDict, String> {
             Dtype::F64 => each(data, |b| f64::from_le_bytes(b) as f32),
             Dtype::F16 => each(data, |b| half(u16::from_le_bytes(b))),
             Dtype::BF16 => each(data, |[a, b]: [u8; 2]| f32::from_le_bytes([0, 0, a, b])),
-            _ => continue,
+            // Counters and masks.
+            Dtype::BOOL
+            | Dtype::U8
+            | Dtype::I8
+            | Dtype::U16
+            | Dtype::I16
+            | Dtype::U32
+            | Dtype::I32
+            | Dtype::U64
+            | Dtype::I64 => continue,
+            other => {
+                found.foreign.push(Foreign {
+                    name: name.to_string(),
+                    kind: format!("{other:?}"),
+                });
+                continue;
+            }
         };
         let shape = view.shape().to_vec();
-        state.insert(name.to_string(), Array { shape, values });
+        found
+            .weights
+            .insert(name.to_string(), Array { shape, values });
     }
-    if state.is_empty() {
+    if found.weights.is_empty() {
         return Err("it holds no floating-point tensors".into());
     }
-    Ok(state)
+    Ok(found)
 }
 
 fn each<const N: usize>(data: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {

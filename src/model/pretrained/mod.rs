@@ -4,17 +4,79 @@
 
 pub mod file;
 pub mod known;
+pub mod pairing;
 mod pickle;
+mod tensors;
 mod torch;
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::state::{Array, Shapes, StateDict, shapes};
 use crate::text;
 
-/// The mismatches that are named before a file is refused.
-const NAMED: usize = 3;
+pub use pairing::{Pairing, pair};
+
+/// What a file holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// The floating-point tensors in f32, by the names they have there.
+    pub weights: StateDict,
+    /// Tensors that weights cannot be, in the file's order.
+    pub foreign: Vec<Foreign>,
+}
+
+impl From<StateDict> for Found {
+    fn from(weights: StateDict) -> Self {
+        let foreign = Vec::new();
+        Self { weights, foreign }
+    }
+}
+
+impl Found {
+    /// As [`pair`]; a refusal tells what was left out of the file too, for it may be what is missing.
+    ///
+    /// # Errors
+    /// As [`pair`].
+    pub fn pair(
+        &self,
+        source: &str,
+        own: &Shapes,
+        heads: &[String],
+        keep_head: bool,
+    ) -> Result<Pairing> {
+        let paired = pair(source, own, &shapes(&self.weights), heads, keep_head);
+        paired.map_err(|refusal| match refusal {
+            Error::Input {
+                subject,
+                problem,
+                remedy,
+            } if !self.foreign.is_empty() => {
+                let foreign = self.foreign.iter().take(3);
+                let named: Vec<String> = foreign.map(Foreign::to_string).collect();
+                let more = if self.foreign.len() > 3 { ", …" } else { "" };
+                Error::Input {
+                    subject,
+                    problem: format!("{problem}; left out: {}{more}", named.join(", ")),
+                    remedy,
+                }
+            }
+            other => other,
+        })
+    }
+}
+
+/// A tensor of a file that weights cannot be, and is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    pub name: String,
+    /// What it is instead, such as `complex numbers`.
+    pub kind: String,
+}
+
+impl std::fmt::Display for Foreign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", shown(&self.name), self.kind)
+    }
+}
 
 /// What became of every array.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +91,10 @@ pub struct Fitting {
     pub skipped: Vec<String>,
     /// Taken from the file with three input channels added up to one.
     pub folded: Vec<String>,
+    /// What the names of the loaded arrays begin with in the file.
+    pub beneath: String,
+    /// What in the file would have fitted as well, in words.
+    pub others: String,
 }
 
 impl Fitting {
@@ -45,8 +111,16 @@ impl Fitting {
             .iter()
             .map(|name| self.weights[name].values.len())
             .sum();
+        let beneath = match self.beneath.as_str() {
+            "" => String::new(),
+            beneath => format!(" from {}.*", text::sanitize(beneath)),
+        };
+        let others = match self.others.as_str() {
+            "" => String::new(),
+            others => format!("; {others}"),
+        };
         format!(
-            "{} loaded ({} numbers){}{}{}",
+            "{} loaded ({} numbers){beneath}{}{}{}{others}",
             text::count(self.loaded.len(), "array"),
             text::grouped(loaded as u64),
             some("folded from three channels to one", &self.folded),
@@ -64,17 +138,28 @@ impl Fitting {
 pub fn fit(
     source: &str,
     fresh: StateDict,
-    mut found: StateDict,
+    found: impl Into<Found>,
     heads: &[String],
     keep_head: bool,
 ) -> Result<Fitting> {
-    let pairs = pair(source, &shapes(&fresh), &shapes(&found), heads, keep_head)?;
+    let found = found.into();
+    let pairing = found.pair(source, &shapes(&fresh), heads, keep_head)?;
+    let Found {
+        weights: mut found,
+        foreign,
+    } = found;
     let mut fitting = Fitting {
         weights: fresh,
+        others: pairing.told_others(),
+        beneath: pairing.beneath,
         ..Fitting::default()
     };
     for (name, own) in &mut fitting.weights {
-        let Some(array) = pairs.get(name).and_then(|theirs| found.remove(theirs)) else {
+        let Some(array) = pairing
+            .pairs
+            .get(name)
+            .and_then(|theirs| found.remove(theirs))
+        else {
             fitting.new.push(with_shape(name, &own.shape));
             continue;
         };
@@ -91,71 +176,9 @@ pub fn fit(
     fitting.skipped = found
         .into_iter()
         .map(|(name, array)| with_shape(&text::sanitize(&name), &array.shape))
+        .chain(foreign.iter().map(Foreign::to_string))
         .collect();
     Ok(fitting)
-}
-
-/// The name in a file of every array of a network that is taken from there, by the network's names. `heads` stay fresh unless
-/// `keep_head`. Looks at shapes alone, so that a header will do.
-///
-/// # Errors
-/// `Input` with the first three mismatches when an array of the network is missing or has another shape.
-pub fn pair(
-    source: &str,
-    own: &Shapes,
-    found: &Shapes,
-    heads: &[String],
-    keep_head: bool,
-) -> Result<BTreeMap<String, String>> {
-    let mut known = renamed(found);
-    let mut pairs = BTreeMap::new();
-    let mut mismatches = Vec::new();
-    let mut only_last = true;
-    for (name, shape) in own {
-        let is_head = heads.contains(name);
-        if is_head && !keep_head {
-            continue;
-        }
-        let theirs = alias(name, &known).and_then(|name| known.remove(&name));
-        let mismatch = match theirs {
-            Some(theirs) => match &found[theirs] {
-                there if Reshaping::between(there, shape).is_some() => {
-                    pairs.insert(name.clone(), theirs.clone());
-                    continue;
-                }
-                there => format!("{name} is {there:?} there and {shape:?} here"),
-            },
-            None => format!("{name} is missing there"),
-        };
-        only_last &= is_head;
-        mismatches.push(mismatch);
-    }
-    // More of what is loaded, such as a deeper network's blocks; what is behind it, such as another head, may be left out.
-    let stage = |name: &str| name.split('.').next().unwrap_or_default().to_string();
-    let stages: BTreeSet<String> = pairs.keys().map(|name| stage(name)).collect();
-    for name in known.keys() {
-        if stages.contains(&stage(name)) && !name.ends_with("num_batches_tracked") {
-            only_last = false;
-            mismatches.push(format!("{} is missing here", text::sanitize(name)));
-        }
-    }
-    if mismatches.is_empty() {
-        return Ok(pairs);
-    }
-    let more = match mismatches.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
-    mismatches.truncate(NAMED);
-    Err(Error::input(
-        text::sanitize(source),
-        format!("does not fit this network: {}{more}", mismatches.join(", ")),
-        if only_last {
-            "leave model.keep_head out, so that the last layer begins anew"
-        } else {
-            "choose the architecture, stem and channels it was made for"
-        },
-    ))
 }
 
 fn check_finite(source: &str, name: &str, values: &[f32]) -> Result<()> {
@@ -169,45 +192,13 @@ fn check_finite(source: &str, name: &str, values: &[f32]) -> Result<()> {
     ))
 }
 
+/// A name of a file for people.
+fn shown(name: &str) -> String {
+    text::ellipsis(&text::sanitize(name), 60)
+}
+
 fn with_shape(name: &str, shape: &[usize]) -> String {
     format!("{name} {}", text::shape(shape)).trim_end().into()
-}
-
-/// The file's names, by what they are without what a wrapper put before all of them, and with timm's names of VGG's head as
-/// torchvision's.
-fn renamed(found: &Shapes) -> BTreeMap<String, &String> {
-    let timm = [
-        ("pre_logits.fc1.", "classifier.0."),
-        ("pre_logits.fc2.", "classifier.3."),
-        ("head.fc.", "classifier.6."),
-    ];
-    let mut names: Vec<(&str, &String)> = found.keys().map(|name| (name.as_str(), name)).collect();
-    for prefix in ["module.", "_orig_mod.", "model.", "module."] {
-        if names.iter().all(|(name, _)| name.starts_with(prefix)) {
-            for (name, _) in &mut names {
-                *name = &name[prefix.len()..];
-            }
-        }
-    }
-    let rename = |(name, theirs): (&str, _)| {
-        let with = timm
-            .iter()
-            .find_map(|(from, to)| name.strip_prefix(from).map(|rest| format!("{to}{rest}")));
-        (with.unwrap_or_else(|| name.into()), theirs)
-    };
-    names.into_iter().map(rename).collect()
-}
-
-/// The name in the file of an array of the network: the same, or another name of a last layer.
-fn alias(name: &str, known: &BTreeMap<String, &String>) -> Option<String> {
-    let last = ["fc.", "linear.", "classifier.", "head."];
-    let others = last
-        .iter()
-        .filter_map(|from| name.strip_prefix(*from))
-        .flat_map(|rest| last.map(|to| format!("{to}{rest}")));
-    std::iter::once(name.to_string())
-        .chain(others)
-        .find(|name| known.contains_key(name))
 }
 
 /// How an array of the file becomes one of the network.

@@ -54,6 +54,14 @@ impl Pickle {
         self.values.get(id).unwrap_or(&Value::None)
     }
 
+    /// What every storage is named by.
+    pub(super) fn persistent(&self) -> impl Iterator<Item = &Value> {
+        self.values.iter().filter_map(|value| match value {
+            Value::Persistent(id) => Some(self.get(*id)),
+            _ => None,
+        })
+    }
+
     /// The entries of a dictionary with texts for keys.
     pub(super) fn entries<'a>(&'a self, value: &'a Value) -> Vec<(&'a str, &'a Value)> {
         let Value::Dict(pairs) = value else {

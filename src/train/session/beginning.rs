@@ -7,13 +7,14 @@ use super::{Session, SetupRest, architecture, thawed};
 use crate::data::Prepared;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, Started};
+use crate::model::pretrained::Found;
 use crate::model::summary::summarise;
 use crate::model::{self, Architecture};
-use crate::profile::{self, Monitor, Profile};
+use crate::profile::{self, Monitor, Normalize, Profile};
 use crate::train::checkpoint::{self, Loaded, Progress, kept};
 use crate::train::control::Control;
 use crate::train::evaluate::Criterion;
-use crate::train::{Host, Learner, Setup, StateDict, learners};
+use crate::train::{Host, Learner, Setup, learners};
 use crate::{storage, text};
 
 impl<'a> Session<'a> {
@@ -122,15 +123,30 @@ impl<'a> Session<'a> {
             patience: train.early_stop.patience,
             resumed_at_step: self.resumed_at,
         })));
-        for message in self.warnings.iter().cloned().chain(self.model_warnings()) {
+        let data = &self.setup.profile.data;
+        let anothers = data.has_anothers_figures().then(|| {
+            format!(
+                "{} is normalised by Fashion-MNIST's mean {} and deviation {}, as the recipe says; without data.mean and data.std it gets its own",
+                data.name, data.mean, data.std
+            )
+        });
+        let warnings = self.warnings.iter().cloned().chain(self.model_warnings());
+        for message in warnings.chain(anothers) {
             host.emit(Event::Warning { message });
         }
         let augment = &self.setup.profile.augment;
         let changes = (!augment.is_none())
             .then(|| format!("training pictures change from step to step: {augment}"));
+        let computed = match self.data.transform().mean_and_std() {
+            Some((mean, std)) if data.normalize == Normalize::Computed => Some(format!(
+                "pictures are normalised by mean {mean:.4} and deviation {std:.4}, those of the training part"
+            )),
+            _ => None,
+        };
         let begun_from = self.begun_from.iter().cloned();
         for message in begun_from
             .chain(self.learner.note(self.data.dataset.len()))
+            .chain(computed)
             .chain(changes)
         {
             host.emit(Event::Note { message });
@@ -178,7 +194,7 @@ fn begin_from(
     profile: &Profile,
     architecture: &Architecture,
     learner: &mut dyn Learner,
-    found: StateDict,
+    found: Found,
 ) -> Result<String> {
     let model = &profile.model;
     let heads = model::freeze::head(architecture);

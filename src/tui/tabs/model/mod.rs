@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::model::presets::{self, Preset};
 use crate::model::summary::{Summary, summarise};
 use crate::model::{Architecture, Shape, freeze, resolve};
-use crate::profile::{Model, Profile};
+use crate::profile::{Model, Normalize, Profile};
 use crate::run::card::Card;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
@@ -53,8 +53,31 @@ impl Entry {
     /// Whether somebody changed the recipe; the choice of the data set is not counted.
     fn is_edited(&self) -> bool {
         let mut profile = self.profile.clone();
+        if self.is_normalized_as(&profile.data.name) {
+            profile.data.normalize = self.original.data.normalize;
+        }
         profile.data.name.clone_from(&self.original.data.name);
         profile != self.original
+    }
+
+    /// Whether nobody chose another normalisation than the recipe has with the set called so.
+    fn is_normalized_as(&self, name: &str) -> bool {
+        self.profile.data.normalize == self.normalization_with(name)
+    }
+
+    /// How the recipe, as it was, normalises the set called so: without the figures of another.
+    fn normalization_with(&self, name: &str) -> Normalize {
+        let mut data = self.original.data.clone();
+        data.use_set(name);
+        data.normalize
+    }
+
+    /// Takes the set called so.
+    fn place(&mut self, name: &str) {
+        if self.is_normalized_as(&self.profile.data.name) {
+            self.profile.data.normalize = self.normalization_with(name);
+        }
+        name.clone_into(&mut self.profile.data.name);
     }
 }
 
@@ -200,12 +223,13 @@ impl ModelTab {
     }
 
     /// Replaces the shown recipe; what does not fit its data or network is said in place of the layers.
-    pub fn set_recipe(&mut self, recipe: Profile) {
+    pub fn set_recipe(&mut self, mut recipe: Profile) {
         let Some(entry) = self.entries.get_mut(self.cursor) else {
             return;
         };
         if recipe.data.name != entry.profile.data.name {
             self.chosen_set = Some(recipe.data.name.clone());
+            recipe.data.use_set(&recipe.data.name.clone());
         }
         entry.profile = recipe;
         self.refused.clear();
@@ -270,7 +294,8 @@ impl ModelTab {
                 .unwrap_or(&entry.original.data.name);
             let there = self.sets.contains(wanted);
             let name = if there { wanted.as_str() } else { mini::NAME };
-            name.clone_into(&mut entry.profile.data.name);
+            let name = name.to_string();
+            entry.place(&name);
         }
         self.refresh();
     }
@@ -337,11 +362,10 @@ impl ModelTab {
                 self.refused.clear();
                 self.summary = Ok(summary);
                 if field == Field::Dataset {
-                    self.chosen_set = Some(candidate.data.name.clone());
-                }
-                self.entries[self.cursor].profile = candidate;
-                if field == Field::Dataset {
+                    self.chosen_set = Some(candidate.data.name);
                     self.place_set();
+                } else {
+                    self.entries[self.cursor].profile = candidate;
                 }
                 true
             }

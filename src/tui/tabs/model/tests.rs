@@ -238,6 +238,30 @@ fn a_chosen_set_holds_for_every_preset() {
     assert!(!tab.entry().unwrap().is_edited());
 }
 
+/// Fashion-MNIST's mean and deviation stay with it, and come back with it.
+#[test]
+fn another_set_gets_its_own_mean() {
+    use crate::profile::Normalize;
+    let mut tab = with_sets();
+    tab.set_sets(vec!["fashion-mnist".into(), "mnist".into()]);
+    let turn = |tab: &mut ModelTab, set: &str| {
+        tab.focus = Focus::Form;
+        assert!(tab.try_value(set), "{}", tab.refused);
+        let entry = tab.entry().unwrap();
+        assert_eq!(entry.profile.data.name, set);
+        assert!(!entry.is_edited());
+        entry.profile.data.normalize
+    };
+    assert_eq!(tab.form.field(), Field::Dataset);
+    assert_eq!(turn(&mut tab, "mnist"), Normalize::Computed);
+    assert_eq!(turn(&mut tab, "fashion-mnist"), Normalize::Given);
+    // What somebody chose is theirs.
+    assert_eq!(turn(&mut tab, "mnist"), Normalize::Computed);
+    tab.entries[tab.cursor].profile.data.normalize = Normalize::Unit;
+    assert!(tab.try_value("fashion-mnist") && tab.entry().unwrap().is_edited());
+    assert_eq!(tab.entry().unwrap().profile.data.normalize, Normalize::Unit);
+}
+
 #[test]
 fn views_show_the_file_and_the_story() {
     let mut tab = with_sets();
