@@ -8,6 +8,7 @@ mod early_stop;
 mod layer;
 pub mod parse;
 mod record;
+mod standing;
 mod validate;
 
 pub use augment::Augment;
@@ -15,6 +16,7 @@ pub use early_stop::{EarlyStop, Monitor};
 pub use layer::{Activation, Layer};
 pub use parse::parse_table;
 pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status};
+pub use standing::{Measured, Standing, Subset, Weights, gap};
 
 use std::collections::BTreeMap;
 
