@@ -1,5 +1,7 @@
 //! Words and numbers for people: what makes text from outside harmless, and number formats shared by all outputs.
 
+pub mod figure;
+
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -230,13 +232,7 @@ pub fn seconds(value: f64) -> String {
 /// A share as a percentage with one decimal: `0.916` → `91.6 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
-}
-
-/// A learning rate: `1.0e-3`.
-#[must_use]
-pub fn learning_rate(value: f64) -> String {
-    format!("{value:.1e}")
+    figure::percent(share, 1, figure::ANY)
 }
 
 /// Cuts at a character boundary and marks the cut with `…`; counts characters, so it is meant for sanitised text.

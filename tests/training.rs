@@ -563,8 +563,16 @@ fn a_diverging_run_fails_before_its_weights_are_spoilt() {
         .layers
         .retain(|l| !matches!(l, Layer::BatchNorm2d { .. }));
     let dir = tempfile::tempdir().unwrap();
-    match run(&profile, dir.path(), false, &mut Script::default()) {
-        Err(Error::NotFinite { step, .. }) => assert!(step > 0),
+    let mut script = Script::default();
+    match run(&profile, dir.path(), false, &mut script) {
+        Err(Error::NotFinite { step, .. }) => {
+            let told = script.events.iter().rev().find_map(|e| match e {
+                Event::Step(told) => Some(told.step),
+                _ => None,
+            });
+            // Every step before it is told, so that nothing says it failed at another.
+            assert!(step > 1 && told == Some(step - 1), "{step} {told:?}");
+        }
         other => panic!("{:?}", other.map(|o| o.history)),
     }
 }

@@ -7,10 +7,13 @@ use crate::headless::{Output, Table, draw_bar, notice};
 use crate::profile::{EpochRecord, Profile};
 use crate::run::Workspace;
 use crate::run::comparison::{self, MOST, Row, letter};
-use crate::text;
+use crate::text::figure;
 
 /// Most epochs that are listed one by one.
 const LISTED: usize = 20;
+
+/// The widest cell.
+const CELL: usize = 24;
 
 /// Columns of an epoch's bar.
 const BAR: usize = 10;
@@ -68,6 +71,11 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         &table(&comparison::figures(&profiles), runs.len()),
         &mut out,
     )?;
+    for (i, profile) in profiles.iter().enumerate() {
+        for note in comparison::notes(profile) {
+            out.line(format!("{}  note: {note}", letter(i)))?;
+        }
+    }
     out.line("")?;
     out.line(format!(
         "{} accuracy; bars from the least to the most of all epochs",
@@ -132,7 +140,7 @@ fn table(rows: &[Row], runs: usize) -> Table {
     for row in rows {
         let cells = row.cells.iter().enumerate().map(|(i, cell)| {
             let mark = if row.best.contains(&i) { "*" } else { " " };
-            format!("{}{mark}", text::ellipsis(cell, 24))
+            format!("{}{mark}", cell.text(CELL))
         });
         table.row(std::iter::once(row.name.clone()).chain(cells));
     }
@@ -155,7 +163,10 @@ fn curves(runs: &[&Profile]) -> Table {
     let cell = |epoch: &EpochRecord| {
         let share = (epoch.held_out_accuracy - least) / (most - least).max(1e-9);
         let bar = draw_bar(share, BAR, false);
-        format!("{bar} {}", text::percent(epoch.held_out_accuracy))
+        format!(
+            "{bar} {:>7}",
+            figure::percent(epoch.held_out_accuracy, 1, 7)
+        )
     };
     let longest = runs.iter().map(|run| run.history.len()).max().unwrap_or(0);
     let every = longest.div_ceil(LISTED).max(1);
@@ -171,7 +182,7 @@ fn curves(runs: &[&Profile]) -> Table {
 }
 
 fn json(id: &str, profile: &Profile) -> serde_json::Value {
-    let (train, gap) = comparison::training_and_gap(profile).unzip();
+    let standing = profile.standing();
     let result = profile.result.as_ref();
     serde_json::json!({
         "run": id,
@@ -184,10 +195,15 @@ fn json(id: &str, profile: &Profile) -> serde_json::Value {
         "epochs": profile.history.len(),
         "seconds": comparison::seconds(profile),
         "test_accuracy": comparison::test_accuracy(profile),
-        "best_held_out_accuracy": comparison::best_held_out(profile),
+        "best_epoch": profile.best_epoch().map(|e| e.epoch),
+        "best_held_out_accuracy": profile.best_epoch().map(|e| e.held_out_accuracy),
         "macro_f1": result.and_then(|r| r.test.as_ref()).map(|t| t.macro_f1),
-        "train_accuracy": train,
-        "gap": gap,
+        "train_accuracy": standing.map(|s| s.train),
+        "held_out_accuracy": standing.map(|s| s.held_out),
+        "held_out": standing.map(|s| s.subset.name()),
+        "gap": standing.map(|s| s.gap()),
+        "weights": profile.weights().map(|w| w.short(figure::ANY)),
+        "notes": comparison::notes(profile),
         "history": profile.history,
     })
 }

@@ -4,9 +4,9 @@ use clap::Args;
 
 use crate::error::Result;
 use crate::headless::{Output, Table};
-use crate::profile::Profile;
+use crate::profile::{Measured, Profile, Subset};
 use crate::run::{RunSummary, Workspace, comparison};
-use crate::text;
+use crate::text::{self, figure};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -34,6 +34,12 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     for line in table(&runs).lines() {
         out.line(line)?;
     }
+    for run in &runs {
+        let notes = run.profile.as_ref().map(comparison::notes);
+        for note in notes.unwrap_or_default() {
+            out.line(format!("{}: {note}", run.id))?;
+        }
+    }
     Ok(0)
 }
 
@@ -46,8 +52,9 @@ fn table(runs: &[RunSummary]) -> Table {
         "data",
         ">parameters",
         ">epochs",
-        ">last epoch",
-        ">test",
+        ">accuracy",
+        "of",
+        ">gap",
         ">F1",
         ">time",
     ]);
@@ -63,22 +70,31 @@ fn table(runs: &[RunSummary]) -> Table {
     table
 }
 
-fn cells(run: &RunSummary, profile: &Profile) -> [String; 11] {
+fn cells(run: &RunSummary, profile: &Profile) -> [String; 12] {
     let none = || String::from("–");
     let result = profile.result.as_ref();
     let test = result.and_then(|r| r.test.as_ref());
-    let share = |value: Option<f64>| value.map_or_else(none, |v| format!("{v:.4}"));
+    let accuracy = profile.accuracy();
+    let of = |a: Measured| format!("{}, {}", a.subset.name(), a.weights.short(figure::ANY));
     [
         run.id.clone(),
         run.status.name().into(),
         profile.model.architecture.clone(),
         comparison::regime(profile),
-        profile.data.name.clone(),
+        text::ellipsis(&profile.data.name, 24),
         result.map_or_else(none, |r| text::grouped(r.parameters)),
         format!("{}/{}", profile.history.len(), profile.train.epochs),
-        share(profile.history.last().map(|e| e.held_out_accuracy)),
-        share(test.map(|t| t.accuracy)),
-        share(test.map(|t| t.macro_f1)),
+        accuracy.map_or_else(none, |a| figure::percent(a.accuracy, 2, figure::ANY)),
+        accuracy.map_or_else(String::new, of),
+        profile.standing().map_or_else(none, |s| {
+            let to = if s.subset == Subset::Test {
+                " to test"
+            } else {
+                ""
+            };
+            figure::signed(100.0 * s.gap(), 2, figure::ANY) + to
+        }),
+        test.map_or_else(none, |t| figure::fixed(t.macro_f1, 4, figure::ANY)),
         comparison::seconds(profile).map_or_else(none, text::seconds),
     ]
 }
@@ -103,6 +119,12 @@ fn json(run: &RunSummary) -> serde_json::Value {
                 "parameters": result.map(|r| r.parameters),
                 "trained_parameters": result.map(|r| r.trained_parameters),
                 "held_out_accuracy": profile.history.last().map(|e| e.held_out_accuracy),
+                "best_epoch": profile.best_epoch().map(|e| e.epoch),
+                "accuracy": profile.accuracy().map(|a| a.accuracy),
+                "accuracy_of": profile.accuracy().map(|a| a.subset.name()),
+                "weights": profile.accuracy().map(|a| a.weights.short(figure::ANY)),
+                "gap": profile.standing().map(|s| s.gap()),
+                "notes": comparison::notes(profile),
                 "test_accuracy": test.map(|t| t.accuracy),
                 "test_macro_f1": test.map(|t| t.macro_f1),
                 "seconds": comparison::seconds(profile),

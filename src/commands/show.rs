@@ -9,9 +9,9 @@ use crate::headless::{Output, Table};
 use crate::metrics::Scores;
 use crate::model::summary::{Summary, summarise};
 use crate::model::{Architecture, Shape};
-use crate::profile::{Profile, ResultRecord};
+use crate::profile::{EpochRecord, Profile, ResultRecord, Standing, Subset};
 use crate::run::{Workspace, card, preflight};
-use crate::text;
+use crate::text::{self, figure};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -201,6 +201,9 @@ fn show_record(
         return Ok(());
     };
     out.line("")?;
+    if let Some(weights) = profile.weights().filter(|_| result.test.is_some()) {
+        out.line(format!("by {}:", weights.long()))?;
+    }
     let parts = [
         ("train", &result.train),
         ("validation", &result.validation),
@@ -250,12 +253,18 @@ fn facts(profile: &Profile) -> Vec<String> {
     if let Some(result) = &profile.result {
         facts.extend([
             ("parameters", trained(result)),
-            ("best epoch", best_epoch(profile, result.best_epoch)),
             ("time", text::seconds(result.seconds)),
             ("memory", text::bytes(result.peak_memory_bytes)),
             ("weights", result.weights_sha256.clone()),
             ("note", result.note.clone()),
+            ("verdict", result.verdict().unwrap_or_default()),
         ]);
+    }
+    if let Some(best) = profile.best_epoch() {
+        facts.push(("best epoch", best_epoch(profile, best)));
+    }
+    if let Some(standing) = profile.standing() {
+        facts.push(("gap", gap(&standing)));
     }
     facts
         .into_iter()
@@ -275,20 +284,30 @@ fn trained(result: &ResultRecord) -> String {
 }
 
 /// Which epoch `best.safetensors` holds, and by what where that is not the curve.
-fn best_epoch(profile: &Profile, epoch: usize) -> String {
-    if profile.data.validation == 0.0 {
-        format!("{epoch} (lowest training loss)")
+fn best_epoch(profile: &Profile, best: &EpochRecord) -> String {
+    if profile.curve_is_test() {
+        format!("{} (lowest training loss)", best.epoch)
     } else {
-        epoch.to_string()
+        best.epoch.to_string()
     }
 }
 
+/// Training less held-out accuracy, and of which weights.
+fn gap(standing: &Standing) -> String {
+    let subset = standing.subset.name();
+    format!(
+        "{} (train − {subset} accuracy by {})",
+        figure::points(standing.gap(), figure::ANY),
+        standing.weights.long()
+    )
+}
+
 fn history_table(profile: &Profile) -> Table {
-    let held_out = if profile.data.validation == 0.0 {
-        [">test loss", ">test accuracy"]
-    } else {
-        [">validation loss", ">validation accuracy"]
+    let held_out = match Subset::held_out(profile.curve_is_test()) {
+        Subset::Test => [">test loss", ">test accuracy"],
+        _ => [">validation loss", ">validation accuracy"],
     };
+    let best = profile.best_epoch().map(|e| e.epoch);
     let mut table = Table::new(&[
         ">epoch",
         ">train loss",
@@ -297,16 +316,19 @@ fn history_table(profile: &Profile) -> Table {
         held_out[1],
         ">learning rate",
         ">time",
+        "",
     ]);
+    let percent = |share| figure::percent(share, 2, figure::ANY);
     for e in &profile.history {
         table.row([
             e.epoch.to_string(),
-            format!("{:.4}", e.train_loss),
-            format!("{:.4}", e.train_accuracy),
-            format!("{:.4}", e.held_out_loss),
-            format!("{:.4}", e.held_out_accuracy),
-            text::learning_rate(e.learning_rate),
+            figure::loss(e.train_loss, figure::ANY),
+            percent(e.train_accuracy),
+            figure::loss(e.held_out_loss, figure::ANY),
+            percent(e.held_out_accuracy),
+            figure::learning_rate(e.learning_rate, figure::ANY),
             text::seconds(e.seconds),
+            if best == Some(e.epoch) { "best" } else { "" }.into(),
         ]);
     }
     table
@@ -325,16 +347,15 @@ fn scores_table(parts: &[(&str, &Option<Scores>)]) -> Table {
     ]);
     for (name, scores) in parts {
         let Some(s) = scores else { continue };
+        let percent = |share| figure::percent(share, 2, figure::ANY);
+        let means = [s.macro_precision, s.macro_recall, s.macro_f1, s.weighted_f1];
         let figures = [
-            s.loss,
-            s.accuracy,
-            s.top3_accuracy,
-            s.macro_precision,
-            s.macro_recall,
-            s.macro_f1,
-            s.weighted_f1,
+            figure::loss(s.loss, figure::ANY),
+            percent(s.accuracy),
+            percent(s.top3_accuracy),
         ];
-        let figures = figures.iter().map(|v| format!("{v:.4}"));
+        let means = means.map(|v| figure::fixed(v, 4, figure::ANY));
+        let figures = figures.into_iter().chain(means);
         table.row(std::iter::once((*name).to_string()).chain(figures));
     }
     table

@@ -2,7 +2,7 @@
 
 use super::{Breakdown, Event, Features, Load, Stamped, Started};
 use crate::metrics::Confusion;
-use crate::profile::ResultRecord;
+use crate::profile::{ResultRecord, Standing, Subset, Weights};
 
 /// Where a run stands, as its log tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,7 +164,7 @@ impl RunHistory {
                 if what == "learning_rate" {
                     self.learning_rate = Some(*to);
                 }
-                let text = format!("{} from step {step}", change(what, *from, *to));
+                let text = super::changed(what, *from, *to, *step);
                 self.say(stamped.at, Severity::Info, text);
             }
             Event::Warning { message } => self.say(stamped.at, Severity::Warning, message.clone()),
@@ -182,6 +182,9 @@ impl RunHistory {
                 };
                 self.result = Some((**result).clone());
                 self.say(stamped.at, Severity::Good, reason.clone());
+                if let Some(verdict) = result.verdict() {
+                    self.say(stamped.at, Severity::Warning, verdict);
+                }
             }
             Event::Failed { message, remedy } => {
                 self.phase = Phase::Failed;
@@ -275,22 +278,29 @@ impl RunHistory {
         Some(left * seconds / last.step.max(1) as f64 + evaluation * epochs_left)
     }
 
-    /// The best epoch by held-out accuracy.
+    /// The epoch that the best weights are of, as far as told.
     #[must_use]
-    pub fn best_accuracy(&self) -> Option<&EpochPoint> {
-        self.epochs.iter().max_by(|a, b| {
-            a.held_out_accuracy
-                .total_cmp(&b.held_out_accuracy)
-                .then(b.epoch.cmp(&a.epoch))
-        })
+    pub fn best(&self) -> Option<&EpochPoint> {
+        let kept = self.kept_epoch()?;
+        self.epochs.iter().rev().find(|e| e.epoch == kept)
     }
 
-    /// The best epoch by held-out loss.
+    /// What the weights that were scored at the end make of each part of the data, and whose they are; `None` before.
     #[must_use]
-    pub fn best_loss(&self) -> Option<&EpochPoint> {
-        self.epochs
-            .iter()
-            .min_by(|a, b| a.held_out_loss.total_cmp(&b.held_out_loss))
+    pub fn scored(&self) -> Option<(&ResultRecord, Weights)> {
+        let result = self.result.as_ref().filter(|r| r.test.is_some())?;
+        Some((result, result.weights(self.curve_is_test())))
+    }
+
+    /// Training and held-out accuracy of the same weights; `None` before the first epoch.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        let on_test = self.curve_is_test();
+        let newest = self
+            .epochs
+            .last()
+            .map(|e| Standing::of_epoch(e.epoch, e.train_accuracy, e.held_out_accuracy, on_test));
+        Standing::new(self.result.as_ref(), newest, on_test)
     }
 
     /// The epoch whose weights are in `best.safetensors`, as far as told.
@@ -308,11 +318,7 @@ impl RunHistory {
     /// `validation` or `test`: what the held-out curve is.
     #[must_use]
     pub fn held_out_name(&self) -> &'static str {
-        if self.curve_is_test() {
-            "test"
-        } else {
-            "validation"
-        }
+        Subset::held_out(self.curve_is_test()).name()
     }
 }
 
@@ -326,4 +332,84 @@ pub fn change(what: &str, from: f64, to: f64) -> String {
 #[expect(clippy::cast_precision_loss, reason = "step counts are below 2^53")]
 fn ratio(a: u64, b: u64) -> f64 {
     a as f64 / b.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EpochEnd;
+    use crate::metrics::Scores;
+
+    fn told(events: Vec<Event>) -> RunHistory {
+        let mut history = RunHistory::default();
+        for event in events {
+            history.apply(&Stamped { at: 1.0, event });
+        }
+        history
+    }
+
+    fn epoch(epoch: usize, held_out_accuracy: f64, best_epoch: usize) -> Event {
+        Event::EpochEnd(Box::new(EpochEnd {
+            epoch,
+            train_accuracy: 0.9,
+            held_out_accuracy,
+            best_epoch,
+            ..EpochEnd::default()
+        }))
+    }
+
+    #[test]
+    fn a_log_and_its_record_say_the_same_of_a_run() {
+        let scores = |accuracy| {
+            Some(Scores {
+                accuracy,
+                ..Scores::default()
+            })
+        };
+        let epochs = || vec![epoch(1, 0.8, 1), epoch(2, 0.85, 2), epoch(3, 0.7, 2)];
+        let running = told(epochs());
+        assert_eq!(running.best().unwrap().epoch, 2);
+        assert!(running.scored().is_none());
+        assert_eq!(running.standing().unwrap().weights, Weights::Epoch(3));
+        let mut events = epochs();
+        events.push(Event::Finished {
+            complete: true,
+            reason: "all 3 epochs done".into(),
+            result: Box::new(ResultRecord {
+                epochs: 3,
+                best_epoch: 2,
+                train: scores(0.95),
+                validation: scores(0.85),
+                test: scores(0.84),
+                ..ResultRecord::default()
+            }),
+        });
+        let over = told(events);
+        assert_eq!(over.scored().unwrap().1, Weights::Best(2));
+        let mut profile = crate::profile::Profile::new("mlp");
+        profile.data.validation = 0.1;
+        profile.result.clone_from(&over.result);
+        assert_eq!(over.standing(), profile.standing());
+    }
+
+    #[test]
+    fn what_learned_nothing_is_warned_of() {
+        let counts = vec![vec![100, 0], vec![100, 0]];
+        let test = Scores::new(0.7, 200, crate::metrics::Confusion { counts });
+        let history = told(vec![Event::Finished {
+            complete: true,
+            reason: "all 1 epochs done".into(),
+            result: Box::new(ResultRecord {
+                test: Some(test),
+                ..ResultRecord::default()
+            }),
+        }]);
+        let last = history.messages.last().unwrap();
+        assert_eq!(last.severity, Severity::Warning);
+        assert!(
+            last.text.starts_with("no better than chance: "),
+            "{}",
+            last.text
+        );
+    }
 }

@@ -247,3 +247,9 @@ pub trait Observer: Send {
     /// When the event could not be recorded; training goes on and says so.
     fn on_event(&mut self, event: &Stamped) -> crate::error::Result<()>;
 }
+
+/// A setting that somebody changed, in words.
+#[must_use]
+pub fn changed(what: &str, from: f64, to: f64, step: u64) -> String {
+    format!("{} from step {step}", change(what, from, to))
+}

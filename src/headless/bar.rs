@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::Output;
-use super::plain::{Wording, whole};
+use super::plain::Wording;
 use crate::error::Result;
 use crate::event::{Event, Observer, RunHistory, Stamped};
-use crate::text;
+use crate::text::{self, figure};
 
 /// The least time between two drawings.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -68,12 +68,12 @@ impl Bar {
         let epoch = (step.step.saturating_sub(1) / started.steps_per_epoch.max(1) + 1)
             .min(started.epochs as u64);
         Some(format!(
-            "epoch {epoch}/{} {} {:>3.0} %  loss {:.4}  {} images/s{left}",
+            "epoch {epoch}/{} {} {:>3.0} %  loss {}  {} images/s{left}",
             started.epochs,
             draw(share, CELLS, self.ascii),
             share * 100.0,
-            step.loss,
-            whole(step.images_per_second),
+            figure::loss(step.loss, 9),
+            figure::whole(step.images_per_second, 9),
         ))
     }
 }
@@ -160,7 +160,10 @@ mod tests {
         drop(bar);
         let text = kept.text();
         assert!(text.contains("epoch 1/2 "), "{text}");
-        assert!(text.ends_with(&format!("F1 0.6900\n{CLEAR}")), "{text}");
+        assert!(
+            text.ends_with(&format!("F1 0.6900  (last @ 2)\n{CLEAR}")),
+            "{text}"
+        );
         let widest = text
             .split(['\n', '\r'])
             .filter(|l| l.contains("left"))

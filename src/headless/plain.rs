@@ -2,13 +2,16 @@
 
 use super::Output;
 use crate::error::Result;
-use crate::event::{EpochEnd, Event, Observer, Stamped, Started, Step, change};
+use crate::event::{EpochEnd, Event, Observer, Stamped, Started, Step, changed};
 use crate::metrics::Scores;
 use crate::profile::ResultRecord;
-use crate::text;
+use crate::text::{self, figure};
 
 /// Seconds between two lines about steps.
 const STEP_PERIOD: f64 = 15.0;
+
+/// The widest loss.
+const LOSS: usize = 9;
 
 /// Prints lines.
 pub struct Plain {
@@ -66,7 +69,7 @@ impl Wording {
                 from,
                 to,
                 step,
-            } => vec![format!("{} from step {step}", change(what, *from, *to))],
+            } => vec![changed(what, *from, *to, *step)],
             Event::Warning { message } => vec![format!("warning: {message}")],
             Event::Note { message } => vec![message.clone()],
             Event::CheckpointSaved { kind, epoch, step } if kind == "last" && *step > 0 => {
@@ -136,37 +139,41 @@ impl Wording {
 
     pub fn step(&self, step: &Step) -> String {
         format!(
-            "step {}/{}  loss {:.4}  accuracy {}  {} images/s",
+            "step {}/{}  loss {}  accuracy {}  {} images/s",
             step.step,
             self.total_steps,
-            step.loss,
-            text::percent(step.accuracy),
-            whole(step.images_per_second)
+            figure::loss(step.loss, figure::ANY),
+            percent(step.accuracy),
+            figure::whole(step.images_per_second, figure::ANY)
         )
     }
 
     fn epoch(&self, end: &EpochEnd) -> String {
         format!(
-            "epoch {:>w$}/{}  train loss {:.4} accuracy {}  {} loss {:.4} accuracy {}  {}  {} images/s",
+            "epoch {:>w$}/{}  train loss {} accuracy {}  {} loss {} accuracy {}  {}  {} images/s",
             end.epoch,
             self.epochs,
-            end.train_loss,
-            text::percent(end.train_accuracy),
+            figure::loss(end.train_loss, LOSS),
+            percent(end.train_accuracy),
             self.held_out,
-            end.held_out_loss,
-            text::percent(end.held_out_accuracy),
+            figure::loss(end.held_out_loss, LOSS),
+            percent(end.held_out_accuracy),
             text::seconds(end.seconds + end.evaluation_seconds),
-            whole(end.images_per_second),
+            figure::whole(end.images_per_second, figure::ANY),
             w = self.epochs.to_string().len(),
         )
     }
 
     fn finished(&self, reason: &str, result: &ResultRecord) -> Vec<String> {
+        let on_test = self.held_out == "test";
+        let weights = result.weights(on_test).short(figure::ANY);
         let part = |name: &str, scores: &Option<Scores>| {
             scores.as_ref().map(|s| {
                 format!(
-                    "{name:<10}  loss {:.4}  accuracy {:.4}  F1 {:.4}",
-                    s.loss, s.accuracy, s.macro_f1
+                    "{name:<10}  loss {}  accuracy {}  F1 {}  ({weights})",
+                    figure::loss(s.loss, LOSS),
+                    figure::percent(s.accuracy, 2, figure::ANY),
+                    figure::fixed(s.macro_f1, 4, figure::ANY)
                 )
             })
         };
@@ -178,9 +185,9 @@ impl Wording {
         std::iter::once(format!(
             "{reason}, {} of training ({} images/s, {} {})",
             text::seconds(result.seconds),
-            whole(result.images_per_second),
+            figure::whole(result.images_per_second, figure::ANY),
             // Without a validation set the test set draws the curve, and chooses nothing.
-            if self.held_out == "test" {
+            if on_test {
                 "lowest training loss in epoch"
             } else {
                 "best epoch"
@@ -188,6 +195,11 @@ impl Wording {
             result.best_epoch
         ))
         .chain(parts.into_iter().flatten())
+        .chain(
+            result
+                .verdict()
+                .map(|verdict| format!("warning: {verdict}")),
+        )
         .collect()
     }
 }
@@ -200,14 +212,8 @@ fn path(started: &Started) -> String {
     }
 }
 
-/// A figure without decimals, its digits grouped.
-pub(super) fn whole(value: f64) -> String {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturates; a rate is small"
-    )]
-    text::grouped(value.round() as u64)
+fn percent(share: f64) -> String {
+    figure::percent(share, 1, figure::ANY)
 }
 
 #[cfg(test)]
@@ -268,6 +274,7 @@ pub(super) mod tests {
                 reason: "all 2 epochs done".into(),
                 result: Box::new(ResultRecord {
                     best_epoch: 2,
+                    epochs: 2,
                     seconds: 4.0,
                     images_per_second: 4000.0,
                     test: Some(Scores {
@@ -299,7 +306,7 @@ pub(super) mod tests {
              step 5/20  loss 2.0000  accuracy 25.0 %  4,096 images/s\n\
              epoch 1/2  train loss 1.5000 accuracy 50.0 %  test loss 1.2500 accuracy 62.5 %  2 s  4,000 images/s\n\
              all 2 epochs done, 4 s of training (4,000 images/s, lowest training loss in epoch 2)\n\
-             test        loss 1.0000  accuracy 0.7000  F1 0.6900\n"
+             test        loss 1.0000  accuracy 70.00 %  F1 0.6900  (last @ 2)\n"
         );
     }
 }

@@ -148,6 +148,18 @@ impl Scores {
             confusion,
         }
     }
+
+    /// The share of the largest class, where the accuracy is not above it by more than two standard errors: whoever names
+    /// that class alone does as well. `None` where it is, or where there are too few pictures to tell.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+    pub fn chance(&self) -> Option<f64> {
+        let total = self.confusion.total();
+        let largest = (0..self.confusion.classes()).map(|label| self.confusion.row_total(label));
+        let chance = ratio(largest.max()?, total);
+        let least = chance + 2.0 * (chance * (1.0 - chance) / total.max(1) as f64).sqrt();
+        (total > 0 && least < 1.0 && self.accuracy <= least).then_some(chance)
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
@@ -202,6 +214,30 @@ mod tests {
         near(s.per_class[2].f1, 2.0 / 3.0);
         near(s.top3_accuracy, 0.9);
         assert_eq!(s.per_class[0].support, 4);
+    }
+
+    #[test]
+    fn chance_is_what_the_largest_class_alone_gives() {
+        let of = |hits: u32, size: u32| {
+            let counts = vec![vec![hits, size - hits], vec![size - hits, hits]];
+            Scores::new(0.0, 0, Confusion { counts }).chance()
+        };
+        assert_eq!(of(500, 1000), Some(0.5));
+        assert_eq!(of(510, 1000), Some(0.5));
+        assert_eq!(of(400, 1000), Some(0.5));
+        assert_eq!(of(530, 1000), None);
+        assert_eq!(of(1, 1), None);
+        let uneven = vec![vec![950, 0], vec![50, 0]];
+        assert_eq!(
+            Scores::new(0.0, 0, Confusion { counts: uneven }).chance(),
+            Some(0.95)
+        );
+        let one = vec![vec![9]];
+        assert_eq!(
+            Scores::new(0.0, 0, Confusion { counts: one }).chance(),
+            None
+        );
+        assert_eq!(Scores::default().chance(), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod layer;
 pub mod normalization;
 pub mod parse;
 mod record;
+mod standing;
 mod validate;
 
 pub use augment::Augment;
@@ -16,6 +17,7 @@ pub use early_stop::{EarlyStop, Monitor};
 pub use layer::{Activation, Layer};
 pub use parse::{LONGEST, parse_table};
 pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status, known_against};
+pub use standing::{Measured, Standing, Subset, Weights, gap};
 
 use std::collections::BTreeMap;
 

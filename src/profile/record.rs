@@ -128,16 +128,6 @@ pub struct ResultRecord {
     pub test: Option<Scores>,
 }
 
-impl ResultRecord {
-    /// Accuracy of the weights that were kept on the training pictures, and on those held out: the validation set's, else the
-    /// test set's.
-    #[must_use]
-    pub fn training_and_held_out(&self) -> Option<(f64, f64)> {
-        let held_out = self.validation.as_ref().or(self.test.as_ref())?;
-        Some((self.train.as_ref()?.accuracy, held_out.accuracy))
-    }
-}
-
 /// `[[history]]`: one finished epoch. Loss is the mean per picture, accuracy a share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

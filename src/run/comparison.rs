@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::profile::{EpochRecord, Profile};
-use crate::text;
+use crate::profile::{EpochRecord, Profile, Subset};
+use crate::text::{self, figure};
 
 /// How many runs can be told apart.
 pub const MOST: usize = 5;
@@ -15,9 +15,59 @@ const DIGEST: &str = "model.pretrained_sha256";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub name: String,
-    pub cells: Vec<String>,
+    pub cells: Vec<Cell>,
     /// The runs with the best of these figures, where one is better than another.
     pub best: Vec<usize>,
+}
+
+/// What stands in a cell; a figure is written by the room there is for it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    Unknown,
+    Words(String),
+    /// The first that fits.
+    Ways(Vec<String>),
+    Share(f64),
+    /// With three decimals.
+    Score(f64),
+    Count(u64),
+    /// A setting: as it was given, where that fits.
+    Number(f64),
+    Seconds(f64),
+}
+
+impl Cell {
+    /// In at most `width` columns; words that do not fit are cut with a mark, figures are written shorter.
+    #[must_use]
+    pub fn text(&self, width: usize) -> String {
+        match self {
+            Self::Unknown => text::ellipsis("–", width),
+            Self::Words(words) => text::ellipsis(words, width),
+            Self::Ways(ways) => figure::fitting(ways.iter().cloned(), width),
+            Self::Share(share) => figure::percent(*share, 1, width),
+            Self::Score(score) => figure::fixed(*score, 3, width),
+            Self::Count(count) => figure::count(*count, width),
+            Self::Number(value) => {
+                let shorter = figure::fixed(*value, 0, width);
+                figure::fitting(
+                    [value.to_string(), figure::loss(*value, width), shorter],
+                    width,
+                )
+            }
+            Self::Seconds(seconds) if *seconds < 10.0 => {
+                let fine = figure::fixed(*seconds, 2, width.saturating_sub(2));
+                figure::fitting(
+                    [format!("{fine} s"), figure::seconds(*seconds, width)],
+                    width,
+                )
+            }
+            Self::Seconds(seconds) => figure::seconds(*seconds, width),
+        }
+    }
+
+    fn or_unknown<T>(value: Option<T>, cell: impl Fn(T) -> Self) -> Self {
+        value.map_or(Self::Unknown, cell)
+    }
 }
 
 /// How a run came by its weights: `scratch`, `fine-tune`, `gradual` where layers were set free by and by, or `frozen` with
@@ -37,7 +87,7 @@ pub fn regime(profile: &Profile) -> String {
 /// What the curves of these runs are drawn on.
 #[must_use]
 pub fn curve(runs: &[&Profile]) -> &'static str {
-    let on_test = |run: &&Profile| run.data.validation == 0.0;
+    let on_test = |run: &&Profile| run.curve_is_test();
     match (runs.iter().all(on_test), runs.iter().any(on_test)) {
         (true, _) => "test",
         (false, false) => "validation",
@@ -58,17 +108,45 @@ pub fn test_accuracy(profile: &Profile) -> Option<f64> {
     Some(test.accuracy)
 }
 
-/// Accuracy on the training pictures, and how far the held-out one lies below it: of the weights that were kept, while there
-/// are none of the last epoch.
-#[must_use]
-pub fn training_and_gap(profile: &Profile) -> Option<(f64, f64)> {
-    let of_result = || profile.result.as_ref()?.training_and_held_out();
-    let of_epoch = || {
-        let last = profile.history.last()?;
-        Some((last.train_accuracy, last.held_out_accuracy))
+/// Accuracy on the validation set, by the weights that the other figures are of.
+fn validation_accuracy(profile: &Profile) -> Option<f64> {
+    let standing = profile.standing()?;
+    (standing.subset == Subset::Validation).then_some(standing.held_out)
+}
+
+/// What the gap is measured to, where that is the same for all.
+fn gap_name(runs: &[&Profile]) -> &'static str {
+    match curve(runs) {
+        "test" => "gap to test",
+        "validation" => "gap",
+        _ => "gap to held-out",
+    }
+}
+
+fn gap(profile: &Profile) -> Cell {
+    let Some(standing) = profile.standing() else {
+        return Cell::Unknown;
     };
-    let (train, held_out) = of_result().or_else(of_epoch)?;
-    Some((train, train - held_out))
+    let ways = [figure::ANY, 12, 11, 6, 5, 4].map(|width| standing.gap_in_words(width));
+    Cell::Ways(ways.into())
+}
+
+/// `best @ 13`: which of its weights a run's figures are of.
+fn weights(profile: &Profile) -> Cell {
+    Cell::or_unknown(profile.weights(), |weights| {
+        let of_one = [figure::ANY, 11, 9, 7, 6].map(|width| weights.short(width));
+        Cell::Ways(of_one.into())
+    })
+}
+
+/// What is to be known of a run's figures besides themselves.
+#[must_use]
+pub fn notes(profile: &Profile) -> Vec<String> {
+    let Some(result) = &profile.result else {
+        return Vec::new();
+    };
+    let note = Some(text::sanitize(&result.note)).filter(|note| !note.is_empty());
+    note.into_iter().chain(result.verdict()).collect()
 }
 
 /// Training time so far. **Units** seconds.
@@ -81,78 +159,67 @@ pub fn seconds(profile: &Profile) -> Option<f64> {
     }
 }
 
-/// The best held-out accuracy of all epochs.
-#[must_use]
-pub fn best_held_out(profile: &Profile) -> Option<f64> {
-    let all = profile.history.iter().map(|e| e.held_out_accuracy);
-    all.max_by(f64::total_cmp)
-}
-
-/// What came out, a row a figure.
+/// What came out, a row a figure. Those of one run are all of the same weights, which the first row names.
 #[must_use]
 pub fn figures(runs: &[&Profile]) -> Vec<Row> {
-    let words = |name: &str, of: &dyn Fn(&Profile) -> String| Row {
+    let words = |name: &str, of: &dyn Fn(&Profile) -> Cell| Row {
         name: name.into(),
         cells: runs.iter().map(|run| of(run)).collect(),
         best: Vec::new(),
     };
-    let numbers = |name: &str,
-                   sign: f64,
-                   of: &dyn Fn(&Profile) -> Option<f64>,
-                   show: &dyn Fn(f64) -> String| {
-        let values: Vec<Option<f64>> = runs.iter().map(|run| of(run)).collect();
-        Row {
-            name: name.into(),
-            cells: values.iter().map(|v| v.map_or_else(dash, show)).collect(),
-            best: best(&values, sign),
-        }
-    };
-    let percent = |v: f64| text::percent(v);
-    vec![
-        words("regime", &regime),
-        numbers("test accuracy", 1.0, &test_accuracy, &percent),
-        numbers("best epoch", 1.0, &best_held_out, &percent),
+    let numbers =
+        |name: &str, sign: f64, of: &dyn Fn(&Profile) -> Option<f64>, show: fn(f64) -> Cell| {
+            let values: Vec<Option<f64>> = runs.iter().map(|run| of(run)).collect();
+            Row {
+                name: name.into(),
+                cells: values.iter().map(|v| Cell::or_unknown(*v, show)).collect(),
+                best: best(&values, sign),
+            }
+        };
+    let count = |n: usize| Cell::Count(n as u64);
+    let test = |p: &Profile| Some(p.result.as_ref()?.test.as_ref()?.macro_f1);
+    let mut rows = vec![
+        words("regime", &|p| Cell::Words(regime(p))),
+        words("weights", &weights),
+        numbers("test accuracy", 1.0, &test_accuracy, Cell::Share),
         numbers(
-            "macro F1",
+            "validation accuracy",
             1.0,
-            &|p| Some(p.result.as_ref()?.test.as_ref()?.macro_f1),
-            &|v| format!("{v:.3}"),
+            &validation_accuracy,
+            Cell::Share,
         ),
         numbers(
             "train accuracy",
             0.0,
-            &|p| training_and_gap(p).map(|(train, _)| train),
-            &percent,
+            &|p| p.standing().map(|s| s.train),
+            Cell::Share,
         ),
-        numbers(
-            "gap",
-            // A small one is no merit of a network that learns little.
-            0.0,
-            &|p| training_and_gap(p).map(|(_, gap)| gap),
-            &|v| format!("{:+.1} points", 100.0 * v),
-        ),
-        words("weights trained", &weights),
-        words("epochs", &|p| p.history.len().to_string()),
-        numbers("time", -1.0, &seconds, &text::seconds),
-        numbers("an epoch", -1.0, &typical_epoch, &|v| {
-            if v < 10.0 {
-                format!("{v:.2} s")
-            } else {
-                text::seconds(v)
-            }
+        // A small one is no merit of a network that learns little.
+        words(gap_name(runs), &gap),
+        numbers("macro F1 of test", 1.0, &test, Cell::Score),
+        words("best epoch", &|p| {
+            Cell::or_unknown(p.best_epoch(), |e| count(e.epoch))
         }),
-    ]
+        words("epochs", &|p| count(p.history.len())),
+        words("weights trained", &trained),
+        numbers("time", -1.0, &seconds, Cell::Seconds),
+        numbers("time an epoch", -1.0, &typical_epoch, Cell::Seconds),
+    ];
+    rows.retain(|row| {
+        row.name != "validation accuracy" || row.cells.iter().any(|cell| *cell != Cell::Unknown)
+    });
+    rows
 }
 
 /// Every setting in which the runs differ.
 #[must_use]
 pub fn differences(runs: &[&Profile]) -> Vec<Row> {
-    let settings: Vec<BTreeMap<String, String>> = runs.iter().map(|run| flatten(run)).collect();
+    let settings: Vec<BTreeMap<String, Cell>> = runs.iter().map(|run| flatten(run)).collect();
     let row = |name: &String| Row {
         name: name.clone(),
         cells: settings
             .iter()
-            .map(|s| s.get(name).cloned().unwrap_or_else(dash))
+            .map(|s| s.get(name).cloned().unwrap_or(Cell::Unknown))
             .collect(),
         best: Vec::new(),
     };
@@ -164,10 +231,6 @@ pub fn differences(runs: &[&Profile]) -> Vec<Row> {
         keys.retain(|key| key != DIGEST);
     }
     keys.iter().map(row).collect()
-}
-
-fn dash() -> String {
-    "–".into()
 }
 
 /// Where the best values are, the largest with a `sign` of 1, the least with −1; nowhere while not all are known or all are alike,
@@ -186,18 +249,22 @@ fn best(values: &[Option<f64>], sign: f64) -> Vec<usize> {
 }
 
 /// How many weights were trained, and of how many where that is not all.
-fn weights(profile: &Profile) -> String {
+fn trained(profile: &Profile) -> Cell {
     match &profile.result {
         // Older records do not tell them apart.
         Some(r) if [0, r.parameters].contains(&r.trained_parameters) && r.parameters > 0 => {
-            text::grouped(r.parameters)
+            Cell::Count(r.parameters)
         }
-        Some(r) if r.parameters > 0 => format!(
-            "{} of {}",
-            text::grouped(r.trained_parameters),
-            text::short_count(r.parameters)
-        ),
-        _ => dash(),
+        Some(r) if r.parameters > 0 => {
+            let all = text::short_count(r.parameters);
+            let ways = [figure::ANY, 5].map(|width| figure::count(r.trained_parameters, width));
+            Cell::Ways(vec![
+                format!("{} of {all}", ways[0]),
+                format!("{} of {all}", ways[1]),
+                ways[1].clone(),
+            ])
+        }
+        _ => Cell::Unknown,
     }
 }
 
@@ -213,7 +280,7 @@ fn typical_epoch(profile: &Profile) -> Option<f64> {
 }
 
 /// The recipe as `train.optimizer.learning_rate` → `0.001`.
-fn flatten(profile: &Profile) -> BTreeMap<String, String> {
+fn flatten(profile: &Profile) -> BTreeMap<String, Cell> {
     let mut out = BTreeMap::new();
     if let Ok(value) = toml::Value::try_from(profile.recipe()) {
         walk("", &value, &mut out);
@@ -222,7 +289,7 @@ fn flatten(profile: &Profile) -> BTreeMap<String, String> {
     out
 }
 
-fn walk(path: &str, value: &toml::Value, out: &mut BTreeMap<String, String>) {
+fn walk(path: &str, value: &toml::Value, out: &mut BTreeMap<String, Cell>) {
     match value {
         toml::Value::Table(table) => {
             for (key, value) in table {
@@ -240,19 +307,26 @@ fn walk(path: &str, value: &toml::Value, out: &mut BTreeMap<String, String>) {
             } else {
                 "layer"
             };
-            out.insert(path.to_string(), text::count(items.len(), what));
+            out.insert(
+                path.to_string(),
+                Cell::Words(text::count(items.len(), what)),
+            );
         }
         toml::Value::String(text) => {
-            out.insert(path.to_string(), text::sanitize(text));
+            out.insert(path.to_string(), Cell::Words(text::sanitize(text)));
+        }
+        toml::Value::Float(value) => {
+            out.insert(path.to_string(), Cell::Number(*value));
         }
         other => {
-            out.insert(path.to_string(), text::sanitize(&other.to_string()));
+            let words = Cell::Words(text::sanitize(&other.to_string()));
+            out.insert(path.to_string(), words);
         }
     }
 }
 
 /// Keys whose values are not the same everywhere.
-fn differing(settings: &[BTreeMap<String, String>]) -> Vec<String> {
+fn differing(settings: &[BTreeMap<String, Cell>]) -> Vec<String> {
     let mut keys: Vec<&String> = settings.iter().flat_map(BTreeMap::keys).collect();
     keys.sort();
     keys.dedup();
@@ -274,6 +348,7 @@ mod tests {
 
     fn run(pretrained: &str, freeze: &str, test: f64, seconds: f64) -> Profile {
         let mut profile = Profile::new("resnet20");
+        profile.data.validation = 0.0;
         profile.model.pretrained = pretrained.into();
         profile.model.freeze = freeze.into();
         let epoch = |epoch, held_out_accuracy, seconds| EpochRecord {
@@ -290,6 +365,7 @@ mod tests {
         };
         profile.result = Some(ResultRecord {
             parameters: 1000,
+            epochs: 2,
             trained_parameters: if freeze.is_empty() { 1000 } else { 10 },
             seconds,
             train: Some(scores(test + 0.05)),
@@ -323,18 +399,75 @@ mod tests {
         let rows = figures(&[&a, &b]);
         let row = |name: &str| {
             let row = rows.iter().find(|row| row.name == name).unwrap();
-            (row.cells.join(" | "), row.best.clone())
+            let cells: Vec<String> = row.cells.iter().map(|cell| cell.text(24)).collect();
+            (cells.join(" | "), row.best.clone())
         };
         assert_eq!(row("regime"), ("scratch | frozen".into(), vec![]));
         assert_eq!(row("test accuracy"), ("80.0 % | 90.0 %".into(), vec![1]));
-        assert_eq!(row("gap"), ("+5.0 points | +5.0 points".into(), vec![]));
+        assert_eq!(row("weights").0, "last @ 2 | last @ 2");
+        assert_eq!(
+            row("gap to test"),
+            ("+5.0 points to test | +5.0 points to test".into(), vec![])
+        );
         assert!(best(&[Some(-1.0), Some(2.0)], 0.0).is_empty());
         assert_eq!(row("weights trained").0, "1,000 | 10 of 1,000");
+        assert_eq!(row("best epoch").0, "1 | 1");
         assert_eq!(row("time").1, [1]);
         let unfinished = Profile::new("resnet20");
         let rows = figures(&[&a, &unfinished]);
-        assert_eq!(rows[1].cells, ["80.0 %", "–"]);
-        assert!(rows[1].best.is_empty());
+        let test = rows.iter().find(|row| row.name == "test accuracy").unwrap();
+        assert_eq!(test.cells, [Cell::Share(0.8), Cell::Unknown]);
+        assert!(test.best.is_empty());
+    }
+
+    #[test]
+    fn the_figures_of_a_run_are_of_one_model() {
+        let mut a = run("", "", 0.8, 100.0);
+        a.data.validation = 0.1;
+        a.history.push(EpochRecord {
+            epoch: 3,
+            train_accuracy: 0.99,
+            held_out_accuracy: 0.7,
+            ..EpochRecord::default()
+        });
+        let mut b = a.clone();
+        let result = a.result.as_mut().unwrap();
+        (result.best_epoch, result.epochs) = (2, 3);
+        result.validation = Some(Scores {
+            accuracy: 0.82,
+            ..Scores::default()
+        });
+        b.result = None;
+        let mut c = a.clone();
+        c.result.as_mut().unwrap().note = "the best weights, of epoch 2, are gone".into();
+        let rows = figures(&[&a, &b, &c]);
+        let row = |name: &str| {
+            let row = rows.iter().find(|row| row.name == name).unwrap();
+            let cells: Vec<String> = row.cells.iter().map(|cell| cell.text(24)).collect();
+            cells.join(" | ")
+        };
+        assert_eq!(row("weights"), "best @ 2 | epoch 3 | last @ 3");
+        assert_eq!(row("validation accuracy"), "82.0 % | 70.0 % | 82.0 %");
+        assert_eq!(row("train accuracy"), "85.0 % | 99.0 % | 85.0 %");
+        assert_eq!(row("gap"), "+3.0 points | +29.0 points | +3.0 points");
+        assert_eq!(row("best epoch"), "2 | 2 | 2");
+        assert_eq!(notes(&c), ["the best weights, of epoch 2, are gone"]);
+        assert!(notes(&a).is_empty());
+    }
+
+    #[test]
+    fn a_cell_is_cut_with_a_mark_and_a_figure_never() {
+        let cell = |cell: Cell, width| cell.text(width);
+        assert_eq!(cell(Cell::Words("a-long-name".into()), 6), "a-lon…");
+        assert_eq!(cell(Cell::Number(1.234_567_89e-3), 24), "0.00123456789");
+        assert_eq!(cell(Cell::Number(1.234_567_89e-3), 9), "0.0012");
+        assert_eq!(cell(Cell::Number(1.460_974_950_282_202e15), 9), "1.46e15");
+        assert_eq!(cell(Cell::Count(1_234_567), 6), "1.23M");
+        assert_eq!(cell(Cell::Seconds(0.034), 9), "0.03 s");
+        assert_eq!(
+            cell(Cell::Ways(vec!["+12.0 points".into(), "+12.0".into()]), 6),
+            "+12.0"
+        );
     }
 
     #[test]
@@ -349,7 +482,7 @@ mod tests {
             differing(&settings),
             ["model.hidden", "train.optimizer.learning_rate"]
         );
-        assert_eq!(settings[1]["model.hidden"], "[50, 20]");
+        assert_eq!(settings[1]["model.hidden"], Cell::Words("[50, 20]".into()));
         assert!(differing(&[flatten(&a), flatten(&a)]).is_empty());
 
         let weights = |name: &str, digest: &str| {

@@ -21,7 +21,7 @@ use super::evaluate::{self, Criterion, Evaluation};
 use super::telling::Telling;
 use super::{Host, Learner, Outcome, Setup, Update, learners};
 use crate::data::{Batch, Prepared};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{EpochEnd, Event, Features};
 use crate::metrics::predictions;
 use crate::model::summary::{Summary, summarise};
@@ -164,9 +164,17 @@ impl Session<'_> {
                 learning_rate,
                 step: self.progress.step,
             };
-            let outcome = self
-                .learner
-                .step_on(&self.data, chunk, &mut batch, update)?;
+            let outcome = match self.learner.step_on(&self.data, chunk, &mut batch, update) {
+                Ok(outcome) => outcome,
+                Err(e) => {
+                    // The steps before a failure are told too, so that nothing says it failed at another.
+                    let before = telling.due(&self.progress, number, learning_rate, true);
+                    before
+                        .into_iter()
+                        .for_each(|step| host.emit(Event::Step(step)));
+                    return Err(numbered_from_one(e));
+                }
+            };
             let seconds = begun.elapsed().as_secs_f64();
             let progress = &mut self.progress;
             progress.step += 1;
@@ -317,3 +325,11 @@ fn thawed(profile: &Profile, freeze: &str) -> Profile {
 
 /// How long a paused run sleeps between looks at its commands.
 pub(super) const PAUSE_LOOK: Duration = Duration::from_millis(100);
+
+/// A learner counts the steps before; people count from one, as the log does.
+fn numbered_from_one(mut error: Error) -> Error {
+    if let Error::NotFinite { step, .. } = &mut error {
+        *step += 1;
+    }
+    error
+}

@@ -5,7 +5,8 @@ use ratatui::text::{Line, Span};
 
 use crate::event::{EpochPoint, Phase, RunHistory};
 use crate::metrics::{Confusion, Scores};
-use crate::text;
+use crate::profile::{Subset, Weights};
+use crate::text::figure;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 
@@ -36,7 +37,6 @@ impl<'a> Stop<'a> {
     /// Which part of the data and which epoch: `validation, epoch 7 of 20`.
     #[must_use]
     pub fn label(self, history: &RunHistory) -> String {
-        let curve_is_test = history.started.as_ref().is_some_and(|s| s.curve_is_test);
         match self {
             Self::Epoch(epoch) => {
                 let planned = history.started.as_ref().map_or(0, |s| s.epochs);
@@ -47,10 +47,26 @@ impl<'a> Stop<'a> {
                     epoch.epoch
                 )
             }
-            Self::Test(_) if curve_is_test => "test, at the end".into(),
-            Self::Test(_) => "test, read once at the end".into(),
+            Self::Test(_) => at_the_end(Subset::Test, history),
         }
     }
+
+    /// What it is an evaluation on.
+    #[must_use]
+    pub fn subset(self, history: &RunHistory) -> Subset {
+        match self {
+            Self::Epoch(_) => Subset::held_out(history.curve_is_test()),
+            Self::Test(_) => Subset::Test,
+        }
+    }
+}
+
+/// A part of the data and the weights that were scored on it at the end: `test of the best weights, epoch 13`.
+#[must_use]
+pub fn at_the_end(subset: Subset, history: &RunHistory) -> String {
+    let weights = history.scored().map(|(_, weights)| weights.long());
+    let of = weights.map_or_else(|| "at the end".into(), |weights| format!("of {weights}"));
+    format!("{} {of}", subset.name())
 }
 
 /// The place on a run's time line; follows the newest evaluation until moved away from it.
@@ -127,15 +143,20 @@ impl Timeline {
         };
         let count = Self::len(history);
         let what = match shown {
-            Stop::Epoch(epoch) => format!("epoch {}", epoch.epoch),
-            Stop::Test(_) => "test".into(),
+            Stop::Epoch(epoch) => Weights::Epoch(epoch.epoch).short(13),
+            Stop::Test(_) => {
+                let weights = history.scored().map(|(_, weights)| weights.short(11));
+                format!("test · {}", weights.unwrap_or_default())
+            }
         };
-        let follows = match (self.pinned, history.phase) {
-            (Some(_), _) => "",
-            (None, Phase::Running | Phase::Paused) => " · newest",
-            (None, _) => " · last",
+        // What is the last in time need not be of the last weights.
+        let follows = match (self.pinned, history.phase, shown) {
+            (Some(_), ..) | (.., Stop::Test(_)) => "",
+            (None, Phase::Running | Phase::Paused, _) => " · newest",
+            (None, ..) => " · last",
         };
-        let right = format!("{what}{follows} · {}", text::percent(shown.accuracy()));
+        let accuracy = figure::percent(shown.accuracy(), 1, 7);
+        let right = format!("{what}{follows} · {accuracy}");
         // A fixed width for what stands at the right, so that the track does not jump.
         let right_width = 30.min(canvas.width() / 2);
         let from = 3;
@@ -205,7 +226,8 @@ mod tests {
     fn a_finished_run_ends_with_its_test() {
         let done = testing::history(3, true);
         let shown = Timeline::default().shown(&done).unwrap();
-        assert_eq!(shown.label(&done), "test, read once at the end");
+        assert_eq!(shown.label(&done), "test of the best weights, epoch 3");
+        assert_eq!(shown.subset(&done), Subset::Test);
         assert_eq!(Timeline::len(&done), 4);
     }
 }

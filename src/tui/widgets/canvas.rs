@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
+use super::fit::cut_line;
 use super::picture::Picture;
 
 /// A rectangle of the screen with its own coordinates; what does not fit is cut.
@@ -63,8 +64,9 @@ impl<'a> Canvas<'a> {
             return;
         }
         let room = width.min(self.area.width - x);
+        let line = cut_line(line.into(), usize::from(room));
         self.buffer
-            .set_line(self.area.x + x, self.area.y + y, &line.into(), room);
+            .set_line(self.area.x + x, self.area.y + y, &line, room);
     }
 
     /// Writes a line that ends at column `end` (exclusive).

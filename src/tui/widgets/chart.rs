@@ -14,6 +14,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::braille::Dots;
 use super::cut;
+use crate::text::figure;
 use crate::tui::theme::Theme;
 
 /// Columns for the numbers of the y axis.
@@ -257,13 +258,17 @@ impl Chart<'_> {
         for row in 0..plot.height {
             buffer.set_string(plot.x - 1, plot.y + row, line, theme.dim());
         }
+        let mut before = String::new();
         for tick in ticks {
             let dot = (1.0 - self.y.place(tick)) * (rows * 4 - 1) as f64;
             let row = plot.y + (dot.round() as u16 / 4).min(plot.height - 1);
-            let text = write_number(tick, self.number, decimals);
-            let text = cut(&text, usize::from(NUMBERS) - 1);
+            let text = write_number(tick, self.number, decimals, usize::from(NUMBERS) - 1);
             let x = plot.x - 1 - text.width() as u16;
-            buffer.set_string(x, row, &text, theme.dim());
+            // Ticks that a short number does not tell apart have one number.
+            if text != before {
+                buffer.set_string(x, row, &text, theme.dim());
+            }
+            before = text;
             buffer.set_string(plot.x - 1, row, tick_sign, theme.dim());
         }
     }
@@ -295,7 +300,7 @@ impl Chart<'_> {
                 continue;
             }
             buffer.set_string(column, y, tick_sign, theme.dim());
-            let text = format!("{tick:.decimals$}");
+            let text = figure::fixed(tick, decimals, 9);
             let width = text.width() as u16;
             let at = column.saturating_sub(width / 2).max(plot.x - 1);
             if at >= free_from && at + width <= numbers_end {
@@ -400,15 +405,16 @@ fn decimals(ticks: &[f64], number: Number) -> usize {
     (0..6).find(|d| gap * 10_f64.powi(*d) >= 0.999).unwrap_or(6) as usize
 }
 
-fn write_number(value: f64, number: Number, decimals: usize) -> String {
+fn write_number(value: f64, number: Number, decimals: usize, width: usize) -> String {
     match number {
-        Number::Share => format!("{:.*} %", decimals.min(2), value * 100.0),
+        Number::Share => figure::percent(value, decimals.min(2), width),
         Number::Scientific if value == 0.0 => "0".into(),
-        Number::Scientific => format!("{value:.1e}").replace(".0e", "e"),
-        Number::Plain if value.abs() >= 1000.0 => {
-            crate::text::short_count(value.abs().round() as u64)
+        Number::Scientific => {
+            let whole = format!("{value:.1e}").replace(".0e", "e");
+            figure::fitting([whole, figure::learning_rate(value, width)], width)
         }
-        Number::Plain => format!("{value:.decimals$}"),
+        Number::Plain if value >= 1000.0 => figure::whole(value, width),
+        Number::Plain => figure::fixed(value, decimals, width),
     }
 }
 

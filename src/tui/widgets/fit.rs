@@ -7,6 +7,7 @@
     reason = "columns and halves of columns are small"
 )]
 
+use ratatui::text::Line;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// `text` in at most `width` columns; a cut is marked with `…`.
@@ -31,6 +32,29 @@ pub fn cut(text: &str, width: usize) -> String {
         out.push('…');
     }
     out
+}
+
+/// A line of several styles in at most `width` columns; a cut is marked with `…`. Spaces at the end are no loss.
+#[must_use]
+pub fn cut_line(mut line: Line<'_>, width: usize) -> Line<'_> {
+    let filled: usize = line.spans.iter().map(|s| s.content.width()).sum();
+    let text: String = line.spans.iter().map(|s| s.content.as_ref()).collect();
+    if filled <= width || text.trim_end().width() <= width {
+        return line;
+    }
+    let mut left = width;
+    line.spans.retain_mut(|span| {
+        let own = span.content.width();
+        // The mark takes a column of the span in which the line ends.
+        let is_last = own >= left;
+        let keeps = left > 0;
+        if is_last && keeps {
+            span.content = cut(&format!("{}  ", span.content), left).into();
+        }
+        left = if is_last { 0 } else { left - own };
+        keeps
+    });
+    line
 }
 
 /// The end of `text` in at most `width` columns; a cut is marked with `…`.
@@ -166,6 +190,25 @@ mod tests {
         assert_eq!(left("ab", 4), "ab  ");
         assert_eq!(right("ab", 4), "  ab");
         assert_eq!(cut("漢字漢字", 5), "漢字…");
+    }
+
+    #[test]
+    fn lines_of_several_styles_are_cut_with_a_mark() {
+        let line = || {
+            Line::from(vec![
+                "ab".into(),
+                "cd".into(),
+                ratatui::text::Span::raw("ef  "),
+            ])
+        };
+        let cut = |width| cut_line(line(), width).to_string();
+        assert_eq!(cut(9), "abcdef  ");
+        assert_eq!(cut(6), "abcdef  ");
+        assert_eq!(cut(5), "abcd…");
+        assert_eq!(cut(4), "abc…");
+        assert_eq!(cut(3), "ab…");
+        assert_eq!(cut(2), "a…");
+        assert_eq!(cut(0), "");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
 use crate::metrics::Confusion;
+use crate::text::figure;
 use crate::tui::tabs::mistakes::{class_name, share};
 use crate::tui::theme::{Heat, Shade, Theme};
 use crate::tui::widgets::canvas::Canvas;
@@ -157,7 +158,8 @@ impl Matrix<'_> {
             if layout.margins {
                 let x = layout.names + to_u16(columns.len()) * layout.cell_width;
                 let recall = |c: &Confusion| share(u64::from(c.counts[row][row]), c.row_total(row));
-                let text = fit::right(&self.percent(recall), usize::from(MARGIN) - 1);
+                let room = usize::from(MARGIN) - 1;
+                let text = fit::right(&self.percent(recall, room), room);
                 canvas.put(x, middle, Line::styled(text, theme.dim()));
             }
         }
@@ -246,16 +248,17 @@ impl Matrix<'_> {
         for (place, column) in columns.clone().enumerate() {
             let precision =
                 |c: &Confusion| share(u64::from(c.counts[column][column]), c.column_total(column));
-            let text = fit::right(&self.percent(precision), usize::from(layout.cell_width) - 1);
+            let room = usize::from(layout.cell_width) - 1;
+            let text = fit::right(&self.percent(precision, room), room);
             let x = layout.names + to_u16(place) * layout.cell_width;
             canvas.put(x, y, Line::styled(text, theme.dim()));
         }
         let x = layout.names + to_u16(columns.len()) * layout.cell_width;
-        let accuracy = self.percent(Confusion::accuracy);
+        let room = usize::from(MARGIN) - 1;
         let accuracy = match self.minus {
-            None => format!("{accuracy} %"),
+            None => figure::percent(self.confusion.accuracy(), 1, room),
             // Below the changes of the recall.
-            Some(_) => format!("{accuracy} "),
+            Some(_) => format!("{} ", self.percent(Confusion::accuracy, room)),
         };
         canvas.put(
             x,
@@ -265,10 +268,10 @@ impl Matrix<'_> {
     }
 
     /// A share of the matrix in percent; in a difference its change in points.
-    fn percent(&self, of: impl Fn(&Confusion) -> f64) -> String {
+    fn percent(&self, of: impl Fn(&Confusion) -> f64, width: usize) -> String {
         match self.minus {
-            None => format!("{:.1}", of(self.confusion) * 100.0),
-            Some(other) => points(of(self.confusion) - of(other)),
+            None => figure::fixed(of(self.confusion) * 100.0, 1, width),
+            Some(other) => points(of(self.confusion) - of(other), width),
         }
     }
 
@@ -324,7 +327,8 @@ impl Matrix<'_> {
         worst: f64,
         theme: &Theme,
     ) {
-        let text = self.number(cell);
+        let width = usize::from(layout.cell_width);
+        let text = self.number(cell, width - 1);
         let is_nothing = text == NOTHING;
         let shade = if is_nothing {
             Shade::default()
@@ -335,7 +339,6 @@ impl Matrix<'_> {
         if cell.0 == cell.1 {
             style = style.add_modifier(Modifier::BOLD);
         }
-        let width = usize::from(layout.cell_width);
         let number = format!("{} ", fit::right(&text, width - 1));
         let middle = y + (layout.cell_height - 1) / 2;
         canvas.paint(x, y, layout.cell_width, layout.cell_height, style);
@@ -363,23 +366,26 @@ impl Matrix<'_> {
         }
     }
 
-    fn number(&self, (row, column): (usize, usize)) -> String {
+    fn number(&self, (row, column): (usize, usize), width: usize) -> String {
         let count = self.confusion.counts[row][column];
         if let Some(other) = self.minus {
             let before = other.counts[row][column];
             let same = self.confusion.row_total(row) == other.row_total(row);
             if same && self.numbers == Numbers::Counts {
                 let change = i64::from(count) - i64::from(before);
-                return signed(change);
+                return signed(change, width);
             }
             let favour = self.strength((row, column));
-            return points(if row == column { favour } else { -favour });
+            return points(if row == column { favour } else { -favour }, width);
         }
         match self.numbers {
             _ if count == 0 => NOTHING.into(),
-            Numbers::Counts => count.to_string(),
+            Numbers::Counts => figure::fitting(
+                [count.to_string(), figure::count(u64::from(count), width)],
+                width,
+            ),
             Numbers::RowShare | Numbers::ColumnShare => {
-                format!("{:.1}", self.strength((row, column)) * 100.0)
+                figure::fixed(self.strength((row, column)) * 100.0, 1, width)
             }
         }
     }
@@ -412,21 +418,24 @@ fn draw_sign(
 }
 
 /// The change of a share in percent points; a dot where there is none to speak of.
-fn points(change: f64) -> String {
+fn points(change: f64, width: usize) -> String {
     let points = change * 100.0;
     if points.abs() < 0.05 {
         NOTHING.into()
     } else {
-        format!("{points:+.1}").replace('-', "−")
+        figure::signed(points, 1, width)
     }
 }
 
-fn signed(change: i64) -> String {
-    match change {
-        0 => NOTHING.into(),
-        1.. => format!("+{change}"),
-        _ => format!("−{}", change.unsigned_abs()),
-    }
+fn signed(change: i64, width: usize) -> String {
+    let sign = match change {
+        0 => return NOTHING.into(),
+        1.. => '+',
+        _ => '−',
+    };
+    let size = change.unsigned_abs();
+    let short = figure::count(size, width.saturating_sub(1));
+    figure::fitting([format!("{sign}{size}"), format!("{sign}{short}")], width)
 }
 
 pub(super) fn to_u16(value: usize) -> u16 {
@@ -448,7 +457,39 @@ mod tests {
             cursor: (0, 0),
             offset: (0, 0),
         }
-        .number(cell)
+        .number(cell, 9)
+    }
+
+    #[test]
+    fn a_cell_holds_whatever_there_is_to_say() {
+        let confusion = Confusion {
+            counts: vec![vec![1_234_567, 0], vec![0, 10]],
+        };
+        let other = Confusion {
+            counts: vec![vec![0, 1_234_567], vec![0, 10]],
+        };
+        let matrix = |numbers, minus| Matrix {
+            confusion: &confusion,
+            minus,
+            classes: &[],
+            numbers,
+            cursor: (0, 0),
+            offset: (0, 0),
+        };
+        assert_eq!(matrix(Numbers::RowShare, None).number((0, 0), 4), "100");
+        assert_eq!(matrix(Numbers::RowShare, None).number((0, 0), 5), "100.0");
+        assert_eq!(matrix(Numbers::Counts, None).number((0, 0), 5), "1.23M");
+        assert_eq!(matrix(Numbers::Counts, None).number((0, 0), 4), "1.2M");
+        assert_eq!(
+            matrix(Numbers::Counts, Some(&other)).number((0, 0), 5),
+            "+1.2M"
+        );
+        assert_eq!(
+            matrix(Numbers::RowShare, Some(&other)).number((0, 0), 4),
+            "+100"
+        );
+        let precision = |c: &Confusion| share(u64::from(c.counts[0][0]), c.column_total(0));
+        assert_eq!(matrix(Numbers::Counts, None).percent(precision, 4), "100");
     }
 
     #[test]

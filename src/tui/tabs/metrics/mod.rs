@@ -12,10 +12,11 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use super::mistakes::{class_name, worst_pair};
-use super::timeline::{Stop, Timeline};
+use super::timeline::{Stop, Timeline, at_the_end};
 use crate::event::RunHistory;
 use crate::metrics::Scores;
-use crate::text;
+use crate::profile::Subset;
+use crate::text::{self, figure};
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::theme::Theme;
@@ -57,6 +58,9 @@ struct Shown {
     label: String,
     /// The top-3 share is told with an epoch, not computed from counts.
     top3: f64,
+    subset: Subset,
+    /// The epoch whose end they are of; `None` for what was scored when the run was over.
+    epoch: Option<usize>,
 }
 
 impl MetricsTab {
@@ -82,29 +86,36 @@ impl MetricsTab {
             Part::Curve => None,
             Part::Validation => result
                 .and_then(|r| r.validation.as_ref())
-                .map(|s| (s, "validation")),
-            Part::Train => result.and_then(|r| r.train.as_ref()).map(|s| (s, "train")),
+                .map(|s| (s, Subset::Validation)),
+            Part::Train => result
+                .and_then(|r| r.train.as_ref())
+                .map(|s| (s, Subset::Train)),
         };
-        if let Some((scores, name)) = kept {
-            let label = format!("{name}, evaluated at the end");
+        if let Some((scores, subset)) = kept {
             return Some(Shown {
                 top3: scores.top3_accuracy,
                 scores: scores.clone(),
-                label,
+                label: at_the_end(subset, history),
+                subset,
+                epoch: None,
             });
         }
         let stop = self.timeline.shown(history)?;
-        let label = stop.label(history);
+        let (label, subset) = (stop.label(history), stop.subset(history));
         Some(match stop {
             Stop::Test(scores) => Shown {
                 scores: scores.clone(),
                 top3: scores.top3_accuracy,
                 label,
+                subset,
+                epoch: None,
             },
             Stop::Epoch(point) => Shown {
                 scores: Scores::new(point.held_out_loss, 0, point.confusion.clone()),
                 top3: point.held_out_top3,
                 label,
+                subset,
+                epoch: Some(point.epoch),
             },
         })
     }
@@ -157,25 +168,42 @@ impl MetricsTab {
         Effect::None
     }
 
-    fn draw_head(&self, canvas: &mut Canvas, history: &RunHistory, shown: &Shown, theme: &Theme) {
+    /// Draws what is shown of which run, which of its classes, and the note on it.
+    fn draw_head(
+        &self,
+        canvas: &mut Canvas,
+        history: &RunHistory,
+        shown: &Shown,
+        (note, place): (Vec<String>, &str),
+        theme: &Theme,
+    ) {
         let started = history.started.as_ref();
         let name = started.map_or(self.run_id.as_str(), |s| s.name.as_str());
-        canvas.put(
-            1,
+        let pictures = text::grouped(shown.scores.confusion.total());
+        let pictures = format!(" · {pictures} pictures");
+        let place_width = place.chars().count();
+        let width = usize::from(canvas.width()).saturating_sub(place_width);
+        // What the figures are of comes before the whole of a long name.
+        let used = 4 + shown.label.chars().count() + pictures.chars().count();
+        let line = Line::from(vec![
+            Span::styled(
+                fit::cut(name, width.saturating_sub(used).max(8)),
+                theme.title(),
+            ),
+            Span::styled(" · ", theme.dim()),
+            Span::styled(shown.label.clone(), theme.held_out()),
+            Span::styled(pictures, theme.dim()),
+        ]);
+        let room = u16::try_from(width.saturating_sub(1)).unwrap_or(u16::MAX);
+        canvas.put_in(1, 0, room, line);
+        canvas.put_right(
+            canvas.width(),
             0,
-            Line::from(vec![
-                Span::styled(name.to_owned(), theme.title()),
-                Span::styled(" · ", theme.dim()),
-                Span::styled(shown.label.clone(), theme.held_out()),
-                Span::styled(
-                    format!(
-                        " · {} pictures",
-                        text::grouped(shown.scores.confusion.total())
-                    ),
-                    theme.dim(),
-                ),
-            ]),
+            Line::styled(place.to_owned(), theme.dim()),
         );
+        for (y, line) in (1..).zip(note) {
+            canvas.put(1, y, Line::styled(line, theme.warn()));
+        }
     }
 
     fn draw_filled(
@@ -187,10 +215,11 @@ impl MetricsTab {
     ) {
         let classes = history.started.as_ref().map_or(&[][..], |s| &s.classes);
         let (width, height) = (canvas.width(), canvas.height());
-        self.draw_head(canvas, history, shown, theme);
+        let note = note_lines(history, width, height);
+        let head = 1 + u16::try_from(note.len()).unwrap_or(0);
         let rows = shown.scores.per_class.len();
         let roomy = height >= 30;
-        let top = 1 + u16::from(roomy || height >= 22);
+        let top = head + u16::from(roomy || height >= 22);
         // Below the rows: macro, weighted, a gap, the parts' head, four figures and the confused pair.
         let wide = width >= 118 && height >= 16;
         let parts_height = if wide { 0 } else { 6 };
@@ -211,6 +240,13 @@ impl MetricsTab {
         self.offset = self.offset.clamp(least, self.cursor.max(least));
         let part = &mut canvas.part(0, top, table_width, height.saturating_sub(top));
         let end = table.draw(part, &order, self.cursor, self.offset, shown_rows, theme);
+        let (first, last) = (self.offset + 1, self.offset + shown_rows);
+        let place = if shown_rows < rows {
+            format!("  {first}–{last} of {rows} ")
+        } else {
+            String::new()
+        };
+        self.draw_head(canvas, history, shown, (note, &place), theme);
         let shown_height = u16::try_from(shown_rows).unwrap_or(u16::MAX);
         self.head_area = canvas.rect(0, top, table_width, 1);
         self.rows_area = canvas.rect(0, top + 1, table_width, shown_height);
@@ -218,10 +254,10 @@ impl MetricsTab {
         if wide {
             let x = table_width + 2;
             let part = &mut canvas.part(x, top, width - x, height - top);
-            parts::draw(part, history, shown, self.part, theme);
+            parts::draw(part, history, shown, theme);
         } else {
             let part = &mut canvas.part(0, y, width, parts_height);
-            parts::draw(part, history, shown, self.part, theme);
+            parts::draw(part, history, shown, theme);
             y += 5;
         }
         draw_confused(
@@ -258,11 +294,19 @@ impl MetricsTab {
     }
 }
 
+/// The note on a run's figures, in lines.
+fn note_lines(history: &RunHistory, width: u16, height: u16) -> Vec<String> {
+    let note = history.result.as_ref().map_or("", |r| r.note.as_str());
+    let most = if height < 18 { 1 } else { 3 };
+    fit::wrap_to(note, usize::from(width.saturating_sub(2)), most)
+}
+
 fn draw_confused(canvas: &mut Canvas, y: u16, scores: &Scores, classes: &[String], theme: &Theme) {
     let line = match worst_pair(&scores.confusion) {
         Some((a, b, count)) => {
             let wrong = scores.confusion.total() - scores.confusion.correct();
-            let part = text::percent(super::mistakes::share(count, wrong));
+            let part = figure::percent(super::mistakes::share(count, wrong), 1, 7);
+            let count = figure::count(count, figure::ANY);
             Line::from(vec![
                 Span::styled("most confused: ", theme.dim()),
                 Span::styled(

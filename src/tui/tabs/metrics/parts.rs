@@ -3,10 +3,11 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::{Part, Shown};
+use super::Shown;
 use crate::event::RunHistory;
 use crate::metrics::Scores;
-use crate::text;
+use crate::profile::{Subset, Weights, gap};
+use crate::text::figure;
 use crate::tui::tabs::mistakes::{class_name, mistakes, share};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
@@ -38,33 +39,35 @@ impl Figure {
         }
     }
 
-    fn show(&self, value: Option<f64>) -> String {
+    fn show(&self, value: Option<f64>, width: usize) -> String {
         match value {
             None => "–".into(),
-            Some(v) if self.is_share => text::percent(v),
-            Some(v) => format!("{v:.4}"),
+            Some(v) if self.is_share => figure::percent(v, 1, width),
+            Some(v) => figure::loss(v, width),
         }
     }
 
-    /// How much worse the held-out part is than the training part.
-    fn gap(&self) -> String {
-        match (self.train, self.test.or(self.validation)) {
-            (Some(train), Some(held_out)) if self.is_share => {
-                signed(&format!("{:+.1}", (train - held_out) * 100.0))
-            }
-            (Some(train), Some(held_out)) => signed(&format!("{:+.4}", held_out - train)),
-            _ => "–".into(),
+    /// The figure on the training part less that on the held-out one.
+    fn gap(&self, held_out: Subset, width: usize) -> String {
+        let of_held_out = match held_out {
+            Subset::Test => self.test,
+            _ => self.validation,
+        };
+        let Some((train, held_out)) = self.train.zip(of_held_out) else {
+            return "–".into();
+        };
+        let gap = gap(train, held_out);
+        if self.is_share {
+            figure::signed(gap * 100.0, 1, width)
+        } else {
+            figure::signed(gap, 4, width)
         }
     }
-}
-
-fn signed(number: &str) -> String {
-    number.replace('-', "−")
 }
 
 /// Figures of a finished run, or what the newest epoch told of a running one.
 fn figures(history: &RunHistory, shown: &Shown) -> Vec<Figure> {
-    if let Some(result) = &history.result {
+    if let Some((result, _)) = history.scored() {
         let parts = [
             result.train.as_ref(),
             result.validation.as_ref(),
@@ -77,11 +80,8 @@ fn figures(history: &RunHistory, shown: &Shown) -> Vec<Figure> {
             Figure::new("F1 macro", true, |s| s.macro_f1, &parts),
         ];
     }
-    let is_test = history.started.as_ref().is_some_and(|s| s.curve_is_test);
-    let point = history
-        .epochs
-        .iter()
-        .find(|e| e.confusion == shown.scores.confusion);
+    let is_test = history.curve_is_test();
+    let point = history.epochs.iter().find(|e| Some(e.epoch) == shown.epoch);
     let figure = |name, train, held_out, is_share| Figure {
         name,
         train,
@@ -103,37 +103,56 @@ fn figures(history: &RunHistory, shown: &Shown) -> Vec<Figure> {
     ]
 }
 
+/// Whose figures stand side by side: what was scored at the end, before that an epoch's.
+fn weights(history: &RunHistory, shown: &Shown) -> String {
+    let of_epoch = || shown.epoch.map(Weights::Epoch);
+    let weights = history
+        .scored()
+        .map(|(_, weights)| weights)
+        .or_else(of_epoch);
+    weights.map_or_else(String::new, |weights| weights.short(10))
+}
+
+/// What the gap is measured to.
+fn gap_heading(history: &RunHistory) -> String {
+    format!(
+        "gap to {}",
+        Subset::held_out(history.curve_is_test()).short()
+    )
+}
+
 /// Draws the comparison; where there is height, the classes that lose most from training to test below it.
-pub fn draw(canvas: &mut Canvas, history: &RunHistory, shown: &Shown, part: Part, theme: &Theme) {
-    let head = |name: &str, width: usize, on: bool, style: Style| {
-        let style = if on { style } else { theme.dim() };
-        Span::styled(fit::right(name, width), style)
+pub fn draw(canvas: &mut Canvas, history: &RunHistory, shown: &Shown, theme: &Theme) {
+    // Nothing here is lit while an epoch of a finished run is looked at: these figures are not its.
+    let is_here = history.scored().is_some() != shown.epoch.is_some();
+    let head = |subset: Subset, width: usize, style: Style| {
+        let is_lit = is_here && subset == shown.subset;
+        let style = if is_lit { style } else { theme.dim() };
+        Span::styled(fit::right(subset.name(), width), style)
     };
-    let on_test = part == Part::Curve;
     canvas.put(
         1,
         0,
         Line::from(vec![
-            Span::raw(" ".repeat(9)),
-            head("train", 9, part == Part::Train, theme.train()),
-            head("validation", 12, part == Part::Validation, theme.held_out()),
-            head("test", 9, on_test, theme.held_out()),
-            head("gap", 8, false, theme.dim()),
+            Span::styled(fit::left(&weights(history, shown), 10), theme.text()),
+            head(Subset::Train, 7, theme.train()),
+            head(Subset::Validation, 11, theme.held_out()),
+            head(Subset::Test, 8, theme.held_out()),
+            Span::styled(fit::right(&gap_heading(history), 12), theme.dim()),
         ]),
     );
+    let held_out = Subset::held_out(history.curve_is_test());
     for (y, figure) in (1..).zip(figures(history, shown)) {
+        let show = |value, width| fit::right(&figure.show(value, 7), width);
         canvas.put(
             1,
             y,
             Line::from(vec![
                 Span::styled(fit::left(figure.name, 9), theme.dim()),
-                Span::styled(fit::right(&figure.show(figure.train), 9), theme.train()),
-                Span::styled(
-                    fit::right(&figure.show(figure.validation), 12),
-                    theme.held_out(),
-                ),
-                Span::styled(fit::right(&figure.show(figure.test), 9), theme.text()),
-                Span::styled(fit::right(&figure.gap(), 8), theme.warn()),
+                Span::styled(show(figure.train, 8), theme.train()),
+                Span::styled(show(figure.validation, 11), theme.held_out()),
+                Span::styled(show(figure.test, 8), theme.text()),
+                Span::styled(fit::right(&figure.gap(held_out, 10), 12), theme.warn()),
             ]),
         );
     }
@@ -150,7 +169,7 @@ pub fn draw_classes(
     order: &[usize],
     theme: &Theme,
 ) -> bool {
-    let Some(result) = &history.result else {
+    let Some((result, weights)) = history.scored() else {
         return false;
     };
     let parts = [&result.train, &result.validation, &result.test];
@@ -164,11 +183,11 @@ pub fn draw_classes(
         Line::styled(
             format!(
                 "{}{}{}{}{}",
-                fit::left("F1 by part", 16),
+                fit::left(&format!("F1, {}", weights.short(11)), 16),
                 fit::right("train", 10),
                 fit::right("validation", 12),
                 fit::right("test", 9),
-                fit::right("gap", 9)
+                fit::right(&gap_heading(history), 13)
             ),
             theme.dim(),
         ),
@@ -178,13 +197,19 @@ pub fn draw_classes(
         scores.per_class.get(class).map(|c| c.f1)
     };
     let show = |value: Option<f64>, width| {
-        let text = value.map_or_else(|| "–".into(), |v| format!("{v:.3}"));
+        let text = value.map_or_else(|| "–".into(), |v| figure::fixed(v, 3, 7));
         fit::right(&text, width)
     };
+    let held_out = Subset::held_out(history.curve_is_test());
     for (y, class) in (1..).zip(order) {
         let [train, validation, test] = parts.map(|p| f1(p, *class));
-        let gap = train.zip(test.or(validation)).map(|(a, b)| a - b);
-        let gap = gap.map_or_else(|| "–".into(), |g| signed(&format!("{g:+.3}")));
+        let of_held_out = if held_out == Subset::Test {
+            test
+        } else {
+            validation
+        };
+        let gap = train.zip(of_held_out).map(|(a, b)| gap(a, b));
+        let gap = gap.map_or_else(|| "–".into(), |g| figure::signed(g, 3, 9));
         canvas.put(
             1,
             y,
@@ -193,7 +218,7 @@ pub fn draw_classes(
                 Span::styled(show(train, 10), theme.train()),
                 Span::styled(show(validation, 12), theme.held_out()),
                 Span::styled(show(test, 9), theme.text()),
-                Span::styled(fit::right(&gap, 9), theme.warn()),
+                Span::styled(fit::right(&gap, 13), theme.warn()),
             ]),
         );
     }
@@ -216,11 +241,7 @@ fn draw_mistakes(canvas: &mut Canvas, history: &RunHistory, shown: &Shown, theme
         return;
     }
     let classes = history.started.as_ref().map_or(&[][..], |s| &s.classes);
-    canvas.put(
-        1,
-        8,
-        Line::styled("taken for another most often", theme.dim()),
-    );
+    canvas.put(1, 8, Line::styled("most confused pairs", theme.dim()));
     let rows = usize::from(canvas.height() - 12).min(16);
     for (y, mistake) in (9..).zip(mistakes(&shown.scores.confusion).into_iter().take(rows)) {
         let words = format!(
@@ -228,13 +249,14 @@ fn draw_mistakes(canvas: &mut Canvas, history: &RunHistory, shown: &Shown, theme
             class_name(classes, mistake.label),
             class_name(classes, mistake.prediction)
         );
-        let part = text::percent(share(u64::from(mistake.count), mistake.support));
+        let part = figure::percent(share(u64::from(mistake.count), mistake.support), 1, 8);
+        let count = figure::count(u64::from(mistake.count), 6);
         canvas.put(
             1,
             y,
             Line::from(vec![
                 Span::styled(fit::left(&words, 26), theme.text()),
-                Span::styled(fit::right(&mistake.count.to_string(), 7), theme.text()),
+                Span::styled(fit::right(&count, 7), theme.text()),
                 Span::styled(fit::right(&part, 9), theme.dim()),
             ]),
         );

@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use crate::event::RunHistory;
 use crate::metrics::{ClassScore, Scores};
-use crate::text;
+use crate::text::figure;
 use crate::tui::tabs::mistakes::class_name;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
@@ -205,7 +205,7 @@ impl Table<'_> {
 }
 
 fn figures(score: &ClassScore, widths: &Widths, theme: &Theme) -> Vec<Span<'static>> {
-    let number = |value: f64, width: usize| fit::right(&format!("{value:.3}"), width);
+    let number = |value: f64, width: usize| fit::right(&figure::fixed(value, 3, width - 2), width);
     let style = if score.f1 >= 0.9 {
         theme.good()
     } else if score.f1 >= 0.75 {
@@ -220,6 +220,6 @@ fn figures(score: &ClassScore, widths: &Widths, theme: &Theme) -> Vec<Span<'stat
         Span::styled(number(score.f1, 8), theme.title()),
         Span::raw("  "),
         Span::styled(bar, style.remove_modifier(ratatui::style::Modifier::BOLD)),
-        Span::styled(fit::right(&text::grouped(score.support), 9), theme.dim()),
+        Span::styled(fit::right(&figure::count(score.support, 8), 9), theme.dim()),
     ]
 }

@@ -31,11 +31,11 @@ fn filled_tables() {
 #[test]
 fn says_which_part_it_shows() {
     let mut tab = tab_of(20, true);
-    assert!(shot(&mut tab, 80, 24).contains("test, read once at the end"));
+    assert!(shot(&mut tab, 80, 24).contains("test of the best weights, epoch 20"));
     tab.on_action(Action::CycleView);
-    assert!(shot(&mut tab, 80, 24).contains("validation, evaluated at the end"));
+    assert!(shot(&mut tab, 80, 24).contains("validation of the best weights, epoch 20"));
     tab.on_action(Action::CycleView);
-    assert!(shot(&mut tab, 80, 24).contains("train, evaluated at the end"));
+    assert!(shot(&mut tab, 80, 24).contains("train of the best weights, epoch 20"));
     tab.on_action(Action::Earlier);
     assert!(shot(&mut tab, 80, 24).contains("validation, epoch 20 of 20"));
     let mut running = tab_of(7, false);
@@ -44,6 +44,88 @@ fn says_which_part_it_shows() {
         Effect::Say(_)
     ));
     assert!(shot(&mut running, 80, 24).contains("validation, epoch 7 of 20"));
+}
+
+/// Long names, millions of pictures, a loss of 10¹⁵ and one that is none.
+fn extreme(note: &str) -> MetricsTab {
+    let mut history = testing::history(3, true);
+    if let Some(started) = &mut history.started {
+        started.name = "a-name-".repeat(30);
+        started.classes = (0..10)
+            .map(|i| format!("{i} a class of a long name"))
+            .collect();
+        started.epochs = 1_000_000;
+    }
+    let mut counts = vec![vec![0; 10]; 10];
+    for (i, row) in counts.iter_mut().enumerate() {
+        row[i] = 123_456_789;
+    }
+    counts[3][4] = 4_000_000_000;
+    let scores = |loss| {
+        Some(Scores::new(
+            loss,
+            1,
+            Confusion {
+                counts: counts.clone(),
+            },
+        ))
+    };
+    if let Some(result) = &mut history.result {
+        result.train = scores(1.460_974_950_282_202e15);
+        result.validation = scores(f64::NAN);
+        result.test = scores(f64::INFINITY);
+        (result.best_epoch, result.epochs) = (999_999, 1_000_000);
+        result.note = note.into();
+    }
+    let mut tab = MetricsTab::new();
+    tab.show(&testing::arc(history), "run");
+    tab
+}
+
+#[test]
+fn extreme_figures_stay_in_their_columns() {
+    let note = "the best weights, of epoch 999999, are gone or damaged: the figures are those of the last weights, of epoch 1000000";
+    for (width, height) in [(60, 13), (80, 22), (120, 38)] {
+        let name = format!("extreme_{width}x{}", height + 2);
+        insta::assert_snapshot!(name, shot(&mut extreme(""), width, height));
+        let name = format!("extreme_note_{width}x{}", height + 2);
+        insta::assert_snapshot!(name, shot(&mut extreme(note), width, height));
+    }
+}
+
+#[test]
+fn the_lit_column_and_its_training_figures_are_of_what_is_shown() {
+    use ratatui::style::Modifier;
+    let lit = |tab: &mut MetricsTab, head: &str| {
+        let theme = testing::theme();
+        let buffer = testing::draw(tab, 80, 24, &theme);
+        let screen = testing::text(&buffer);
+        let y = screen.lines().position(|l| l.contains("gap to")).unwrap();
+        let line = screen.lines().nth(y).unwrap();
+        let x = line[..line.find(head).unwrap()].chars().count();
+        let cell = &buffer[(u16::try_from(x).unwrap(), u16::try_from(y).unwrap())];
+        let dim = theme.dim();
+        Some(cell.fg) != dim.fg
+            || cell.modifier.contains(Modifier::DIM) != dim.add_modifier.contains(Modifier::DIM)
+    };
+    let mut running = tab_of(7, false);
+    assert!(lit(&mut running, "validation") && !lit(&mut running, "test"));
+    let mut over = tab_of(7, true);
+    assert!(lit(&mut over, "test") && !lit(&mut over, "validation"));
+    // Two epochs of the same counts have each its own training figures.
+    let mut history = testing::history(3, false);
+    let counts = history.epochs[2].confusion.clone();
+    history.epochs[1].confusion = counts;
+    history.epochs[1].train_accuracy = 0.5;
+    let mut tab = MetricsTab::new();
+    tab.show(&testing::arc(history), "run");
+    assert!(!shot(&mut tab, 80, 24).contains("50.0 %"));
+    tab.on_action(Action::Earlier);
+    let screen = shot(&mut tab, 80, 24);
+    assert!(
+        screen.contains("50.0 %") && screen.contains(" epoch 2 "),
+        "{screen}"
+    );
 }
 
 #[test]

@@ -8,11 +8,11 @@ use ratatui::widgets::Paragraph;
 
 use super::RunRow;
 use crate::profile::{EpochRecord, Profile};
-use crate::run::comparison::{self, letter};
+use crate::run::comparison::{self, Cell, letter};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span as YSpan};
 use crate::tui::widgets::fit::cut_front;
-use crate::tui::widgets::{cut, left, plain_if, right};
+use crate::tui::widgets::{cut, left, plain_if, right, wrap_to};
 
 pub use crate::run::comparison::MOST;
 
@@ -141,26 +141,29 @@ fn overlay(
 fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<'static>> {
     let profiles: Vec<&Profile> = runs.iter().map(|(_, profile)| *profile).collect();
     let differences = comparison::differences(&profiles);
+    let figures = comparison::figures(&profiles);
     let keys = differences
         .iter()
-        .map(|row| row.name.chars().count())
+        .chain(&figures)
+        .map(|row| row.name.chars().count() + 1)
         .max()
         .unwrap_or(0)
-        .clamp(15, 30);
+        .clamp(15, 30)
+        .min(width / 3);
     let column = (width.saturating_sub(keys) / runs.len().max(1)).min(28);
-    let line = |name: &str, cells: &[String], style: &dyn Fn(usize) -> Style| {
+    let line = |name: &str, cells: &[Cell], style: &dyn Fn(usize) -> Style| {
         let mut spans = vec![Span::styled(left(name, keys), theme.dim())];
         for (i, cell) in cells.iter().enumerate() {
-            let cell = right(&cut(cell, column.saturating_sub(2)), column);
+            let cell = right(&cell.text(column.saturating_sub(2)), column);
             spans.push(Span::styled(cell, style(i)));
         }
         Line::from(spans)
     };
-    let headings: Vec<String> = (0..runs.len())
-        .map(|i| heading(runs, i, column.saturating_sub(2)))
+    let headings: Vec<Cell> = (0..runs.len())
+        .map(|i| Cell::Words(heading(runs, i, column.saturating_sub(2))))
         .collect();
     let mut lines = vec![line("", &headings, &|i| style(i, theme))];
-    for row in comparison::figures(&profiles) {
+    for row in figures {
         let style = |i| {
             if row.best.contains(&i) {
                 theme.good().add_modifier(Modifier::BOLD)
@@ -169,6 +172,12 @@ fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<
             }
         };
         lines.push(line(&row.name, &row.cells, &style));
+    }
+    for (i, profile) in profiles.iter().enumerate() {
+        for note in comparison::notes(profile) {
+            let lines_of = wrap_to(&format!("{} {note}", letter(i)), width, 3);
+            lines.extend(lines_of.into_iter().map(|l| Line::styled(l, theme.warn())));
+        }
     }
     if differences.is_empty() {
         lines.push(Line::styled("All settings are the same.", theme.dim()));

@@ -15,7 +15,7 @@ use ratatui::layout::Rect;
 
 use crate::event::Command;
 use crate::metrics::Confusion;
-use crate::profile::{Profile, Status};
+use crate::profile::{Measured, Profile, Status};
 use crate::run::comparison;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
@@ -51,10 +51,15 @@ impl RunRow {
         (result.parameters > 0).then_some(result.parameters)
     }
 
-    /// Test accuracy, or that of the last epoch while there is no test yet.
-    fn accuracy(&self) -> Option<f64> {
-        let profile = self.profile.as_ref().ok()?;
-        comparison::test_accuracy(profile).or_else(|| comparison::best_held_out(profile))
+    /// Test accuracy, or the held-out one of the best epoch while there is no test yet.
+    fn accuracy(&self) -> Option<Measured> {
+        self.profile.as_ref().ok()?.accuracy()
+    }
+
+    /// What to know of its figures besides themselves.
+    fn notes(&self) -> Vec<String> {
+        let of = |profile: &Profile| comparison::notes(profile);
+        self.profile.as_ref().map_or_else(|_| Vec::new(), |p| of(p))
     }
 
     fn macro_f1(&self) -> Option<f64> {
@@ -128,7 +133,10 @@ impl Order {
         rows.sort_by(|a, b| {
             let first = match self {
                 Self::Newest => b.started().cmp(a.started()),
-                Self::Accuracy => ascending(a.accuracy().map(|x| -x), b.accuracy().map(|x| -x)),
+                Self::Accuracy => {
+                    let least = |row: &RunRow| row.accuracy().map(|a| -a.accuracy);
+                    ascending(least(a), least(b))
+                }
                 Self::Parameters => a
                     .parameters()
                     .unwrap_or(u64::MAX)

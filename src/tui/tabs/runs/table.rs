@@ -8,35 +8,47 @@ use ratatui::widgets::Paragraph;
 
 use super::{Mode, RunRow, RunsTab};
 use crate::profile::Status;
-use crate::text;
+use crate::text::{self, figure};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::fit::cut_line;
 use crate::tui::widgets::{clock, cut, left, plain_if, right};
 
-/// Widths of the columns whose width varies.
+/// Widths of the columns whose width varies; 0 where there is no room for one.
 struct Columns {
     name: usize,
     architecture: usize,
     regime: usize,
+    parameters: usize,
+    /// What the accuracy is of.
+    of: usize,
+    f1: usize,
     /// Data set, epochs and device on wide screens.
     wide: bool,
 }
 
-/// Columns of fixed width: mark, parameters, accuracy, F1, time, status, when.
-const FIXED: usize = 2 + 9 + 10 + 7 + 9 + 10 + 7;
+/// Columns of fixed width: mark, accuracy, time, status, when.
+const FIXED: usize = 2 + 9 + 9 + 10 + 7;
 const WIDE: usize = 21 + 9 + 12;
 
 impl Columns {
     fn new(width: usize) -> Self {
-        let wide = width >= FIXED + WIDE + 68;
+        let parameters = if width >= 76 { 9 } else { 0 };
+        let f1 = if width >= 66 { 7 } else { 0 };
+        let of = if width >= 92 { 12 } else { 6 };
+        let fixed = FIXED + parameters + f1 + of;
+        let wide = width >= fixed + WIDE + 68;
         let rest = width
-            .saturating_sub(FIXED + if wide { WIDE } else { 0 })
+            .saturating_sub(fixed + if wide { WIDE } else { 0 })
             .clamp(14, 82);
-        let architecture = if width >= 96 { 18 } else { 0 };
-        let regime = if width >= 118 { 18 } else { 0 };
+        let architecture = if width >= 100 { 18 } else { 0 };
+        let regime = if width >= 124 { 18 } else { 0 };
         Self {
-            name: rest - architecture - regime,
+            name: rest.saturating_sub(architecture + regime).max(14),
             architecture,
             regime,
+            parameters,
+            of,
+            f1,
             wide,
         }
     }
@@ -76,8 +88,9 @@ pub fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &Theme) {
         .and_then(|c| shown.iter().position(|r| r.id == *c));
     keep_visible(&mut tab.first, cursor.unwrap_or(0), body, shown.len());
 
+    let seen = (tab.first + 1, (tab.first + body).min(shown.len()));
     let mut lines = vec![
-        heading_line(tab, shown.len(), width, theme),
+        heading_line(tab, shown.len(), seen, width, theme),
         columns.heading(theme),
     ];
     if let Some(reason) = nothing_to_show(tab, shown.len()) {
@@ -98,7 +111,7 @@ pub fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &Theme) {
     lines.push(detail(tab.selected(), width, theme));
     let lines: Vec<Line> = lines
         .into_iter()
-        .map(|l| plain_if(theme.ascii, l))
+        .map(|l| plain_if(theme.ascii, cut_line(l, width)))
         .collect();
     frame.render_widget(Paragraph::new(lines), area);
     tab.rows_area = Rect {
@@ -116,12 +129,21 @@ fn keep_visible(first: &mut usize, cursor: usize, body: usize, count: usize) {
     }
 }
 
-fn heading_line(tab: &RunsTab, shown: usize, width: usize, theme: &Theme) -> Line<'static> {
+fn heading_line(
+    tab: &RunsTab,
+    shown: usize,
+    (first, last): (usize, usize),
+    width: usize,
+    theme: &Theme,
+) -> Line<'static> {
     let all = tab.rows.as_ref().map_or(0, Vec::len);
     let marked = tab.marked.len();
     let mut about = format!("{all} runs, {}", tab.order.name());
     if all == 1 {
         about = "1 run".into();
+    }
+    if last + 1 < shown + first {
+        about = format!("{about} · {first}–{last} shown");
     }
     if marked > 0 {
         about = format!("{about} · {marked} marked");
@@ -171,6 +193,9 @@ fn detail(row: Option<&RunRow>, width: usize, theme: &Theme) -> Line<'static> {
             if !error.is_empty() {
                 return Line::styled(cut(&format!("{}: {error}", row.id), width), theme.bad());
             }
+            if let Some(note) = row.notes().first() {
+                return Line::styled(cut(&format!("{}: {note}", row.id), width), theme.warn());
+            }
             let t = &profile.train;
             let architecture = &profile.model.architecture;
             let named = row.id.contains(architecture.as_str());
@@ -179,15 +204,19 @@ fn detail(row: Option<&RunRow>, width: usize, theme: &Theme) -> Line<'static> {
             } else {
                 format!("{architecture} · ")
             };
+            let of = row.accuracy().map_or_else(String::new, |a| {
+                let weights = a.weights.short(figure::ANY);
+                format!("{} of {weights} · ", a.subset.name())
+            });
             let text = format!(
-                "{} · {architecture}{} · {} · {} of {} epochs · batch {} · rate {} · seed {}",
+                "{} · {of}{architecture}{} · {} · {} of {} · batch {} · rate {} · seed {}",
                 row.id,
                 row.regime(),
                 profile.data.name,
-                profile.history.len(),
-                t.epochs,
+                text::grouped(profile.history.len() as u64),
+                text::count(t.epochs, "epoch"),
                 t.batch_size,
-                text::learning_rate(t.optimizer.learning_rate),
+                figure::learning_rate(t.optimizer.learning_rate, figure::ANY),
                 t.seed,
             );
             Line::styled(cut(&text, width), theme.dim())
@@ -208,16 +237,17 @@ impl Columns {
             String::new()
         };
         let text = format!(
-            "  {}{}{}{}{}{}{}{wide}  {}{}",
+            "  {}{}{}{}{}{}{}{}{wide}  {}{}",
             left("name", self.name),
             left("architecture", self.architecture),
             left("regime", self.regime),
-            right("params", 9),
-            right("accuracy", 10),
-            right("F1", 7),
+            right("params", self.parameters),
+            right("accuracy", 9),
+            left(if self.of > 6 { " of" } else { "" }, self.of),
+            right("F1", self.f1),
             right("time", 9),
             left("status", 8),
-            right("when", 7),
+            right("age", 7),
         );
         Line::styled(text, theme.dim())
     }
@@ -225,12 +255,31 @@ impl Columns {
     fn row(&self, row: &RunRow, marked: bool, theme: &Theme) -> Line<'static> {
         let dash = || "–".to_string();
         let is_test = row.macro_f1().is_some();
-        let accuracy = row.accuracy().map_or_else(dash, text::percent);
+        let accuracy = row
+            .accuracy()
+            .map_or_else(dash, |a| figure::percent(a.accuracy, 1, 8));
+        let of = row.accuracy().map_or_else(String::new, |a| {
+            let epoch = figure::count(a.weights.epoch() as u64, 5);
+            figure::fitting(
+                [
+                    format!(" {} @{epoch}", a.subset.short()),
+                    format!(" {}", a.subset.short()),
+                ],
+                self.of,
+            )
+        });
+        // A figure that wants a word is marked; the line below says the word.
+        let flaw = if row.notes().is_empty() { "" } else { "!" };
         let mark = match (marked, theme.ascii) {
             (true, false) => "● ",
             (true, true) => "* ",
             (false, _) => "  ",
         };
+        let parameters = row.parameters().map_or_else(dash, |n| figure::count(n, 8));
+        let f1 = row.macro_f1().map_or_else(dash, |f| figure::fixed(f, 3, 6));
+        let time = row
+            .seconds()
+            .map_or_else(dash, |s| figure::time(s, clock(s), 8));
         let mut spans = vec![
             Span::styled(mark, theme.accent()),
             Span::styled(
@@ -239,22 +288,18 @@ impl Columns {
             ),
             Span::styled(left(row.architecture(), self.architecture), theme.text()),
             Span::styled(left(&row.regime(), self.regime), theme.dim()),
+            Span::styled(column(&parameters, self.parameters), theme.text()),
             Span::styled(
-                right(&row.parameters().map_or_else(dash, text::short_count), 9),
-                theme.text(),
+                right(&format!("{flaw}{accuracy}"), 9),
+                match (flaw, is_test) {
+                    ("!", _) => theme.warn(),
+                    (_, true) => theme.title(),
+                    (_, false) => theme.dim(),
+                },
             ),
-            Span::styled(
-                right(&accuracy, 10),
-                if is_test { theme.title() } else { theme.dim() },
-            ),
-            Span::styled(
-                right(&row.macro_f1().map_or_else(dash, |f| format!("{f:.3}")), 7),
-                theme.text(),
-            ),
-            Span::styled(
-                right(&row.seconds().map_or_else(dash, clock), 9),
-                theme.text(),
-            ),
+            Span::styled(left(&of, self.of), theme.dim()),
+            Span::styled(column(&f1, self.f1), theme.text()),
+            Span::styled(right(&time, 9), theme.text()),
         ];
         if self.wide {
             spans.push(Span::styled(wide_part(row), theme.dim()));
@@ -271,6 +316,15 @@ impl Columns {
     }
 }
 
+/// A cell of a column that may not be there.
+fn column(text: &str, width: usize) -> String {
+    if width == 0 {
+        String::new()
+    } else {
+        right(text, width)
+    }
+}
+
 fn wide_part(row: &RunRow) -> String {
     let Ok(p) = &row.profile else {
         return " ".repeat(WIDE);
@@ -279,9 +333,19 @@ fn wide_part(row: &RunRow) -> String {
     format!(
         "  {}{}  {}",
         left(&p.data.name, 19),
-        right(&format!("{}/{}", p.history.len(), p.train.epochs), 9),
+        right(&epochs(p.history.len() as u64, p.train.epochs as u64), 9),
         left(device, 10)
     )
+}
+
+/// `16/20`.
+fn epochs(done: u64, planned: u64) -> String {
+    let short = |n, width| figure::count(n, width);
+    let ways = [
+        format!("{done}/{planned}"),
+        format!("{}/{}", short(done, 4), short(planned, 4)),
+    ];
+    figure::fitting(ways, 9)
 }
 
 /// How long ago an RFC 3339 UTC moment was: `now`, `5 min`, `3 h`, `2 d`.
@@ -293,7 +357,7 @@ pub fn when(started: &str, now: f64) -> String {
         s if s < 60.0 => "now".into(),
         s if s < 3600.0 => format!("{:.0} min", (s / 60.0).floor()),
         s if s < 86_400.0 => format!("{:.0} h", (s / 3600.0).floor()),
-        s => format!("{:.0} d", (s / 86_400.0).floor()),
+        s => format!("{} d", figure::fixed((s / 86_400.0).floor(), 0, 4)),
     }
 }
 

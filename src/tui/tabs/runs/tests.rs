@@ -50,6 +50,16 @@ fn row(id: &str, architecture: &str, status: Status, epochs: usize, accuracy: f6
         profile.result = Some(ResultRecord {
             parameters: 1000 * id.len() as u64 * id.len() as u64,
             seconds: 7.5 * epochs as f64,
+            epochs,
+            best_epoch: epochs,
+            train: Some(Scores {
+                accuracy: accuracy + 0.02,
+                ..Scores::default()
+            }),
+            validation: Some(Scores {
+                accuracy: accuracy + 0.005,
+                ..Scores::default()
+            }),
             test: Some(test),
             ..ResultRecord::default()
         });
@@ -122,6 +132,81 @@ fn every_state_is_drawn_as_agreed() {
             draw(&mut deleting, width, height)
         );
     }
+}
+
+/// Runs of long names, many epochs, and figures of every size; one whose best weights are gone.
+fn extreme() -> RunsTab {
+    let mut rows: Vec<RunRow> = (0..30)
+        .map(|i| row(&format!("run-{i:02}"), "lenet5", Status::Finished, 3, 1.0))
+        .collect();
+    for (i, row) in rows.iter_mut().enumerate() {
+        let Ok(profile) = &mut row.profile else {
+            continue;
+        };
+        profile.name = format!("{i:02}-{}", "a-name-".repeat(30));
+        profile.data.name = "a-data-set-".repeat(9);
+        profile.train.epochs = 1_000_000;
+        profile.train.optimizer.learning_rate = 0.1 / (i as f64 + 3.0);
+        for (epoch, record) in profile.history.iter_mut().enumerate() {
+            record.epoch = 999_997 + epoch;
+            record.held_out_loss = [1.460_974_950_282_202e15, f64::NAN, f64::INFINITY][epoch];
+            record.seconds = 1e9;
+        }
+        let Some(result) = &mut profile.result else {
+            continue;
+        };
+        result.parameters = u64::MAX >> i;
+        (result.epochs, result.best_epoch) = (1_000_000, 999_998);
+        result.seconds = 10_f64.powi(i32::try_from(i).unwrap());
+        if i == 29 {
+            result.note = "the best weights, of epoch 999998, are gone or damaged: the figures are those of the last weights, of epoch 1000000".into();
+        }
+    }
+    let mut tab = RunsTab::new();
+    tab.set_rows(rows);
+    tab
+}
+
+#[test]
+fn extreme_figures_stay_in_their_columns() {
+    for (name, width, height) in [("60x15", 60, 13), ("80x24", 80, 22), ("120x40", 120, 38)] {
+        let mut tab = extreme();
+        insta::assert_snapshot!(format!("extreme_{name}"), draw(&mut tab, width, height));
+        for _ in 0..3 {
+            tab.on_action(Action::Mark);
+        }
+        tab.on_action(Action::CycleView);
+        tab.on_action(Action::End);
+        insta::assert_snapshot!(
+            format!("extreme_compared_{name}"),
+            draw(&mut tab, width, height)
+        );
+    }
+}
+
+#[test]
+fn an_accuracy_says_what_it_is_of_and_a_note_is_seen() {
+    let screen = draw(&mut tab(), 120, 38);
+    let line = |name: &str| {
+        screen
+            .lines()
+            .find(|l| l.contains(name))
+            .unwrap()
+            .to_string()
+    };
+    assert!(
+        line("modern-lenet-run-bbb").contains("90.3 % val. @16"),
+        "{screen}"
+    );
+    assert!(line("lenet5-run-a").contains("90.3 % test @15"), "{screen}");
+    let mut tab = extreme();
+    tab.cursor = Some("run-29".into());
+    let screen = draw(&mut tab, 80, 22);
+    assert!(screen.contains("!100.0 % test"), "{screen}");
+    assert!(
+        screen.contains("run-29: the best weights, of epoch 999998, are gone"),
+        "{screen}"
+    );
 }
 
 #[test]

@@ -2,9 +2,8 @@
 
 use ratatui::text::{Line, Span};
 
-use super::figures::loss;
 use crate::event::{EpochPoint, RunHistory};
-use crate::text;
+use crate::text::figure;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::right;
 
@@ -34,35 +33,34 @@ pub fn table(history: &RunHistory, skip: usize, rows: usize, theme: &Theme) -> V
         return lines;
     }
     let kept = history.kept_epoch();
-    // Without a validation set it is that of the lowest training loss, and not the best of the curve beside it.
-    let word = if history.curve_is_test() {
-        " kept"
-    } else {
-        " best"
-    };
     let shown = history
         .epochs
         .iter()
         .rev()
         .skip(skip)
         .take(rows.saturating_sub(1));
-    lines.extend(shown.map(|e| row(e, (kept == Some(e.epoch)).then_some(word), theme)));
+    lines.extend(shown.map(|e| row(e, (kept == Some(e.epoch)).then_some(" best"), theme)));
     lines
 }
 
 fn row(e: &EpochPoint, mark: Option<&'static str>, theme: &Theme) -> Line<'static> {
+    let number = e.epoch as u64;
+    let epoch = figure::fitting([number.to_string(), figure::count(number, 6)], 6);
+    let cell = |text: String, width, style| Span::styled(right(&text, width), style);
     let mut spans = vec![
-        Span::styled(right(&e.epoch.to_string(), 6), theme.text()),
-        Span::styled(right(&loss(e.train_loss), 12), theme.train()),
-        Span::styled(right(&loss(e.held_out_loss), 11), theme.held_out()),
-        Span::styled(right(&text::percent(e.train_accuracy), 12), theme.train()),
-        Span::styled(
-            right(&text::percent(e.held_out_accuracy), 11),
+        cell(epoch, 6, theme.text()),
+        cell(figure::loss(e.train_loss, 11), 12, theme.train()),
+        cell(figure::loss(e.held_out_loss, 10), 11, theme.held_out()),
+        cell(figure::percent(e.train_accuracy, 1, 11), 12, theme.train()),
+        cell(
+            figure::percent(e.held_out_accuracy, 1, 10),
+            11,
             theme.held_out(),
         ),
-        Span::styled(right(&text::learning_rate(e.learning_rate), 9), theme.dim()),
-        Span::styled(
-            right(&format!("{:.1}", e.seconds + e.evaluation_seconds), 9),
+        cell(figure::learning_rate(e.learning_rate, 8), 9, theme.dim()),
+        cell(
+            figure::fixed(e.seconds + e.evaluation_seconds, 1, 8),
+            9,
             theme.dim(),
         ),
     ];

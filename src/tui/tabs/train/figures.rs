@@ -5,8 +5,9 @@ use ratatui::text::{Line, Span};
 
 use super::curves::{Place, overfitting_since, place};
 use crate::event::{Load, Message, Phase, RunHistory, Severity};
-use crate::profile::ResultRecord;
-use crate::text;
+use crate::metrics::Scores;
+use crate::profile::{Subset, Weights};
+use crate::text::{self, figure};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::gauge::gauge;
 use crate::tui::widgets::sparkline::sparkline;
@@ -28,28 +29,53 @@ pub struct Figures<'a> {
 /// Columns of the words behind a progress bar.
 const TAIL: usize = 27;
 
-/// A loss with as many digits as it deserves.
-#[must_use]
-pub fn loss(value: f64) -> String {
-    match value.abs() {
-        v if v.is_nan() => "NaN".into(),
-        v if v < 10.0 => format!("{value:.4}"),
-        v if v < 1000.0 => format!("{value:.2}"),
-        _ => format!("{value:.1e}"),
+/// Columns of the words before a progress bar, a space among them.
+const LABEL: usize = 17;
+
+/// Loss and accuracy of one model on one part of the data, as far as they are known.
+#[derive(Clone, Copy, Default)]
+struct Pair {
+    loss: Option<f64>,
+    accuracy: Option<f64>,
+}
+
+impl Pair {
+    fn of(scores: Option<&Scores>) -> Self {
+        Self {
+            loss: scores.map(|s| s.loss),
+            accuracy: scores.map(|s| s.accuracy),
+        }
+    }
+
+    fn new(loss: f64, accuracy: f64) -> Self {
+        Self {
+            loss: Some(loss),
+            accuracy: Some(accuracy),
+        }
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rate for people; the cast saturates"
-)]
-fn rate(value: f64) -> String {
-    if value.is_finite() {
-        text::grouped(value.round() as u64)
-    } else {
-        "–".into()
-    }
+/// What stands in the table: training and held-out figures of one model, which is named, and what the third column has.
+struct Shown {
+    weights: Weights,
+    train: Pair,
+    held_out: Pair,
+    third_heading: String,
+    third: Pair,
+    third_is_test: bool,
+}
+
+/// `step 15/30`, in short numbers where long ones do not fit.
+fn place_label(word: &str, at: u64, of: u64) -> String {
+    let short = |n| figure::count(n, 5);
+    figure::fitting(
+        [
+            format!("{word} {at}/{of}"),
+            format!("{word} {}/{}", short(at), short(of)),
+            format!("{}/{}", short(at), short(of)),
+        ],
+        LABEL - 1,
+    )
 }
 
 impl Figures<'_> {
@@ -67,23 +93,20 @@ impl Figures<'_> {
                 Line::default(),
             ];
         };
-        let run = format!("epoch {}/{}", place.epoch, place.epochs);
+        let run = place_label("epoch", place.epoch as u64, place.epochs as u64);
         let first = self.bar_line(&run, place.share, &self.run_tail(), width);
         [first, self.second_line(place, width)]
     }
 
     fn bar_line(&self, label: &str, share: f64, tail: &str, width: usize) -> Line<'static> {
         let tail_width = TAIL.min(width.saturating_sub(30));
-        let bar = width.saturating_sub(17 + 8 + tail_width);
+        let bar = width.saturating_sub(LABEL + 8 + tail_width);
         let [done, rest] = gauge(share, bar, self.theme);
         Line::from(vec![
-            Span::styled(left(label, 17), self.theme.text()),
+            Span::styled(left(label, LABEL), self.theme.text()),
             done,
             rest,
-            Span::styled(
-                right(&format!("{:.0} %", share * 100.0), 6),
-                self.theme.text(),
-            ),
+            Span::styled(right(&figure::percent(share, 0, 5), 6), self.theme.text()),
             Span::styled(format!("  {}", cut(tail, tail_width)), self.theme.dim()),
         ])
     }
@@ -97,32 +120,22 @@ impl Figures<'_> {
             Phase::Waiting => "starting…".into(),
             Phase::Running => match h.seconds_left() {
                 _ if h.features.is_some() => "after the features".into(),
-                Some(seconds) => format!("{} left", text::seconds(seconds)),
+                Some(seconds) => format!("{} left", figure::seconds(seconds, TAIL - 5)),
                 None => "measuring the pace…".into(),
             },
             Phase::Paused => "paused".into(),
-            Phase::Finished => format!("trained {}", text::seconds(spent)),
+            Phase::Finished => format!("trained {}", figure::seconds(spent, TAIL - 8)),
             Phase::Stopped => "stopped, u resumes".into(),
-            Phase::Failed => format!("failed at step {}", text::grouped(h.step())),
+            // Which step it was says the message; the last one that was told comes before it.
+            Phase::Failed => "failed, u resumes".into(),
         }
     }
 
     fn second_line(&self, place: Place, width: usize) -> Line<'static> {
-        if let Some(test) = self.history.result.as_ref().and_then(|r| r.test.as_ref()) {
-            let figure = |name: &str, value: String| {
-                [
-                    Span::styled(format!("{name} "), self.theme.dim()),
-                    Span::styled(format!("{value}   "), self.theme.title()),
-                ]
-            };
-            let mut spans = vec![Span::styled(left("test", 17), self.theme.good())];
-            spans.extend(figure("accuracy", text::percent(test.accuracy)));
-            spans.extend(figure("macro F1", format!("{:.3}", test.macro_f1)));
-            spans.extend(figure("loss", loss(test.loss)));
-            if width >= 90 {
-                spans.extend(figure("top-3", text::percent(test.top3_accuracy)));
-            }
-            return Line::from(spans);
+        if let Some((result, weights)) = self.history.scored()
+            && let Some(test) = &result.test
+        {
+            return self.test_line(test, weights, width);
         }
         if let Some(features) = &self.history.features {
             #[expect(clippy::cast_precision_loss, reason = "pictures are few")]
@@ -136,14 +149,38 @@ impl Figures<'_> {
         }
         #[expect(clippy::cast_precision_loss, reason = "steps of an epoch are few")]
         let share = place.step_in_epoch as f64 / place.steps_per_epoch as f64;
-        let label = format!("step {}/{}", place.step_in_epoch, place.steps_per_epoch);
+        let label = place_label("step", place.step_in_epoch, place.steps_per_epoch);
         let tail = if place.evaluating && self.history.phase == Phase::Running && !self.lost {
             format!("{} pass…", self.history.held_out_name())
         } else {
             let speed = self.history.steps.last().map(|s| s.images_per_second);
-            speed.map_or("–".into(), |s| format!("{} images/s", rate(s)))
+            speed.map_or("–".into(), |s| {
+                format!("{} images/s", figure::whole(s, 12))
+            })
         };
         self.bar_line(&label, share, &self.with_path(tail), width)
+    }
+
+    /// What the scored weights make of the test set, as much as there is room for.
+    fn test_line(&self, test: &Scores, weights: Weights, width: usize) -> Line<'static> {
+        let label = format!("test, {}", weights.short(LABEL - 7));
+        let mut spans = vec![Span::styled(left(&label, LABEL), self.theme.good())];
+        let mut used = LABEL;
+        for (name, value) in [
+            ("accuracy", figure::percent(test.accuracy, 1, 7)),
+            ("macro F1", figure::fixed(test.macro_f1, 3, 6)),
+            ("loss", figure::loss(test.loss, 8)),
+            ("top-3", figure::percent(test.top3_accuracy, 1, 7)),
+        ] {
+            used += name.len() + 1 + value.chars().count();
+            if used > width {
+                break;
+            }
+            spans.push(Span::styled(format!("{name} "), self.theme.dim()));
+            spans.push(Span::styled(format!("{value}   "), self.theme.title()));
+            used += 3;
+        }
+        Line::from(spans)
     }
 
     /// The path where the facts, which say it, have no row and the words leave room for it.
@@ -183,79 +220,113 @@ impl Figures<'_> {
             .collect()
     }
 
+    /// The figures of one model: of the scored weights when it is over, before that of the newest epoch, beside the best
+    /// epoch so far.
+    fn shown(&self) -> Shown {
+        let h = self.history;
+        if let Some((result, weights)) = h.scored() {
+            let (test, on_test) = (result.test.as_ref(), h.curve_is_test());
+            let held_out = if on_test {
+                test
+            } else {
+                result.validation.as_ref()
+            };
+            return Shown {
+                weights,
+                train: Pair::of(result.train.as_ref()),
+                held_out: Pair::of(held_out),
+                third_heading: if on_test { "" } else { "test" }.into(),
+                third: Pair::of(test.filter(|_| !on_test)),
+                third_is_test: true,
+            };
+        }
+        let best = h
+            .best()
+            .map(|e| (e.epoch, e.held_out_loss, e.held_out_accuracy));
+        let (third_heading, third) = match best {
+            Some((epoch, loss, accuracy)) => {
+                (Weights::Best(epoch).short(14), Pair::new(loss, accuracy))
+            }
+            None => ("best @ –".into(), Pair::default()),
+        };
+        let (epoch, train, held_out) = match h.epochs.last() {
+            Some(e) => (
+                e.epoch,
+                Pair::new(e.train_loss, e.train_accuracy),
+                Pair::new(e.held_out_loss, e.held_out_accuracy),
+            ),
+            None => {
+                let train = Pair {
+                    loss: self.running_mean(|s| s.loss),
+                    accuracy: self.running_mean(|s| s.accuracy),
+                };
+                (1, train, Pair::default())
+            }
+        };
+        Shown {
+            weights: Weights::Epoch(epoch),
+            train,
+            held_out,
+            third_heading,
+            third,
+            third_is_test: false,
+        }
+    }
+
     fn left_block(&self, wide: bool) -> Vec<Line<'static>> {
         let (t, h) = (self.theme, self.history);
-        let last = h.epochs.last();
         let fresh = if self.bright {
             Modifier::BOLD
         } else {
             Modifier::empty()
         };
-        let (best_loss, best_accuracy) = (h.best_loss(), h.best_accuracy());
-        let best = |text: Option<String>| right(&text.unwrap_or("–".into()), 17);
-        let (train_width, held_width) = if wide { (10, 13) } else { (8, 12) };
-        let test = |f: fn(&crate::metrics::Scores) -> String| {
-            let scores = h.result.as_ref().and_then(|r| r.test.as_ref());
-            wide.then(|| right(&scores.map_or("–".into(), f), 11))
-        };
-        let row = |name: &str, train: String, held: String, best: String, test: Option<String>| {
-            let train_style = if last.is_some() { t.train() } else { t.dim() };
-            let mut spans = vec![
-                Span::styled(left(name, 9), t.dim()),
-                Span::styled(right(&train, train_width), train_style.add_modifier(fresh)),
-                Span::styled(right(&held, held_width), t.held_out().add_modifier(fresh)),
-                Span::styled(best, t.text()),
-            ];
-            spans.extend(test.map(|x| Span::styled(x, t.good())));
-            Line::from(spans)
-        };
-        // When it is over, what the weights that were kept make of the training pictures.
-        let kept = h.result.as_ref().and_then(|r| r.train.as_ref());
-        let (train_loss, train_accuracy) = match last {
-            Some(_) if kept.is_some() => (kept.map(|s| s.loss), kept.map(|s| s.accuracy)),
-            Some(e) => (Some(e.train_loss), Some(e.train_accuracy)),
-            None => (
-                self.running_mean(|s| s.loss),
-                self.running_mean(|s| s.accuracy),
-            ),
-        };
-        let or_dash = |value: Option<String>| value.unwrap_or("–".into());
-        // The test set's best epoch is seen, not chosen: what is kept stands in the gap's line.
-        let best_heading = if h.curve_is_test() {
-            "top @ epoch"
+        let shown = self.shown();
+        let (train_width, held_width, third_width) = if wide { (12, 15, 17) } else { (9, 12, 16) };
+        let train_style = if h.epochs.is_empty() {
+            t.dim()
         } else {
-            "best @ epoch"
+            t.train()
         };
-        let mut header = format!(
-            "{}{}{}{}",
-            left("", 9),
-            right("train", train_width),
-            right(h.held_out_name(), held_width),
-            right(best_heading, 17),
-        );
-        if wide {
-            header.push_str(&right("test", 11));
-        }
-        vec![
-            Line::styled(header, t.dim()),
-            row(
-                "loss",
-                or_dash(train_loss.map(loss)),
-                or_dash(last.map(|e| loss(e.held_out_loss))),
-                best(best_loss.map(|e| format!("{} @ {:>3}", loss(e.held_out_loss), e.epoch))),
-                test(|s| loss(s.loss)),
-            ),
-            row(
-                "accuracy",
-                or_dash(train_accuracy.map(text::percent)),
-                or_dash(last.map(|e| text::percent(e.held_out_accuracy))),
-                best(
-                    best_accuracy.map(|e| {
-                        format!("{} @ {:>3}", text::percent(e.held_out_accuracy), e.epoch)
-                    }),
+        let third_style = if shown.third_is_test {
+            t.good()
+        } else {
+            t.text()
+        };
+        let row = |name: &str, of: fn(&Pair, usize) -> String| {
+            let empty = shown.third_heading.is_empty();
+            let third = if empty {
+                String::new()
+            } else {
+                of(&shown.third, third_width - 2)
+            };
+            Line::from(vec![
+                Span::styled(left(name, 10), t.dim()),
+                Span::styled(
+                    right(&of(&shown.train, train_width - 1), train_width),
+                    train_style.add_modifier(fresh),
                 ),
-                test(|s| text::percent(s.accuracy)),
-            ),
+                Span::styled(
+                    right(&of(&shown.held_out, held_width - 2), held_width),
+                    t.held_out().add_modifier(fresh),
+                ),
+                Span::styled(right(&third, third_width), third_style),
+            ])
+        };
+        let header = Line::from(vec![
+            Span::styled(left(&shown.weights.short(10), 10), t.text()),
+            Span::styled(right("train", train_width), t.dim()),
+            Span::styled(right(h.held_out_name(), held_width), t.dim()),
+            Span::styled(right(&shown.third_heading, third_width), t.dim()),
+        ]);
+        vec![
+            header,
+            row("loss", |pair, width| {
+                pair.loss.map_or("–".into(), |v| figure::loss(v, width))
+            }),
+            row("accuracy", |pair, width| {
+                pair.accuracy
+                    .map_or("–".into(), |v| figure::percent(v, 1, width))
+            }),
             self.gap_line(if wide { 62 } else { 49 }),
             if self.roomy {
                 self.compute_line(if wide { 60 } else { 48 })
@@ -265,38 +336,46 @@ impl Figures<'_> {
         ]
     }
 
+    /// The gap of the same weights as the figures above it, and what to know of them.
     fn gap_line(&self, room: usize) -> Line<'static> {
         let (t, h) = (self.theme, self.history);
-        let mut spans = vec![Span::styled(left("gap", 9), t.dim())];
-        match h.epochs.last() {
-            None => spans.push(Span::styled(right("–", 8), t.dim())),
-            Some(last) => {
-                let of_kept = h
-                    .result
-                    .as_ref()
-                    .and_then(ResultRecord::training_and_held_out);
-                let of_last = (last.train_accuracy, last.held_out_accuracy);
-                let (training, held_out) = of_kept.unwrap_or(of_last);
-                let points = (training - held_out) * 100.0;
-                spans.push(Span::styled(
-                    right(&format!("{points:.1} points"), 12),
-                    t.text(),
-                ));
-                if let Some(epoch) = overfitting_since(&h.epochs) {
-                    let long = format!("  overfitting since epoch {epoch}");
-                    let fits = 9 + 12 + long.len() < room;
-                    let text = if fits {
-                        long
-                    } else {
-                        format!("  overfitting since {epoch}")
-                    };
-                    spans.push(Span::styled(text, t.warn()));
-                } else if h.curve_is_test() {
-                    let text = format!("  kept epoch {}, train loss", last.best_epoch);
-                    spans.push(Span::styled(text, t.dim()));
-                }
+        let mut spans = vec![Span::styled(left("gap", 10), t.dim())];
+        let Some(standing) = h.standing() else {
+            spans.push(Span::styled(right("–", 9), t.dim()));
+            return Line::from(spans);
+        };
+        let (style, words) = match overfitting_since(&h.epochs) {
+            Some(epoch) => {
+                let epoch = figure::count(epoch as u64, 7);
+                (
+                    t.warn(),
+                    [
+                        format!("overfitting since epoch {epoch}"),
+                        format!("overfitting since {epoch}"),
+                    ],
+                )
             }
-        }
+            None if standing.subset == Subset::Test => {
+                let best = "best is that of lowest training loss";
+                (t.dim(), [best.into(), "best: training loss".into()])
+            }
+            None => (t.dim(), [String::new(), String::new()]),
+        };
+        let gaps = [figure::ANY, 12].map(|width| standing.gap_in_words(width));
+        // Both in full, or the words shorter, or both.
+        let ways = [(0, 0), (0, 1), (1, 1)].map(|(gap, word)| {
+            (
+                right(&gaps[gap], gaps[gap].chars().count().max(11)),
+                words[word].clone(),
+            )
+        });
+        let width = |way: &(String, String)| 10 + way.0.chars().count() + 2 + way.1.chars().count();
+        let chosen = ways
+            .iter()
+            .find(|way| width(way) < room)
+            .unwrap_or(&ways[2]);
+        spans.push(Span::styled(chosen.0.clone(), t.text()));
+        spans.push(Span::styled(format!("  {}", chosen.1), style));
         Line::from(spans)
     }
 
@@ -334,7 +413,7 @@ impl Figures<'_> {
             ("backward", b.map(|b| b.backward)),
             ("update", b.map(|b| b.update)),
         ] {
-            let share = share.map_or("–".into(), |s| format!("{:.0}", s * 100.0));
+            let share = share.map_or("–".into(), |s| figure::fixed(s * 100.0, 0, 3));
             spans.push(Span::styled(format!(" {name} "), t.dim()));
             spans.push(Span::styled(right(&share, 2), t.text()));
         }
@@ -371,18 +450,22 @@ impl Figures<'_> {
         vec![
             row(
                 "learning rate",
-                h.learning_rate.map(text::learning_rate),
+                h.learning_rate.or(planned).map(|rate| figure::learning_rate(rate, 9)),
                 rates,
             ),
-            row("step loss", last.map(|s| loss(s.loss)), all(|s| s.loss)),
+            row(
+                "step loss",
+                last.map(|s| figure::loss(s.loss, 9)),
+                all(|s| s.loss),
+            ),
             row(
                 "gradient norm",
-                last.map(|s| short(s.gradient_norm)),
+                last.map(|s| figure::norm(s.gradient_norm, 9)),
                 all(|s| s.gradient_norm),
             ),
             row(
                 "images/s",
-                last.map(|s| rate(s.images_per_second)),
+                last.map(|s| figure::whole(s.images_per_second, 9)),
                 all(|s| s.images_per_second),
             ),
             self.load_line(spark),
@@ -395,10 +478,12 @@ impl Figures<'_> {
         let part = |name: &'static str, value: String| {
             [Span::styled(name, t.dim()), Span::styled(value, t.text())]
         };
-        let cpu = now.map_or("–".into(), |l| format!("{:.0} %", l.cpu_percent));
+        let cpu = now.map_or("–".into(), |l| {
+            format!("{} %", figure::fixed(l.cpu_percent, 0, 6))
+        });
         let memory = now.map_or("–".into(), |l| text::bytes(l.memory_bytes));
         let gpu = match now.and_then(|l| l.gpu_percent) {
-            Some(percent) => format!("{percent:.0} %"),
+            Some(percent) => format!("{} %", figure::fixed(percent, 0, 4)),
             None => "–".into(),
         };
         let mut spans = Vec::new();
@@ -453,7 +538,7 @@ impl Figures<'_> {
         for (name, share, style) in parts {
             spans.push(Span::styled(format!("{name} "), style));
             spans.push(Span::styled(
-                left(&format!("{:.0} %", share * 100.0), 7),
+                left(&figure::percent(share, 0, 6), 7),
                 t.text(),
             ));
         }
@@ -532,14 +617,4 @@ impl Figures<'_> {
 )]
 fn columns(share: f64, bar: usize) -> usize {
     ((share.clamp(0.0, 1.0) * bar as f64).round() as usize).min(bar)
-}
-
-/// Three digits.
-fn short(value: f64) -> String {
-    match value.abs() {
-        v if v.is_nan() => "NaN".into(),
-        v if v < 10.0 => format!("{value:.2}"),
-        v if v < 1000.0 => format!("{value:.1}"),
-        _ => format!("{value:.1e}"),
-    }
 }

@@ -326,6 +326,12 @@ impl TrainTab {
         }
     }
 
+    /// A run that finished, but whose figures want a word: there is a note, or it learned nothing.
+    fn is_flawed(&self) -> bool {
+        let result = self.history().and_then(|(_, h)| h.result.as_ref());
+        result.is_some_and(|r| !r.note.is_empty() || r.verdict().is_some())
+    }
+
     /// How good the news of [`state`](Self::state) are.
     #[must_use]
     pub fn state_severity(&self) -> Severity {
@@ -334,6 +340,7 @@ impl TrainTab {
         }
         match self.history().map(|(_, h)| h.phase) {
             Some(Phase::Paused) => Severity::Warning,
+            Some(Phase::Finished) if self.is_flawed() => Severity::Warning,
             Some(Phase::Finished) => Severity::Good,
             Some(Phase::Failed) => Severity::Error,
             _ => Severity::Info,

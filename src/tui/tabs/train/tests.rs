@@ -143,6 +143,10 @@ fn finished() -> Vec<Stamped> {
     };
     let result = ResultRecord {
         seconds: 150.0,
+        epochs: 16,
+        best_epoch: 5,
+        train: Some(scores(0.9511)),
+        validation: Some(scores(0.9134)),
         test: Some(scores(0.9102)),
         ..ResultRecord::default()
     };
@@ -244,10 +248,166 @@ fn without_a_validation_set_it_says_what_is_seen_and_what_is_kept() {
     for (width, height) in [(80, 22), (120, 38)] {
         let mut tab = tab(&events, Link::Live);
         let screen = draw(&mut tab, width, height);
-        assert!(screen.contains("top @ epoch"), "{screen}");
-        assert!(screen.contains("kept epoch 4, train loss"), "{screen}");
+        assert!(
+            screen.contains("epoch 4 ") && screen.contains("best @ 4"),
+            "{screen}"
+        );
+        assert!(screen.contains("to test  best"), "{screen}");
+        assert!(screen.contains("training loss"), "{screen}");
         tab.on_action(Action::CycleView);
-        assert!(draw(&mut tab, width, height).contains(" kept"));
+        assert!(draw(&mut tab, width, height).contains(" best"));
+    }
+}
+
+/// The figures of a screen's row, in order.
+fn figures_of(screen: &str, row: &str) -> Vec<String> {
+    let line = screen
+        .lines()
+        .rev()
+        .find(|l| l.starts_with(&format!("\" {row} ")));
+    let left: String = line.unwrap_or_default().chars().skip(10).take(40).collect();
+    left.split("  ")
+        .map(str::trim)
+        .filter(|t| !t.is_empty())
+        .map(Into::into)
+        .collect()
+}
+
+#[test]
+fn a_finished_run_shows_figures_of_one_model() {
+    let screen = draw(&mut tab(&finished(), Link::Ended), 80, 22);
+    assert_eq!(
+        figures_of(&screen, "accuracy"),
+        ["95.1 %", "91.3 %", "91.0 %"]
+    );
+    assert_eq!(figures_of(&screen, "gap")[0], "+3.8 points");
+    assert!(screen.contains(" best @ 5 "), "{screen}");
+    let mut damaged = finished();
+    if let Some(Event::Finished { result, .. }) = damaged.last_mut().map(|e| &mut e.event) {
+        result.note = "the best weights, of epoch 5, are gone or damaged: the figures are those of the last weights, of epoch 16".into();
+    }
+    let mut tab = tab(&damaged, Link::Ended);
+    let screen = draw(&mut tab, 80, 22);
+    assert!(
+        screen.contains(" note ") && screen.contains("of epoch 5, are gone"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains(" last @ 16 ") && !screen.contains("best @"),
+        "{screen}"
+    );
+    assert_eq!(tab.state_severity(), Severity::Warning);
+}
+
+#[test]
+fn a_running_run_names_the_epoch_of_every_figure() {
+    let screen = draw(&mut tab(&log(14), Link::Live), 80, 22);
+    assert!(
+        screen.contains(" epoch 14 ") && screen.contains("best @ 5"),
+        "{screen}"
+    );
+    let figures = figures_of(&screen, "loss");
+    assert_eq!(figures, ["0.0652", "0.3060", "0.2756"], "{screen}");
+    let accuracy = figures_of(&screen, "accuracy");
+    // The best epoch is that of the best weights, whatever else was higher later.
+    assert_eq!(accuracy, ["97.0 %", "91.5 %", "91.3 %"], "{screen}");
+}
+
+#[test]
+fn a_failure_has_one_step() {
+    let screen = draw(&mut tab(&failed(), Link::Ended), 120, 38);
+    assert!(
+        screen.contains("at step 107") && !screen.contains("failed at step"),
+        "{screen}"
+    );
+}
+
+/// A run of the largest numbers and the longest name, as far as its millionth epoch.
+fn extreme(over: bool) -> Vec<Stamped> {
+    let mut events = log(3);
+    let far = 999_997;
+    for (i, stamped) in events.iter_mut().enumerate() {
+        match &mut stamped.event {
+            Event::Started(started) => {
+                started.epochs = 1_000_000;
+                started.name = "a-name-".repeat(30);
+                started.architecture.clone_from(&started.name);
+                started.parameters = u64::MAX;
+                started.resumed_at_step = far as u64 * 30;
+            }
+            Event::Step(step) => {
+                step.step += far as u64 * 30;
+                step.loss = [1.460_974_950_282_202e15, f64::NAN, f64::INFINITY, 0.5][i % 4];
+                step.accuracy = 1.0;
+                step.gradient_norm = f64::INFINITY;
+                step.images_per_second = 1.2e12;
+                step.elapsed_seconds = 3e9;
+            }
+            Event::EpochEnd(end) => {
+                end.epoch += far;
+                end.best_epoch += far;
+                end.train_loss = 1.460_974_950_282_202e15;
+                end.held_out_loss = if i % 2 == 0 {
+                    f64::NAN
+                } else {
+                    f64::NEG_INFINITY
+                };
+                (end.train_accuracy, end.held_out_accuracy) = (1.0, 0.0);
+                end.seconds = 1e9;
+            }
+            Event::CheckpointSaved { epoch, .. } => *epoch += far,
+            Event::Load(load) => {
+                (load.cpu_percent, load.memory_bytes) = (25_600.0, 2 << 40);
+                load.gpu_percent = Some(100.0);
+            }
+            _ => {}
+        }
+    }
+    if !over {
+        return events;
+    }
+    let scores = |loss, accuracy| {
+        Some(Scores {
+            loss,
+            accuracy,
+            top3_accuracy: 1.0,
+            macro_f1: 1.0,
+            ..Scores::default()
+        })
+    };
+    let result = ResultRecord {
+        seconds: 1e15,
+        epochs: 1_000_000,
+        best_epoch: 999_998,
+        note: "the best weights, of epoch 999998, are gone or damaged: the figures are those of the last weights, of epoch 1000000".into(),
+        train: scores(1.460_974_950_282_202e15, 1.0),
+        validation: scores(f64::NAN, 0.0),
+        test: scores(f64::INFINITY, 1.0),
+        ..ResultRecord::default()
+    };
+    let event = Event::Finished {
+        complete: true,
+        reason: "all 1,000,000 epochs done".into(),
+        result: Box::new(result),
+    };
+    and(events, event)
+}
+
+#[test]
+fn extreme_figures_stay_in_their_columns() {
+    for (name, width, height) in [("60x15", 60, 13), ("80x24", 80, 22), ("120x40", 120, 38)] {
+        let mut running = tab(&extreme(false), Link::Live);
+        insta::assert_snapshot!(format!("extreme_{name}"), draw(&mut running, width, height));
+        running.on_action(Action::CycleView);
+        insta::assert_snapshot!(
+            format!("extreme_epochs_{name}"),
+            draw(&mut running, width, height)
+        );
+        let mut over = tab(&extreme(true), Link::Ended);
+        insta::assert_snapshot!(
+            format!("extreme_finished_{name}"),
+            draw(&mut over, width, height)
+        );
     }
 }
 

@@ -12,6 +12,7 @@ use super::{TrainTab, View, epochs};
 use crate::event::{Load, Phase, RunHistory, StepPoint};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span as YSpan};
+use crate::tui::widgets::fit::cut_line;
 use crate::tui::widgets::gauge::gauge;
 use crate::tui::widgets::{clock, left, plain_if, right, wrap_to};
 
@@ -96,7 +97,7 @@ fn rows(lines: &[Line]) -> u16 {
 fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, theme: &Theme) {
     let lines: Vec<Line> = lines
         .into_iter()
-        .map(|l| plain_if(theme.ascii, l))
+        .map(|l| plain_if(theme.ascii, cut_line(l, usize::from(area.width))))
         .collect();
     frame.render_widget(Paragraph::new(lines), area);
 }
@@ -150,29 +151,37 @@ fn empty(frame: &mut Frame, area: Rect, can_train: bool, theme: &Theme) {
 
 /// What went wrong and what to do, above everything else.
 fn notice(history: &RunHistory, lost: bool, area: Rect, theme: &Theme) -> Vec<Line<'static>> {
-    let (problem, remedy) = match (&history.failure, history.phase) {
-        (Some((message, remedy)), Phase::Failed) => (message.clone(), remedy.clone()),
+    let note = history.result.as_ref().map_or("", |r| r.note.as_str());
+    let (label, problem, remedy) = match (&history.failure, history.phase) {
+        (Some((message, remedy)), Phase::Failed) => ("failed", message.clone(), remedy.clone()),
         _ if lost => (
+            "lost",
             "the worker of this run is gone without a word".to_string(),
             "press u to resume it from its last checkpoint; worker.log in its directory may say why".to_string(),
         ),
+        _ if !note.is_empty() => ("note", note.to_string(), String::new()),
         _ => return Vec::new(),
     };
     let width = usize::from(area.width).saturating_sub(11);
-    let part = |label: &str, text: &str, style| {
+    let style = if label == "note" {
+        theme.warn()
+    } else {
+        theme.bad()
+    };
+    let part = |label: &str, text: &str, text_style| {
         wrap_to(text, width, 3)
             .into_iter()
             .enumerate()
             .map(|(i, line)| {
                 let label = if i == 0 { label } else { "" };
                 Line::from(vec![
-                    Span::styled(left(label, 10), theme.bad()),
-                    Span::styled(line, style),
+                    Span::styled(left(label, 10), style),
+                    Span::styled(line, text_style),
                 ])
             })
             .collect::<Vec<_>>()
     };
-    let mut lines = part(if lost { "lost" } else { "failed" }, &problem, theme.bad());
+    let mut lines = part(label, &problem, style);
     lines.extend(part("to do", &remedy, theme.text()));
     lines.push(Line::default());
     lines.truncate(usize::from(area.height));
@@ -267,16 +276,14 @@ enum Curve {
 fn curve(figures: &Figures, range: (f64, f64), frame: &mut Frame, area: Rect, which: Curve) {
     let (history, theme) = (figures.history, figures.theme);
     let columns = usize::from(area.width);
-    let (train, held_out, mark) = match which {
+    let (train, held_out) = match which {
         Curve::Loss => (
             step_points(&history.steps, range, columns, |s| s.loss),
             epoch_points(&history.epochs, |e| e.held_out_loss),
-            history.best_loss(),
         ),
         Curve::Accuracy => (
             step_points(&history.steps, range, columns, |s| s.accuracy),
             epoch_points(&history.epochs, |e| e.held_out_accuracy),
-            history.best_accuracy(),
         ),
     };
     let values: Vec<f64> = train.iter().chain(&held_out).map(|p| p.1).collect();
@@ -289,7 +296,8 @@ fn curve(figures: &Figures, range: (f64, f64), frame: &mut Frame, area: Rect, wh
         Curve::Accuracy => ("accuracy", YSpan::share(&values), Number::Share),
     };
     #[expect(clippy::cast_precision_loss, reason = "epochs are few")]
-    let mark = mark
+    let mark = history
+        .best()
         .filter(|_| history.epochs.len() > 1)
         .map(|e| e.epoch as f64);
     let series = [

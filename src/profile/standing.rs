@@ -1,0 +1,419 @@
+//! Which model and which pictures a run's figures are of, and the gap between training and held-out accuracy. Whatever shows such a
+//! figure, a screen or a command, asks here, so that no two mean different things by one word.
+
+use super::{EpochRecord, Profile, ResultRecord};
+use crate::text::figure;
+
+/// How the note of a run begins whose figures are of the last weights because the best are damaged.
+const BEST_IS_DAMAGED: &str = "the best weights";
+
+/// Whose weights figures are of, with their epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// The ones that `best.safetensors` has.
+    Best(usize),
+    /// The last ones of a run that is over.
+    Last(usize),
+    /// Those at the end of an epoch, of a run that is not over or was broken off.
+    Epoch(usize),
+}
+
+/// A part of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subset {
+    Train,
+    Validation,
+    Test,
+}
+
+/// An accuracy: what of, and by which weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    pub accuracy: f64,
+    pub subset: Subset,
+    pub weights: Weights,
+}
+
+/// Training and held-out accuracy of the same weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    pub weights: Weights,
+    /// At the end of an epoch the mean over it, as it was trained.
+    pub train: f64,
+    pub held_out: f64,
+    /// The validation set, or the test set where there is none.
+    pub subset: Subset,
+}
+
+/// The gap of any figure: that on the training pictures less that on the held-out ones, by the same weights.
+#[must_use]
+pub fn gap(train: f64, held_out: f64) -> f64 {
+    train - held_out
+}
+
+impl Weights {
+    #[must_use]
+    pub fn epoch(self) -> usize {
+        match self {
+            Self::Best(epoch) | Self::Last(epoch) | Self::Epoch(epoch) => epoch,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Best(_) => "best",
+            Self::Last(_) => "last",
+            Self::Epoch(_) => "epoch",
+        }
+    }
+
+    /// `best @ 13`, `last @ 20`, `epoch 7`; shorter where that does not fit.
+    #[must_use]
+    pub fn short(self, width: usize) -> String {
+        let (word, epoch) = (self.word(), self.epoch() as u64);
+        let full = figure::count(epoch, figure::ANY);
+        let least = figure::count(epoch, 5);
+        let candidates = if matches!(self, Self::Epoch(_)) {
+            [
+                format!("{word} {full}"),
+                format!("{word} {least}"),
+                format!("@{full}"),
+                format!("@{least}"),
+            ]
+        } else {
+            [
+                format!("{word} @ {full}"),
+                format!("{word} @{least}"),
+                format!("{word} {least}"),
+                format!("@{least}"),
+            ]
+        };
+        figure::fitting(candidates, width)
+    }
+
+    /// `the best weights, epoch 13`.
+    #[must_use]
+    pub fn long(self) -> String {
+        let epoch = figure::count(self.epoch() as u64, figure::ANY);
+        match self {
+            Self::Epoch(_) => format!("the weights of epoch {epoch}"),
+            _ => format!("the {} weights, epoch {epoch}", self.word()),
+        }
+    }
+}
+
+impl Subset {
+    /// What the curves are drawn on.
+    #[must_use]
+    pub fn held_out(curve_is_test: bool) -> Self {
+        if curve_is_test {
+            Self::Test
+        } else {
+            Self::Validation
+        }
+    }
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+
+    /// In five letters at most.
+    #[must_use]
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Validation => "val.",
+            other => other.name(),
+        }
+    }
+}
+
+impl Standing {
+    /// Of a finished run by the weights that were scored at its end, else by those of the newest epoch.
+    #[must_use]
+    pub fn new(
+        result: Option<&ResultRecord>,
+        newest: Option<Self>,
+        curve_is_test: bool,
+    ) -> Option<Self> {
+        match result.filter(|r| r.test.is_some()) {
+            Some(scored) => scored.standing(curve_is_test),
+            None => newest,
+        }
+    }
+
+    /// At the end of an epoch.
+    #[must_use]
+    pub fn of_epoch(epoch: usize, train: f64, held_out: f64, curve_is_test: bool) -> Self {
+        Self {
+            weights: Weights::Epoch(epoch),
+            train,
+            held_out,
+            subset: Subset::held_out(curve_is_test),
+        }
+    }
+
+    #[must_use]
+    pub fn gap(&self) -> f64 {
+        gap(self.train, self.held_out)
+    }
+
+    /// The gap in words: `+6.1 points`, or `+6.1 points to test` where there is no validation set; shorter in little room.
+    #[must_use]
+    pub fn gap_in_words(&self, width: usize) -> String {
+        if self.subset != Subset::Test {
+            return figure::points(self.gap(), width);
+        }
+        let number = figure::points(self.gap(), figure::ANY);
+        let short = figure::signed(self.gap() * 100.0, 1, width.saturating_sub(8));
+        let candidates = [format!("{number} to test"), format!("{short} to test")];
+        let fits = candidates.iter().any(|text| text.chars().count() <= width);
+        if fits && short != "…" {
+            return figure::fitting(candidates, width);
+        }
+        figure::points(self.gap(), width)
+    }
+}
+
+impl ResultRecord {
+    /// Whose weights `train`, `validation` and `test` are of: the best, where a validation set chose them and they were whole.
+    #[must_use]
+    pub fn weights(&self, curve_is_test: bool) -> Weights {
+        if curve_is_test || self.note.starts_with(BEST_IS_DAMAGED) {
+            Weights::Last(self.epochs)
+        } else {
+            Weights::Best(self.best_epoch)
+        }
+    }
+
+    /// What is to be said of a run that learned nothing.
+    #[must_use]
+    pub fn verdict(&self) -> Option<String> {
+        let test = self.test.as_ref()?;
+        let percent = |share| figure::percent(share, 1, figure::ANY);
+        let chance = percent(test.chance()?);
+        Some(format!(
+            "no better than chance: {} of the test set, of which one class is {chance}",
+            percent(test.accuracy)
+        ))
+    }
+
+    fn standing(&self, curve_is_test: bool) -> Option<Standing> {
+        let held_out = if curve_is_test {
+            &self.test
+        } else {
+            &self.validation
+        };
+        Some(Standing {
+            weights: self.weights(curve_is_test),
+            train: self.train.as_ref()?.accuracy,
+            held_out: held_out.as_ref()?.accuracy,
+            subset: Subset::held_out(curve_is_test),
+        })
+    }
+}
+
+impl Profile {
+    /// The test set draws the curve, so that it chooses nothing: the lowest training loss does.
+    #[must_use]
+    pub fn curve_is_test(&self) -> bool {
+        self.data.validation == 0.0
+    }
+
+    /// The epoch that the best weights are of: of the highest validation accuracy, then of the lowest loss; without a
+    /// validation set that of the lowest training loss.
+    #[must_use]
+    pub fn best_epoch(&self) -> Option<&EpochRecord> {
+        let recorded = self.result.as_ref().map_or(0, |r| r.best_epoch);
+        let of_record = self.history.iter().find(|e| e.epoch == recorded);
+        let by_training = self.curve_is_test();
+        let loss = |e: &EpochRecord| {
+            if by_training {
+                e.train_loss
+            } else {
+                e.held_out_loss
+            }
+        };
+        // Every number beats a loss that is not finite.
+        let to_beat = |e: &EpochRecord| Some(loss(e)).filter(|l| l.is_finite()).unwrap_or(f64::MAX);
+        let beats = |e: &EpochRecord, best: &EpochRecord| {
+            let by_accuracy = e.held_out_accuracy.total_cmp(&best.held_out_accuracy);
+            let is_level = by_training || by_accuracy.is_eq();
+            (is_level && loss(e) < to_beat(best)) || (!by_training && by_accuracy.is_gt())
+        };
+        let computed = || {
+            self.history
+                .iter()
+                .reduce(|best, e| if beats(e, best) { e } else { best })
+        };
+        of_record.or_else(computed)
+    }
+
+    /// Training and held-out accuracy; `None` before the first epoch.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        let on_test = self.curve_is_test();
+        let newest = self
+            .history
+            .last()
+            .map(|e| Standing::of_epoch(e.epoch, e.train_accuracy, e.held_out_accuracy, on_test));
+        Standing::new(self.result.as_ref(), newest, on_test)
+    }
+
+    /// Whose weights this run's figures are of.
+    #[must_use]
+    pub fn weights(&self) -> Option<Weights> {
+        let is_scored = |r: &&ResultRecord| r.test.is_some();
+        let scored = self.result.as_ref().filter(is_scored);
+        let of_result = scored.map(|r| r.weights(self.curve_is_test()));
+        of_result.or_else(|| self.history.last().map(|e| Weights::Epoch(e.epoch)))
+    }
+
+    /// The accuracy a run is known by: on the test set when it is finished, before that the held-out one of its best epoch.
+    #[must_use]
+    pub fn accuracy(&self) -> Option<Measured> {
+        let on_test = self.curve_is_test();
+        if let Some(result) = &self.result
+            && let Some(test) = &result.test
+        {
+            return Some(Measured {
+                accuracy: test.accuracy,
+                subset: Subset::Test,
+                weights: result.weights(on_test),
+            });
+        }
+        self.best_epoch().map(|best| Measured {
+            accuracy: best.held_out_accuracy,
+            subset: Subset::held_out(on_test),
+            weights: Weights::Best(best.epoch),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Scores;
+
+    fn epoch(
+        epoch: usize,
+        train_loss: f64,
+        held_out_accuracy: f64,
+        held_out_loss: f64,
+    ) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            train_loss,
+            train_accuracy: 0.9,
+            held_out_accuracy,
+            held_out_loss,
+            ..EpochRecord::default()
+        }
+    }
+
+    fn run() -> Profile {
+        let mut profile = Profile::new("mlp");
+        profile.data.validation = 0.1;
+        profile.history = vec![
+            epoch(1, 0.9, 0.8, 0.6),
+            epoch(2, 0.5, 0.84, 0.5),
+            epoch(3, 0.6, 0.84, 0.4),
+            epoch(4, 0.4, 0.81, 0.3),
+        ];
+        profile
+    }
+
+    fn scores(accuracy: f64) -> Option<Scores> {
+        Some(Scores {
+            accuracy,
+            ..Scores::default()
+        })
+    }
+
+    fn finished() -> Profile {
+        let mut profile = run();
+        profile.result = Some(ResultRecord {
+            epochs: 4,
+            best_epoch: 3,
+            train: scores(0.92),
+            validation: scores(0.84),
+            test: scores(0.83),
+            ..ResultRecord::default()
+        });
+        profile
+    }
+
+    #[test]
+    fn the_best_epoch_is_that_of_the_best_weights() {
+        let mut profile = run();
+        assert_eq!(profile.best_epoch().unwrap().epoch, 3);
+        profile.history[2].held_out_loss = f64::NAN;
+        assert_eq!(profile.best_epoch().unwrap().epoch, 2);
+        profile.history[1].held_out_loss = f64::NAN;
+        assert_eq!(profile.best_epoch().unwrap().epoch, 2);
+        profile.data.validation = 0.0;
+        assert_eq!(profile.best_epoch().unwrap().epoch, 4);
+        let mut recorded = finished();
+        recorded.result.as_mut().unwrap().best_epoch = 2;
+        assert_eq!(recorded.best_epoch().unwrap().epoch, 2);
+        assert!(Profile::new("mlp").best_epoch().is_none());
+    }
+
+    #[test]
+    fn the_gap_is_training_less_validation_of_the_same_weights() {
+        let near = |profile: &Profile, points: &str, weights: Weights| {
+            let standing = profile.standing().unwrap();
+            assert_eq!(standing.gap_in_words(20), points);
+            assert_eq!(standing.weights, weights);
+        };
+        let mut profile = run();
+        near(&profile, "+9.0 points", Weights::Epoch(4));
+        profile = finished();
+        near(&profile, "+8.0 points", Weights::Best(3));
+        profile.result.as_mut().unwrap().note =
+            "the best weights, of epoch 3, are gone or damaged: …".into();
+        near(&profile, "+8.0 points", Weights::Last(4));
+        profile.data.validation = 0.0;
+        profile.result.as_mut().unwrap().validation = None;
+        near(&profile, "+9.0 points to test", Weights::Last(4));
+        let standing = profile.standing().unwrap();
+        assert_eq!(standing.gap_in_words(12), "+9.0 to test");
+        assert_eq!(standing.gap_in_words(11), "+9.0 points");
+        assert_eq!(standing.gap_in_words(4), "+9.0");
+        // Stopped while it was scored: the newest epoch is all there is.
+        profile = finished();
+        profile.result.as_mut().unwrap().test = None;
+        near(&profile, "+9.0 points", Weights::Epoch(4));
+    }
+
+    #[test]
+    fn a_run_is_known_by_its_test_and_before_that_by_its_best_epoch() {
+        let of = |profile: &Profile| {
+            let a = profile.accuracy().unwrap();
+            (a.accuracy, a.subset, a.weights)
+        };
+        assert_eq!(of(&run()), (0.84, Subset::Validation, Weights::Best(3)));
+        assert_eq!(of(&finished()), (0.83, Subset::Test, Weights::Best(3)));
+        let mut on_test = run();
+        on_test.data.validation = 0.0;
+        assert_eq!(of(&on_test), (0.81, Subset::Test, Weights::Best(4)));
+        assert_eq!(finished().weights(), Some(Weights::Best(3)));
+        assert_eq!(run().weights(), Some(Weights::Epoch(4)));
+    }
+
+    #[test]
+    fn weights_are_named_in_any_width() {
+        assert_eq!(Weights::Best(13).short(9), "best @ 13");
+        assert_eq!(Weights::Last(20).short(8), "last @20");
+        assert_eq!(Weights::Best(1_000_000).short(11), "best @1.00M");
+        assert_eq!(Weights::Last(1_000_000).short(10), "last 1.00M");
+        assert_eq!(Weights::Epoch(1_000_000).short(9), "@1.00M");
+        assert_eq!(Weights::Epoch(7).short(9), "epoch 7");
+        assert_eq!(Weights::Epoch(7).short(1), "…");
+        assert_eq!(Weights::Last(20).long(), "the last weights, epoch 20");
+    }
+}
