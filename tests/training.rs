@@ -360,10 +360,7 @@ fn rates_step_from_what_the_worker_has_between_steps_and_while_paused() {
     let dir = tempfile::tempdir().unwrap();
     let first = run(&profile, dir.path(), false, &mut script).unwrap();
     let (told, kept) = rates(&script, &first);
-    assert_eq!(
-        told,
-        [5e-4, 1e-3, 2e-3, 1e-3, 2e-3, 5e-3, 1e-2, 5e-3]
-    );
+    assert_eq!(told, [5e-4, 1e-3, 2e-3, 1e-3, 2e-3, 5e-3, 1e-2, 5e-3]);
     // Of several before one step the last takes effect.
     assert_eq!(kept, [(3, 2e-3), (5, 1e-3), (6, 5e-3)]);
     // They are journaled as what they led to, so the same is trained again.
@@ -375,7 +372,10 @@ fn rates_step_from_what_the_worker_has_between_steps_and_while_paused() {
     assert_eq!(again.interventions, first.interventions);
     assert_eq!(again.result.weights_sha256, first.result.weights_sha256);
     profile.run = None;
-    assert_ne!(whole(&profile).result.weights_sha256, first.result.weights_sha256);
+    assert_ne!(
+        whole(&profile).result.weights_sha256,
+        first.result.weights_sha256
+    );
 }
 
 #[test]
@@ -388,7 +388,8 @@ fn a_rate_at_the_end_of_its_steps_stays_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let outcome = run(&profile, dir.path(), false, &mut script).unwrap();
     assert_eq!(rates(&script, &outcome), (vec![], vec![]));
-    let says = |e: &Event| matches!(e, Event::Warning { message } if message.contains("stays at 1.0e-9"));
+    let says =
+        |e: &Event| matches!(e, Event::Warning { message } if message.contains("stays at 1.0e-9"));
     assert!(script.events.iter().any(says));
 }
 

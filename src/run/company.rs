@@ -20,10 +20,7 @@ pub fn live(workspace: &Workspace) -> Vec<Live> {
             let profile = workspace.load(&id).ok();
             let written = profile.as_ref().and_then(|p| p.run.as_ref());
             let status = written.map_or(Status::Running, |run| run.status);
-            let is_over = matches!(
-                status,
-                Status::Finished | Status::Stopped | Status::Failed
-            );
+            let is_over = matches!(status, Status::Finished | Status::Stopped | Status::Failed);
             let name = profile.map(|p| p.name).filter(|name| !name.is_empty());
             let name = name.unwrap_or_else(|| id::name(&id).to_owned());
             (!is_over).then(|| Live {

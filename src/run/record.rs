@@ -365,7 +365,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let created = created(&Profile::new("mlp"), "r");
         let mut recorder = Recorder::begin(dir.path().join("r.toml"), created).unwrap();
-        for (step, to) in [(4, 0.2), (5, 0.02), (5, 0.05), (5, 0.1), (5, 0.05), (4, 0.3)] {
+        for (step, to) in [
+            (4, 0.2),
+            (5, 0.02),
+            (5, 0.05),
+            (5, 0.1),
+            (5, 0.05),
+            (4, 0.3),
+        ] {
             let changed = Event::Changed {
                 step,
                 what: "learning_rate".into(),

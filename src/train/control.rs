@@ -259,12 +259,7 @@ fn note_stop(progress: &mut Progress, value: f64) {
     }
 }
 
-fn step_learning_rate(
-    up: bool,
-    progress: &mut Progress,
-    scheduled_rate: f64,
-    host: &mut dyn Host,
-) {
+fn step_learning_rate(up: bool, progress: &mut Progress, scheduled_rate: f64, host: &mut dyn Host) {
     let now = scheduled_rate * progress.learning_rate_factor;
     match schedule::neighbour_rate(now, up) {
         Some(value) => set_learning_rate(value, progress, scheduled_rate, host),

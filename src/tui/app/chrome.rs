@@ -76,7 +76,9 @@ fn others(runs: &[&Live], free: usize, room: usize) -> String {
         (_, all) if all == number => format!(" +{number} paused"),
         (_, some) => format!(" +{} running +{some} paused", number - some),
     };
-    let names = runs.iter().map(|run| format!("{} {}", run.name, word(run.is_paused)));
+    let names = runs
+        .iter()
+        .map(|run| format!("{} {}", run.name, word(run.is_paused)));
     let names = format!("  + {}", names.collect::<Vec<_>>().join(", "));
     [names, count.clone()]
         .into_iter()
@@ -215,7 +217,8 @@ mod tests {
             is_paused,
         };
         let runs = [run("mlp-20", false), run("lenet5", true), run("vgg", true)];
-        let shown = |runs: &[Live], free, room| others(&runs.iter().collect::<Vec<_>>(), free, room);
+        let shown =
+            |runs: &[Live], free, room| others(&runs.iter().collect::<Vec<_>>(), free, room);
         assert_eq!(shown(&[], 90, 90), "");
         assert_eq!(
             shown(&runs, 60, 90),

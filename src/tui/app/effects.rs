@@ -21,7 +21,7 @@ impl App {
                 self.command(run, &name, command)
             }
             Effect::AskToStop { run, name } => {
-                self.question = Some(Question::stop(run, name, self.now));
+                self.question = Some(Question::stop(run, name));
                 Vec::new()
             }
             Effect::OpenRun(run) => vec![Request::Open(run)],

@@ -220,9 +220,7 @@ impl App {
     }
 
     fn takes_text(&self) -> bool {
-        self.question.is_some()
-            || self.overlay.is_some()
-            || self.tabs.get(self.active).takes_text()
+        self.question.is_some() || self.overlay.is_some() || self.tabs.get(self.active).takes_text()
     }
 
     /// Pasted text is typed where text is typed, and means nothing elsewhere; it answers no question.
@@ -251,13 +249,24 @@ impl App {
             }
             Outcome::Act(action) => {
                 self.overlay = None;
-                self.on_action(action)
+                let requests = self.on_action(action);
+                self.let_enter_bounce();
+                requests
             }
             Outcome::Train(index) => {
                 self.overlay = None;
                 let profile = self.presets.get(index).map(|p| Box::new(p.profile.clone()));
-                profile.map_or_else(Vec::new, |p| self.on_effect(Effect::Train(p)))
+                let requests = profile.map_or_else(Vec::new, |p| self.on_effect(Effect::Train(p)));
+                self.let_enter_bounce();
+                requests
             }
+        }
+    }
+
+    /// The key that led to a question from the palette is one that would answer it.
+    fn let_enter_bounce(&mut self) {
+        if let Some(question) = &mut self.question {
+            question.await_another_key(self.now);
         }
     }
 

@@ -14,20 +14,24 @@ use crate::tui::message::Request;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::popup::{self, Answer};
 
-/// A yes within this time answers nothing: it is the bounce of the key that led here.
+/// A yes within this time after Enter has led to a question answers nothing: it is the bounce of that key.
 const BOUNCE: Duration = Duration::from_millis(250);
 
 /// A question and what a yes does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
     about: About,
-    since: Instant,
+    /// A yes before that answers nothing.
+    answered_from: Option<Instant>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum About {
     /// A start while other runs are under way, and what is said of those.
-    Beside { start: Start, others: String },
+    Beside {
+        start: Start,
+        others: String,
+    },
     Stop {
         run: String,
         name: String,
@@ -35,17 +39,28 @@ enum About {
 }
 
 impl Question {
-    pub fn beside(start: Start, others: &[Live], now: Instant) -> Self {
+    pub fn beside(start: Start, others: &[Live]) -> Self {
         let about = About::Beside {
             start,
             others: words(others),
         };
-        Self { about, since: now }
+        Self {
+            about,
+            answered_from: None,
+        }
     }
 
-    pub fn stop(run: String, name: String, now: Instant) -> Self {
+    pub fn stop(run: String, name: String) -> Self {
         let about = About::Stop { run, name };
-        Self { about, since: now }
+        Self {
+            about,
+            answered_from: None,
+        }
+    }
+
+    /// Enter has led here at `now`.
+    pub fn await_another_key(&mut self, now: Instant) {
+        self.answered_from = Some(now + BOUNCE);
     }
 
     /// The run that is asked about, where it must be under way for the question to make sense.
@@ -88,10 +103,14 @@ fn words(others: &[Live]) -> String {
         1 => format!("{} is", named.name),
         more => format!("{} and {} more are", named.name, more - 1),
     };
+    let (all, go_on) = match others.len() {
+        1 => ("both", "it goes on"),
+        _ => ("all", "they go on"),
+    };
     if running.is_some() {
-        format!("{who} running: both would share this machine and take longer.")
+        format!("{who} running: {all} would share this machine and take longer.")
     } else {
-        format!("{who} paused: once it goes on, both share this machine.")
+        format!("{who} paused: once {go_on}, {all} share this machine.")
     }
 }
 
@@ -101,10 +120,12 @@ impl App {
             return Vec::new();
         };
         match popup::answer(key) {
-            Some(Answer::Yes) if self.now >= question.since + BOUNCE => match question.about {
-                About::Beside { start, .. } => self.start_now(start),
-                About::Stop { run, name } => self.command(run, &name, Command::Stop),
-            },
+            Some(Answer::Yes) if question.answered_from.is_none_or(|at| self.now >= at) => {
+                match question.about {
+                    About::Beside { start, .. } => self.start_now(start),
+                    About::Stop { run, name } => self.command(run, &name, Command::Stop),
+                }
+            }
             Some(Answer::No) => Vec::new(),
             _ => {
                 self.question = Some(question);

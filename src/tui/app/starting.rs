@@ -43,7 +43,7 @@ impl App {
         if others.is_empty() {
             return self.start_now(start);
         }
-        self.question = Some(Question::beside(start, &others, self.now));
+        self.question = Some(Question::beside(start, &others));
         Vec::new()
     }
 
@@ -83,7 +83,14 @@ impl App {
             let name = name.unwrap_or_else(|| id::name(run).to_owned());
             let id = run.to_owned();
             let is_paused = false;
-            self.live.insert(0, Live { id, name, is_paused });
+            self.live.insert(
+                0,
+                Live {
+                    id,
+                    name,
+                    is_paused,
+                },
+            );
         }
     }
 
@@ -159,7 +166,9 @@ impl App {
     pub(super) fn others(&self) -> Vec<&Live> {
         let shown = self.tabs.train.shown_run();
         let others = self.live.iter();
-        others.filter(|live| Some(live.id.as_str()) != shown).collect()
+        others
+            .filter(|live| Some(live.id.as_str()) != shown)
+            .collect()
     }
 
     /// Says why a key does nothing here; moves that move nothing speak for themselves.

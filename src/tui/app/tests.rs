@@ -153,7 +153,9 @@ fn a_start_beside_another_run_is_asked_about() {
     };
     assert_eq!(train(&mut app), []);
     let shown = screen(&mut app, 80, 24);
-    assert!(shown.contains("resnet20 is paused") && shown.contains("Start modern-lenet beside it?"));
+    assert!(
+        shown.contains("resnet20 is paused") && shown.contains("Start modern-lenet beside it?")
+    );
     insta::assert_snapshot!("beside_80x24", shown);
     // The bounce of the key that chose it answers nothing, nor does text from the clipboard.
     assert_eq!(key(&mut app, KeyCode::Enter), []);
@@ -222,7 +224,10 @@ fn nothing_that_cannot_be_done_is_passed_over_in_silence() {
             press(&mut app, &format!("{tab}:{what}"));
             assert_eq!(key(&mut app, KeyCode::Enter), [], "{what} on {tab}");
             let shown = screen(&mut app, 80, 24);
-            assert!(shown.contains("There is no run. Press t"), "{what} on {tab}\n{shown}");
+            assert!(
+                shown.contains("There is no run. Press t"),
+                "{what} on {tab}\n{shown}"
+            );
             app.said = None;
         }
     }
@@ -276,7 +281,10 @@ fn the_header_shows_every_run_under_way() {
     let shown = head(&mut app, 80);
     assert!(shown.contains("lenet5 · running +1 running"), "{shown}");
     let shown = head(&mut app, 120);
-    assert!(shown.contains("lenet5 · running  + modern-lenet running"), "{shown}");
+    assert!(
+        shown.contains("lenet5 · running  + modern-lenet running"),
+        "{shown}"
+    );
     live(&mut app, &[("modern-lenet", false), ("mlp", true)]);
     assert!(head(&mut app, 60).contains("+2"));
     live(&mut app, &[]);
@@ -299,7 +307,10 @@ fn enter_on_a_class_leads_to_it_in_the_matrix() {
     key(&mut app, KeyCode::Enter);
     assert_eq!(app.active, place::CONFUSION);
     let shown = screen(&mut app, 80, 24);
-    assert!(shown.contains("true Bag → predicted Shirt: 2 of 6"), "{shown}");
+    assert!(
+        shown.contains("true Bag → predicted Shirt: 2 of 6"),
+        "{shown}"
+    );
 }
 
 #[test]

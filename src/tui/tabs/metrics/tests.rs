@@ -165,10 +165,7 @@ fn enter_opens_the_class_under_the_cursor_in_any_order() {
     // By F1 the worst stands first.
     tab.on_action(Action::Sort);
     assert_eq!(tab.on_action(Action::Open), Effect::OpenClass(shirt));
-    assert_eq!(
-        MetricsTab::new().on_action(Action::Open),
-        Effect::Ignored
-    );
+    assert_eq!(MetricsTab::new().on_action(Action::Open), Effect::Ignored);
 }
 
 #[test]

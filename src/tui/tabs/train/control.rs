@@ -66,7 +66,7 @@ impl TrainTab {
 
     pub(super) fn resume_run(&self) -> Effect {
         let Some(shown) = &self.shown else {
-            return Effect::None;
+            return Effect::Say("There is no run. Press t to train one".into());
         };
         if self.is_lost() || matches!(shown.history.phase, Phase::Stopped | Phase::Failed) {
             Effect::ResumeRun(shown.run.clone())
