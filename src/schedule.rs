@@ -45,6 +45,35 @@ pub fn learning_rate(
     }
 }
 
+/// Rates that steps up and down lead to.
+pub const STEPPED: std::ops::RangeInclusive<f64> = 1e-9..=100.0;
+
+/// The next of 1, 2, 5 × 10ⁿ above or below a rate; `None` beyond [`STEPPED`] and where the rate is not positive.
+#[must_use]
+pub fn neighbour_rate(rate: f64, up: bool) -> Option<f64> {
+    if !(rate.is_finite() && rate > 0.0) {
+        return None;
+    }
+    // A rate that a schedule has moved by less than this is that round number.
+    let is_beyond = |r: &f64| {
+        if up {
+            *r > rate * 1.01
+        } else {
+            *r < rate * 0.99
+        }
+    };
+    // Read from text, so that the same steps lead to the same bits everywhere.
+    let round = (-9..=2)
+        .flat_map(|power| [1, 2, 5].map(|digit| format!("{digit}e{power}")))
+        .filter_map(|text| text.parse::<f64>().ok())
+        .filter(|r| STEPPED.contains(r) && is_beyond(r));
+    if up {
+        round.reduce(f64::min)
+    } else {
+        round.reduce(f64::max)
+    }
+}
+
 /// Drops until `step`. 1.1 epochs of 10 steps are 11.000000000000002 in f64: the drop of step 11 is not to wait for step 12.
 fn drops(step: f64, between: f64) -> f64 {
     (step / between + 1e-9).floor()
@@ -109,6 +138,31 @@ mod tests {
         near(rate(ScheduleKind::Step, 0.0, 20), 0.05);
         near(rate(ScheduleKind::Cosine, 0.0, 50), 0.05);
         near(rate(ScheduleKind::Cosine, 0.0, 0), 0.1);
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "round numbers, to the bit")]
+    fn rates_step_through_round_numbers() {
+        let steps = |from: f64, ups: &str| {
+            ups.chars()
+                .scan(from, |rate, c| {
+                    *rate = neighbour_rate(*rate, c == '+')?;
+                    Some(*rate)
+                })
+                .collect::<Vec<f64>>()
+        };
+        assert_eq!(steps(2e-4, "+++"), [5e-4, 1e-3, 2e-3]);
+        assert_eq!(steps(1e-3, "+++-"), [2e-3, 5e-3, 1e-2, 5e-3]);
+        assert_eq!(steps(0.003, "-+"), [2e-3, 5e-3]);
+        // What a division by the schedule's rate leaves of a round number is that number.
+        assert_eq!(steps(0.001 * (1.0 - 1e-15), "+"), [2e-3]);
+        assert_eq!(steps(50.0, "++"), [100.0]);
+        assert_eq!(steps(2e-9, "--"), [1e-9]);
+        assert_eq!(steps(1e3, "+-"), [] as [f64; 0]);
+        assert_eq!(steps(1e3, "-"), [100.0]);
+        for none in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(neighbour_rate(none, true), None);
+        }
     }
 
     #[test]

@@ -35,6 +35,10 @@ struct Script {
     events: Vec<Event>,
     asked: u64,
     rewound_to: Option<u64>,
+    /// Whoever waits for a command while paused gets the next one, whatever its step.
+    hurries: bool,
+    /// The process is killed once it waits for a command while paused.
+    dies_paused: bool,
 }
 
 impl Script {
@@ -49,13 +53,16 @@ impl Script {
 impl Host for Script {
     /// The n-th look between steps is before step n, as long as no command came.
     fn next_command(&mut self, wait: Duration) -> Option<Command> {
+        let is_paused = !wait.is_zero();
+        let hurries = is_paused && self.hurries;
         if self
             .commands
             .front()
-            .is_some_and(|(at, _)| *at <= self.asked)
+            .is_some_and(|(at, _)| hurries || *at <= self.asked)
         {
             return self.commands.pop_front().map(|(_, c)| c);
         }
+        assert!(!(is_paused && self.dies_paused), "killed");
         if wait.is_zero() {
             self.asked += 1;
         }
@@ -319,6 +326,152 @@ fn interventions_are_journaled_and_replayed() {
     let again = whole(&profile);
     assert_eq!(again.interventions, first.interventions);
     assert_eq!(again.result.weights_sha256, first.result.weights_sha256);
+}
+
+/// The rates that were told, and those that the profile keeps.
+fn rates(script: &Script, outcome: &Outcome) -> (Vec<f64>, Vec<(u64, f64)>) {
+    let told = script.events.iter().filter_map(|event| match event {
+        Event::Changed { to, .. } => Some(*to),
+        _ => None,
+    });
+    let kept = outcome.interventions.iter();
+    let kept = kept.filter(|i| i.what == "learning_rate");
+    (told.collect(), kept.map(|i| (i.step, i.value)).collect())
+}
+
+#[test]
+fn rates_step_from_what_the_worker_has_between_steps_and_while_paused() {
+    let mut profile = small_cnn();
+    profile.train.schedule = Schedule::default();
+    profile.train.optimizer.learning_rate = 2e-4;
+    let step = |up| Command::StepLearningRate { up };
+    let mut script = Script::with([
+        (3, step(true)),
+        (3, step(true)),
+        (3, step(true)),
+        (5, Command::SetLearningRate { value: 1e-3 }),
+        (6, Command::Pause),
+        (6, step(true)),
+        (6, step(true)),
+        (6, step(true)),
+        (6, step(false)),
+        (6, Command::Resume),
+    ]);
+    let dir = tempfile::tempdir().unwrap();
+    let first = run(&profile, dir.path(), false, &mut script).unwrap();
+    let (told, kept) = rates(&script, &first);
+    assert_eq!(told, [5e-4, 1e-3, 2e-3, 1e-3, 2e-3, 5e-3, 1e-2, 5e-3]);
+    // Of several before one step the last takes effect.
+    assert_eq!(kept, [(3, 2e-3), (5, 1e-3), (6, 5e-3)]);
+    // They are journaled as what they led to, so the same is trained again.
+    profile.run = Some(RunRecord {
+        interventions: first.interventions.clone(),
+        ..RunRecord::default()
+    });
+    let again = whole(&profile);
+    assert_eq!(again.interventions, first.interventions);
+    assert_eq!(again.result.weights_sha256, first.result.weights_sha256);
+    profile.run = None;
+    assert_ne!(
+        whole(&profile).result.weights_sha256,
+        first.result.weights_sha256
+    );
+}
+
+#[test]
+fn a_rate_at_the_end_of_its_steps_stays_and_says_so() {
+    let mut profile = small_cnn();
+    profile.train.epochs = 1;
+    profile.train.schedule = Schedule::default();
+    profile.train.optimizer.learning_rate = 1e-9;
+    let mut script = Script::with([(2, Command::StepLearningRate { up: false })]);
+    let dir = tempfile::tempdir().unwrap();
+    let outcome = run(&profile, dir.path(), false, &mut script).unwrap();
+    assert_eq!(rates(&script, &outcome), (vec![], vec![]));
+    let says =
+        |e: &Event| matches!(e, Event::Warning { message } if message.contains("stays at 1.0e-9"));
+    assert!(script.events.iter().any(says));
+}
+
+/// Between steps, while features are computed, while pictures are evaluated (every look from the 13th on is at an epoch's
+/// end: 13 steps an epoch), and while paused.
+#[test]
+fn a_stop_wins_over_a_pause_whichever_comes_first() {
+    let both = [Command::Stop, Command::Pause];
+    let orders = [both.clone(), [Command::Pause, Command::Stop]];
+    for (profile, at) in [3, 12, 13, 14, 15, 16, 19]
+        .into_iter()
+        .map(|at| (small_cnn(), at))
+        .chain([(frozen(), 2)])
+    {
+        for order in &orders {
+            let mut script = Script::with(order.clone().map(|c| (at, c)));
+            let dir = tempfile::tempdir().unwrap();
+            let outcome = run(&profile, dir.path(), false, &mut script).unwrap();
+            assert!(!outcome.complete, "{order:?} at {at}");
+            let paused = |e: &Event| matches!(e, Event::Paused { .. });
+            assert!(!script.events.iter().any(paused), "{order:?} at {at}");
+        }
+    }
+    // Paused before, and asked to pause and go on behind the stop.
+    let mut script = Script::with([
+        (4, Command::Pause),
+        (5, Command::Stop),
+        (5, Command::Resume),
+        (5, Command::Pause),
+    ]);
+    script.hurries = true;
+    let dir = tempfile::tempdir().unwrap();
+    let outcome = run(&small_cnn(), dir.path(), false, &mut script).unwrap();
+    assert_eq!(outcome.reason, "stopped at step 4");
+}
+
+#[test]
+fn a_checkpoint_asked_for_while_paused_is_saved_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut script = Script::with([
+        (4, Command::Pause),
+        (5, Command::StepLearningRate { up: true }),
+        (5, Command::SaveCheckpoint),
+        (6, Command::SaveCheckpoint),
+        (7, Command::Resume),
+        (9, Command::Stop),
+    ]);
+    script.hurries = true;
+    run(&small_cnn(), dir.path(), false, &mut script).unwrap();
+    let told: Vec<&str> = script
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Paused { step: 4 } => Some("paused"),
+            Event::Changed { step: 4, .. } => Some("changed"),
+            Event::CheckpointSaved { kind, step: 4, .. } if kind == "last" => Some("saved"),
+            Event::Resumed { step: 4 } => Some("resumed"),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, ["paused", "changed", "saved", "saved", "resumed"]);
+
+    // Killed while it is paused, it goes on from there, with the rate that it was given, to the same bits.
+    let commands = [
+        (4, Command::Pause),
+        (4, Command::StepLearningRate { up: true }),
+        (4, Command::SaveCheckpoint),
+    ];
+    let mut never_killed = Script::with(commands.clone().into_iter().chain([(4, Command::Resume)]));
+    let other = tempfile::tempdir().unwrap();
+    let whole = run(&small_cnn(), other.path(), false, &mut never_killed).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut script = Script::with(commands);
+    script.dies_paused = true;
+    let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        run(&small_cnn(), dir.path(), false, &mut script)
+    }));
+    assert!(died.is_err());
+    assert_eq!(load_newest(dir.path()).unwrap().progress.step, 4);
+    let resumed = run(&small_cnn(), dir.path(), true, &mut Script::default()).unwrap();
+    assert_eq!(resumed.result.weights_sha256, whole.result.weights_sha256);
+    assert_eq!(resumed.interventions, whole.interventions);
 }
 
 #[test]

@@ -688,6 +688,83 @@ fn a_paused_run_is_listed_as_paused_and_the_next_one_is_told_of_it() {
 }
 
 #[test]
+fn a_stop_wins_over_a_pause_from_another_terminal() {
+    let place = Place::new();
+    for _ in 0..4 {
+        let id = place.start(&[LONG]);
+        until("steps", || last_step(&place.events(&id)) > 0);
+        assert_eq!(place.run(&["stop", &id]).status.code(), Some(0));
+        // The worker may be gone by now, which is as good.
+        place.run(&["pause", &id]);
+        place.ends(&id);
+        assert_eq!(place.status(&id), Status::Stopped);
+    }
+}
+
+#[test]
+fn what_is_asked_while_paused_is_done_while_paused() {
+    let place = Place::new();
+    let id = place.start(&[LONG, "train.optimizer.learning_rate=1e-3"]);
+    until("steps", || last_step(&place.events(&id)) > 0);
+    let ask = |command: &Ask| client::send(&place.workspace(), &id, command).unwrap();
+    ask(&Ask::Pause);
+    until("it is paused", || place.status(&id) == Status::Paused);
+    let is_paused_at = |e: &Stamped| match e.event {
+        Event::Paused { step } => Some(step),
+        _ => None,
+    };
+    // The record says it before the log does.
+    let paused_at = || place.events(&id).iter().find_map(is_paused_at);
+    until("it is told", || paused_at().is_some());
+    let step = paused_at().unwrap();
+    for up in [true, true, true, false] {
+        ask(&Ask::StepLearningRate { up });
+    }
+    ask(&Ask::SaveCheckpoint);
+    let saved = place
+        .workspace()
+        .run_dir(&id)
+        .join(format!("state-{step:010}"));
+    until("the checkpoint is saved", || saved.exists());
+    assert_eq!(place.status(&id), Status::Paused);
+    let told: Vec<f64> = place
+        .events(&id)
+        .iter()
+        .filter_map(|e| match e.event {
+            Event::Changed { to, .. } => Some(to),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [2e-3, 5e-3, 1e-2, 5e-3]);
+
+    // Killed now, nothing of it is lost.
+    signal(place.pid(&id), rustix::process::Signal::KILL);
+    until("it is lost", || place.status(&id) == Status::Lost);
+    let resumed = place.run(&["resume", &id, "--detach"]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", text(&resumed.stderr));
+    let goes_on = |e: &Stamped| matches!(e.event, Event::Step(s) if s.step > step);
+    until("it goes on", || place.events(&id).iter().any(goes_on));
+    let events = place.events(&id);
+    let rate = events.iter().find_map(|e| match e.event {
+        Event::Step(s) if s.step > step => Some(s.learning_rate),
+        _ => None,
+    });
+    assert!((rate.unwrap() / 5e-3 - 1.0).abs() < 1e-12);
+    client::send(&place.workspace(), &id, &Ask::Stop).unwrap();
+    place.ends(&id);
+    let kept: Vec<(u64, f64)> = place
+        .record(&id)
+        .run
+        .unwrap()
+        .interventions
+        .iter()
+        .filter(|i| i.what == "learning_rate")
+        .map(|i| (i.step, i.value))
+        .collect();
+    assert_eq!(kept, [(step, 5e-3)]);
+}
+
+#[test]
 fn a_recorded_run_is_trained_again_from_its_file_elsewhere() {
     let here = Place::new();
     let id = here.start(&["train.epochs=3"]);

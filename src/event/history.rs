@@ -81,6 +81,8 @@ pub struct RunHistory {
     /// Seconds that such features took.
     pub features_seconds: f64,
     pub messages: Vec<Message>,
+    /// What the next step is taken with, as far as told.
+    pub learning_rate: Option<f64>,
     pub result: Option<ResultRecord>,
     /// Message and remedy of a failed run.
     pub failure: Option<(String, String)>,
@@ -102,6 +104,7 @@ impl RunHistory {
                 self.features = None;
                 let per_epoch = self.steps_per_epoch();
                 self.phase = Phase::Running;
+                self.learning_rate = Some(step.learning_rate);
                 self.steps.push(StepPoint {
                     step: step.step,
                     epoch: ratio(step.step, per_epoch),
@@ -158,7 +161,10 @@ impl RunHistory {
                 to,
                 step,
             } => {
-                let text = format!("{what} {from:.2e} → {to:.2e} from step {step}");
+                if what == "learning_rate" {
+                    self.learning_rate = Some(*to);
+                }
+                let text = format!("{} from step {step}", change(what, *from, *to));
                 self.say(stamped.at, Severity::Info, text);
             }
             Event::Warning { message } => self.say(stamped.at, Severity::Warning, message.clone()),
@@ -204,6 +210,8 @@ impl RunHistory {
         self.steps.retain(|s| s.step <= kept);
         let whole_epochs = kept / started.steps_per_epoch.max(1);
         self.epochs.retain(|e| e.epoch as u64 <= whole_epochs);
+        let last = self.steps.last().map(|s| s.learning_rate);
+        self.learning_rate = last.or(Some(started.learning_rate));
         let text = if kept > 0 {
             format!(
                 "resumed from the checkpoint at step {kept} on {}",
@@ -306,6 +314,13 @@ impl RunHistory {
             "validation"
         }
     }
+}
+
+/// A changed setting in words: `learning rate 1.0e-3 → 2.0e-3`.
+#[must_use]
+pub fn change(what: &str, from: f64, to: f64) -> String {
+    let [from, to] = [from, to].map(crate::text::learning_rate);
+    format!("{} {from} → {to}", what.replace('_', " "))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "step counts are below 2^53")]

@@ -4,7 +4,7 @@
 
 mod history;
 
-pub use history::{EpochPoint, Message, Phase, RunHistory, Severity, StepPoint};
+pub use history::{EpochPoint, Message, Phase, RunHistory, Severity, StepPoint, change};
 
 use serde::{Deserialize, Serialize};
 
@@ -228,10 +228,14 @@ pub enum Command {
     Pause,
     Resume,
     SaveCheckpoint,
-    /// Save and end.
+    /// Save and end; wins over a pause, whichever comes first.
     Stop,
     SetLearningRate {
         value: f64,
+    },
+    /// One of 1, 2, 5 × 10ⁿ up or down from the rate that the worker has then.
+    StepLearningRate {
+        up: bool,
     },
 }
 

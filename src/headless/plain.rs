@@ -2,7 +2,7 @@
 
 use super::Output;
 use crate::error::Result;
-use crate::event::{EpochEnd, Event, Observer, Stamped, Started, Step};
+use crate::event::{EpochEnd, Event, Observer, Stamped, Started, Step, change};
 use crate::metrics::Scores;
 use crate::profile::ResultRecord;
 use crate::text;
@@ -66,7 +66,7 @@ impl Wording {
                 from,
                 to,
                 step,
-            } => vec![format!("{what} {from:.2e} → {to:.2e} from step {step}")],
+            } => vec![format!("{} from step {step}", change(what, *from, *to))],
             Event::Warning { message } => vec![format!("warning: {message}")],
             Event::Note { message } => vec![message.clone()],
             Event::CheckpointSaved { kind, epoch, step } if kind == "last" && *step > 0 => {

@@ -1,7 +1,36 @@
 //! Which other runs of the workspace this machine has at the moment: whoever starts one more is told, and not refused.
 
-use super::{Workspace, lock};
+use super::{Workspace, id, lock};
 use crate::profile::Status;
+
+/// A run that has a worker now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    pub id: String,
+    pub name: String,
+    pub is_paused: bool,
+}
+
+/// Every run with a worker, the newest first. One that has told its end is over, though its worker may still be there.
+#[must_use]
+pub fn live(workspace: &Workspace) -> Vec<Live> {
+    let ids = workspace.ids().into_iter();
+    ids.filter(|id| workspace.is_running(id))
+        .filter_map(|id| {
+            let profile = workspace.load(&id).ok();
+            let written = profile.as_ref().and_then(|p| p.run.as_ref());
+            let status = written.map_or(Status::Running, |run| run.status);
+            let is_over = matches!(status, Status::Finished | Status::Stopped | Status::Failed);
+            let name = profile.map(|p| p.name).filter(|name| !name.is_empty());
+            let name = name.unwrap_or_else(|| id::name(&id).to_owned());
+            (!is_over).then(|| Live {
+                id,
+                name,
+                is_paused: status == Status::Paused,
+            })
+        })
+        .collect()
+}
 
 /// One line about the runs beside `own` that have the same cores; `None` where there are
 /// none.
@@ -78,6 +107,18 @@ mod tests {
         profile.run.as_mut().unwrap().status = Status::Paused;
         workspace.save(&profile).unwrap();
         assert!(note(&workspace, "").unwrap().contains("is paused"));
+        let ids = || live(&workspace).into_iter().map(|l| (l.id, l.is_paused));
+        let here = |id: &String, is_paused| (id.clone(), is_paused);
+        let mut alive = vec![here(&first, true), here(&third, false)];
+        alive.sort_by(|a, b| b.cmp(a));
+        assert_eq!(ids().collect::<Vec<_>>(), alive);
+        assert_eq!(live(&workspace)[0].name.len(), 1);
+        // Its worker tells the end before it goes.
+        profile.run.as_mut().unwrap().status = Status::Finished;
+        workspace.save(&profile).unwrap();
+        assert_eq!(ids().collect::<Vec<_>>(), [here(&third, false)]);
+        profile.run.as_mut().unwrap().status = Status::Paused;
+        workspace.save(&profile).unwrap();
         let _two = hold(&second, &lock::host_name());
         let said = note(&workspace, "").unwrap();
         assert!(

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::log::Follower;
@@ -23,6 +24,9 @@ use crate::event::{Command, Event, Stamped};
 
 /// Events that may wait for their reader; a reader that lags further catches up from the log.
 const BACKLOG: usize = 1024;
+
+/// Commands that may wait for the worker.
+const COMMANDS: usize = 64;
 
 /// How often the log is looked at where there is no socket.
 const POLL: Duration = Duration::from_millis(200);
@@ -57,7 +61,7 @@ impl Connection {
             workspace.load(id)?;
         }
         let (events_in, events) = mpsc::channel(BACKLOG);
-        let (commands, commands_out) = mpsc::channel(16);
+        let (commands, commands_out) = mpsc::channel(COMMANDS);
         let live = Arc::new(AtomicBool::new(false));
         let feed = Feed {
             workspace: workspace.clone(),
@@ -119,31 +123,54 @@ impl Sender {
         self.live.load(Ordering::Relaxed)
     }
 
+    /// The run whose worker it is.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
     /// Asks the worker to do something; it has taken the command when this returns, and does it between two steps.
     ///
     /// # Errors
     /// `Input` when no worker is there or it refuses.
     pub async fn send(&self, command: Command) -> Result<()> {
+        self.ask(command).await
+    }
+
+    /// Asks at once, and gives what waits for the answer: what is asked one after the other is done in that order.
+    pub fn ask(&self, command: Command) -> impl Future<Output = Result<()>> + use<> {
         let (answer, answered) = oneshot::channel();
-        let refused = |why: String| {
-            Error::input(
-                format!("run {}", self.run),
-                why,
-                format!(
-                    "`fmtui resume {}` goes on with a run that has ended",
-                    self.run
-                ),
-            )
-        };
-        if self.commands.send((command, answer)).await.is_err() {
-            return Err(refused("its worker is gone".into()));
-        }
-        match tokio::time::timeout(PATIENCE, answered).await {
-            Ok(Ok(reply)) => reply.map_err(refused),
-            Ok(Err(_)) => Err(refused("its worker is gone".into())),
-            Err(_) => Err(refused("its worker does not answer".into())),
+        let asked = self.commands.try_send((command, answer));
+        let run = self.run.clone();
+        async move {
+            match asked {
+                Ok(()) => {}
+                Err(TrySendError::Full(_)) => {
+                    return Err(refused(&run, "too many commands are waiting".into()));
+                }
+                Err(TrySendError::Closed(_)) => {
+                    return Err(refused(&run, "its worker is gone".into()));
+                }
+            }
+            match tokio::time::timeout(PATIENCE, answered).await {
+                Ok(Ok(reply)) => reply.map_err(|why| refused(&run, why)),
+                Ok(Err(_)) => Err(refused(&run, "its worker is gone".into())),
+                Err(_) => Err(refused(&run, "its worker does not answer".into())),
+            }
         }
     }
+}
+
+fn refused(run: &str, why: String) -> Error {
+    if protocol::is_unknown(&why) {
+        return Error::input(
+            format!("run {run}"),
+            "its worker is of another version of fmtui and does not know this command",
+            format!("stop it; `fmtui resume {run}` goes on with this version"),
+        );
+    }
+    let remedy = format!("`fmtui resume {run}` goes on with a run that has ended");
+    Error::input(format!("run {run}"), why, remedy)
 }
 
 /// The task behind a connection.

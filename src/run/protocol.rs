@@ -141,7 +141,7 @@ pub fn parse(line: &str) -> Option<FromWorker> {
 /// What to reply.
 pub fn parse_command(line: &str) -> Result<Command, String> {
     let command: Command = serde_json::from_str(line.trim()).map_err(|_| {
-        "not a command; known are pause, resume, save-checkpoint, stop, set-learning-rate"
+        "not a command; known are pause, resume, save-checkpoint, stop, set-learning-rate, step-learning-rate"
             .to_string()
     })?;
     match command {
@@ -150,6 +150,12 @@ pub fn parse_command(line: &str) -> Result<Command, String> {
         )),
         command => Ok(command),
     }
+}
+
+/// Whether a worker refused a command because it does not know it.
+#[must_use]
+pub fn is_unknown(refusal: &str) -> bool {
+    refusal.starts_with("not a command")
 }
 
 #[cfg(test)]
@@ -182,6 +188,7 @@ mod tests {
             Command::SaveCheckpoint,
             Command::Stop,
             Command::SetLearningRate { value: 0.5 },
+            Command::StepLearningRate { up: true },
         ] {
             assert_eq!(parse_command(&text(command_line(&command))), Ok(command));
         }
@@ -189,7 +196,8 @@ mod tests {
 
     #[test]
     fn wrong_commands_are_refused_with_a_reason() {
-        assert!(parse_command("rm -rf").unwrap_err().contains("known are"));
+        let unknown = parse_command("rm -rf").unwrap_err();
+        assert!(unknown.contains("known are") && is_unknown(&unknown));
         for value in ["-1", "0", "1e9"] {
             let line = format!("{{\"command\":\"set-learning-rate\",\"value\":{value}}}");
             assert!(parse_command(&line).unwrap_err().contains("learning rate"));

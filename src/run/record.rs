@@ -173,11 +173,10 @@ impl Recorder {
 
     fn on_change(&mut self, intervention: Intervention) {
         let interventions = &mut self.run().interventions;
-        // Applied again after a resume, it is told again.
-        if !interventions.contains(&intervention) {
-            interventions.push(intervention);
-            interventions.sort_by_key(|i| i.step);
-        }
+        // Applied again after a resume, it is told again; and of several before one step the last takes effect.
+        interventions.retain(|i| i.step != intervention.step || i.what != intervention.what);
+        interventions.push(intervention);
+        interventions.sort_by_key(|i| i.step);
     }
 
     fn end(&mut self, status: Status, error: &str) {
@@ -330,6 +329,32 @@ mod tests {
             [1, 2]
         );
         assert_eq!(record.result.unwrap().epochs, 2);
+    }
+
+    #[test]
+    fn of_changes_before_one_step_the_last_is_kept_for_a_replay() {
+        let dir = tempfile::tempdir().unwrap();
+        let created = created(&Profile::new("mlp"), "r");
+        let mut recorder = Recorder::begin(dir.path().join("r.toml"), created).unwrap();
+        for (step, to) in [
+            (4, 0.2),
+            (5, 0.02),
+            (5, 0.05),
+            (5, 0.1),
+            (5, 0.05),
+            (4, 0.3),
+        ] {
+            let changed = Event::Changed {
+                step,
+                what: "learning_rate".into(),
+                from: 0.1,
+                to,
+            };
+            recorder.on_event(&Stamped::now(changed)).unwrap();
+        }
+        let kept = recorder.run().interventions.iter();
+        let kept: Vec<(u64, f64)> = kept.map(|i| (i.step, i.value)).collect();
+        assert_eq!(kept, [(4, 0.3), (5, 0.05)]);
     }
 
     #[test]

@@ -9,11 +9,22 @@ use super::session::PAUSE_LOOK;
 use crate::error::Result;
 use crate::event::{Command, Event};
 use crate::profile::Intervention;
+use crate::{schedule, text};
 
 /// Whether training goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     GoOn,
+    Stop,
+}
+
+/// What is to be done before the next step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Take it.
+    Step,
+    /// Save a checkpoint, then ask again: a run that is paused still is.
+    Save,
     Stop,
 }
 
@@ -29,9 +40,9 @@ const IN_THE_LAST_EVALUATION: f64 = 2.0;
 pub struct Control {
     /// Interventions of an earlier run of the same profile, in order of their steps.
     scheduled: VecDeque<Intervention>,
-    save_requested: bool,
     stop_requested: bool,
-    /// Changes asked for during evaluation, applied at the next step.
+    is_paused: bool,
+    /// What was asked for and waits for the next step, stops left out: they wait for nothing.
     pending: VecDeque<Command>,
 }
 
@@ -46,23 +57,49 @@ impl Control {
         scheduled.sort_by_key(|i| i.step);
         Self {
             scheduled: scheduled.into(),
-            save_requested: false,
             stop_requested: false,
+            is_paused: false,
             pending: VecDeque::new(),
         }
     }
 
-    pub fn take_save_request(&mut self) -> bool {
-        std::mem::take(&mut self.save_requested)
-    }
-
-    /// Applies what is due before the next step; returns when it may be taken. `scheduled_rate` is the schedule's.
-    pub fn between_steps(
+    /// Applies what is due before the next step, and waits while the run is paused. `scheduled_rate` is the schedule's.
+    pub fn before_step(
         &mut self,
         progress: &mut Progress,
         scheduled_rate: f64,
         host: &mut dyn Host,
-    ) -> Flow {
+    ) -> Due {
+        self.apply_scheduled(progress, scheduled_rate, host);
+        if !self.is_paused {
+            // All of it first: a stop further back wins over a pause.
+            self.take_all(host);
+        }
+        loop {
+            if let Some(command) = self.pending.pop_front() {
+                let due = self.obey(&command, progress, scheduled_rate, host);
+                if due == Due::Save {
+                    return due;
+                }
+            } else if self.stop_requested {
+                self.is_paused = false;
+                note_stop(progress, BETWEEN_STEPS);
+                return Due::Stop;
+            } else if !self.is_paused {
+                return Due::Step;
+            } else if let Some(command) = host.next_command(PAUSE_LOOK) {
+                self.take(command);
+            }
+        }
+    }
+
+    /// What was done before this step in an earlier run of the same profile.
+    fn apply_scheduled(
+        &mut self,
+        progress: &mut Progress,
+        scheduled_rate: f64,
+        host: &mut dyn Host,
+    ) {
         while self
             .scheduled
             .front()
@@ -81,33 +118,26 @@ impl Control {
                 }),
             }
         }
-        while let Some(command) = self
-            .pending
-            .pop_front()
-            .or_else(|| host.next_command(Duration::ZERO))
-        {
-            self.obey(&command, progress, scheduled_rate, host);
-        }
-        if self.stop_requested {
-            let stop = Intervention {
-                step: progress.step,
-                what: "stop".into(),
-                value: BETWEEN_STEPS,
-            };
-            if progress.interventions.last() != Some(&stop) {
-                progress.interventions.push(stop);
-            }
-            return Flow::Stop;
-        }
-        Flow::GoOn
     }
 
-    /// Whether somebody asks for something, which [`between_steps`](Self::between_steps) will do.
-    pub fn is_asked(&mut self, host: &mut dyn Host) -> bool {
-        while let Some(command) = host.next_command(Duration::ZERO) {
+    fn take(&mut self, command: Command) {
+        if command == Command::Stop {
+            self.stop_requested = true;
+        } else {
             self.pending.push_back(command);
         }
-        !self.pending.is_empty()
+    }
+
+    fn take_all(&mut self, host: &mut dyn Host) {
+        while let Some(command) = host.next_command(Duration::ZERO) {
+            self.take(command);
+        }
+    }
+
+    /// Whether somebody asks for something, which [`before_step`](Self::before_step) will do.
+    pub fn is_asked(&mut self, host: &mut dyn Host) -> bool {
+        self.take_all(host);
+        self.stop_requested || !self.pending.is_empty()
     }
 
     /// Looks for a stop while pictures are evaluated; everything else waits for the next step.
@@ -142,50 +172,35 @@ impl Control {
         }
     }
 
+    /// Does what is asked; a run that is about to stop neither pauses nor saves first: it saves at its end.
     fn obey(
         &mut self,
         command: &Command,
         progress: &mut Progress,
         scheduled_rate: f64,
         host: &mut dyn Host,
-    ) {
+    ) -> Due {
+        let step = progress.step;
         match command {
-            Command::Pause => self.pause(progress, scheduled_rate, host),
-            Command::Resume => {}
-            Command::SaveCheckpoint => self.save_requested = true,
+            Command::Pause if !self.stop_requested && !self.is_paused => {
+                self.is_paused = true;
+                host.emit(Event::Paused { step });
+            }
+            Command::Resume if self.is_paused => {
+                self.is_paused = false;
+                host.emit(Event::Resumed { step });
+            }
+            Command::SaveCheckpoint if !self.stop_requested => return Due::Save,
+            Command::Pause | Command::Resume | Command::SaveCheckpoint => {}
             Command::Stop => self.stop_requested = true,
             Command::SetLearningRate { value } => {
                 set_learning_rate(*value, progress, scheduled_rate, host);
             }
-        }
-    }
-
-    fn pause(&mut self, progress: &mut Progress, scheduled_rate: f64, host: &mut dyn Host) {
-        host.emit(Event::Paused {
-            step: progress.step,
-        });
-        loop {
-            // Whoever paused while pictures were evaluated may have asked to go on since.
-            let waiting = self.pending.pop_front();
-            match waiting.or_else(|| host.next_command(PAUSE_LOOK)) {
-                None | Some(Command::Pause) => {}
-                Some(Command::Resume) => break,
-                Some(Command::Stop) => {
-                    self.stop_requested = true;
-                    return;
-                }
-                Some(Command::SaveCheckpoint) => {
-                    // Saved at the next step; the state does not change until then.
-                    self.save_requested = true;
-                }
-                Some(Command::SetLearningRate { value }) => {
-                    set_learning_rate(value, progress, scheduled_rate, host);
-                }
+            Command::StepLearningRate { up } => {
+                step_learning_rate(*up, progress, scheduled_rate, host);
             }
         }
-        host.emit(Event::Resumed {
-            step: progress.step,
-        });
+        Due::Step
     }
 
     /// Does `save`; when the disk is full, pauses and tries again until there is room or somebody stops the run.
@@ -216,22 +231,57 @@ impl Control {
                         self.stop_requested = true;
                         break;
                     }
-                    Some(Command::Resume) => break,
+                    Some(Command::Resume) => {
+                        self.is_paused = false;
+                        break;
+                    }
                     Some(other) => self.pending.push_back(other),
                     None => {}
                 }
             }
-            host.emit(Event::Resumed { step });
+            // Whoever had paused the run before has not gone on.
+            if !self.is_paused {
+                host.emit(Event::Resumed { step });
+            }
         }
     }
 }
 
+/// Notes that the run was stopped here.
+fn note_stop(progress: &mut Progress, value: f64) {
+    let stop = Intervention {
+        step: progress.step,
+        what: "stop".into(),
+        value,
+    };
+    if progress.interventions.last() != Some(&stop) {
+        progress.interventions.push(stop);
+    }
+}
+
+fn step_learning_rate(up: bool, progress: &mut Progress, scheduled_rate: f64, host: &mut dyn Host) {
+    let now = scheduled_rate * progress.learning_rate_factor;
+    match schedule::neighbour_rate(now, up) {
+        Some(value) => set_learning_rate(value, progress, scheduled_rate, host),
+        None => host.emit(Event::Warning {
+            message: format!(
+                "the learning rate stays at {}: steps go from {} to {}",
+                text::learning_rate(now),
+                text::learning_rate(*schedule::STEPPED.start()),
+                text::learning_rate(*schedule::STEPPED.end()),
+            ),
+        }),
+    }
+}
+
+/// Changes the rate from the next step on. Of several changes before one step the last is kept: only it takes effect.
 fn set_learning_rate(
     value: f64,
     progress: &mut Progress,
     scheduled_rate: f64,
     host: &mut dyn Host,
 ) {
+    let what = "learning_rate";
     if !(value.is_finite() && (1e-12..=1e3).contains(&value)) {
         host.emit(Event::Warning {
             message: format!("learning rate {value} is not between 1e-12 and 1e3; kept as it was"),
@@ -239,15 +289,19 @@ fn set_learning_rate(
         return;
     }
     let from = scheduled_rate * progress.learning_rate_factor;
+    let step = progress.step;
     progress.learning_rate_factor = value / scheduled_rate;
+    progress
+        .interventions
+        .retain(|i| i.step != step || i.what != what);
     progress.interventions.push(Intervention {
-        step: progress.step,
-        what: "learning_rate".into(),
+        step,
+        what: what.into(),
         value,
     });
     host.emit(Event::Changed {
-        step: progress.step,
-        what: "learning_rate".into(),
+        step,
+        what: what.into(),
         from,
         to: value,
     });

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub use ending::peak_memory;
 
 use super::checkpoint::Progress;
-use super::control::{Control, Flow};
+use super::control::{Control, Due, Flow};
 use super::evaluate::{self, Criterion, Evaluation};
 use super::telling::Telling;
 use super::{Host, Learner, Outcome, Setup, Update, learners};
@@ -188,12 +188,15 @@ impl Session<'_> {
     /// Does what is asked, and computes what the learner needs ahead.
     fn before_step(&mut self, rate: f64, host: &mut dyn Host) -> Result<Flow> {
         loop {
-            let flow = self.control.between_steps(&mut self.progress, rate, host);
-            self.obey_save_requests(host)?;
-            if flow == Flow::Stop || self.is_ahead {
-                return Ok(flow);
+            match self.control.before_step(&mut self.progress, rate, host) {
+                Due::Stop => return Ok(Flow::Stop),
+                Due::Save => {
+                    self.save_state(host)?;
+                    continue;
+                }
+                Due::Step => {}
             }
-            self.is_ahead = self.compute_ahead(host)?;
+            self.is_ahead = self.is_ahead || self.compute_ahead(host)?;
             if self.is_ahead {
                 return Ok(Flow::GoOn);
             }

@@ -139,13 +139,6 @@ impl Session<'_> {
         Ok(())
     }
 
-    pub(super) fn obey_save_requests(&mut self, host: &mut dyn Host) -> Result<()> {
-        if self.control.take_save_request() {
-            self.save_state(host)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn keep_predictions(
         &self,
         file: &str,
