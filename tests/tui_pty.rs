@@ -270,6 +270,68 @@ fn a_run_goes_on_without_its_screen_and_is_controlled_from_the_next() {
     assert!(!second.bytes().contains("goes on; come back"));
 }
 
+/// Runs the program without a screen; gives what it prints.
+fn fmtui(home: &Path, arguments: &[&str]) -> String {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_fmtui"))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home)
+        .env("FMTUI_HOME", home.join("workspace"))
+        .env("XDG_RUNTIME_DIR", home)
+        .env("PATH", "/usr/bin:/bin")
+        .env("FMTUI_OFFLINE", "1")
+        .current_dir(home)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().into()
+}
+
+#[test]
+fn keys_act_on_what_the_worker_has() {
+    let home = tempfile::tempdir().unwrap();
+    let train = |epochs: &str| {
+        let epochs = format!("train.epochs={epochs}");
+        let set = ["--set", "data.name=fashion-mnist-mini", "--set", &epochs];
+        let rate = ["--set", "train.optimizer.learning_rate=2e-4"];
+        let rest = ["--set", "train.early_stop.patience=0", "--detach"];
+        let arguments = [&["train", "mlp-20"], &set[..], &rate, &rest].concat();
+        fmtui(home.path(), &arguments)
+    };
+    let long = train("100000");
+    let short = train("1");
+    fmtui(home.path(), &["attach", "--plain", &short]);
+
+    // What runs is opened, not what is newest.
+    let mut terminal = Terminal::open(home.path(), &[], 24, 80);
+    terminal.wait_for("▸Train");
+    terminal.wait_for("mlp-20 · running");
+    terminal.wait_for("Space pause");
+    terminal.press("+++");
+    terminal.wait_for("learning rate 1.0e-3 → 2.0e-3");
+    terminal.press("6");
+    terminal.wait_for("▸Runs");
+    terminal.wait_for("finished");
+    // The newest is under the cursor, and over.
+    terminal.press(" ");
+    terminal.wait_for("mlp-20 is finished: it has no worker");
+    terminal.press("j ");
+    terminal.wait_for("mlp-20 · paused");
+    terminal.press("2");
+    terminal.wait_for("▸Model");
+    terminal.press("ttt");
+    terminal.wait_for("mlp-20 is paused");
+    terminal.press("n");
+    terminal.wait_until("the question is gone", |s| !s.contains("beside it"));
+    terminal.press("q");
+    assert_eq!(terminal.ends_within(10), 0);
+    terminal.wait_for(&format!("run {long} stays paused; come back with"));
+    terminal.wait_for(&long[long.len() - 4..]);
+    let runs = std::fs::read_dir(home.path().join("workspace/profiles/runs")).unwrap();
+    assert_eq!(runs.count(), 2);
+    fmtui(home.path(), &["stop", &long]);
+}
+
 #[test]
 fn escape_gives_up_the_download_of_weights() {
     let home = tempfile::tempdir().unwrap();

@@ -63,3 +63,36 @@ pub enum Action {
     /// Ctrl-L.
     Redraw,
 }
+
+impl Action {
+    /// Moves something on the screen, or dismisses it: where there is nothing to be moved, nothing need be said.
+    #[must_use]
+    pub fn is_move(self) -> bool {
+        matches!(
+            self,
+            Self::Up
+                | Self::Down
+                | Self::Left
+                | Self::Right
+                | Self::PageUp
+                | Self::PageDown
+                | Self::Home
+                | Self::End
+                | Self::Open
+                | Self::Back
+        )
+    }
+
+    /// Asks something of a run that is under way.
+    #[must_use]
+    pub fn commands_a_run(self) -> bool {
+        matches!(
+            self,
+            Self::PauseOrResume
+                | Self::Stop
+                | Self::LearningRateUp
+                | Self::LearningRateDown
+                | Self::Checkpoint
+        )
+    }
+}

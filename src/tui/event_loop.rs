@@ -107,7 +107,8 @@ pub async fn run(
                 if matches!(input, Input::Tick(_)) && !terminal::is_there() {
                     return Ok(Left::TerminalGone);
                 }
-                let mut inputs = vec![input];
+                // Keys are taken at the time they come.
+                let mut inputs = vec![Input::Tick(Instant::now()), input];
                 // Everything that has come meanwhile belongs to the same frame.
                 while let Ok(message) = messages.try_recv() {
                     inputs.push(Input::Message(message));

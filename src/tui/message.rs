@@ -9,6 +9,7 @@ use crate::event::{Command, Stamped};
 use crate::metrics::predictions::Predictions;
 use crate::profile::{Model, Profile};
 use crate::run::card::Card;
+use crate::run::company::Live;
 
 /// What the app asks for; answered, if at all, by a [`Message`].
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +18,11 @@ pub enum Request {
     Start(Box<Profile>),
     /// Watch this run.
     Open(String),
-    /// Ask the watched run's worker.
-    Send(Command),
+    /// Ask this run's worker. What is asked one after the other is done in that order.
+    Send {
+        run: String,
+        command: Command,
+    },
     /// Read this run's whole log.
     Replay {
         run: String,
@@ -64,6 +68,12 @@ pub enum Message {
         /// What is worth knowing beside it.
         note: Option<String>,
     },
+    /// What was to be started or resumed was not; why follows.
+    NotStarted,
+    /// A command did not reach the worker of this run; why follows.
+    NotSent(String),
+    /// The runs that have a worker now.
+    Live(Vec<Live>),
     /// New events of the watched run.
     Events {
         run: String,

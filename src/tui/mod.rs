@@ -31,7 +31,7 @@ use self::terminal::Screen;
 use crate::error::{Error, Result};
 use crate::model::presets;
 use crate::profile::Profile;
-use crate::run::Workspace;
+use crate::run::{Workspace, company};
 
 /// Speed at which a run is replayed unless somebody says otherwise.
 pub const REPLAY_SPEED: f64 = 10.0;
@@ -42,7 +42,7 @@ const CLOSING: Duration = Duration::from_millis(200);
 /// What the screens show first.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Launch {
-    /// The data; the newest run is at hand, and shown at once where it is running.
+    /// The newest run that is running; where none is, the data, with the newest run at hand.
     Home,
     /// This run (an id, the start of one, or `last`) on the Train tab.
     Attach(String),
@@ -57,6 +57,7 @@ pub enum Launch {
 pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
     terminal::check()?;
     let first_requests = first_requests(&workspace, launch)?;
+    let place = workspace.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -76,15 +77,45 @@ pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
     });
     runtime.shutdown_timeout(CLOSING);
     if left? == Left::Asked
-        && let Some(run) = app.live_run()
+        && let Some(words) = farewell(&place)
     {
         // The terminal may have gone since; then there is nobody to tell.
-        let _ = writeln!(
-            std::io::stdout(),
-            "run {run} goes on; come back with `fmtui attach`"
-        );
+        let _ = writeln!(std::io::stdout(), "{words}");
     }
     Ok(())
+}
+
+/// What goes on when the screen is left, and how to come back to it.
+fn farewell(workspace: &Workspace) -> Option<String> {
+    let live = company::live(workspace);
+    match live.as_slice() {
+        [] => None,
+        [run] => {
+            let is_last = workspace.resolve("last").is_ok_and(|last| last == run.id);
+            let which = if is_last {
+                String::new()
+            } else {
+                format!(" {}", run.id)
+            };
+            let state = if run.is_paused {
+                "stays paused"
+            } else {
+                "goes on"
+            };
+            Some(format!(
+                "run {} {state}; come back with `fmtui attach{which}`",
+                run.id
+            ))
+        }
+        runs => {
+            let ids: Vec<&str> = runs.iter().map(|r| r.id.as_str()).collect();
+            Some(format!(
+                "{} runs go on: {}; come back with `fmtui attach RUN`",
+                runs.len(),
+                ids.join(", ")
+            ))
+        }
+    }
 }
 
 fn first_requests(workspace: &Workspace, launch: Launch) -> Result<Option<Request>> {

@@ -25,7 +25,7 @@ use crate::text;
 
 /// Messages that may wait for the screen.
 const BACKLOG: usize = 64;
-/// How often the list of runs is read while it is looked at.
+/// How often the list of runs is read while it is looked at, and which of them have a worker at any time.
 const RUNS_EVERY: Duration = Duration::from_secs(1);
 /// A log that is silent for this long has been told whole.
 const SILENCE: Duration = Duration::from_millis(40);
@@ -42,7 +42,9 @@ const LINK_EVERY: Duration = Duration::from_millis(250);
 pub struct Session {
     workspace: Workspace,
     out: mpsc::Sender<Message>,
-    watched: Arc<Mutex<Option<Sender>>>,
+    watched: Option<Sender>,
+    /// Commands for runs that are not watched.
+    others: mpsc::UnboundedSender<(String, Command)>,
     watching: Option<JoinHandle<()>>,
     runs_wanted: watch::Sender<bool>,
     datasets: Arc<Mutex<Vec<Arc<Dataset>>>>,
@@ -57,11 +59,15 @@ impl Session {
     pub fn new(workspace: Workspace) -> (Self, mpsc::Receiver<Message>) {
         let (out, messages) = mpsc::channel(BACKLOG);
         let (runs_wanted, wanted) = watch::channel(false);
+        let (others, asked) = mpsc::unbounded_channel();
         tokio::spawn(tell_runs(workspace.clone(), out.clone(), wanted));
+        tokio::spawn(tell_live(workspace.clone(), out.clone()));
+        tokio::spawn(send_to_others(workspace.clone(), out.clone(), asked));
         let session = Self {
             workspace,
             out,
-            watched: Arc::default(),
+            watched: None,
+            others,
             watching: None,
             runs_wanted,
             datasets: Arc::default(),
@@ -76,7 +82,7 @@ impl Session {
         match request {
             Request::Start(profile) => self.start(profile),
             Request::Open(run) => self.open(run),
-            Request::Send(command) => self.send(command),
+            Request::Send { run, command } => self.send(run, command),
             Request::Replay { run, speed } => {
                 let workspace = self.workspace.clone();
                 self.blocking(move || {
@@ -149,13 +155,13 @@ impl Session {
         });
     }
 
-    /// Opens the newest run, if there is one, and turns to it when it is running.
+    /// Opens the newest run that is running, and turns to it; where none is, the newest.
     pub fn open_newest(&mut self) {
-        let Some(run) = self.workspace.ids().into_iter().next() else {
-            return;
-        };
-        let running = self.workspace.is_running(&run);
-        self.watch(run, running);
+        let ids = self.workspace.ids();
+        let running = ids.iter().find(|id| self.workspace.is_running(id));
+        if let Some(run) = running.or(ids.first()) {
+            self.watch(run.clone(), running.is_some());
+        }
     }
 
     /// Reads the data set that the Data tab shows first: the full one where there is one.
@@ -214,16 +220,21 @@ impl Session {
             if told.is_some() && !(cancelled.load(Ordering::Relaxed) && fetched.is_err()) {
                 let _ = out.blocking_send(Message::Fetching(false));
             }
-            fetched?;
-            let run = client::start(&workspace, &profile)?;
+            let run = fetched
+                .and_then(|()| client::start(&workspace, &profile))
+                .inspect_err(|_| {
+                    let _ = out.blocking_send(Message::NotStarted);
+                })?;
             Ok(started(&workspace, run))
         });
     }
 
     fn resume(&mut self, run: String) {
-        let workspace = self.workspace.clone();
+        let (workspace, out) = (self.workspace.clone(), self.out.clone());
         self.blocking(move || {
-            client::resume(&workspace, &run)?;
+            client::resume(&workspace, &run).inspect_err(|_| {
+                let _ = out.blocking_send(Message::NotStarted);
+            })?;
             Ok(started(&workspace, run))
         });
     }
@@ -240,9 +251,7 @@ impl Session {
                 return;
             }
         };
-        if let Ok(mut watched) = self.watched.lock() {
-            *watched = Some(connection.sender());
-        }
+        self.watched = Some(connection.sender());
         let out = self.out.clone();
         self.watching = Some(tokio::spawn(async move {
             // Ends when the screen has gone.
@@ -250,14 +259,18 @@ impl Session {
         }));
     }
 
-    fn send(&self, command: Command) {
-        let sender = self.watched.lock().ok().and_then(|w| w.clone());
+    fn send(&self, run: String, command: Command) {
+        let watched = self.watched.as_ref();
+        let Some(sender) = watched.filter(|w| w.run() == run && w.is_live()) else {
+            // Read until the screen goes.
+            let _ = self.others.send((run, command));
+            return;
+        };
+        let answer = sender.ask(command);
         let out = self.out.clone();
         tokio::spawn(async move {
-            let Some(sender) = sender else {
-                return;
-            };
-            if let Err(e) = sender.send(command).await {
+            if let Err(e) = answer.await {
+                let _ = out.send(Message::NotSent(run)).await;
                 let _ = out.send(problem(&e)).await;
             }
         });
@@ -488,6 +501,40 @@ async fn history(connection: &mut Connection) -> (Vec<Stamped>, bool) {
         }
     }
     (events, false)
+}
+
+/// Asks the workers of runs that are not watched, one after the other.
+async fn send_to_others(
+    workspace: Workspace,
+    out: mpsc::Sender<Message>,
+    mut asked: mpsc::UnboundedReceiver<(String, Command)>,
+) {
+    while let Some((run, command)) = asked.recv().await {
+        let (workspace, id) = (workspace.clone(), run.clone());
+        let sent = tokio::task::spawn_blocking(move || client::send(&workspace, &id, &command));
+        if let Ok(Err(e)) = sent.await {
+            let _ = out.send(Message::NotSent(run)).await;
+            let _ = out.send(problem(&e)).await;
+        }
+    }
+}
+
+/// Looks which runs have a worker, and tells it when it changed.
+async fn tell_live(workspace: Workspace, out: mpsc::Sender<Message>) {
+    let mut told = Vec::new();
+    loop {
+        let workspace = workspace.clone();
+        let Ok(live) = tokio::task::spawn_blocking(move || company::live(&workspace)).await else {
+            return;
+        };
+        if live != told {
+            told.clone_from(&live);
+            if out.send(Message::Live(live)).await.is_err() {
+                return;
+            }
+        }
+        tokio::time::sleep(RUNS_EVERY).await;
+    }
 }
 
 /// Reads the list of runs while it is wanted, and tells it when it changed.

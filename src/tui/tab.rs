@@ -11,12 +11,22 @@ use crate::profile::Profile;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     None,
+    /// The tab has nothing that this action could do.
+    Ignored,
     /// Start a run of this profile and go to the Train tab.
     Train(Box<Profile>),
     /// Open this recipe in the user's editor.
     EditText(Box<Profile>),
-    /// Send a command to the worker of the shown run.
-    Command(crate::event::Command),
+    /// Send a command to the worker of a run.
+    Command {
+        run: String,
+        command: crate::event::Command,
+    },
+    /// Ask whether to stop this run, and stop it then.
+    AskToStop {
+        run: String,
+        name: String,
+    },
     /// Show this run on Train, Metrics and Confusion.
     OpenRun(String),
     /// Play this run's log on the Train tab.
@@ -29,6 +39,8 @@ pub enum Effect {
     /// Download this data set, with progress on the Data tab.
     FetchDataset(String),
     GoToTab(usize),
+    /// Go to this class on the Confusion tab.
+    OpenClass(usize),
     /// Say this in the footer for a few seconds.
     Say(String),
 }

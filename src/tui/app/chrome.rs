@@ -9,8 +9,14 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{App, place};
 use crate::event::Severity;
+use crate::run::company::Live;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{cut, left, plain_if, wrap_to};
+
+/// From this width on there is a column between the tabs' names.
+const ROOMY: u16 = 100;
+/// Columns in which something can be said of the shown run.
+const LEAST_STATE: usize = 16;
 
 /// Draws lines, in ASCII where the theme asks for it.
 pub fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, theme: &Theme) {
@@ -59,14 +65,39 @@ fn cut_name(text: &str, room: usize) -> String {
     }
 }
 
+/// The runs under way beside the shown one: by name where `free` columns have place for it, else how many, within `room`.
+fn others(runs: &[&Live], free: usize, room: usize) -> String {
+    let paused = runs.iter().filter(|run| run.is_paused).count();
+    let word = |is_paused: bool| if is_paused { "paused" } else { "running" };
+    let number = runs.len();
+    let count = match (number, paused) {
+        (0, _) => return String::new(),
+        (_, 0) => format!(" +{number} running"),
+        (_, all) if all == number => format!(" +{number} paused"),
+        (_, some) => format!(" +{} running +{some} paused", number - some),
+    };
+    let names = runs
+        .iter()
+        .map(|run| format!("{} {}", run.name, word(run.is_paused)));
+    let names = format!("  + {}", names.collect::<Vec<_>>().join(", "));
+    [names, count.clone()]
+        .into_iter()
+        .find(|text| text.width() <= free)
+        // The shown run's name gives way, as far as something of it is left.
+        .or((count.width() + LEAST_STATE <= room).then_some(count))
+        .unwrap_or_else(|| format!(" +{number}"))
+}
+
 impl App {
     pub(super) fn render_header(&mut self, frame: &mut Frame, area: Rect) {
         let theme = self.theme;
         let mut spans = vec![Span::styled(" fmtui ", theme.title())];
         let mut x = area.x + 7.min(area.width);
+        // Where columns are few, those between the tabs are needed for the runs.
+        let gap = if area.width < ROOMY { "" } else { " " };
         for (i, name) in place::NAMES.iter().enumerate() {
             let active = i == self.active;
-            let text = format!("{}{name} ", if active { "▸" } else { " " });
+            let text = format!("{}{name}{gap}", if active { "▸" } else { " " });
             let width = u16::try_from(text.width()).unwrap_or(0);
             self.tab_names[i] = Rect { x, width, ..area }.intersection(area);
             x = x.saturating_add(width);
@@ -76,12 +107,14 @@ impl App {
             ));
         }
         let used = usize::from(x - area.x);
-        let state = self.tabs.train.state();
         let room = usize::from(area.width).saturating_sub(used + 2);
-        let state = cut_name(&state, room);
-        let pad = (room + 1).saturating_sub(state.width());
+        let state = self.tabs.train.state();
+        let others = others(&self.others(), room.saturating_sub(state.width()), room);
+        let state = cut_name(&state, room.saturating_sub(others.width()));
+        let pad = (room + 1).saturating_sub(state.width() + others.width());
         spans.push(Span::raw(" ".repeat(pad)));
         spans.push(Span::styled(state, self.state_style()));
+        spans.push(Span::styled(others, theme.accent()));
         lines(frame, area, vec![Line::from(spans)], &theme);
     }
 
@@ -174,7 +207,31 @@ impl App {
 
 #[cfg(test)]
 mod tests {
-    use super::cut_name;
+    use super::{Live, cut_name, others};
+
+    #[test]
+    fn the_other_runs_are_named_or_counted_as_space_allows() {
+        let run = |name: &str, is_paused| Live {
+            id: name.into(),
+            name: name.into(),
+            is_paused,
+        };
+        let runs = [run("mlp-20", false), run("lenet5", true), run("vgg", true)];
+        let shown =
+            |runs: &[Live], free, room| others(&runs.iter().collect::<Vec<_>>(), free, room);
+        assert_eq!(shown(&[], 90, 90), "");
+        assert_eq!(
+            shown(&runs, 60, 90),
+            "  + mlp-20 running, lenet5 paused, vgg paused"
+        );
+        assert_eq!(shown(&runs, 30, 50), " +1 running +2 paused");
+        assert_eq!(shown(&runs[1..], 12, 31), " +2 paused");
+        assert_eq!(shown(&runs[..1], 12, 31), " +1 running");
+        // Room is made for the word, not for more.
+        assert_eq!(shown(&runs[..1], 3, 31), " +1 running");
+        assert_eq!(shown(&runs, 3, 31), " +3");
+        assert_eq!(shown(&runs[..1], 0, 11), " +1");
+    }
 
     #[test]
     fn the_name_gives_way_to_the_state() {

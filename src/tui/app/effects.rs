@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::question::Question;
+use super::starting::Start;
 use super::{App, Problem, Trainable, place};
-use crate::event::Phase;
+use crate::event::{Event, Phase, Stamped};
 use crate::tui::REPLAY_SPEED;
 use crate::tui::message::{Message, Request};
 use crate::tui::tab::Effect;
@@ -11,26 +13,33 @@ use crate::tui::tab::Effect;
 impl App {
     pub(super) fn on_effect(&mut self, effect: Effect) -> Vec<Request> {
         match effect {
-            Effect::None => Vec::new(),
-            Effect::Train(profile) => {
-                self.say(format!("Starting {}…", profile.name));
-                vec![Request::Start(profile)]
-            }
+            Effect::None | Effect::Ignored => Vec::new(),
+            Effect::Train(profile) => self.start(Start::New(profile)),
             Effect::EditText(profile) => vec![Request::EditText(profile)],
-            Effect::Command(command) => vec![Request::Send(command)],
+            Effect::Command { run, command } => {
+                let name = self.name_of(&run);
+                self.command(run, &name, command)
+            }
+            Effect::AskToStop { run, name } => {
+                self.question = Some(Question::stop(run, name));
+                Vec::new()
+            }
             Effect::OpenRun(run) => vec![Request::Open(run)],
             Effect::Replay(run) => vec![Request::Replay {
                 run,
                 speed: REPLAY_SPEED,
             }],
-            Effect::ResumeRun(run) => {
-                self.say(format!("Resuming {run}…"));
-                vec![Request::Resume(run)]
-            }
+            Effect::ResumeRun(run) => self.start(Start::Resumed(run)),
             Effect::DeleteRun(run) => vec![Request::Delete(run)],
             Effect::OpenDataset(name) => vec![Request::LoadDataset(name)],
             Effect::FetchDataset(name) => vec![Request::FetchDataset(name)],
             Effect::GoToTab(tab) => self.go_to(tab),
+            Effect::OpenClass(class) => {
+                // Turning there lends it the run first.
+                let requests = self.go_to(place::CONFUSION);
+                self.tabs.confusion.select_class(class);
+                requests
+            }
             Effect::Say(text) => {
                 self.say(text);
                 Vec::new()
@@ -45,6 +54,7 @@ impl App {
                 self.predictions_of = None;
             }
             Message::Started { run, note } => {
+                self.on_started(&run);
                 self.said = None;
                 self.problem = None;
                 if let Some(note) = note {
@@ -54,10 +64,16 @@ impl App {
             }
             Message::Events { run, events } => {
                 for event in &events {
-                    self.tabs.train.on_event(&run, event);
+                    self.on_event(&run, event);
                 }
             }
-            Message::Link { run, link } => self.tabs.train.on_link(&run, link),
+            Message::NotStarted => self.starting = None,
+            Message::NotSent(run) => self.tabs.train.not_asked(&run),
+            Message::Live(live) => self.on_live(live),
+            Message::Link { run, link } => {
+                self.tabs.train.on_link(&run, link);
+                self.drop_stale_question();
+            }
             Message::Replay { run, events, speed } => {
                 self.tabs.train.play(run, events, speed);
                 self.predictions_of = None;
@@ -125,6 +141,20 @@ impl App {
             }
         }
         Vec::new()
+    }
+
+    /// Takes note of an event, and says what was asked for and is done where the Train tab is not looked at; that a
+    /// checkpoint is saved is seen nowhere.
+    fn on_event(&mut self, run: &str, event: &Stamped) {
+        let done = self.tabs.train.on_event(run, event);
+        if matches!(event.event, Event::Finished { .. } | Event::Failed { .. }) {
+            self.on_ended(run);
+        }
+        let is_unseen = matches!(event.event, Event::CheckpointSaved { .. });
+        if let Some(done) = done.filter(|_| is_unseen || self.active != place::TRAIN) {
+            let words = format!("{}: {done}", self.name_of(run));
+            self.say(words);
+        }
     }
 
     /// Asks for what the Model tab wants to know of weights.

@@ -3,8 +3,10 @@
 mod chrome;
 mod effects;
 mod overlay;
+mod question;
 #[cfg(test)]
 mod speed;
+mod starting;
 mod tabs;
 #[cfg(test)]
 mod tests;
@@ -18,14 +20,16 @@ use ratatui::crossterm::event::{
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
 use self::overlay::{Outcome, Overlay};
+use self::question::Question;
 use self::tabs::Tabs;
 use super::action::Action;
 use super::config::Settings;
 use super::keymap::Keymap;
 use super::message::{Message, Request};
-use super::tab::{Effect, Mouse};
+use super::tab::{Effect, Mouse, Tab as _};
 use super::theme::Theme;
 use crate::profile::Profile;
+use crate::run::company::Live;
 
 /// Places of the tabs.
 pub mod place {
@@ -82,10 +86,17 @@ pub struct App {
     tabs: Tabs,
     active: usize,
     overlay: Option<Overlay>,
+    question: Option<Question>,
     problem: Option<Problem>,
     said: Option<(String, Instant)>,
     /// A download is under way; `Esc` gives it up.
     fetching: bool,
+    /// The runs that have a worker, the newest first.
+    live: Vec<Live>,
+    /// What is being started and has not been answered.
+    starting: Option<String>,
+    /// Until then a key that starts something is the bounce of the one before.
+    settled: Option<Instant>,
     now: Instant,
     /// Where the tab names lie, for the mouse.
     tab_names: [Rect; 6],
@@ -114,9 +125,13 @@ impl App {
             tabs: Tabs::new(first),
             active: place::DATA,
             overlay: None,
+            question: None,
             problem,
             said: None,
             fetching: false,
+            live: Vec::new(),
+            starting: None,
+            settled: None,
             now,
             tab_names: [Rect::ZERO; 6],
             content: Rect::ZERO,
@@ -135,12 +150,6 @@ impl App {
     #[must_use]
     pub fn is_playing(&self) -> bool {
         self.tabs.train.is_playing()
-    }
-
-    /// The run that goes on when the screen is left.
-    #[must_use]
-    pub fn live_run(&self) -> Option<&str> {
-        self.tabs.train.live_run()
     }
 
     /// Takes one input and says what is to be done about it.
@@ -178,7 +187,7 @@ impl App {
 
     fn on_key(&mut self, key: KeyEvent) -> Vec<Request> {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        let typed = self.overlay.is_some() || self.tabs.get(self.active).takes_text();
+        let typed = self.takes_text();
         let action = self.keymap.action(key);
         // Keys with Control mean the same even while text is typed, so that nobody is ever locked in.
         let always = control
@@ -192,10 +201,13 @@ impl App {
         action.map_or_else(Vec::new, |a| self.on_action(a))
     }
 
-    /// Pasted text is typed where text is typed, and means nothing elsewhere.
+    fn takes_text(&self) -> bool {
+        self.question.is_some() || self.overlay.is_some() || self.tabs.get(self.active).takes_text()
+    }
+
+    /// Pasted text is typed where text is typed, and means nothing elsewhere; it answers no question.
     fn on_paste(&mut self, text: &str) -> Vec<Request> {
-        let typed = self.overlay.is_some() || self.tabs.get(self.active).takes_text();
-        if !typed {
+        if self.question.is_some() || !self.takes_text() {
             return Vec::new();
         }
         let clean = crate::text::sanitize(text);
@@ -204,6 +216,9 @@ impl App {
     }
 
     fn on_text(&mut self, key: KeyEvent) -> Vec<Request> {
+        if self.question.is_some() {
+            return self.on_answer(key);
+        }
         let Some(overlay) = self.overlay.as_mut() else {
             let effect = self.tabs.get_mut(self.active).on_text(key);
             return self.on_effect(effect);
@@ -216,13 +231,24 @@ impl App {
             }
             Outcome::Act(action) => {
                 self.overlay = None;
-                self.on_action(action)
+                let requests = self.on_action(action);
+                self.let_enter_bounce();
+                requests
             }
             Outcome::Train(index) => {
                 self.overlay = None;
                 let profile = self.presets.get(index).map(|p| Box::new(p.profile.clone()));
-                profile.map_or_else(Vec::new, |p| self.on_effect(Effect::Train(p)))
+                let requests = profile.map_or_else(Vec::new, |p| self.on_effect(Effect::Train(p)));
+                self.let_enter_bounce();
+                requests
             }
+        }
+    }
+
+    /// The key that led to a question from the palette is one that would answer it.
+    fn let_enter_bounce(&mut self) {
+        if let Some(question) = &mut self.question {
+            question.await_another_key(self.now);
         }
     }
 
@@ -253,10 +279,17 @@ impl App {
                 self.say("giving up the download …");
                 vec![Request::CancelFetch]
             }
-            other => {
-                let effect = self.tabs.get_mut(self.active).on_action(other);
+            // Meant for the start before, this would lead away from it.
+            Action::Train if self.has_just_started() => Vec::new(),
+            // Elsewhere they are of the run that is shown.
+            other if other.commands_a_run() && self.active != place::RUNS => {
+                let effect = self.tabs.train.on_action(other);
                 self.on_effect(effect)
             }
+            other => match self.tabs.get_mut(self.active).on_action(other) {
+                Effect::Ignored => self.on_ignored(other),
+                effect => self.on_effect(effect),
+            },
         }
     }
 
@@ -288,6 +321,9 @@ impl App {
             MouseEventKind::ScrollDown => Mouse::ScrollDown(at),
             _ => return Vec::new(),
         };
+        if self.question.is_some() {
+            return Vec::new();
+        }
         if let Some(overlay) = self.overlay.as_mut() {
             match mouse {
                 Mouse::Click(_) => self.overlay = None,
@@ -342,6 +378,9 @@ impl App {
         chrome::lines(frame, bar, problem, &theme);
         self.render_said(frame, content);
         self.render_footer(frame, footer);
+        if let Some(question) = &self.question {
+            question.render(frame, content, &theme);
+        }
         if let Some(overlay) = &mut self.overlay {
             let hints = self.tabs.get(self.active).hints();
             overlay.render(frame, content, &self.keymap, &self.presets, &hints, &theme);

@@ -88,6 +88,231 @@ fn with_run() -> App {
     app
 }
 
+fn send(command: Command) -> Request {
+    let run = "r".into();
+    Request::Send { run, command }
+}
+
+/// Time goes by.
+fn later(app: &mut App, milliseconds: u64) {
+    let at = app.now + Duration::from_millis(milliseconds);
+    app.update(Input::Tick(at));
+}
+
+fn tell(app: &mut App, event: Event) {
+    let events = vec![Stamped { at: 20.0, event }];
+    let run = "r".into();
+    app.update(Input::Message(Message::Events { run, events }));
+}
+
+fn live(app: &mut App, runs: &[(&str, bool)]) {
+    let live = runs.iter().map(|(name, is_paused)| Live {
+        id: format!("20261128-160000-{name}-0001"),
+        name: (*name).into(),
+        is_paused: *is_paused,
+    });
+    app.update(Input::Message(Message::Live(live.collect())));
+}
+
+#[test]
+fn a_train_key_that_bounces_starts_one_run() {
+    let mut app = app();
+    press(&mut app, "3");
+    assert_eq!(press(&mut app, "ttt").len(), 1);
+    assert!(screen(&mut app, 80, 24).contains("lenet5 is being started already"));
+    let started = Message::Started {
+        run: "20261128-160000-lenet5-0001".into(),
+        note: None,
+    };
+    app.update(Input::Message(started));
+    // Neither the model of the tab that the second one would lead to, nor a question.
+    later(&mut app, 300);
+    assert_eq!(press(&mut app, "tt2t"), [Request::ReadOwn]);
+    assert!(screen(&mut app, 80, 24).contains("A run has just been started"));
+    later(&mut app, 1000);
+    assert_eq!(press(&mut app, "t"), []);
+    assert!(screen(&mut app, 80, 24).contains("lenet5 is running"));
+}
+
+#[test]
+fn what_was_not_started_can_be_started_again() {
+    let mut app = app();
+    press(&mut app, "3");
+    assert_eq!(press(&mut app, "t").len(), 1);
+    app.update(Input::Message(Message::NotStarted));
+    assert_eq!(press(&mut app, "t").len(), 1);
+}
+
+#[test]
+fn a_start_beside_another_run_is_asked_about() {
+    let mut app = app();
+    live(&mut app, &[("resnet20", true)]);
+    let train = |app: &mut App| {
+        press(app, ":modern");
+        key(app, KeyCode::Enter)
+    };
+    assert_eq!(train(&mut app), []);
+    let shown = screen(&mut app, 80, 24);
+    assert!(
+        shown.contains("resnet20 is paused") && shown.contains("Start modern-lenet beside it?")
+    );
+    insta::assert_snapshot!("beside_80x24", shown);
+    // The bounce of the key that chose it answers nothing, nor does text from the clipboard.
+    assert_eq!(key(&mut app, KeyCode::Enter), []);
+    app.update(Input::Paste("y".into()));
+    assert!(app.question.is_some());
+    assert_eq!(key(&mut app, KeyCode::Esc), []);
+    assert!(app.question.is_none());
+
+    live(&mut app, &[("mlp-20", false), ("resnet20", true)]);
+    train(&mut app);
+    assert!(screen(&mut app, 80, 24).contains("mlp-20 and 1 more are running"));
+    later(&mut app, 400);
+    assert_eq!(
+        key(&mut app, KeyCode::Enter),
+        [Request::Start(Box::new(Profile::new("modern-lenet")))]
+    );
+}
+
+#[test]
+fn a_start_beside_the_shown_run_is_asked_about_before_anybody_has_looked() {
+    let mut app = with_run();
+    press(&mut app, "2");
+    assert_eq!(press(&mut app, "t"), []);
+    assert!(app.question.is_some());
+}
+
+#[test]
+fn runs_are_commanded_from_every_tab_and_the_answer_is_told() {
+    let mut app = with_run();
+    press(&mut app, "1:pause");
+    assert_eq!(key(&mut app, KeyCode::Enter), [send(Command::Pause)]);
+    assert!(screen(&mut app, 80, 24).contains("Pausing r…"));
+    tell(&mut app, Event::Paused { step: 4 });
+    assert!(screen(&mut app, 80, 24).contains("r: paused after step 4"));
+    let up = send(Command::StepLearningRate { up: true });
+    assert_eq!(press(&mut app, "4++"), [up.clone(), up]);
+    let changed = Event::Changed {
+        step: 4,
+        what: "learning_rate".into(),
+        from: 1e-3,
+        to: 2e-3,
+    };
+    tell(&mut app, changed);
+    assert!(screen(&mut app, 80, 24).contains("r: learning rate 1.0e-3 → 2.0e-3"));
+    assert_eq!(press(&mut app, "3c"), [send(Command::SaveCheckpoint)]);
+    let saved = Event::CheckpointSaved {
+        kind: "last".into(),
+        epoch: 0,
+        step: 4,
+    };
+    tell(&mut app, saved);
+    assert!(screen(&mut app, 80, 24).contains("r: checkpoint saved at step 4"));
+
+    press(&mut app, "5:stop the");
+    assert_eq!(key(&mut app, KeyCode::Enter), []);
+    assert!(screen(&mut app, 80, 24).contains("The worker of lenet5 saves a checkpoint"));
+    later(&mut app, 400);
+    assert_eq!(press(&mut app, "y"), [send(Command::Stop)]);
+}
+
+#[test]
+fn nothing_that_cannot_be_done_is_passed_over_in_silence() {
+    let mut app = app();
+    for tab in "12345".chars() {
+        for what in ["pause", "stop the", "save a checkpoint", "raise", "lower"] {
+            press(&mut app, &format!("{tab}:{what}"));
+            assert_eq!(key(&mut app, KeyCode::Enter), [], "{what} on {tab}");
+            let shown = screen(&mut app, 80, 24);
+            assert!(
+                shown.contains("There is no run. Press t"),
+                "{what} on {tab}\n{shown}"
+            );
+            app.said = None;
+        }
+    }
+    press(&mut app, "6:pause");
+    assert_eq!(key(&mut app, KeyCode::Enter), []);
+    assert!(screen(&mut app, 80, 24).contains("There is no run here yet"));
+    press(&mut app, "3:next order");
+    key(&mut app, KeyCode::Enter);
+    assert!(screen(&mut app, 80, 24).contains("s (next order) does nothing on the Train tab"));
+    // Every action of the palette on every tab does something or says why not. Nothing is to be seen of another view of
+    // nothing.
+    let bindings = app.keymap.bindings().iter();
+    let actions: Vec<Action> = bindings
+        .filter(|b| b.group != "look")
+        .map(|b| b.action)
+        .collect();
+    for tab in 0..place::NAMES.len() {
+        for action in actions.iter().filter(|a| !a.is_move()) {
+            let mut app = self::app();
+            app.on_action(Action::GoToTab(tab));
+            let before = screen(&mut app, 120, 40);
+            let here = *action == Action::GoToTab(tab);
+            let done = !app.on_action(*action).is_empty();
+            assert!(
+                done || here || screen(&mut app, 120, 40) != before,
+                "{action:?} on {tab}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_question_about_a_run_goes_with_it() {
+    let mut app = with_run();
+    press(&mut app, "3x");
+    insta::assert_snapshot!("stop_80x24", screen(&mut app, 80, 24));
+    let message = "the loss is not finite".into();
+    let remedy = String::new();
+    tell(&mut app, Event::Failed { message, remedy });
+    assert!(app.question.is_none());
+}
+
+#[test]
+fn the_header_shows_every_run_under_way() {
+    let mut app = with_run();
+    let head = |app: &mut App, width| {
+        let shown = screen(app, width, 24);
+        shown.lines().next().unwrap_or_default().to_owned()
+    };
+    live(&mut app, &[("modern-lenet", false)]);
+    let shown = head(&mut app, 80);
+    assert!(shown.contains("lenet5 · running +1 running"), "{shown}");
+    let shown = head(&mut app, 120);
+    assert!(
+        shown.contains("lenet5 · running  + modern-lenet running"),
+        "{shown}"
+    );
+    live(&mut app, &[("modern-lenet", false), ("mlp", true)]);
+    assert!(head(&mut app, 60).contains("+2"));
+    live(&mut app, &[]);
+    assert!(!head(&mut app, 80).contains('+'));
+}
+
+#[test]
+fn enter_on_a_class_leads_to_it_in_the_matrix() {
+    let mut app = with_run();
+    let end = crate::event::EpochEnd {
+        epoch: 1,
+        step: 30,
+        confusion: crate::metrics::Confusion {
+            counts: vec![vec![3, 1], vec![2, 4]],
+        },
+        ..Default::default()
+    };
+    tell(&mut app, Event::EpochEnd(Box::new(end)));
+    press(&mut app, "4j");
+    key(&mut app, KeyCode::Enter);
+    assert_eq!(app.active, place::CONFUSION);
+    let shown = screen(&mut app, 80, 24);
+    assert!(
+        shown.contains("true Bag → predicted Shirt: 2 of 6"),
+        "{shown}"
+    );
+}
+
 #[test]
 fn the_train_key_on_the_empty_train_tab_starts_the_first_run() {
     let mut app = app();
@@ -126,7 +351,7 @@ fn tabs_turn_by_number_tab_key_and_click() {
 fn keys_reach_the_worker_and_only_it_confirms() {
     let mut app = with_run();
     press(&mut app, "3");
-    assert_eq!(press(&mut app, " "), [Request::Send(Command::Pause)]);
+    assert_eq!(press(&mut app, " "), [send(Command::Pause)]);
     assert!(screen(&mut app, 80, 24).contains("lenet5 · pausing…"));
     let events = vec![Stamped {
         at: 12.0,

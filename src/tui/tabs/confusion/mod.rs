@@ -217,9 +217,20 @@ impl ConfusionTab {
             }
             Action::Open if self.stop().is_some() => self.gallery = Some(Gallery::default()),
             Action::Train if self.stop().is_none() => return Effect::GoToTab(1),
-            _ => {}
+            _ => return Effect::Ignored,
         }
         Effect::None
+    }
+
+    /// Goes to what this class is most often taken for; to its own cell where it never is.
+    pub fn select_class(&mut self, class: usize) {
+        let Some(stop) = self.stop().filter(|s| class < s.confusion().classes()) else {
+            return;
+        };
+        let found = mistakes(stop.confusion());
+        let worst = found.iter().find(|m| m.label == class);
+        self.cursor = (class, worst.map_or(class, |m| m.prediction));
+        self.gallery = None;
     }
 
     /// Moves the cursor to the next most frequent mistake.

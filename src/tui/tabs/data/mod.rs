@@ -195,7 +195,8 @@ impl DataTab {
             }
             Action::Open => return self.on_open(),
             Action::Train => return Effect::GoToTab(MODEL_TAB),
-            _ => self.on_move(action),
+            _ if action.is_move() => self.on_move(action),
+            _ => return Effect::Ignored,
         }
         Effect::None
     }

@@ -23,8 +23,7 @@ use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
 use table::{Order, Table};
 
-/// Where the Confusion tab stands in the tab bar.
-const CONFUSION_TAB: usize = 4;
+/// Where the Model tab stands in the tab bar.
 const MODEL_TAB: usize = 1;
 
 /// Which figures of a finished run are shown.
@@ -114,6 +113,18 @@ impl MetricsTab {
         let history = self.history.as_ref();
         let shown = history.and_then(|h| self.shown(h));
         shown.map_or(0, |s| s.scores.per_class.len())
+    }
+
+    /// The class under the cursor.
+    fn class(&self) -> Option<usize> {
+        let history = self.history.as_ref()?;
+        let table = Table {
+            scores: &self.shown(history)?.scores,
+            classes: &[],
+            history,
+            order: self.order,
+        };
+        table.sorted().get(self.cursor).copied()
     }
 
     fn move_cursor(&mut self, by: isize) {
@@ -309,9 +320,9 @@ impl Tab for MetricsTab {
                     self.timeline.step(history, by);
                 }
             }
-            Action::Open if self.rows() > 0 => return Effect::GoToTab(CONFUSION_TAB),
+            Action::Open => return self.class().map_or(Effect::Ignored, Effect::OpenClass),
             Action::Train if self.rows() == 0 => return Effect::GoToTab(MODEL_TAB),
-            _ => {}
+            _ => return Effect::Ignored,
         }
         Effect::None
     }
@@ -334,7 +345,7 @@ impl Tab for MetricsTab {
         if finished {
             hints.push(hint("v", "train/validation/test"));
         }
-        hints.push(hint("Enter", "confusion"));
+        hints.push(hint("Enter", "its confusion"));
         hints
     }
 

@@ -69,10 +69,21 @@ fn keys_and_clicks_move_the_cursor() {
     assert_eq!(tab.cursor, 2);
     assert_eq!(
         tab.on_mouse(Mouse::Click(Position::new(4, tab.rows_area.y + 2))),
-        Effect::GoToTab(CONFUSION_TAB)
+        Effect::OpenClass(2)
     );
     tab.on_mouse(Mouse::Click(Position::new(4, tab.head_area.y)));
     assert_eq!(tab.order, Order::F1);
+}
+
+#[test]
+fn enter_opens_the_class_under_the_cursor_in_any_order() {
+    let mut tab = tab_of(20, true);
+    let shirt = testing::history(1, false).started.unwrap().classes;
+    let shirt = shirt.iter().position(|c| c == "Shirt").unwrap();
+    // By F1 the worst stands first.
+    tab.on_action(Action::Sort);
+    assert_eq!(tab.on_action(Action::Open), Effect::OpenClass(shirt));
+    assert_eq!(MetricsTab::new().on_action(Action::Open), Effect::Ignored);
 }
 
 #[test]

@@ -120,7 +120,7 @@ impl ModelTab {
                 let recipe = self.entry().map(|entry| Box::new(entry.profile.recipe()));
                 return recipe.map_or(Effect::None, Effect::EditText);
             }
-            _ => {}
+            _ => return Effect::Ignored,
         }
         Effect::None
     }

@@ -13,6 +13,7 @@ use ratatui::Frame;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 
+use crate::event::Command;
 use crate::metrics::Confusion;
 use crate::profile::{Profile, Status};
 use crate::run::comparison;
@@ -158,6 +159,8 @@ pub struct RunsTab {
     marked: BTreeSet<String>,
     /// Id of the run under the cursor.
     cursor: Option<String>,
+    /// The run that was paused (or not any more) last, until the rows are read again.
+    asked: Option<(String, bool)>,
     order: Order,
     filter: Input,
     mode: Mode,
@@ -177,6 +180,7 @@ impl RunsTab {
     pub fn set_rows(&mut self, rows: Vec<RunRow>) {
         self.marked.retain(|id| rows.iter().any(|r| r.id == *id));
         self.rows = Some(rows);
+        self.asked = None;
         let shown = self.shown_ids();
         if !self.cursor.as_ref().is_some_and(|c| shown.contains(c)) {
             self.cursor = shown.into_iter().next();
@@ -263,10 +267,57 @@ impl RunsTab {
         then(self, id, alive)
     }
 
+    /// Asks the worker of the selected run, or says why nothing can be asked of it.
+    fn command(&mut self, action: Action) -> Effect {
+        if self.mode == Mode::Comparing {
+            return Effect::Say("Esc goes back to the table, where a run is chosen".into());
+        }
+        let Some(row) = self.selected() else {
+            return Effect::Say("There is no run here yet. Press t to train one".into());
+        };
+        let (run, name) = (row.id.clone(), row.name().to_owned());
+        if !row.status.has_worker() {
+            let word = table::status_word(row);
+            return Effect::Say(match row.status {
+                Status::Created => format!("{name} has no worker yet"),
+                Status::Stopped | Status::Failed | Status::Lost if row.profile.is_ok() => {
+                    format!("{name} is {word}: it has no worker. Press u to resume it")
+                }
+                _ => format!("{name} is {word}: it has no worker"),
+            });
+        }
+        let command = match action {
+            Action::PauseOrResume => self.pause_or_resume(),
+            Action::Checkpoint => Command::SaveCheckpoint,
+            Action::LearningRateUp => Command::StepLearningRate { up: true },
+            Action::LearningRateDown => Command::StepLearningRate { up: false },
+            _ => return Effect::AskToStop { run, name },
+        };
+        Effect::Command { run, command }
+    }
+
+    /// The other way of what was asked of the selected run last, whether or not it is seen in the table.
+    fn pause_or_resume(&mut self) -> Command {
+        let Some(row) = self.selected() else {
+            return Command::Pause;
+        };
+        let id = row.id.clone();
+        let is_paused = match &self.asked {
+            Some((asked, is_paused)) if *asked == id => *is_paused,
+            _ => row.status == Status::Paused,
+        };
+        self.asked = Some((id, !is_paused));
+        if is_paused {
+            Command::Resume
+        } else {
+            Command::Pause
+        }
+    }
+
     fn delete(&mut self) -> Effect {
         match self.selected().map(|r| (r.id.clone(), r.is_alive())) {
-            None => Effect::None,
-            Some((_, true)) => Effect::Say("This run goes on: open it and stop it first".into()),
+            None => Effect::Say("There is no run here yet. Press t to train one".into()),
+            Some((_, true)) => Effect::Say("This run goes on: stop it first with x".into()),
             Some((id, false)) => {
                 self.mode = Mode::Deleting(id);
                 Effect::None
@@ -340,7 +391,8 @@ impl Tab for RunsTab {
             Action::Delete => self.delete(),
             Action::Mark => self.mark(),
             Action::Train => Effect::GoToTab(1),
-            _ => Effect::None,
+            _ if action.commands_a_run() => self.command(action),
+            _ => Effect::Ignored,
         }
     }
 
@@ -413,13 +465,29 @@ impl Tab for RunsTab {
                 hint("m", "mark"),
                 hint("Esc", "unmark all"),
             ],
-            Mode::Table => vec![
-                hint("Enter", "open"),
-                hint("r", "replay"),
-                hint("u", "resume"),
-                hint("m", "mark"),
-                hint("d", "delete"),
-            ],
+            Mode::Table => match self.selected().map(|r| r.status) {
+                None => vec![hint("t", "train")],
+                Some(Status::Running | Status::Paused) => vec![
+                    hint("Enter", "open"),
+                    hint("Space", "pause, go on"),
+                    hint("x", "stop"),
+                    hint("+ −", "learning rate"),
+                    hint("m", "mark"),
+                ],
+                Some(Status::Finished) => vec![
+                    hint("Enter", "open"),
+                    hint("r", "replay"),
+                    hint("m", "mark"),
+                    hint("d", "delete"),
+                ],
+                Some(_) => vec![
+                    hint("Enter", "open"),
+                    hint("r", "replay"),
+                    hint("u", "resume"),
+                    hint("m", "mark"),
+                    hint("d", "delete"),
+                ],
+            },
         }
     }
 

@@ -210,3 +210,58 @@ fn comparing_needs_two() {
     assert_eq!(tab.mode, Mode::Table);
     assert_eq!(tab.marked.len(), 2);
 }
+
+#[test]
+fn the_selected_run_is_commanded_or_it_is_said_why_not() {
+    let mut tab = tab();
+    let select = |tab: &mut RunsTab, id: &str| tab.cursor = Some(id.into());
+    let of = |command| Effect::Command {
+        run: "run-bbb".into(),
+        command,
+    };
+    select(&mut tab, "run-bbb");
+    for (action, command) in [
+        (Action::PauseOrResume, Command::Pause),
+        // However late the table shows it.
+        (Action::PauseOrResume, Command::Resume),
+        (Action::Checkpoint, Command::SaveCheckpoint),
+        (
+            Action::LearningRateUp,
+            Command::StepLearningRate { up: true },
+        ),
+        (
+            Action::LearningRateDown,
+            Command::StepLearningRate { up: false },
+        ),
+    ] {
+        assert_eq!(tab.on_action(action), of(command));
+    }
+    assert_eq!(
+        tab.on_action(Action::Stop),
+        Effect::AskToStop {
+            run: "run-bbb".into(),
+            name: "modern-lenet-run-bbb".into()
+        }
+    );
+    let mut paused = rows();
+    paused[1].status = Status::Paused;
+    tab.set_rows(paused);
+    assert_eq!(tab.on_action(Action::PauseOrResume), of(Command::Resume));
+
+    for (id, why) in [
+        ("run-a", "lenet5-run-a is finished: it has no worker"),
+        ("run-d", "Press u to resume it"),
+        ("run-broken", "run-broken has no worker yet"),
+    ] {
+        select(&mut tab, id);
+        for action in [Action::PauseOrResume, Action::Stop, Action::LearningRateUp] {
+            let Effect::Say(words) = tab.on_action(action) else {
+                panic!("{id}");
+            };
+            assert!(words.contains(why), "{words}");
+        }
+    }
+    let mut comparing = compared();
+    select(&mut comparing, "run-bbb");
+    assert!(matches!(comparing.on_action(Action::Stop), Effect::Say(_)));
+}

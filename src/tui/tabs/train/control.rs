@@ -7,55 +7,54 @@ use crate::tui::tab::Effect;
 
 impl TrainTab {
     /// Asks the worker, or says why it cannot be asked.
-    pub(super) fn ask(&mut self, awaited: Awaited, command: Command) -> Effect {
-        let Some(shown) = &self.shown else {
-            return Effect::Say("There is no run. Press t to train one".into());
+    pub(super) fn ask(&mut self, command: Command) -> Effect {
+        match self.reachable() {
+            Ok((run, _)) => Effect::Command { run, command },
+            Err(why) => Effect::Say(why),
+        }
+    }
+
+    /// Id and name of the shown run, where its worker can be asked something; else why it cannot.
+    fn reachable(&self) -> Result<(String, String), String> {
+        let (Some(shown), Some(name)) = (&self.shown, self.shown_name()) else {
+            return Err("There is no run. Press t to train one".into());
         };
         match shown.link {
-            Link::Live => {
-                self.awaited = Some(awaited);
-                Effect::Command(command)
-            }
+            Link::Live => Ok((shown.run.clone(), name.into())),
             // A worker that just comes up, or one on another machine.
-            Link::ReadOnly => Effect::Say(
-                "This run is only followed: its worker cannot be reached from here".into(),
-            ),
-            Link::Ended if self.is_lost() => {
-                Effect::Say("The worker of this run is gone. Press u to resume it".into())
-            }
-            Link::Ended => Effect::Say(format!("This run is {}", self.state_word())),
+            Link::ReadOnly => Err(format!(
+                "{name} is only followed: its worker cannot be reached from here"
+            )),
+            Link::Ended if self.is_lost() => Err(format!(
+                "The worker of {name} is gone. Press u on the Train tab to resume it"
+            )),
+            Link::Ended => Err(format!(
+                "{name} is {}: its worker is gone",
+                self.state_word()
+            )),
         }
     }
 
+    pub(super) fn stop(&self) -> Effect {
+        match self.reachable() {
+            Ok((run, name)) => Effect::AskToStop { run, name },
+            Err(why) => Effect::Say(why),
+        }
+    }
+
+    /// The other way of what was asked last, whether or not the worker has got so far.
     pub(super) fn pause_or_resume(&mut self) -> Effect {
-        let phase = self
-            .shown
-            .as_ref()
-            .map_or(Phase::Waiting, |s| s.history.phase);
-        if phase == Phase::Paused {
-            self.ask(Awaited::Resume, Command::Resume)
+        let phase = self.shown.as_ref().map(|s| s.history.phase);
+        let is_paused = match self.awaited {
+            Some(Awaited::Pause) => true,
+            Some(Awaited::Resume) => false,
+            _ => phase == Some(Phase::Paused),
+        };
+        self.ask(if is_paused {
+            Command::Resume
         } else {
-            self.ask(Awaited::Pause, Command::Pause)
-        }
-    }
-
-    pub(super) fn change_rate(&mut self, up: bool) -> Effect {
-        let Some(shown) = &self.shown else {
-            return Effect::Say("There is no run. Press t to train one".into());
-        };
-        let told = shown.history.steps.last().map(|s| s.learning_rate);
-        let planned = shown.history.started.as_ref().map(|s| s.learning_rate);
-        let now = match self.awaited {
-            Some(Awaited::LearningRate(value)) => Some(value),
-            _ => told.or(planned),
-        };
-        match now.and_then(|rate| neighbour_rate(rate, up)) {
-            Some(value) => self.ask(
-                Awaited::LearningRate(value),
-                Command::SetLearningRate { value },
-            ),
-            None => Effect::Say("The learning rate is not known yet".into()),
-        }
+            Command::Pause
+        })
     }
 
     pub(super) fn train(&self) -> Effect {
@@ -67,7 +66,7 @@ impl TrainTab {
 
     pub(super) fn resume_run(&self) -> Effect {
         let Some(shown) = &self.shown else {
-            return Effect::None;
+            return Effect::Say("There is no run. Press t to train one".into());
         };
         if self.is_lost() || matches!(shown.history.phase, Phase::Stopped | Phase::Failed) {
             Effect::ResumeRun(shown.run.clone())
@@ -116,30 +115,4 @@ impl TrainTab {
             .min(most.saturating_sub(1));
         Effect::None
     }
-}
-
-/// The next of 1, 2, 5 × 10ⁿ above or below.
-pub(super) fn neighbour_rate(rate: f64, up: bool) -> Option<f64> {
-    if !(rate.is_finite() && rate > 0.0) {
-        return None;
-    }
-    let power = rate.log10().floor();
-    let mut rates: Vec<f64> = [-1.0, 0.0, 1.0]
-        .iter()
-        .flat_map(|d| [1.0, 2.0, 5.0].map(|m| m * 10_f64.powf(power + d)))
-        .collect();
-    if !up {
-        rates.reverse();
-    }
-    let beyond = |r: &f64| {
-        if up {
-            *r > rate * 1.01
-        } else {
-            *r < rate * 0.99
-        }
-    };
-    rates
-        .into_iter()
-        .find(beyond)
-        .filter(|r| (1e-9..=100.0).contains(r))
 }

@@ -368,10 +368,12 @@ impl Figures<'_> {
         let last = h.steps.last();
         let all = |f: fn(&crate::event::StepPoint) -> f64| recent.iter().map(f).collect::<Vec<_>>();
         let rates = h.steps.iter().map(|s| s.learning_rate).collect();
-        let planned = h.started.as_ref().map(|s| s.learning_rate);
-        let rate_now = last.map(|s| s.learning_rate).or(planned);
         vec![
-            row("learning rate", rate_now.map(text::learning_rate), rates),
+            row(
+                "learning rate",
+                h.learning_rate.map(text::learning_rate),
+                rates,
+            ),
             row("step loss", last.map(|s| loss(s.loss)), all(|s| s.loss)),
             row(
                 "gradient norm",

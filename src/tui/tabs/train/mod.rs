@@ -16,19 +16,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ratatui::Frame;
-use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 
 pub use curves::{epoch_points, epoch_range};
 pub use replay::Replay;
 
-use crate::event::{Command, Event, Load, Phase, RunHistory, Severity, Stamped};
+use crate::event::{Command, Event, Load, Phase, RunHistory, Severity, Stamped, change};
 use crate::profile::Profile;
 use crate::run::id;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::theme::Theme;
-use crate::tui::widgets::popup::{self, Answer};
 
 /// How many measurements of load are kept for the sparklines.
 const LOADS: usize = 240;
@@ -47,13 +45,13 @@ pub enum Link {
 }
 
 /// What was asked of the worker and is not yet confirmed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
     Pause,
     Resume,
     Stop,
     Checkpoint,
-    LearningRate(f64),
+    LearningRate,
 }
 
 impl Awaited {
@@ -63,7 +61,19 @@ impl Awaited {
             Self::Resume => "resuming…",
             Self::Stop => "stopping…",
             Self::Checkpoint => "saving…",
-            Self::LearningRate(_) => "changing the learning rate…",
+            Self::LearningRate => "changing the learning rate…",
+        }
+    }
+
+    fn of(command: &Command) -> Self {
+        match command {
+            Command::Pause => Self::Pause,
+            Command::Resume => Self::Resume,
+            Command::SaveCheckpoint => Self::Checkpoint,
+            Command::Stop => Self::Stop,
+            Command::SetLearningRate { .. } | Command::StepLearningRate { .. } => {
+                Self::LearningRate
+            }
         }
     }
 
@@ -73,10 +83,27 @@ impl Awaited {
                 Self::Pause => matches!(event, Event::Paused { .. }),
                 Self::Resume => matches!(event, Event::Resumed { .. }),
                 Self::Stop => false,
-                Self::Checkpoint => matches!(event, Event::CheckpointSaved { .. }),
-                Self::LearningRate(_) => matches!(event, Event::Changed { .. }),
+                Self::Checkpoint => {
+                    matches!(event, Event::CheckpointSaved { kind, .. } if kind == "last")
+                }
+                // A warning says why it stays as it is.
+                Self::LearningRate => {
+                    matches!(event, Event::Changed { .. } | Event::Warning { .. })
+                }
             }
     }
+}
+
+/// What was asked for and is done, in a line.
+fn done(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Paused { step } => format!("paused after step {step}"),
+        Event::Resumed { step } => format!("goes on from step {step}"),
+        Event::CheckpointSaved { step, .. } => format!("checkpoint saved at step {step}"),
+        Event::Changed { what, from, to, .. } => change(what, *from, *to),
+        Event::Warning { message } => message.clone(),
+        _ => return None,
+    })
 }
 
 /// What the lower part of the tab is about.
@@ -103,7 +130,6 @@ pub struct TrainTab {
     shown: Option<Shown>,
     replay: Option<Replay>,
     awaited: Option<Awaited>,
-    asks_to_stop: bool,
     view: View,
     scroll: usize,
     bright_until: Option<Instant>,
@@ -120,7 +146,6 @@ impl TrainTab {
             shown: None,
             replay: None,
             awaited: None,
-            asks_to_stop: false,
             view: View::default(),
             scroll: 0,
             bright_until: None,
@@ -145,28 +170,38 @@ impl TrainTab {
         });
         self.replay = None;
         self.awaited = None;
-        self.asks_to_stop = false;
         self.bright_until = None;
         self.scroll = 0;
     }
 
-    /// Adds an event of the run `run`; events of other runs are ignored.
-    pub fn on_event(&mut self, run: &str, event: &Stamped) {
-        let Some(shown) = self.shown.as_mut().filter(|s| s.run == run) else {
-            return;
-        };
+    /// Adds an event of the run `run`; events of other runs are ignored. Gives what was asked for and is done by it.
+    pub fn on_event(&mut self, run: &str, event: &Stamped) -> Option<String> {
+        let shown = self.shown.as_mut().filter(|s| s.run == run)?;
         Arc::make_mut(&mut shown.history).apply(event);
         note_load(&mut shown.loads, event);
-        if self.awaited.is_some_and(|a| a.confirmed_by(&event.event)) {
-            self.awaited = None;
-        }
         match event.event {
             Event::EpochEnd(_) => self.bright_until = Some(Instant::now() + BRIGHT),
-            Event::Finished { .. } | Event::Failed { .. } => {
-                shown.link = Link::Ended;
-                self.asks_to_stop = false;
-            }
+            Event::Finished { .. } | Event::Failed { .. } => shown.link = Link::Ended,
             _ => {}
+        }
+        if !self.awaited.is_some_and(|a| a.confirmed_by(&event.event)) {
+            return None;
+        }
+        self.awaited = None;
+        done(&event.event)
+    }
+
+    /// A command goes to the worker of `run`.
+    pub fn asked(&mut self, run: &str, command: &Command) {
+        if self.shown.as_ref().is_some_and(|s| s.run == run) {
+            self.awaited = Some(Awaited::of(command));
+        }
+    }
+
+    /// A command did not reach the worker of `run`.
+    pub fn not_asked(&mut self, run: &str) {
+        if self.shown.as_ref().is_some_and(|s| s.run == run) {
+            self.awaited = None;
         }
     }
 
@@ -176,7 +211,6 @@ impl TrainTab {
             shown.link = link;
             if link != Link::Live {
                 self.awaited = None;
-                self.asks_to_stop = false;
             }
         }
     }
@@ -194,7 +228,6 @@ impl TrainTab {
     /// Plays a recorded log.
     pub fn play(&mut self, run: String, events: Vec<Stamped>, speed: f64) {
         self.replay = Some(Replay::new(run, events, speed));
-        self.asks_to_stop = false;
         self.scroll = 0;
         self.last_tick = None;
     }
@@ -236,6 +269,20 @@ impl TrainTab {
             Phase::Waiting | Phase::Running | Phase::Paused
         );
         (alive && shown.link != Link::Ended).then_some(shown.run.as_str())
+    }
+
+    /// The run whose worker is asked by keys on the other tabs: the one that is shown, replays left out.
+    #[must_use]
+    pub fn shown_run(&self) -> Option<&str> {
+        let shown = self.shown.as_ref().filter(|_| self.replay.is_none());
+        shown.map(|s| s.run.as_str())
+    }
+
+    /// What the shown run is called; replays left out.
+    fn shown_name(&self) -> Option<&str> {
+        let shown = self.shown.as_ref()?;
+        let started = shown.history.started.as_ref();
+        Some(started.map_or_else(|| id::name(&shown.run), |s| s.name.as_str()))
     }
 
     /// `modern-lenet · running`, for the header.
@@ -310,17 +357,10 @@ impl Tab for TrainTab {
         }
         match action {
             Action::PauseOrResume => self.pause_or_resume(),
-            Action::Stop => {
-                self.asks_to_stop = self.shown.as_ref().is_some_and(|s| s.link == Link::Live);
-                if self.asks_to_stop {
-                    Effect::None
-                } else {
-                    self.ask(Awaited::Stop, Command::Stop)
-                }
-            }
-            Action::LearningRateUp => self.change_rate(true),
-            Action::LearningRateDown => self.change_rate(false),
-            Action::Checkpoint => self.ask(Awaited::Checkpoint, Command::SaveCheckpoint),
+            Action::Stop => self.stop(),
+            Action::LearningRateUp => self.ask(Command::StepLearningRate { up: true }),
+            Action::LearningRateDown => self.ask(Command::StepLearningRate { up: false }),
+            Action::Checkpoint => self.ask(Command::SaveCheckpoint),
             Action::Train => self.train(),
             Action::Replay => match self.history() {
                 Some((run, _)) => Effect::Replay(run.to_string()),
@@ -343,7 +383,7 @@ impl Tab for TrainTab {
                 self.scroll = 0;
                 Effect::None
             }
-            _ => Effect::None,
+            _ => Effect::Ignored,
         }
     }
 
@@ -359,24 +399,6 @@ impl Tab for TrainTab {
                 }
                 Effect::None
             }
-        }
-    }
-
-    fn takes_text(&self) -> bool {
-        self.asks_to_stop
-    }
-
-    fn on_text(&mut self, key: KeyEvent) -> Effect {
-        match popup::answer(key) {
-            Some(Answer::Yes) => {
-                self.asks_to_stop = false;
-                self.ask(Awaited::Stop, Command::Stop)
-            }
-            Some(Answer::No) => {
-                self.asks_to_stop = false;
-                Effect::None
-            }
-            None => Effect::None,
         }
     }
 
@@ -434,15 +456,5 @@ impl Tab for TrainTab {
 
     fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
         view::render(self, frame, area, theme);
-        if self.asks_to_stop {
-            popup::question(
-                frame,
-                area,
-                "stop the run",
-                "The worker saves a checkpoint and ends. A stopped run can be resumed (u on the Runs tab) and is tested when it has finished.",
-                "stop it",
-                theme,
-            );
-        }
     }
 }

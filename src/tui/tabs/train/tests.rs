@@ -9,9 +9,7 @@ use std::sync::Arc;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
-use super::control::neighbour_rate;
 use super::*;
 use crate::event::{Breakdown, EpochEnd, Started, Step};
 use crate::metrics::{Confusion, Scores};
@@ -214,10 +212,6 @@ fn every_state_is_drawn_as_agreed() {
         replay.on_action(Action::End);
         replay.on_action(Action::PageUp);
         insta::assert_snapshot!(format!("replay_{name}"), draw(&mut replay, width, height));
-        let mut asking = tab(&log(14), Link::Live);
-        asking.on_action(Action::Stop);
-        asking.on_action(Action::CycleView);
-        insta::assert_snapshot!(format!("stop_{name}"), draw(&mut asking, width, height));
     }
 }
 
@@ -234,7 +228,6 @@ fn no_size_disturbs_it() {
                 .draw(|frame| tab.render(frame, frame.area(), &ascii))
                 .unwrap();
             tab.on_action(Action::Back);
-            tab.on_action(Action::Stop);
             terminal
                 .draw(|frame| tab.render(frame, frame.area(), &ascii))
                 .unwrap();
@@ -285,54 +278,111 @@ fn shares_of_a_step_and_the_path_never_move_their_neighbours() {
     assert_eq!(place(0.0, 1.0, "perceptron rule"), (51, false));
 }
 
+/// What the tab asks the worker, as the app passes it on.
+fn ask(tab: &mut TrainTab, action: Action) -> Command {
+    match tab.on_action(action) {
+        Effect::Command { run, command } => {
+            assert_eq!(run, "modern-lenet-1");
+            tab.asked(&run, &command);
+            command
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn tell(tab: &mut TrainTab, event: Event) -> Option<String> {
+    tab.on_event("modern-lenet-1", &Stamped { at: 2000.0, event })
+}
+
 #[test]
 fn only_the_worker_can_say_paused() {
     let mut tab = tab(&log(2), Link::Live);
-    assert_eq!(
-        tab.on_action(Action::PauseOrResume),
-        Effect::Command(Command::Pause)
-    );
+    assert_eq!(ask(&mut tab, Action::PauseOrResume), Command::Pause);
     assert_eq!(tab.state(), "modern-lenet · pausing…");
-    let paused = Stamped {
+    let paused = Event::Paused { step: 75 };
+    let stamped = Stamped {
         at: 2000.0,
-        event: Event::Paused { step: 75 },
+        event: paused.clone(),
     };
-    tab.on_event("another run", &paused);
+    assert_eq!(tab.on_event("another run", &stamped), None);
     assert_eq!(tab.state(), "modern-lenet · pausing…");
-    tab.on_event("modern-lenet-1", &paused);
+    assert_eq!(
+        tell(&mut tab, paused).as_deref(),
+        Some("paused after step 75")
+    );
     assert_eq!(tab.state(), "modern-lenet · paused");
-    assert_eq!(
-        tab.on_action(Action::PauseOrResume),
-        Effect::Command(Command::Resume)
-    );
+    assert_eq!(ask(&mut tab, Action::PauseOrResume), Command::Resume);
 }
 
 #[test]
-fn stopping_asks_first() {
+fn pause_pressed_twice_goes_on_however_late_the_worker_answers() {
     let mut tab = tab(&log(2), Link::Live);
-    assert_eq!(tab.on_action(Action::Stop), Effect::None);
-    assert!(tab.takes_text());
-    assert_eq!(tab.on_text(KeyEvent::from(KeyCode::Esc)), Effect::None);
-    assert!(!tab.takes_text());
-    tab.on_action(Action::Stop);
-    assert_eq!(
-        tab.on_text(KeyEvent::from(KeyCode::Char('y'))),
-        Effect::Command(Command::Stop)
-    );
+    let asked = [(); 3].map(|()| ask(&mut tab, Action::PauseOrResume));
+    assert_eq!(asked, [Command::Pause, Command::Resume, Command::Pause]);
+    // What never reached the worker is not waited for.
+    tab.not_asked("another run");
+    assert_eq!(tab.state(), "modern-lenet · pausing…");
+    tab.not_asked("modern-lenet-1");
+    assert_eq!(tab.state(), "modern-lenet · running");
+    assert_eq!(ask(&mut tab, Action::PauseOrResume), Command::Pause);
 }
 
 #[test]
-fn learning_rates_move_through_round_numbers_from_what_was_asked() {
-    let mut tab = tab(&log(2), Link::Live);
-    let asked = |effect| match effect {
-        Effect::Command(Command::SetLearningRate { value }) => value,
-        other => panic!("{other:?}"),
+fn stopping_is_asked_about_where_there_is_something_to_stop() {
+    let asks = Effect::AskToStop {
+        run: "modern-lenet-1".into(),
+        name: "modern-lenet".into(),
     };
-    let near = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-9, "{a} {b}");
-    near(asked(tab.on_action(Action::LearningRateUp)), 2e-3);
-    near(asked(tab.on_action(Action::LearningRateUp)), 5e-3);
-    near(asked(tab.on_action(Action::LearningRateDown)), 2e-3);
-    assert_eq!(neighbour_rate(0.0, true), None);
+    let stop = |events: &[Stamped], link| tab(events, link).on_action(Action::Stop);
+    assert_eq!(stop(&log(2), Link::Live), asks);
+    assert_eq!(
+        stop(&finished(), Link::Ended),
+        Effect::Say("modern-lenet is finished: its worker is gone".into())
+    );
+    let Effect::Say(words) = stop(&log(2), Link::ReadOnly) else {
+        panic!("it asks");
+    };
+    assert!(words.contains("only followed"), "{words}");
+}
+
+#[test]
+fn the_worker_steps_its_own_rate_and_the_screen_shows_what_it_answers() {
+    let mut tab = tab(&log(2), Link::Live);
+    let up = Command::StepLearningRate { up: true };
+    let asked = [(); 3].map(|()| ask(&mut tab, Action::LearningRateUp));
+    assert_eq!(asked, [up.clone(), up.clone(), up]);
+    assert_eq!(
+        ask(&mut tab, Action::LearningRateDown),
+        Command::StepLearningRate { up: false }
+    );
+    let changed = |to| Event::Changed {
+        step: 75,
+        what: "learning_rate".into(),
+        from: 1e-3,
+        to,
+    };
+    tell(&mut tab, Event::Paused { step: 75 });
+    assert!(draw(&mut tab, 120, 38).contains("learning rate    1.0e-3"));
+    assert_eq!(
+        tell(&mut tab, changed(5e-3)).as_deref(),
+        Some("learning rate 1.0e-3 → 5.0e-3")
+    );
+    // No step has been taken since.
+    let screen = draw(&mut tab, 120, 38);
+    assert!(screen.contains("learning rate    5.0e-3"), "{screen}");
+    assert_eq!(tab.state(), "modern-lenet · paused");
+}
+
+#[test]
+fn a_rate_that_stays_is_not_waited_for() {
+    let mut tab = tab(&log(2), Link::Live);
+    ask(&mut tab, Action::LearningRateUp);
+    let message = "the learning rate stays at 1.0e2".to_string();
+    assert_eq!(
+        tell(&mut tab, Event::Warning { message }).as_deref(),
+        Some("the learning rate stays at 1.0e2")
+    );
+    assert_eq!(tab.state(), "modern-lenet · running");
 }
 
 #[test]

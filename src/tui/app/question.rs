@@ -1,0 +1,132 @@
+//! What is asked before it is done, over whatever tab is looked at: a start beside another run, a stop.
+
+use std::time::{Duration, Instant};
+
+use ratatui::Frame;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::Rect;
+
+use super::App;
+use super::starting::Start;
+use crate::event::Command;
+use crate::run::company::Live;
+use crate::tui::message::Request;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::popup::{self, Answer};
+
+/// A yes within this time after Enter has led to a question answers nothing: it is the bounce of that key.
+const BOUNCE: Duration = Duration::from_millis(250);
+
+/// A question and what a yes does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    about: About,
+    /// A yes before that answers nothing.
+    answered_from: Option<Instant>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum About {
+    /// A start while other runs are under way, and what is said of those.
+    Beside {
+        start: Start,
+        others: String,
+    },
+    Stop {
+        run: String,
+        name: String,
+    },
+}
+
+impl Question {
+    pub fn beside(start: Start, others: &[Live]) -> Self {
+        let about = About::Beside {
+            start,
+            others: words(others),
+        };
+        Self {
+            about,
+            answered_from: None,
+        }
+    }
+
+    pub fn stop(run: String, name: String) -> Self {
+        let about = About::Stop { run, name };
+        Self {
+            about,
+            answered_from: None,
+        }
+    }
+
+    /// Enter has led here at `now`.
+    pub fn await_another_key(&mut self, now: Instant) {
+        self.answered_from = Some(now + BOUNCE);
+    }
+
+    /// The run that is asked about, where it must be under way for the question to make sense.
+    pub fn needs(&self) -> Option<&str> {
+        match &self.about {
+            About::Stop { run, .. } => Some(run),
+            About::Beside { .. } => None,
+        }
+    }
+
+    pub fn render(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+        let (title, text, yes) = match &self.about {
+            About::Beside { start, others } => (
+                "another run is under way",
+                format!("{others} Start {} beside it?", start.name()),
+                match start {
+                    Start::New(_) => "train beside it",
+                    Start::Resumed(_) => "resume beside it",
+                },
+            ),
+            About::Stop { name, .. } => (
+                "stop the run",
+                format!(
+                    "The worker of {name} saves a checkpoint and ends. A stopped run can be resumed (u on the Runs tab) and is tested when it has finished."
+                ),
+                "stop it",
+            ),
+        };
+        popup::question(frame, area, title, &text, yes, theme);
+    }
+}
+
+/// What other runs are under way, and what that means for one more.
+fn words(others: &[Live]) -> String {
+    let running = others.iter().find(|run| !run.is_paused);
+    let Some(named) = running.or(others.first()) else {
+        return String::new();
+    };
+    let who = match others.len() {
+        1 => format!("{} is", named.name),
+        more => format!("{} and {} more are", named.name, more - 1),
+    };
+    if running.is_some() {
+        format!("{who} running: both would share this machine and take longer.")
+    } else {
+        format!("{who} paused: once it goes on, both share this machine.")
+    }
+}
+
+impl App {
+    pub(super) fn on_answer(&mut self, key: KeyEvent) -> Vec<Request> {
+        let Some(question) = self.question.take() else {
+            return Vec::new();
+        };
+        match popup::answer(key) {
+            Some(Answer::Yes) if question.answered_from.is_none_or(|at| self.now >= at) => {
+                match question.about {
+                    About::Beside { start, .. } => self.start_now(start),
+                    About::Stop { run, name } => self.command(run, &name, Command::Stop),
+                }
+            }
+            Some(Answer::No) => Vec::new(),
+            _ => {
+                self.question = Some(question);
+                Vec::new()
+            }
+        }
+    }
+}

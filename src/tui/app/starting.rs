@@ -1,0 +1,191 @@
+//! Which runs are under way, starting one more, and asking something of one: once each, however often a key bounces.
+
+use std::time::Duration;
+
+use super::question::Question;
+use super::{App, place};
+use crate::event::Command;
+use crate::profile::Profile;
+use crate::run::company::Live;
+use crate::run::id;
+use crate::tui::action::Action;
+use crate::tui::message::Request;
+
+/// For this long after a start no key starts another: it was meant for the one before.
+const BOUNCE: Duration = Duration::from_millis(1000);
+
+/// A run to be started.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Start {
+    New(Box<Profile>),
+    Resumed(String),
+}
+
+impl Start {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::New(profile) => &profile.name,
+            Self::Resumed(run) => id::name(run),
+        }
+    }
+}
+
+impl App {
+    /// Starts a run; asks first where another one is under way.
+    pub(super) fn start(&mut self, start: Start) -> Vec<Request> {
+        if self.has_just_started() {
+            return Vec::new();
+        }
+        let mut others = self.under_way();
+        if let Start::Resumed(run) = &start {
+            others.retain(|live| live.id != *run);
+        }
+        if others.is_empty() {
+            return self.start_now(start);
+        }
+        self.question = Some(Question::beside(start, &others));
+        Vec::new()
+    }
+
+    pub(super) fn start_now(&mut self, start: Start) -> Vec<Request> {
+        let name = start.name().to_owned();
+        let (words, request) = match start {
+            Start::New(profile) => (format!("Starting {name}…"), Request::Start(profile)),
+            Start::Resumed(run) => (format!("Resuming {run}…"), Request::Resume(run)),
+        };
+        self.say(words);
+        self.starting = Some(name);
+        vec![request]
+    }
+
+    /// Whether a start is under way or has only just been answered, which is said then.
+    pub(super) fn has_just_started(&mut self) -> bool {
+        let words = match &self.starting {
+            Some(name) if self.fetching => format!(
+                "{name} waits for its weights; {} gives them up",
+                self.keymap.shown("Esc")
+            ),
+            Some(name) => format!("{name} is being started already"),
+            None if self.settled.is_some_and(|at| self.now < at) => {
+                "A run has just been started; press again for another".into()
+            }
+            None => return false,
+        };
+        self.say(words);
+        true
+    }
+
+    /// A run has been started; it is under way until somebody says otherwise.
+    pub(super) fn on_started(&mut self, run: &str) {
+        let name = self.starting.take();
+        self.settled = Some(self.now + BOUNCE);
+        if !self.live.iter().any(|live| live.id == *run) {
+            let name = name.unwrap_or_else(|| id::name(run).to_owned());
+            let id = run.to_owned();
+            let is_paused = false;
+            self.live.insert(
+                0,
+                Live {
+                    id,
+                    name,
+                    is_paused,
+                },
+            );
+        }
+    }
+
+    pub(super) fn on_live(&mut self, live: Vec<Live>) {
+        self.live = live;
+        self.drop_stale_question();
+    }
+
+    /// A run that has ended can no longer be stopped.
+    pub(super) fn drop_stale_question(&mut self) {
+        let needed = self.question.as_ref().and_then(Question::needs);
+        let is_there = |run: &str| {
+            self.tabs.train.live_run() == Some(run) || self.live.iter().any(|live| live.id == run)
+        };
+        if needed.is_some_and(|run| !is_there(run)) {
+            self.question = None;
+        }
+    }
+
+    /// The shown run has ended, whatever was known of it.
+    pub(super) fn on_ended(&mut self, run: &str) {
+        self.live.retain(|live| live.id != run);
+        self.drop_stale_question();
+    }
+
+    /// Sends a command to the worker of a run, and says so where nothing else on the screen does.
+    pub(super) fn command(&mut self, run: String, name: &str, command: Command) -> Vec<Request> {
+        self.tabs.train.asked(&run, &command);
+        let is_seen = self.active == place::TRAIN && self.tabs.train.shown_run() == Some(&run);
+        if !is_seen {
+            let words = match &command {
+                Command::Pause => format!("Pausing {name}…"),
+                Command::Resume => format!("{name} shall go on…"),
+                Command::SaveCheckpoint => format!("Saving a checkpoint of {name}…"),
+                Command::Stop => format!("Stopping {name}…"),
+                Command::StepLearningRate { up: true } => {
+                    format!("Raising the learning rate of {name}…")
+                }
+                Command::StepLearningRate { up: false } => {
+                    format!("Lowering the learning rate of {name}…")
+                }
+                Command::SetLearningRate { .. } => {
+                    format!("Changing the learning rate of {name}…")
+                }
+            };
+            self.say(words);
+        }
+        vec![Request::Send { run, command }]
+    }
+
+    /// What a run is called.
+    pub(super) fn name_of(&self, run: &str) -> String {
+        let live = self.live.iter().find(|live| live.id == run);
+        live.map_or_else(|| id::name(run).to_owned(), |live| live.name.clone())
+    }
+
+    /// Every run under way, the shown one too where it has only just come up.
+    fn under_way(&self) -> Vec<Live> {
+        let mut runs = self.live.clone();
+        if let Some(shown) = self.tabs.train.live_run()
+            && !runs.iter().any(|live| live.id == shown)
+        {
+            runs.push(Live {
+                id: shown.to_owned(),
+                name: id::name(shown).to_owned(),
+                is_paused: false,
+            });
+        }
+        runs
+    }
+
+    /// The runs under way beside the one that is shown.
+    pub(super) fn others(&self) -> Vec<&Live> {
+        let shown = self.tabs.train.shown_run();
+        let others = self.live.iter();
+        others
+            .filter(|live| Some(live.id.as_str()) != shown)
+            .collect()
+    }
+
+    /// Says why a key does nothing here; moves that move nothing speak for themselves.
+    pub(super) fn on_ignored(&mut self, action: Action) -> Vec<Request> {
+        if action == Action::Train {
+            return self.go_to(place::MODEL);
+        }
+        let binding = self.keymap.bindings().iter().find(|b| b.action == action);
+        if let Some(binding) = binding.filter(|_| !action.is_move()) {
+            let words = format!(
+                "{} ({}) does nothing on the {} tab",
+                binding.shown,
+                binding.does,
+                place::NAMES[self.active]
+            );
+            self.say(words);
+        }
+        Vec::new()
+    }
+}
