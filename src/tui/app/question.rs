@@ -103,10 +103,14 @@ fn words(others: &[Live]) -> String {
         1 => format!("{} is", named.name),
         more => format!("{} and {} more are", named.name, more - 1),
     };
+    let (all, go_on) = match others.len() {
+        1 => ("both", "it goes on"),
+        _ => ("all", "they go on"),
+    };
     if running.is_some() {
-        format!("{who} running: both would share this machine and take longer.")
+        format!("{who} running: {all} would share this machine and take longer.")
     } else {
-        format!("{who} paused: once it goes on, both share this machine.")
+        format!("{who} paused: once {go_on}, {all} share this machine.")
     }
 }
 
