@@ -310,7 +310,7 @@ impl Theme {
             ColorDepth::TrueColor => {
                 ramps::level(share, ramps::LEVELS).map_or_else(Shade::default, |level| {
                     let ground = ramp.color(level);
-                    Shade::painted(rgb(ground), ground, |c| rgb(c))
+                    Shade::painted(rgb(ground), ground, rgb)
                 })
             }
             ColorDepth::Ansi256 => {
