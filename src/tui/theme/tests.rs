@@ -337,6 +337,24 @@ fn few_colours_shade_by_signs_and_leave_the_number_as_it_is() {
 }
 
 #[test]
+fn a_role_over_a_dim_one_is_not_dim() {
+    for depth in [ColorDepth::Mono, ColorDepth::Ansi16] {
+        let theme = Theme::new(Palette::Dark, depth, false);
+        for over in [theme.text(), theme.accent(), theme.good(), theme.title()] {
+            let both = theme.dim().patch(over);
+            assert!(!both.add_modifier.contains(Modifier::DIM), "{over:?}");
+        }
+        assert!(
+            theme
+                .text()
+                .patch(theme.dim())
+                .add_modifier
+                .contains(Modifier::DIM)
+        );
+    }
+}
+
+#[test]
 fn greys_rise_with_the_pixel_and_turn_round_on_light() {
     let theme = Theme::new(Palette::Dark, ColorDepth::Ansi256, false);
     let light = |v| lightness_and_hue(seen(theme.grey(v))).0;
