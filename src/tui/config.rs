@@ -232,7 +232,7 @@ fn with_theme(content: &str, name: &str) -> Option<String> {
             .and_then(|l| l.trim_start().strip_prefix('='));
         match value {
             Some(value) if is_before_tables && !is_done => {
-                out.push_str(&format!("theme = \"{name}\"{}", after_text(value)));
+                out.extend(["theme = \"", name, "\"", after_text(value)]);
                 is_done = true;
             }
             _ => out.push_str(line),

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
-use ratatui::crossterm::event::{Event, EventStream};
+use futures_util::{FutureExt, StreamExt};
+use ratatui::crossterm::event::{self, Event, EventStream};
 use rustix::process::Signal;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
@@ -128,7 +128,7 @@ pub async fn run(
         match next(&mut keys, messages, &mut signals, patience).await {
             Next::Left(left) => {
                 if left == Left::Asked {
-                    swallow_answer(&mut keys, &mut replies).await;
+                    tokio::task::block_in_place(|| swallow_answer(&mut replies));
                 }
                 return left;
             }
@@ -161,7 +161,7 @@ pub async fn run(
                         request,
                         Request::Leave | Request::Suspend | Request::EditText(_)
                     ) {
-                        swallow_answer(&mut keys, &mut replies).await;
+                        tokio::task::block_in_place(|| swallow_answer(&mut replies));
                     }
                     if let Some(left) =
                         perform(request, session, screen, &mut signals, &mut keys).await
@@ -176,16 +176,20 @@ pub async fn run(
 }
 
 /// Waits a little for an answer that is due, before others read what the terminal sends.
-async fn swallow_answer(keys: &mut EventStream, replies: &mut Replies) {
+fn swallow_answer(replies: &mut Replies) {
     let start = Instant::now();
     while replies.is_due(ANSWERING, Instant::now()) {
         let left = SWALLOWING.saturating_sub(start.elapsed());
-        match tokio::time::timeout(left, keys.next()).await {
-            Ok(Some(Ok(Event::Key(key)))) => {
+        // Not through the stream: its thread would hold the reader until the next key, and no other stream could begin.
+        if !event::poll(left).unwrap_or(false) {
+            return;
+        }
+        match event::read() {
+            Ok(Event::Key(key)) => {
                 replies.hear(Input::Key(key), Instant::now());
             }
-            Ok(Some(Ok(_))) => {}
-            Ok(Some(Err(_)) | None) | Err(_) => return,
+            Ok(_) => {}
+            Err(_) => return,
         }
     }
 }

@@ -142,9 +142,8 @@ impl Replies {
                 }
                 self.since = Some(now);
             }
-            (State::Certain, Sign::End) => self.end(out),
             (State::Certain, Sign::Escape) => self.hold(key, State::Ending, now),
-            (State::Ending, Sign::Letter('\\')) => self.end(out),
+            (State::Certain, Sign::End) | (State::Ending, Sign::Letter('\\')) => self.end(out),
             // It is none, or was torn off: the key stands for itself.
             (State::Torn | State::Begun | State::Certain | State::Ending, _) => {
                 self.release(out);

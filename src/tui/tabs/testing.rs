@@ -281,6 +281,9 @@ pub fn dump(name: &str, tab: &mut impl Tab, width: u16, height: u16, theme: &The
         Color::Cyan => format!(";{}", base + 6),
         Color::Gray => format!(";{}", base + 7),
         Color::DarkGray => format!(";{}", base + 60),
+        Color::LightRed => format!(";{}", base + 61),
+        Color::LightYellow => format!(";{}", base + 63),
+        Color::LightCyan => format!(";{}", base + 66),
         Color::White => format!(";{}", base + 67),
         _ => String::new(),
     };

@@ -234,18 +234,19 @@ impl Theme {
     }
 
     fn fg(self, ink: Ink) -> Style {
-        match self.depth() {
-            ColorDepth::Mono => Style::new(),
-            ColorDepth::Ansi16 => Style::new().fg(ink.ansi),
-            ColorDepth::Ansi256 => Style::new().fg(Color::Indexed(ink.index)),
-            ColorDepth::TrueColor => Style::new().fg(rgb(ink.rgb)),
-        }
+        let color = match self.depth() {
+            ColorDepth::Mono => return UNDIMMED,
+            ColorDepth::Ansi16 => ink.ansi,
+            ColorDepth::Ansi256 => Color::Indexed(ink.index),
+            ColorDepth::TrueColor => rgb(ink.rgb),
+        };
+        UNDIMMED.fg(color)
     }
 
     /// The terminal's own: it is legible there whatever the background.
     #[must_use]
     pub fn text(self) -> Style {
-        Style::new().fg(Color::Reset)
+        UNDIMMED.fg(Color::Reset)
     }
 
     /// Labels, axes, units.
@@ -310,7 +311,7 @@ impl Theme {
             ColorDepth::TrueColor => {
                 ramps::level(share, ramps::LEVELS).map_or_else(Shade::default, |level| {
                     let ground = ramp.color(level);
-                    Shade::painted(rgb(ground), ground, |c| rgb(c))
+                    Shade::painted(rgb(ground), ground, rgb)
                 })
             }
             ColorDepth::Ansi256 => {
@@ -352,6 +353,9 @@ impl Theme {
         }
     }
 }
+
+/// Laid over a dim style it takes the dimness away, as a colour takes the grey away.
+const UNDIMMED: Style = Style::new().remove_modifier(Modifier::DIM);
 
 const BLACK: Rgb = (0, 0, 0);
 const WHITE: Rgb = (255, 255, 255);

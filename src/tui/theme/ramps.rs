@@ -33,7 +33,7 @@ const DARK_BAD: Ramp = Ramp {
         (244, 136, 103),
         (250, 176, 139),
     ],
-    indices: &[52, 88, 124, 160, 167, 203, 209, 216],
+    indices: &[52, 88, 124, 160, 166, 202, 208, 215],
 };
 const DARK_GOOD: Ramp = Ramp {
     anchors: [
@@ -55,7 +55,7 @@ const LIGHT_BAD: Ramp = Ramp {
         (198, 70, 62),
         (140, 50, 42),
     ],
-    indices: &[224, 217, 210, 203, 167, 160, 124, 88],
+    indices: &[224, 217, 210, 203, 196, 160, 124, 88],
 };
 const LIGHT_GOOD: Ramp = Ramp {
     anchors: [
@@ -128,8 +128,7 @@ pub fn of(look: Look, hue: Heat) -> &'static Ramp {
 
 /// The level of a share among so many; none for nothing, at least the first for anything.
 pub fn level(share: f64, levels: usize) -> Option<usize> {
-    // Not-a-number is nothing too.
-    if !(share > 0.0) {
+    if share.is_nan() || share <= 0.0 {
         return None;
     }
     let place = (share.min(1.0) * levels as f64).ceil() as usize;

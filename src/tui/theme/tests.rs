@@ -125,16 +125,17 @@ fn xyz((r, g, b): Rgb) -> [f64; 3] {
 
 /// L*, and the hue angle in degrees.
 fn lightness_and_hue(color: Rgb) -> (f64, f64) {
-    let f = |t: f64| {
+    let root = |t: f64| {
         if t > 216.0 / 24_389.0 {
             t.cbrt()
         } else {
             (24_389.0 / 27.0 * t + 16.0) / 116.0
         }
     };
-    let [x, y, z] = xyz(color).map(f);
-    let (a, b) = (500.0 * (x - y), 200.0 * (y - z));
-    (116.0 * y - 16.0, b.atan2(a).to_degrees().rem_euclid(360.0))
+    let [x, y, z] = xyz(color).map(root);
+    let (green_red, blue_yellow) = (500.0 * (x - y), 200.0 * (y - z));
+    let hue = blue_yellow.atan2(green_red).to_degrees();
+    (116.0 * y - 16.0, hue.rem_euclid(360.0))
 }
 
 /// The cells of a ramp from the least heat to the most.
@@ -332,6 +333,24 @@ fn few_colours_shade_by_signs_and_leave_the_number_as_it_is() {
             }
         }
         assert_eq!(signs, expected);
+    }
+}
+
+#[test]
+fn a_role_over_a_dim_one_is_not_dim() {
+    for depth in [ColorDepth::Mono, ColorDepth::Ansi16] {
+        let theme = Theme::new(Palette::Dark, depth, false);
+        for over in [theme.text(), theme.accent(), theme.good(), theme.title()] {
+            let both = theme.dim().patch(over);
+            assert!(!both.add_modifier.contains(Modifier::DIM), "{over:?}");
+        }
+        assert!(
+            theme
+                .text()
+                .patch(theme.dim())
+                .add_modifier
+                .contains(Modifier::DIM)
+        );
     }
 }
 

@@ -311,10 +311,9 @@ impl Matrix<'_> {
         };
         match self.minus {
             Some(_) if strength >= 0.0 => theme.heat(Heat::Good, relative),
-            Some(_) => theme.heat(Heat::Bad, relative),
             // Squared, for most are near 1: so 0.8 and 0.95 are told apart.
             None if cell.0 == cell.1 => theme.heat(Heat::Good, strength * strength),
-            None => theme.heat(Heat::Bad, relative),
+            Some(_) | None => theme.heat(Heat::Bad, relative),
         }
     }
 
