@@ -341,7 +341,10 @@ fn files_that_are_none_are_refused_in_no_time() {
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         rustix::fs::mkfifoat(rustix::fs::CWD, path, mode).unwrap();
     };
-    let sparse = |path: &Path| fs::File::create(path).unwrap().set_len(4 << 30).unwrap();
+    let sparse = |path: &Path| {
+        let _ = fs::remove_file(path);
+        fs::File::create(path).unwrap().set_len(4 << 30).unwrap();
+    };
     let own = dir.path().join("own.toml");
     let own = own.to_str().unwrap();
     let expect = |arguments: &[&str], code: i32, part: &str| {

@@ -188,8 +188,10 @@ fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
             }
         }
         let holder = lock::holder(&workspace.lock_path(id));
-        let listens = holder.pid == child.id() && holder.socket.is_some_and(|s| s.exists());
-        if exited.is_some() || listens || log_length() > before {
+        // Where another worker has the run, this one ends and says so.
+        let listens = || holder.socket.is_some_and(|s| s.exists());
+        let is_up = holder.pid == child.id() && (log_length() > before || listens());
+        if exited.is_some() || is_up {
             break;
         }
         std::thread::sleep(POLL);
