@@ -443,7 +443,7 @@ mod tests {
             spoiled in any::<prop::sample::Index>(),
             is_missing in any::<bool>(),
         ) {
-            let beginning: String = beginning.iter().map(|part| format!("{part}.")).collect();
+            let beginning: String = beginning.iter().flat_map(|part| [part.as_str(), "."]).collect();
             let (at, shape) = own.iter().nth(spoiled.index(own.len())).unwrap();
             // Beside the right one another with an array less, or in another shape.
             let mut wrong = beneath(&format!("{other}x."), &own);

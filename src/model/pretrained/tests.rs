@@ -259,7 +259,7 @@ fn broken_and_hostile_files_are_refused() {
         ),
         (
             "one number for more than the file could hold",
-            legacy_of(b"\x80\x02}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\00X\x03\0\0\0cpuK\x01tQK\x00M\xff\xffM\xff\xff\x86K\x00K\x00\x86\x89}tRs."),
+            legacy_of(b"\x80\x02}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01tQK\x00M\xff\xffM\xff\xff\x86K\x00K\x00\x86\x89}tRs."),
             "no floating-point tensors",
         ),
         (
