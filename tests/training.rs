@@ -393,17 +393,14 @@ fn a_rate_at_the_end_of_its_steps_stays_and_says_so() {
     assert!(script.events.iter().any(says));
 }
 
-/// Between steps, while features are computed, while pictures are evaluated (every look from the 13th on is at an epoch's
+/// Between steps, while pictures are evaluated (every look from the 13th on is at an epoch's
 /// end: 13 steps an epoch), and while paused.
 #[test]
 fn a_stop_wins_over_a_pause_whichever_comes_first() {
     let both = [Command::Stop, Command::Pause];
     let orders = [both.clone(), [Command::Pause, Command::Stop]];
-    for (profile, at) in [3, 12, 13, 14, 15, 16, 19]
-        .into_iter()
-        .map(|at| (small_cnn(), at))
-        .chain([(frozen(), 2)])
-    {
+    for at in [3, 12, 13, 14, 16] {
+        let profile = small_cnn();
         for order in &orders {
             let mut script = Script::with(order.clone().map(|c| (at, c)));
             let dir = tempfile::tempdir().unwrap();
