@@ -141,7 +141,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "round numbers, to the bit")]
     fn rates_step_through_round_numbers() {
         let steps = |from: f64, ups: &str| {
             ups.chars()

@@ -325,7 +325,7 @@ impl RunHistory {
 /// A changed setting in words: `learning rate 1.0e-3 → 2.0e-3`.
 #[must_use]
 pub fn change(what: &str, from: f64, to: f64) -> String {
-    let [from, to] = [from, to].map(crate::text::learning_rate);
+    let [from, to] = [from, to].map(|rate| crate::text::figure::learning_rate(rate, 9));
     format!("{} {from} → {to}", what.replace('_', " "))
 }
 

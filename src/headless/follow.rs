@@ -68,9 +68,9 @@ async fn watch(
         tokio::select! {
             event = connection.next() => {
                 let Some(event) = event else { break };
-                let printed = printer.on_event(&event);
+                let outcome = printer.on_event(&event);
                 last = Some(event.event);
-                match printed {
+                match outcome {
                     // Nobody reads any more: that is leaving.
                     Err(e) if output::is_hung_up(&e) => {
                         drop(printer);

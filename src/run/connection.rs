@@ -140,6 +140,9 @@ impl Sender {
     }
 
     /// Asks at once, and gives what waits for the answer: what is asked one after the other is done in that order.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), when it is awaited.
     pub fn ask(&self, command: Command) -> impl Future<Output = Result<()>> + use<> {
         let (answer, answered) = oneshot::channel();
         let asked = self.commands.try_send((command, answer));

@@ -254,8 +254,8 @@ async fn watch(mut endings: Endings, told: &mpsc::UnboundedSender<Ending>, share
             () = tokio::time::sleep(LOOK), if come.is_some() => {
                 if let Some(ending) = come.filter(|_| hangs()) {
                     let leave = locked(shared).leave.take();
-                    let code = leave.map_or(super::GOES_ON, |leave| leave(ending));
-                    std::process::exit(code.into());
+                    let status = leave.map_or(super::GOES_ON, |leave| leave(ending));
+                    std::process::exit(status.into());
                 }
             }
         }

@@ -266,9 +266,9 @@ fn step_learning_rate(up: bool, progress: &mut Progress, scheduled_rate: f64, ho
         None => host.emit(Event::Warning {
             message: format!(
                 "the learning rate stays at {}: steps go from {} to {}",
-                text::learning_rate(now),
-                text::learning_rate(*schedule::STEPPED.start()),
-                text::learning_rate(*schedule::STEPPED.end()),
+                text::figure::learning_rate(now, 9),
+                text::figure::learning_rate(*schedule::STEPPED.start(), 9),
+                text::figure::learning_rate(*schedule::STEPPED.end(), 9),
             ),
         }),
     }

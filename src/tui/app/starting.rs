@@ -12,7 +12,7 @@ use crate::tui::action::Action;
 use crate::tui::message::Request;
 
 /// For this long after a start no key starts another: it was meant for the one before.
-const BOUNCE: Duration = Duration::from_millis(1000);
+const BOUNCE: Duration = Duration::from_secs(1);
 
 /// A run to be started.
 #[derive(Clone, Debug, PartialEq)]

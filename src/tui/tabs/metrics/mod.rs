@@ -236,8 +236,8 @@ impl MetricsTab {
         };
         let order = table.sorted();
         self.cursor = self.cursor.min(rows.saturating_sub(1));
-        let least = (self.cursor + 1).saturating_sub(shown_rows.max(1));
-        self.offset = self.offset.clamp(least, self.cursor.max(least));
+        let lowest = (self.cursor + 1).saturating_sub(shown_rows.max(1));
+        self.offset = self.offset.clamp(lowest, self.cursor.max(lowest));
         let part = &mut canvas.part(0, top, table_width, height.saturating_sub(top));
         let end = table.draw(part, &order, self.cursor, self.offset, shown_rows, theme);
         let (first, last) = (self.offset + 1, self.offset + shown_rows);
