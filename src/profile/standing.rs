@@ -327,11 +327,11 @@ mod tests {
         profile
     }
 
-    fn scores(accuracy: f64) -> Option<Scores> {
-        Some(Scores {
+    fn scores(accuracy: f64) -> Scores {
+        Scores {
             accuracy,
             ..Scores::default()
-        })
+        }
     }
 
     fn finished() -> Profile {
@@ -339,9 +339,9 @@ mod tests {
         profile.result = Some(ResultRecord {
             epochs: 4,
             best_epoch: 3,
-            train: scores(0.92),
-            validation: scores(0.84),
-            test: scores(0.83),
+            train: Some(scores(0.92)),
+            validation: Some(scores(0.84)),
+            test: Some(scores(0.83)),
             ..ResultRecord::default()
         });
         profile

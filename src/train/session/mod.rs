@@ -169,9 +169,9 @@ impl Session<'_> {
                 Err(e) => {
                     // The steps before a failure are told too, so that nothing says it failed at another.
                     let before = telling.due(&self.progress, number, learning_rate, true);
-                    before
-                        .into_iter()
-                        .for_each(|step| host.emit(Event::Step(step)));
+                    if let Some(step) = before {
+                        host.emit(Event::Step(step));
+                    }
                     return Err(numbered_from_one(e));
                 }
             };

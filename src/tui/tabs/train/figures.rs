@@ -249,19 +249,18 @@ impl Figures<'_> {
             }
             None => ("best @ –".into(), Pair::default()),
         };
-        let (epoch, train, held_out) = match h.epochs.last() {
-            Some(e) => (
+        let (epoch, train, held_out) = if let Some(e) = h.epochs.last() {
+            (
                 e.epoch,
                 Pair::new(e.train_loss, e.train_accuracy),
                 Pair::new(e.held_out_loss, e.held_out_accuracy),
-            ),
-            None => {
-                let train = Pair {
-                    loss: self.running_mean(|s| s.loss),
-                    accuracy: self.running_mean(|s| s.accuracy),
-                };
-                (1, train, Pair::default())
-            }
+            )
+        } else {
+            let train = Pair {
+                loss: self.running_mean(|s| s.loss),
+                accuracy: self.running_mean(|s| s.accuracy),
+            };
+            (1, train, Pair::default())
         };
         Shown {
             weights: Weights::Epoch(epoch),
