@@ -240,9 +240,9 @@ impl MetricsTab {
         self.offset = self.offset.clamp(lowest, self.cursor.max(lowest));
         let part = &mut canvas.part(0, top, table_width, height.saturating_sub(top));
         let end = table.draw(part, &order, self.cursor, self.offset, shown_rows, theme);
-        let (first, last) = (self.offset + 1, self.offset + shown_rows);
         let place = if shown_rows < rows {
-            format!("  {first}–{last} of {rows} ")
+            let (from, to) = (self.offset + 1, self.offset + shown_rows);
+            format!("  {from}–{to} of {rows} ")
         } else {
             String::new()
         };
