@@ -197,7 +197,7 @@ impl ResultRecord {
         let percent = |share| figure::percent(share, 1, figure::ANY);
         let chance = percent(test.chance()?);
         Some(format!(
-            "no better than chance: {} of the test set, of which one class is {chance}",
+            "no better than chance: {} of the test set (one class is {chance})",
             percent(test.accuracy)
         ))
     }

@@ -170,7 +170,7 @@ fn damaged(path: &Path, which: Which) -> Error {
     };
     Error::input(
         path.display().to_string(),
-        "is gone, or not what the run recorded",
+        "is gone, or not what was recorded",
         remedy,
     )
 }

@@ -192,7 +192,8 @@ impl KeptTheme {
 fn write_theme(path: &Path, palette: Palette) -> Result<()> {
     // Whoever links to a file of their own keeps the link.
     let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let read = std::fs::read_to_string(&file).and_then(|c| Ok((c, std::fs::metadata(&file)?)));
+    let read = storage::read_text(&file, LONGEST)
+        .and_then(|content| Ok((content, std::fs::metadata(&file)?)));
     let (content, permissions) = match read {
         Ok((content, metadata)) => (content, Some(metadata.permissions())),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => (String::new(), None),
