@@ -856,11 +856,22 @@ fn what_is_asked_while_paused_is_done_while_paused() {
         ask(&Ask::StepLearningRate { up });
     }
     ask(&Ask::SaveCheckpoint);
-    let saved = place
-        .workspace()
-        .run_dir(&id)
-        .join(format!("state-{step:010}"));
-    until("the checkpoint is saved", || saved.exists());
+    // A checkpoint of this very step may lie there from before the pause: what counts is the one after the changes.
+    let is_saved = || {
+        let events = place.events(&id);
+        let is_change = |e: &&Stamped| matches!(e.event, Event::Changed { .. });
+        let after_the_pause = events
+            .iter()
+            .skip_while(|e| is_paused_at(e).is_none())
+            .collect::<Vec<_>>();
+        let changes = after_the_pause.iter().filter(|e| is_change(e)).count();
+        let last = after_the_pause.iter().rposition(|e| is_change(&e));
+        changes == 4
+            && after_the_pause[last.unwrap()..]
+                .iter()
+                .any(|e| matches!(e.event, Event::CheckpointSaved { .. }))
+    };
+    until("the changes and a checkpoint after them are told", is_saved);
     assert_eq!(place.status(&id), Status::Paused);
     let told: Vec<f64> = place
         .events(&id)
