@@ -76,6 +76,8 @@ pub struct RunHistory {
     pub steps: Vec<StepPoint>,
     pub epochs: Vec<EpochPoint>,
     pub load: Option<Load>,
+    /// What the worker waits for, where nobody has paused it.
+    pub waiting: Option<String>,
     /// Features of frozen layers, while they are computed.
     pub features: Option<Features>,
     /// Seconds that such features took.
@@ -95,6 +97,12 @@ impl RunHistory {
             self.first_at = stamped.at;
         }
         self.last_at = stamped.at;
+        if !matches!(
+            stamped.event,
+            Event::Warning { .. } | Event::Note { .. } | Event::Load(_)
+        ) {
+            self.waiting = None;
+        }
         match &stamped.event {
             Event::Started(started) => self.on_started(stamped.at, started),
             Event::Features(features) => self.on_features(stamped.at, *features),
@@ -151,6 +159,12 @@ impl RunHistory {
                     Severity::Info,
                     format!("resumed at step {step}"),
                 );
+            }
+            Event::Waiting { step, why } => {
+                self.phase = Phase::Paused;
+                self.waiting = Some(why.clone());
+                let text = format!("waiting after step {step}: {why}");
+                self.say(stamped.at, Severity::Warning, text);
             }
             Event::Changed {
                 what,

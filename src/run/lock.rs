@@ -4,6 +4,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,10 @@ use crate::error::{Error, Result};
 /// How often and how long a worker tries: a reader that looks whether the lock is free holds it for an instant.
 const ATTEMPTS: u32 = 25;
 const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Bytes of the last line, which says what the holder waits for. It is there from the beginning, so that it can be written
+/// over where no disk has room for a new byte.
+const SIGN: usize = 32;
 
 /// A held lock.
 #[derive(Debug)]
@@ -62,18 +67,50 @@ impl RunLock {
     ///
     /// # Errors
     /// `Io` when the file cannot be written; the lock is held all the same.
-    pub fn describe(&mut self, holder: &Holder) -> Result<()> {
+    pub fn describe(&mut self, holder: &Holder) -> Result<Sign> {
         let socket = holder
             .socket
             .as_ref()
             .map_or(String::new(), |s| s.display().to_string());
         let text = format!("{}\n{}\n{socket}\n", holder.pid, holder.host);
+        let whole = format!("{text}{:SIGN$}\n", "");
         self.file
             .set_len(0)
             .and_then(|()| self.file.seek(SeekFrom::Start(0)))
-            .and_then(|_| self.file.write_all(text.as_bytes()))
+            .and_then(|_| self.file.write_all(whole.as_bytes()))
+            .and_then(|()| self.file.try_clone())
+            .map(|file| Sign {
+                file: Some(file),
+                at: text.len() as u64,
+            })
             .map_err(|e| Error::io("write", &self.path, e))
     }
+}
+
+/// Where a holder says what it waits for, without needing room on the disk.
+#[derive(Debug, Default)]
+pub struct Sign {
+    /// None in tests.
+    file: Option<File>,
+    at: u64,
+}
+
+impl Sign {
+    /// Says it; empty where it waits for nothing. Where even that cannot be written, nobody is told: training matters more.
+    pub fn say(&self, why: &str) {
+        if let Some(file) = &self.file {
+            let short: String = why.chars().filter(char::is_ascii).take(SIGN).collect();
+            let _ = file.write_all_at(format!("{short:SIGN$}").as_bytes(), self.at);
+        }
+    }
+}
+
+/// What the holder waits for; none where it waits for nothing.
+#[must_use]
+pub fn waits_for(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let why = text.lines().nth(3)?.trim();
+    Some(crate::text::sanitize(why)).filter(|why| !why.is_empty())
 }
 
 /// Whether some process holds the lock. A missing or unreadable file is not held.
@@ -117,14 +154,22 @@ mod tests {
             host: "box".into(),
             socket: Some("/tmp/a.sock".into()),
         };
-        lock.describe(&me).unwrap();
+        let sign = lock.describe(&me).unwrap();
         assert!(is_held(&path));
         assert_eq!(holder(&path), me);
+        assert_eq!(waits_for(&path), None);
+        let length = std::fs::metadata(&path).unwrap().len();
+        for (said, read) in [("disk full", Some("disk full")), ("", None)] {
+            sign.say(said);
+            assert_eq!(waits_for(&path).as_deref(), read);
+            assert_eq!(holder(&path), me);
+            assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
+        }
         assert!(matches!(
             RunLock::acquire(&path, "r"),
             Err(Error::Busy { pid: 4711, .. })
         ));
-        drop(lock);
+        drop((lock, sign));
         assert!(!is_held(&path));
         assert!(RunLock::acquire(&path, "r").is_ok());
     }

@@ -25,6 +25,9 @@ const BETWEEN_STEPS: f64 = 0.0;
 const IN_EVALUATION: f64 = 1.0;
 const IN_THE_LAST_EVALUATION: f64 = 2.0;
 
+/// What a run waits for on a full disk.
+pub const DISK_FULL: &str = "disk full";
+
 /// What has been asked for and is not yet done.
 pub struct Control {
     /// Interventions of an earlier run of the same profile, in order of their steps.
@@ -50,6 +53,11 @@ impl Control {
             stop_requested: false,
             pending: VecDeque::new(),
         }
+    }
+
+    /// Whether somebody has asked for the end.
+    pub fn is_stopping(&self) -> bool {
+        self.stop_requested
     }
 
     pub fn take_save_request(&mut self) -> bool {
@@ -208,7 +216,10 @@ impl Control {
             host.emit(Event::Warning {
                 message: format!("{error}; free some space, the run waits and tries again"),
             });
-            host.emit(Event::Paused { step });
+            host.emit(Event::Waiting {
+                step,
+                why: DISK_FULL.into(),
+            });
             let again = Instant::now() + RETRY;
             while Instant::now() < again {
                 match host.next_command(PAUSE_LOOK) {

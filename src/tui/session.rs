@@ -215,8 +215,16 @@ impl Session {
                 let _ = out.blocking_send(Message::Fetching(false));
             }
             fetched?;
-            let run = client::start(&workspace, &profile)?;
-            Ok(started(&workspace, run))
+            let mut warning = None;
+            let mut take = |said| warning = said;
+            let run = client::start_with(&workspace, &profile, false, &mut take)?;
+            Ok(match started(&workspace, run) {
+                Message::Started { run, note } => Message::Started {
+                    run,
+                    note: warning.or(note),
+                },
+                other => other,
+            })
         });
     }
 

@@ -100,7 +100,10 @@ impl Figures<'_> {
                 Some(seconds) => format!("{} left", text::seconds(seconds)),
                 None => "measuring the pace…".into(),
             },
-            Phase::Paused => "paused".into(),
+            Phase::Paused => match &h.waiting {
+                Some(why) => format!("waiting: {why}"),
+                None => "paused".into(),
+            },
             Phase::Finished => format!("trained {}", text::seconds(spent)),
             Phase::Stopped => "stopped, u resumes".into(),
             Phase::Failed => format!("failed at step {}", text::grouped(h.step())),
