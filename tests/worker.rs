@@ -25,7 +25,12 @@ use std::time::{Duration, Instant};
 
 use fmtui::event::{Command as Ask, Event, Stamped};
 use fmtui::profile::{Profile, Status};
-use fmtui::run::{Connection, Workspace, client, lock, log};
+use fmtui::run::{Connection, Workspace, client, lock, log, preflight};
+
+#[path = "support/skip.rs"]
+mod skip;
+
+use skip::skipped;
 
 /// A workspace of its own, away from this machine's home and network.
 struct Place {
@@ -865,7 +870,7 @@ fn what_is_asked_while_paused_is_done_while_paused() {
             .skip_while(|e| is_paused_at(e).is_none())
             .collect::<Vec<_>>();
         let changes = after_the_pause.iter().filter(|e| is_change(e)).count();
-        let last = after_the_pause.iter().rposition(|e| is_change(&e));
+        let last = after_the_pause.iter().rposition(is_change);
         changes == 4
             && after_the_pause[last.unwrap()..]
                 .iter()
@@ -960,4 +965,301 @@ fn the_socket_is_nobody_elses() {
     let mode = |p: &Path| fs::metadata(p).unwrap().mode() & 0o777;
     assert_eq!(mode(&socket), 0o600);
     assert_eq!(mode(socket.parent().unwrap()), 0o700);
+}
+
+/// A small disk in the place of a directory; none where this user may mount none.
+struct Disk<'a>(&'a Path);
+
+impl<'a> Disk<'a> {
+    fn mount(at: &'a Path) -> Option<Self> {
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=90m", "fmtui-test"])
+            .arg(at)
+            .stderr(Stdio::null())
+            .status();
+        mount.is_ok_and(|s| s.success()).then_some(Self(at))
+    }
+
+    fn fill(&self) {
+        use std::io::Write;
+        let mut file = fs::File::create(self.0.join("filler")).unwrap();
+        for size in [1 << 20, 4096, 1] {
+            let block = vec![1; size];
+            while file.write_all(&block).is_ok() {}
+        }
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.0.join("filler")).unwrap();
+    }
+}
+
+impl Drop for Disk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}
+
+#[test]
+fn on_a_full_disk_a_run_waits_and_says_so_and_can_be_stopped_with_its_state() {
+    let place = Place::new();
+    let Some(disk) = Disk::mount(place.dir.path()) else {
+        return skipped("no small disk can be mounted here");
+    };
+    let outside = tempfile::tempdir().unwrap();
+    let id = place.start(&[LONG]);
+    until("an epoch is over", || epochs(&place.events(&id)) >= 1);
+    let printed = outside.path().join("printed");
+    let mut watching = place
+        .command(&["attach", &id, "--json"])
+        .stdout(fs::File::create(&printed).unwrap())
+        .spawn()
+        .unwrap();
+
+    disk.fill();
+    until("it waits", || place.status(&id) == Status::Waiting);
+    for arguments in [vec!["runs"], vec!["show", &id]] {
+        let said = text(&place.run(&arguments).stdout);
+        assert!(said.contains("waiting: disk full"), "{said}");
+    }
+    // One that comes now hears of it too.
+    let mut late = place
+        .command(&["attach", &id, "--plain"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(late.stdout.take().unwrap()).lines();
+    assert!(lines.any(|l| l.unwrap().contains(": disk full")));
+    late.kill().unwrap();
+    late.wait().unwrap();
+
+    disk.free();
+    let before = epochs(&place.events(&id));
+    assert_eq!(place.run(&["continue", &id]).status.code(), Some(0));
+    until("it goes on", || epochs(&place.events(&id)) > before + 1);
+    assert_eq!(place.status(&id), Status::Running);
+    let waited = |events: &[Stamped]| {
+        let waits = events
+            .iter()
+            .filter(|e| matches!(e.event, Event::Waiting { .. }));
+        waits.count()
+    };
+    assert_eq!(
+        waited(&place.events(&id)),
+        1,
+        "the log lacks what was told meanwhile"
+    );
+
+    disk.fill();
+    until("it waits", || place.status(&id) == Status::Waiting);
+    assert_eq!(place.run(&["stop", &id]).status.code(), Some(0));
+    place.ends(&id);
+    assert_eq!(place.status(&id), Status::Stopped);
+    assert_eq!(watching.wait().unwrap().code(), Some(3));
+    let attached = place.run(&["attach", &id, "--json"]);
+    assert_eq!(
+        attached.status.code(),
+        Some(3),
+        "{}",
+        text(&attached.stderr)
+    );
+
+    // Whoever watched saw every epoch once, and so does the log.
+    let watched = fs::read_to_string(&printed).unwrap();
+    let watched: Vec<Stamped> = watched
+        .lines()
+        .map(|l| log::parse_line(l).unwrap())
+        .collect();
+    for events in [watched, place.events(&id)] {
+        let seen: Vec<usize> = events
+            .iter()
+            .filter_map(|e| match &e.event {
+                Event::EpochEnd(end) => Some(end.epoch),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(seen, (1..=seen.len()).collect::<Vec<_>>());
+        assert!(seen.len() > before);
+        let starts = events
+            .iter()
+            .filter(|e| matches!(e.event, Event::Started(_)));
+        assert_eq!(starts.count(), 1);
+    }
+    disk.free();
+    let stopped_at = place.events(&id);
+    let resumed = place.run(&["resume", &id, "--detach"]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", text(&resumed.stderr));
+    until("it goes on", || {
+        epochs(&place.events(&id)) > epochs(&stopped_at)
+    });
+    place.run(&["stop", &id]);
+    place.ends(&id);
+}
+
+#[test]
+fn the_clients_of_a_run_are_bounded_and_the_others_follow_its_log() {
+    use std::os::unix::net::UnixStream;
+    let place = Place::new();
+    let id = place.start(&[LONG]);
+    let socket = lock::holder(&place.workspace().lock_path(&id))
+        .socket
+        .unwrap();
+    let idle: Vec<UnixStream> = (0..300)
+        .filter_map(|_| UnixStream::connect(&socket).ok())
+        .collect();
+    let turned_away = idle
+        .iter()
+        .filter(|stream| {
+            let mut line = String::new();
+            stream
+                .set_read_timeout(Some(Duration::from_secs(5)))
+                .unwrap();
+            BufReader::new(*stream).read_line(&mut line).unwrap();
+            line.contains("dropped")
+        })
+        .count();
+    assert!(
+        turned_away >= idle.len() - 64,
+        "{turned_away} of {}",
+        idle.len()
+    );
+    let mut attached = place
+        .command(&["attach", &id, "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(attached.stdout.take().unwrap()).lines();
+    assert!(lines.any(|l| l.unwrap().contains("follows the log")));
+    assert!(lines.any(|l| l.unwrap().contains("\"event\":\"epoch-end\"")));
+    attached.kill().unwrap();
+    attached.wait().unwrap();
+    drop(idle);
+    assert_eq!(place.run(&["stop", &id]).status.code(), Some(0));
+    place.ends(&id);
+    assert_eq!(place.status(&id), Status::Stopped);
+}
+
+/// What a log-out may do: the directory with the socket is gone.
+#[test]
+fn a_run_whose_socket_was_taken_away_is_still_controlled() {
+    let place = Place::new();
+    let id = place.start(&[LONG]);
+    until("it has begun", || last_step(&place.events(&id)) > 0);
+    let comm = fs::read_to_string(format!("/proc/{}/comm", place.pid(&id)));
+    if let Ok(comm) = comm {
+        assert_eq!(comm.trim(), "fmtui");
+    }
+    let socket = lock::holder(&place.workspace().lock_path(&id))
+        .socket
+        .unwrap();
+    fs::remove_file(&socket).unwrap();
+    for (asked, status) in [("pause", Status::Paused), ("continue", Status::Running)] {
+        let output = place.run(&[asked, &id]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        until(asked, || place.status(&id) == status);
+    }
+    // A screen's way.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut connection = Connection::open(&place.workspace(), &id).unwrap();
+        assert!(connection.next().await.is_some());
+        connection.send(Ask::Pause).await.unwrap();
+        assert!(connection.is_live());
+    });
+    until("it is paused", || place.status(&id) == Status::Paused);
+    let mut client = place
+        .command(&["resume", &id])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert_eq!(client.wait().unwrap().code(), Some(2));
+    assert_eq!(place.run(&["stop", &id]).status.code(), Some(0));
+    place.ends(&id);
+    assert_eq!(place.status(&id), Status::Stopped);
+}
+
+/// Within a fifth of the most that a run then takes.
+#[test]
+#[ignore = "trains large networks: only in an optimised build"]
+fn the_memory_that_a_run_takes_is_foreseen() {
+    for (preset, batch) in [
+        ("lenet5", 2000),
+        ("modern-lenet", 1000),
+        ("improved-cnn", 100),
+        ("resnet20-cifar-scratch", 50),
+        ("vgg11-bn-scratch", 8),
+    ] {
+        let place = Place::new();
+        let batch = format!("train.batch_size={batch}");
+        let mut arguments = vec!["train", preset, "--detach"];
+        let settings = [
+            "data.name=fashion-mnist-mini",
+            "data.split=standard",
+            "data.validation=0",
+            "train.early_stop.patience=0",
+            "train.early_stop.monitor=train-loss",
+            LONG,
+            &batch,
+        ];
+        arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        let output = place.run(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let id = text(&output.stdout).trim().to_string();
+        until("some steps are taken", || {
+            last_step(&place.events(&id)) >= 2
+        });
+        assert_eq!(place.run(&["stop", &id]).status.code(), Some(0));
+        place.ends(&id);
+        let record = place.record(&id);
+        let taken = record.result.as_ref().unwrap().peak_memory_bytes;
+        let needed = preflight::needed_memory(&place.workspace(), &record).unwrap();
+        let foreseen = needed(record.train.batch_size).unwrap();
+        let ratio = foreseen as f64 / taken as f64;
+        eprintln!("{preset}: foreseen {foreseen}, taken {taken}: {ratio:.2}");
+        assert!(
+            (0.8..=1.2).contains(&ratio),
+            "{preset}: {foreseen} for {taken}"
+        );
+    }
+}
+
+#[test]
+fn a_run_that_memory_is_too_small_for_is_not_begun() {
+    let place = Place::new();
+    let limited = |more: &[&str]| {
+        let mut arguments = vec!["train", "improved-cnn"];
+        let settings = [
+            "data.name=fashion-mnist-mini",
+            "data.split=standard",
+            "data.validation=0",
+            "train.early_stop.monitor=train-loss",
+            "train.batch_size=2000",
+        ];
+        arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        arguments.extend(more);
+        let plain = place.command(&arguments);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "ulimit -v 1500000; exec \"$0\" \"$@\""])
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .env("HOME", place.dir.path().join("no-home"))
+            .env("FMTUI_OFFLINE", "1")
+            .env_remove("XDG_RUNTIME_DIR");
+        command.output().unwrap()
+    };
+    let output = limited(&[]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("needs about") && said.contains("train.batch_size = "),
+        "{said}"
+    );
+    assert!(said.contains("--force"), "{said}");
+    assert!(place.workspace().ids().is_empty());
+    // Forced, it fails with the size that it did not get.
+    let output = limited(&["--force"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("memory"), "{said}");
 }

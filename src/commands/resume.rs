@@ -19,12 +19,20 @@ pub struct Arguments {
     /// Print one JSON object a line, as in the event log
     #[arg(long)]
     json: bool,
+    /// Begin even where there is less memory than the run is estimated to need
+    #[arg(long)]
+    force: bool,
 }
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let id = workspace.resolve(&arguments.run)?;
     let signals = Watch::begin()?;
-    client::resume_with(workspace, &id, &mut || signals.hold())?;
+    client::resume_with(workspace, &id, arguments.force, &mut |warning| {
+        signals.hold();
+        if let Some(warning) = warning {
+            notice(format!("warning: {warning}"));
+        }
+    })?;
     if let Some(note) = company::note(workspace, &id) {
         notice(note);
     }

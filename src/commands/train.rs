@@ -22,6 +22,9 @@ pub struct Arguments {
     /// Print one JSON object a line, as in the event log
     #[arg(long)]
     json: bool,
+    /// Begin even where there is less memory than the run is estimated to need
+    #[arg(long)]
+    force: bool,
 }
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
@@ -42,7 +45,12 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         })?;
     }
     let signals = Watch::begin()?;
-    let id = client::start_with(workspace, &profile, &mut || signals.hold())?;
+    let id = client::start_with(workspace, &profile, arguments.force, &mut |warning| {
+        signals.hold();
+        if let Some(warning) = warning {
+            notice(format!("warning: {warning}"));
+        }
+    })?;
     if let Some(note) = company::note(workspace, &id) {
         notice(note);
     }

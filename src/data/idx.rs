@@ -56,9 +56,20 @@ impl Origin {
         Error::input(&self.file, problem, &self.remedy)
     }
 
+    /// The file is whole; it is the memory that is not enough.
+    fn too_large(&self) -> Error {
+        Error::input(
+            &self.file,
+            "needs more memory than this process can have",
+            "free some memory, or take a smaller data set",
+        )
+    }
+
     /// A read error that is the content's fault, as gzip reports it, is bad input; the system's own is `Io`.
     fn read_error(&self, error: io::Error) -> Error {
-        if error.raw_os_error().is_some() {
+        if error.kind() == io::ErrorKind::OutOfMemory {
+            self.too_large()
+        } else if error.raw_os_error().is_some() {
             Error::io("read", &self.file, error)
         } else if error.kind() == io::ErrorKind::UnexpectedEof {
             self.error("is cut short")
@@ -143,7 +154,7 @@ fn capped(reader: &mut impl Read, expected: u64, origin: &Origin) -> Result<Vec<
     let first = usize::try_from((expected + 1).min(FIRST_ALLOCATION)).unwrap_or(usize::MAX);
     values
         .try_reserve_exact(first)
-        .map_err(|_| origin.error("needs more memory than there is"))?;
+        .map_err(|_| origin.too_large())?;
     reader
         .take(expected + 1)
         .read_to_end(&mut values)
@@ -198,6 +209,19 @@ fn check_magic(magic: &[u8], rank: usize, origin: &Origin) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_memory_is_too_small_for_is_not_called_damaged() {
+        let origin = Origin::new(Path::new("train-images"), "replace it by the original file");
+        let told = origin
+            .read_error(io::ErrorKind::OutOfMemory.into())
+            .to_string();
+        assert!(
+            told.contains("memory") && !told.contains("damaged"),
+            "{told}"
+        );
+        assert!(!told.contains("replace"), "{told}");
+    }
     use std::io::Write;
 
     fn origin() -> Origin {

@@ -1,6 +1,6 @@
 //! A run as its events tell it: folded into curves, figures and messages, ready to draw. Pure.
 
-use super::{Breakdown, Event, Features, Load, Stamped, Started};
+use super::{Breakdown, Event, Features, Load, Stamped, Started, Step};
 use crate::metrics::Confusion;
 use crate::profile::{ResultRecord, Standing, Subset, Weights};
 
@@ -76,6 +76,8 @@ pub struct RunHistory {
     pub steps: Vec<StepPoint>,
     pub epochs: Vec<EpochPoint>,
     pub load: Option<Load>,
+    /// What the worker waits for, where nobody has paused it.
+    pub waiting: Option<String>,
     /// Features of frozen layers, while they are computed.
     pub features: Option<Features>,
     /// Seconds that such features took.
@@ -97,27 +99,16 @@ impl RunHistory {
             self.first_at = stamped.at;
         }
         self.last_at = stamped.at;
+        if !matches!(
+            stamped.event,
+            Event::Warning { .. } | Event::Note { .. } | Event::Load(_)
+        ) {
+            self.waiting = None;
+        }
         match &stamped.event {
             Event::Started(started) => self.on_started(stamped.at, started),
             Event::Features(features) => self.on_features(stamped.at, *features),
-            Event::Step(step) => {
-                self.features = None;
-                let per_epoch = self.steps_per_epoch();
-                self.phase = Phase::Running;
-                self.learning_rate = Some(step.learning_rate);
-                self.steps.push(StepPoint {
-                    step: step.step,
-                    epoch: ratio(step.step, per_epoch),
-                    loss: step.loss,
-                    accuracy: step.accuracy,
-                    learning_rate: step.learning_rate,
-                    gradient_norm: step.gradient_norm,
-                    images_per_second: step.images_per_second,
-                    elapsed_seconds: step.elapsed_seconds,
-                    breakdown: step.breakdown,
-                    at: stamped.at,
-                });
-            }
+            Event::Step(step) => self.on_step(stamped.at, step),
             Event::EpochEnd(end) => {
                 self.epochs.push(EpochPoint {
                     epoch: end.epoch,
@@ -154,6 +145,12 @@ impl RunHistory {
                     Severity::Info,
                     format!("resumed at step {step}"),
                 );
+            }
+            Event::Waiting { step, why } => {
+                self.phase = Phase::Paused;
+                self.waiting = Some(why.clone());
+                let text = format!("waiting after step {step}: {why}");
+                self.say(stamped.at, Severity::Warning, text);
             }
             Event::Changed {
                 what,
@@ -192,6 +189,25 @@ impl RunHistory {
                 self.say(stamped.at, Severity::Error, message.clone());
             }
         }
+    }
+
+    fn on_step(&mut self, at: f64, step: &Step) {
+        self.features = None;
+        let per_epoch = self.steps_per_epoch();
+        self.phase = Phase::Running;
+        self.learning_rate = Some(step.learning_rate);
+        self.steps.push(StepPoint {
+            step: step.step,
+            epoch: ratio(step.step, per_epoch),
+            loss: step.loss,
+            accuracy: step.accuracy,
+            learning_rate: step.learning_rate,
+            gradient_norm: step.gradient_norm,
+            images_per_second: step.images_per_second,
+            elapsed_seconds: step.elapsed_seconds,
+            breakdown: step.breakdown,
+            at,
+        });
     }
 
     fn on_features(&mut self, at: f64, features: Features) {

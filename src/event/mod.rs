@@ -1,4 +1,5 @@
-//! What a worker tells everyone, and what anyone may ask of it. Plain numbers, serialised as the lines of the event log.
+//! What a worker tells everyone, and what anyone may ask of it. Plain numbers, serialised as the lines of the event log; a
+//! figure that is not finite stands there as null and is read as NaN.
 //!
 //! Knows no file, no socket and no screen.
 
@@ -19,6 +20,7 @@ pub const FORMAT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stamped {
     /// Seconds since 1970.
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub at: f64,
     #[serde(flatten)]
     pub event: Event,
@@ -60,11 +62,19 @@ pub enum Event {
     Resumed {
         step: u64,
     },
+    /// As real as `Paused`, but nobody has asked for it: the worker goes on by itself once it can.
+    Waiting {
+        step: u64,
+        /// What for, such as `disk full`.
+        why: String,
+    },
     /// Somebody changed a setting.
     Changed {
         step: u64,
         what: String,
+        #[serde(deserialize_with = "crate::metrics::figure")]
         from: f64,
+        #[serde(deserialize_with = "crate::metrics::figure")]
         to: f64,
     },
     Warning {
@@ -114,6 +124,7 @@ pub struct Started {
     /// What computes a step, such as `graph`; empty in logs that are older than it.
     #[serde(default)]
     pub path: String,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub learning_rate: f64,
     pub patience: usize,
     /// Steps already taken when this worker began; 0 for a new run.
@@ -128,13 +139,19 @@ pub struct Step {
     /// 1-based.
     pub epoch: usize,
     /// Means over the pictures since the step told before, in training mode.
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub loss: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub accuracy: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub learning_rate: f64,
     /// L2 norm of the whole gradient, before clipping.
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub gradient_norm: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub images_per_second: f64,
     /// Training time so far, features of frozen layers included, pauses and evaluation left out.
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub elapsed_seconds: f64,
     /// Where the time since the step told before went.
     #[serde(default)]
@@ -149,6 +166,7 @@ pub struct Features {
     /// Pictures whose features will be.
     pub all: usize,
     /// Since this process began with them.
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub seconds: f64,
 }
 
@@ -179,9 +197,13 @@ impl Features {
 /// Shares of a step's time; they add up to about 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Breakdown {
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub load: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub forward: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub backward: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub update: f64,
 }
 
@@ -191,18 +213,26 @@ pub struct EpochEnd {
     /// 1-based.
     pub epoch: usize,
     pub step: u64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub train_loss: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub train_accuracy: f64,
     /// On the validation set, or the test set where `curve_is_test`.
-    #[serde(deserialize_with = "crate::metrics::loss")]
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub held_out_loss: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub held_out_accuracy: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub held_out_top3: f64,
     pub confusion: Confusion,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub learning_rate: f64,
     /// Training time of this epoch, evaluation left out.
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub seconds: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub evaluation_seconds: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub images_per_second: f64,
     /// The best epoch so far by the monitored figure.
     pub best_epoch: usize,
@@ -214,6 +244,7 @@ pub struct EpochEnd {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     /// Of the worker, 100 % is one core.
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub cpu_percent: f64,
     /// Resident memory of the worker.
     pub memory_bytes: u64,

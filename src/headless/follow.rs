@@ -6,7 +6,7 @@ use super::{Style, notice, output, printer};
 use crate::error::{Error, Result};
 use crate::event::{Command, Event, Stamped};
 use crate::run::signals::{Ending, Watch};
-use crate::run::{Connection, GOES_ON, Sender, Workspace, client, log};
+use crate::run::{Connection, GOES_ON, Sender, Workspace, client, log, memory};
 
 /// What Ctrl-C does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,7 @@ async fn watch(
 ) -> Result<u8> {
     let mut connection = Connection::open(workspace, id)?;
     let mut printer = printer(style);
+    let kills = memory::kills();
     let mut stopping = false;
     let mut last = None;
     loop {
@@ -69,7 +70,10 @@ async fn watch(
             event = connection.next() => {
                 let Some(event) = event else { break };
                 let outcome = printer.on_event(&event);
-                last = Some(event.event);
+                // A warning may still come after the end; only a new beginning takes that back.
+                if !is_end(last.as_ref()) || matches!(event.event, Event::Started(_)) {
+                    last = Some(event.event);
+                }
                 match outcome {
                     // Nobody reads any more: that is leaving.
                     Err(e) if output::is_hung_up(&e) => {
@@ -97,7 +101,24 @@ async fn watch(
         }
     }
     drop(printer);
-    Ok(code_of(last.as_ref(), id))
+    if is_end(last.as_ref()) {
+        return Ok(code_of(last.as_ref(), id));
+    }
+    Ok(gone(workspace, id, kills))
+}
+
+/// The exit code of a run whose worker is gone without a word.
+fn gone(workspace: &Workspace, id: &str, kills: u64) -> u8 {
+    match memory::cause_of_death(workspace, id, kills) {
+        Some(cause) => notice(format!(
+            "error: the worker of run {id} {cause}; free some memory and go on with: fmtui resume {id}, or train it anew with a \
+             smaller train.batch_size"
+        )),
+        None => notice(format!(
+            "error: the worker of run {id} is gone without a word; go on with: fmtui resume {id}"
+        )),
+    }
+    FAILED
 }
 
 impl Interrupt {
@@ -107,9 +128,13 @@ impl Interrupt {
     }
 }
 
+fn is_end(event: Option<&Event>) -> bool {
+    matches!(event, Some(Event::Finished { .. } | Event::Failed { .. }))
+}
+
 /// The exit code of whoever does not wait for the end.
 fn left(last: Option<&Event>, id: &str) -> u8 {
-    if let Some(Event::Finished { .. } | Event::Failed { .. }) = last {
+    if is_end(last) {
         return code_of(last, id);
     }
     notice(format!(
@@ -146,12 +171,7 @@ fn code_of(last: Option<&Event>, id: &str) -> u8 {
             notice(format!("error: run {id} failed: {message}"));
             FAILED
         }
-        _ => {
-            notice(format!(
-                "error: the worker of run {id} is gone without a word; go on with: fmtui resume {id}"
-            ));
-            FAILED
-        }
+        _ => FAILED,
     }
 }
 

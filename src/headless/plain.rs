@@ -63,6 +63,7 @@ impl Wording {
             Event::Started(started) => self.started(started),
             Event::EpochEnd(end) => vec![self.epoch(end)],
             Event::Paused { step } => vec![format!("paused after step {step}")],
+            Event::Waiting { step, why } => vec![format!("waiting after step {step}: {why}")],
             Event::Resumed { step } => vec![format!("goes on at step {step}")],
             Event::Changed {
                 what,

@@ -85,17 +85,20 @@ impl Confusion {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassScore {
+    #[serde(deserialize_with = "figure")]
     pub precision: f64,
+    #[serde(deserialize_with = "figure")]
     pub recall: f64,
+    #[serde(deserialize_with = "figure")]
     pub f1: f64,
     pub support: u64,
 }
 
-/// Reads a loss. JSON has no word for one that is not finite: it is written as null and read as NaN.
+/// Reads a figure. JSON has no word for one that is not finite: it is written as null and read as NaN.
 ///
 /// # Errors
 /// When there is neither a number nor null.
-pub fn loss<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+pub fn figure<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
@@ -104,18 +107,26 @@ pub fn loss<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
 #[serde(deny_unknown_fields)]
 pub struct Scores {
     /// Mean over pictures.
-    #[serde(deserialize_with = "loss")]
+    #[serde(deserialize_with = "figure")]
     pub loss: f64,
+    #[serde(deserialize_with = "figure")]
     pub accuracy: f64,
     /// Share of pictures whose label is among the three most likely classes.
+    #[serde(deserialize_with = "figure")]
     pub top3_accuracy: f64,
     /// Unweighted means over classes.
+    #[serde(deserialize_with = "figure")]
     pub macro_precision: f64,
+    #[serde(deserialize_with = "figure")]
     pub macro_recall: f64,
+    #[serde(deserialize_with = "figure")]
     pub macro_f1: f64,
     /// Means weighted by support.
+    #[serde(deserialize_with = "figure")]
     pub weighted_precision: f64,
+    #[serde(deserialize_with = "figure")]
     pub weighted_recall: f64,
+    #[serde(deserialize_with = "figure")]
     pub weighted_f1: f64,
     pub per_class: Vec<ClassScore>,
     pub confusion: Confusion,

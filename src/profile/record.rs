@@ -58,6 +58,9 @@ pub enum Status {
     Running,
     /// Its worker waits for somebody to say go on.
     Paused,
+    /// Its worker waits until the disk has room. Written as `paused`, which older programs know.
+    #[serde(rename(serialize = "paused", deserialize = "waiting"))]
+    Waiting,
     Finished,
     /// Ended by somebody; can be resumed.
     Stopped,
@@ -70,7 +73,7 @@ impl Status {
     /// A worker has it: it trains, or waits to.
     #[must_use]
     pub fn has_worker(self) -> bool {
-        matches!(self, Self::Running | Self::Paused)
+        matches!(self, Self::Running | Self::Paused | Self::Waiting)
     }
 
     #[must_use]
@@ -79,6 +82,7 @@ impl Status {
             Self::Created => "created",
             Self::Running => "running",
             Self::Paused => "paused",
+            Self::Waiting => "waiting: disk full",
             Self::Finished => "finished",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
@@ -95,6 +99,7 @@ pub struct Intervention {
     pub step: u64,
     /// `learning_rate` or `stop`.
     pub what: String,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub value: f64,
 }
 
@@ -109,7 +114,9 @@ pub struct ResultRecord {
     pub epochs: usize,
     pub best_epoch: usize,
     /// Training time without pauses.
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub seconds: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub images_per_second: f64,
     pub peak_memory_bytes: u64,
     /// Of the weights that were evaluated.
@@ -134,14 +141,20 @@ pub struct ResultRecord {
 pub struct EpochRecord {
     pub epoch: usize,
     /// Running mean over the epoch, in training mode.
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub train_loss: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub train_accuracy: f64,
     /// On the validation set, or on the test set where `data.validation = 0`.
-    #[serde(deserialize_with = "crate::metrics::loss")]
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub held_out_loss: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub held_out_accuracy: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub learning_rate: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub seconds: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub images_per_second: f64,
 }
 

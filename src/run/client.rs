@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::protocol::{self, FromWorker};
-use super::{Workspace, lock, preflight, pretrained, record};
+use super::{Workspace, lock, memory, preflight, pretrained, record, spool};
 use crate::error::{Error, Result};
 use crate::event::Command;
 use crate::net::Progress;
@@ -57,22 +57,26 @@ pub fn fetch_weights(
 /// `Input` when the profile cannot work (nothing is written then), `Io` when the workspace cannot be written, `Compute`
 /// with the worker's own words when it died at once.
 pub fn start(workspace: &Workspace, profile: &Profile) -> Result<String> {
-    start_with(workspace, profile, &mut || ())
+    start_with(workspace, profile, false, &mut |_| ())
 }
 
-/// [`start`], calling `before` when everything is checked and nothing begun.
+/// [`start`], calling `before` when everything is checked and nothing begun, with what is to be known; `force` begins where
+/// memory is wanting, too.
 ///
 /// # Errors
 /// As [`start`].
 pub fn start_with(
     workspace: &Workspace,
     profile: &Profile,
-    before: &mut dyn FnMut(),
+    force: bool,
+    before: &mut dyn FnMut(Option<String>),
 ) -> Result<String> {
     let mut profile = profile.clone();
     pretrained::pin(workspace, &mut profile.model)?;
+    // Before anything is built of it.
+    let warning = preflight::check_memory(workspace, &profile, force)?;
     preflight::check(workspace, &profile)?;
-    before();
+    before(warning);
     let id = workspace.create(&profile)?;
     bring_up(workspace, &id, false)?;
     Ok(id)
@@ -83,14 +87,20 @@ pub fn start_with(
 /// # Errors
 /// `Input` when the run is finished or cannot work, `Busy` when it is running or paused, else as [`start`].
 pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
-    resume_with(workspace, id, &mut || ())
+    resume_with(workspace, id, false, &mut |_| ())
 }
 
-/// [`resume`], calling `before` when everything is checked and nothing begun.
+/// [`resume`], calling `before` when everything is checked and nothing begun, with what is to be known; `force` goes on where
+/// memory is wanting, too.
 ///
 /// # Errors
 /// As [`resume`].
-pub fn resume_with(workspace: &Workspace, id: &str, before: &mut dyn FnMut()) -> Result<()> {
+pub fn resume_with(
+    workspace: &Workspace,
+    id: &str,
+    force: bool,
+    before: &mut dyn FnMut(Option<String>),
+) -> Result<()> {
     let profile = workspace.load(id)?;
     let status = profile.run.as_ref().map_or(Status::Created, |r| r.status);
     if workspace.live_status(id, status).has_worker() {
@@ -103,8 +113,9 @@ pub fn resume_with(workspace: &Workspace, id: &str, before: &mut dyn FnMut()) ->
     // Its weights are in its checkpoint: where the first came from is of no more interest.
     let mut checked = profile;
     checked.model.pretrained.clear();
+    let warning = preflight::check_memory(workspace, &checked, force)?;
     preflight::check(workspace, &checked)?;
-    before();
+    before(warning);
     // Nothing is written here: only who has the run changes its record, and that is the worker.
     bring_up(workspace, id, true)
 }
@@ -112,41 +123,42 @@ pub fn resume_with(workspace: &Workspace, id: &str, before: &mut dyn FnMut()) ->
 /// Asks the run's worker to do something; it has taken the command when this returns, and does it between two steps.
 ///
 /// # Errors
-/// `Input` when the run is not running or the worker refuses, `Io` when it cannot be reached.
+/// `Input` when the run is not running, the worker refuses or takes no commands; `Io` when none can be left for it.
 pub fn send(workspace: &Workspace, id: &str, command: &Command) -> Result<()> {
     let path = workspace.lock_path(id);
     if !lock::is_held(&path) {
         return Err(workspace.not_running(id));
     }
     let holder = lock::holder(&path);
-    match holder.socket {
-        Some(socket) => {
-            ask(&socket, command).map_err(|e| Error::io("reach the worker at", &socket, e))?
-        }
-        // A worker that could not open a socket still knows signals.
-        None if *command == Command::Stop && holder.host == lock::host_name() => {
-            terminate(holder.pid)
-        }
-        None => Err("has no socket on this machine".into()),
+    let asked = holder.socket.map(|socket| ask(&socket, command));
+    match asked {
+        Some(Ok(answered)) => answered.map_err(|why| {
+            Error::input(
+                format!("run {id}"),
+                crate::text::sanitize(&why),
+                "look at it with `fmtui attach`",
+            )
+        }),
+        // The socket is on another machine, or was taken away; the run's directory is still there.
+        Some(Err(_)) | None => match spool::leave(workspace, id, command) {
+            // Nothing can be written there either: a worker still knows signals.
+            Err(Error::Io { .. })
+                if *command == Command::Stop && holder.host == lock::host_name() =>
+            {
+                terminate(holder.pid)
+            }
+            other => other,
+        },
     }
-    .map_err(|why| {
-        Error::input(
-            format!("run {id}"),
-            crate::text::sanitize(&why),
-            "look at it with `fmtui attach`",
-        )
-    })
 }
 
-fn terminate(pid: u32) -> Result<(), String> {
-    i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-        .ok_or_else(|| "has no process".to_string())
-        .and_then(|pid| {
-            rustix::process::kill_process(pid, rustix::process::Signal::TERM)
-                .map_err(|e| e.to_string())
-        })
+fn terminate(pid: u32) -> Result<()> {
+    let pid = i32::try_from(pid).ok();
+    let found = pid.and_then(rustix::process::Pid::from_raw);
+    let told = found.map_or(Err(rustix::io::Errno::SRCH), |pid| {
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+    });
+    told.map_err(|e| Error::compute("asking the worker to end", e))
 }
 
 fn ask(socket: &std::path::Path, command: &Command) -> std::io::Result<Result<(), String>> {
@@ -155,12 +167,14 @@ fn ask(socket: &std::path::Path, command: &Command) -> std::io::Result<Result<()
     stream.set_write_timeout(Some(REPLY_PATIENCE))?;
     stream.write_all(&protocol::command_line(command))?;
     for line in BufReader::new(stream).lines() {
-        if let Some(FromWorker::Reply(reply)) = protocol::parse(&line?) {
-            return Ok(if reply.ok {
-                Ok(())
-            } else {
-                Err(reply.error.unwrap_or_default())
-            });
+        match protocol::parse(&line?) {
+            Some(FromWorker::Reply(reply)) if reply.ok => return Ok(Ok(())),
+            Some(FromWorker::Reply(reply)) => return Ok(Err(reply.error.unwrap_or_default())),
+            // It serves as many as it can already.
+            Some(FromWorker::Dropped(_)) => {
+                return Err(std::io::ErrorKind::ConnectionRefused.into());
+            }
+            _ => {}
         }
     }
     Ok(Err("ended before it answered".into()))
@@ -170,6 +184,7 @@ fn ask(socket: &std::path::Path, command: &Command) -> std::io::Result<Result<()
 fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
     let log_length = || std::fs::metadata(workspace.events_path(id)).map_or(0, |m| m.len());
     let before = log_length();
+    let kills = memory::kills();
     let mut child = spawn(workspace, id, resume)?;
     let since = Instant::now();
     while since.elapsed() < START_PATIENCE {
@@ -184,7 +199,7 @@ fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
             }
             // A run that ended this soon has told its story in the log; a worker that never got so far has not.
             if log_length() == before {
-                return Err(last_words(workspace, id, status));
+                return Err(last_words(workspace, id, status, kills));
             }
         }
         let holder = lock::holder(&workspace.lock_path(id));
@@ -275,7 +290,12 @@ fn own_executable() -> Result<std::path::PathBuf> {
 }
 
 /// Why the worker died: what it wrote into the profile, else into `worker.log`.
-fn last_words(workspace: &Workspace, id: &str, status: std::process::ExitStatus) -> Error {
+fn last_words(
+    workspace: &Workspace,
+    id: &str,
+    status: std::process::ExitStatus,
+    kills: u64,
+) -> Error {
     let recorded = workspace
         .load(id)
         .ok()
@@ -290,6 +310,7 @@ fn last_words(workspace: &Workspace, id: &str, status: std::process::ExitStatus)
             .map(crate::text::sanitize)
     };
     let words = recorded
+        .or_else(|| memory::cause_of_death(workspace, id, kills))
         .or_else(logged)
         .unwrap_or_else(|| format!("it ended with {status} and without a word"));
     Error::compute(format!("the worker of {id}"), words)

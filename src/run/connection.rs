@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::log::Follower;
 use super::protocol::{self, FromWorker, Hello};
-use super::{Workspace, lock};
+use super::{Workspace, lock, spool};
 use crate::error::{Error, Result};
 use crate::event::{Command, Event, Stamped};
 
@@ -73,6 +73,8 @@ impl Connection {
             commands: commands_out,
             live: Arc::clone(&live),
             ended: false,
+            ahead: Vec::new(),
+            turned_away: false,
         };
         tokio::spawn(feed.run());
         let run = id.into();
@@ -182,6 +184,12 @@ fn refused(workspace: &Workspace, run: &str, why: String) -> Error {
     Error::input(format!("run {run}"), why, remedy)
 }
 
+/// What a worker says first.
+enum Greeting {
+    Hello(Hello),
+    Dropped(String),
+}
+
 /// The task behind a connection.
 struct Feed {
     workspace: Workspace,
@@ -194,24 +202,38 @@ struct Feed {
     live: Arc<AtomicBool>,
     /// The last event told was the run's last.
     ended: bool,
+    /// What was told before it stood in the log.
+    ahead: Vec<Stamped>,
+    /// It was said that the worker does not serve this client.
+    turned_away: bool,
 }
 
 impl Feed {
-    /// `Break` anywhere below means that nobody listens any more.
     async fn run(mut self) {
+        self.follow().await;
+        self.live.store(false, Ordering::Relaxed);
+    }
+
+    /// `Break` anywhere below means that nobody listens any more.
+    async fn follow(&mut self) {
         loop {
             // Asked before reading: what a worker wrote before it went is then certainly read.
             let is_there = self.is_there();
             if self.catch_up(u64::MAX).await.is_break() || !is_there {
                 return;
             }
-            if let Some((hello, lines, writer)) = self.connect().await {
-                self.live.store(true, Ordering::Relaxed);
-                let watched = self.watch(&hello, lines, writer).await;
-                self.live.store(false, Ordering::Relaxed);
-                if watched.is_break() {
-                    return;
+            let watched = match self.connect().await {
+                Some((Greeting::Hello(hello), lines, writer)) => {
+                    self.live.store(true, Ordering::Relaxed);
+                    let watched = self.watch(&hello, lines, writer).await;
+                    self.live.store(false, Ordering::Relaxed);
+                    watched
                 }
+                Some((Greeting::Dropped(why), ..)) => self.on_dropped(why).await,
+                None => ControlFlow::Continue(()),
+            };
+            if watched.is_break() {
+                return;
             }
             self.wait().await;
         }
@@ -246,7 +268,10 @@ impl Feed {
                 return ControlFlow::Continue(());
             }
             for event in events {
-                self.tell(event).await?;
+                match self.ahead.iter().position(|told| *told == event) {
+                    Some(told) => drop(self.ahead.remove(told)),
+                    None => self.tell(event).await?,
+                }
             }
         }
     }
@@ -259,7 +284,16 @@ impl Feed {
         }
     }
 
-    async fn connect(&self) -> Option<(Hello, Lines<BufReader<OwnedReadHalf>>, OwnedWriteHalf)> {
+    /// Says once that the worker does not serve this client, or not any more; the log is still there for it.
+    async fn on_dropped(&mut self, why: String) -> ControlFlow<()> {
+        if std::mem::replace(&mut self.turned_away, true) {
+            return ControlFlow::Continue(());
+        }
+        let message = format!("{why}; this one follows the log");
+        self.tell(Stamped::now(Event::Warning { message })).await
+    }
+
+    async fn connect(&self) -> Option<(Greeting, Lines<BufReader<OwnedReadHalf>>, OwnedWriteHalf)> {
         let socket = lock::holder(&self.lock_path).socket?;
         let greeting = async {
             let stream = UnixStream::connect(&socket).await.ok()?;
@@ -271,7 +305,10 @@ impl Feed {
             let mut lines = BufReader::new(reader).lines();
             let line = lines.next_line().await.ok()??;
             match protocol::parse(&line)? {
-                FromWorker::Hello(hello) if hello.run == self.id => Some((hello, lines, writer)),
+                FromWorker::Hello(hello) if hello.run == self.id => {
+                    Some((Greeting::Hello(hello), lines, writer))
+                }
+                FromWorker::Dropped(why) => Some((Greeting::Dropped(why), lines, writer)),
                 _ => None,
             }
         };
@@ -318,7 +355,14 @@ impl Feed {
                 }
                 self.tell(*event).await?;
             }
+            // Whoever comes back is told it again.
+            Some(FromWorker::Unlogged(event)) if !self.ahead.contains(&event) => {
+                self.ahead.push((*event).clone());
+                self.tell(*event).await?;
+            }
+            Some(FromWorker::Dropped(why)) => self.on_dropped(why).await?,
             Some(FromWorker::Rewound(length)) => {
+                self.ahead.clear();
                 if let Some(follower) = &mut self.follower {
                     follower.rewind(length);
                 }
@@ -334,20 +378,31 @@ impl Feed {
                     let _ = answer.send(result);
                 }
             }
-            Some(FromWorker::Hello(_)) | None => {}
+            Some(FromWorker::Hello(_) | FromWorker::Unlogged(_)) | None => {}
         }
         ControlFlow::Continue(())
     }
 
-    /// Lets some time pass; commands meanwhile reach nobody.
+    /// Lets some time pass; commands meanwhile go through the run's directory.
     async fn wait(&mut self) {
+        let is_here = lock::is_held(&self.lock_path);
+        self.live.store(is_here, Ordering::Relaxed);
         let pause = tokio::time::sleep(POLL);
         tokio::pin!(pause);
         loop {
             tokio::select! {
                 () = &mut pause => return,
-                Some((_, answer)) = self.commands.recv() => {
-                    let _ = answer.send(Err("no worker can be reached from here".into()));
+                Some((command, answer)) = self.commands.recv() => {
+                    let (workspace, id) = (self.workspace.clone(), self.id.clone());
+                    tokio::task::spawn_blocking(move || {
+                        let left = if lock::is_held(&workspace.lock_path(&id)) {
+                            spool::leave(&workspace, &id, &command).map_err(|e| e.to_string())
+                        } else {
+                            Err("no worker can be reached from here".into())
+                        };
+                        // Who asked may have stopped waiting.
+                        let _ = answer.send(left);
+                    });
                 }
             }
         }

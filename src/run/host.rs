@@ -4,11 +4,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::journal::Journal;
+use super::lock::Sign;
 use super::record::Recorder;
+use super::reserve::Reserve;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event, Observer, Stamped};
 use crate::profile::Profile;
-use crate::train::{Host, Outcome};
+use crate::train::{DISK_FULL, Host, Outcome};
 
 /// How long a run that has ended waits between two tries to record its end: on a full disk, and after another failure.
 const AGAIN_WHEN_FULL: Duration = Duration::from_secs(30);
@@ -24,6 +26,9 @@ pub struct WorkerHost {
     journal: Journal,
     /// Told after the profile and before the log, so that who sees an event in the log finds its effects on disk.
     observers: Vec<Box<dyn Observer>>,
+    /// Where it is said what the run waits for.
+    sign: Sign,
+    reserve: Reserve,
     /// The last try of an observer failed and was told of.
     failing: bool,
     ended: bool,
@@ -37,9 +42,25 @@ impl WorkerHost {
             recorder,
             journal,
             observers: Vec::new(),
+            sign: Sign::default(),
+            reserve: Reserve::default(),
             failing: false,
             ended: false,
         }
+    }
+
+    /// Says on this sign what the run waits for.
+    #[must_use]
+    pub fn with_sign(mut self, sign: Sign) -> Self {
+        self.sign = sign;
+        self
+    }
+
+    /// Keeps some room back for the run's end.
+    #[must_use]
+    pub fn with_reserve(mut self, reserve: Reserve) -> Self {
+        self.reserve = reserve;
+        self
     }
 
     /// Adds an output.
@@ -75,7 +96,11 @@ impl WorkerHost {
             let _ = self.recorder.on_event(&stamped);
         }
         self.ended = true;
+        if !self.journal.is_whole() {
+            self.reserve.give_back();
+        }
         self.tell(&stamped, None);
+        self.sign.say("");
         is_recorded
     }
 
@@ -87,11 +112,15 @@ impl WorkerHost {
             let Err(error) = self.recorder.on_event(stamped) else {
                 return Ok(());
             };
+            if error.is_disk_full() && self.reserve.give_back() {
+                continue;
+            }
             let waits = may_wait && error.is_disk_full();
             if waits && tries == 0 {
                 self.journal.tell(Event::Warning {
                     message: format!("{error}; free some space, the run waits to record its end"),
                 });
+                self.sign.say(DISK_FULL);
             }
             tries += 1;
             let pause = if waits { AGAIN_WHEN_FULL } else { AGAIN };
@@ -160,6 +189,11 @@ impl Host for WorkerHost {
         }
         let stamped = Stamped::now(event);
         self.ended = matches!(stamped.event, Event::Finished { .. } | Event::Failed { .. });
+        match &stamped.event {
+            Event::Waiting { why, .. } => self.sign.say(why),
+            Event::Resumed { .. } => self.sign.say(""),
+            _ => {}
+        }
         let problem = self.recorder.on_event(&stamped).err();
         self.tell(&stamped, problem);
     }

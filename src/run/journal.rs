@@ -2,7 +2,10 @@
 //!
 //! A client that subscribes learns the log's length at that moment, under the same lock: the log up to there and the
 //! lines it is sent afterwards are every event exactly once. A slow client is dropped; nobody ever holds up the training.
+//!
+//! Lines that the log has no room for are told as such, and wait here until it has: the log gets every line, in order.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +19,9 @@ use crate::event::{Event, Observer, Stamped};
 /// Lines that may wait for a client before it is dropped.
 const BACKLOG: usize = 4096;
 
+/// Lines that may wait for room in the log before it gets gaps.
+const UNLOGGED: usize = 1024;
+
 /// A line as it stands in the log, `\n` included.
 pub type Line = Arc<[u8]>;
 
@@ -28,9 +34,17 @@ pub struct Journal {
 struct Shared {
     log: LogWriter,
     clients: Vec<mpsc::Sender<Line>>,
-    /// A failing log was told of; it is told again only after it has worked in between.
-    log_is_failing: bool,
+    /// What was told and is not in the log yet.
+    unlogged: VecDeque<Unlogged>,
+    /// There is no room even for what waits; that is told once.
+    has_gaps: bool,
     stage: Stage,
+}
+
+/// A line that waits for the log: as it will stand there, and as clients are told of it meanwhile.
+struct Unlogged {
+    line: Line,
+    told: Line,
 }
 
 /// How far the run is.
@@ -55,7 +69,8 @@ impl Journal {
             shared: Arc::new(Mutex::new(Shared {
                 log: LogWriter::open(path)?,
                 clients: Vec::new(),
-                log_is_failing: false,
+                unlogged: VecDeque::new(),
+                has_gaps: false,
                 stage: Stage::Preparing,
             })),
         })
@@ -77,10 +92,19 @@ impl Journal {
         self.shared().stage == Stage::UnderWay
     }
 
-    /// Length of the log in bytes.
+    /// Length of the log in bytes, with everything in it that there is room for.
     #[must_use]
     pub fn log_length(&self) -> u64 {
-        self.shared().log.len()
+        let mut shared = self.shared();
+        // What does not fit now may do so later.
+        let _ = shared.catch_up();
+        shared.log.len()
+    }
+
+    /// Whether the log holds everything that was told.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.shared().unlogged.is_empty()
     }
 
     /// Cuts the log and tells every client where it goes on.
@@ -90,6 +114,7 @@ impl Journal {
     pub fn rewind(&self, length: u64) -> Result<()> {
         let mut shared = self.shared();
         shared.log.rewind(length)?;
+        shared.has_gaps = false;
         let line = protocol::rewound_line(shared.log.len());
         shared.send(&line.into());
         Ok(())
@@ -103,8 +128,18 @@ impl Journal {
             return None;
         }
         let (sender, receiver) = mpsc::channel(BACKLOG);
+        for waiting in &shared.unlogged {
+            // There are fewer than fit.
+            let _ = sender.try_send(Arc::clone(&waiting.told));
+        }
         shared.clients.push(sender);
         Some((shared.log.len(), receiver))
+    }
+
+    /// Whether nothing is told any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared().stage == Stage::Closed
     }
 
     /// Lets every client go once it has been told what there was.
@@ -129,27 +164,51 @@ impl Shared {
             return;
         };
         line.push(b'\n');
-        let logged = self.log.append(&line);
-        self.send(&line.into());
-        match logged {
-            Ok(()) => self.log_is_failing = false,
-            Err(e) if !self.log_is_failing => {
-                self.log_is_failing = true;
-                self.warn(&e);
-            }
-            Err(_) => {}
+        let line: Line = line.into();
+        match self.catch_up().and_then(|()| self.log.append(&line)) {
+            Ok(()) => self.send(&line),
+            Err(e) => self.set_aside(line, stamped, &e),
         }
     }
 
-    /// Tells the clients alone: the log is what fails.
-    fn warn(&mut self, error: &Error) {
-        let warning = Stamped::now(Event::Warning {
-            message: format!("the event log has gaps from here: {error}; training goes on"),
-        });
-        if let Ok(mut line) = serde_json::to_vec(&warning) {
-            line.push(b'\n');
-            self.send(&line.into());
+    /// Writes what waits for the log, and tells where that goes on.
+    fn catch_up(&mut self) -> Result<()> {
+        if self.unlogged.is_empty() {
+            return Ok(());
         }
+        while let Some(waiting) = self.unlogged.front() {
+            self.log.append(&waiting.line)?;
+            self.unlogged.pop_front();
+        }
+        self.has_gaps = false;
+        let line = protocol::rewound_line(self.log.len());
+        self.send(&line.into());
+        Ok(())
+    }
+
+    /// Keeps a line that the log has no room for, and tells the clients of it.
+    fn set_aside(&mut self, line: Line, stamped: &Stamped, error: &Error) {
+        let told: Line = protocol::unlogged_line(stamped).into();
+        if self.unlogged.is_empty() {
+            self.warn(format!("{error}; what is told is kept until it can be"));
+        }
+        let is_figure = matches!(stamped.event, Event::Step(_) | Event::Load(_));
+        // Of what is told all the time only so much waits that there is room for what is told once.
+        let room = if is_figure { UNLOGGED / 2 } else { UNLOGGED };
+        if self.unlogged.len() < room {
+            let told = Arc::clone(&told);
+            self.unlogged.push_back(Unlogged { line, told });
+        } else if !std::mem::replace(&mut self.has_gaps, true) {
+            self.warn(format!("the event log has gaps from here: {error}"));
+        }
+        // Last: nothing follows a run's end.
+        self.send(&told);
+    }
+
+    /// Tells the clients alone: the log is what fails.
+    fn warn(&mut self, message: String) {
+        let warning = Stamped::now(Event::Warning { message });
+        self.send(&protocol::unlogged_line(&warning).into());
     }
 
     fn send(&mut self, line: &Line) {
@@ -239,5 +298,61 @@ mod tests {
             received += 1;
         }
         assert_eq!(received, BACKLOG);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_told_and_written_as_soon_as_there_is_some() {
+        let full = std::fs::OpenOptions::new().append(true).open("/dev/full");
+        let Ok(full) = full else { return };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let journal = Journal::open(&path).unwrap();
+        let steps = |events: &[Stamped]| -> Vec<u64> {
+            let step = |e: &Stamped| match e.event {
+                Event::Paused { step } => Some(step),
+                _ => None,
+            };
+            events.iter().filter_map(step).collect()
+        };
+        let told = |lines: &mut mpsc::Receiver<Line>| {
+            let mut told = Vec::new();
+            while let Ok(line) = lines.try_recv() {
+                told.extend(protocol::parse(std::str::from_utf8(&line).unwrap()));
+            }
+            told
+        };
+        let (_, mut live) = journal.subscribe().unwrap();
+        journal.tell(Event::Paused { step: 1 });
+        let file = journal.shared().log.swap(full);
+        for step in 2..=3 {
+            journal.tell(Event::Paused { step });
+        }
+        assert!(!journal.is_whole());
+        let (length, mut late) = journal.subscribe().unwrap();
+        assert_eq!(length, std::fs::metadata(&path).unwrap().len());
+        for lines in [&mut live, &mut late] {
+            let unlogged = told(lines)
+                .into_iter()
+                .filter_map(|line| match line {
+                    protocol::FromWorker::Unlogged(event) => Some(*event),
+                    _ => None,
+                })
+                .collect::<Vec<_>>();
+            assert_eq!(steps(&unlogged), [2, 3]);
+        }
+        drop(journal.shared().log.swap(file));
+        journal.tell(Event::Paused { step: 4 });
+        assert!(journal.is_whole());
+        assert_eq!(steps(&log::read(&path).unwrap()), [1, 2, 3, 4]);
+        for lines in [&mut live, &mut late] {
+            let told = told(lines);
+            assert!(
+                matches!(&told[..], [
+                    protocol::FromWorker::Rewound(_),
+                    protocol::FromWorker::Event(event)
+                ] if event.event == Event::Paused { step: 4 }),
+                "{told:?}"
+            );
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +19,10 @@ const PATIENCE: Duration = Duration::from_millis(20);
 
 /// **Units** bytes of a lock file that are read: a number, a name and a path.
 const LONGEST: u64 = 8 << 10;
+
+/// Bytes of the last line, which says what the holder waits for. It is there from the beginning, so that it can be written
+/// over where no disk has room for a new byte.
+const SIGN: usize = 32;
 
 /// A held lock.
 #[derive(Debug)]
@@ -77,16 +81,22 @@ impl RunLock {
     ///
     /// # Errors
     /// `Io` when the file cannot be written; the lock is held all the same.
-    pub fn describe(&mut self, holder: &Holder) -> Result<()> {
+    pub fn describe(&mut self, holder: &Holder) -> Result<Sign> {
         let socket = holder
             .socket
             .as_ref()
             .map_or(String::new(), |s| s.display().to_string());
         let text = format!("{}\n{}\n{socket}\n", holder.pid, holder.host);
+        let whole = format!("{text}{:SIGN$}\n", "");
         self.file
             .set_len(0)
             .and_then(|()| self.file.seek(SeekFrom::Start(0)))
-            .and_then(|_| self.file.write_all(text.as_bytes()))
+            .and_then(|_| self.file.write_all(whole.as_bytes()))
+            .and_then(|()| self.file.try_clone())
+            .map(|file| Sign {
+                file: Some(file),
+                at: text.len() as u64,
+            })
             .map_err(|e| Error::io("write", &self.path, e))
     }
 
@@ -118,6 +128,32 @@ fn is_at(file: &File, path: &Path) -> bool {
         return false;
     };
     (open.dev(), open.ino()) == (there.dev(), there.ino())
+}
+
+/// Where a holder says what it waits for, without needing room on the disk.
+#[derive(Debug, Default)]
+pub struct Sign {
+    /// None in tests.
+    file: Option<File>,
+    at: u64,
+}
+
+impl Sign {
+    /// Says it; empty where it waits for nothing. Where even that cannot be written, nobody is told: training matters more.
+    pub fn say(&self, why: &str) {
+        if let Some(file) = &self.file {
+            let short: String = why.chars().filter(char::is_ascii).take(SIGN).collect();
+            let _ = file.write_all_at(format!("{short:SIGN$}").as_bytes(), self.at);
+        }
+    }
+}
+
+/// What the holder waits for; none where it waits for nothing.
+#[must_use]
+pub fn waits_for(path: &Path) -> Option<String> {
+    let text = storage::read_text(path, LONGEST).ok()?;
+    let why = text.lines().nth(3)?.trim();
+    Some(crate::text::sanitize(why)).filter(|why| !why.is_empty())
 }
 
 /// Whether some process holds the lock. A missing or unreadable file is not held.
@@ -161,14 +197,22 @@ mod tests {
             host: "box".into(),
             socket: Some("/tmp/a.sock".into()),
         };
-        lock.describe(&me).unwrap();
+        let sign = lock.describe(&me).unwrap();
         assert!(is_held(&path));
         assert_eq!(holder(&path), me);
+        assert_eq!(waits_for(&path), None);
+        let length = std::fs::metadata(&path).unwrap().len();
+        for (said, read) in [("disk full", Some("disk full")), ("", None)] {
+            sign.say(said);
+            assert_eq!(waits_for(&path).as_deref(), read);
+            assert_eq!(holder(&path), me);
+            assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
+        }
         assert!(matches!(
             RunLock::acquire(&path, "r"),
             Err(Error::Busy { pid: 4711, .. })
         ));
-        drop(lock);
+        drop((lock, sign));
         assert!(!is_held(&path));
         assert!(RunLock::acquire(&path, "r").is_ok());
     }

@@ -83,6 +83,12 @@ impl LogWriter {
         }
     }
 
+    /// Writes somewhere else from now on; gives where it wrote.
+    #[cfg(test)]
+    pub(super) fn swap(&mut self, file: File) -> File {
+        std::mem::replace(&mut self.file, file)
+    }
+
     /// Cuts the log back to `length` bytes (as a checkpoint remembers it); a shorter log stays as it is.
     ///
     /// # Errors
@@ -140,6 +146,7 @@ fn sanitize(event: &mut Event) {
         }
         Event::CheckpointSaved { kind, .. } => clean(kind),
         Event::Changed { what, .. } => clean(what),
+        Event::Waiting { why, .. } => clean(why),
         Event::Warning { message } | Event::Note { message } => clean(message),
         Event::Finished { reason, result, .. } => {
             clean(reason);
@@ -287,6 +294,9 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Features, Load, Step};
+    use crate::metrics::Scores;
+    use crate::profile::ResultRecord;
 
     fn line(step: u64) -> Vec<u8> {
         let stamped = Stamped {
@@ -359,6 +369,67 @@ mod tests {
             panic!("not a start");
         };
         assert_eq!((started.path.as_str(), started.threads), ("", 2));
+    }
+
+    /// Every figure of every event: what is not finite is written as null, and null is read again.
+    #[test]
+    fn figures_that_are_not_finite_survive_the_log() {
+        let scores = Scores {
+            per_class: vec![crate::metrics::ClassScore::default()],
+            ..Scores::default()
+        };
+        let result = ResultRecord {
+            train: Some(scores.clone()),
+            validation: Some(scores.clone()),
+            test: Some(scores),
+            ..ResultRecord::default()
+        };
+        let started = r#"{"format":1,"run":"r","name":"n","architecture":"mlp","dataset":"d","classes":[],"parameters":1,"trained_parameters":1,"multiply_adds":1,"epochs":1,"steps_per_epoch":1,"batch_size":1,"train_pictures":1,"validation_pictures":0,"test_pictures":0,"curve_is_test":true,"device":"cpu","threads":2,"learning_rate":0.1,"patience":0,"resumed_at_step":0}"#;
+        let events = [
+            Event::Started(serde_json::from_str(started).unwrap()),
+            Event::Step(Step::default()),
+            Event::Features(Features::default()),
+            Event::EpochEnd(Box::default()),
+            Event::Load(Load {
+                gpu_percent: Some(1.0),
+                ..Load::default()
+            }),
+            Event::Changed {
+                step: 1,
+                what: "learning_rate".into(),
+                from: 0.1,
+                to: 0.2,
+            },
+            Event::Finished {
+                complete: true,
+                reason: String::new(),
+                result: Box::new(result),
+            },
+        ];
+        for event in events {
+            let mut value = serde_json::to_value(Stamped { at: 1.0, event }).unwrap();
+            let figures = without_figures(&mut value);
+            assert!(figures >= 2, "{value}");
+            let read = parse_line(&value.to_string());
+            let read = read.unwrap_or_else(|| panic!("cannot be read again: {value}"));
+            assert!(read.at.is_nan());
+            // What is NaN is written as null again.
+            assert_eq!(serde_json::to_value(read).unwrap(), value);
+        }
+    }
+
+    /// Puts null in the place of every floating-point number; tells how many there were.
+    fn without_figures(value: &mut serde_json::Value) -> usize {
+        use serde_json::Value;
+        match value {
+            Value::Number(number) if number.is_f64() => {
+                *value = Value::Null;
+                1
+            }
+            Value::Array(values) => values.iter_mut().map(without_figures).sum(),
+            Value::Object(fields) => fields.values_mut().map(without_figures).sum(),
+            _ => 0,
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Workspace, pretrained};
+use super::{Workspace, memory, pretrained};
 use crate::data::{self, Dataset, Prepared};
 use crate::error::{Error, Result};
 use crate::model::{self, Architecture, Shape};
@@ -40,6 +40,49 @@ pub fn check(workspace: &Workspace, profile: &Profile) -> Result<()> {
         settings.keep_head,
     )
     .map(drop)
+}
+
+/// Checks that there is memory for a run; what to say where it is tight. Loads the data set to do so.
+///
+/// # Errors
+/// `Input` when it needs more than there is, unless it is forced; as [`check`] for what else is wrong.
+pub fn check_memory(
+    workspace: &Workspace,
+    profile: &Profile,
+    force: bool,
+) -> Result<Option<String>> {
+    // A GPU has memory of its own.
+    let is_on_cpu =
+        !cfg!(any(feature = "cuda", feature = "metal")) || profile.train.device == "cpu";
+    let Some(limits) = memory::Limits::here().filter(|_| is_on_cpu) else {
+        return Ok(None);
+    };
+    let needed = needed_memory(workspace, profile)?;
+    memory::check(profile.train.batch_size, &limits, force, &needed)
+}
+
+/// The memory that a run of this profile will take, about, for a batch size. Loads the data set.
+///
+/// # Errors
+/// As [`check`].
+pub fn needed_memory(
+    workspace: &Workspace,
+    profile: &Profile,
+) -> Result<impl Fn(usize) -> Result<u64> + use<>> {
+    profile.validate()?;
+    let dataset = data::source::load(&profile.data.name, &workspace.search_path())?;
+    let size = memory::Data::of(&dataset);
+    let architecture = resolve(profile, dataset)?;
+    let mut profile = profile.clone();
+    if profile.train.threads == 0 {
+        profile.train.threads = std::thread::available_parallelism().map_or(1, usize::from);
+    }
+    Ok(move |batch: usize| {
+        let mut profile = profile.clone();
+        // No batch is larger than the set.
+        profile.train.batch_size = batch.min(size.training).max(1);
+        memory::needed(&profile, &architecture, &size)
+    })
 }
 
 /// What can be checked before the weights to begin with are here; gives the network.

@@ -39,6 +39,37 @@ pub enum FromWorker {
     Rewound(u64),
     /// An event, boxed for its size.
     Event(Box<Stamped>),
+    /// An event that could not be written into the log so far.
+    Unlogged(Box<Stamped>),
+    /// The worker serves this client no longer, and why.
+    Dropped(String),
+}
+
+/// How a line begins that holds an event which is not in the log.
+const UNLOGGED: &str = "{\"unlogged\":";
+
+#[derive(Serialize)]
+struct UnloggedLine<'a> {
+    unlogged: &'a Stamped,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DroppedLine {
+    dropped: String,
+}
+
+/// Tells an event that is not in the log, as a line, `\n` included. Programs that do not know of such leave it out.
+#[must_use]
+pub fn unlogged_line(event: &Stamped) -> Vec<u8> {
+    line(&UnloggedLine { unlogged: event })
+}
+
+/// Says goodbye to a client, as a line, `\n` included.
+#[must_use]
+pub fn dropped_line(why: &str) -> Vec<u8> {
+    line(&DroppedLine {
+        dropped: why.into(),
+    })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,6 +163,15 @@ pub fn parse(line: &str) -> Option<FromWorker> {
             .ok()
             .map(|l: RewoundLine| FromWorker::Rewound(l.rewound));
     }
+    if line.starts_with("{\"dropped\"") {
+        return serde_json::from_str(line)
+            .ok()
+            .map(|l: DroppedLine| FromWorker::Dropped(crate::text::sanitize(&l.dropped)));
+    }
+    if let Some(event) = line.strip_prefix(UNLOGGED) {
+        let event = log::parse_line(event.strip_suffix('}')?)?;
+        return Some(FromWorker::Unlogged(Box::new(event)));
+    }
     log::parse_line(line).map(|s| FromWorker::Event(Box::new(s)))
 }
 
@@ -179,7 +219,14 @@ mod tests {
         assert_eq!(parse(&text(rewound_line(9))), Some(FromWorker::Rewound(9)));
         let event = Stamped::now(Event::Paused { step: 3 });
         let line = serde_json::to_string(&event).unwrap();
-        assert_eq!(parse(&line), Some(FromWorker::Event(Box::new(event))));
+        let unlogged = text(unlogged_line(&event));
+        let event = Box::new(event);
+        assert_eq!(parse(&line), Some(FromWorker::Event(event.clone())));
+        assert_eq!(parse(&unlogged), Some(FromWorker::Unlogged(event)));
+        assert_eq!(
+            parse(&text(dropped_line("too slow"))),
+            Some(FromWorker::Dropped("too slow".into()))
+        );
         assert_eq!(parse("{\"hello\":3}"), None);
         assert_eq!(parse(""), None);
         for command in [

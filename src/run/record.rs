@@ -173,6 +173,7 @@ impl Recorder {
             | Event::Finished { .. }
             | Event::Failed { .. }
             | Event::Paused { .. }
+            | Event::Waiting { .. }
             | Event::Resumed { .. } => true,
             Event::Step(_)
             | Event::Features(_)
@@ -251,6 +252,7 @@ impl Observer for Recorder {
             }
             Event::Failed { message, .. } => self.end(Status::Failed, message),
             Event::Paused { .. } => self.run().status = Status::Paused,
+            Event::Waiting { .. } => self.run().status = Status::Waiting,
             Event::Resumed { .. } => self.run().status = Status::Running,
             _ => {}
         }

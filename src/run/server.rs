@@ -19,6 +19,12 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// Replies that may wait for a client.
 const REPLIES: usize = 16;
 
+/// The most clients that are served at once.
+const MOST_CLIENTS: usize = 64;
+
+/// How long an accept that failed is not tried again: out of descriptors, say.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// Everything a connection needs.
 #[derive(Clone)]
 pub struct Service {
@@ -30,22 +36,36 @@ pub struct Service {
 /// Serves clients until the journal is closed; then waits until each has been told the last line.
 pub async fn serve(listener: UnixListener, service: Service, closing: impl Future<Output = ()>) {
     let mut clients = JoinSet::new();
+    let most = most_clients();
     tokio::pin!(closing);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if is_same_user(&stream) && clients.len() >= most => {
+                    let why = format!("the run's worker serves {most} screens and no more");
+                    // Who has not read this within its own patience follows the log without a word.
+                    let _ = stream.try_write(&protocol::dropped_line(&why));
+                }
                 Ok((stream, _)) if is_same_user(&stream) => {
                     clients.spawn(attend(stream, service.clone()));
                 }
                 Ok(_) => {}
-                // Out of descriptors, say: the next client may fare better.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                // The next client may fare better.
+                Err(_) => tokio::time::sleep(AGAIN).await,
             },
             Some(_) = clients.join_next() => {}
             () = &mut closing => break,
         }
     }
     while clients.join_next().await.is_some() {}
+}
+
+/// As many as leave the run three quarters of the descriptors that this process may have.
+fn most_clients() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit
+        .and_then(|limit| usize::try_from(limit / 4).ok())
+        .map_or(MOST_CLIENTS, |share| share.clamp(2, MOST_CLIENTS))
 }
 
 fn is_same_user(stream: &UnixStream) -> bool {
@@ -70,22 +90,30 @@ async fn attend(stream: UnixStream, service: Service) {
     }
     let (replies, answers) = mpsc::channel(REPLIES);
     let reading = tokio::spawn(read_commands(reader, service.commands, replies));
-    write_lines(writer, lines, answers).await;
+    write_lines(&mut writer, lines, answers).await;
+    if !service.journal.is_closed() {
+        // Its backlog was full, or it is gone.
+        let _ = send(
+            &mut writer,
+            &protocol::dropped_line("too slow for what the run tells"),
+        )
+        .await;
+    }
     reading.abort();
 }
 
 /// Events and replies, as they come, until the journal closes or the client goes.
 async fn write_lines(
-    mut writer: OwnedWriteHalf,
+    writer: &mut OwnedWriteHalf,
     mut lines: mpsc::Receiver<Line>,
     mut answers: mpsc::Receiver<Reply>,
 ) {
     loop {
         let sent = tokio::select! {
             biased;
-            Some(reply) = answers.recv() => send(&mut writer, &reply.line()).await,
+            Some(reply) = answers.recv() => send(writer, &reply.line()).await,
             line = lines.recv() => match line {
-                Some(line) => send(&mut writer, &line).await,
+                Some(line) => send(writer, &line).await,
                 None => return,
             },
         };

@@ -318,6 +318,8 @@ impl Workspace {
         if self.is_running(id) {
             // Whatever else the file says is from before this worker.
             return match written {
+                // On a full disk the file says what was before.
+                _ if lock::waits_for(&self.lock_path(id)).is_some() => Status::Waiting,
                 Status::Paused => Status::Paused,
                 _ => Status::Running,
             };

@@ -16,12 +16,14 @@ use super::host::WorkerHost;
 use super::journal::Journal;
 use super::lock::{self, Holder, RunLock};
 use super::record::{self, Recorder};
+use super::reserve::Reserve;
 use super::server::{self, Service};
 use super::signals::Endings;
-use super::{load, pretrained, socket};
+use super::{load, pretrained, socket, spool};
 use crate::data;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
+use crate::kernels::plan::OUT_OF_MEMORY;
 use crate::profile::{Profile, Status};
 use crate::run::Workspace;
 use crate::train::{self, Host, Setup, checkpoint};
@@ -68,6 +70,7 @@ impl End {
 pub fn run(workspace: &Workspace, id: &str, resume: bool) -> Result<End> {
     // Fails where the process already leads a session, which is as good.
     let _ = rustix::process::setsid();
+    call_it_fmtui();
     let reached = Reached::open()?;
     let mut lock = workspace.own(id)?;
     // Read only now: before, others may have changed it.
@@ -88,6 +91,12 @@ pub fn run(workspace: &Workspace, id: &str, resume: bool) -> Result<End> {
             Err(e)
         }
     }
+}
+
+/// A program that was started as `/proc/self/exe` is called `exe` in lists of processes. Where the system takes no name, it
+/// keeps that one.
+fn call_it_fmtui() {
+    let _ = std::fs::write("/proc/self/comm", "fmtui");
 }
 
 /// What hears of a worker's signals and commands: there before anything else is, so that no signal comes too early.
@@ -145,25 +154,38 @@ fn serve_and_train(
         ));
     }
     let recorder = Recorder::begin(workspace.profile_path(id), profile.clone())?;
-    let host = WorkerHost::new(receiver, recorder, journal.clone());
-    let listening = {
+    let (listening, warnings) = {
         let _inside = runtime.enter();
-        listen(workspace, id, &journal)
+        match listen(workspace, id) {
+            Ok(listening) => (Some(listening), Vec::new()),
+            // A run without one still trains, and is followed through its log.
+            Err(e) => (
+                None,
+                vec![format!("{e}; the run takes commands through its directory")],
+            ),
+        }
     };
     let path = listening.as_ref().map(|(_, path)| path.clone());
     if let Some(path) = &path {
         // Nobody else sets it.
         let _ = socket.set(path.clone());
     }
-    lock.describe(&Holder {
+    let sign = lock.describe(&Holder {
         pid: std::process::id(),
         host: lock::host_name(),
         socket: path.clone(),
     })?;
+    let host = WorkerHost::new(receiver, recorder, journal.clone())
+        .with_sign(sign)
+        .with_reserve(Reserve::keep(workspace.run_dir(id).join("reserve")));
     let end = runtime.block_on(async {
         tokio::spawn(load::watch(
             journal.clone(),
             load::gpu_index(&profile.train.device),
+        ));
+        tokio::spawn(spool::watch(
+            spool::directory(workspace, id),
+            commands.clone(),
         ));
         let closing = Arc::new(Notify::new());
         let serving = listening.map(|(listener, _)| {
@@ -177,7 +199,7 @@ fn serve_and_train(
                 closing.notified().await;
             }))
         });
-        let end = train_on_own_thread(workspace, profile, resume, host).await;
+        let end = train_on_own_thread(workspace, profile, resume, warnings, host).await;
         journal.close();
         closing.notify_one();
         if let Some(serving) = serving {
@@ -193,32 +215,20 @@ fn serve_and_train(
     end
 }
 
-/// The socket; a run without one still trains, and is followed through its log and stopped by signal.
-fn listen(
-    workspace: &Workspace,
-    id: &str,
-    journal: &Journal,
-) -> Option<(tokio::net::UnixListener, std::path::PathBuf)> {
-    let opened = socket::open(workspace, id).and_then(|(listener, path)| {
-        listener
-            .set_nonblocking(true)
-            .and_then(|()| tokio::net::UnixListener::from_std(listener))
-            .map(|listener| (listener, path.clone()))
-            .map_err(|e| Error::io("listen on", path, e))
-    });
-    opened
-        .inspect_err(|e| {
-            journal.tell(Event::Warning {
-                message: format!("{e}; attach can watch this run but not control it"),
-            });
-        })
-        .ok()
+fn listen(workspace: &Workspace, id: &str) -> Result<(tokio::net::UnixListener, PathBuf)> {
+    let (listener, path) = socket::open(workspace, id)?;
+    listener
+        .set_nonblocking(true)
+        .and_then(|()| tokio::net::UnixListener::from_std(listener))
+        .map(|listener| (listener, path.clone()))
+        .map_err(|e| Error::io("listen on", path, e))
 }
 
 async fn train_on_own_thread(
     workspace: &Workspace,
     profile: &Profile,
     resume: bool,
+    warnings: Vec<String>,
     mut host: WorkerHost,
 ) -> Result<End> {
     let (done, ended) = oneshot::channel();
@@ -227,7 +237,7 @@ async fn train_on_own_thread(
         .name("training".into())
         .stack_size(STACK)
         .spawn(move || {
-            let end = train_to_the_end(&workspace, &profile, resume, &mut host);
+            let end = train_to_the_end(&workspace, &profile, resume, warnings, &mut host);
             // The receiver waits for exactly this.
             let _ = done.send(end);
         })
@@ -240,10 +250,11 @@ fn train_to_the_end(
     workspace: &Workspace,
     profile: &Profile,
     resume: bool,
+    warnings: Vec<String>,
     host: &mut WorkerHost,
 ) -> End {
     let trained = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        load_and_train(workspace, profile, resume, host)
+        load_and_train(workspace, profile, resume, warnings, host)
     }));
     let (event, end) = match trained {
         Ok(Ok(outcome)) => {
@@ -266,6 +277,13 @@ fn train_to_the_end(
             },
             End::Failed,
         ),
+        Err(panic) if panic_message(panic.as_ref()).starts_with(OUT_OF_MEMORY) => (
+            Event::Failed {
+                message: panic_message(panic.as_ref()),
+                remedy: "free some memory, or train with a smaller train.batch_size".into(),
+            },
+            End::Failed,
+        ),
         Err(panic) => (
             Event::Failed {
                 message: format!("the training panicked: {}", panic_message(panic.as_ref())),
@@ -282,6 +300,7 @@ fn load_and_train(
     workspace: &Workspace,
     profile: &Profile,
     resume: bool,
+    mut warnings: Vec<String>,
     host: &mut WorkerHost,
 ) -> Result<train::Outcome> {
     let id = profile.run.as_ref().map_or("", |r| r.id.as_str());
@@ -296,16 +315,16 @@ fn load_and_train(
     }
     let unverified = pretrained::cached(workspace, &profile.model).map(|cached| cached.source);
     let unverified = unverified.filter(|source| !resume && !source.vouched);
+    warnings.extend(
+        unverified.map(|source| format!("{} is here {}", source.reference(), source.verified())),
+    );
+    warnings.extend(data::source::remarks(
+        &profile.data.name,
+        &workspace.search_path(),
+    ));
     let setup = Setup {
         profile: &profile,
-        warnings: unverified
-            .map(|source| format!("{} is here {}", source.reference(), source.verified()))
-            .into_iter()
-            .chain(data::source::remarks(
-                &profile.data.name,
-                &workspace.search_path(),
-            ))
-            .collect(),
+        warnings,
         dataset,
         directory: &directory,
         pretrained: if resume {

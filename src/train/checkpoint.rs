@@ -43,13 +43,17 @@ pub struct Progress {
     /// Batches done of the epoch under way.
     pub batch: usize,
     /// Sums over the epoch under way.
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub epoch_loss: f64,
     pub epoch_correct: u64,
     pub epoch_pictures: u64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub epoch_seconds: f64,
     /// Training time, features of frozen layers included, pauses and evaluation left out.
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub elapsed_seconds: f64,
     /// The learning rate is the schedule's times this.
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub learning_rate_factor: f64,
     pub best: Option<Best>,
     /// Best value so far of what early stopping monitors, and epochs since it improved.
@@ -76,7 +80,9 @@ pub struct Progress {
 #[serde(deny_unknown_fields)]
 pub struct Best {
     pub epoch: usize,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub accuracy: f64,
+    #[serde(deserialize_with = "crate::metrics::figure")]
     pub loss: f64,
     /// SHA-256 of the file with its weights.
     pub file_sha256: String,
@@ -253,6 +259,21 @@ fn write_generation(partial: &Path, state: &StateDict, progress: &Progress) -> R
         storage::write_synced(&path, bytes).map_err(|e| Error::io("write", &path, e))?;
     }
     storage::sync_directory(partial).map_err(|e| Error::io("write", partial, e))
+}
+
+/// Leaves only the newest generation that verifies, to make room for the next. Where none does, nothing goes.
+///
+/// # Errors
+/// `Io` when one cannot be removed.
+pub fn make_room(directory: &Path) -> Result<()> {
+    let found = generations(directory);
+    let Some((_, newest)) = found.iter().find(|(_, path)| read_generation(path).is_ok()) else {
+        return Ok(());
+    };
+    found
+        .iter()
+        .filter(|(_, path)| path != newest)
+        .try_for_each(|(_, path)| remove(path))
 }
 
 /// Whether a run has ever saved its state; what was saved may still be broken.

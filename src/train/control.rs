@@ -36,6 +36,9 @@ const BETWEEN_STEPS: f64 = 0.0;
 const IN_EVALUATION: f64 = 1.0;
 const IN_THE_LAST_EVALUATION: f64 = 2.0;
 
+/// What a run waits for on a full disk.
+pub const DISK_FULL: &str = "disk full";
+
 /// What has been asked for and is not yet done.
 pub struct Control {
     /// Interventions of an earlier run of the same profile, in order of their steps.
@@ -61,6 +64,11 @@ impl Control {
             is_paused: false,
             pending: VecDeque::new(),
         }
+    }
+
+    /// Whether somebody has asked for the end.
+    pub fn is_stopping(&self) -> bool {
+        self.stop_requested
     }
 
     /// Applies what is due before the next step, and waits while the run is paused. `scheduled_rate` is the schedule's.
@@ -223,7 +231,10 @@ impl Control {
             host.emit(Event::Warning {
                 message: format!("{error}; free some space, the run waits and tries again"),
             });
-            host.emit(Event::Paused { step });
+            host.emit(Event::Waiting {
+                step,
+                why: DISK_FULL.into(),
+            });
             let again = Instant::now() + RETRY;
             while Instant::now() < again {
                 match host.next_command(PAUSE_LOOK) {
@@ -240,9 +251,11 @@ impl Control {
                 }
             }
             // Whoever had paused the run before has not gone on.
-            if !self.is_paused {
-                host.emit(Event::Resumed { step });
-            }
+            host.emit(if self.is_paused {
+                Event::Paused { step }
+            } else {
+                Event::Resumed { step }
+            });
         }
     }
 }

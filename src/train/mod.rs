@@ -12,6 +12,7 @@ mod telling;
 use std::path::Path;
 use std::time::Duration;
 
+pub use control::DISK_FULL;
 pub use session::{peak_memory, train};
 
 pub use learner::{Learner, PieceTime, StepOutcome, Update};

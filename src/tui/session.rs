@@ -232,12 +232,20 @@ impl Session {
             if told.is_some() && !(cancelled.load(Ordering::Relaxed) && fetched.is_err()) {
                 let _ = out.blocking_send(Message::Fetching(false));
             }
+            let mut warning = None;
+            let mut take = |said| warning = said;
             let run = fetched
-                .and_then(|()| client::start(&workspace, &profile))
+                .and_then(|()| client::start_with(&workspace, &profile, false, &mut take))
                 .inspect_err(|_| {
                     let _ = out.blocking_send(Message::NotStarted);
                 })?;
-            Ok(started(&workspace, run))
+            Ok(match started(&workspace, run) {
+                Message::Started { run, note } => Message::Started {
+                    run,
+                    note: warning.or(note),
+                },
+                other => other,
+            })
         });
     }
 

@@ -25,7 +25,7 @@ unsafe impl Sync for Memory {}
 
 impl Memory {
     /// # Panics
-    /// When the numbers do not fit the address space.
+    /// When the numbers do not fit the address space, or the system has no memory for them.
     pub(super) fn new(numbers: usize) -> Self {
         let len = numbers.max(1).next_multiple_of(ALIGN);
         let bytes = len * size_of::<f32>();
@@ -37,7 +37,11 @@ impl Memory {
         #[expect(clippy::cast_ptr_alignment, reason = "the layout asked for more")]
         let start = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<f32>();
         let Some(start) = NonNull::new(start) else {
-            std::alloc::handle_alloc_error(layout);
+            // A panic, unlike an abort, can be told as the run's end.
+            panic!(
+                "{}: a step's buffers take {bytes} bytes at once",
+                super::OUT_OF_MEMORY
+            );
         };
         #[cfg(target_os = "linux")]
         if align == HUGE_PAGE {

@@ -123,6 +123,9 @@ pub enum Row {
     Average,
 }
 
+/// How a panic's message begins where the system gives no memory.
+pub const OUT_OF_MEMORY: &str = "out of memory";
+
 /// A planned step with all its memory.
 pub struct Plan {
     team: Team,
@@ -161,17 +164,7 @@ struct Ready {
 impl Ready {
     fn new(program: Program, blocks: usize, copies: usize, each_step: bool) -> Self {
         let groups = groups(&program);
-        let moments: Vec<_> = if each_step {
-            program.steps.iter().map(Step::buffers).collect()
-        } else {
-            let of_group = |g: &Group| {
-                program.steps[g.steps.clone()]
-                    .iter()
-                    .flat_map(Step::buffers)
-            };
-            groups.iter().map(|g| of_group(g).collect()).collect()
-        };
-        let layout = Layout::new(&program.sizes, blocks, &moments);
+        let layout = lay_out(&program, &groups, blocks, each_step);
         Self {
             memory: Memory::new(layout.total * copies),
             claims: program.steps.iter().map(|_| AtomicUsize::new(0)).collect(),
@@ -185,6 +178,46 @@ impl Ready {
         for claim in &mut self.claims {
             *claim.get_mut() = 0;
         }
+    }
+}
+
+/// Where a program's buffers lie: apart where one step, or one group of steps, needs them together.
+fn lay_out(program: &Program, groups: &[Group], blocks: usize, each_step: bool) -> Layout {
+    let moments: Vec<_> = if each_step {
+        program.steps.iter().map(Step::buffers).collect()
+    } else {
+        let of_group = |g: &Group| {
+            program.steps[g.steps.clone()]
+                .iter()
+                .flat_map(Step::buffers)
+        };
+        groups.iter().map(|g| of_group(g).collect()).collect()
+    };
+    Layout::new(&program.sizes, blocks, &moments)
+}
+
+impl Parts {
+    /// Memory that a plan of these parts takes on the CPU, without taking it.
+    ///
+    /// **Units** bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let blocks = self.batch.div_ceil(LANES);
+        let total = |program: &Program, blocks, each_step| {
+            lay_out(program, &groups(program), blocks, each_step).total as u64
+        };
+        let copies = 2 + self.keeps.iter().filter(|k| **k).count() + usize::from(self.averages);
+        let numbers = (self.parameters as u64)
+            .saturating_mul(copies as u64)
+            .saturating_add(total(&self.training, blocks, false))
+            .saturating_add(
+                total(&self.evaluation, 1, true).saturating_mul(self.threads.max(1) as u64),
+            );
+        let rows = (blocks * self.norms.iter().sum::<usize>()) as u64;
+        let of_row = (size_of::<Moments>() + size_of::<[f64; 2]>()) as u64;
+        numbers
+            .saturating_mul(size_of::<f32>() as u64)
+            .saturating_add(rows.saturating_mul(of_row))
     }
 }
 

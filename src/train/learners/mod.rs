@@ -10,10 +10,11 @@ use self::frozen::FrozenLearner;
 use super::{Learner, StateDict};
 use crate::error::{Error, Result};
 use crate::model::freeze::{self, Cut};
+use crate::model::summary::summarise;
 use crate::model::{Architecture, Node, Op, Shape};
 use crate::nn::device;
 use crate::optim;
-use crate::profile::{ComputePath, OptimizerKind, Profile, RunRecord};
+use crate::profile::{ComputePath, OptimizerKind, Profile, RunRecord, Train};
 
 /// The learner a profile asks for, freshly initialised.
 ///
@@ -78,6 +79,63 @@ fn frozen(profile: &Profile, mut cut: Cut, classes: usize) -> Result<FrozenLearn
     let head = network(profile, &cut.trained, classes)?;
     let still = profile.augment.is_none();
     FrozenLearner::new(backbone, head, shape, still)
+}
+
+/// Pictures' features that are kept at most.
+const MOST_FEATURES: u64 = 2 << 30;
+
+/// About how much memory of the CPU's a learner takes for this profile, without building it.
+///
+/// **Units** bytes: weights, gradients, what the optimizer keeps, activations of a batch, features of `pictures` pictures where
+/// layers are frozen, and the copies that are made to save all that. The data set comes on top.
+///
+/// # Errors
+/// `Input` when `model.freeze` names nothing that could be frozen.
+pub fn memory_bytes(
+    profile: &Profile,
+    architecture: &Architecture,
+    pictures: usize,
+) -> Result<u64> {
+    let train = &profile.train;
+    let of = |train: &Train, architecture: &Architecture| {
+        let has_own_rule =
+            ["perceptron", "mlp-scratch"].contains(&profile.model.architecture.as_str());
+        let summary = summarise(architecture);
+        if has_own_rule || path_of(profile) == ComputePath::Graph {
+            summary.memory_bytes(train)
+        } else {
+            plan::memory_bytes(train, architecture)
+        }
+    };
+    let saved = 3 * state_bytes(train, architecture.parameters());
+    Ok(saved
+        + match freeze::cut(architecture, &profile.model.freeze)? {
+            None => of(train, architecture),
+            Some(cut) => {
+                let features = cut.frozen.output().elements() as u64 * 4 * pictures as u64;
+                let predicting = Train {
+                    batch_size: 1,
+                    ..train.clone()
+                };
+                let features = if profile.augment.is_none() {
+                    features
+                } else {
+                    0
+                };
+                of(&predicting, &cut.frozen) + of(train, &cut.trained) + features.min(MOST_FEATURES)
+            }
+        })
+}
+
+/// A checkpoint's arrays: weights, moments, averages.
+fn state_bytes(train: &Train, parameters: u64) -> u64 {
+    let momentum = u64::from(train.optimizer.momentum != 0.0);
+    let kept = match train.optimizer.kind {
+        OptimizerKind::Sgd => momentum,
+        OptimizerKind::Rmsprop => 1 + momentum,
+        OptimizerKind::Adam | OptimizerKind::Adamw => 2,
+    };
+    parameters * 4 * (1 + kept + u64::from(train.ema > 0.0))
 }
 
 /// The path that `train.path` names; with `auto`, the one that a run to be repeated or resumed was on, since they differ in

@@ -16,7 +16,7 @@ use crate::train::{Host, Outcome};
 use crate::{storage, text};
 
 impl Session<'_> {
-    pub(super) fn finish(mut self, flow: Flow, host: &mut dyn Host) -> Result<Outcome> {
+    pub(super) fn finish(&mut self, flow: Flow, host: &mut dyn Host) -> Result<Outcome> {
         let mut complete = flow == Flow::GoOn;
         let mut result = self.result_so_far();
         if complete {
@@ -34,9 +34,24 @@ impl Session<'_> {
             complete,
             reason,
             result,
-            history: self.progress.history,
-            interventions: self.progress.interventions,
+            history: std::mem::take(&mut self.progress.history),
+            interventions: std::mem::take(&mut self.progress.interventions),
         })
+    }
+
+    /// The end where the disk has no room for the state: a resume goes on from the newest checkpoint that is there.
+    pub(super) fn stop_without_saving(&self) -> Outcome {
+        let kept = checkpoint::newest_progress(self.setup.directory).unwrap_or_default();
+        Outcome {
+            complete: false,
+            reason: format!(
+                "stopped at step {}; the disk is full: it goes on from step {}",
+                self.progress.step, kept.step
+            ),
+            result: self.result_so_far(),
+            history: kept.history,
+            interventions: kept.interventions,
+        }
     }
 
     fn result_so_far(&self) -> ResultRecord {

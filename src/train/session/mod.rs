@@ -39,8 +39,17 @@ const FEATURES_EVERY: Duration = Duration::from_millis(500);
 pub fn train(setup: Setup<'_>, host: &mut dyn Host) -> Result<Outcome> {
     let mut session = Session::prepare(setup, host)?;
     session.announce(host);
-    let flow = session.train_epochs(host)?;
-    session.finish(flow, host)
+    let trained = match session.train_epochs(host) {
+        Ok(flow) => session.finish(flow, host),
+        Err(error) => Err(error),
+    };
+    match trained {
+        // Somebody does not want to wait for room: what is on disk is what there is.
+        Err(error) if error.is_disk_full() && session.control.is_stopping() => {
+            Ok(session.stop_without_saving())
+        }
+        other => other,
+    }
 }
 
 pub(super) struct Session<'a> {

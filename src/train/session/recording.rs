@@ -127,9 +127,17 @@ impl Session<'_> {
         self.progress.early = Some(self.early.clone().unwrap_or_default());
         let state = self.learner.state()?;
         let (directory, progress) = (self.setup.directory, &self.progress);
-        self.control.retrying(progress.step, host, || {
+        let saved = self.control.retrying(progress.step, host, || {
             checkpoint::save(directory, &state, progress)
-        })?;
+        });
+        match saved {
+            // Whoever stops the run now wants this state more than the one before the last.
+            Err(error) if error.is_disk_full() && self.control.is_stopping() => {
+                checkpoint::make_room(directory)?;
+                checkpoint::save(directory, &state, progress)?;
+            }
+            other => other?,
+        }
         let (epoch, step) = (progress.epoch, progress.step);
         host.emit(Event::CheckpointSaved {
             kind: "last".into(),

@@ -52,6 +52,46 @@ pub fn why_not_on(device: &Device) -> Option<String> {
     }
 }
 
+/// What a plan is made of, with the places of its parameters.
+fn parts(settings: &Train, architecture: &Architecture, place: Place) -> (Parts, Places) {
+    let programs = compile::compile(architecture, settings.batch_size, place);
+    let places = programs.places;
+    let optimizer = &settings.optimizer;
+    let first = match optimizer.kind {
+        OptimizerKind::Adam | OptimizerKind::Adamw => true,
+        OptimizerKind::Sgd | OptimizerKind::Rmsprop => optimizer.momentum != 0.0,
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "0.1 in f32")]
+    let momentum = norm::MOMENTUM as f32;
+    let parts = Parts {
+        training: programs.training,
+        evaluation: programs.evaluation,
+        logits: programs.logits,
+        parameters: places.total,
+        norms: places.norms.iter().map(|n| n.channels).collect(),
+        epsilon: norm::EPSILON,
+        momentum,
+        criterion: match settings.loss {
+            Loss::CrossEntropy => Criterion::CrossEntropy(settings.label_smoothing),
+            Loss::Mse => Criterion::Mse,
+        },
+        keeps: [first, optimizer.kind != OptimizerKind::Sgd],
+        averages: settings.ema > 0.0,
+        batch: settings.batch_size,
+        precision: settings.precision,
+        threads: threads(settings.threads),
+    };
+    (parts, places)
+}
+
+/// Memory that the plan of a network takes on the CPU, without taking it.
+///
+/// **Units** bytes.
+#[must_use]
+pub fn memory_bytes(settings: &Train, architecture: &Architecture) -> u64 {
+    parts(settings, architecture, Place::Cpu).0.bytes()
+}
+
 impl PlanLearner {
     /// A network with fresh weights, the same as `graph`'s.
     ///
@@ -67,33 +107,7 @@ impl PlanLearner {
         }
         let settings = profile.train.clone();
         let place = place(&settings.device)?;
-        let programs = compile::compile(architecture, settings.batch_size, place);
-        let places = programs.places;
-        let optimizer = &settings.optimizer;
-        let first = match optimizer.kind {
-            OptimizerKind::Adam | OptimizerKind::Adamw => true,
-            OptimizerKind::Sgd | OptimizerKind::Rmsprop => optimizer.momentum != 0.0,
-        };
-        #[expect(clippy::cast_possible_truncation, reason = "0.1 in f32")]
-        let momentum = norm::MOMENTUM as f32;
-        let parts = Parts {
-            training: programs.training,
-            evaluation: programs.evaluation,
-            logits: programs.logits,
-            parameters: places.total,
-            norms: places.norms.iter().map(|n| n.channels).collect(),
-            epsilon: norm::EPSILON,
-            momentum,
-            criterion: match settings.loss {
-                Loss::CrossEntropy => Criterion::CrossEntropy(settings.label_smoothing),
-                Loss::Mse => Criterion::Mse,
-            },
-            keeps: [first, optimizer.kind != OptimizerKind::Sgd],
-            averages: settings.ema > 0.0,
-            batch: settings.batch_size,
-            precision: settings.precision,
-            threads: threads(settings.threads),
-        };
+        let (parts, places) = parts(&settings, architecture, place);
         let mut engine = Engine::new(place, parts)?;
         initialise(&mut engine, &places, profile)?;
         Ok(Self {

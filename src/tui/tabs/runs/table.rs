@@ -58,6 +58,9 @@ impl Columns {
 pub fn status_word(row: &RunRow) -> &'static str {
     if row.profile.is_err() {
         "broken"
+    } else if row.status == Status::Waiting {
+        // The column has no room for what it waits for.
+        "no space"
     } else {
         row.status.name()
     }
@@ -71,7 +74,7 @@ fn status_style(row: &RunRow, theme: &Theme) -> Style {
         Status::Created | Status::Running => theme.accent(),
         Status::Finished => theme.good(),
         Status::Stopped => theme.text(),
-        Status::Paused | Status::Lost => theme.warn(),
+        Status::Paused | Status::Waiting | Status::Lost => theme.warn(),
         Status::Failed => theme.bad(),
     }
 }

@@ -123,7 +123,10 @@ impl Figures<'_> {
                 Some(seconds) => format!("{} left", figure::seconds(seconds, TAIL - 5)),
                 None => "measuring the pace…".into(),
             },
-            Phase::Paused => "paused".into(),
+            Phase::Paused => match &h.waiting {
+                Some(why) => format!("waiting: {why}"),
+                None => "paused".into(),
+            },
             Phase::Finished => format!("trained {}", figure::seconds(spent, TAIL - 8)),
             Phase::Stopped => "stopped, u resumes".into(),
             // Which step it was says the message; the last one that was told comes before it.

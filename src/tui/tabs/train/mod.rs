@@ -22,7 +22,7 @@ pub use curves::{epoch_points, epoch_range};
 pub use replay::Replay;
 
 use crate::event::{Command, Event, Load, Phase, RunHistory, Severity, Stamped, change};
-use crate::profile::Profile;
+use crate::profile::{Profile, Status};
 use crate::run::id;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
@@ -316,7 +316,11 @@ impl TrainTab {
         if self.is_lost() {
             return "lost";
         }
-        match self.history().map_or(Phase::Waiting, |(_, h)| h.phase) {
+        let history = self.history();
+        if history.is_some_and(|(_, h)| h.waiting.is_some()) {
+            return Status::Waiting.name();
+        }
+        match history.map_or(Phase::Waiting, |(_, h)| h.phase) {
             Phase::Waiting => "starting",
             Phase::Running => "running",
             Phase::Paused => "paused",
