@@ -19,6 +19,7 @@ pub mod error;
 pub mod event;
 pub mod headless;
 pub mod kernels;
+pub mod layers;
 pub mod metrics;
 pub mod model;
 pub mod net;

@@ -20,9 +20,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fmtui::data::{Batch, Dataset, Prepared, mini};
-use fmtui::model::{Architecture, Node, Op, Shape, presets, resolve};
+use fmtui::layers::{Activation, Layer};
+use fmtui::model::{Architecture, Node, Shape, presets, resolve};
 use fmtui::nn::device;
-use fmtui::profile::{Activation, ComputePath, Layer, Precision, Profile};
+use fmtui::profile::{ComputePath, Precision, Profile};
 use fmtui::train::learners::graph::GraphLearner;
 use fmtui::train::learners::plan::PlanLearner;
 use fmtui::train::{Learner, StateDict, Update};
@@ -94,9 +95,12 @@ impl Case {
 
 /// Whether there are ReLUs on maps: with so many numbers some come near zero.
 fn has_ties(nodes: &[Node]) -> bool {
-    let any = |of: fn(&Op) -> bool| nodes.iter().any(|node| of(&node.op));
-    let has_relu = any(|op| matches!(op, Op::Activation(Activation::Relu) | Op::Residual { .. }));
-    has_relu && any(|op| matches!(op, Op::Conv2d { .. }))
+    let any = |of: fn(&Layer) -> bool| nodes.iter().any(|node| of(&node.layer));
+    let has_relu = any(|layer| match layer {
+        Layer::Activation(layer) => layer.function == Activation::Relu,
+        layer => matches!(layer, Layer::Residual(_)),
+    });
+    has_relu && any(|layer| matches!(layer, Layer::Conv2d(_)))
 }
 
 /// |a − b| and |b|, over the arrays that `counts` says.

@@ -21,7 +21,8 @@ mod values;
 mod formula;
 
 use fmtui::data::Batch;
-use fmtui::model::{Architecture, Node, Op, Shape, presets, resolve};
+use fmtui::layers::{Layer, Shape};
+use fmtui::model::{Architecture, Node, presets, resolve};
 use fmtui::profile::{OptimizerKind, Profile};
 use fmtui::train::learners::graph::GraphLearner;
 use fmtui::train::learners::plan::PlanLearner;
@@ -87,8 +88,8 @@ fn prepare(preset: &str, case: &Expected) -> (Profile, Architecture) {
     };
     let mut architecture = resolve(&profile.model, input, 10).unwrap();
     for node in &mut architecture.nodes {
-        if let Op::Dropout { p } = &mut node.op {
-            *p = 0.0;
+        if let Layer::Dropout(dropout) = &mut node.layer {
+            dropout.p = 0.0;
         }
     }
     (profile, architecture)
@@ -115,13 +116,11 @@ fn batch(case: &Expected, architecture: &Architecture) -> Batch {
 
 fn norms(nodes: &[Node], names: &mut Vec<String>) {
     for node in nodes {
-        match &node.op {
-            Op::BatchNorm { .. } => names.push(node.name.clone()),
-            Op::Residual { body, shortcut, .. } => {
-                norms(body, names);
-                norms(shortcut, names);
-            }
-            _ => {}
+        if matches!(node.layer, Layer::BatchNorm1d(_) | Layer::BatchNorm2d(_)) {
+            names.push(node.name.clone());
+        }
+        for branch in &node.branches {
+            norms(branch, names);
         }
     }
 }

@@ -21,8 +21,9 @@ use std::time::Duration;
 use fmtui::data::mini;
 use fmtui::error::{Error, Result};
 use fmtui::event::{Command, Event};
+use fmtui::layers::Layer;
 use fmtui::profile::{
-    Augment, ComputePath, Layer, Monitor, Profile, RunRecord, Schedule, Train, Unfreeze,
+    Augment, ComputePath, Monitor, Profile, RunRecord, Schedule, Train, Unfreeze,
 };
 use fmtui::train::checkpoint::load_newest;
 use fmtui::train::learners::without_memory;
@@ -559,7 +560,7 @@ fn a_diverging_run_fails_before_its_weights_are_spoilt() {
     profile
         .model
         .layers
-        .retain(|l| !matches!(l, Layer::BatchNorm2d { .. }));
+        .retain(|l| !matches!(l, Layer::BatchNorm2d(_)));
     let dir = tempfile::tempdir().unwrap();
     let mut script = Script::default();
     match run(&profile, dir.path(), false, &mut script) {

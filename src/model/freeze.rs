@@ -1,7 +1,8 @@
 //! Which layers are trained and which keep their weights: a network cut in two.
 
-use super::{Architecture, Node, Op};
+use super::{Architecture, Node};
 use crate::error::{Error, Result};
+use crate::layers::Layer;
 use crate::text;
 
 /// A network's frozen beginning and the rest, which is trained.
@@ -43,7 +44,7 @@ fn end(architecture: &Architecture, freeze: &str) -> Option<usize> {
     let end = if freeze == BACKBONE {
         nodes
             .iter()
-            .position(|node| matches!(node.op, Op::Linear { .. }))
+            .position(|node| matches!(node.layer, Layer::Linear(_)))
     } else {
         nodes
             .iter()
@@ -51,7 +52,7 @@ fn end(architecture: &Architecture, freeze: &str) -> Option<usize> {
             // A stage ends behind its last activation and pooling.
             .map(|last| last + 1 + weightless(&nodes[last + 1..]))
     };
-    let has_weights = |nodes: &[Node]| nodes.iter().any(|node| node.op.parameters() > 0);
+    let has_weights = |nodes| with_weights(nodes).next().is_some();
     end.filter(|end| has_weights(&nodes[..*end]) && has_weights(&nodes[*end..]))
 }
 
@@ -67,28 +68,28 @@ pub fn choices(architecture: &Architecture) -> Vec<String> {
 /// Names of the arrays of the last layer with weights: what a network for other classes has of its own.
 #[must_use]
 pub fn head(architecture: &Architecture) -> Vec<String> {
-    last_layer(architecture).map_or_else(Vec::new, |name| {
-        ["weight", "bias"]
-            .map(|what| format!("{name}.{what}"))
-            .into()
-    })
+    let last = with_weights(&architecture.nodes).next_back();
+    last.into_iter()
+        .flat_map(Node::arrays)
+        .filter(|(_, array)| array.trained)
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// Name of the last layer with weights.
 pub(super) fn last_layer(architecture: &Architecture) -> Option<&str> {
-    let mut nodes = architecture.nodes.iter();
-    let last = nodes.rfind(|node| node.op.parameters() > 0)?;
+    let last = with_weights(&architecture.nodes).next_back()?;
     Some(&last.name)
+}
+
+fn with_weights(nodes: &[Node]) -> impl DoubleEndedIterator<Item = &Node> {
+    nodes.iter().filter(|node| node.parameters() > 0)
 }
 
 /// Names of the stages with weights, in their order.
 #[must_use]
 pub fn stages(architecture: &Architecture) -> Vec<String> {
-    let with_weights = architecture
-        .nodes
-        .iter()
-        .filter(|node| node.op.parameters() > 0);
-    let mut names: Vec<String> = with_weights
+    let mut names: Vec<String> = with_weights(&architecture.nodes)
         .map(|node| stage(&node.name).to_string())
         .collect();
     names.dedup();
@@ -111,12 +112,7 @@ pub(super) fn belongs(name: &str, stage: &str) -> bool {
 
 /// Layers without weights at the start, of those that go with what is before them.
 fn weightless(nodes: &[Node]) -> usize {
-    let goes_along = |node: &&Node| {
-        matches!(
-            node.op,
-            Op::Activation(_) | Op::MaxPool2d { .. } | Op::AvgPool2d { .. } | Op::GlobalAvgPool
-        )
-    };
+    let goes_along = |node: &&Node| node.layer.kind().facts().ends_stage;
     nodes.iter().take_while(goes_along).count()
 }
 

@@ -30,11 +30,12 @@
 
 pub mod loss;
 
-use super::{Architecture, Node, Op};
+use super::{Architecture, Node};
 use crate::error::{Error, Result};
 use crate::kernels::cpu::{elementwise, linear};
+use crate::layers::{self, Activate, Activation, Linear};
 use crate::nn::init;
-use crate::profile::{Activation, Init};
+use crate::profile::Init;
 
 /// A layer's numbers: its weights, or one number of some kind for each of them (gradients, moments, averages).
 #[derive(Clone, Debug, PartialEq)]
@@ -106,22 +107,17 @@ impl Mlp {
     pub fn new(architecture: &Architecture, init: Init, seed: u64) -> Result<Self> {
         let mut layers: Vec<Layer> = Vec::new();
         for node in &architecture.nodes {
-            match (&node.op, layers.last_mut()) {
-                (Op::Flatten, None) => {}
-                (
-                    Op::Linear {
-                        in_features,
-                        out_features,
-                        bias: true,
-                    },
-                    _,
-                ) => layers.push(Layer {
+            match (&node.layer, layers.last_mut()) {
+                (layers::Layer::Flatten, None) => {}
+                (layers::Layer::Linear(Linear { bias: true, .. }), _) => layers.push(Layer {
                     name: node.name.clone(),
-                    in_features: *in_features,
-                    out_features: *out_features,
+                    in_features: node.input.elements(),
+                    out_features: node.output.elements(),
                     activation: Activation::None,
                 }),
-                (Op::Activation(function), Some(layer)) if layer.activation.is_none() => {
+                (layers::Layer::Activation(Activate { function }), Some(layer))
+                    if layer.activation.is_none() =>
+                {
                     layer.activation = *function;
                 }
                 _ => return Err(not_by_hand(node)),

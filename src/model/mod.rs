@@ -13,6 +13,7 @@ pub mod rates;
 pub mod resolve;
 pub mod summary;
 
-pub use architecture::{Architecture, Node, Op, Shape};
+pub use crate::layers::Shape;
+pub use architecture::{Architecture, Node};
 pub use network::{Mode, Network};
 pub use resolve::resolve;

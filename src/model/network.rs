@@ -4,13 +4,14 @@
 
 use candle_core::{Device, Tensor};
 
-use super::architecture::{Architecture, Node, Op, Shape};
+use super::architecture::{Architecture, Node};
 use crate::error::{Error, Result};
+use crate::layers::{Activation, Layer, Shape};
 use crate::nn::norm::Statistics;
 use crate::nn::{
     During, Parameters, Tape, activation, conv, dropout, init, linear, norm, pool, resample,
 };
-use crate::profile::{Activation, Init};
+use crate::profile::Init;
 
 /// What varies between forward passes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,7 +55,14 @@ impl Network {
         device: &Device,
     ) -> Result<Self> {
         let mut parameters = Parameters::new();
-        add_parameters(&mut parameters, &architecture.nodes, init, seed, device)?;
+        for (name, parameter) in architecture.arrays() {
+            let array = init::fresh(parameter.start, &parameter.shape, init, seed, &name);
+            if parameter.trained {
+                parameters.add_trainable(&name, array, device)?;
+            } else {
+                parameters.add_buffer(&name, array, device)?;
+            }
+        }
         Ok(Self {
             input: architecture.input,
             nodes: architecture.nodes.clone(),
@@ -136,66 +144,6 @@ impl Network {
     }
 }
 
-fn add_parameters(
-    parameters: &mut Parameters,
-    nodes: &[Node],
-    init: Init,
-    seed: u64,
-    device: &Device,
-) -> Result<()> {
-    for node in nodes {
-        let name = |what: &str| format!("{}.{what}", node.name);
-        let mut weighted = |shape: &[usize], bias: bool| -> Result<()> {
-            let weight = name("weight");
-            let array = init::weight(init, seed, &weight, shape);
-            parameters.add_trainable(&weight, array, device)?;
-            if bias {
-                let fan_in = shape.iter().skip(1).product();
-                let array = init::bias(init, seed, &name("bias"), shape[0], fan_in);
-                parameters.add_trainable(&name("bias"), array, device)?;
-            }
-            Ok(())
-        };
-        match &node.op {
-            Op::Conv2d {
-                in_channels,
-                out_channels,
-                kernel_size: k,
-                bias,
-                ..
-            } => weighted(&[*out_channels, *in_channels, *k, *k], *bias)?,
-            Op::Linear {
-                in_features,
-                out_features,
-                bias,
-            } => weighted(&[*out_features, *in_features], *bias)?,
-            Op::BatchNorm { features } => {
-                for (what, value) in [("weight", 1.0), ("bias", 0.0)] {
-                    let array = init::constant(*features, value);
-                    parameters.add_trainable(&name(what), array, device)?;
-                }
-                for (what, value) in [("running_mean", 0.0), ("running_var", 1.0)] {
-                    let array = init::constant(*features, value);
-                    parameters.add_buffer(&name(what), array, device)?;
-                }
-            }
-            Op::Residual { body, shortcut, .. } => {
-                add_parameters(parameters, body, init, seed, device)?;
-                add_parameters(parameters, shortcut, init, seed, device)?;
-            }
-            Op::MaxPool2d { .. }
-            | Op::AvgPool2d { .. }
-            | Op::GlobalAvgPool
-            | Op::AdaptiveAvgPool2d { .. }
-            | Op::Subsample { .. }
-            | Op::Dropout { .. }
-            | Op::Flatten
-            | Op::Activation(_) => {}
-        }
-    }
-    Ok(())
-}
-
 /// One forward pass on its way through the layers.
 struct Pass<'a> {
     parameters: &'a Parameters,
@@ -211,10 +159,8 @@ impl Pass<'_> {
         let mut rest = nodes.iter().peekable();
         while let Some(node) = rest.next() {
             // Batch norm takes a ReLU right after it along.
-            let relu = matches!(node.op, Op::BatchNorm { .. })
-                && rest
-                    .next_if(|next| next.op == Op::Activation(Activation::Relu))
-                    .is_some();
+            let relu = matches!(node.layer, Layer::BatchNorm2d(_) | Layer::BatchNorm1d(_))
+                && rest.next_if(|next| is_relu(next)).is_some();
             x = self.layer(node, &x, relu)?;
         }
         Ok(x)
@@ -222,58 +168,47 @@ impl Pass<'_> {
 
     fn layer(&mut self, node: &Node, x: &Tensor, relu: bool) -> Result<Tensor> {
         let tape = self.tape;
-        let result = match &node.op {
-            Op::Conv2d {
-                stride,
-                padding,
-                bias,
-                ..
-            } => {
-                let (weight, bias) = self.weight_and_bias(node, *bias)?;
-                conv::conv2d(tape, x, &weight, bias.as_ref(), *stride, *padding)
+        let result = match &node.layer {
+            Layer::Conv2d(conv) => {
+                let (weight, bias) = self.weight_and_bias(node, conv.bias)?;
+                conv::conv2d(tape, x, &weight, bias.as_ref(), conv.stride, conv.padding)
             }
-            Op::Linear { bias, .. } => {
-                let (weight, bias) = self.weight_and_bias(node, *bias)?;
+            Layer::Linear(linear) => {
+                let (weight, bias) = self.weight_and_bias(node, linear.bias)?;
                 linear::linear(tape, x, &weight, bias.as_ref())
             }
-            Op::MaxPool2d {
-                kernel_size,
-                stride,
-                padding,
-            } => pool::max_pool2d(tape, x, *kernel_size, *stride, *padding),
-            Op::AvgPool2d {
-                kernel_size,
-                stride,
-                padding,
-            } => pool::avg_pool2d(tape, x, *kernel_size, *stride, *padding),
-            Op::GlobalAvgPool => pool::global_avg_pool(tape, x),
-            Op::AdaptiveAvgPool2d { size } => resample::adaptive_avg_pool2d(tape, x, *size),
-            Op::Subsample {
-                out_channels,
-                stride,
-            } => resample::subsample(tape, x, *out_channels, *stride),
-            Op::Flatten => tape.reshape(x, (x.dims()[0], node.output.elements())),
-            Op::Activation(function) => activation::activate(tape, x, *function),
-            Op::Dropout { p } => {
-                let layer = self.dropouts;
+            Layer::MaxPool2d(pool) => {
+                pool::max_pool2d(tape, x, pool.kernel_size, pool.stride(), pool.padding)
+            }
+            Layer::AvgPool2d(pool) => {
+                pool::avg_pool2d(tape, x, pool.kernel_size, pool.stride(), pool.padding)
+            }
+            Layer::GlobalAvgPool => pool::global_avg_pool(tape, x),
+            Layer::AdaptiveAvgPool2d(pool) => resample::adaptive_avg_pool2d(tape, x, pool.size),
+            Layer::Subsample(subsample) => {
+                resample::subsample(tape, x, subsample.out_channels, subsample.stride)
+            }
+            Layer::Flatten => tape.reshape(x, (x.dims()[0], node.output.elements())),
+            Layer::Activation(layer) => activation::activate(tape, x, layer.function),
+            Layer::Dropout(layer) => {
+                let number = self.dropouts;
                 self.dropouts += 1;
                 if self.mode.training {
-                    let stream = dropout::stream(self.mode.seed, layer, self.mode.step);
-                    dropout::dropout(tape, x, *p, stream)
+                    let stream = dropout::stream(self.mode.seed, number, self.mode.step);
+                    dropout::dropout(tape, x, layer.p, stream)
                 } else {
                     Ok(x.clone())
                 }
             }
-            Op::BatchNorm { .. } => return self.batch_norm(node, x, relu),
-            Op::Residual {
-                body,
-                shortcut,
-                activation,
-            } => {
+            Layer::BatchNorm2d(_) | Layer::BatchNorm1d(_) => {
+                return self.batch_norm(node, x, relu);
+            }
+            Layer::Residual(block) => {
+                let [body, shortcut] = &node.branches;
                 let body = self.chain(body, x.clone())?;
                 let shortcut = self.chain(shortcut, x.clone())?;
                 tape.add(&body, &shortcut)
-                    .and_then(|sum| activation::activate(tape, &sum, *activation))
+                    .and_then(|sum| activation::activate(tape, &sum, block.activation))
             }
         };
         result.during(&format!("layer {}", node.name))
@@ -316,4 +251,8 @@ impl Pass<'_> {
             var.as_detached_tensor()
         })
     }
+}
+
+fn is_relu(node: &Node) -> bool {
+    matches!(&node.layer, Layer::Activation(layer) if layer.function == Activation::Relu)
 }

@@ -60,7 +60,7 @@ pub fn idle(
     let head = freeze::last_layer(architecture).unwrap_or_default();
     let learns = |stage: &str| {
         cut.trained.nodes.iter().any(|node| {
-            node.op.parameters() > 0
+            node.parameters() > 0
                 && match stage {
                     BACKBONE => node.name != head,
                     stage => {
@@ -82,7 +82,7 @@ pub fn check(architecture: &Architecture, factors: &BTreeMap<String, f64>) -> Re
             || architecture
                 .nodes
                 .iter()
-                .any(|node| node.op.parameters() > 0 && freeze::belongs(&node.name, stage))
+                .any(|node| node.parameters() > 0 && freeze::belongs(&node.name, stage))
     };
     match factors.keys().find(|stage| !has(stage)) {
         None => Ok(()),

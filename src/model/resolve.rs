@@ -2,21 +2,16 @@
 //!
 //! Bounds every size before anything is allocated. Builds no tensor and draws no weight.
 
-mod layers;
-
-pub(super) use self::layers::LARGEST_SIZE;
-use self::layers::{Fault, plain, residual};
 use super::architectures::blueprint;
 use super::naming;
-use super::{Architecture, Node, Op, Shape};
+use super::{Architecture, Node, Shape};
 use crate::error::{Error, Result};
-use crate::profile::{Activation, Layer, Model};
+use crate::layers::{Activate, Activation, Fault, Layer, Residual};
+use crate::profile::Model;
 use crate::text::grouped;
 
 /// The most parameters of a network, and the most numbers per picture between two layers.
 const MOST_NUMBERS: u64 = 1 << 31;
-/// How deep residual blocks may lie in one another.
-const DEEPEST: usize = 16;
 
 /// Expands the architecture that `model` names and infers the shape between every two layers.
 ///
@@ -24,7 +19,8 @@ const DEEPEST: usize = 16;
 /// `Input` naming the layer and the shape it needs: an unknown architecture, a layer that does not fit its input, a size
 /// that is zero or absurd, or an output that is not one number per class.
 pub fn resolve(model: &Model, input: Shape, classes: usize) -> Result<Architecture> {
-    if elements(input).is_none_or(|numbers| numbers == 0 || numbers > MOST_NUMBERS) {
+    let numbers = input.checked_elements();
+    if numbers.is_none_or(|numbers| numbers == 0 || numbers > MOST_NUMBERS) {
         return Err(Error::input(
             "the pictures",
             format!("{input} is not a size to work with"),
@@ -72,7 +68,7 @@ struct Site<'a> {
 
 impl Site<'_> {
     fn subject(&self, index: usize, name: &str, layer: &Layer) -> String {
-        let kind = naming::kind(layer);
+        let kind = layer.kind().facts().kind;
         match self.architecture {
             Some(architecture) => {
                 format!("model.architecture \"{architecture}\", layer {name} ({kind})")
@@ -108,58 +104,53 @@ impl Resolver {
             let input = nodes.last().map_or(input, |node| node.output);
             let subject = || site.subject(index, name, layer);
             let blame = |fault: Fault| Error::input(subject(), fault.problem, fault.remedy);
-            let (op, output) = match layer {
-                Layer::Residual {
-                    layers,
-                    shortcut,
-                    activation,
-                } => {
-                    if site.depth >= DEEPEST {
-                        return Err(blame(Fault::new(
-                            format!("residual blocks lie more than {DEEPEST} deep in one another"),
-                            "nest less",
-                        )));
-                    }
-                    if layers.is_empty() {
-                        return Err(blame(Fault::new(
-                            "has no layers to add to its shortcut",
-                            "put some into its layers",
-                        )));
-                    }
-                    let names = naming::body(name, layers);
-                    let site_of = |field| site.inside(index, field);
-                    let body = self.sequence(layers, &names, input, &site_of("layers"))?;
-                    let names = naming::shortcut(name, shortcut);
-                    let shortcut = self.sequence(shortcut, &names, input, &site_of("shortcut"))?;
-                    residual(body, shortcut, *activation, input).map_err(blame)?
-                }
-                Layer::Activation {
-                    function: Activation::None,
-                } => continue,
-                _ => plain(layer, input).map_err(blame)?,
-            };
-            self.bound(&op, output).map_err(blame)?;
-            nodes.push(Node {
-                name: name.clone(),
-                op,
-                input,
-                output,
-            });
-            if let Some(function) = activation_of(layer) {
-                nodes.push(Node {
-                    name: format!("{name}.{}", function.name()),
-                    op: Op::Activation(function),
-                    input: output,
-                    output,
-                });
+            if let Layer::Activation(Activate {
+                function: Activation::None,
+            }) = layer
+            {
+                continue;
+            }
+            let kind = layer.kind();
+            kind.check().map_err(|number| blame(number.into()))?;
+            let mut node = Node::plain(name, layer.clone(), input, input);
+            if let Layer::Residual(block) = layer {
+                block.enter(site.depth).map_err(blame)?;
+                node.branches = self.inside(block, name, input, |f| site.inside(index, f))?;
+            }
+            node.output = kind.output(input).map_err(blame)?;
+            self.bound(&node).map_err(blame)?;
+            let output = node.output;
+            nodes.push(node);
+            let function = kind.facts().activation;
+            if !function.is_none() {
+                let name = format!("{name}.{}", function.name());
+                let layer = Layer::Activation(Activate { function });
+                nodes.push(Node::plain(name, layer, output, output));
             }
         }
         Ok(nodes)
     }
 
+    /// The layers of a block and those of its shortcut.
+    fn inside<'a>(
+        &mut self,
+        block: &Residual,
+        name: &str,
+        input: Shape,
+        site_of: impl Fn(&str) -> Site<'a>,
+    ) -> Result<[Vec<Node>; 2]> {
+        let names = naming::body(name, &block.layers);
+        let body = self.sequence(&block.layers, &names, input, &site_of("layers"))?;
+        let names = naming::shortcut(name, &block.shortcut);
+        let shortcut = self.sequence(&block.shortcut, &names, input, &site_of("shortcut"))?;
+        Ok([body, shortcut])
+    }
+
     /// Refuses what could not be held in memory anyway, before it is asked for.
-    fn bound(&mut self, op: &Op, output: Shape) -> Result<(), Fault> {
-        if elements(output).is_none_or(|numbers| numbers > MOST_NUMBERS) {
+    fn bound(&mut self, node: &Node) -> Result<(), Fault> {
+        let output = node.output;
+        let numbers = output.checked_elements();
+        if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
             return Err(Fault::new(
                 format!(
                     "its output of {output} is more than {} numbers per picture",
@@ -168,9 +159,9 @@ impl Resolver {
                 "make it smaller",
             ));
         }
-        // The layers of a residual block have been counted one by one.
-        if !matches!(op, Op::Residual { .. }) {
-            self.parameters = self.parameters.saturating_add(op.parameters());
+        // The layers inside of a block have been counted one by one.
+        if node.branches.iter().all(Vec::is_empty) {
+            self.parameters = self.parameters.saturating_add(node.parameters());
         }
         if self.parameters > MOST_NUMBERS {
             return Err(Fault::new(
@@ -182,34 +173,6 @@ impl Resolver {
             ));
         }
         Ok(())
-    }
-}
-
-/// A layer's own activation; a residual block applies its own itself.
-fn activation_of(layer: &Layer) -> Option<Activation> {
-    match layer {
-        Layer::Conv2d { activation, .. }
-        | Layer::BatchNorm2d { activation }
-        | Layer::BatchNorm1d { activation }
-        | Layer::Linear { activation, .. } => Some(*activation).filter(|a| !a.is_none()),
-        _ => None,
-    }
-}
-
-/// Numbers per picture; nothing where it does not fit 64 bits.
-fn elements(shape: Shape) -> Option<u64> {
-    let product = |sizes: &[usize]| {
-        sizes
-            .iter()
-            .try_fold(1u64, |p, s| p.checked_mul(u64::try_from(*s).ok()?))
-    };
-    match shape {
-        Shape::Map {
-            channels,
-            height,
-            width,
-        } => product(&[channels, height, width]),
-        Shape::Flat(features) => product(&[features]),
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Computed from shapes alone; nothing is measured and nothing is allocated.
 
-use super::{Architecture, Node, Op, Shape, freeze};
+use super::{Architecture, Node, Shape, freeze};
 use crate::error::Result;
+use crate::layers::{Activate, Layer};
 use crate::profile::{OptimizerKind, Train};
 
 /// The table of a network's layers with its totals.
@@ -41,19 +42,16 @@ pub struct Row {
 #[must_use]
 pub fn summarise(architecture: &Architecture) -> Summary {
     let mut rows = Vec::new();
-    let mut tally = Tally {
-        activations: architecture.input.elements() as u64,
-        statistics: 0,
-    };
-    tabulate(&architecture.nodes, 0, &mut rows, &mut tally);
+    let mut activations = architecture.input.elements() as u64;
+    tabulate(&architecture.nodes, 0, &mut rows, &mut activations);
     let total = |of: fn(&Row) -> u64| rows.iter().filter(|row| row.depth == 0).map(of).sum();
     let parameters = total(|row| row.parameters);
     Summary {
         parameters,
         trained_parameters: parameters,
         multiply_adds: total(|row| row.multiply_adds),
-        activation_floats: tally.activations,
-        statistics: tally.statistics,
+        activation_floats: activations,
+        statistics: architecture.nodes.iter().map(Node::statistics).sum(),
         rows,
     }
 }
@@ -109,128 +107,34 @@ fn kept(train: &Train) -> usize {
         }
 }
 
-struct Tally {
-    activations: u64,
-    statistics: u64,
-}
-
-fn tabulate(nodes: &[Node], depth: usize, rows: &mut Vec<Row>, tally: &mut Tally) {
+fn tabulate(nodes: &[Node], depth: usize, rows: &mut Vec<Row>, activations: &mut u64) {
     let mut layer: Option<&Node> = None;
     for node in nodes {
         // A flattened map is the same numbers again.
-        if node.op != Op::Flatten {
-            tally.activations += node.output.elements() as u64;
+        if node.layer != Layer::Flatten {
+            *activations += node.output.elements() as u64;
         }
-        if let (Op::Activation(function), Some(layer), Some(row)) =
-            (&node.op, layer, rows.last_mut())
+        if let (Layer::Activation(Activate { function }), Some(layer), Some(row)) =
+            (&node.layer, layer, rows.last_mut())
             && node.name == format!("{}.{}", layer.name, function.name())
         {
             row.kind = format!("{} · {}", row.kind, function.name());
             continue;
         }
         layer = Some(node);
-        if let Op::BatchNorm { features } = node.op {
-            tally.statistics += 2 * features as u64;
-        }
         rows.push(Row {
             name: node.name.clone(),
-            kind: kind(&node.op),
+            kind: node.layer.kind().label(),
             output: node.output,
-            parameters: node.op.parameters(),
-            multiply_adds: multiply_adds(node),
+            parameters: node.parameters(),
+            multiply_adds: node.multiply_adds(),
             depth,
             frozen: false,
         });
-        if let Op::Residual { body, shortcut, .. } = &node.op {
-            tabulate(body, depth + 1, rows, tally);
-            tabulate(shortcut, depth + 1, rows, tally);
+        for branch in &node.branches {
+            tabulate(branch, depth + 1, rows, activations);
         }
     }
-}
-
-fn multiply_adds(node: &Node) -> u64 {
-    match &node.op {
-        Op::Conv2d {
-            in_channels,
-            kernel_size,
-            ..
-        } => {
-            let per_output = (*in_channels as u64)
-                .saturating_mul(*kernel_size as u64)
-                .saturating_mul(*kernel_size as u64);
-            per_output.saturating_mul(node.output.elements() as u64)
-        }
-        Op::Linear {
-            in_features,
-            out_features,
-            ..
-        } => (*in_features as u64).saturating_mul(*out_features as u64),
-        Op::Residual { body, shortcut, .. } => body
-            .iter()
-            .chain(shortcut)
-            .map(multiply_adds)
-            .fold(0, u64::saturating_add),
-        Op::MaxPool2d { .. }
-        | Op::AvgPool2d { .. }
-        | Op::GlobalAvgPool
-        | Op::AdaptiveAvgPool2d { .. }
-        | Op::Subsample { .. }
-        | Op::BatchNorm { .. }
-        | Op::Dropout { .. }
-        | Op::Flatten
-        | Op::Activation(_) => 0,
-    }
-}
-
-fn kind(op: &Op) -> String {
-    match op {
-        Op::Conv2d {
-            kernel_size,
-            stride,
-            padding,
-            ..
-        } => window("conv", *kernel_size, *stride, 1, *padding),
-        Op::MaxPool2d {
-            kernel_size,
-            stride,
-            padding,
-        } => window("max pool", *kernel_size, *stride, *kernel_size, *padding),
-        Op::AvgPool2d {
-            kernel_size,
-            stride,
-            padding,
-        } => window("avg pool", *kernel_size, *stride, *kernel_size, *padding),
-        Op::GlobalAvgPool => "global avg pool".into(),
-        Op::AdaptiveAvgPool2d { size } => format!("adaptive avg pool {size}×{size}"),
-        Op::Subsample { stride, .. } => format!("subsample s{stride}"),
-        Op::BatchNorm { .. } => "batch norm".into(),
-        Op::Linear { .. } => "linear".into(),
-        Op::Dropout { p } => format!("dropout {p}"),
-        Op::Flatten => "flatten".into(),
-        Op::Activation(function) => function.name().into(),
-        Op::Residual { activation, .. } if activation.is_none() => "residual".into(),
-        Op::Residual { activation, .. } => format!("residual · {}", activation.name()),
-    }
-}
-
-fn window(
-    what: &str,
-    kernel_size: usize,
-    stride: usize,
-    usual_stride: usize,
-    padding: usize,
-) -> String {
-    let stride = if stride == usual_stride {
-        String::new()
-    } else {
-        format!(" s{stride}")
-    };
-    let padding = if padding == 0 {
-        String::new()
-    } else {
-        format!(" p{padding}")
-    };
-    format!("{what} {kernel_size}×{kernel_size}{stride}{padding}")
 }
 
 #[cfg(test)]

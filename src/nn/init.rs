@@ -7,8 +7,23 @@
 )]
 
 use super::state::Array;
+use crate::layers::Start;
 use crate::profile::Init;
 use crate::rng::{Purpose, Stream};
+
+/// A fresh array of a layer, called `name`.
+#[must_use]
+pub fn fresh(start: Start, shape: &[usize], init: Init, seed: u64, name: &str) -> Array {
+    let count = shape.iter().product();
+    match start {
+        Start::Weight => weight(init, seed, name, shape),
+        Start::Bias { fan_in } => bias(init, seed, name, count, fan_in),
+        Start::Constant(value) => Array {
+            shape: shape.to_vec(),
+            values: vec![value; count],
+        },
+    }
+}
 
 /// The starting weight of a convolution (`[out, in, k, k]`) or linear layer (`[out, in]`).
 ///
@@ -46,15 +61,6 @@ pub fn bias(init: Init, seed: u64, name: &str, features: usize, fan_in: usize) -
     Array {
         shape: vec![features],
         values,
-    }
-}
-
-/// A vector of one value: batch norm's weight (1), bias (0) and statistics.
-#[must_use]
-pub fn constant(features: usize, value: f32) -> Array {
-    Array {
-        shape: vec![features],
-        values: vec![value; features],
     }
 }
 

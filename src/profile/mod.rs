@@ -5,7 +5,6 @@
 
 mod augment;
 mod early_stop;
-mod layer;
 pub mod normalization;
 pub mod parse;
 mod record;
@@ -14,7 +13,6 @@ mod validate;
 
 pub use augment::Augment;
 pub use early_stop::{EarlyStop, Monitor};
-pub use layer::{Activation, Layer};
 pub use parse::{LONGEST, parse_table};
 pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status, known_against};
 pub use standing::{Measured, Standing, Subset, Weights, gap};
@@ -23,6 +21,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::layers::Activation;
+use crate::layers::Layer;
 use crate::text;
 
 /// The format this program writes and reads.
@@ -157,7 +157,7 @@ pub enum Normalize {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// One of `model::architectures::NAMES`, such as `mlp`, `lenet5`, `resnet18`, `vgg16-bn` or `custom`.
+    /// One of `model::architectures::names`, such as `mlp`, `lenet5`, `resnet18`, `vgg16-bn` or `custom`.
     pub architecture: String,
     /// Widths of the hidden layers, for `mlp` and `mlp-scratch`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -2,11 +2,9 @@
 
 use std::fmt::Display;
 
-use super::{FORMAT, Init, Layer, Profile, ScheduleKind, Split};
+use super::{FORMAT, Init, Profile, ScheduleKind, Split};
 use crate::error::{Error, Result};
-
-/// Custom networks may nest residual blocks this deep.
-const DEEPEST: usize = 4;
+use crate::layers;
 
 /// **Units** bytes, of the path of a file.
 const LONGEST_PATH: usize = 4096;
@@ -75,7 +73,7 @@ impl Profile {
         text("model.architecture", &model.architecture, 1)?;
         within("model.hidden (number of layers)", model.hidden.len(), 0, 64)?;
         for (i, width) in model.hidden.iter().enumerate() {
-            within(&format!("model.hidden[{i}]"), *width, 1, 1 << 20)?;
+            within(&format!("model.hidden[{i}]"), *width, 1, layers::WIDEST)?;
         }
         if model.init != Init::Torch && model.architecture == "perceptron" {
             return Err(Error::input(
@@ -84,7 +82,7 @@ impl Profile {
                 "leave model.init out",
             ));
         }
-        layers("model.layers", &model.layers, 0)
+        layers::check("model.layers", &model.layers)
     }
 
     fn validate_train(&self) -> Result<()> {
@@ -223,74 +221,6 @@ impl Profile {
     }
 }
 
-fn layers(path: &str, list: &[Layer], depth: usize) -> Result<()> {
-    if depth > DEEPEST {
-        return Err(Error::input(
-            path,
-            format!("nests residual blocks more than {DEEPEST} deep"),
-            "put the blocks one after the other",
-        ));
-    }
-    within(&format!("{path} (number of layers)"), list.len(), 0, 1000)?;
-    for (i, layer) in list.iter().enumerate() {
-        let at = |field: &str| format!("{path}[{i}].{field}");
-        match layer {
-            Layer::Conv2d {
-                out_channels,
-                kernel_size,
-                stride,
-                padding,
-                ..
-            } => {
-                within(&at("out_channels"), *out_channels, 1, 65_536)?;
-                within(&at("kernel_size"), *kernel_size, 1, 63)?;
-                within(&at("stride"), *stride, 1, 63)?;
-                within(&at("padding"), *padding, 0, 63)?;
-            }
-            Layer::MaxPool2d {
-                kernel_size,
-                stride,
-                padding,
-            }
-            | Layer::AvgPool2d {
-                kernel_size,
-                stride,
-                padding,
-            } => {
-                within(&at("kernel_size"), *kernel_size, 1, 63)?;
-                within(&at("stride"), stride.unwrap_or(1), 1, 63)?;
-                within(&at("padding"), *padding, 0, kernel_size / 2)?;
-            }
-            Layer::Linear { out_features, .. } => {
-                within(&at("out_features"), *out_features, 1, 1 << 20)?;
-            }
-            Layer::Dropout { p } => within(&at("p"), *p, 0.0, 0.999)?,
-            Layer::Residual {
-                layers: body,
-                shortcut,
-                ..
-            } => {
-                layers(&at("layers"), body, depth + 1)?;
-                layers(&at("shortcut"), shortcut, depth + 1)?;
-            }
-            Layer::AdaptiveAvgPool2d { size } => within(&at("size"), *size, 1, 63)?,
-            Layer::Subsample {
-                out_channels,
-                stride,
-            } => {
-                within(&at("out_channels"), *out_channels, 1, 65_536)?;
-                within(&at("stride"), *stride, 1, 63)?;
-            }
-            Layer::GlobalAvgPool
-            | Layer::BatchNorm2d { .. }
-            | Layer::BatchNorm1d { .. }
-            | Layer::Flatten
-            | Layer::Activation { .. } => {}
-        }
-    }
-    Ok(())
-}
-
 /// NaN is never within.
 fn within<T: PartialOrd + Display + Copy>(field: &str, value: T, low: T, high: T) -> Result<()> {
     if value >= low && value <= high {
@@ -343,6 +273,7 @@ fn text(field: &str, value: &str, shortest: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::{Dropout, Layer};
 
     fn refused(change: impl Fn(&mut Profile)) -> String {
         let mut profile = Profile::new("lenet5");
@@ -364,7 +295,8 @@ mod tests {
         assert!(refused(|p| p.model.hidden = vec![1_000_000_000_000]).contains("model.hidden[0]"));
         assert!(refused(|p| p.data.validation = 10.5).contains("whole number"));
         assert!(
-            refused(|p| p.model.layers = vec![Layer::Dropout { p: 1.0 }]).contains("layers[0].p")
+            refused(|p| p.model.layers = vec![Layer::Dropout(Dropout { p: 1.0 })])
+                .contains("layers[0].p")
         );
     }
 

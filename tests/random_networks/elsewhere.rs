@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fmtui::kernels::cpu::{Isa, isa};
-use fmtui::model::{Node, Op};
+use fmtui::layers::{Layer, Shape};
+use fmtui::model::Node;
 use fmtui::profile::ComputePath;
 use fmtui::train::{StateDict, checkpoint};
 use proptest::strategy::{Strategy, ValueTree};
@@ -174,16 +175,13 @@ fn unfrozen(mut case: Case) -> Case {
 }
 
 /// Takes the chance out of dropouts.
-fn silence(layers: &mut [fmtui::profile::Layer]) {
-    use fmtui::profile::Layer;
+fn silence(layers: &mut [Layer]) {
     for layer in layers {
         match layer {
-            Layer::Dropout { p } => *p = 0.0,
-            Layer::Residual {
-                layers, shortcut, ..
-            } => {
-                silence(layers);
-                silence(shortcut);
+            Layer::Dropout(dropout) => dropout.p = 0.0,
+            Layer::Residual(block) => {
+                silence(&mut block.layers);
+                silence(&mut block.shortcut);
             }
             _ => {}
         }
@@ -215,65 +213,41 @@ fn write(place: &Path, number: usize, bench: &Bench) {
 
 fn described(nodes: &[Node]) -> Vec<Value> {
     let of = |node: &Node| {
-        let mut value = match &node.op {
-            Op::Conv2d {
-                in_channels,
-                out_channels,
-                kernel_size,
-                stride,
-                padding,
-                bias,
-            } => json!({
-                "kind": "conv2d", "in": in_channels, "out": out_channels, "kernel_size": kernel_size,
-                "stride": stride, "padding": padding, "bias": bias,
+        let (channels, ..) = node.input.sides();
+        let mut value = match &node.layer {
+            Layer::Conv2d(conv) => json!({
+                "kind": "conv2d", "in": channels, "out": conv.out_channels, "kernel_size": conv.kernel_size,
+                "stride": conv.stride, "padding": conv.padding, "bias": conv.bias,
             }),
-            Op::MaxPool2d {
-                kernel_size,
-                stride,
-                padding,
-            } => {
-                json!({ "kind": "max-pool2d", "kernel_size": kernel_size, "stride": stride, "padding": padding })
-            }
-            Op::AvgPool2d {
-                kernel_size,
-                stride,
-                padding,
-            } => {
-                json!({ "kind": "avg-pool2d", "kernel_size": kernel_size, "stride": stride, "padding": padding })
-            }
-            Op::GlobalAvgPool => json!({ "kind": "global-avg-pool" }),
-            Op::AdaptiveAvgPool2d { size } => {
-                json!({ "kind": "adaptive-avg-pool2d", "size": size })
-            }
-            Op::Subsample {
-                out_channels,
-                stride,
-            } => {
-                json!({ "kind": "subsample", "out": out_channels, "stride": stride })
-            }
-            Op::BatchNorm { features } => json!({ "kind": "batch-norm", "features": features }),
-            Op::Linear {
-                in_features,
-                out_features,
-                bias,
-            } => {
-                json!({ "kind": "linear", "in": in_features, "out": out_features, "bias": bias })
-            }
-            Op::Dropout { .. } | Op::Activation(fmtui::profile::Activation::None) => {
-                json!({ "kind": "identity" })
-            }
-            Op::Flatten => json!({ "kind": "flatten" }),
-            Op::Activation(function) => json!({ "kind": "activation", "function": function }),
-            Op::Residual {
-                body,
-                shortcut,
-                activation,
-            } => json!({
-                "kind": "residual", "body": described(body), "shortcut": described(shortcut), "activation": activation,
+            Layer::MaxPool2d(pool) => json!({
+                "kind": "max-pool2d", "kernel_size": pool.kernel_size, "stride": pool.stride(), "padding": pool.padding,
             }),
+            Layer::AvgPool2d(pool) => json!({
+                "kind": "avg-pool2d", "kernel_size": pool.kernel_size, "stride": pool.stride(), "padding": pool.padding,
+            }),
+            Layer::GlobalAvgPool => json!({ "kind": "global-avg-pool" }),
+            Layer::AdaptiveAvgPool2d(pool) => {
+                json!({ "kind": "adaptive-avg-pool2d", "size": pool.size })
+            }
+            Layer::Subsample(layer) => {
+                json!({ "kind": "subsample", "out": layer.out_channels, "stride": layer.stride })
+            }
+            Layer::BatchNorm1d(_) | Layer::BatchNorm2d(_) => {
+                json!({ "kind": "batch-norm", "features": channels })
+            }
+            Layer::Linear(linear) => json!({
+                "kind": "linear", "in": channels, "out": linear.out_features, "bias": linear.bias,
+            }),
+            Layer::Dropout(_) => json!({ "kind": "identity" }),
+            Layer::Flatten => json!({ "kind": "flatten" }),
+            Layer::Activation(layer) => json!({ "kind": "activation", "function": layer.function }),
+            Layer::Residual(block) => {
+                let [body, shortcut] = node.branches.each_ref().map(|nodes| described(nodes));
+                json!({ "kind": "residual", "body": body, "shortcut": shortcut, "activation": block.activation })
+            }
         };
         value["name"] = node.name.clone().into();
-        value["map"] = matches!(node.input, fmtui::model::Shape::Map { .. }).into();
+        value["map"] = matches!(node.input, Shape::Map { .. }).into();
         value
     };
     nodes.iter().map(of).collect()

@@ -3,8 +3,12 @@
 //! Plain random layers rarely nest or flatten, so what has gone wrong before is drawn more often: residual blocks in one
 //! another, flattens inside them and at the end, sums of a tensor with itself, norms on the input, frozen cuts.
 
+use fmtui::layers::{
+    Activate, Activation, AdaptiveAvgPool2d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, Dropout,
+    Layer, Linear, MaxPool2d, Residual, Subsample,
+};
 use fmtui::model::{Architecture, Shape, freeze, resolve};
-use fmtui::profile::{Activation, Init, Layer, Loss, OptimizerKind, Profile, Unfreeze};
+use fmtui::profile::{Init, Loss, OptimizerKind, Profile, Unfreeze};
 use proptest::prelude::*;
 use proptest::strategy::{NewTree, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -195,11 +199,11 @@ fn fewer(layers: &[Layer]) -> Vec<Vec<Layer>> {
         with(Vec::new());
         let mut bare = layer.clone();
         match &mut bare {
-            Layer::Conv2d { activation, .. }
-            | Layer::BatchNorm2d { activation }
-            | Layer::BatchNorm1d { activation }
-            | Layer::Linear { activation, .. }
-            | Layer::Residual { activation, .. }
+            Layer::Conv2d(Conv2d { activation, .. })
+            | Layer::BatchNorm2d(BatchNorm2d { activation })
+            | Layer::BatchNorm1d(BatchNorm1d { activation })
+            | Layer::Linear(Linear { activation, .. })
+            | Layer::Residual(Residual { activation, .. })
                 if !activation.is_none() =>
             {
                 *activation = Activation::None;
@@ -207,19 +211,19 @@ fn fewer(layers: &[Layer]) -> Vec<Vec<Layer>> {
             }
             _ => {}
         }
-        if let Layer::Residual {
+        if let Layer::Residual(Residual {
             layers: body,
             shortcut,
             activation,
-        } = layer
+        }) = layer
         {
             with(body.clone());
             let block = |layers, shortcut| {
-                vec![Layer::Residual {
+                vec![Layer::Residual(Residual {
                     layers,
                     shortcut,
                     activation: *activation,
-                }]
+                })]
             };
             for body in fewer(body) {
                 with(block(body, shortcut.clone()));
@@ -369,13 +373,13 @@ impl<R: Rng> Draw<R> {
             layers.push(Layer::Flatten);
             if self.once_in(3) {
                 layers.push(self.of(&[
-                    Layer::Dropout { p: 0.3 },
-                    Layer::BatchNorm1d {
+                    Layer::Dropout(Dropout { p: 0.3 }),
+                    Layer::BatchNorm1d(BatchNorm1d {
                         activation: Activation::None,
-                    },
-                    Layer::Activation {
+                    }),
+                    Layer::Activation(Activate {
                         function: Activation::Tanh,
-                    },
+                    }),
                 ]));
             }
         }
@@ -384,7 +388,7 @@ impl<R: Rng> Draw<R> {
         } else {
             self.from(2, 12)
         };
-        layers.push(Layer::Linear {
+        layers.push(Layer::Linear(Linear {
             out_features: classes,
             bias: !self.once_in(4),
             activation: if self.once_in(8) {
@@ -392,7 +396,7 @@ impl<R: Rng> Draw<R> {
             } else {
                 Activation::None
             },
-        });
+        }));
         classes
     }
 
@@ -442,22 +446,22 @@ impl<R: Rng> Draw<R> {
                 self.linear(features, out_features)?
             }
             2 => (
-                Layer::BatchNorm1d {
+                Layer::BatchNorm1d(BatchNorm1d {
                     activation: self.activation(),
-                },
+                }),
                 shape,
             ),
             3 => (
-                Layer::Dropout {
+                Layer::Dropout(Dropout {
                     p: self.of(&[0.0, 0.1, 0.5]),
-                },
+                }),
                 shape,
             ),
             4 => (Layer::Flatten, shape),
             _ => (
-                Layer::Activation {
+                Layer::Activation(Activate {
                     function: self.activation(),
-                },
+                }),
                 shape,
             ),
         })
@@ -466,11 +470,11 @@ impl<R: Rng> Draw<R> {
     fn linear(&mut self, features: usize, out_features: usize) -> Option<(Layer, Shape)> {
         let (bias, activation) = (!self.once_in(3), self.activation());
         (features * out_features <= MOST_PARAMETERS).then_some((
-            Layer::Linear {
+            Layer::Linear(Linear {
                 out_features,
                 bias,
                 activation,
-            },
+            }),
             Shape::Flat(out_features),
         ))
     }
@@ -497,21 +501,21 @@ impl<R: Rng> Draw<R> {
             }
             4 | 5 => self.pool((channels, height, width))?,
             6 => (
-                Layer::BatchNorm2d {
+                Layer::BatchNorm2d(BatchNorm2d {
                     activation: self.activation(),
-                },
+                }),
                 same,
             ),
             7 => (
-                Layer::Dropout {
+                Layer::Dropout(Dropout {
                     p: self.of(&[0.0, 0.1, 0.5]),
-                },
+                }),
                 same,
             ),
             8 => (
-                Layer::Activation {
+                Layer::Activation(Activate {
                     function: self.activation(),
-                },
+                }),
                 same,
             ),
             9 => (Layer::Flatten, Shape::Flat(same.elements())),
@@ -525,10 +529,10 @@ impl<R: Rng> Draw<R> {
                     width,
                 };
                 (
-                    Layer::Subsample {
+                    Layer::Subsample(Subsample {
                         out_channels,
                         stride,
-                    },
+                    }),
                     shape,
                 )
             }
@@ -540,7 +544,7 @@ impl<R: Rng> Draw<R> {
                     height: size,
                     width: size,
                 };
-                (Layer::AdaptiveAvgPool2d { size }, shape)
+                (Layer::AdaptiveAvgPool2d(AdaptiveAvgPool2d { size }), shape)
             }
         })
     }
@@ -556,17 +560,17 @@ impl<R: Rng> Draw<R> {
             width: over(width)?,
         };
         let layer = if self.once_in(2) {
-            Layer::MaxPool2d {
+            Layer::MaxPool2d(MaxPool2d {
                 kernel_size,
                 stride,
                 padding,
-            }
+            })
         } else {
-            Layer::AvgPool2d {
+            Layer::AvgPool2d(AvgPool2d {
                 kernel_size,
                 stride,
                 padding,
-            }
+            })
         };
         Some((layer, shape))
     }
@@ -586,14 +590,14 @@ impl<R: Rng> Draw<R> {
         let (bias, activation) = (!self.once_in(3), self.activation());
         let few = channels * out_channels * kernel_size * kernel_size <= MOST_PARAMETERS;
         few.then_some((
-            Layer::Conv2d {
+            Layer::Conv2d(Conv2d {
                 out_channels,
                 kernel_size,
                 stride,
                 padding,
                 bias,
                 activation,
-            },
+            }),
             shape,
         ))
     }
@@ -620,17 +624,17 @@ impl<R: Rng> Draw<R> {
                     let mut layers = vec![conv];
                     layers.extend(self.branch(output, depth));
                     let mut shortcut = if self.once_in(2) {
-                        vec![Layer::Subsample {
+                        vec![Layer::Subsample(Subsample {
                             out_channels: out,
                             stride,
-                        }]
+                        })]
                     } else {
                         vec![self.conv((channels, height, width), out, (1, stride, 0))?.0]
                     };
                     if self.once_in(2) {
-                        shortcut.push(Layer::BatchNorm2d {
+                        shortcut.push(Layer::BatchNorm2d(BatchNorm2d {
                             activation: Activation::None,
-                        });
+                        }));
                     }
                     (layers, shortcut, output)
                 }
@@ -663,9 +667,9 @@ impl<R: Rng> Draw<R> {
             },
         };
         let layers = if layers.is_empty() {
-            vec![Layer::Activation {
+            vec![Layer::Activation(Activate {
                 function: self.activation(),
-            }]
+            })]
         } else {
             layers
         };
@@ -675,11 +679,11 @@ impl<R: Rng> Draw<R> {
             (layers, shortcut)
         };
         Some((
-            Layer::Residual {
+            Layer::Residual(Residual {
                 layers,
                 shortcut,
                 activation,
-            },
+            }),
             output,
         ))
     }
@@ -697,11 +701,11 @@ impl<R: Rng> Draw<R> {
                     };
                     let layers = self.branch(shape, depth - 1);
                     let shortcut = self.branch(shape, depth - 1);
-                    (!layers.is_empty()).then_some(Layer::Residual {
+                    (!layers.is_empty()).then_some(Layer::Residual(Residual {
                         layers,
                         shortcut,
                         activation,
-                    })
+                    }))
                 }
                 Shape::Map {
                     channels,
@@ -714,27 +718,27 @@ impl<R: Rng> Draw<R> {
                         self.conv(size, channels, (2 * half + 1, 1, half))
                             .map(|(layer, _)| layer)
                     }
-                    3 => Some(Layer::BatchNorm2d {
+                    3 => Some(Layer::BatchNorm2d(BatchNorm2d {
                         activation: self.activation(),
-                    }),
-                    4 => Some(Layer::Dropout {
+                    })),
+                    4 => Some(Layer::Dropout(Dropout {
                         p: self.of(&[0.0, 0.1, 0.5]),
-                    }),
-                    _ => Some(Layer::Activation {
+                    })),
+                    _ => Some(Layer::Activation(Activate {
                         function: self.activation(),
-                    }),
+                    })),
                 },
                 Shape::Flat(features) => match self.below(6) {
                     0..=2 => self.linear(features, features).map(|(layer, _)| layer),
-                    3 => Some(Layer::BatchNorm1d {
+                    3 => Some(Layer::BatchNorm1d(BatchNorm1d {
                         activation: self.activation(),
-                    }),
-                    4 => Some(Layer::Dropout {
+                    })),
+                    4 => Some(Layer::Dropout(Dropout {
                         p: self.of(&[0.0, 0.1, 0.5]),
-                    }),
-                    _ => Some(Layer::Activation {
+                    })),
+                    _ => Some(Layer::Activation(Activate {
                         function: self.activation(),
-                    }),
+                    })),
                 },
             };
             layers.extend(drawn);

@@ -1,6 +1,7 @@
 //! Networks that were wrong once, by plan.
 
-use fmtui::profile::{Layer, OptimizerKind, Profile};
+use fmtui::layers::Layer;
+use fmtui::profile::{OptimizerKind, Profile};
 
 use super::check;
 use super::generator::Case;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use fmtui::kernels::reference::{elementwise, loss as losses};
-use fmtui::model::{Node, Op, Shape};
+use fmtui::layers::{Activation, Layer, Shape};
+use fmtui::model::Node;
 use fmtui::nn::norm;
-use fmtui::profile::{Activation, Loss, Train};
+use fmtui::profile::{Loss, Train};
 use fmtui::rng::{Purpose, Stream};
 
 /// Arrays by name.
@@ -36,107 +37,79 @@ impl Pass<'_> {
     }
 
     fn layer(&mut self, node: &Node, x: Vec<f64>) -> Vec<f64> {
-        match &node.op {
-            Op::Conv2d {
-                out_channels,
-                kernel_size,
-                stride,
-                padding,
-                bias,
-                ..
-            } => {
+        match &node.layer {
+            Layer::Conv2d(layer) => {
                 let window = Window {
-                    kernel: *kernel_size,
-                    stride: *stride,
-                    padding: *padding,
+                    kernel: layer.kernel_size,
+                    stride: layer.stride,
+                    padding: layer.padding,
                 };
-                let bias = bias.then(|| self.of(node, "bias"));
-                conv(
-                    self.of(node, "weight"),
-                    bias,
-                    *out_channels,
-                    window,
-                    node,
-                    &x,
-                )
-            }
-            Op::Linear {
-                in_features,
-                out_features,
-                bias,
-            } => {
+                let bias = layer.bias.then(|| self.of(node, "bias"));
                 let weight = self.of(node, "weight");
-                let bias = bias.then(|| self.of(node, "bias"));
-                let rows = x.chunks_exact(*in_features);
+                conv(weight, bias, layer.out_channels, window, node, &x)
+            }
+            Layer::Linear(linear) => {
+                let in_features = node.input.elements();
+                let weight = self.of(node, "weight");
+                let bias = linear.bias.then(|| self.of(node, "bias"));
+                let rows = x.chunks_exact(in_features);
                 let of = |row: &[f64], out: usize| {
                     let products = row.iter().zip(&weight[out * in_features..]);
                     products.map(|(a, b)| a * b).sum::<f64>() + bias.map_or(0.0, |b| b[out])
                 };
-                rows.flat_map(|row| (0..*out_features).map(move |out| of(row, out)))
+                rows.flat_map(|row| (0..linear.out_features).map(move |out| of(row, out)))
                     .collect()
             }
-            Op::BatchNorm { features } => self.batch_norm(node, *features, &x),
-            Op::MaxPool2d {
-                kernel_size,
-                stride,
-                padding,
-            } => {
+            Layer::BatchNorm1d(_) | Layer::BatchNorm2d(_) => {
+                self.batch_norm(node, node.input.sides().0, &x)
+            }
+            Layer::MaxPool2d(layer) => {
                 let window = Window {
-                    kernel: *kernel_size,
-                    stride: *stride,
-                    padding: *padding,
+                    kernel: layer.kernel_size,
+                    stride: layer.stride(),
+                    padding: layer.padding,
                 };
                 pool(window, node, &x, |values| {
                     values.fold(f64::NEG_INFINITY, f64::max)
                 })
             }
-            Op::AvgPool2d {
-                kernel_size,
-                stride,
-                padding,
-            } => {
+            Layer::AvgPool2d(layer) => {
                 let window = Window {
-                    kernel: *kernel_size,
-                    stride: *stride,
-                    padding: *padding,
+                    kernel: layer.kernel_size,
+                    stride: layer.stride(),
+                    padding: layer.padding,
                 };
-                let cells = (kernel_size * kernel_size) as f64;
+                let cells = (layer.kernel_size * layer.kernel_size) as f64;
                 pool(window, node, &x, |values| values.sum::<f64>() / cells)
             }
-            Op::GlobalAvgPool => {
+            Layer::GlobalAvgPool => {
                 let (_, height, width) = node.input.sides();
                 let area = height * width;
                 x.chunks_exact(area)
                     .map(|p| p.iter().sum::<f64>() / area as f64)
                     .collect()
             }
-            Op::AdaptiveAvgPool2d { size } => adaptive(*size, node, &x),
-            Op::Subsample {
-                out_channels,
-                stride,
-            } => subsample(*out_channels, *stride, node, &x),
-            Op::Flatten => x,
-            Op::Activation(function) => activate(*function, &x),
-            Op::Dropout { p } => {
+            Layer::AdaptiveAvgPool2d(layer) => adaptive(layer.size, node, &x),
+            Layer::Subsample(layer) => subsample(layer.out_channels, layer.stride, node, &x),
+            Layer::Flatten => x,
+            Layer::Activation(layer) => activate(layer.function, &x),
+            Layer::Dropout(dropout) => {
                 let layer = self.dropouts as u64;
                 self.dropouts += 1;
-                if !self.training || *p == 0.0 {
+                if !self.training || dropout.p == 0.0 {
                     return x;
                 }
                 let stream = Stream::new(self.seed, Purpose::Dropout, (layer << 40) ^ self.step);
                 let mut y = vec![0.0; x.len()];
-                elementwise::dropout(&x, &stream, *p, &mut y);
+                elementwise::dropout(&x, &stream, dropout.p, &mut y);
                 y
             }
-            Op::Residual {
-                body,
-                shortcut,
-                activation,
-            } => {
+            Layer::Residual(block) => {
+                let [body, shortcut] = &node.branches;
                 let a = self.chain(body, x.clone());
                 let b = self.chain(shortcut, x);
                 let sum: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
-                activate(*activation, &sum)
+                activate(block.activation, &sum)
             }
         }
     }

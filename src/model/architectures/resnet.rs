@@ -1,59 +1,57 @@
 //! Residual networks of He, Zhang, Ren, Sun 2015: those for ImageNet, named as in torchvision, and those for CIFAR-10.
 
-use super::{Blueprint, bare_conv, linear};
-use crate::profile::{Activation, Layer, Model, Stem};
+use super::parts::{bare_conv, linear, norm};
+use super::{Blueprint, Definition, Field};
+use crate::error::Result;
+use crate::layers::{Activation, Layer, MaxPool2d, Residual, Subsample};
+use crate::profile::{Model, Stem};
 
-/// Blocks of a stage and whether they are bottlenecks (table 1 of the paper).
-fn stages(name: &str) -> Option<([usize; 4], bool)> {
-    match name {
-        "resnet18" => Some(([2, 2, 2, 2], false)),
-        "resnet34" => Some(([3, 4, 6, 3], false)),
-        "resnet50" => Some(([3, 4, 6, 3], true)),
-        _ => None,
+/// Blocks of a stage and whether they are bottlenecks (table 1 of the paper); depths of section 4.2.
+pub(super) const ALL: &[Definition] = &[
+    with_stem("resnet18", |m, classes| {
+        imagenet(m, [2, 2, 2, 2], false, classes)
+    }),
+    with_stem("resnet34", |m, classes| {
+        imagenet(m, [3, 4, 6, 3], false, classes)
+    }),
+    with_stem("resnet50", |m, classes| {
+        imagenet(m, [3, 4, 6, 3], true, classes)
+    }),
+    Definition::plain("resnet20", |_, classes| cifar(20, classes)),
+    Definition::plain("resnet32", |_, classes| cifar(32, classes)),
+    Definition::plain("resnet44", |_, classes| cifar(44, classes)),
+    Definition::plain("resnet56", |_, classes| cifar(56, classes)),
+];
+
+/// One that begins with a stem that can be chosen.
+const fn with_stem(
+    name: &'static str,
+    layers: fn(&Model, usize) -> Result<Blueprint>,
+) -> Definition {
+    Definition {
+        uses: |_| &[Field::Stem],
+        ..Definition::plain(name, layers)
     }
-}
-
-/// Whether the architecture begins with a stem that can be chosen.
-pub(super) fn takes_stem(name: &str) -> bool {
-    stages(name).is_some()
-}
-
-/// The residual network that a profile names, if it names one.
-pub(super) fn blueprint(model: &Model, classes: usize) -> Option<Blueprint> {
-    let name = model.architecture.as_str();
-    if let Some((blocks, bottleneck)) = stages(name) {
-        return Some(imagenet(
-            model.stem.unwrap_or_default(),
-            blocks,
-            bottleneck,
-            classes,
-        ));
-    }
-    let depth = match name {
-        "resnet20" => 20,
-        "resnet32" => 32,
-        "resnet44" => 44,
-        "resnet56" => 56,
-        _ => return None,
-    };
-    Some(cifar((depth - 2) / 6, classes))
 }
 
 /// Parameter names as in torchvision; a bottleneck's stride lies on its 3×3 convolution, as there.
-fn imagenet(stem: Stem, blocks: [usize; 4], bottleneck: bool, classes: usize) -> Blueprint {
-    let relu = Layer::BatchNorm2d {
-        activation: Activation::Relu,
-    };
-    let (mut layers, names) = match stem {
+fn imagenet(
+    model: &Model,
+    blocks: [usize; 4],
+    bottleneck: bool,
+    classes: usize,
+) -> Result<Blueprint> {
+    let relu = norm(Activation::Relu);
+    let (mut layers, names) = match model.stem.unwrap_or_default() {
         Stem::Imagenet => (
             vec![
                 bare_conv(64, 7, 2, 3),
                 relu,
-                Layer::MaxPool2d {
+                Layer::MaxPool2d(MaxPool2d {
                     kernel_size: 3,
                     stride: Some(2),
                     padding: 1,
-                },
+                }),
             ],
             &["conv1", "bn1", "maxpool"][..],
         ),
@@ -89,20 +87,21 @@ fn imagenet(stem: Stem, blocks: [usize; 4], bottleneck: bool, classes: usize) ->
     }
     layers.extend([Layer::GlobalAvgPool, linear(classes, Activation::None)]);
     names.extend(["avgpool", "fc"].map(String::from));
-    Blueprint { layers, names }
+    Ok(Blueprint { layers, names })
 }
 
-/// Section 4.2 of the paper: 16, 32 and 64 maps, `blocks` blocks each, and shortcuts without weights (option A).
-fn cifar(blocks: usize, classes: usize) -> Blueprint {
+/// Section 4.2 of the paper: 16, 32 and 64 maps, (`depth` − 2) / 6 blocks each, and shortcuts without weights (option A).
+fn cifar(depth: usize, classes: usize) -> Result<Blueprint> {
+    let blocks = (depth - 2) / 6;
     let mut layers = vec![bare_conv(16, 3, 1, 1), norm(Activation::Relu)];
     let mut names: Vec<String> = ["conv1", "bn1"].map(String::from).into();
     for (stage, channels) in [16, 32, 64].into_iter().enumerate() {
         for block in 0..blocks {
             let (stride, shortcut) = if stage > 0 && block == 0 {
-                let subsample = Layer::Subsample {
+                let subsample = Layer::Subsample(Subsample {
                     out_channels: channels,
                     stride: 2,
-                };
+                });
                 (2, vec![subsample])
             } else {
                 (1, Vec::new())
@@ -113,7 +112,7 @@ fn cifar(blocks: usize, classes: usize) -> Blueprint {
     }
     layers.extend([Layer::GlobalAvgPool, linear(classes, Activation::None)]);
     names.extend(["avgpool", "linear"].map(String::from));
-    Blueprint { layers, names }
+    Ok(Blueprint { layers, names })
 }
 
 /// Two 3×3 convolutions.
@@ -127,13 +126,9 @@ fn basic(channels: usize, stride: usize) -> Vec<Layer> {
 }
 
 fn residual(layers: Vec<Layer>, shortcut: Vec<Layer>) -> Layer {
-    Layer::Residual {
+    Layer::Residual(Residual {
         layers,
         shortcut,
         activation: Activation::Relu,
-    }
-}
-
-fn norm(activation: Activation) -> Layer {
-    Layer::BatchNorm2d { activation }
+    })
 }

@@ -1,7 +1,37 @@
 //! The networks of Simonyan and Zisserman 2014, with and without batch norm; parameter names as in torchvision.
 
-use super::{Blueprint, conv, linear, max_pool};
-use crate::profile::{Activation, Head, Layer, Model};
+use super::parts::{conv, linear, max_pool, norm};
+use super::{Blueprint, Definition, Field};
+use crate::error::Result;
+use crate::layers::{Activation, AdaptiveAvgPool2d, Dropout, Layer};
+use crate::profile::{Head, Model};
+
+/// Columns A, B, D and E of the paper's table 1: convolutions in each of the five stages.
+const A: [usize; 5] = [1, 1, 2, 2, 2];
+const B: [usize; 5] = [2, 2, 2, 2, 2];
+const D: [usize; 5] = [2, 2, 3, 3, 3];
+const E: [usize; 5] = [2, 2, 4, 4, 4];
+
+pub(super) const ALL: &[Definition] = &[
+    vgg("vgg11", |model, classes| layers(model, A, false, classes)),
+    vgg("vgg11-bn", |model, classes| layers(model, A, true, classes)),
+    vgg("vgg13", |model, classes| layers(model, B, false, classes)),
+    vgg("vgg13-bn", |model, classes| layers(model, B, true, classes)),
+    vgg("vgg16", |model, classes| layers(model, D, false, classes)),
+    vgg("vgg16-bn", |model, classes| layers(model, D, true, classes)),
+    vgg("vgg19", |model, classes| layers(model, E, false, classes)),
+    vgg("vgg19-bn", |model, classes| layers(model, E, true, classes)),
+];
+
+const fn vgg(name: &'static str, layers: fn(&Model, usize) -> Result<Blueprint>) -> Definition {
+    Definition {
+        uses: |model| match model.head {
+            Some(Head::Linear) => &[Field::Head],
+            _ => &[Field::Head, Field::Dropout],
+        },
+        ..Definition::plain(name, layers)
+    }
+}
 
 /// Width of the hidden layers of the original head.
 const HIDDEN: usize = 4096;
@@ -9,29 +39,12 @@ const HIDDEN: usize = 4096;
 /// Side of the grid of means that the original head stands on.
 const GRID: usize = 7;
 
-/// Convolutions in each of the five stages (columns A, B, D, E of the paper's table 1), and whether batch norm follows them.
-fn stages(name: &str) -> Option<([usize; 5], bool)> {
-    let (name, normalised) = match name.strip_suffix("-bn") {
-        Some(plain) => (plain, true),
-        None => (name, false),
-    };
-    let convolutions = match name {
-        "vgg11" => [1, 1, 2, 2, 2],
-        "vgg13" => [2, 2, 2, 2, 2],
-        "vgg16" => [2, 2, 3, 3, 3],
-        "vgg19" => [2, 2, 4, 4, 4],
-        _ => return None,
-    };
-    Some((convolutions, normalised))
-}
-
-pub(super) fn is_one(name: &str) -> bool {
-    stages(name).is_some()
-}
-
-/// The VGG that a profile names, if it names one.
-pub(super) fn blueprint(model: &Model, classes: usize) -> Option<Blueprint> {
-    let (convolutions, normalised) = stages(&model.architecture)?;
+fn layers(
+    model: &Model,
+    convolutions: [usize; 5],
+    normalised: bool,
+    classes: usize,
+) -> Result<Blueprint> {
     let mut layers = Vec::new();
     let mut names = Vec::new();
     // torchvision counts activations and poolings too.
@@ -45,8 +58,7 @@ pub(super) fn blueprint(model: &Model, classes: usize) -> Option<Blueprint> {
         for _ in 0..count {
             if normalised {
                 add(conv(channels, 3, 1, Activation::None), 1);
-                let activation = Activation::Relu;
-                add(Layer::BatchNorm2d { activation }, 2);
+                add(norm(Activation::Relu), 2);
             } else {
                 add(conv(channels, 3, 1, Activation::Relu), 2);
             }
@@ -64,18 +76,21 @@ pub(super) fn blueprint(model: &Model, classes: usize) -> Option<Blueprint> {
         layers.push(layer);
         names.push(name.into());
     }
-    Some(Blueprint { layers, names })
+    Ok(Blueprint { layers, names })
 }
 
 fn mlp(p: f64, classes: usize) -> Vec<(Layer, &'static str)> {
     let hidden = || linear(HIDDEN, Activation::Relu);
     vec![
-        (Layer::AdaptiveAvgPool2d { size: GRID }, "avgpool"),
+        (
+            Layer::AdaptiveAvgPool2d(AdaptiveAvgPool2d { size: GRID }),
+            "avgpool",
+        ),
         (Layer::Flatten, "flatten"),
         (hidden(), "classifier.0"),
-        (Layer::Dropout { p }, "classifier.2"),
+        (Layer::Dropout(Dropout { p }), "classifier.2"),
         (hidden(), "classifier.3"),
-        (Layer::Dropout { p }, "classifier.5"),
+        (Layer::Dropout(Dropout { p }), "classifier.5"),
         (linear(classes, Activation::None), "classifier.6"),
     ]
 }

@@ -1,6 +1,7 @@
 //! Parameter counts and names of every architecture, and what is said about layers that do not fit.
 
 use super::*;
+use crate::layers::{Conv2d, Linear, MaxPool2d};
 
 const GREY_28: Shape = Shape::Map {
     channels: 1,
@@ -77,7 +78,11 @@ fn parameter_counts_are_the_studys() {
 #[test]
 fn the_studys_lenet_has_1344_features_before_its_head() {
     let lenet = preset("lenet5", &[], GREY_32);
-    let flatten = lenet.nodes.iter().find(|n| n.op == Op::Flatten).unwrap();
+    let flatten = lenet
+        .nodes
+        .iter()
+        .find(|n| n.layer == Layer::Flatten)
+        .unwrap();
     assert_eq!(flatten.output, Shape::Flat(1344));
     assert_eq!(
         names(&lenet),
@@ -127,34 +132,11 @@ fn resnet18_has_torchvisions_parameters() {
 
 fn list_parameters(nodes: &[Node], out: &mut Vec<String>) {
     for node in nodes {
-        let name = &node.name;
-        match &node.op {
-            Op::Conv2d {
-                in_channels,
-                out_channels,
-                kernel_size: k,
-                bias: false,
-                ..
-            } => out.push(format!(
-                "{name}.weight [{out_channels}, {in_channels}, {k}, {k}]"
-            )),
-            Op::BatchNorm { features } => {
-                out.push(format!("{name}.weight [{features}]"));
-                out.push(format!("{name}.bias [{features}]"));
-            }
-            Op::Linear {
-                in_features,
-                out_features,
-                bias: true,
-            } => {
-                out.push(format!("{name}.weight [{out_features}, {in_features}]"));
-                out.push(format!("{name}.bias [{out_features}]"));
-            }
-            Op::Residual { body, shortcut, .. } => {
-                list_parameters(body, out);
-                list_parameters(shortcut, out);
-            }
-            _ => {}
+        for (name, array) in node.arrays().filter(|(_, array)| array.trained) {
+            out.push(format!("{name} {:?}", array.shape));
+        }
+        for branch in &node.branches {
+            list_parameters(branch, out);
         }
     }
 }
@@ -205,9 +187,7 @@ fn a_custom_network_resolves() {
             "10"
         ]
     );
-    let Op::Residual { body, shortcut, .. } = &network.nodes[2].op else {
-        panic!("block1 is not a residual block");
-    };
+    let [body, shortcut] = &network.nodes[2].branches;
     assert_eq!(body[1].name, "block1.bn1");
     assert_eq!(shortcut[0].name, "block1.downsample.0");
     assert_eq!(network.parameters(), 80 + 1152 + 32 + 144 + 32 + 160);
@@ -228,9 +208,7 @@ fn a_body_that_does_nothing_is_the_identity() {
     .unwrap();
     assert_eq!(names(&network), ["block1", "block2", "flatten1", "fc1"]);
     for (node, layers) in network.nodes.iter().zip([0, 1]) {
-        let Op::Residual { body, shortcut, .. } = &node.op else {
-            panic!("{} is not a residual block", node.name);
-        };
+        let [body, shortcut] = &node.branches;
         assert_eq!((body.len(), shortcut.len()), (0, layers));
         assert_eq!((node.input, node.output), (GREY_28, GREY_28));
     }
@@ -269,15 +247,15 @@ fn a_wrong_layer_is_named_with_what_it_needs() {
         ),
         (
             "layers = [ { kind = 'conv2d', out_channels = 0, kernel_size = 3 } ]",
-            "model.layers[0] (conv2d): out_channels = 0 is out of range; use 1 to 1048576",
+            "model.layers[0] (conv2d): out_channels = 0 is out of range; use 1 to 65536",
         ),
         (
             "layers = [ { kind = 'max-pool2d', kernel_size = 2, stride = 0 } ]",
-            "model.layers[0] (max-pool2d): stride = 0 is out of range; use 1 to 1048576",
+            "model.layers[0] (max-pool2d): stride = 0 is out of range; use 1 to 63",
         ),
         (
             "layers = [ { kind = 'max-pool2d', kernel_size = 2, padding = 2 } ]",
-            "model.layers[0] (max-pool2d): padding = 2 is more than half of kernel_size = 2; lower the padding",
+            "model.layers[0] (max-pool2d): padding = 2 is out of range; use 0 to 1",
         ),
         (
             "layers = [ { kind = 'batch-norm1d' } ]",
@@ -289,11 +267,11 @@ fn a_wrong_layer_is_named_with_what_it_needs() {
         ),
         (
             "layers = [ { kind = 'dropout', p = 1.0 } ]",
-            "model.layers[0] (dropout): p = 1 is not a share of numbers to drop; use 0 ≤ p < 1",
+            "model.layers[0] (dropout): p = 1 is out of range; use 0 to 0.999",
         ),
         (
             "layers = [ { kind = 'dropout', p = nan } ]",
-            "model.layers[0] (dropout): p = NaN is not a share of numbers to drop; use 0 ≤ p < 1",
+            "model.layers[0] (dropout): p = NaN is out of range; use 0 to 0.999",
         ),
         (
             "layers = [ { kind = 'residual', layers = [] } ]",
@@ -324,8 +302,8 @@ fn a_wrong_layer_is_named_with_what_it_needs() {
             "model.layers[2] (linear): with it the network has more than 2,147,483,648 parameters; make this layer or the ones before it smaller",
         ),
         (
-            "layers = [ { kind = 'conv2d', out_channels = 1000000, kernel_size = 1, padding = 1000000 } ]",
-            "model.layers[0] (conv2d): its output of 1000000 × 2000028 × 2000028 is more than 2,147,483,648 numbers per picture; make it smaller",
+            "layers = [ { kind = 'conv2d', out_channels = 65536, kernel_size = 1, padding = 63 }, { kind = 'conv2d', out_channels = 65536, kernel_size = 1, padding = 63 } ]",
+            "model.layers[1] (conv2d): its output of 65536 × 280 × 280 is more than 2,147,483,648 numbers per picture; make it smaller",
         ),
         (
             "layers = [ { kind = 'linear', out_features = 9223372036854775807 } ]",
@@ -370,7 +348,7 @@ fn fields_of_another_architecture_are_refused() {
     model.hidden = vec![20, 0];
     assert_eq!(
         message(&model),
-        "model.hidden[1]: 0 is out of range; use 1 to 1048576"
+        "model.architecture \"mlp\", layer fc2 (linear): out_features = 0 is out of range; use 1 to 1048576"
     );
     model.architecture = "custom".into();
     model.hidden.clear();
@@ -394,10 +372,10 @@ proptest::proptest! {
     #[test]
     fn no_size_panics(out in proptest::num::usize::ANY, k in 0usize..40, stride in 0usize..5, padding in 0usize..40) {
         let layers = vec![
-            Layer::Conv2d { out_channels: out, kernel_size: k, stride, padding, bias: true, activation: Activation::Relu },
-            Layer::MaxPool2d { kernel_size: k, stride: Some(stride), padding },
+            Layer::Conv2d(Conv2d { out_channels: out, kernel_size: k, stride, padding, bias: true, activation: Activation::Relu }),
+            Layer::MaxPool2d(MaxPool2d { kernel_size: k, stride: Some(stride), padding }),
             Layer::Flatten,
-            Layer::Linear { out_features: 10, bias: true, activation: Activation::None },
+            Layer::Linear(Linear { out_features: 10, bias: true, activation: Activation::None }),
         ];
         let model = Model { layers, ..crate::profile::Profile::new("custom").model };
         if let Ok(architecture) = resolve(&model, GREY_28, 10) {

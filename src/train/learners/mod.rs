@@ -9,9 +9,10 @@ pub mod scratch;
 use self::frozen::FrozenLearner;
 use super::{Learner, StateDict};
 use crate::error::{Error, Result};
+use crate::layers::Layer;
 use crate::model::freeze::{self, Cut};
 use crate::model::summary::summarise;
-use crate::model::{Architecture, Node, Op, Shape};
+use crate::model::{Architecture, Node, Shape};
 use crate::nn::device;
 use crate::optim;
 use crate::profile::{ComputePath, OptimizerKind, Profile, RunRecord, Train};
@@ -61,12 +62,9 @@ pub fn without_memory(state: StateDict) -> StateDict {
 fn frozen(profile: &Profile, mut cut: Cut, classes: usize) -> Result<FrozenLearner> {
     let shape = cut.frozen.output();
     if matches!(shape, Shape::Map { .. }) {
-        cut.frozen.nodes.push(Node {
-            name: "features".into(),
-            op: Op::Flatten,
-            input: shape,
-            output: Shape::Flat(shape.elements()),
-        });
+        let output = Shape::Flat(shape.elements());
+        let flatten = Node::plain("features", Layer::Flatten, shape, output);
+        cut.frozen.nodes.push(flatten);
     }
     // The backbone takes no step: it needs no memory for large batches, no moments, no averages.
     let mut predicting = profile.clone();

@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use crate::data::Batch;
 use crate::error::{Error, Result};
+use crate::layers::{Layer, Linear, Shape};
+use crate::model::Architecture;
 use crate::model::perceptron::Perceptron;
-use crate::model::{Architecture, Op};
 use crate::nn::state::{expect, refuse_unknown};
 use crate::profile::{Loss, Profile, Train};
 use crate::schedule::average_decay;
@@ -37,13 +38,11 @@ impl PerceptronLearner {
     pub fn new(profile: &Profile, architecture: &Architecture, classes: usize) -> Result<Self> {
         refuse_gradient_settings(&profile.train)?;
         let features = architecture.input.elements();
-        let fits = architecture.nodes.iter().all(|node| match node.op {
-            Op::Flatten => true,
-            Op::Linear {
-                in_features,
-                out_features,
-                bias,
-            } => in_features == features && out_features == classes && bias,
+        let fits = architecture.nodes.iter().all(|node| match node.layer {
+            Layer::Flatten => true,
+            Layer::Linear(Linear {
+                out_features, bias, ..
+            }) => node.input == Shape::Flat(features) && out_features == classes && bias,
             _ => false,
         });
         if !fits || architecture.output().elements() != classes {

@@ -1,6 +1,10 @@
 use super::*;
+use crate::layers::{
+    Activation, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Layer, Linear, MaxPool2d,
+    Residual,
+};
 use crate::model::resolve;
-use crate::profile::{Activation, Layer, OptimizerKind};
+use crate::profile::OptimizerKind;
 use crate::rng::{Purpose, Stream};
 
 /// Pictures of normal noise with labels at random: nothing to generalise, everything to remember.
@@ -37,52 +41,54 @@ fn profile(architecture: &str) -> Profile {
 /// Every kind of layer there is, for 8 × 8 pictures or larger.
 fn everything() -> Profile {
     let relu = Activation::Relu;
-    let conv = |out_channels, stride, bias, activation| Layer::Conv2d {
-        out_channels,
-        kernel_size: 3,
-        stride,
-        padding: 1,
-        bias,
-        activation,
+    let conv = |out_channels, stride, bias, activation| {
+        Layer::Conv2d(Conv2d {
+            out_channels,
+            kernel_size: 3,
+            stride,
+            padding: 1,
+            bias,
+            activation,
+        })
     };
     let mut profile = profile("custom");
     profile.model.layers = vec![
         conv(12, 1, false, Activation::None),
-        Layer::BatchNorm2d { activation: relu },
-        Layer::MaxPool2d {
+        Layer::BatchNorm2d(BatchNorm2d { activation: relu }),
+        Layer::MaxPool2d(MaxPool2d {
             kernel_size: 2,
             stride: None,
             padding: 0,
-        },
-        Layer::Residual {
+        }),
+        Layer::Residual(Residual {
             layers: vec![
                 conv(20, 2, false, Activation::None),
-                Layer::BatchNorm2d { activation: relu },
+                Layer::BatchNorm2d(BatchNorm2d { activation: relu }),
                 conv(20, 1, true, Activation::Gelu),
             ],
             shortcut: vec![conv(20, 2, true, Activation::None)],
             activation: Activation::LeakyRelu,
-        },
-        Layer::AvgPool2d {
+        }),
+        Layer::AvgPool2d(AvgPool2d {
             kernel_size: 2,
             stride: Some(1),
             padding: 1,
-        },
+        }),
         Layer::Flatten,
-        Layer::Linear {
+        Layer::Linear(Linear {
             out_features: 40,
             bias: true,
             activation: Activation::None,
-        },
-        Layer::BatchNorm1d {
+        }),
+        Layer::BatchNorm1d(BatchNorm1d {
             activation: Activation::Tanh,
-        },
-        Layer::Dropout { p: 0.3 },
-        Layer::Linear {
+        }),
+        Layer::Dropout(Dropout { p: 0.3 }),
+        Layer::Linear(Linear {
             out_features: 10,
             bias: true,
             activation: Activation::None,
-        },
+        }),
     ];
     profile
 }

@@ -7,8 +7,8 @@ use super::layout::Places;
 use crate::kernels::plan::{
     Buffer, Conv, Geometry, Kernel, LANES, Norm, Pool, Program, Resample, Work, is_gate,
 };
-use crate::model::{Architecture, Node, Op, Shape};
-use crate::profile::Activation;
+use crate::layers::{Activate, Activation, Layer, Shape};
+use crate::model::{Architecture, Node};
 use back::Gradient;
 
 /// Both programs of a network.
@@ -165,16 +165,17 @@ impl Compiler {
         let mut rest = nodes.iter().peekable();
         while let Some(node) = rest.next() {
             // What a layer can do to its result in passing.
-            let takes = |activation: Activation| match node.op {
-                Op::Conv2d { .. } | Op::Linear { .. } => is_gate(activation),
-                Op::BatchNorm { .. } => activation == Activation::Relu,
+            let takes = |activation: Activation| match node.layer {
+                Layer::Conv2d(_) | Layer::Linear(_) => is_gate(activation),
+                Layer::BatchNorm2d(_) | Layer::BatchNorm1d(_) => activation == Activation::Relu,
                 _ => false,
             };
-            let next = rest.next_if(|next| matches!(next.op, Op::Activation(a) if takes(a)));
-            let activation = match next.map(|n| &n.op) {
-                Some(Op::Activation(activation)) => *activation,
-                _ => Activation::None,
+            let function = |node: &Node| match node.layer {
+                Layer::Activation(Activate { function }) => Some(function),
+                _ => None,
             };
+            let next = rest.next_if(|next| function(next).is_some_and(takes));
+            let activation = next.and_then(function).unwrap_or_default();
             x = self.layer(node, x, activation);
         }
         x
@@ -182,45 +183,34 @@ impl Compiler {
 
     fn layer(&mut self, node: &Node, x: Id, activation: Activation) -> Id {
         let from = self.tensors[x];
-        match &node.op {
-            Op::Conv2d {
-                in_channels,
-                out_channels,
-                kernel_size: k,
-                stride,
-                padding,
-                bias,
-            } => {
-                let shape = vec![*out_channels, *in_channels, *k, *k];
-                let kernel = self
-                    .places
-                    .kernel(node, shape, *bias, (*in_channels, k * k));
+        match &node.layer {
+            Layer::Conv2d(conv) => {
+                let k = conv.kernel_size;
+                let inputs = (from.channels, k * k);
+                let parameters = conv.kernel(node.input);
+                let kernel = self.places.kernel(node, parameters, inputs);
                 let geometry = Geometry {
-                    in_channels: *in_channels,
+                    in_channels: from.channels,
                     height: from.height,
                     width: from.width,
-                    out_channels: *out_channels,
-                    kernel_height: *k,
-                    kernel_width: *k,
-                    stride: *stride,
-                    padding: *padding,
+                    out_channels: conv.out_channels,
+                    kernel_height: k,
+                    kernel_width: k,
+                    stride: conv.stride,
+                    padding: conv.padding,
                 };
                 self.convolution(geometry, kernel, activation, x)
             }
-            Op::Linear {
-                in_features,
-                out_features,
-                bias,
-            } => {
-                let shape = vec![*out_features, *in_features];
+            Layer::Linear(linear) => {
                 let inputs = (from.channels, from.pixels());
-                let kernel = self.places.kernel(node, shape, *bias, inputs);
+                let parameters = linear.kernel(node.input);
+                let kernel = self.places.kernel(node, parameters, inputs);
                 // A map in lanes is one pixel of as many channels as it has numbers.
                 let geometry = Geometry {
-                    in_channels: *in_features,
+                    in_channels: node.input.elements(),
                     height: 1,
                     width: 1,
-                    out_channels: *out_features,
+                    out_channels: linear.out_features,
                     kernel_height: 1,
                     kernel_width: 1,
                     stride: 1,
@@ -228,56 +218,45 @@ impl Compiler {
                 };
                 self.convolution(geometry, kernel, activation, x)
             }
-            Op::BatchNorm { .. } => {
+            Layer::BatchNorm2d(_) | Layer::BatchNorm1d(_) => {
                 let x = match node.input {
                     Shape::Map { .. } => x,
                     Shape::Flat(_) => self.vector(x),
                 };
                 self.normalisation(node, activation == Activation::Relu, x)
             }
-            Op::MaxPool2d {
-                kernel_size,
-                stride,
-                padding,
-            } => {
-                let pool = pool(&from, (*kernel_size, *kernel_size), *stride, *padding);
-                self.pooling(pool, true, x)
+            Layer::MaxPool2d(layer) => {
+                let k = layer.kernel_size;
+                self.pooling(pool(&from, (k, k), layer.stride(), layer.padding), true, x)
             }
-            Op::AvgPool2d {
-                kernel_size,
-                stride,
-                padding,
-            } => {
-                let pool = pool(&from, (*kernel_size, *kernel_size), *stride, *padding);
-                self.pooling(pool, false, x)
+            Layer::AvgPool2d(layer) => {
+                let k = layer.kernel_size;
+                self.pooling(pool(&from, (k, k), layer.stride(), layer.padding), false, x)
             }
-            Op::GlobalAvgPool => {
+            Layer::GlobalAvgPool => {
                 let stride = from.height.max(from.width);
                 let pool = pool(&from, (from.height, from.width), stride, 0);
                 self.pooling(pool, false, x)
             }
-            Op::AdaptiveAvgPool2d { size } => {
-                let windows = Resample::adaptive(from.channels, (from.height, from.width), *size);
+            Layer::AdaptiveAvgPool2d(layer) => {
+                let map = (from.height, from.width);
+                let windows = Resample::adaptive(from.channels, map, layer.size);
                 self.resampling(windows, x)
             }
-            Op::Subsample {
-                out_channels,
-                stride,
-            } => {
+            Layer::Subsample(layer) => {
                 let map = (from.channels, from.height, from.width);
-                self.resampling(Resample::subsample(map, *out_channels, *stride), x)
+                let pixels = Resample::subsample(map, layer.out_channels, layer.stride);
+                self.resampling(pixels, x)
             }
-            Op::Flatten | Op::Activation(Activation::None) => x,
-            Op::Activation(activation) => self.activation(*activation, x),
-            Op::Dropout { p } => self.dropout(*p, x),
-            Op::Residual {
-                body,
-                shortcut,
-                activation,
-            } => {
+            Layer::Flatten => x,
+            Layer::Activation(layer) if layer.function.is_none() => x,
+            Layer::Activation(layer) => self.activation(layer.function, x),
+            Layer::Dropout(layer) => self.dropout(layer.p, x),
+            Layer::Residual(block) => {
+                let [body, shortcut] = &node.branches;
                 let a = self.chain(body, x);
                 let b = self.chain(shortcut, x);
-                self.sum(*activation, a, b)
+                self.sum(block.activation, a, b)
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Where every parameter lies in a plan's row, and how its order there differs from PyTorch's.
 
 use crate::kernels::plan::{Kernel, Norm, Weights};
+use crate::layers::{Parameter, Start, norm};
 use crate::model::Node;
 
 /// **Units** numbers: parameters start at cache lines.
@@ -11,6 +12,7 @@ const ALIGN: usize = 16;
 pub(super) struct Placed {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
+    pub(super) start: Start,
     pub(super) place: Weights,
     order: Order,
 }
@@ -76,15 +78,19 @@ pub(super) struct Places {
 }
 
 impl Places {
-    fn add(&mut self, name: String, shape: Vec<usize>, order: Order) -> Weights {
+    fn add(&mut self, node: &Node, parameter: Parameter, order: Order) -> Weights {
+        let Parameter {
+            name, shape, start, ..
+        } = parameter;
         let place = Weights {
             start: self.total,
             len: shape.iter().product(),
         };
         self.total = (place.start + place.len).next_multiple_of(ALIGN);
         self.parameters.push(Placed {
-            name,
+            name: format!("{}.{name}", node.name),
             shape,
+            start,
             place,
             order,
         });
@@ -95,25 +101,24 @@ impl Places {
     pub(super) fn kernel(
         &mut self,
         node: &Node,
-        shape: Vec<usize>,
-        bias: bool,
+        (weight, bias): (Parameter, Option<Parameter>),
         (inputs, pixels): (usize, usize),
     ) -> Kernel {
-        let out = shape[0];
         let order = if inputs == 1 || pixels == 1 {
             Order::Same
         } else {
             Order::ChannelsLast { inputs, pixels }
         };
-        let weight = self.add(format!("{}.weight", node.name), shape, order);
-        let bias = bias.then(|| self.add(format!("{}.bias", node.name), vec![out], Order::Same));
-        Kernel { weight, bias }
+        Kernel {
+            weight: self.add(node, weight, order),
+            bias: bias.map(|bias| self.add(node, bias, Order::Same)),
+        }
     }
 
     /// Places the parameters of a batch normalisation.
     pub(super) fn norm(&mut self, node: &Node, channels: usize) -> Norm {
-        let gamma = self.add(format!("{}.weight", node.name), vec![channels], Order::Same);
-        let beta = self.add(format!("{}.bias", node.name), vec![channels], Order::Same);
+        let [gamma, beta] =
+            norm::affine(channels).map(|parameter| self.add(node, parameter, Order::Same));
         self.norms.push(Normalisation {
             name: node.name.clone(),
             channels,

@@ -457,8 +457,9 @@ impl Learner for PlanLearner {
 
 /// Fresh weights, by the same streams as `model::Network`'s.
 fn initialise(engine: &mut Engine, places: &Places, profile: &Profile) -> Result<()> {
-    let arrays = places.parameters.iter().map(|p| fresh(p, places, profile));
-    let arrays: Vec<_> = arrays.collect();
+    let (kind, seed) = (profile.model.init, profile.train.seed);
+    let fresh = |p: &Placed| init::fresh(p.start, &p.shape, kind, seed, &p.name);
+    let arrays: Vec<_> = places.parameters.iter().map(fresh).collect();
     for row in [Row::Parameters, Row::Average] {
         engine.change(row, |values| {
             for (p, array) in places.parameters.iter().zip(&arrays) {
@@ -468,33 +469,6 @@ fn initialise(engine: &mut Engine, places: &Places, profile: &Profile) -> Result
         })?;
     }
     Ok(())
-}
-
-fn fresh(p: &Placed, places: &Places, profile: &Profile) -> Array {
-    let (kind, seed) = (profile.model.init, profile.train.seed);
-    let of_norm = places.norms.iter().any(|n| {
-        p.name
-            .strip_prefix(n.name.as_str())
-            .is_some_and(|rest| matches!(rest, ".weight" | ".bias"))
-    });
-    if of_norm {
-        let value = if p.name.ends_with(".weight") {
-            1.0
-        } else {
-            0.0
-        };
-        return init::constant(p.shape[0], value);
-    }
-    if p.shape.len() > 1 {
-        return init::weight(kind, seed, &p.name, &p.shape);
-    }
-    let weight = format!("{}.weight", p.name.trim_end_matches(".bias"));
-    let fan_in = places
-        .parameters
-        .iter()
-        .find(|other| other.name == weight)
-        .map_or(1, |w| w.shape.iter().skip(1).product());
-    init::bias(kind, seed, &p.name, p.shape[0], fan_in)
 }
 
 /// Where a plan runs on the device that a profile names.

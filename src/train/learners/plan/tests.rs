@@ -1,6 +1,10 @@
 use super::*;
+use crate::layers::{
+    Activation, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Layer, Linear, MaxPool2d,
+    Residual,
+};
 use crate::model::resolve;
-use crate::profile::{Activation, Init, Layer};
+use crate::profile::Init;
 use crate::rng::{Purpose, Stream};
 use crate::train::learners::graph::GraphLearner;
 
@@ -36,68 +40,70 @@ fn profile(architecture: &str) -> Profile {
 /// Every kind of layer there is, in every neighbourhood that matters.
 fn everything() -> Profile {
     let relu = Activation::Relu;
-    let conv = |out_channels, kernel_size, stride, bias, activation| Layer::Conv2d {
-        out_channels,
-        kernel_size,
-        stride,
-        padding: 1,
-        bias,
-        activation,
+    let conv = |out_channels, kernel_size, stride, bias, activation| {
+        Layer::Conv2d(Conv2d {
+            out_channels,
+            kernel_size,
+            stride,
+            padding: 1,
+            bias,
+            activation,
+        })
     };
     let mut profile = profile("custom");
     profile.model.layers = vec![
         conv(12, 3, 1, false, Activation::None),
-        Layer::BatchNorm2d { activation: relu },
-        Layer::MaxPool2d {
+        Layer::BatchNorm2d(BatchNorm2d { activation: relu }),
+        Layer::MaxPool2d(MaxPool2d {
             kernel_size: 3,
             stride: Some(2),
             padding: 1,
-        },
-        Layer::Residual {
+        }),
+        Layer::Residual(Residual {
             layers: vec![
                 conv(28, 3, 2, false, Activation::None),
-                Layer::BatchNorm2d { activation: relu },
+                Layer::BatchNorm2d(BatchNorm2d { activation: relu }),
                 conv(28, 3, 1, true, Activation::Gelu),
             ],
             shortcut: vec![conv(28, 3, 2, true, Activation::None)],
             activation: Activation::LeakyRelu,
-        },
-        Layer::Residual {
+        }),
+        Layer::Residual(Residual {
             layers: vec![conv(28, 3, 1, true, Activation::Tanh)],
             shortcut: vec![],
             activation: Activation::Silu,
-        },
-        Layer::Residual {
+        }),
+        Layer::Residual(Residual {
             layers: vec![
                 conv(28, 3, 1, false, Activation::None),
-                Layer::BatchNorm2d {
+                Layer::BatchNorm2d(BatchNorm2d {
                     activation: Activation::None,
-                },
+                }),
             ],
             shortcut: vec![],
             activation: relu,
-        },
-        Layer::AvgPool2d {
+        }),
+        Layer::AvgPool2d(AvgPool2d {
             kernel_size: 2,
             stride: Some(1),
             padding: 1,
-        },
-        Layer::Dropout { p: 0.2 },
+        }),
+        Layer::Dropout(Dropout { p: 0.2 }),
         Layer::Flatten,
-        Layer::Linear {
+        Layer::Linear(Linear {
             out_features: 41,
             bias: true,
             activation: Activation::None,
-        },
-        Layer::BatchNorm1d {
+        }),
+        Layer::BatchNorm1d(BatchNorm1d {
             activation: Activation::Sigmoid,
-        },
-        Layer::Dropout { p: 0.3 },
-        Layer::Linear {
+        }),
+        Layer::Dropout(Dropout { p: 0.3 }),
+        Layer::Linear(Linear {
             out_features: 10,
             bias: true,
             activation: Activation::None,
-        },
+        }),
     ];
     profile
 }

@@ -58,16 +58,18 @@ fn every_preset_is_on_the_path_and_sound() {
 
 #[test]
 fn a_block_of_no_layers_is_a_row_of_its_own() {
+    use crate::layers::{Activate, Activation, Layer, Residual};
+
     let mut tab = with_sets();
     choose(&mut tab, "custom-cnn");
     let layers = &mut tab.entries[tab.cursor].profile.model.layers;
-    let identity = crate::profile::Layer::Residual {
-        layers: vec![crate::profile::Layer::Activation {
-            function: crate::profile::Activation::None,
-        }],
+    let identity = Layer::Residual(Residual {
+        layers: vec![Layer::Activation(Activate {
+            function: Activation::None,
+        })],
         shortcut: Vec::new(),
-        activation: crate::profile::Activation::Relu,
-    };
+        activation: Activation::Relu,
+    });
     layers.insert(1, identity);
     tab.select(tab.cursor);
     assert!(tab.summary.is_ok(), "{:?}", tab.summary);

@@ -1,0 +1,223 @@
+//! Kinds of layers, one file each: its form in a profile, bounds, shape rule, arrays, cost and label.
+//!
+//! Plain data that knows no tensor. What a kind computes lies in `nn/<kind>.rs` and in the plan's compiler.
+
+mod activation;
+mod conv2d;
+mod dropout;
+mod fault;
+mod flatten;
+mod linear;
+pub mod norm;
+mod parameter;
+mod pool;
+mod residual;
+mod shape;
+mod subsample;
+mod window;
+
+pub use activation::{Activate, Activation};
+pub use conv2d::Conv2d;
+pub use dropout::Dropout;
+pub use fault::{Fault, OutOfRange};
+pub use flatten::Flatten;
+pub use linear::{Linear, WIDEST};
+pub use norm::{BatchNorm1d, BatchNorm2d};
+pub use parameter::{Parameter, Start};
+pub use pool::{AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool, MaxPool2d};
+pub use residual::Residual;
+pub use shape::Shape;
+pub use subsample::Subsample;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use residual::DEEPEST;
+
+/// One layer of a network as written in a profile: `[[model.layers]]` with a `kind`.
+///
+/// `activation`, where a layer has one, is applied to the layer's output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Layer {
+    Conv2d(Conv2d),
+    MaxPool2d(MaxPool2d),
+    AvgPool2d(AvgPool2d),
+    GlobalAvgPool,
+    AdaptiveAvgPool2d(AdaptiveAvgPool2d),
+    Subsample(Subsample),
+    BatchNorm2d(BatchNorm2d),
+    BatchNorm1d(BatchNorm1d),
+    Linear(Linear),
+    Dropout(Dropout),
+    Flatten,
+    Activation(Activate),
+    Residual(Residual),
+}
+
+impl Layer {
+    /// What its kind says of it.
+    #[must_use]
+    pub fn kind(&self) -> &dyn Kind {
+        match self {
+            Self::Conv2d(kind) => kind,
+            Self::MaxPool2d(kind) => kind,
+            Self::AvgPool2d(kind) => kind,
+            Self::GlobalAvgPool => &GlobalAvgPool,
+            Self::AdaptiveAvgPool2d(kind) => kind,
+            Self::Subsample(kind) => kind,
+            Self::BatchNorm2d(kind) => kind,
+            Self::BatchNorm1d(kind) => kind,
+            Self::Linear(kind) => kind,
+            Self::Dropout(kind) => kind,
+            Self::Flatten => &Flatten,
+            Self::Activation(kind) => kind,
+            Self::Residual(kind) => kind,
+        }
+    }
+}
+
+/// What every kind of layer has to answer. Layers inside of one answer for themselves.
+pub trait Kind {
+    fn facts(&self) -> Facts;
+
+    /// As the summary shows it, such as `conv 3×3 p1`: stride as `s2` and padding as `p1` where they are not the usual ones.
+    fn label(&self) -> String;
+
+    /// The range of each of its numbers.
+    ///
+    /// # Errors
+    /// The first number that is out of its range.
+    fn check(&self) -> std::result::Result<(), OutOfRange>;
+
+    /// The shape that it makes of its input's, where [`check`](Self::check) has passed it.
+    ///
+    /// # Errors
+    /// What does not fit and how to mend it.
+    fn output(&self, input: Shape) -> std::result::Result<Shape, Fault>;
+
+    /// The arrays that it owns, in PyTorch's order.
+    fn parameters(&self, input: Shape) -> Vec<Parameter>;
+
+    /// Of one picture, forward. Counted as usual: products with weights, without biases. Saturates instead of overflowing.
+    fn multiply_adds(&self, input: Shape, output: Shape) -> u64;
+}
+
+/// What is to be known of a kind beside what it computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Its `kind` in a profile.
+    pub kind: &'static str,
+    /// What the names of its layers begin with, as people write them in PyTorch (`conv1`, `bn2`, `fc1`).
+    pub stem: &'static str,
+    /// Applied to its output, by a layer of its own.
+    pub activation: Activation,
+    /// Whether it goes along with the layer before it, where that is frozen.
+    pub ends_stage: bool,
+    /// Whether it trains on means over the batch, for which one number a channel is too few.
+    pub mixes_pictures: bool,
+}
+
+/// The answers of a kind that has no arrays and multiplies with none.
+macro_rules! weightless {
+    () => {
+        fn parameters(&self, _: Shape) -> Vec<crate::layers::Parameter> {
+            Vec::new()
+        }
+
+        fn multiply_adds(&self, _: Shape, _: Shape) -> u64 {
+            0
+        }
+    };
+}
+use weightless;
+
+/// The most layers of a list in a profile.
+const LONGEST: usize = 1000;
+
+/// The most layers of a network in a profile, those inside of others too; keeps a slip of the finger from filling memory.
+pub const MOST: usize = 2000;
+
+/// Refuses layers of a profile that are too many, too deep in one another, or have numbers out of their range.
+///
+/// # Errors
+/// `Input` naming the field below `path` and the range.
+pub fn check(path: &str, layers: &[Layer]) -> Result<()> {
+    check_list(path, layers, 0)
+}
+
+fn check_list(path: &str, layers: &[Layer], depth: usize) -> Result<()> {
+    if depth > DEEPEST {
+        return Err(Error::input(
+            path,
+            format!("nests residual blocks more than {DEEPEST} deep"),
+            "put the blocks one after the other",
+        ));
+    }
+    if layers.len() > LONGEST {
+        return Err(Error::input(
+            format!("{path} (number of layers)"),
+            format!("is {}", layers.len()),
+            format!("give a number from 0 to {LONGEST}"),
+        ));
+    }
+    for (i, layer) in layers.iter().enumerate() {
+        let path = format!("{path}[{i}]");
+        layer.kind().check().map_err(|number| number.at(&path))?;
+        if let Layer::Residual(block) = layer {
+            check_list(&format!("{path}.layers"), &block.layers, depth + 1)?;
+            check_list(&format!("{path}.shortcut"), &block.shortcut, depth + 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// All layers of a list, those inside of others too.
+#[must_use]
+pub fn count(layers: &[Layer]) -> usize {
+    let inside = |layer: &Layer| match layer {
+        Layer::Residual(block) => count(&block.layers) + count(&block.shortcut),
+        _ => 0,
+    };
+    layers.iter().map(|layer| 1 + inside(layer)).sum()
+}
+
+fn one() -> usize {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kinds in messages are the ones serde reads.
+    #[test]
+    fn kinds_are_those_of_profiles() {
+        let texts = [
+            "kind = 'conv2d'\nout_channels = 1\nkernel_size = 1",
+            "kind = 'max-pool2d'\nkernel_size = 1",
+            "kind = 'avg-pool2d'\nkernel_size = 1",
+            "kind = 'global-avg-pool'",
+            "kind = 'adaptive-avg-pool2d'\nsize = 7",
+            "kind = 'subsample'\nout_channels = 2\nstride = 2",
+            "kind = 'batch-norm2d'",
+            "kind = 'batch-norm1d'",
+            "kind = 'linear'\nout_features = 1",
+            "kind = 'dropout'\np = 0.5",
+            "kind = 'flatten'",
+            "kind = 'activation'\nfunction = 'relu'",
+            "kind = 'residual'\nlayers = []",
+        ];
+        for text in texts {
+            let layer: Layer = toml::from_str(text).unwrap();
+            let kind = layer.kind().facts().kind;
+            assert!(text.contains(&format!("'{kind}'")), "{text}");
+            let written = toml::to_string(&layer).unwrap();
+            assert_eq!(toml::from_str::<Layer>(&written).unwrap(), layer);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Linear layers of the given widths with an activation between them; by autograd, and with gradients written by hand.
+
+use super::parts::linear;
+use super::{Blueprint, Definition, Field};
+use crate::error::Result;
+use crate::layers::{Activation, Layer};
+use crate::profile::Model;
+
+pub(super) const ALL: &[Definition] = &[mlp("mlp", false), mlp("mlp-scratch", true)];
+
+const fn mlp(name: &'static str, own_rule: bool) -> Definition {
+    Definition {
+        name,
+        uses: |_| &[Field::Hidden, Field::Activation],
+        own_rule,
+        layers,
+    }
+}
+
+fn layers(model: &Model, classes: usize) -> Result<Blueprint> {
+    let activation = model.activation.unwrap_or(Activation::Relu);
+    let mut layers = vec![Layer::Flatten];
+    layers.extend(model.hidden.iter().map(|width| linear(*width, activation)));
+    layers.push(linear(classes, Activation::None));
+    Ok(Blueprint::counted(layers))
+}

@@ -1,0 +1,165 @@
+//! Every architecture a profile can name, one file each: its name, the fields that it uses, its list of layers.
+//!
+//! Deliberately knows no shapes: [`resolve`](super::resolve()) finds out whether the layers fit the pictures.
+
+mod custom;
+mod improved_cnn;
+mod lenet5;
+mod lenet5_1998;
+mod mlp;
+mod modern_lenet;
+mod parts;
+mod perceptron;
+mod resnet;
+mod vgg;
+
+use super::naming;
+use crate::error::{Error, Result};
+use crate::layers::Layer;
+use crate::profile::Model;
+use crate::text;
+
+/// All of them, in the order of the study.
+const ALL: [&[Definition]; 9] = [
+    perceptron::ALL,
+    mlp::ALL,
+    lenet5::ALL,
+    lenet5_1998::ALL,
+    modern_lenet::ALL,
+    improved_cnn::ALL,
+    resnet::ALL,
+    vgg::ALL,
+    custom::ALL,
+];
+
+/// What `model.architecture` can name.
+struct Definition {
+    name: &'static str,
+    /// The fields of `[model]` that it uses, of those that not all do.
+    uses: fn(&Model) -> &'static [Field],
+    /// Whether it learns by a rule of its own: it has no stages, and one learning rate.
+    own_rule: bool,
+    /// Its layers for so many classes.
+    layers: fn(&Model, usize) -> Result<Blueprint>,
+}
+
+impl Definition {
+    /// An architecture that uses none of the fields that not all do.
+    const fn plain(name: &'static str, layers: fn(&Model, usize) -> Result<Blueprint>) -> Self {
+        Self {
+            name,
+            uses: |_| &[],
+            own_rule: false,
+            layers,
+        }
+    }
+}
+
+/// The fields of `[model]` that some architectures use.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Hidden,
+    Activation,
+    Stem,
+    Head,
+    Dropout,
+    Layers,
+}
+
+impl Field {
+    const ALL: [Self; 6] = [
+        Self::Hidden,
+        Self::Activation,
+        Self::Stem,
+        Self::Head,
+        Self::Dropout,
+        Self::Layers,
+    ];
+
+    fn is_set(self, model: &Model) -> bool {
+        match self {
+            Self::Hidden => !model.hidden.is_empty(),
+            Self::Activation => model.activation.is_some(),
+            Self::Stem => model.stem.is_some(),
+            Self::Head => model.head.is_some(),
+            Self::Dropout => model.dropout.is_some(),
+            Self::Layers => !model.layers.is_empty(),
+        }
+    }
+
+    /// Its name, and an architecture that uses it.
+    fn name(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Hidden => ("hidden", "mlp"),
+            Self::Activation => ("activation", "mlp"),
+            Self::Stem => ("stem", "resnet18"),
+            Self::Head => ("head", "vgg11-bn"),
+            Self::Dropout => ("dropout", "vgg11-bn"),
+            Self::Layers => ("layers", "custom"),
+        }
+    }
+}
+
+/// The layers of a network, each with the name its parameters go by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blueprint {
+    pub layers: Vec<Layer>,
+    /// One per layer of `layers`; layers inside a residual block are named by [`naming`].
+    pub names: Vec<String>,
+}
+
+impl Blueprint {
+    /// Layers named by kind and number: `conv1`, `bn1`, `fc2`.
+    fn counted(layers: Vec<Layer>) -> Self {
+        let names = naming::counted(&layers);
+        Self { layers, names }
+    }
+}
+
+/// Every name `model.architecture` may have, in the order of the study.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALL.into_iter().flatten().map(|known| known.name)
+}
+
+/// Whether an architecture learns by a rule of its own: it has no stages, and one learning rate.
+#[must_use]
+pub fn has_own_rule(name: &str) -> bool {
+    find(name).is_some_and(|known| known.own_rule)
+}
+
+fn find(name: &str) -> Option<&'static Definition> {
+    ALL.into_iter().flatten().find(|known| known.name == name)
+}
+
+/// The layers of the architecture that a profile names.
+///
+/// # Errors
+/// `Input` for an unknown name and for fields that the architecture does not use.
+pub fn blueprint(model: &Model, classes: usize) -> Result<Blueprint> {
+    let name = model.architecture.as_str();
+    let known = find(name).ok_or_else(|| unknown(name))?;
+    let used = (known.uses)(model);
+    let mut unused = Field::ALL.into_iter().filter(|field| !used.contains(field));
+    if let Some(field) = unused.find(|field| field.is_set(model)) {
+        let (field, wanted_by) = field.name();
+        return Err(Error::input(
+            format!("model.{field}"),
+            format!("the architecture `{name}` does not use it"),
+            format!("remove it, or set model.architecture = \"{wanted_by}\""),
+        ));
+    }
+    (known.layers)(model, classes)
+}
+
+fn unknown(name: &str) -> Error {
+    let all = names().collect::<Vec<_>>().join(", ");
+    let remedy = match text::nearest(name, names()) {
+        Some(near) => format!("did you mean `{near}`? Known are {all}"),
+        None => format!("use one of {all}"),
+    };
+    Error::input(
+        "model.architecture",
+        format!("`{}` is not known", text::sanitize(name)),
+        remedy,
+    )
+}

@@ -1,0 +1,19 @@
+//! One linear layer on the pixels, trained by Rosenblatt's rule (1958) instead of a gradient.
+
+use super::parts::linear;
+use super::{Blueprint, Definition};
+use crate::error::Result;
+use crate::layers::{Activation, Layer};
+use crate::profile::Model;
+
+pub(super) const ALL: &[Definition] = &[Definition {
+    own_rule: true,
+    ..Definition::plain("perceptron", layers)
+}];
+
+fn layers(_: &Model, classes: usize) -> Result<Blueprint> {
+    Ok(Blueprint {
+        layers: vec![Layer::Flatten, linear(classes, Activation::None)],
+        names: vec!["flatten".into(), "fc".into()],
+    })
+}
