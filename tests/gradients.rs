@@ -17,7 +17,7 @@
 
 use candle_core::{Device, Result, Tensor, Var};
 use fmtui::kernels::shape::ResampleShape;
-use fmtui::nn::{Tape, activation, composed, conv, dropout, linear, loss, norm, pool, resample};
+use fmtui::nn::{Tape, activation, conv, dropout, linear, loss, norm, pool, resample};
 use fmtui::profile::{Activation, Loss};
 use fmtui::rng::{Purpose, Stream};
 
@@ -198,7 +198,7 @@ fn resampling() {
             &format!("composed adaptive means, {size}"),
             &x,
             |t| resample::adaptive_avg_pool2d(&Tape::off(), &t[0], size),
-            |t| composed::resample(&t[0], &ResampleShape::adaptive((3, 5, 4), size)),
+            |t| resample::composed(&t[0], &ResampleShape::adaptive((3, 5, 4), size)),
             1e-6,
         );
     }
@@ -215,7 +215,7 @@ fn resampling() {
             &x,
             |t| resample::subsample(&Tape::off(), &t[0], channels, stride),
             |t| {
-                composed::resample(
+                resample::composed(
                     &t[0],
                     &ResampleShape::subsample((3, 5, 4), channels, stride),
                 )
@@ -237,7 +237,7 @@ fn of_equal_maxima_the_first_takes_the_gradient() {
     .unwrap();
     for y in [
         pool::max_pool2d(&Tape::off(), &x, 2, 2, 0).unwrap(),
-        composed::max_pool2d(&x, 2, 2, 0).unwrap(),
+        pool::composed_max(&x, 2, 2, 0).unwrap(),
     ] {
         assert_eq!(numbers(&y), [1.0, 2.0]);
         let grads = y.sum_all().unwrap().backward().unwrap();
@@ -393,7 +393,7 @@ fn composed_convolution_is_the_same() {
         let what = format!("composed conv {x:?} {w:?} stride {stride} padding {padding}");
         let own =
             |t: &[Tensor]| conv::conv2d(&Tape::off(), &t[0], &t[1], Some(&t[2]), stride, padding);
-        let other = |t: &[Tensor]| composed::conv2d(&t[0], &t[1], Some(&t[2]), stride, padding);
+        let other = |t: &[Tensor]| conv::composed(&t[0], &t[1], Some(&t[2]), stride, padding);
         agree(&what, &inputs, own, other, 1e-5);
     }
 }
@@ -419,21 +419,21 @@ fn composed_pooling_is_the_same() {
             &what,
             &tied,
             |t| pool::max_pool2d(&Tape::off(), &t[0], kernel, stride, padding),
-            |t| composed::max_pool2d(&t[0], kernel, stride, padding),
+            |t| pool::composed_max(&t[0], kernel, stride, padding),
             1e-6,
         );
         agree(
             &what,
             &tied,
             |t| pool::avg_pool2d(&Tape::off(), &t[0], kernel, stride, padding),
-            |t| composed::avg_pool2d(&t[0], kernel, stride, padding),
+            |t| pool::composed_avg(&t[0], kernel, stride, padding),
             1e-6,
         );
         agree(
             &what,
             &tied,
             |t| pool::global_avg_pool(&Tape::off(), &t[0]),
-            |t| composed::global_avg_pool(&t[0]),
+            |t| pool::composed_global_avg(&t[0]),
             1e-6,
         );
     }
@@ -447,14 +447,13 @@ fn composed_layers_are_the_same() {
             "composed batch norm",
             &inputs,
             |t| norm::batch_norm_train(&Tape::off(), &t[0], &t[1], &t[2], relu).map(|(y, _)| y),
-            |t| composed::batch_norm_train(&t[0], &t[1], &t[2], relu).map(|(y, _)| y),
+            |t| norm::composed_train(&t[0], &t[1], &t[2], relu).map(|(y, _)| y),
             2e-5,
         );
         let (mean, variance) = (var(4, &[3]), (var(5, &[3]).abs().unwrap() + 0.5).unwrap());
         let plain: Vec<Tensor> = inputs.iter().map(Var::as_detached_tensor).collect();
         let own = norm::batch_norm_eval(&plain[0], &plain[1], &plain[2], &mean, &variance, relu);
-        let other =
-            composed::batch_norm_eval(&plain[0], &plain[1], &plain[2], &mean, &variance, relu);
+        let other = norm::composed_eval(&plain[0], &plain[1], &plain[2], &mean, &variance, relu);
         for (a, b) in numbers(&own.unwrap()).iter().zip(numbers(&other.unwrap())) {
             assert!((a - b).abs() < 1e-5, "{a} against {b}");
         }
@@ -462,7 +461,7 @@ fn composed_layers_are_the_same() {
     let own = norm::batch_norm_train(&Tape::off(), &inputs[0], &inputs[1], &inputs[2], false)
         .unwrap()
         .1;
-    let other = composed::batch_norm_train(&inputs[0], &inputs[1], &inputs[2], false)
+    let other = norm::composed_train(&inputs[0], &inputs[1], &inputs[2], false)
         .unwrap()
         .1;
     for (a, b) in [(own.mean, other.mean), (own.variance, other.variance)] {
@@ -475,7 +474,7 @@ fn composed_layers_are_the_same() {
         "composed linear",
         &inputs,
         |t| linear::linear(&Tape::off(), &t[0], &t[1], Some(&t[2])),
-        |t| composed::linear(&t[0], &t[1], Some(&t[2])),
+        |t| linear::composed(&t[0], &t[1], Some(&t[2])),
         1e-5,
     );
     let mut x = values(1, 40, -4.0, 4.0);
@@ -486,7 +485,7 @@ fn composed_layers_are_the_same() {
             function.name(),
             &x,
             |t| activation::activate(&Tape::off(), &t[0], function),
-            |t| composed::activate(&t[0], function),
+            |t| activation::composed(&t[0], function),
             1e-5,
         );
     }
@@ -500,7 +499,7 @@ fn composed_layers_are_the_same() {
             "composed loss",
             &x,
             |t| Ok(loss::mean(&Tape::off(), kind, smoothing, &t[0], &labels)?.tensor),
-            |t| composed::loss(kind, smoothing, &t[0], &labels),
+            |t| loss::composed(kind, smoothing, &t[0], &labels),
             1e-5,
         );
     }

@@ -51,7 +51,7 @@ impl From<OutOfRange> for Fault {
 }
 
 /// Refuses a number below `low` or above `high`; NaN is never within.
-pub(super) fn within<T: PartialOrd + Display>(
+pub(super) fn within<T: PartialOrd + Display + Copy>(
     field: &'static str,
     value: T,
     low: T,

@@ -3,7 +3,7 @@
 //! Plain data that knows no tensor. What a kind computes lies in `nn/<kind>.rs` and in the plan's compiler.
 
 mod activation;
-mod conv2d;
+mod conv;
 mod dropout;
 mod fault;
 mod flatten;
@@ -17,7 +17,7 @@ mod subsample;
 mod window;
 
 pub use activation::{Activate, Activation};
-pub use conv2d::Conv2d;
+pub use conv::Conv2d;
 pub use dropout::Dropout;
 pub use fault::{Fault, OutOfRange};
 pub use flatten::Flatten;

@@ -52,13 +52,13 @@ impl Window {
             stride,
             padding,
         } = self;
-        let mut label = format!("{what} {k}×{k}");
+        let mut parts = vec![format!("{what} {k}×{k}")];
         if stride != usual_stride {
-            label += &format!(" s{stride}");
+            parts.push(format!("s{stride}"));
         }
         if padding != 0 {
-            label += &format!(" p{padding}");
+            parts.push(format!("p{padding}"));
         }
-        label
+        parts.join(" ")
     }
 }

@@ -2,9 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::{Tape, composed, slices};
+use super::{Tape, slices};
 use crate::kernels::cpu::elementwise;
-use crate::profile::Activation;
+use crate::layers::Activation;
 
 /// Applies `activation` to every number.
 ///
@@ -15,9 +15,28 @@ pub fn activate(tape: &Tape, x: &Tensor, activation: Activation) -> Result<Tenso
         return Ok(x.clone());
     }
     if !x.device().is_cpu() {
-        return composed::activate(x, activation);
+        return composed(x, activation);
     }
     tape.op1(x, Activate(activation))
+}
+
+/// [`activate`] of Candle's operations.
+///
+/// # Errors
+/// When the device fails.
+pub fn composed(x: &Tensor, activation: Activation) -> Result<Tensor> {
+    // Sigmoid through tanh: neither it nor its gradient overflows.
+    let sigmoid = |x: &Tensor| ((x * 0.5)?.tanh()? * 0.5)? + 0.5;
+    let positive = |x: &Tensor| x.gt(0.0)?.to_dtype(x.dtype());
+    match activation {
+        Activation::None => Ok(x.clone()),
+        Activation::Relu => x * positive(x)?,
+        Activation::LeakyRelu => x * ((positive(x)? * 0.99)? + 0.01)?,
+        Activation::Gelu => x.gelu_erf(),
+        Activation::Silu => x * sigmoid(x)?,
+        Activation::Tanh => x.tanh(),
+        Activation::Sigmoid => sigmoid(x),
+    }
 }
 
 struct Activate(Activation);

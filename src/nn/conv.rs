@@ -2,7 +2,8 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::{Tape, composed, slices};
+use super::taps::{Window, spread, with_gradient};
+use super::{Tape, slices};
 use crate::kernels::cpu::conv::{self, ConvShape};
 
 /// y = x ∗ w + bias.
@@ -21,12 +22,91 @@ pub fn conv2d(
 ) -> Result<Tensor> {
     let shape = shape(x, w, stride, padding)?;
     if !x.device().is_cpu() {
-        return composed::conv2d(x, w, bias, stride, padding);
+        return composed(x, w, bias, stride, padding);
     }
     match bias {
         Some(bias) => tape.op3(x, w, bias, Conv2d(shape)),
         None => tape.op2(x, w, Conv2d(shape)),
     }
+}
+
+/// [`conv2d`] of Candle's operations, with its own gradient.
+///
+/// # Errors
+/// When the device fails.
+pub fn composed(
+    x: &Tensor,
+    w: &Tensor,
+    bias: Option<&Tensor>,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
+    let y = x
+        .detach()
+        .contiguous()?
+        .conv2d(&w.detach().contiguous()?, padding, stride, 1, 1)?;
+    let y = with_gradient(x, w, &y, move |x, w, dy| {
+        // Detached: the gradient's own operations need no graph.
+        let (plain_x, plain_w) = (x.detach(), w.detach());
+        let dx = x
+            .track_op()
+            .then(|| input_gradient(&plain_x, &plain_w, dy, stride, padding));
+        let dw = w
+            .track_op()
+            .then(|| weight_gradient(&plain_x, &plain_w, dy, stride, padding));
+        Ok((dx.transpose()?, dw.transpose()?))
+    })?;
+    match bias {
+        Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1))?),
+        None => Ok(y),
+    }
+}
+
+/// The convolution of the spread-out, padded dy with the flipped kernel, cut to x's size.
+fn input_gradient(
+    x: &Tensor,
+    w: &Tensor,
+    dy: &Tensor,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
+    let (_, _, height, width) = x.dims4()?;
+    let kernel = w.dim(2)?;
+    let edge = kernel - 1;
+    let spread = spread(dy, stride)?;
+    let fill = |dim: usize, size: usize| (size + 2 * padding).saturating_sub(spread.dims()[dim]);
+    let padded = spread
+        .pad_with_zeros(2, edge, fill(2, height))?
+        .pad_with_zeros(3, edge, fill(3, width))?;
+    let flipped = w.flip(&[2, 3])?.transpose(0, 1)?.contiguous()?;
+    padded
+        .contiguous()?
+        .conv2d(&flipped, 0, 1, 1, 1)?
+        .narrow(2, padding, height)?
+        .narrow(3, padding, width)?
+        .contiguous()
+}
+
+/// For every tap the product of dy with the shifted input, summed over pictures and positions.
+fn weight_gradient(
+    x: &Tensor,
+    w: &Tensor,
+    dy: &Tensor,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
+    let kernel = w.dim(2)?;
+    let window = Window::new(kernel, stride, padding, dy)?;
+    let rows = |t: &Tensor| -> Result<Tensor> {
+        let channels = t.dim(1)?;
+        t.transpose(0, 1)?.contiguous()?.reshape((channels, ()))
+    };
+    let gradient = rows(dy)?;
+    let padded = window.pad(x, 0.0)?;
+    let products = (0..kernel * kernel)
+        .map(|tap| gradient.matmul(&rows(&window.tap(&padded, tap)?)?.t()?))
+        .collect::<Result<Vec<_>>>()?;
+    Tensor::stack(&products, 2)?.reshape(w.shape())
 }
 
 fn shape(x: &Tensor, w: &Tensor, stride: usize, padding: usize) -> Result<ConvShape> {

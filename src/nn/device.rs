@@ -4,7 +4,7 @@
 
 use candle_core::{Device, Result as CandleResult, Tensor, Var};
 
-use super::composed;
+use super::{conv, pool};
 use crate::error::{Error, Result};
 
 /// Opens the device called `auto`, `cpu`, `cuda`, `cuda:N` or `metal`; returns it with a description for people.
@@ -134,8 +134,8 @@ fn self_test(device: &Device) -> CandleResult<Vec<f32>> {
     let x = Var::from_tensor(&wave(2 * 2 * 7 * 7, &[2, 2, 7, 7])?)?;
     let w = Var::from_tensor(&wave(3 * 2 * 3 * 3, &[3, 2, 3, 3])?)?;
     let b = Var::from_tensor(&wave(3, &[3])?)?;
-    let y = composed::conv2d(&x, &w, Some(&b), 2, 1)?;
-    let y = composed::max_pool2d(&y, 2, 1, 0)?;
+    let y = conv::composed(&x, &w, Some(&b), 2, 1)?;
+    let y = pool::composed_max(&y, 2, 1, 0)?;
     let grads = (&y * &y)?.sum_all()?.backward()?;
     let mut all = y.flatten_all()?.to_vec1::<f32>()?;
     for var in [&x, &w, &b] {

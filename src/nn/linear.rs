@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::{Tape, composed, slices};
+use super::{Tape, slices};
 use crate::kernels::cpu::linear as kernel;
 
 /// y = x·wᵀ + bias.
@@ -22,7 +22,7 @@ pub fn linear(tape: &Tape, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Res
         );
     }
     if !x.device().is_cpu() {
-        return composed::linear(x, w, bias);
+        return composed(x, w, bias);
     }
     let op = Linear {
         batch,
@@ -32,6 +32,18 @@ pub fn linear(tape: &Tape, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Res
     match bias {
         Some(bias) => tape.op3(x, w, bias, op),
         None => tape.op2(x, w, op),
+    }
+}
+
+/// [`linear`] of Candle's operations.
+///
+/// # Errors
+/// When the device fails.
+pub fn composed(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let y = x.matmul(&w.t()?)?;
+    match bias {
+        Some(bias) => y.broadcast_add(bias),
+        None => Ok(y),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::{Tape, composed, slices};
+use super::{Tape, slices};
 use crate::kernels::cpu::loss as kernel;
 use crate::profile::Loss;
 
@@ -38,7 +38,7 @@ pub fn mean(
         bail!("label {label} with {classes} classes");
     }
     if !logits.device().is_cpu() {
-        let tensor = composed::loss(kind, label_smoothing, logits, labels)?;
+        let tensor = composed(kind, label_smoothing, logits, labels)?;
         // Device synchronisation: the loss is checked before anything is written.
         let value = f64::from(tensor.to_scalar::<f32>()?);
         return Ok(Value { tensor, value });
@@ -59,6 +59,42 @@ pub fn mean(
             value: *value,
         }),
         None => bail!("the loss kept no value"),
+    }
+}
+
+/// [`mean`] of Candle's operations, labels checked before.
+///
+/// # Errors
+/// When the device fails.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "classes and batches are small; tensors are f32"
+)]
+pub fn composed(
+    kind: Loss,
+    label_smoothing: f64,
+    logits: &Tensor,
+    labels: &[u32],
+) -> Result<Tensor> {
+    let (batch, classes) = logits.dims2()?;
+    let smoothing = match kind {
+        Loss::CrossEntropy => label_smoothing,
+        Loss::Mse => 0.0,
+    };
+    let mut targets = vec![(smoothing / classes as f64) as f32; batch * classes];
+    for (row, label) in targets.chunks_mut(classes).zip(labels) {
+        row[*label as usize] += (1.0 - smoothing) as f32;
+    }
+    let targets = Tensor::from_vec(targets, (batch, classes), logits.device())?;
+    match kind {
+        Loss::CrossEntropy => {
+            let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(1)?)?;
+            let total = shifted.exp()?.sum_keepdim(1)?.log()?;
+            let log_probabilities = shifted.broadcast_sub(&total)?;
+            (log_probabilities * targets)?.sum_all()? / -(batch as f64)
+        }
+        Loss::Mse => (logits - targets)?.sqr()?.mean_all(),
     }
 }
 

@@ -1,10 +1,9 @@
 //! The pieces networks are made of: layers with their own forward and backward, losses, named parameters, initialisation, devices.
 //!
 //! On the CPU the layers run `kernels::cpu` as Candle custom operations; on other devices they are composed of Candle's
-//! operations ([`composed`]). Knows no architecture, no profile beyond its enums, and no training loop.
+//! operations (`composed`, beside each). Knows no architecture, no profile beyond its enums, and no training loop.
 
 pub mod activation;
-pub mod composed;
 pub mod conv;
 pub mod device;
 pub mod dropout;
@@ -18,6 +17,7 @@ pub mod resample;
 mod slices;
 pub mod state;
 pub mod tape;
+mod taps;
 
 pub use parameters::Parameters;
 pub use state::{Array, StateDict};

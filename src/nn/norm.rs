@@ -7,8 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, Var, bail};
 
-use super::{Tape, composed, slices};
+use super::{Tape, activation, slices};
 use crate::kernels::cpu::norm;
+use crate::layers::Activation;
 
 /// Added to variances (PyTorch's default).
 pub const EPSILON: f64 = 1e-5;
@@ -67,7 +68,7 @@ pub fn batch_norm_train(
         bail!("batch normalisation needs more than one number per channel to train on");
     }
     if !x.device().is_cpu() {
-        return composed::batch_norm_train(x, gamma, beta, relu);
+        return composed_train(x, gamma, beta, relu);
     }
     let saved = Arc::new(OnceLock::new());
     let y = tape.op3(
@@ -107,7 +108,7 @@ pub fn batch_norm_eval(
     check(x, mean, variance)?;
     let tracked = x.track_op() || gamma.track_op() || beta.track_op();
     if tracked || !x.device().is_cpu() {
-        return composed::batch_norm_eval(x, gamma, beta, mean, variance, relu);
+        return composed_eval(x, gamma, beta, mean, variance, relu);
     }
     let x = x.contiguous()?;
     let (batch, channels, area) = sizes(&x)?;
@@ -130,6 +131,69 @@ pub fn batch_norm_eval(
         &mut y,
     );
     slices::tensor(y, x.shape())
+}
+
+/// [`batch_norm_train`] of Candle's operations.
+///
+/// # Errors
+/// When the device fails.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a batch has far below 2^52 numbers"
+)]
+pub fn composed_train(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    relu: bool,
+) -> Result<(Tensor, Statistics)> {
+    let values = x.reshape((x.dim(0)?, x.dim(1)?, ()))?;
+    let count = (values.dim(0)? * values.dim(2)?) as f64;
+    let mean = values.mean_keepdim((0, 2))?;
+    let centred = values.broadcast_sub(&mean)?;
+    let variance = centred.sqr()?.mean_keepdim((0, 2))?;
+    let statistics = Statistics {
+        mean: mean.detach().flatten_all()?,
+        variance: (variance.detach().flatten_all()? * (count / (count - 1.0)))?,
+    };
+    let normal = centred.broadcast_div(&(variance + EPSILON)?.sqrt()?)?;
+    let y = scale_and_shift(&normal, gamma, beta)?.reshape(x.shape())?;
+    Ok((relu_if(relu, &y)?, statistics))
+}
+
+/// [`batch_norm_eval`] of Candle's operations.
+///
+/// # Errors
+/// When the device fails.
+pub fn composed_eval(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    mean: &Tensor,
+    variance: &Tensor,
+    relu: bool,
+) -> Result<Tensor> {
+    let values = x.reshape((x.dim(0)?, x.dim(1)?, ()))?;
+    let deviation = (variance.detach() + EPSILON)?.sqrt()?;
+    let normal = values
+        .broadcast_sub(&mean.detach().reshape((1, (), 1))?)?
+        .broadcast_div(&deviation.reshape((1, (), 1))?)?;
+    let y = scale_and_shift(&normal, gamma, beta)?.reshape(x.shape())?;
+    relu_if(relu, &y)
+}
+
+fn scale_and_shift(normal: &Tensor, gamma: &Tensor, beta: &Tensor) -> Result<Tensor> {
+    normal
+        .broadcast_mul(&gamma.reshape((1, (), 1))?)?
+        .broadcast_add(&beta.reshape((1, (), 1))?)
+}
+
+fn relu_if(relu: bool, y: &Tensor) -> Result<Tensor> {
+    if relu {
+        activation::composed(y, Activation::Relu)
+    } else {
+        Ok(y.clone())
+    }
 }
 
 fn check(x: &Tensor, first: &Tensor, second: &Tensor) -> Result<()> {

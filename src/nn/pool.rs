@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::{Tape, composed, slices};
+use super::taps::{Window, with_gradient};
+use super::{Tape, slices};
 use crate::kernels::cpu::pool::{self, PoolShape};
 
 /// The maximum of every window; of equal values the first one takes the gradient.
@@ -22,7 +23,7 @@ pub fn max_pool2d(
 ) -> Result<Tensor> {
     let shape = shape(x, kernel, stride, padding)?;
     if !x.device().is_cpu() {
-        return composed::max_pool2d(x, kernel, stride, padding);
+        return composed_max(x, kernel, stride, padding);
     }
     tape.op1(
         x,
@@ -48,7 +49,7 @@ pub fn avg_pool2d(
 ) -> Result<Tensor> {
     let shape = shape(x, kernel, stride, padding)?;
     if !x.device().is_cpu() {
-        return composed::avg_pool2d(x, kernel, stride, padding);
+        return composed_avg(x, kernel, stride, padding);
     }
     tape.op1(x, AvgPool(shape))
 }
@@ -62,9 +63,76 @@ pub fn avg_pool2d(
 pub fn global_avg_pool(tape: &Tape, x: &Tensor) -> Result<Tensor> {
     x.dims4()?;
     if !x.device().is_cpu() {
-        return composed::global_avg_pool(x);
+        return composed_global_avg(x);
     }
     tape.op1(x, GlobalAvgPool)
+}
+
+/// [`max_pool2d`] of Candle's operations, with its own gradient.
+///
+/// # Errors
+/// When the device fails.
+pub fn composed_max(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+    let sized = sized(x, kernel, stride, padding)?;
+    let window = Window::new(kernel, stride, padding, &sized)?;
+    let taps = move |x: &Tensor| -> Result<Vec<Tensor>> {
+        let padded = window.pad(x, f32::NEG_INFINITY)?;
+        (0..kernel * kernel)
+            .map(|tap| window.tap(&padded, tap))
+            .collect()
+    };
+    let y = Tensor::stack(&taps(&x.detach())?, 0)?.max(0)?;
+    let maximum = y.clone();
+    with_gradient(x, &y, &y, move |x, _, dy| {
+        // The first tap equal to the maximum takes the gradient.
+        let mut free = dy.ones_like()?;
+        let mut shares = Vec::new();
+        for value in taps(&x.detach())? {
+            let hit = (value.eq(&maximum)?.to_dtype(dy.dtype())? * &free)?;
+            free = (free - &hit)?;
+            shares.push((hit * dy)?);
+        }
+        Ok((Some(window.collect(x, &shares)?), None))
+    })
+}
+
+/// [`avg_pool2d`] of Candle's operations, with its own gradient.
+///
+/// # Errors
+/// When the device fails.
+#[expect(clippy::cast_precision_loss, reason = "windows are small")]
+pub fn composed_avg(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+    let sized = sized(x, kernel, stride, padding)?;
+    let window = Window::new(kernel, stride, padding, &sized)?;
+    let padded = window.pad(&x.detach(), 0.0)?;
+    let taps = (0..kernel * kernel)
+        .map(|tap| window.tap(&padded, tap))
+        .collect::<Result<Vec<_>>>()?;
+    let y = Tensor::stack(&taps, 0)?.mean(0)?;
+    with_gradient(x, &y, &y, move |x, _, dy| {
+        let share = (dy / (kernel * kernel) as f64)?;
+        let shares = vec![share; kernel * kernel];
+        Ok((Some(window.collect(x, &shares)?), None))
+    })
+}
+
+/// [`global_avg_pool`] of Candle's operations.
+///
+/// # Errors
+/// When the device fails.
+pub fn composed_global_avg(x: &Tensor) -> Result<Tensor> {
+    x.flatten_from(2)?.mean(2)
+}
+
+/// A pooled tensor's shape as zeros, to take sizes from.
+fn sized(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+    let (batch, channels, height, width) = x.dims4()?;
+    let out = |size: usize| (size + 2 * padding - kernel) / stride + 1;
+    Tensor::zeros(
+        (batch, channels, out(height), out(width)),
+        x.dtype(),
+        x.device(),
+    )
 }
 
 fn shape(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<PoolShape> {

@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::{Tape, composed, slices};
+use super::{Tape, slices};
 use crate::kernels::cpu::resample;
 use crate::kernels::shape::ResampleShape;
 
@@ -37,7 +37,24 @@ fn run(tape: &Tape, x: &Tensor, shape: ResampleShape) -> Result<Tensor> {
     if x.device().is_cpu() {
         return tape.op1(x, Resample(shape));
     }
-    composed::resample(x, &shape)
+    composed(x, &shape)
+}
+
+/// Both of Candle's operations: a product with the matrix of its weights, then channels of zeros.
+///
+/// # Errors
+/// When the device fails.
+pub fn composed(x: &Tensor, shape: &ResampleShape) -> Result<Tensor> {
+    let (batch, channels, height, width) = x.dims4()?;
+    let (out_channels, out_height, out_width) = shape.output();
+    let (area, out_area) = (height * width, out_height * out_width);
+    let mut weights = vec![0.0f32; area * out_area];
+    shape.pairs(|from, to, weight| weights[from * out_area + to] = weight);
+    let weights = Tensor::from_vec(weights, (area, out_area), x.device())?;
+    let y = x.reshape((batch * channels, area))?.matmul(&weights)?;
+    let y = y.reshape((batch, channels, out_height, out_width))?;
+    let before = shape.channels_before();
+    y.pad_with_zeros(1, before, out_channels - channels - before)
 }
 
 struct Resample(ResampleShape);
