@@ -14,7 +14,7 @@
     reason = "tests fail by panicking and compare exact numbers"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -74,9 +74,13 @@ fn code(path: &Path) -> String {
 
 /// Every room named after `crate::`, also inside `use crate::{a::b, c}`.
 fn named_rooms(code: &str) -> Vec<String> {
+    named_after("crate::", code)
+}
+
+fn named_after(prefix: &str, code: &str) -> Vec<String> {
     let mut rooms = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        let rest = &code[at + "crate::".len()..];
+    for (at, _) in code.match_indices(prefix) {
+        let rest = &code[at + prefix.len()..];
         if let Some(group) = rest.strip_prefix('{') {
             let mut depth = 0;
             let mut word = String::new();
@@ -150,6 +154,48 @@ fn imports_point_down_only() {
         "imports that point up:\n{}",
         wrong.join("\n")
     );
+}
+
+/// The modules of a room and which of them each names, by `crate::room::` or so many `super::`.
+fn edges(room: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let mut files = Vec::new();
+    rust_files(room, &mut files);
+    let mut edges = BTreeMap::<String, BTreeSet<String>>::new();
+    for path in &files {
+        let inside = path.strip_prefix(room).unwrap().with_extension("");
+        let mut names: Vec<_> = inside.iter().map(|name| name.to_str().unwrap()).collect();
+        names.retain(|name| *name != "mod");
+        if let Some(module) = names.first().filter(|_| !names.contains(&"tests")) {
+            let (code, up) = (code(path), "super::".repeat(names.len()));
+            let mut others = named_after(&up, &code);
+            let whole = format!("crate::{}::", room.file_name().unwrap().display());
+            others.extend(named_after(&whole, &code));
+            others.retain(|name| name != module);
+            edges.entry((*module).into()).or_default().extend(others);
+        }
+    }
+    edges
+}
+
+#[test]
+fn modules_of_a_room_do_not_name_each_other_in_circles() {
+    for room in may_name().into_keys().chain(BASE.iter().copied()) {
+        let place = Path::new("src").join(room);
+        if !place.is_dir() {
+            continue;
+        }
+        let mut edges = edges(&place);
+        // Whoever names nobody that is left is in no circle.
+        loop {
+            let left: BTreeSet<_> = edges.keys().cloned().collect();
+            edges.retain(|_, named| !named.is_disjoint(&left));
+            if edges.len() == left.len() {
+                break;
+            }
+        }
+        let circle: Vec<_> = edges.keys().collect();
+        assert!(circle.is_empty(), "{room}: {circle:?}");
+    }
 }
 
 #[test]

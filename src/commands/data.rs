@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand};
 
 use super::download;
-use crate::data::source::{self, FETCHABLE};
+use crate::data::fetch::{self, FETCHABLE};
+use crate::data::source;
 use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::run::Workspace;
@@ -54,7 +55,7 @@ fn list(workspace: &Workspace) -> Result<u8> {
 
 fn fetch(workspace: &Workspace, name: &str) -> Result<u8> {
     download::shown(|progress, cancel| {
-        source::fetch(
+        fetch::fetch(
             name,
             &workspace.data_dir(),
             workspace.offline,

@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use reqwest::StatusCode;
 use sha2::{Digest, Sha256};
 
-use super::{known, source};
+use super::{known, layout};
 use crate::error::{Error, Result};
 use crate::net::transfer;
 use crate::net::{self, Failure, GivenUp};
@@ -63,7 +63,7 @@ pub fn fetch(
     progress: &mut dyn FnMut(Progress),
     cancel: &AtomicBool,
 ) -> Result<()> {
-    source::check_name(name)?;
+    layout::check_name(name)?;
     let mut fetcher = Fetcher::from_environment(name)?;
     fetcher.offline |= offline;
     fetcher.fetch(name, data_dir, progress, cancel)

@@ -8,6 +8,25 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::error::{Error, Result};
+use crate::text;
+
+/// A data set's name is one plain directory name.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if (1..=64).contains(&name.len()) && !name.starts_with('.') && name.chars().all(plain) {
+        return Ok(());
+    }
+    Err(Error::input(
+        "data.name",
+        format!(
+            "{:?} is not the name of a data set",
+            text::ellipsis(&text::sanitize(name), 40)
+        ),
+        "use letters, digits, `-`, `_` and `.`, at most 64, not beginning with `.`",
+    ))
+}
+
 /// What a file is in its set. The order is that of every `[_; 4]` in this room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

@@ -4,13 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::fetch::FETCHABLE;
 use super::idx::{self, Origin};
 use super::layout::{self, Holding, Plain, Role};
 use super::{Dataset, assemble, known, mini};
 use crate::error::{Error, Result};
 use crate::{storage, text};
-
-pub use super::fetch::{FETCHABLE, Progress, fetch};
 
 /// Where distributions install data sets (Debian's `dataset-fashion-mnist`).
 const SYSTEM: &str = "/usr/share/datasets";
@@ -48,7 +47,7 @@ impl Found {
 /// # Errors
 /// `Input` when it is nowhere (the message says where it was looked for and what to type) or when its files are not right.
 pub fn load(name: &str, search: &SearchPath) -> Result<Dataset> {
-    check_name(name)?;
+    layout::check_name(name)?;
     if name == mini::NAME {
         return mini::load();
     }
@@ -122,7 +121,7 @@ pub fn available(search: &SearchPath) -> Vec<Found> {
     candidates.sort();
     candidates.dedup();
     for name in candidates {
-        if check_name(&name).is_err() || name == mini::NAME {
+        if layout::check_name(&name).is_err() || name == mini::NAME {
             continue;
         }
         if let Some(place) = first(&name, search) {
@@ -132,22 +131,6 @@ pub fn available(search: &SearchPath) -> Vec<Found> {
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
-}
-
-/// A data set's name is one plain directory name.
-pub(super) fn check_name(name: &str) -> Result<()> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if (1..=64).contains(&name.len()) && !name.starts_with('.') && name.chars().all(plain) {
-        return Ok(());
-    }
-    Err(Error::input(
-        "data.name",
-        format!(
-            "{:?} is not the name of a data set",
-            text::ellipsis(&text::sanitize(name), 40)
-        ),
-        "use letters, digits, `-`, `_` and `.`, at most 64, not beginning with `.`",
-    ))
 }
 
 /// What is to be said of where the set called `name` is taken from: that there is another of that name, or that the directory

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::Host;
 use super::checkpoint::Progress;
-use super::session::PAUSE_LOOK;
 use crate::error::Result;
 use crate::event::{Command, Event};
 use crate::profile::Intervention;
 use crate::{schedule, text};
+
+/// How long a paused run sleeps between looks at its commands.
+const PAUSE_LOOK: Duration = Duration::from_millis(100);
 
 /// Whether training goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

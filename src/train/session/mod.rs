@@ -332,9 +332,6 @@ fn thawed(profile: &Profile, freeze: &str) -> Profile {
     profile
 }
 
-/// How long a paused run sleeps between looks at its commands.
-pub(super) const PAUSE_LOOK: Duration = Duration::from_millis(100);
-
 /// A learner counts the steps before; people count from one, as the log does.
 fn numbered_from_one(mut error: Error) -> Error {
     if let Error::NotFinite { step, .. } = &mut error {
