@@ -258,10 +258,84 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    /// The value that an operation stands for by itself, where it does.
+    fn literal(&mut self, code: u8) -> Result<Option<Value>, String> {
+        Ok(Some(match code {
+            b'N' => Value::None,
+            0x88 => Value::Bool(true),
+            0x89 => Value::Bool(false),
+            b'J' => {
+                let value = i32::from_le_bytes(self.array()?);
+                Value::Int(value.into())
+            }
+            b'K' => {
+                let value = self.byte()?;
+                Value::Int(value.into())
+            }
+            b'M' => {
+                let value = u16::from_le_bytes(self.array()?);
+                Value::Int(value.into())
+            }
+            0x8a => {
+                let count = self.byte()?.into();
+                let value = self.take(count)?;
+                long(value)
+            }
+            b'G' => {
+                let value = f64::from_be_bytes(self.array()?);
+                Value::Float(value)
+            }
+            b'X' | b'T' | b'B' | b'U' | b'C' | 0x8c | 0x8d | 0x8e | 0x96 => {
+                let count = match code {
+                    b'X' | b'T' | b'B' => self.length()?,
+                    b'U' | b'C' | 0x8c => self.byte()?.into(),
+                    _ => self.long_length()?,
+                };
+                let value = text(self.take(count)?);
+                Value::Text(value)
+            }
+            b')' => Value::Tuple(Vec::new()),
+            b']' | 0x8f => Value::List(Vec::new()),
+            b'}' => Value::Dict(Vec::new()),
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Takes an operation that remembers or recalls a value.
+    fn memoise(&mut self, code: u8) -> Result<(), String> {
+        match code {
+            b'q' => {
+                let key = self.byte()?;
+                self.remember(key.into())
+            }
+            b'r' => {
+                let key = u32::from_le_bytes(self.array()?);
+                self.remember(key)
+            }
+            0x94 => {
+                let key = u32::try_from(self.memo.len()).map_err(|_| broken())?;
+                self.remember(key)
+            }
+            b'h' => {
+                let key = self.byte()?;
+                self.recall(key.into())
+            }
+            b'j' => {
+                let key = u32::from_le_bytes(self.array()?);
+                self.recall(key)
+            }
+            _ => Err(format!("its pickle has the unknown operation {code:#04x}")),
+        }
+    }
+
     /// Takes one operation; true at the end.
-    #[expect(clippy::too_many_lines, reason = "one arm an operation")]
     fn step(&mut self) -> Result<bool, String> {
-        match self.byte()? {
+        let code = self.byte()?;
+        if let Some(value) = self.literal(code)? {
+            self.push(value);
+            return Ok(false);
+        }
+        match code {
             b'.' => return Ok(true),
             0x80 => {
                 self.byte()?;
@@ -280,49 +354,14 @@ impl<'a> Machine<'a> {
                 let top = self.top()?;
                 self.stack.push(top);
             }
-            b'N' => self.push(Value::None),
-            0x88 => self.push(Value::Bool(true)),
-            0x89 => self.push(Value::Bool(false)),
-            b'J' => {
-                let value = i32::from_le_bytes(self.array()?);
-                self.push(Value::Int(value.into()));
-            }
-            b'K' => {
-                let value = self.byte()?;
-                self.push(Value::Int(value.into()));
-            }
-            b'M' => {
-                let value = u16::from_le_bytes(self.array()?);
-                self.push(Value::Int(value.into()));
-            }
-            0x8a => {
-                let count = self.byte()?.into();
-                let value = self.take(count)?;
-                self.push(long(value));
-            }
-            b'G' => {
-                let value = f64::from_be_bytes(self.array()?);
-                self.push(Value::Float(value));
-            }
-            code @ (b'X' | b'T' | b'B' | b'U' | b'C' | 0x8c | 0x8d | 0x8e | 0x96) => {
-                let count = match code {
-                    b'X' | b'T' | b'B' => self.length()?,
-                    b'U' | b'C' | 0x8c => self.byte()?.into(),
-                    _ => self.long_length()?,
-                };
-                let value = text(self.take(count)?);
-                self.push(Value::Text(value));
-            }
-            b')' => self.push(Value::Tuple(Vec::new())),
             b't' => {
                 let items = self.since_mark()?;
                 self.push(Value::Tuple(items));
             }
-            code @ 0x85..=0x87 => {
+            0x85..=0x87 => {
                 let items = self.last(usize::from(code - 0x84))?;
                 self.push(Value::Tuple(items));
             }
-            b']' | 0x8f => self.push(Value::List(Vec::new())),
             b'l' | 0x91 => {
                 let items = self.since_mark()?;
                 self.push(Value::List(items));
@@ -335,7 +374,6 @@ impl<'a> Machine<'a> {
                 let items = self.since_mark()?;
                 self.append(items)?;
             }
-            b'}' => self.push(Value::Dict(Vec::new())),
             b'd' => {
                 let items = self.since_mark()?;
                 self.push(Value::Dict(Vec::new()));
@@ -371,31 +409,11 @@ impl<'a> Machine<'a> {
                 self.pop()?;
                 self.top()?;
             }
-            b'q' => {
-                let key = self.byte()?;
-                self.remember(key.into())?;
-            }
-            b'r' => {
-                let key = u32::from_le_bytes(self.array()?);
-                self.remember(key)?;
-            }
-            0x94 => {
-                let key = u32::try_from(self.memo.len()).map_err(|_| broken())?;
-                self.remember(key)?;
-            }
-            b'h' => {
-                let key = self.byte()?;
-                self.recall(key.into())?;
-            }
-            b'j' => {
-                let key = u32::from_le_bytes(self.array()?);
-                self.recall(key)?;
-            }
             b'Q' => {
                 let id = self.pop()?;
                 self.push(Value::Persistent(id));
             }
-            code => return Err(format!("its pickle has the unknown operation {code:#04x}")),
+            _ => self.memoise(code)?,
         }
         Ok(false)
     }
