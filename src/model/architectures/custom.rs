@@ -2,7 +2,7 @@
 
 use super::{Blueprint, Definition, Field};
 use crate::error::{Error, Result};
-use crate::layers;
+use crate::layers::{self, Layer};
 use crate::profile::Model;
 
 pub(super) const ALL: &[Definition] = &[Definition {
@@ -10,20 +10,23 @@ pub(super) const ALL: &[Definition] = &[Definition {
     ..Definition::plain("custom", layers)
 }];
 
-fn layers(model: &Model, _: usize) -> Result<Blueprint> {
+fn layers(model: &Model, _: usize) -> Blueprint {
+    Blueprint::counted(model.layers.clone())
+}
+
+/// Refuses a network of no layers, and one of too many.
+pub(super) fn check(layers: &[Layer]) -> Result<()> {
     let refused = |problem: String, remedy| Err(Error::input("model.layers", problem, remedy));
-    if model.layers.is_empty() {
-        return refused(
+    let (count, most) = (layers::count(layers), layers::MOST);
+    match count {
+        0 => refused(
             "a custom network needs at least one layer".into(),
             "add [[model.layers]] entries, such as kind = \"flatten\" and kind = \"linear\"",
-        );
-    }
-    let (count, most) = (layers::count(&model.layers), layers::MOST);
-    if count > most {
-        return refused(
+        ),
+        count if count > most => refused(
             format!("{count} layers are more than the {most} that are allowed"),
             "use fewer layers",
-        );
+        ),
+        _ => Ok(()),
     }
-    Ok(Blueprint::counted(model.layers.clone()))
 }

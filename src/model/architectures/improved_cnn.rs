@@ -2,15 +2,14 @@
 
 use super::parts::{conv, flat_norm, linear, max_pool, norm};
 use super::{Blueprint, Definition};
-use crate::error::Result;
 use crate::layers::Activation::{None, Relu};
 use crate::layers::{Dropout, Layer};
 use crate::profile::Model;
 
 pub(super) const ALL: &[Definition] = &[Definition::plain("improved-cnn", layers)];
 
-fn layers(_: &Model, classes: usize) -> Result<Blueprint> {
-    Ok(Blueprint::counted(vec![
+fn layers(_: &Model, classes: usize) -> Blueprint {
+    Blueprint::counted(vec![
         conv(32, 3, 1, None),
         norm(Relu),
         conv(64, 3, 1, None),
@@ -24,5 +23,5 @@ fn layers(_: &Model, classes: usize) -> Result<Blueprint> {
         flat_norm(Relu),
         Layer::Dropout(Dropout { p: 0.5 }),
         linear(classes, None),
-    ]))
+    ])
 }

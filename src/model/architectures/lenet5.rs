@@ -2,15 +2,14 @@
 
 use super::parts::{conv, linear, max_pool};
 use super::{Blueprint, Definition};
-use crate::error::Result;
 use crate::layers::Activation::{None, Tanh};
 use crate::layers::Layer;
 use crate::profile::Model;
 
 pub(super) const ALL: &[Definition] = &[Definition::plain("lenet5", layers)];
 
-fn layers(_: &Model, classes: usize) -> Result<Blueprint> {
-    Ok(Blueprint::counted(vec![
+fn layers(_: &Model, classes: usize) -> Blueprint {
+    Blueprint::counted(vec![
         conv(8, 3, 1, Tanh),
         max_pool(2),
         conv(25, 5, 0, Tanh),
@@ -20,5 +19,5 @@ fn layers(_: &Model, classes: usize) -> Result<Blueprint> {
         linear(120, Tanh),
         linear(84, Tanh),
         linear(classes, None),
-    ]))
+    ])
 }

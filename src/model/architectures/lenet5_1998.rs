@@ -4,15 +4,14 @@
 
 use super::parts::{avg_pool, conv, linear};
 use super::{Blueprint, Definition};
-use crate::error::Result;
 use crate::layers::Activation::{None, Tanh};
 use crate::layers::Layer;
 use crate::profile::Model;
 
 pub(super) const ALL: &[Definition] = &[Definition::plain("lenet5-1998", layers)];
 
-fn layers(_: &Model, classes: usize) -> Result<Blueprint> {
-    Ok(Blueprint::counted(vec![
+fn layers(_: &Model, classes: usize) -> Blueprint {
+    Blueprint::counted(vec![
         conv(6, 5, 2, Tanh),
         avg_pool(2),
         conv(16, 5, 0, Tanh),
@@ -21,5 +20,5 @@ fn layers(_: &Model, classes: usize) -> Result<Blueprint> {
         Layer::Flatten,
         linear(84, Tanh),
         linear(classes, None),
-    ]))
+    ])
 }

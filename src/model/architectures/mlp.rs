@@ -2,7 +2,6 @@
 
 use super::parts::linear;
 use super::{Blueprint, Definition, Field};
-use crate::error::Result;
 use crate::layers::{Activation, Layer};
 use crate::profile::Model;
 
@@ -17,10 +16,10 @@ const fn mlp(name: &'static str, own_rule: bool) -> Definition {
     }
 }
 
-fn layers(model: &Model, classes: usize) -> Result<Blueprint> {
+fn layers(model: &Model, classes: usize) -> Blueprint {
     let activation = model.activation.unwrap_or(Activation::Relu);
     let mut layers = vec![Layer::Flatten];
     layers.extend(model.hidden.iter().map(|width| linear(*width, activation)));
     layers.push(linear(classes, Activation::None));
-    Ok(Blueprint::counted(layers))
+    Blueprint::counted(layers)
 }

@@ -40,12 +40,12 @@ struct Definition {
     /// Whether it learns by a rule of its own: it has no stages, and one learning rate.
     own_rule: bool,
     /// Its layers for so many classes.
-    layers: fn(&Model, usize) -> Result<Blueprint>,
+    layers: fn(&Model, usize) -> Blueprint,
 }
 
 impl Definition {
     /// An architecture that uses none of the fields that not all do.
-    const fn plain(name: &'static str, layers: fn(&Model, usize) -> Result<Blueprint>) -> Self {
+    const fn plain(name: &'static str, layers: fn(&Model, usize) -> Blueprint) -> Self {
         Self {
             name,
             uses: |_| &[],
@@ -148,7 +148,10 @@ pub fn blueprint(model: &Model, classes: usize) -> Result<Blueprint> {
             format!("remove it, or set model.architecture = \"{wanted_by}\""),
         ));
     }
-    (known.layers)(model, classes)
+    if used.contains(&Field::Layers) {
+        custom::check(&model.layers)?;
+    }
+    Ok((known.layers)(model, classes))
 }
 
 fn unknown(name: &str) -> Error {

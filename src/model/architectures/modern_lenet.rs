@@ -2,15 +2,14 @@
 
 use super::parts::{conv, linear, max_pool, norm};
 use super::{Blueprint, Definition};
-use crate::error::Result;
 use crate::layers::Activation::{None, Relu};
 use crate::layers::Layer;
 use crate::profile::Model;
 
 pub(super) const ALL: &[Definition] = &[Definition::plain("modern-lenet", layers)];
 
-fn layers(_: &Model, classes: usize) -> Result<Blueprint> {
-    Ok(Blueprint::counted(vec![
+fn layers(_: &Model, classes: usize) -> Blueprint {
+    Blueprint::counted(vec![
         conv(8, 3, 1, Relu),
         norm(None),
         max_pool(2),
@@ -23,5 +22,5 @@ fn layers(_: &Model, classes: usize) -> Result<Blueprint> {
         linear(120, Relu),
         linear(84, Relu),
         linear(classes, None),
-    ]))
+    ])
 }

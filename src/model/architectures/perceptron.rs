@@ -2,7 +2,6 @@
 
 use super::parts::linear;
 use super::{Blueprint, Definition};
-use crate::error::Result;
 use crate::layers::{Activation, Layer};
 use crate::profile::Model;
 
@@ -11,9 +10,9 @@ pub(super) const ALL: &[Definition] = &[Definition {
     ..Definition::plain("perceptron", layers)
 }];
 
-fn layers(_: &Model, classes: usize) -> Result<Blueprint> {
-    Ok(Blueprint {
+fn layers(_: &Model, classes: usize) -> Blueprint {
+    Blueprint {
         layers: vec![Layer::Flatten, linear(classes, Activation::None)],
         names: vec!["flatten".into(), "fc".into()],
-    })
+    }
 }

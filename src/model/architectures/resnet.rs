@@ -2,7 +2,6 @@
 
 use super::parts::{bare_conv, linear, norm};
 use super::{Blueprint, Definition, Field};
-use crate::error::Result;
 use crate::layers::{Activation, Layer, MaxPool2d, Residual, Subsample};
 use crate::profile::{Model, Stem};
 
@@ -24,10 +23,7 @@ pub(super) const ALL: &[Definition] = &[
 ];
 
 /// One that begins with a stem that can be chosen.
-const fn with_stem(
-    name: &'static str,
-    layers: fn(&Model, usize) -> Result<Blueprint>,
-) -> Definition {
+const fn with_stem(name: &'static str, layers: fn(&Model, usize) -> Blueprint) -> Definition {
     Definition {
         uses: |_| &[Field::Stem],
         ..Definition::plain(name, layers)
@@ -35,12 +31,7 @@ const fn with_stem(
 }
 
 /// Parameter names as in torchvision; a bottleneck's stride lies on its 3×3 convolution, as there.
-fn imagenet(
-    model: &Model,
-    blocks: [usize; 4],
-    bottleneck: bool,
-    classes: usize,
-) -> Result<Blueprint> {
+fn imagenet(model: &Model, blocks: [usize; 4], bottleneck: bool, classes: usize) -> Blueprint {
     let relu = norm(Activation::Relu);
     let (mut layers, names) = match model.stem.unwrap_or_default() {
         Stem::Imagenet => (
@@ -87,11 +78,11 @@ fn imagenet(
     }
     layers.extend([Layer::GlobalAvgPool, linear(classes, Activation::None)]);
     names.extend(["avgpool", "fc"].map(String::from));
-    Ok(Blueprint { layers, names })
+    Blueprint { layers, names }
 }
 
 /// Section 4.2 of the paper: 16, 32 and 64 maps, (`depth` − 2) / 6 blocks each, and shortcuts without weights (option A).
-fn cifar(depth: usize, classes: usize) -> Result<Blueprint> {
+fn cifar(depth: usize, classes: usize) -> Blueprint {
     let blocks = (depth - 2) / 6;
     let mut layers = vec![bare_conv(16, 3, 1, 1), norm(Activation::Relu)];
     let mut names: Vec<String> = ["conv1", "bn1"].map(String::from).into();
@@ -112,7 +103,7 @@ fn cifar(depth: usize, classes: usize) -> Result<Blueprint> {
     }
     layers.extend([Layer::GlobalAvgPool, linear(classes, Activation::None)]);
     names.extend(["avgpool", "linear"].map(String::from));
-    Ok(Blueprint { layers, names })
+    Blueprint { layers, names }
 }
 
 /// Two 3×3 convolutions.

@@ -2,7 +2,6 @@
 
 use super::parts::{conv, linear, max_pool, norm};
 use super::{Blueprint, Definition, Field};
-use crate::error::Result;
 use crate::layers::{Activation, AdaptiveAvgPool2d, Dropout, Layer};
 use crate::profile::{Head, Model};
 
@@ -23,7 +22,7 @@ pub(super) const ALL: &[Definition] = &[
     vgg("vgg19-bn", |model, classes| layers(model, E, true, classes)),
 ];
 
-const fn vgg(name: &'static str, layers: fn(&Model, usize) -> Result<Blueprint>) -> Definition {
+const fn vgg(name: &'static str, layers: fn(&Model, usize) -> Blueprint) -> Definition {
     Definition {
         uses: |model| match model.head {
             Some(Head::Linear) => &[Field::Head],
@@ -39,12 +38,7 @@ const HIDDEN: usize = 4096;
 /// Side of the grid of means that the original head stands on.
 const GRID: usize = 7;
 
-fn layers(
-    model: &Model,
-    convolutions: [usize; 5],
-    normalised: bool,
-    classes: usize,
-) -> Result<Blueprint> {
+fn layers(model: &Model, convolutions: [usize; 5], normalised: bool, classes: usize) -> Blueprint {
     let mut layers = Vec::new();
     let mut names = Vec::new();
     // torchvision counts activations and poolings too.
@@ -76,7 +70,7 @@ fn layers(
         layers.push(layer);
         names.push(name.into());
     }
-    Ok(Blueprint { layers, names })
+    Blueprint { layers, names }
 }
 
 fn mlp(p: f64, classes: usize) -> Vec<(Layer, &'static str)> {
