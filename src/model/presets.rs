@@ -1,32 +1,82 @@
 //! The presets: complete profiles, compiled in, with the story of each in the order of the study that they retrace.
 //!
-//! The recipes are the files under `profiles/`, so that they can be read and copied; this room adds only words to them.
+//! Both stand in the files under `profiles/`, so that they can be read and copied: the recipe, and below it the story as a
+//! comment, of which every line `# Key: …` begins a part and every line `#   …` goes on with it.
+
+use std::sync::LazyLock;
 
 use crate::error::Result;
 use crate::profile::Profile;
 
-/// The text of a preset's file.
-macro_rules! file {
-    ($name:literal) => {
-        include_str!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/profiles/",
+/// The texts of the files of these names.
+macro_rules! files {
+    ($($name:literal,)*) => {
+        [$((
             $name,
-            ".toml"
-        ))
+            include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/profiles/",
+                $name,
+                ".toml"
+            )),
+        ),)*]
     };
 }
 
-mod deep;
-mod shallow;
-mod transfer;
+/// In the order of the study.
+static ALL: LazyLock<Vec<Preset>> = LazyLock::new(|| {
+    let files = files![
+        "perceptron",
+        "mlp-20",
+        "mlp-50",
+        "mlp-80",
+        "mlp-100",
+        "mlp-150",
+        "mlp-200",
+        "mlp-20-l2",
+        "mlp-20-20",
+        "mlp-20-20-20",
+        "mlp-50-20",
+        "mlp-20-50-20",
+        "mlp-100-50",
+        "mlp-100-100-50-sweep",
+        "mlp-100-100-50",
+        "mlp-scratch",
+        "lenet5-1998",
+        "lenet5",
+        "modern-lenet",
+        "improved-cnn",
+        "resnet18-scratch",
+        "resnet18-finetune",
+        "resnet18-frozen",
+        "resnet18-a1-finetune",
+        "resnet18-a1-frozen",
+        "resnet20-cifar-scratch",
+        "resnet20-cifar-finetune",
+        "resnet20-cifar-frozen",
+        "vgg11-bn-scratch",
+        "vgg11-bn-finetune",
+        "vgg11-bn-frozen",
+        "vgg16-scratch",
+        "vgg16-finetune",
+        "vgg16-frozen",
+        "custom-cnn",
+    ];
+    files.map(|(name, text)| Preset::read(name, text)).into()
+});
+
+/// The group of profiles that are made to be changed.
+pub const YOUR_OWN: &str = "Your own";
+
+/// Begins the story: an empty line and its first part.
+const STORY: &str = "\n# Group: ";
 
 /// A profile to start from, and what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preset {
     /// Also the name of its file and the `name` in it.
     pub name: &'static str,
-    /// One of [`GROUPS`].
+    /// A step of the study's progression; those of a group follow each other.
     pub group: &'static str,
     pub title: &'static str,
     /// Of the paper.
@@ -37,23 +87,9 @@ pub struct Preset {
     pub story: &'static str,
     /// What to watch while it trains and afterwards.
     pub look_for: &'static str,
-    /// The file's text.
+    /// The file's text before the story.
     pub toml: &'static str,
 }
-
-/// The study's progression.
-pub const GROUPS: [&str; 10] = [
-    "Perceptron",
-    "MLP",
-    "MLP from scratch",
-    "LeNet",
-    "Modern LeNet",
-    "Improved CNN",
-    "ResNet",
-    "Small ResNet",
-    "VGG",
-    "Your own",
-];
 
 /// Every preset, in the order of the study.
 #[must_use]
@@ -75,27 +111,31 @@ impl Preset {
     pub fn profile(&self) -> Result<Profile> {
         Profile::parse(self.toml, &format!("preset {}", self.name))
     }
-}
 
-const ALL: [Preset; 35] = {
-    let parts: [&[Preset]; 4] = [
-        &shallow::PRESETS,
-        &deep::PRESETS,
-        &transfer::PRESETS,
-        &[deep::YOUR_OWN],
-    ];
-    let mut all = [deep::YOUR_OWN; 35];
-    let (mut part, mut at) = (0, 0);
-    while part < parts.len() {
-        let mut i = 0;
-        while i < parts[part].len() {
-            all[at] = parts[part][i];
-            (i, at) = (i + 1, at + 1);
+    /// What a file says; parts that are missing are empty, which the tests rule out.
+    fn read(name: &'static str, text: &'static str) -> Self {
+        let (toml, story) = text.split_at(text.find(STORY).unwrap_or(text.len()));
+        let part = |key: &str| -> &'static str {
+            let begins = format!("# {key}: ");
+            let mut lines = story.lines().skip_while(|line| !line.starts_with(&begins));
+            let first = lines.next().map(|line| &line[begins.len()..]);
+            let more = lines.map_while(|line| line.strip_prefix("#   "));
+            let parts: Vec<&str> = first.into_iter().chain(more).collect();
+            // Read once; a preset lives as long as the program.
+            parts.join(" ").leak()
+        };
+        Self {
+            name,
+            group: part("Group"),
+            title: part("Title"),
+            year: part("Year").parse().unwrap_or(0),
+            paper: part("Paper"),
+            story: part("Story"),
+            look_for: part("Look for"),
+            toml,
         }
-        part += 1;
     }
-    all
-};
+}
 
 #[cfg(test)]
 mod tests {
@@ -166,10 +206,30 @@ mod tests {
     }
 
     #[test]
-    fn groups_come_in_their_order_and_none_is_empty() {
+    fn every_story_is_told_and_groups_stay_together() {
         let mut groups: Vec<&str> = all().iter().map(|preset| preset.group).collect();
         groups.dedup();
-        assert_eq!(groups, GROUPS);
+        let known = [
+            "Perceptron",
+            "MLP",
+            "MLP from scratch",
+            "LeNet",
+            "Modern LeNet",
+            "Improved CNN",
+            "ResNet",
+            "Small ResNet",
+            "VGG",
+            YOUR_OWN,
+        ];
+        assert_eq!(groups, known);
+        for preset in all() {
+            let name = preset.name;
+            let parts = [preset.title, preset.paper, preset.story, preset.look_for];
+            assert!(parts.iter().all(|part| !part.is_empty()), "{name}");
+            assert!((1950..2100).contains(&preset.year), "{name}");
+            assert!(!preset.toml.contains("# Story"), "{name}");
+            assert!(preset.toml.ends_with('\n') && !preset.toml.ends_with("\n\n"));
+        }
     }
 
     #[test]

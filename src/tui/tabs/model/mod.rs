@@ -31,7 +31,7 @@ use form::{Editing, Form};
 use path::Path;
 
 /// The group of the user's own, the last of the presets' groups.
-const OWN: &str = presets::GROUPS[presets::GROUPS.len() - 1];
+const OWN: &str = presets::YOUR_OWN;
 
 /// Training pictures of the built-in set.
 const MINI_TRAIN: f64 = 2000.0;
