@@ -1,10 +1,9 @@
 //! What a screen or a command does to runs: start one, resume one, ask one to do something. Watching is `connection`'s.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -15,7 +14,6 @@ use crate::error::{Error, Result};
 use crate::event::Command;
 use crate::net::Progress;
 use crate::profile::{Profile, Status};
-use crate::storage;
 
 /// How long a worker may take to come up before its starter looks no longer.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -27,9 +25,6 @@ const NOT_OURS: i32 = 2;
 const REPLY_PATIENCE: Duration = Duration::from_secs(5);
 
 const POLL: Duration = Duration::from_millis(10);
-
-/// **Units** bytes of the end of `worker.log` in which a dead worker's last words are looked for.
-const LAST_WORDS: u64 = 64 << 10;
 
 /// Fetches the weights that a run begins with, where they lie on the hub, and pins their commit; before that checks whatever
 /// needs no weights. Blocks; cancels within a second.
@@ -303,7 +298,7 @@ fn last_words(
         .map(|r| r.error)
         .filter(|e| !e.is_empty());
     let logged = || {
-        let text = end_of(&workspace.worker_log_path(id)).unwrap_or_default();
+        let text = workspace.worker_log_end(id);
         text.lines()
             .rev()
             .find(|l| !l.trim().is_empty())
@@ -314,13 +309,4 @@ fn last_words(
         .or_else(logged)
         .unwrap_or_else(|| format!("it ended with {status} and without a word"));
     Error::compute(format!("the worker of {id}"), words)
-}
-
-/// The last of a file's text.
-fn end_of(path: &Path) -> std::io::Result<String> {
-    let (mut file, length) = storage::open(path)?;
-    file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS)))?;
-    let mut bytes = Vec::new();
-    file.take(LAST_WORDS).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
