@@ -137,31 +137,34 @@ class Use:
         return {row["id"]: row["status"] for row in rows}
 
     def settle(self):
-        """All three run on, and nothing else does; a lost one is a fault."""
-        for run, state in self.states().items():
-            if state in ("lost", "failed"):
-                self.fault(f"{run} is {state}")
-            if run not in self.runs:
-                if state in ("running", "paused", "waiting", "created"):
-                    self.fmtui("stop", run)
-                    self.counts["stopped others"] += 1
-            elif state == "paused":
-                self.fmtui("continue", run)
-            elif state != "running":
-                done = self.fmtui("resume", run, "--detach")
-                self.counts["resumed"] += 1
-                if done.returncode != 0 and self.states().get(run) != "running":
-                    self.fault(f"{run} does not resume from {state}: {done.stderr.strip()}")
-        # What was asked for by now is done, so that a touch is of the visit that comes.
-        until = time.monotonic() + 60
-        lengths = None
+        """Waits until all three run on, and nothing else does, and what was asked for is done; a lost one is a fault."""
+        until = time.monotonic() + 90
+        before = None
         while time.monotonic() < until:
+            states = self.states()
+            for run, state in states.items():
+                self.put_right(run, state)
             now = [len(self.touched(run, 0)) for run in self.runs]
-            if now == lengths and all(self.states().get(run) == "running" for run in self.runs):
+            if now == before and all(states[run] == "running" for run in self.runs):
                 return
-            lengths = now
+            before = now
             time.sleep(1)
         self.fault(f"the runs do not come to rest: {self.states()}")
+
+    def put_right(self, run, state):
+        if state in ("lost", "failed"):
+            self.fault(f"{run} is {state}")
+        if run not in self.runs:
+            if state in ("running", "paused", "waiting", "created"):
+                self.fmtui("stop", run)
+                self.counts["stopped others"] += 1
+        elif state == "paused":
+            self.fmtui("continue", run)
+        elif state != "running":
+            done = self.fmtui("resume", run, "--detach")
+            self.counts["resumed"] += 1
+            if done.returncode != 0 and self.states()[run] != "running":
+                self.fault(f"{run} does not resume from {state}: {done.stderr.strip()}")
 
     def touched(self, run, since):
         return [e for e in self.events(run)[since:] if e.get("event") in TOUCHES]

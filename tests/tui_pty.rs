@@ -510,6 +510,7 @@ fn signals_restore_the_terminal() {
     let home = tempfile::tempdir().unwrap();
     for sent in [
         Signal::TERM,
+        Signal::QUIT,
         Signal::HUP,
         Signal::INT,
         Signal::USR1,

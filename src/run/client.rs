@@ -179,7 +179,6 @@ fn ask(socket: &std::path::Path, command: &Command) -> std::io::Result<Result<()
 fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
     let log_length = || std::fs::metadata(workspace.events_path(id)).map_or(0, |m| m.len());
     let before = log_length();
-    let kills = memory::kills();
     let mut child = spawn(workspace, id, resume)?;
     let since = Instant::now();
     while since.elapsed() < START_PATIENCE {
@@ -194,7 +193,7 @@ fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
             }
             // A run that ended this soon has told its story in the log; a worker that never got so far has not.
             if log_length() == before {
-                return Err(last_words(workspace, id, status, kills));
+                return Err(last_words(workspace, id, status));
             }
         }
         let holder = lock::holder(&workspace.lock_path(id));
@@ -285,12 +284,7 @@ fn own_executable() -> Result<std::path::PathBuf> {
 }
 
 /// Why the worker died: what it wrote into the profile, else into `worker.log`.
-fn last_words(
-    workspace: &Workspace,
-    id: &str,
-    status: std::process::ExitStatus,
-    kills: u64,
-) -> Error {
+fn last_words(workspace: &Workspace, id: &str, status: std::process::ExitStatus) -> Error {
     let recorded = workspace
         .load(id)
         .ok()
@@ -305,7 +299,7 @@ fn last_words(
             .map(crate::text::sanitize)
     };
     let words = recorded
-        .or_else(|| memory::cause_of_death(workspace, id, kills))
+        .or_else(|| memory::cause_of_death(workspace, id))
         .or_else(logged)
         .unwrap_or_else(|| format!("it ended with {status} and without a word"));
     Error::compute(format!("the worker of {id}"), words)

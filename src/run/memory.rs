@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Workspace;
+use super::{Workspace, lock};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::Architecture;
@@ -188,10 +188,9 @@ pub fn kills() -> u64 {
         .sum()
 }
 
-/// What became of a worker that is gone without a word, where memory was the reason; `kills_before` is [`kills`] from when it
-/// was still there.
+/// What became of a worker that is gone without a word, where memory was the reason.
 #[must_use]
-pub fn cause_of_death(workspace: &Workspace, id: &str, kills_before: u64) -> Option<String> {
+pub fn cause_of_death(workspace: &Workspace, id: &str) -> Option<String> {
     let log = workspace.worker_log_end(id);
     let refused = log.lines().next_back().and_then(|line| {
         let size = line.strip_prefix(FAILED_ALLOCATION)?;
@@ -203,7 +202,10 @@ pub fn cause_of_death(workspace: &Workspace, id: &str, kills_before: u64) -> Opt
             text::bytes(size)
         ));
     }
-    (kills() > kills_before).then(|| "was killed because memory ran out".into())
+    let holder = lock::holder(&workspace.lock_path(id));
+    let was_here = holder.host == lock::host_name();
+    (was_here && holder.kills.is_some_and(|before| kills() > before))
+        .then(|| "was killed, it seems because memory ran out".into())
 }
 
 #[cfg(test)]
@@ -242,10 +244,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let workspace = Workspace::at(dir.path());
         std::fs::create_dir_all(workspace.run_dir("r")).unwrap();
-        assert_eq!(cause_of_death(&workspace, "r", kills()), None);
+        assert_eq!(cause_of_death(&workspace, "r"), None);
         let log = "memory allocation of 1073741824 bytes failed\n";
         std::fs::write(workspace.worker_log_path("r"), log).unwrap();
-        let cause = cause_of_death(&workspace, "r", kills()).unwrap();
+        let cause = cause_of_death(&workspace, "r").unwrap();
         assert!(cause.contains("1.00 GiB"), "{cause}");
     }
 

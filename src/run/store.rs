@@ -555,6 +555,7 @@ mod tests {
             pid: 1,
             host: lock::host_name(),
             socket: None,
+            kills: None,
         })
         .unwrap();
         assert_eq!(w.summary(&id).status, Status::Running);
