@@ -4,7 +4,7 @@
 //! A reader sees the old file or the new one, never a half. A failed sync condemns the new file; it is not retried.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -92,6 +92,18 @@ pub fn read(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
 pub fn read_text(path: &Path, most: u64) -> std::io::Result<String> {
     String::from_utf8(read(path, most)?)
         .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// The last `most` bytes of a file as text, whoever put it there; what is no UTF-8 is replaced.
+///
+/// # Errors
+/// As [`open`].
+pub fn read_end(path: &Path, most: u64) -> std::io::Result<String> {
+    let (mut file, length) = open(path)?;
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Replaces `path` by `bytes` as a whole.

@@ -331,7 +331,7 @@ fn keys_act_on_what_the_worker_has() {
     terminal.press("2");
     terminal.wait_for("▸Model");
     terminal.press("ttt");
-    terminal.wait_for("another run is under way");
+    terminal.wait_for("mlp-20 is paused");
     terminal.wait_for("beside it?");
     terminal.press("n");
     terminal.wait_until("the question is gone", |s| !s.contains("beside it"));
@@ -510,6 +510,7 @@ fn signals_restore_the_terminal() {
     let home = tempfile::tempdir().unwrap();
     for sent in [
         Signal::TERM,
+        Signal::QUIT,
         Signal::HUP,
         Signal::INT,
         Signal::USR1,

@@ -9,8 +9,8 @@ use crate::headless::{Output, Table};
 use crate::metrics::Scores;
 use crate::model::summary::{Summary, summarise};
 use crate::model::{Architecture, Shape};
-use crate::profile::{EpochRecord, Profile, ResultRecord, Standing, Subset};
-use crate::run::{Workspace, card, preflight};
+use crate::profile::{EpochRecord, Profile, ResultRecord, Standing, Status, Subset};
+use crate::run::{Workspace, card, memory, preflight};
 use crate::text::{self, figure};
 
 #[derive(Debug, Args)]
@@ -190,6 +190,10 @@ fn show_record(
     }
     for line in facts(&profile) {
         out.line(line)?;
+    }
+    let lost = profile.run.as_ref().filter(|r| r.status == Status::Lost);
+    if let Some(cause) = lost.and_then(|run| memory::cause_of_death(workspace, &run.id)) {
+        out.line(format!("note: its worker {cause}"))?;
     }
     if !profile.history.is_empty() {
         out.line("")?;

@@ -16,6 +16,9 @@ use crate::{storage, text};
 /// The largest content that is read, in bytes: well above the largest known set (EMNIST `byclass`, 0.6 GB).
 const LARGEST: u64 = 4 << 30;
 
+/// The most items of one file: a file of labels is not to be read for seconds before that of the images is found too large.
+const MOST_ITEMS: u32 = 1 << 26;
+
 /// Deflate cannot shrink better than this: <https://zlib.net/zlib_tech.html>.
 const BEST_COMPRESSION: u64 = 1032;
 
@@ -128,6 +131,9 @@ fn content(mut reader: impl Read, most: u64, rank: usize, origin: &Origin) -> Re
         .try_fold(1u64, |product, d| product.checked_mul(u64::from(*d)))
         .filter(|size| *size <= LARGEST)
         .ok_or_else(|| origin.error(format!("claims the size {dimensions:?}, more than 4 GiB")))?;
+    if let Some(items) = dimensions.first().filter(|items| **items > MOST_ITEMS) {
+        return Err(origin.error(format!("claims {items} items, more than {MOST_ITEMS}")));
+    }
     if expected == 0 {
         return Err(origin.error(format!("is empty (its size is {dimensions:?})")));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Style, notice, output, printer};
 use crate::error::{Error, Result};
 use crate::event::{Command, Event, Stamped};
+use crate::profile::Status;
 use crate::run::signals::{Ending, Watch};
 use crate::run::{Connection, GOES_ON, Sender, Workspace, client, log, memory};
 
@@ -62,7 +63,6 @@ async fn watch(
 ) -> Result<u8> {
     let mut connection = Connection::open(workspace, id)?;
     let mut printer = printer(style);
-    let kills = memory::kills();
     let mut stopping = false;
     let mut last = None;
     loop {
@@ -104,12 +104,18 @@ async fn watch(
     if is_end(last.as_ref()) {
         return Ok(code_of(last.as_ref(), id));
     }
-    Ok(gone(workspace, id, kills))
+    Ok(gone(workspace, id))
 }
 
 /// The exit code of a run whose worker is gone without a word.
-fn gone(workspace: &Workspace, id: &str, kills: u64) -> u8 {
-    match memory::cause_of_death(workspace, id, kills) {
+fn gone(workspace: &Workspace, id: &str) -> u8 {
+    let run = workspace.load(id).ok().and_then(|profile| profile.run);
+    let failed = run.filter(|run| run.status == Status::Failed && !run.error.is_empty());
+    if let Some(run) = failed {
+        notice(format!("error: run {id} failed: {}", run.error));
+        return FAILED;
+    }
+    match memory::cause_of_death(workspace, id) {
         Some(cause) => notice(format!(
             "error: the worker of run {id} {cause}; free some memory and go on with: fmtui resume {id}, or train it anew with a \
              smaller train.batch_size"

@@ -1,10 +1,9 @@
 //! What a screen or a command does to runs: start one, resume one, ask one to do something. Watching is `connection`'s.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -15,7 +14,6 @@ use crate::error::{Error, Result};
 use crate::event::Command;
 use crate::net::Progress;
 use crate::profile::{Profile, Status};
-use crate::storage;
 
 /// How long a worker may take to come up before its starter looks no longer.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -27,9 +25,6 @@ const NOT_OURS: i32 = 2;
 const REPLY_PATIENCE: Duration = Duration::from_secs(5);
 
 const POLL: Duration = Duration::from_millis(10);
-
-/// **Units** bytes of the end of `worker.log` in which a dead worker's last words are looked for.
-const LAST_WORDS: u64 = 64 << 10;
 
 /// Fetches the weights that a run begins with, where they lie on the hub, and pins their commit; before that checks whatever
 /// needs no weights. Blocks; cancels within a second.
@@ -184,7 +179,6 @@ fn ask(socket: &std::path::Path, command: &Command) -> std::io::Result<Result<()
 fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
     let log_length = || std::fs::metadata(workspace.events_path(id)).map_or(0, |m| m.len());
     let before = log_length();
-    let kills = memory::kills();
     let mut child = spawn(workspace, id, resume)?;
     let since = Instant::now();
     while since.elapsed() < START_PATIENCE {
@@ -199,7 +193,7 @@ fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
             }
             // A run that ended this soon has told its story in the log; a worker that never got so far has not.
             if log_length() == before {
-                return Err(last_words(workspace, id, status, kills));
+                return Err(last_words(workspace, id, status));
             }
         }
         let holder = lock::holder(&workspace.lock_path(id));
@@ -290,12 +284,7 @@ fn own_executable() -> Result<std::path::PathBuf> {
 }
 
 /// Why the worker died: what it wrote into the profile, else into `worker.log`.
-fn last_words(
-    workspace: &Workspace,
-    id: &str,
-    status: std::process::ExitStatus,
-    kills: u64,
-) -> Error {
+fn last_words(workspace: &Workspace, id: &str, status: std::process::ExitStatus) -> Error {
     let recorded = workspace
         .load(id)
         .ok()
@@ -303,24 +292,15 @@ fn last_words(
         .map(|r| r.error)
         .filter(|e| !e.is_empty());
     let logged = || {
-        let text = end_of(&workspace.worker_log_path(id)).unwrap_or_default();
+        let text = workspace.worker_log_end(id);
         text.lines()
             .rev()
             .find(|l| !l.trim().is_empty())
             .map(crate::text::sanitize)
     };
     let words = recorded
-        .or_else(|| memory::cause_of_death(workspace, id, kills))
+        .or_else(|| memory::cause_of_death(workspace, id))
         .or_else(logged)
         .unwrap_or_else(|| format!("it ended with {status} and without a word"));
     Error::compute(format!("the worker of {id}"), words)
-}
-
-/// The last of a file's text.
-fn end_of(path: &Path) -> std::io::Result<String> {
-    let (mut file, length) = storage::open(path)?;
-    file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS)))?;
-    let mut bytes = Vec::new();
-    file.take(LAST_WORDS).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

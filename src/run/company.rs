@@ -90,6 +90,7 @@ mod tests {
                 pid: 1,
                 host: host.into(),
                 socket: None,
+                kills: None,
             };
             lock.describe(&holder).unwrap();
             lock

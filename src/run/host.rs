@@ -205,6 +205,14 @@ impl Host for WorkerHost {
     fn rewind_log(&mut self, length: u64) -> Result<()> {
         self.journal.rewind(length)
     }
+
+    fn keep_room(&mut self, bytes: u64) {
+        self.reserve.grow(bytes);
+    }
+
+    fn give_room_back(&mut self) {
+        self.reserve.give_back();
+    }
 }
 
 #[cfg(test)]

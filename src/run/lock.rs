@@ -39,6 +39,8 @@ pub struct Holder {
     pub host: String,
     /// Where it listens; `None` when it could not open a socket (or not yet).
     pub socket: Option<PathBuf>,
+    /// How many processes the system had killed for memory when it began; see [`super::memory::kills`].
+    pub kills: Option<u64>,
 }
 
 impl RunLock {
@@ -87,7 +89,8 @@ impl RunLock {
             .as_ref()
             .map_or(String::new(), |s| s.display().to_string());
         let text = format!("{}\n{}\n{socket}\n", holder.pid, holder.host);
-        let whole = format!("{text}{:SIGN$}\n", "");
+        let kills = holder.kills.map_or(String::new(), |n| n.to_string());
+        let whole = format!("{text}{:SIGN$}\n{kills}\n", "");
         self.file
             .set_len(0)
             .and_then(|()| self.file.seek(SeekFrom::Start(0)))
@@ -173,6 +176,8 @@ pub fn holder(path: &Path) -> Holder {
         pid: next().parse().unwrap_or(0),
         host: crate::text::sanitize(next()),
         socket: Some(next()).filter(|s| !s.is_empty()).map(PathBuf::from),
+        // The sign comes before it.
+        kills: text.lines().nth(4).and_then(|kills| kills.parse().ok()),
     }
 }
 
@@ -196,6 +201,7 @@ mod tests {
             pid: 4711,
             host: "box".into(),
             socket: Some("/tmp/a.sock".into()),
+            kills: None,
         };
         let sign = lock.describe(&me).unwrap();
         assert!(is_held(&path));
@@ -226,6 +232,7 @@ mod tests {
             pid: 4711,
             host: "elsewhere".into(),
             socket: Some("/tmp/a.sock".into()),
+            kills: None,
         };
         lock.describe(&holder_of_old).unwrap();
         let waiting = std::thread::spawn({

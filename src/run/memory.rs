@@ -3,16 +3,19 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Workspace;
+use super::{Workspace, lock};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::Architecture;
 use crate::profile::Profile;
-use crate::text;
 use crate::train::learners;
+use crate::{storage, text};
 
 /// What the program itself takes: its code, threads and buffers.
 const PROGRAM: u64 = 24 << 20;
+
+/// **Units** bytes of a file of the system's figures that are read.
+const LONGEST: u64 = 64 << 10;
 
 /// How an allocation that fails is told by Rust's own runtime.
 const FAILED_ALLOCATION: &str = "memory allocation of ";
@@ -98,7 +101,7 @@ struct Group(PathBuf);
 impl Group {
     /// A figure of the group, in the second or first version's file; none where it has no limit.
     fn figure(&self, files: [&str; 2]) -> Option<u64> {
-        let read = |file: &str| std::fs::read_to_string(self.0.join(file)).ok();
+        let read = |file: &str| storage::read_text(&self.0.join(file), LONGEST).ok();
         let text = files.into_iter().find_map(read)?;
         text.trim().parse().ok()
     }
@@ -106,7 +109,7 @@ impl Group {
 
 /// The groups this process is in, and those around them.
 fn groups() -> Vec<Group> {
-    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = storage::read_text(Path::new("/proc/self/cgroup"), LONGEST).unwrap_or_default();
     let mut found = Vec::new();
     for line in own.lines() {
         let mut parts = line.splitn(3, ':').skip(1);
@@ -168,12 +171,12 @@ pub fn check(
 /// How many processes the system has killed for memory so far, as far as it tells.
 #[must_use]
 pub fn kills() -> u64 {
-    let vmstat = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    let vmstat = storage::read_text(Path::new("/proc/vmstat"), LONGEST).unwrap_or_default();
     let of_machine = vmstat
         .lines()
         .find_map(|line| line.strip_prefix("oom_kill "));
     let own = groups().into_iter().next();
-    let events = own.and_then(|g| std::fs::read_to_string(g.0.join("memory.events")).ok());
+    let events = own.and_then(|g| storage::read_text(&g.0.join("memory.events"), LONGEST).ok());
     let of_group = events.as_deref().and_then(|events| {
         let mut lines = events.lines();
         lines.find_map(|line| line.strip_prefix("oom_kill "))
@@ -185,11 +188,10 @@ pub fn kills() -> u64 {
         .sum()
 }
 
-/// What became of a worker that is gone without a word, where memory was the reason; `kills_before` is [`kills`] from when it
-/// was still there.
+/// What became of a worker that is gone without a word, where memory was the reason.
 #[must_use]
-pub fn cause_of_death(workspace: &Workspace, id: &str, kills_before: u64) -> Option<String> {
-    let log = std::fs::read_to_string(workspace.worker_log_path(id)).unwrap_or_default();
+pub fn cause_of_death(workspace: &Workspace, id: &str) -> Option<String> {
+    let log = workspace.worker_log_end(id);
     let refused = log.lines().next_back().and_then(|line| {
         let size = line.strip_prefix(FAILED_ALLOCATION)?;
         size.split(' ').next()?.parse().ok()
@@ -200,7 +202,10 @@ pub fn cause_of_death(workspace: &Workspace, id: &str, kills_before: u64) -> Opt
             text::bytes(size)
         ));
     }
-    (kills() > kills_before).then(|| "was killed because memory ran out".into())
+    let holder = lock::holder(&workspace.lock_path(id));
+    let was_here = holder.host == lock::host_name();
+    (was_here && holder.kills.is_some_and(|before| kills() > before))
+        .then(|| "was killed, it seems because memory ran out".into())
 }
 
 #[cfg(test)]
@@ -239,10 +244,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let workspace = Workspace::at(dir.path());
         std::fs::create_dir_all(workspace.run_dir("r")).unwrap();
-        assert_eq!(cause_of_death(&workspace, "r", kills()), None);
+        assert_eq!(cause_of_death(&workspace, "r"), None);
         let log = "memory allocation of 1073741824 bytes failed\n";
         std::fs::write(workspace.worker_log_path("r"), log).unwrap();
-        let cause = cause_of_death(&workspace, "r", kills()).unwrap();
+        let cause = cause_of_death(&workspace, "r").unwrap();
         assert!(cause.contains("1.00 GiB"), "{cause}");
     }
 

@@ -170,7 +170,9 @@ pub(super) fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBu
         {
             places.push(weights.join(name));
         }
-        return match places.into_iter().find(|path| path.is_file()) {
+        // What is no file is told so by whoever reads it.
+        let is_there = |path: &PathBuf| path.metadata().is_ok_and(|found| !found.is_dir());
+        return match places.into_iter().find(is_there) {
             Some(path) => Ok(Some(path)),
             None if named.contains("huggingface.co/") => Err(Error::input(
                 "model.pretrained",

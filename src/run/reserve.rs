@@ -1,4 +1,5 @@
-//! Some room on the disk that a run keeps back for its end: what it has to say then finds place on a full disk too.
+//! Some room on the disk that a run keeps back for its end: its state and what it has to say then find place on a full disk
+//! too.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -10,7 +11,8 @@ const BYTES: usize = 512 << 10;
 /// Room that is kept back; given back with the run.
 #[derive(Debug, Default)]
 pub struct Reserve {
-    path: Option<PathBuf>,
+    /// With the file open, so that it can grow.
+    kept: Option<(PathBuf, File)>,
 }
 
 impl Reserve {
@@ -18,11 +20,15 @@ impl Reserve {
     #[must_use]
     pub fn keep(path: PathBuf) -> Self {
         // Written and not only allocated: some file systems give room to whoever writes first.
-        let written = File::create(&path).and_then(|mut file| {
-            file.write_all(&vec![b'.'; BYTES])
-                .and_then(|()| file.sync_all())
-        });
-        let reserve = Self { path: Some(path) };
+        let Ok(mut file) = File::create(&path) else {
+            return Self::default();
+        };
+        let written = file
+            .write_all(&vec![b'.'; BYTES])
+            .and_then(|()| file.sync_all());
+        let reserve = Self {
+            kept: Some((path, file)),
+        };
         if written.is_ok() {
             return reserve;
         }
@@ -30,11 +36,20 @@ impl Reserve {
         Self::default()
     }
 
+    /// Keeps room for so many bytes more, where the file system can set it aside without writing them.
+    pub fn grow(&mut self, bytes: u64) {
+        if let Some((_, file)) = &self.kept {
+            let flags = rustix::fs::FallocateFlags::empty();
+            // What is not granted is not kept: the run trains all the same.
+            let _ = rustix::fs::fallocate(file, flags, BYTES as u64, bytes);
+        }
+    }
+
     /// Gives the room back; whether there was some.
     pub fn give_back(&mut self) -> bool {
-        self.path
+        self.kept
             .take()
-            .is_some_and(|path| fs::remove_file(path).is_ok())
+            .is_some_and(|(path, _)| fs::remove_file(path).is_ok())
     }
 }
 
@@ -54,6 +69,9 @@ mod tests {
         let path = dir.path().join("reserve");
         let mut reserve = Reserve::keep(path.clone());
         assert_eq!(fs::metadata(&path).unwrap().len(), BYTES as u64);
+        reserve.grow(1 << 20);
+        let whole = fs::metadata(&path).unwrap().len();
+        assert!([BYTES as u64, BYTES as u64 + (1 << 20)].contains(&whole));
         assert!(reserve.give_back() && !reserve.give_back());
         assert!(!path.exists());
         drop(Reserve::keep(path.clone()));

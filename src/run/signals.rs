@@ -26,6 +26,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub enum Ending {
     HangUp,
     Interrupt,
+    Quit,
     Terminate,
     /// What batch systems send before a job's time is over.
     User1,
@@ -36,9 +37,10 @@ pub enum Ending {
 }
 
 impl Ending {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::HangUp,
         Self::Interrupt,
+        Self::Quit,
         Self::Terminate,
         Self::User1,
         Self::User2,
@@ -52,6 +54,7 @@ impl Ending {
         match self {
             Self::HangUp => Number::HUP,
             Self::Interrupt => Number::INT,
+            Self::Quit => Number::QUIT,
             Self::Terminate => Number::TERM,
             Self::User1 => Number::USR1,
             Self::User2 => Number::USR2,
@@ -272,7 +275,7 @@ mod tests {
         let mask = ignored_in(status);
         assert_eq!(
             Ending::ALL.map(|e| is_in(mask, e.number())),
-            [true, false, false, false, false, false, false]
+            [true, false, false, false, false, false, false, false]
         );
         assert_eq!(ignored_in("Name: x\n"), 0);
         assert!(!is_in(u64::MAX, 0) && !is_in(u64::MAX, 65) && is_in(u64::MAX, 64));

@@ -1,9 +1,8 @@
 //! The second way to a run: commands as files in its own directory. It needs no socket and no runtime directory, which a
 //! log-out may take away; only whoever may write there can use it, and the worker obeys its own user alone.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
@@ -111,22 +110,13 @@ fn take(directory: &Path) -> Vec<Command> {
 }
 
 fn read(path: &Path, own: u32) -> Option<Command> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file = File::options()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
-        .ok()?;
-    let found = file.metadata().ok()?;
+    let found = fs::symlink_metadata(path).ok()?;
     // Whoever left an older one has been told that nobody took it, or is gone.
     let age = found.modified().ok()?.elapsed().unwrap_or_default();
     if !found.is_file() || found.uid() != own || age > 2 * PATIENCE {
         return None;
     }
-    let mut text = String::new();
-    file.take(protocol::LONGEST_COMMAND)
-        .read_to_string(&mut text)
-        .ok()?;
+    let text = storage::read_text(path, protocol::LONGEST_COMMAND).ok()?;
     protocol::parse_command(&text).ok()
 }
 
@@ -147,7 +137,7 @@ mod tests {
         put("3.command", b"nonsense");
         put("0.command", &protocol::command_line(&Command::Resume));
         let long_ago = std::time::SystemTime::now() - 3 * PATIENCE;
-        let old = File::options()
+        let old = fs::File::options()
             .write(true)
             .open(directory.join("0.command"))
             .unwrap();

@@ -15,6 +15,9 @@ use crate::net::{self, hub::Hub};
 use crate::profile::{self, Profile, RunRecord, Status};
 use crate::{storage, text};
 
+/// **Units** bytes of the end of `worker.log` in which a dead worker's last words are looked for.
+const LAST_WORDS: u64 = 64 << 10;
+
 /// A worker on another machine writes its log every second; after this long without a line it is gone.
 const SILENCE: Duration = Duration::from_mins(1);
 
@@ -164,6 +167,12 @@ impl Workspace {
     #[must_use]
     pub fn worker_log_path(&self, id: &str) -> PathBuf {
         self.run_dir(id).join("worker.log")
+    }
+
+    /// The end of what a run's worker has printed; empty where there is nothing.
+    #[must_use]
+    pub fn worker_log_end(&self, id: &str) -> String {
+        storage::read_end(&self.worker_log_path(id), LAST_WORDS).unwrap_or_default()
     }
 
     /// Writes the profile of a new run and makes its directory; the id is new in this workspace.
@@ -546,6 +555,7 @@ mod tests {
             pid: 1,
             host: lock::host_name(),
             socket: None,
+            kills: None,
         })
         .unwrap();
         assert_eq!(w.summary(&id).status, Status::Running);

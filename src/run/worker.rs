@@ -19,7 +19,7 @@ use super::record::{self, Recorder};
 use super::reserve::Reserve;
 use super::server::{self, Service};
 use super::signals::Endings;
-use super::{load, pretrained, socket, spool};
+use super::{load, memory, pretrained, socket, spool};
 use crate::data;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
@@ -174,6 +174,7 @@ fn serve_and_train(
         pid: std::process::id(),
         host: lock::host_name(),
         socket: path.clone(),
+        kills: Some(memory::kills()),
     })?;
     let host = WorkerHost::new(receiver, recorder, journal.clone())
         .with_sign(sign)

@@ -223,12 +223,19 @@ impl Control {
         host: &mut dyn Host,
         mut save: impl FnMut() -> Result<()>,
     ) -> Result<()> {
+        let mut has_room_kept = true;
         loop {
             let Err(error) = save() else {
                 return Ok(());
             };
-            if self.stop_requested || !error.is_disk_full() {
+            if !error.is_disk_full() || (self.stop_requested && !has_room_kept) {
                 return Err(error);
+            }
+            if self.stop_requested {
+                // Nobody waits for room any more: what was kept for this is used.
+                host.give_room_back();
+                has_room_kept = false;
+                continue;
             }
             host.emit(Event::Warning {
                 message: format!("{error}; free some space, the run waits and tries again"),

@@ -56,6 +56,12 @@ pub trait Host {
     /// # Errors
     /// `Io` when the log cannot be cut.
     fn rewind_log(&mut self, length: u64) -> Result<()>;
+
+    /// Keeps room on the disk for a checkpoint of so many bytes, which a run that is stopped on a full disk then saves.
+    fn keep_room(&mut self, _bytes: u64) {}
+
+    /// Gives that room back.
+    fn give_room_back(&mut self) {}
 }
 
 /// How a training ended.

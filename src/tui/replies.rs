@@ -3,6 +3,10 @@
 //! crossterm knows no Operating System Command (`ESC ] … BEL`, or `ESC \` at the end) and hands it on as one key for each
 //! sign of it. Here those are taken out, whoever asked for them: an editor that has just been left may have. A key is held
 //! back only while it can still become an answer; what a user binds to Alt-] comes a little later.
+//!
+//! Where Esc and a key that is written as a sequence come at once, as on a line that has stalled, crossterm takes the two
+//! `ESC` for one Esc and hands the rest of the sequence on as letters (`ESC ESC [ 6 ~`: Esc, `[`, `6`, `~`). Here they are
+//! the key again that was pressed.
 
 use std::time::{Duration, Instant};
 
@@ -35,6 +39,8 @@ enum State {
     Certain,
     /// Esc within it, which may begin its end.
     Ending,
+    /// `[` at once after Esc: the rest of a sequence.
+    Sequence,
 }
 
 /// What a key is to an answer.
@@ -113,7 +119,8 @@ impl Replies {
 
     fn take(&mut self, key: KeyEvent, now: Instant, out: &mut Vec<Input>) {
         let sign = Sign::of(key);
-        let was_escaped = self.escaped.take().is_some_and(|at| now - at < PAUSE);
+        let escaped = self.escaped.take().map(|at| now - at);
+        let was_escaped = escaped.is_some_and(|since| since < PAUSE);
         match (self.state, sign) {
             (State::Keys | State::Certain, Sign::Begin) => {
                 self.held.clear();
@@ -121,6 +128,23 @@ impl Replies {
             }
             (State::Keys, Sign::Letter(']')) if was_escaped => self.begin(key, now),
             (State::Torn, Sign::Letter(']')) => self.begin(key, now),
+            (State::Keys, Sign::Letter('[')) if escaped.is_some_and(|since| since < TORN) => {
+                self.hold(key, State::Sequence, now);
+            }
+            (State::Torn, Sign::Letter('[')) => {
+                self.release(out);
+                self.hold(key, State::Sequence, now);
+            }
+            (State::Sequence, Sign::Letter(sign @ ' '..='?')) if self.text.len() < LONGEST => {
+                self.text.push(sign);
+                self.hold(key, State::Sequence, now);
+            }
+            (State::Sequence, Sign::Letter(last @ '@'..='~')) => {
+                self.held.clear();
+                let pressed = pressed(&self.text, last);
+                self.release(out);
+                out.extend(pressed.map(Input::Key));
+            }
             (State::Keys, Sign::Escape) if self.is_awaiting(now) => {
                 self.hold(key, State::Torn, now);
             }
@@ -145,7 +169,7 @@ impl Replies {
             (State::Certain, Sign::Escape) => self.hold(key, State::Ending, now),
             (State::Certain, Sign::End) | (State::Ending, Sign::Letter('\\')) => self.end(out),
             // It is none, or was torn off: the key stands for itself.
-            (State::Torn | State::Begun | State::Certain | State::Ending, _) => {
+            (State::Torn | State::Begun | State::Certain | State::Ending | State::Sequence, _) => {
                 self.release(out);
                 self.take(key, now, out);
             }
@@ -193,7 +217,7 @@ impl Replies {
     fn give_up(&mut self, now: Instant, out: &mut Vec<Input>) {
         let patience = match self.state {
             State::Keys => return,
-            State::Torn | State::Ending => TORN,
+            State::Torn | State::Ending | State::Sequence => TORN,
             State::Begun | State::Certain if self.is_awaiting(now) => LONG_PAUSE,
             State::Begun | State::Certain => PAUSE,
         };
@@ -207,6 +231,26 @@ impl Replies {
     fn is_awaiting(&self, now: Instant) -> bool {
         self.asked.is_some_and(|at| now - at < AWAITED)
     }
+}
+
+/// The key that a sequence means, by its parameters and last sign; none for what is no key of ours.
+fn pressed(parameters: &str, last: char) -> Option<KeyEvent> {
+    let code = match (parameters, last) {
+        ("", 'A') => KeyCode::Up,
+        ("", 'B') => KeyCode::Down,
+        ("", 'C') => KeyCode::Right,
+        ("", 'D') => KeyCode::Left,
+        ("", 'H') | ("1" | "7", '~') => KeyCode::Home,
+        ("", 'F') | ("4" | "8", '~') => KeyCode::End,
+        ("", 'Z') => return Some(KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT)),
+        ("2", '~') => KeyCode::Insert,
+        ("3", '~') => KeyCode::Delete,
+        ("5", '~') => KeyCode::PageUp,
+        ("6", '~') => KeyCode::PageDown,
+        ("15", '~') => KeyCode::F(5),
+        _ => return None,
+    };
+    Some(code.into())
 }
 
 /// The background that an answer tells: `11;rgb:ffff/ffff/ffff`, with one to four digits each.
@@ -308,6 +352,37 @@ mod tests {
 
     fn told(chunks: &[&str], is_asked: bool) -> Heard {
         hear(&keys(chunks), is_asked, Duration::from_millis(1))
+    }
+
+    #[test]
+    fn a_key_that_comes_at_once_with_esc_is_that_key() {
+        let esc = KeyEvent::from(KeyCode::Esc);
+        // As crossterm hands them on: the second ESC is lost, the rest are letters.
+        for (rest, key) in [
+            ("[6~", Some(KeyCode::PageDown)),
+            ("[5~", Some(KeyCode::PageUp)),
+            ("[A", Some(KeyCode::Up)),
+            ("[D", Some(KeyCode::Left)),
+            ("[F", Some(KeyCode::End)),
+            // A click, focus, and what the terminal is.
+            ("[<0;16;25M", None),
+            ("[O", None),
+            ("[?62;22c", None),
+        ] {
+            let mut given = vec![esc];
+            given.extend(keys(&[rest]));
+            let wanted: Vec<KeyEvent> = [Some(esc), key.map(KeyEvent::from)]
+                .into_iter()
+                .flatten()
+                .collect();
+            for is_asked in [true, false] {
+                let heard = hear(&given, is_asked, Duration::from_millis(1));
+                assert_eq!(heard.keys, wanted, "{rest}");
+            }
+            // Typed one after the other they are what they are.
+            let typed = hear(&given, false, Duration::from_millis(60));
+            assert_eq!(typed.keys, given, "{rest}");
+        }
     }
 
     #[test]

@@ -17,11 +17,13 @@ use super::tabs::train::Link;
 use crate::data::source::{self, SearchPath};
 use crate::data::{Dataset, fetch, mini};
 use crate::error::{Error, Result};
-use crate::event::{Command, Stamped};
+use crate::event::{Command, Event, Stamped};
 use crate::metrics::predictions::{self, Predictions};
 use crate::net::Progress;
 use crate::profile::{Profile, Status};
-use crate::run::{Connection, RunSummary, Sender, Workspace, card, client, company, log, own};
+use crate::run::{
+    Connection, RunSummary, Sender, Workspace, card, client, company, log, memory, own,
+};
 use crate::{storage, text};
 
 /// Messages that may wait for the screen.
@@ -273,9 +275,10 @@ impl Session {
         };
         self.watched = Some(connection.sender());
         let out = self.out.clone();
+        let workspace = self.workspace.clone();
         self.watching = Some(tokio::spawn(async move {
             // Ends when the screen has gone.
-            let _ = follow(connection, run, turn_to_it, &out).await;
+            let _ = follow(&workspace, connection, run, turn_to_it, &out).await;
         }));
     }
 
@@ -459,6 +462,7 @@ fn link(connection: &Connection) -> Link {
 
 /// Tells the whole history at once, then what comes.
 async fn follow(
+    workspace: &Workspace,
     mut connection: Connection,
     run: String,
     turn_to_it: bool,
@@ -472,6 +476,9 @@ async fn follow(
         events,
     })
     .await?;
+    if over {
+        tell_cause(workspace, &run, out).await?;
+    }
     if turn_to_it {
         out.send(Message::ShowTrain).await?;
     }
@@ -497,6 +504,9 @@ async fn follow(
             .await?;
         }
         let now = if over { Link::Ended } else { link(&connection) };
+        if now != told && over {
+            tell_cause(workspace, &run, out).await?;
+        }
         if now != told {
             told = now;
             out.send(Message::Link {
@@ -507,6 +517,21 @@ async fn follow(
         }
     }
     Ok(())
+}
+
+/// Says what became of a worker that is gone without a word, where memory was the reason.
+async fn tell_cause(
+    workspace: &Workspace,
+    run: &str,
+    out: &mpsc::Sender<Message>,
+) -> Result<(), mpsc::error::SendError<Message>> {
+    let status = workspace.summary(run).status;
+    let cause = memory::cause_of_death(workspace, run).filter(|_| status == Status::Lost);
+    let Some(cause) = cause else { return Ok(()) };
+    let message = format!("the worker {cause}");
+    let events = vec![Stamped::now(Event::Warning { message })];
+    let run = run.into();
+    out.send(Message::Events { run, events }).await
 }
 
 /// What is there already, and whether there will be no more.

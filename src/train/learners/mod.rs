@@ -79,6 +79,9 @@ fn frozen(profile: &Profile, mut cut: Cut, classes: usize) -> Result<FrozenLearn
     FrozenLearner::new(backbone, head, shape, still)
 }
 
+/// **Units** bytes of a checkpoint beside its arrays: names, the history of some thousand epochs.
+const BESIDES: u64 = 1 << 20;
+
 /// Pictures' features that are kept at most.
 const MOST_FEATURES: u64 = 2 << 30;
 
@@ -123,6 +126,14 @@ pub fn memory_bytes(
                 of(&predicting, &cut.frozen) + of(train, &cut.trained) + features.min(MOST_FEATURES)
             }
         })
+}
+
+/// The room that a checkpoint takes at most, with the best weights beside it.
+///
+/// **Units** bytes.
+#[must_use]
+pub fn checkpoint_bytes(train: &Train, parameters: u64) -> u64 {
+    state_bytes(train, parameters) + parameters * 4 + BESIDES
 }
 
 /// A checkpoint's arrays: weights, moments, averages.

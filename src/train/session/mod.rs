@@ -39,6 +39,10 @@ const FEATURES_EVERY: Duration = Duration::from_millis(500);
 pub fn train(setup: Setup<'_>, host: &mut dyn Host) -> Result<Outcome> {
     let mut session = Session::prepare(setup, host)?;
     session.announce(host);
+    host.keep_room(learners::checkpoint_bytes(
+        session.train_settings(),
+        session.summary.parameters,
+    ));
     let trained = match session.train_epochs(host) {
         Ok(flow) => session.finish(flow, host),
         Err(error) => Err(error),

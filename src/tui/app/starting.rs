@@ -150,14 +150,18 @@ impl App {
     /// Every run under way, the shown one too where it has only just come up.
     fn under_way(&self) -> Vec<Live> {
         let mut runs = self.live.clone();
-        if let Some(shown) = self.tabs.train.live_run()
-            && !runs.iter().any(|live| live.id == shown)
-        {
-            runs.push(Live {
+        let Some(shown) = self.tabs.train.live_run() else {
+            return runs;
+        };
+        // What is shown is known sooner than what is looked up.
+        let is_paused = self.tabs.train.is_paused();
+        match runs.iter_mut().find(|live| live.id == shown) {
+            Some(live) => live.is_paused = is_paused,
+            None => runs.push(Live {
                 id: shown.to_owned(),
                 name: id::name(shown).to_owned(),
-                is_paused: false,
-            });
+                is_paused,
+            }),
         }
         runs
     }

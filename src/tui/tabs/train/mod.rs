@@ -271,6 +271,12 @@ impl TrainTab {
         (alive && shown.link != Link::Ended).then_some(shown.run.as_str())
     }
 
+    /// Whether the shown run takes no steps at the moment.
+    pub fn is_paused(&self) -> bool {
+        let shown = self.shown.as_ref();
+        shown.is_some_and(|shown| shown.history.phase == Phase::Paused)
+    }
+
     /// The run whose worker is asked by keys on the other tabs: the one that is shown, replays left out.
     #[must_use]
     pub fn shown_run(&self) -> Option<&str> {
