@@ -7,7 +7,7 @@ macro_rules! arguments {
         $(#[$doc])*
         #[repr(C)]
         #[derive(Clone, Copy, Debug, Default)]
-        pub(super) struct $name { $(pub(super) $field: $kind,)* }
+        pub(in crate::kernels) struct $name { $(pub(in crate::kernels) $field: $kind,)* }
 
         // SAFETY: plain numbers in the order of the `.cu` file, whose padding is a field of its own.
         unsafe impl Argument for $name {}
@@ -96,7 +96,7 @@ arguments! {
 }
 
 /// Numbers of a normalisation's factors for one channel: the `Affine` and the `Back` of the `.cu` files.
-pub(super) const FACTORS: usize = 4;
+pub(in crate::kernels) const FACTORS: usize = 4;
 
 /// **Units** words of what a block contributes to the loss: `Share` there.
-pub(super) const SHARE_WORDS: usize = 2;
+pub(in crate::kernels) const SHARE_WORDS: usize = 2;

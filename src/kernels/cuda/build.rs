@@ -12,7 +12,8 @@ use super::products::PARTIAL;
 use super::tables::Tables;
 use super::{CudaPlan, Flat, HEAD_WORDS, OUTCOME_WORDS, Ready, Statistics};
 use crate::error::Result;
-use crate::kernels::plan::{Buffer, LANES, Layout, Parts, Program, Step, Work};
+use crate::kernels::plan::ops::{Outline, load::Load};
+use crate::kernels::plan::{Buffer, LANES, Layout, Parts, Program, Step};
 
 /// Pictures that are evaluated at a time, where there is memory for them.
 const EVALUATED: usize = 2048;
@@ -74,7 +75,7 @@ impl CudaPlan {
         lowering.blocks = evaluated.div_ceil(LANES);
         lowering.shared.parameters = averaged.address(0);
         let logits = Memory::zeros(&stream, evaluated * classes)?;
-        let steps = lowering.program(&parts.evaluation)?;
+        let steps = launches(&mut lowering, &parts.evaluation)?;
         let mut launches: Vec<_> = steps.into_iter().map(|(_, launch)| launch).collect();
         let unload = args::Unload {
             logits: lowering.at(parts.logits),
@@ -202,7 +203,7 @@ fn training(
     parts: &Parts,
     memory: Memory<f32>,
 ) -> Result<Ready> {
-    let steps = lowering.program(&parts.training)?;
+    let steps = launches(lowering, &parts.training)?;
     let back = steps.partition_point(|(step, _)| *step < parts.training.backward_from);
     let mut labels = labels(&parts.training, &steps);
     let mut launches: Vec<_> = steps.into_iter().map(|(_, launch)| launch).collect();
@@ -287,6 +288,17 @@ fn over<A: Argument>(gpu: &Gpu, kernel: &'static str, size: usize, argument: &A)
     Launch::new(gpu, kernel, (blocks.max(1), 1, 1), THREADS, argument)
 }
 
+/// The launches of every step, with its number.
+fn launches(gpu: &mut Lowering<'_>, program: &Program) -> Result<Vec<(usize, Launch)>> {
+    let mut launches = Vec::new();
+    for (index, step) in program.steps.iter().enumerate() {
+        let gate = gpu.gate(step.gate);
+        let of_step = step.work.operation.lower(gpu, gate)?;
+        launches.extend(of_step.into_iter().map(|launch| (index, launch)));
+    }
+    Ok(launches)
+}
+
 fn uses(program: &Program) -> Vec<Vec<Buffer>> {
     program.steps.iter().map(Step::buffers).collect()
 }
@@ -295,12 +307,16 @@ fn uses(program: &Program) -> Vec<Vec<Buffer>> {
 fn labels(program: &Program, launches: &[(usize, Launch)]) -> Vec<(String, usize)> {
     let mut before = None;
     let of = |(step, _): &(usize, Launch)| {
-        let work = &program.steps[*step].work;
+        let Outline {
+            label,
+            multiply_adds,
+            ..
+        } = &program.steps[*step].work.outline;
         let again = before.replace(*step) == Some(*step);
         if again {
-            (format!("{}: sum", work.label()), 0)
+            (format!("{label}: sum"), 0)
         } else {
-            (work.label(), work.multiply_adds())
+            (label.clone(), *multiply_adds)
         }
     };
     launches.iter().map(of).collect()
@@ -308,16 +324,8 @@ fn labels(program: &Program, launches: &[(usize, Launch)]) -> Vec<(String, usize
 
 /// Numbers of a picture.
 fn features(program: &Program) -> usize {
-    program
-        .steps
-        .iter()
-        .find_map(|step| match step.work {
-            Work::Load {
-                channels, pixels, ..
-            } => Some(channels * pixels),
-            _ => None,
-        })
-        .unwrap_or(0)
+    let mut loads = program.steps.iter().filter_map(|s| s.work.is::<Load>());
+    loads.next().map_or(0, |load| load.channels * load.pixels)
 }
 
 /// How many pictures are evaluated at a time, and where their maps lie: a quarter of the free memory at most.

@@ -33,7 +33,7 @@ impl<T> OnGpu<T> for Result<T, DriverError> {
 }
 
 /// An opened GPU.
-pub(super) struct Gpu {
+pub(in crate::kernels) struct Gpu {
     pub(super) context: Arc<CudaContext>,
     module: Arc<CudaModule>,
     functions: Mutex<HashMap<&'static str, CudaFunction>>,
@@ -208,7 +208,7 @@ impl Drop for Pinned {
 }
 
 /// A kernel with its arguments and its threads.
-pub(super) struct Launch {
+pub(in crate::kernels) struct Launch {
     function: CudaFunction,
     grid: (u32, u32, u32),
     threads: u32,
@@ -262,4 +262,4 @@ impl Launch {
 ///
 /// # Safety
 /// `repr(C)`, plain numbers without padding, and the same as in the `.cu` files.
-pub(super) unsafe trait Argument {}
+pub(in crate::kernels) unsafe trait Argument {}

@@ -4,7 +4,7 @@
 //! convolution is a matrix product on tensor cores without any rearrangement. Pictures are on the GPU once; a step sends
 //! the numbers of its pictures and gets loss, hits and norm back. Sums have a fixed order: the same GPU gives the same bits.
 
-mod arguments;
+pub(in crate::kernels) mod arguments;
 mod build;
 mod device;
 mod lower;
@@ -22,6 +22,8 @@ use candle_core::cuda::cudarc::driver::sys::{
 use candle_core::cuda::cudarc::driver::{CudaEvent, CudaGraph, CudaStream, result};
 
 pub use device::obstacle;
+pub(in crate::kernels) use lower::{ENOUGH_BLOCKS, Launches, Lowering, SUMS, WARPS, code};
+pub(in crate::kernels) use tables::{Direction, number};
 
 use self::arguments::{self as args, Head};
 use self::device::{Launch, Memory, OnGpu, Pinned, free_memory};

@@ -1,10 +1,8 @@
 //! Convolutions, linear layers and their gradients as launches: which kernel, and how warps share the work.
 
 use super::arguments as args;
-use super::device::Launch;
-use super::lower::{ENOUGH_BLOCKS, Lowering, WARPS};
+use super::lower::{ENOUGH_BLOCKS, Launches, Lowering, WARPS};
 use super::tables::{Direction, number};
-use crate::error::Result;
 use crate::kernels::plan::{Buffer, Geometry, Kernel};
 use crate::profile::Precision;
 
@@ -34,14 +32,14 @@ impl Lowering<'_> {
     }
 
     /// The product of weights with the pixels of `operands.0` into `operands.1`.
-    pub(super) fn product(
+    pub(in crate::kernels) fn product(
         &mut self,
         g: &Geometry,
         kernel: Kernel,
         direction: Direction,
         (x, y): (Buffer, Buffer),
         product: args::Product,
-    ) -> Result<Launch> {
+    ) -> Launches {
         let ([taps, counts], all_taps) = self.tables.taps(g, direction)?;
         let forward = direction == Direction::Forward;
         let (rows, depth, pixels) = if forward {
@@ -111,13 +109,13 @@ impl Lowering<'_> {
     }
 
     /// The products, in parts of the pictures where there are few weights, and then the parts' sum.
-    pub(super) fn weights(
+    pub(in crate::kernels) fn weights(
         &mut self,
         g: &Geometry,
         kernel: Kernel,
         x: Buffer,
         dy: Buffer,
-    ) -> Result<Vec<Launch>> {
+    ) -> Launches {
         let sources = self.tables.sources(g)?;
         let rows = g.out_channels;
         let columns = g.depth() + usize::from(kernel.bias.is_some());
@@ -154,10 +152,10 @@ impl Lowering<'_> {
             padding: 0,
         };
         let grid = (grid.0, grid.1, apart);
-        let mut launches = vec![self.launch(kernel_name, grid, &argument)?];
+        let mut launches = self.launch(kernel_name, grid, &argument)?;
         if parts > 1 {
             let grid = ((rows * columns).div_ceil(32), 1, 1);
-            launches.push(self.launch("weight_sums", grid, &argument)?);
+            launches.extend(self.launch("weight_sums", grid, &argument)?);
         }
         Ok(launches)
     }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::kernels::plan::{Geometry, Resample};
 
 /// Lists of pixels that kernels go by, each made once.
-pub(super) struct Tables {
+pub(in crate::kernels) struct Tables {
     stream: Arc<CudaStream>,
     /// Their places, and how many taps there are of all pixels.
     taps: HashMap<(Direction, Shape), ([u64; 2], usize)>,
@@ -19,7 +19,7 @@ pub(super) struct Tables {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Direction {
+pub(in crate::kernels) enum Direction {
     Forward,
     Backward,
 }
@@ -115,7 +115,11 @@ impl Tables {
     }
 
     /// For every pixel of the result where its terms start, and the terms {pixel, weight}.
-    pub(super) fn terms(&mut self, resample: &Resample, back: bool) -> Result<[u64; 2]> {
+    pub(in crate::kernels) fn terms(
+        &mut self,
+        resample: &Resample,
+        back: bool,
+    ) -> Result<[u64; 2]> {
         let shape = resample.shape();
         let (_, out_height, out_width) = shape.output();
         let pixels = if back {
@@ -162,6 +166,6 @@ fn source(row: Option<usize>, column: Option<usize>, width: usize) -> Option<usi
 }
 
 /// Sizes on the GPU are i32: `Conv` and the profile's limits keep them below 2³¹.
-pub(super) fn number(value: usize) -> i32 {
+pub(in crate::kernels) fn number(value: usize) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }

@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-use super::work::Buffer;
+use super::operands::Buffer;
 
 /// **Units** numbers: buffers start at cache lines.
 const ALIGN: usize = 16;

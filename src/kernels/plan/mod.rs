@@ -7,21 +7,27 @@
 
 mod arena;
 mod context;
+mod operands;
+pub mod ops;
 mod program;
 mod runner;
 mod team;
 mod update;
-mod work;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 pub use crate::kernels::cpu::lanes::LANES;
+pub use crate::kernels::cpu::lanes::conv::{Conv, Geometry};
 pub use crate::kernels::cpu::lanes::loss::Criterion;
+pub use crate::kernels::cpu::lanes::pointwise::is_gate;
+pub use crate::kernels::cpu::lanes::pool::Pool;
+pub use crate::kernels::cpu::lanes::resample::Resample;
 pub use crate::kernels::cpu::optimizer::{Adam, RmsProp, Rule, Sgd};
+pub use operands::{Buffer, Kernel, Norm, Weights};
+pub use ops::Work;
 pub use program::{Program, Step};
-pub use work::{Buffer, Conv, Geometry, Kernel, Norm, Pool, Resample, Weights, Work, is_gate};
 
 use crate::kernels::cpu::lanes::layout::into_rows;
 use crate::kernels::cpu::lanes::loss::Share;
@@ -36,7 +42,7 @@ pub(in crate::kernels) use arena::Layout;
 use arena::Memory;
 use context::{Context, Shared};
 use program::{Group, groups};
-use runner::Runner;
+use runner::{Runner, run_block};
 use team::{Meeting, Team};
 use update::Flat;
 
@@ -326,7 +332,8 @@ impl Plan {
         let steps = self.training.program.steps.iter();
         steps
             .zip(times)
-            .map(|(step, time)| (step.work.label(), seconds(time), step.work.multiply_adds()))
+            .map(|(step, time)| (&step.work.outline, seconds(time)))
+            .map(|(outline, time)| (outline.label.clone(), time, outline.multiply_adds))
             .collect()
     }
 
@@ -513,7 +520,7 @@ impl Plan {
                 };
                 for step in &program.steps {
                     // SAFETY: each member has memory of its own, and works through the program alone.
-                    unsafe { context.all_of_block(step, 0) };
+                    unsafe { run_block(&context, step, 0) };
                 }
                 // SAFETY: this block's rows of the output are this member's alone; the logits are complete.
                 unsafe {

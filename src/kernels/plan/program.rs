@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
-use super::work::{Buffer, Cut, Work};
+use super::operands::Buffer;
+use super::ops::load::Load;
+use super::ops::{Scope, Work};
 use crate::profile::Activation;
 
 /// Work in the order of its results, with the buffers it goes through.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct Program {
     pub(in crate::kernels) steps: Vec<Step>,
     pub(in crate::kernels) sizes: Vec<usize>,
@@ -15,7 +17,6 @@ pub struct Program {
 }
 
 /// A piece of work, and an activation whose slope multiplies what it writes.
-#[derive(Clone, Debug)]
 pub struct Step {
     pub(in crate::kernels) work: Work,
     /// The activation and its result.
@@ -24,17 +25,9 @@ pub struct Step {
 
 impl Step {
     pub(in crate::kernels) fn buffers(&self) -> Vec<Buffer> {
-        let mut buffers = self.work.buffers();
+        let mut buffers = self.work.outline.buffers.clone();
         buffers.extend(self.gate.map(|(_, y)| y));
         buffers
-    }
-
-    /// Parts of a block.
-    pub(super) fn units(&self) -> usize {
-        match self.work.cut() {
-            Cut::Blocks(units) => units,
-            Cut::Whole => 1,
-        }
     }
 }
 
@@ -49,7 +42,8 @@ impl Program {
     }
 
     /// Appends work; its number can be given to [`gate`](Self::gate).
-    pub fn push(&mut self, work: Work) -> usize {
+    pub fn push(&mut self, work: impl Into<Work>) -> usize {
+        let work = work.into();
         self.steps.push(Step { work, gate: None });
         self.steps.len() - 1
     }
@@ -62,8 +56,9 @@ impl Program {
     /// Leaves the pictures in `buffer` too, a row each, when they are loaded.
     pub fn keep_rows(&mut self, buffer: Buffer) {
         for step in &mut self.steps {
-            if let Work::Load { rows, .. } = &mut step.work {
-                *rows = Some(buffer);
+            if let Some(load) = step.work.is::<Load>() {
+                let rows = Some(buffer);
+                step.work = Load { rows, ..*load }.into();
             }
         }
     }
@@ -86,11 +81,10 @@ pub(super) struct Group {
 pub(super) fn groups(program: &Program) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (index, step) in program.steps.iter().enumerate() {
-        let whole = matches!(step.work.cut(), Cut::Whole);
+        let scope = step.work.outline.scope;
+        let whole = scope == Scope::Batch;
         let joins = groups.last().is_some_and(|last| {
-            last.whole == whole
-                && (whole || !step.work.needs_all_blocks())
-                && index != program.backward_from
+            last.whole == whole && scope != Scope::BlockAfterAll && index != program.backward_from
         });
         match groups.last_mut().filter(|_| joins) {
             Some(last) => last.steps.end = index + 1,

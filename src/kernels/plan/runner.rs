@@ -1,12 +1,15 @@
 //! How a team's members go through a program: each its own blocks where they divide evenly, else tasks claimed one by one.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::Ready;
-use super::context::Context;
-use super::program::Group;
+use super::context::{Context, Part};
+use super::program::{Group, Step};
 use super::team::Meeting;
+use crate::kernels::cpu::lanes::pointwise;
+use crate::kernels::cpu::portion;
 
 /// One member's way through a program.
 pub(super) struct Runner<'a> {
@@ -26,8 +29,9 @@ impl Runner<'_> {
             for index in group.steps.clone() {
                 self.timed(index, || {
                     let step = &self.ready.program.steps[index];
-                    // SAFETY: members take different rows of the result, and all it reads is complete.
-                    unsafe { self.context.whole(step, self.member, self.members) };
+                    let units = portion(step.work.units(), self.members, self.member);
+                    // SAFETY: members take different units, and all they read is complete.
+                    unsafe { run(self.context, step, 0, units) };
                 });
             }
         } else if blocks.is_multiple_of(self.members) {
@@ -37,8 +41,7 @@ impl Runner<'_> {
                     self.timed(index, || {
                         // SAFETY: within a group a block needs only itself, and this member has it alone.
                         unsafe {
-                            self.context
-                                .all_of_block(&self.ready.program.steps[index], block);
+                            run_block(self.context, &self.ready.program.steps[index], block);
                         };
                     });
                 }
@@ -57,7 +60,7 @@ impl Runner<'_> {
     /// Takes tasks of a step as long as there are some.
     fn claimed(&self, index: usize, blocks: usize) {
         let step = &self.ready.program.steps[index];
-        let units = step.units();
+        let units = step.work.units();
         let tasks = blocks * units;
         let each = (tasks / (4 * self.members)).max(1);
         loop {
@@ -69,7 +72,7 @@ impl Runner<'_> {
                 let from = at % units;
                 let to = (from + end - at).min(units);
                 // SAFETY: a claimed unit is this member's alone, and the step before is complete.
-                unsafe { self.context.units(step, block, from..to) };
+                unsafe { run(self.context, step, block, from..to) };
                 at += to - from;
             }
             if end >= tasks {
@@ -87,6 +90,41 @@ impl Runner<'_> {
                 let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 times[index].fetch_add(nanos, Ordering::Relaxed);
             }
+        }
+    }
+}
+
+/// A whole step of one block.
+///
+/// # Safety
+/// What it reads is complete, and nobody else works on the block.
+pub(super) unsafe fn run_block(context: &Context<'_>, step: &Step, block: usize) {
+    // SAFETY: the caller's.
+    unsafe { run(context, step, block, 0..step.work.units()) }
+}
+
+/// Some units of a step, of one block or of no block.
+///
+/// # Safety
+/// What it reads is complete, and nobody else works on these units.
+unsafe fn run(context: &Context<'_>, step: &Step, block: usize, units: Range<usize>) {
+    let written = step.work.outline.stretch(&units);
+    let range = written.clone().map_or(0..0, |(_, range)| range);
+    let part = Part {
+        context,
+        block,
+        units,
+        range,
+    };
+    // SAFETY: the caller's; a unit's stretch of what is written is its own.
+    unsafe {
+        let out = match written {
+            Some((buffer, range)) => context.part(buffer, block, range),
+            None => &mut [],
+        };
+        step.work.operation.run(&part, out);
+        if let Some((activation, y)) = step.gate {
+            pointwise::gate(context.isa, activation, part.same(y), out);
         }
     }
 }

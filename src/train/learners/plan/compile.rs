@@ -4,6 +4,7 @@ mod back;
 
 use super::engine::Place;
 use super::layout::Places;
+use crate::kernels::plan::ops::{conv, dropout, load, norm, pointwise, pool, reorder, resample};
 use crate::kernels::plan::{
     Buffer, Conv, Geometry, Kernel, LANES, Norm, Pool, Program, Resample, Work, is_gate,
 };
@@ -151,7 +152,7 @@ impl Compiler {
         let Tensor {
             buffer, channels, ..
         } = self.tensors[input];
-        self.program.push(Work::Load {
+        self.program.push(load::Load {
             channels,
             pixels: size.1 * size.2,
             rows: None,
@@ -263,7 +264,7 @@ impl Compiler {
 
     fn activation(&mut self, activation: Activation, x: Id) -> Id {
         let y = self.like(x, Activation::None);
-        self.program.push(Work::Activate {
+        self.program.push(pointwise::Activate {
             activation,
             x: self.tensors[x].buffer,
             y: self.tensors[y].buffer,
@@ -279,7 +280,7 @@ impl Compiler {
         }
         let y = self.like(x, Activation::None);
         let from = self.tensors[x];
-        self.program.push(Work::Dropout {
+        self.program.push(dropout::Dropout {
             layer,
             p,
             channels: from.channels,
@@ -306,7 +307,7 @@ impl Compiler {
             return x;
         }
         let y = self.tensor((channels * pixels, 1, 1), Activation::None);
-        self.program.push(Work::Reorder {
+        self.program.push(reorder::Reorder {
             channels,
             pixels,
             x: from.buffer,
@@ -349,8 +350,8 @@ impl Compiler {
             geometry.out_width(),
         );
         let y = self.tensor(size, activation);
-        self.program.push(Work::Conv {
-            conv: Box::new(conv.clone()),
+        self.program.push(conv::Conv {
+            conv: conv.clone(),
             kernel,
             activation,
             x: self.tensors[x].buffer,
@@ -369,15 +370,15 @@ impl Compiler {
         let y = self.like(x, activation);
         let [from, to] = [x, y].map(|id| self.tensors[id].buffer);
         if self.training {
-            self.program.push(Work::Moments { norm, x: from });
-            self.program.push(Work::Normalise {
+            self.program.push(norm::Moments { norm, x: from });
+            self.program.push(norm::Normalise {
                 norm,
                 relu,
                 x: from,
                 y: to,
             });
         } else {
-            self.program.push(Work::Affine {
+            self.program.push(norm::Affine {
                 norm,
                 relu,
                 x: from,
@@ -392,14 +393,14 @@ impl Compiler {
         let y = self.tensor(size, Activation::None);
         let [x_buffer, y_buffer] = [x, y].map(|id| self.tensors[id].buffer);
         if max {
-            self.program.push(Work::MaxPool {
+            self.program.push(pool::MaxPool {
                 pool,
                 x: x_buffer,
                 y: y_buffer,
             });
             self.passed(Passed::MaxPool(pool), x, y)
         } else {
-            self.program.push(Work::MeanPool {
+            self.program.push(pool::MeanPool {
                 pool,
                 x: x_buffer,
                 y: y_buffer,
@@ -410,7 +411,7 @@ impl Compiler {
 
     fn resampling(&mut self, resample: Resample, x: Id) -> Id {
         let y = self.tensor(resample.output(), Activation::None);
-        self.program.push(Work::Resample {
+        self.program.push(resample::Resample {
             resample,
             x: self.tensors[x].buffer,
             y: self.tensors[y].buffer,
@@ -432,7 +433,7 @@ impl Compiler {
             Activation::None
         };
         let y = self.like(a, fused);
-        self.program.push(Work::Add {
+        self.program.push(pointwise::Add {
             activation: fused,
             a: self.tensors[a].buffer,
             b: self.tensors[b].buffer,

@@ -1,6 +1,7 @@
 //! The way back through the layers: every gradient once, in place where nobody else needs what was there.
 
 use super::{Compiler, INPUT, Id, Passed, Record, Tensor};
+use crate::kernels::plan::ops::{conv, dropout, loss, norm, pointwise, pool, reorder, resample};
 use crate::kernels::plan::{Buffer, Conv, Kernel, Norm, Work};
 use crate::profile::Activation;
 
@@ -25,7 +26,7 @@ impl Compiler {
         self.gradients = vec![None; self.tensors.len()];
         let Tensor { buffer, .. } = self.tensors[last];
         let gradient = self.program.buffer(buffer.size());
-        self.program.push(Work::Loss {
+        self.program.push(loss::Loss {
             logits: buffer,
             gradient,
         });
@@ -73,7 +74,7 @@ impl Compiler {
                 } else {
                     gradient.buffer
                 };
-                self.program.push(Work::Gate {
+                self.program.push(pointwise::Gate {
                     activation,
                     y: result,
                     dy: gradient.buffer,
@@ -94,9 +95,9 @@ impl Compiler {
             Passed::Conv { conv, kernel } => {
                 self.weight_gradient(conv, *kernel, x, dy);
                 if x != INPUT {
-                    let conv = Box::new(conv.clone());
+                    let conv = conv.clone();
                     let kernel = *kernel;
-                    self.deliver(x, dy, true, |dx, add| Work::ConvBack {
+                    self.deliver(x, dy, true, |dx, add| conv::ConvBack {
                         conv,
                         kernel,
                         add,
@@ -108,7 +109,7 @@ impl Compiler {
             Passed::Norm(norm) => self.norm_back(*norm, x, dy),
             Passed::Activate(activation) => {
                 let activation = *activation;
-                self.deliver(x, dy, false, |dx, _| Work::ActivateBack {
+                self.deliver(x, dy, false, |dx, _| pointwise::ActivateBack {
                     activation,
                     x: from,
                     y: result,
@@ -118,7 +119,7 @@ impl Compiler {
             }
             Passed::MaxPool(pool) => {
                 let pool = *pool;
-                self.deliver(x, dy, false, |dx, _| Work::MaxPoolBack {
+                self.deliver(x, dy, false, |dx, _| pool::MaxPoolBack {
                     pool,
                     x: from,
                     y: result,
@@ -128,11 +129,11 @@ impl Compiler {
             }
             Passed::MeanPool(pool) => {
                 let pool = *pool;
-                self.deliver(x, dy, false, |dx, _| Work::MeanPoolBack { pool, dy, dx });
+                self.deliver(x, dy, false, |dx, _| pool::MeanPoolBack { pool, dy, dx });
             }
             Passed::Resample(resample) => {
                 let resample = *resample;
-                self.deliver(x, dy, false, |dx, _| Work::ResampleBack {
+                self.deliver(x, dy, false, |dx, _| resample::ResampleBack {
                     resample,
                     dy,
                     dx,
@@ -141,7 +142,7 @@ impl Compiler {
             Passed::Reorder { channels, pixels } => {
                 // Turned about: pixels are to channels what channels are to pixels.
                 let (channels, pixels) = (*pixels, *channels);
-                self.deliver(x, dy, false, |dx, _| Work::Reorder {
+                self.deliver(x, dy, false, |dx, _| reorder::Reorder {
                     channels,
                     pixels,
                     x: dy,
@@ -150,7 +151,7 @@ impl Compiler {
             }
             Passed::Dropout { layer, p } => {
                 let (layer, p, channels) = (*layer, *p, self.tensors[x].channels);
-                self.deliver(x, dy, false, |dx, _| Work::Dropout {
+                self.deliver(x, dy, false, |dx, _| dropout::Dropout {
                     layer,
                     p,
                     channels,
@@ -170,8 +171,8 @@ impl Compiler {
     /// wants that.
     fn norm_back(&mut self, norm: Norm, x: Id, dy: Buffer) {
         let from = self.tensors[x].buffer;
-        self.program.push(Work::GradientSums { norm, x: from, dy });
-        let back = |dx| Work::NormaliseBack {
+        self.program.push(norm::GradientSums { norm, x: from, dy });
+        let back = |dx| norm::NormaliseBack {
             norm,
             x: from,
             dy,
@@ -203,7 +204,7 @@ impl Compiler {
             },
             Some(before) if before.buffer == dy || self.is_pending(before.buffer) => {
                 let sum = self.program.buffer(dy.size());
-                let writer = self.program.push(Work::Add {
+                let writer = self.program.push(pointwise::Add {
                     activation: Activation::None,
                     a: before.buffer,
                     b: dy,
@@ -215,7 +216,7 @@ impl Compiler {
                 }
             }
             Some(before) => {
-                let writer = self.program.push(Work::Accumulate {
+                let writer = self.program.push(pointwise::Accumulate {
                     from: dy,
                     to: before.buffer,
                 });
@@ -229,12 +230,12 @@ impl Compiler {
     }
 
     /// Adds to what has come back to `x`; nothing comes back to the network's input.
-    fn deliver(
+    fn deliver<W: Into<Work>>(
         &mut self,
         x: Id,
         dy: Buffer,
         can_add: bool,
-        work: impl FnOnce(Buffer, bool) -> Work,
+        work: impl FnOnce(Buffer, bool) -> W,
     ) {
         if x == INPUT {
             return;
@@ -258,7 +259,7 @@ impl Compiler {
                     }
                 });
                 sum.map_or((apart, writer), |(from, to)| {
-                    (to, self.program.push(Work::Accumulate { from, to }))
+                    (to, self.program.push(pointwise::Accumulate { from, to }))
                 })
             }
         };
@@ -286,7 +287,7 @@ impl Compiler {
                 self.rows()
             } else {
                 let turned = self.program.buffer(buffer.size());
-                self.program.push(Work::Turn {
+                self.program.push(reorder::Turn {
                     channels,
                     x: buffer,
                     turned,
@@ -296,15 +297,15 @@ impl Compiler {
         } else {
             buffer
         };
-        let work = Work::ConvWeights {
-            conv: Box::new(conv.clone()),
+        let work = conv::ConvWeights {
+            conv: conv.clone(),
             kernel,
             x: operand,
             dy,
         };
         let small = conv.geometry.multiply_adds() * self.batch < DEFERRED_BELOW;
         if small && !self.is_pending(dy) {
-            self.deferred.push(work);
+            self.deferred.push(work.into());
         } else {
             self.program.push(work);
         }

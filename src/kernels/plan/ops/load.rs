@@ -1,0 +1,88 @@
+//! The batch's pictures into lanes.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::{Operation, Outline, Units};
+use crate::kernels::cpu::lanes::layout::into_lanes;
+use crate::kernels::cpu::scratch;
+#[cfg(feature = "cuda")]
+use crate::kernels::cuda::{Launches, Lowering, arguments as args, number};
+use crate::kernels::plan::Pictures;
+use crate::kernels::plan::context::{Context, Part};
+use crate::kernels::plan::operands::Buffer;
+
+/// The batch's pictures into lanes, and as rows where a weight gradient wants those.
+#[derive(Clone, Copy)]
+pub struct Load {
+    pub channels: usize,
+    pub pixels: usize,
+    pub rows: Option<Buffer>,
+    pub to: Buffer,
+}
+
+impl Operation for Load {
+    fn outline(&self) -> Outline {
+        Outline::of_block("load", Units::ONE, self.rows.as_slice(), self.to)
+    }
+
+    unsafe fn run(&self, part: &Part<'_>, to: &mut [f32]) {
+        let (context, isa) = (part.context, part.context.isa);
+        let begun = Instant::now();
+        let pictures = context.only.clone().unwrap_or_else(|| part.pictures());
+        let len = pictures.len() * self.channels * self.pixels;
+        // SAFETY: the caller's; the block's rows are written by this unit alone, which is all of it.
+        let rows = (self.rows).map(|r| unsafe { context.part(r, part.block, 0..r.size) });
+        match (context.input.pictures, rows) {
+            (Pictures::Rows(all), None) => {
+                let start = pictures.start * self.channels * self.pixels;
+                into_lanes(
+                    isa,
+                    self.channels,
+                    self.pixels,
+                    &all[start..start + len],
+                    to,
+                );
+            }
+            (_, Some(rows)) => {
+                let (own, rest) = rows.split_at_mut(len);
+                context.gather(pictures, own);
+                rest.fill(0.0);
+                into_lanes(isa, self.channels, self.pixels, own, to);
+            }
+            (Pictures::Gathered(_), None) => scratch::with(len, |own| {
+                context.gather(pictures, own);
+                into_lanes(isa, self.channels, self.pixels, own, to);
+            }),
+        }
+        let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        context.load_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "cuda")]
+    fn lower(&self, gpu: &mut Lowering<'_>, _: args::Gate) -> Launches {
+        use crate::kernels::cpu::lanes::LANES;
+        let argument = args::Load {
+            to: gpu.at(self.to),
+            head: gpu.shared.head,
+            channels: number(self.channels),
+            pixels: number(self.pixels),
+        };
+        let grid = ((self.channels * self.pixels).div_ceil(LANES), gpu.blocks, 1);
+        gpu.launch("load", grid, &argument)
+    }
+}
+
+impl Context<'_> {
+    /// Some pictures, a row each.
+    fn gather(&self, pictures: Range<usize>, rows: &mut [f32]) {
+        match self.input.pictures {
+            Pictures::Gathered(gather) => gather(pictures, rows),
+            Pictures::Rows(all) => {
+                let size = rows.len() / pictures.len().max(1);
+                rows.copy_from_slice(&all[pictures.start * size..pictures.end * size]);
+            }
+        }
+    }
+}

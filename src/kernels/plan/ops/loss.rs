@@ -1,0 +1,53 @@
+//! The loss of the logits, and its gradient.
+
+use super::{Operation, Outline, Units};
+use crate::kernels::cpu::lanes::loss;
+#[cfg(feature = "cuda")]
+use crate::kernels::cuda::{Launches, Lowering, arguments as args, number};
+use crate::kernels::plan::context::Part;
+use crate::kernels::plan::operands::Buffer;
+
+/// The loss of the logits, and its gradient.
+pub struct Loss {
+    pub logits: Buffer,
+    pub gradient: Buffer,
+}
+
+impl Operation for Loss {
+    fn outline(&self) -> Outline {
+        Outline::of_block("loss", Units::ONE, &[self.logits], self.gradient)
+    }
+
+    unsafe fn run(&self, part: &Part<'_>, gradient: &mut [f32]) {
+        let context = part.context;
+        let (batch, labels) = (context.batch(), &context.input.labels[part.pictures()]);
+        // SAFETY: the caller's; the plan keeps a share for every block, which is this unit's.
+        unsafe {
+            let logits = part.all(self.logits);
+            let criterion = context.criterion;
+            let share = loss::loss(context.isa, criterion, batch, labels, logits, gradient);
+            *context.shared.shares.add(part.block) = share;
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn lower(&self, gpu: &mut Lowering<'_>, _: args::Gate) -> Launches {
+        use crate::kernels::cpu::lanes::{LANES, loss::Criterion};
+        let (squared, smoothing) = match gpu.criterion {
+            Criterion::CrossEntropy(smoothing) => (0, smoothing),
+            Criterion::Mse => (1, 0.0),
+        };
+        let argument = args::Loss {
+            logits: gpu.at(self.logits),
+            gradient: gpu.at(self.gradient),
+            head: gpu.shared.head,
+            shares: gpu.shared.shares,
+            smoothing,
+            classes: number(self.logits.size / LANES),
+            squared,
+            capacity: number(gpu.capacity),
+            padding: 0,
+        };
+        gpu.a_thread_a_picture("loss", &argument)
+    }
+}
