@@ -316,7 +316,8 @@ mod tests {
         assert!(with(|b| b[7] = 0).contains("empty"));
         assert!(with(|b| b[7] = 3).contains("cut short"));
         assert!(with(|b| b[4..16].fill(0xff)).contains("more than 4 GiB"));
-        assert!(with(|b| b[4] = 0x0f).contains("cut short"));
+        assert!(with(|b| b[4] = 0x03).contains("cut short"));
+        assert!(with(|b| b[4] = 0x0f).contains("items, more than"));
     }
 
     /// A stream of zeros without end, counting what is taken of it.
