@@ -34,6 +34,12 @@ pub fn open(path: &Path) -> std::io::Result<(File, u64)> {
 /// For opening what may be a FIFO, or a terminal.
 const NO_WAITING: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
 
+/// Whether something lies there that is no directory; a FIFO or a device is refused by name when it is [opened](open).
+#[must_use]
+pub fn is_there(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| !found.is_dir())
+}
+
 /// The length of an open file in bytes, where it is a regular one.
 ///
 /// # Errors

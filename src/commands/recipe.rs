@@ -43,12 +43,15 @@ pub fn find(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Pr
 fn read(workspace: &Workspace, what: &str) -> Result<(String, String)> {
     let shown = text::sanitize(what);
     let path = Path::new(what);
-    if is_there(path) || what.contains('/') || path.extension().is_some_and(|e| e == "toml") {
+    if storage::is_there(path)
+        || what.contains('/')
+        || path.extension().is_some_and(|e| e == "toml")
+    {
         return Ok((read_file(path)?, shown));
     }
     let plain = what.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     let own = workspace.presets_dir().join(format!("{what}.toml"));
-    if plain && is_there(&own) {
+    if plain && storage::is_there(&own) {
         return Ok((read_file(&own)?, format!("{shown}.toml")));
     }
     if let Some(preset) = presets::find(what) {
@@ -70,11 +73,6 @@ fn read(workspace: &Workspace, what: &str) -> Result<(String, String)> {
         "is no file, no preset and no run",
         remedy,
     ))
-}
-
-/// Whether something lies there that is no directory; what it is says whoever reads it.
-fn is_there(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| !found.is_dir())
 }
 
 fn read_file(path: &Path) -> Result<String> {

@@ -216,18 +216,6 @@ fn check_magic(magic: &[u8], rank: usize, origin: &Origin) -> Result<()> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_file_that_memory_is_too_small_for_is_not_called_damaged() {
-        let origin = Origin::new(Path::new("train-images"), "replace it by the original file");
-        let told = origin
-            .read_error(io::ErrorKind::OutOfMemory.into())
-            .to_string();
-        assert!(
-            told.contains("memory") && !told.contains("damaged"),
-            "{told}"
-        );
-        assert!(!told.contains("replace"), "{told}");
-    }
     use std::io::Write;
 
     fn origin() -> Origin {
@@ -248,6 +236,19 @@ mod tests {
 
     fn parse_bytes(bytes: &[u8], rank: usize) -> Result<Idx> {
         parse(bytes, bytes.len() as u64, rank, &origin())
+    }
+
+    #[test]
+    fn a_file_that_memory_is_too_small_for_is_not_called_damaged() {
+        let origin = Origin::new(Path::new("train-images"), "replace it by the original file");
+        let told = origin
+            .read_error(io::ErrorKind::OutOfMemory.into())
+            .to_string();
+        assert!(
+            told.contains("memory") && !told.contains("damaged"),
+            "{told}"
+        );
+        assert!(!told.contains("replace"), "{told}");
     }
 
     #[test]

@@ -170,9 +170,7 @@ pub(super) fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBu
         {
             places.push(weights.join(name));
         }
-        // What is no file is told so by whoever reads it.
-        let is_there = |path: &PathBuf| path.metadata().is_ok_and(|found| !found.is_dir());
-        return match places.into_iter().find(is_there) {
+        return match places.into_iter().find(|path| storage::is_there(path)) {
             Some(path) => Ok(Some(path)),
             None if named.contains("huggingface.co/") => Err(Error::input(
                 "model.pretrained",
