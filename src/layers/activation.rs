@@ -62,7 +62,6 @@ pub struct Activate {
 impl Kind for Activate {
     fn facts(&self) -> Facts {
         Facts {
-            kind: "activation",
             stem: "act",
             // The function is the layer, not something that follows it.
             activation: Activation::None,

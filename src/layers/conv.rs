@@ -42,7 +42,6 @@ impl Conv2d {
 impl Kind for Conv2d {
     fn facts(&self) -> Facts {
         Facts {
-            kind: "conv2d",
             stem: "conv",
             activation: self.activation,
             ends_stage: false,

@@ -16,7 +16,6 @@ pub struct Dropout {
 impl Kind for Dropout {
     fn facts(&self) -> Facts {
         Facts {
-            kind: "dropout",
             stem: "dropout",
             activation: Activation::None,
             ends_stage: false,

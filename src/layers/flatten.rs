@@ -1,14 +1,17 @@
 //! A map as a vector, channel by channel.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Activation, Facts, Fault, Kind, OutOfRange, Shape, weightless};
 
 /// **Shape** `[B,C,H,W]` → `[B,C·H·W]`. **Reference** `torch.nn.Flatten`.
-pub struct Flatten;
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flatten {}
 
 impl Kind for Flatten {
     fn facts(&self) -> Facts {
         Facts {
-            kind: "flatten",
             stem: "flatten",
             activation: Activation::None,
             ends_stage: false,

@@ -30,7 +30,6 @@ impl Linear {
 impl Kind for Linear {
     fn facts(&self) -> Facts {
         Facts {
-            kind: "linear",
             stem: "fc",
             activation: self.activation,
             ends_stage: false,

@@ -7,6 +7,7 @@ mod conv;
 mod dropout;
 mod fault;
 mod flatten;
+mod kinds;
 mod linear;
 pub mod norm;
 mod parameter;
@@ -16,66 +17,15 @@ mod shape;
 mod subsample;
 mod window;
 
-pub use activation::{Activate, Activation};
-pub use conv::Conv2d;
-pub use dropout::Dropout;
+pub use activation::Activation;
 pub use fault::{Fault, OutOfRange};
-pub use flatten::Flatten;
-pub use linear::{Linear, WIDEST};
-pub use norm::{BatchNorm1d, BatchNorm2d};
+pub use kinds::*;
+pub use linear::WIDEST;
 pub use parameter::{Parameter, Start};
-pub use pool::{AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool, MaxPool2d};
-pub use residual::Residual;
 pub use shape::Shape;
-pub use subsample::Subsample;
-
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use residual::DEEPEST;
-
-/// One layer of a network as written in a profile: `[[model.layers]]` with a `kind`.
-///
-/// `activation`, where a layer has one, is applied to the layer's output.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Layer {
-    Conv2d(Conv2d),
-    MaxPool2d(MaxPool2d),
-    AvgPool2d(AvgPool2d),
-    GlobalAvgPool,
-    AdaptiveAvgPool2d(AdaptiveAvgPool2d),
-    Subsample(Subsample),
-    BatchNorm2d(BatchNorm2d),
-    BatchNorm1d(BatchNorm1d),
-    Linear(Linear),
-    Dropout(Dropout),
-    Flatten,
-    Activation(Activate),
-    Residual(Residual),
-}
-
-impl Layer {
-    /// What its kind says of it.
-    #[must_use]
-    pub fn kind(&self) -> &dyn Kind {
-        match self {
-            Self::Conv2d(kind) => kind,
-            Self::MaxPool2d(kind) => kind,
-            Self::AvgPool2d(kind) => kind,
-            Self::GlobalAvgPool => &GlobalAvgPool,
-            Self::AdaptiveAvgPool2d(kind) => kind,
-            Self::Subsample(kind) => kind,
-            Self::BatchNorm2d(kind) => kind,
-            Self::BatchNorm1d(kind) => kind,
-            Self::Linear(kind) => kind,
-            Self::Dropout(kind) => kind,
-            Self::Flatten => &Flatten,
-            Self::Activation(kind) => kind,
-            Self::Residual(kind) => kind,
-        }
-    }
-}
 
 /// What every kind of layer has to answer. Layers inside of one answer for themselves.
 pub trait Kind {
@@ -106,8 +56,6 @@ pub trait Kind {
 /// What is to be known of a kind beside what it computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Its `kind` in a profile.
-    pub kind: &'static str,
     /// What the names of its layers begin with, as people write them in PyTorch (`conv1`, `bn2`, `fc1`).
     pub stem: &'static str,
     /// Applied to its output, by a layer of its own.
@@ -212,10 +160,10 @@ mod tests {
             "kind = 'activation'\nfunction = 'relu'",
             "kind = 'residual'\nlayers = []",
         ];
+        assert_eq!(texts.len(), Layer::KINDS.len());
         for text in texts {
             let layer: Layer = toml::from_str(text).unwrap();
-            let kind = layer.kind().facts().kind;
-            assert!(text.contains(&format!("'{kind}'")), "{text}");
+            assert!(text.contains(&format!("'{}'", layer.name())), "{text}");
             let written = toml::to_string(&layer).unwrap();
             assert_eq!(toml::from_str::<Layer>(&written).unwrap(), layer);
         }

@@ -35,7 +35,6 @@ pub fn running(channels: usize) -> [Parameter; 2] {
 impl<const MAPS: bool> Kind for BatchNorm<MAPS> {
     fn facts(&self) -> Facts {
         Facts {
-            kind: if MAPS { "batch-norm2d" } else { "batch-norm1d" },
             stem: "bn",
             activation: self.activation,
             ends_stage: false,

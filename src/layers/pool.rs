@@ -43,7 +43,6 @@ impl<const MAX: bool> Pool<MAX> {
 impl<const MAX: bool> Kind for Pool<MAX> {
     fn facts(&self) -> Facts {
         Facts {
-            kind: if MAX { "max-pool2d" } else { "avg-pool2d" },
             stem: "pool",
             activation: Activation::None,
             ends_stage: true,
@@ -74,12 +73,13 @@ impl<const MAX: bool> Kind for Pool<MAX> {
 }
 
 /// The mean of every channel. **Shape** `[B,C,H,W]` → `[B,C]`.
-pub struct GlobalAvgPool;
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GlobalAvgPool {}
 
 impl Kind for GlobalAvgPool {
     fn facts(&self) -> Facts {
         Facts {
-            kind: "global-avg-pool",
             stem: "pool",
             activation: Activation::None,
             ends_stage: true,
@@ -115,7 +115,6 @@ pub struct AdaptiveAvgPool2d {
 impl Kind for AdaptiveAvgPool2d {
     fn facts(&self) -> Facts {
         Facts {
-            kind: "adaptive-avg-pool2d",
             stem: "pool",
             activation: Activation::None,
             ends_stage: false,

@@ -50,7 +50,6 @@ fn through(layers: &[Layer], input: Shape) -> Result<Shape, Fault> {
 impl Kind for Residual {
     fn facts(&self) -> Facts {
         Facts {
-            kind: "residual",
             stem: "block",
             // Applied along with the sum.
             activation: Activation::None,

@@ -18,7 +18,6 @@ pub struct Subsample {
 impl Kind for Subsample {
     fn facts(&self) -> Facts {
         Facts {
-            kind: "subsample",
             stem: "subsample",
             activation: Activation::None,
             ends_stage: false,

@@ -108,7 +108,7 @@ impl Mlp {
         let mut layers: Vec<Layer> = Vec::new();
         for node in &architecture.nodes {
             match (&node.layer, layers.last_mut()) {
-                (layers::Layer::Flatten, None) => {}
+                (layers::Layer::Flatten(_), None) => {}
                 (layers::Layer::Linear(Linear { bias: true, .. }), _) => layers.push(Layer {
                     name: node.name.clone(),
                     in_features: node.input.elements(),

@@ -37,12 +37,12 @@ pub(super) fn shortcut(block: &str, layers: &[Layer]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::Dropout;
+    use crate::layers::{Dropout, Flatten};
 
     #[test]
     fn names_count_by_kind() {
         let layers = [
-            Layer::Flatten,
+            Layer::Flatten(Flatten {}),
             Layer::Dropout(Dropout { p: 0.1 }),
             Layer::Dropout(Dropout { p: 0.2 }),
         ];

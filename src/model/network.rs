@@ -183,12 +183,12 @@ impl Pass<'_> {
             Layer::AvgPool2d(pool) => {
                 pool::avg_pool2d(tape, x, pool.kernel_size, pool.stride(), pool.padding)
             }
-            Layer::GlobalAvgPool => pool::global_avg_pool(tape, x),
+            Layer::GlobalAvgPool(_) => pool::global_avg_pool(tape, x),
             Layer::AdaptiveAvgPool2d(pool) => resample::adaptive_avg_pool2d(tape, x, pool.size),
             Layer::Subsample(subsample) => {
                 resample::subsample(tape, x, subsample.out_channels, subsample.stride)
             }
-            Layer::Flatten => tape.reshape(x, (x.dims()[0], node.output.elements())),
+            Layer::Flatten(_) => tape.reshape(x, (x.dims()[0], node.output.elements())),
             Layer::Activation(layer) => activation::activate(tape, x, layer.function),
             Layer::Dropout(layer) => {
                 let number = self.dropouts;

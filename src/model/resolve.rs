@@ -68,7 +68,7 @@ struct Site<'a> {
 
 impl Site<'_> {
     fn subject(&self, index: usize, name: &str, layer: &Layer) -> String {
-        let kind = layer.kind().facts().kind;
+        let kind = layer.name();
         match self.architecture {
             Some(architecture) => {
                 format!("model.architecture \"{architecture}\", layer {name} ({kind})")

@@ -4,7 +4,7 @@
 
 use super::{Architecture, Node, Shape, freeze};
 use crate::error::Result;
-use crate::layers::{Activate, Layer};
+use crate::layers::{Activate, Flatten, Layer};
 use crate::profile::{OptimizerKind, Train};
 
 /// The table of a network's layers with its totals.
@@ -111,7 +111,7 @@ fn tabulate(nodes: &[Node], depth: usize, rows: &mut Vec<Row>, activations: &mut
     let mut layer: Option<&Node> = None;
     for node in nodes {
         // A flattened map is the same numbers again.
-        if node.layer != Layer::Flatten {
+        if node.layer != Layer::Flatten(Flatten {}) {
             *activations += node.output.elements() as u64;
         }
         if let (Layer::Activation(Activate { function }), Some(layer), Some(row)) =

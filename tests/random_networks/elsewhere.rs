@@ -225,7 +225,7 @@ fn described(nodes: &[Node]) -> Vec<Value> {
             Layer::AvgPool2d(pool) => json!({
                 "kind": "avg-pool2d", "kernel_size": pool.kernel_size, "stride": pool.stride(), "padding": pool.padding,
             }),
-            Layer::GlobalAvgPool => json!({ "kind": "global-avg-pool" }),
+            Layer::GlobalAvgPool(_) => json!({ "kind": "global-avg-pool" }),
             Layer::AdaptiveAvgPool2d(pool) => {
                 json!({ "kind": "adaptive-avg-pool2d", "size": pool.size })
             }
@@ -239,7 +239,7 @@ fn described(nodes: &[Node]) -> Vec<Value> {
                 "kind": "linear", "in": channels, "out": linear.out_features, "bias": linear.bias,
             }),
             Layer::Dropout(_) => json!({ "kind": "identity" }),
-            Layer::Flatten => json!({ "kind": "flatten" }),
+            Layer::Flatten(_) => json!({ "kind": "flatten" }),
             Layer::Activation(layer) => json!({ "kind": "activation", "function": layer.function }),
             Layer::Residual(block) => {
                 let [body, shortcut] = node.branches.each_ref().map(|nodes| described(nodes));

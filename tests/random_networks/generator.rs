@@ -5,7 +5,7 @@
 
 use fmtui::layers::{
     Activate, Activation, AdaptiveAvgPool2d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, Dropout,
-    Layer, Linear, MaxPool2d, Residual, Subsample,
+    Flatten, GlobalAvgPool, Layer, Linear, MaxPool2d, Residual, Subsample,
 };
 use fmtui::model::{Architecture, Shape, freeze, resolve};
 use fmtui::profile::{Init, Loss, OptimizerKind, Profile, Unfreeze};
@@ -358,7 +358,7 @@ impl<R: Rng> Draw<R> {
         // Ends without a linear layer.
         if fits && self.once_in(4) {
             if matches!(shape, Shape::Map { .. }) {
-                layers.push(Layer::Flatten);
+                layers.push(Layer::Flatten(Flatten {}));
             }
             return elements;
         }
@@ -366,11 +366,11 @@ impl<R: Rng> Draw<R> {
             && channels > 1
             && self.once_in(6)
         {
-            layers.push(Layer::GlobalAvgPool);
+            layers.push(Layer::GlobalAvgPool(GlobalAvgPool {}));
             return channels;
         }
         if matches!(shape, Shape::Map { .. }) {
-            layers.push(Layer::Flatten);
+            layers.push(Layer::Flatten(Flatten {}));
             if self.once_in(3) {
                 layers.push(self.of(&[
                     Layer::Dropout(Dropout { p: 0.3 }),
@@ -457,7 +457,7 @@ impl<R: Rng> Draw<R> {
                 }),
                 shape,
             ),
-            4 => (Layer::Flatten, shape),
+            4 => (Layer::Flatten(Flatten {}), shape),
             _ => (
                 Layer::Activation(Activate {
                     function: self.activation(),
@@ -518,7 +518,7 @@ impl<R: Rng> Draw<R> {
                 }),
                 same,
             ),
-            9 => (Layer::Flatten, Shape::Flat(same.elements())),
+            9 => (Layer::Flatten(Flatten {}), Shape::Flat(same.elements())),
             10 => {
                 let (more, stride) = (2 * self.from(0, 2), self.from(1, 3));
                 let out_channels = channels + more;
@@ -536,7 +536,10 @@ impl<R: Rng> Draw<R> {
                     shape,
                 )
             }
-            _ if self.once_in(2) => (Layer::GlobalAvgPool, Shape::Flat(channels)),
+            _ if self.once_in(2) => (
+                Layer::GlobalAvgPool(GlobalAvgPool {}),
+                Shape::Flat(channels),
+            ),
             _ => {
                 let size = self.from(1, 4);
                 let shape = Shape::Map {
@@ -641,18 +644,22 @@ impl<R: Rng> Draw<R> {
                 // A flatten in one branch or in both.
                 3 | 4 => {
                     let mut layers = self.branch(shape, depth);
-                    layers.push(Layer::Flatten);
+                    layers.push(Layer::Flatten(Flatten {}));
                     let output = Shape::Flat(shape.elements());
                     layers.extend(self.branch(output, depth));
-                    let mut shortcut = vec![Layer::Flatten];
+                    let mut shortcut = vec![Layer::Flatten(Flatten {})];
                     shortcut.extend(self.branch(output, depth));
                     (layers, shortcut, output)
                 }
                 _ => {
                     let mut layers = self.branch(shape, depth);
-                    layers.push(Layer::GlobalAvgPool);
+                    layers.push(Layer::GlobalAvgPool(GlobalAvgPool {}));
                     let linear = self.linear(shape.elements(), channels)?.0;
-                    (layers, vec![Layer::Flatten, linear], Shape::Flat(channels))
+                    (
+                        layers,
+                        vec![Layer::Flatten(Flatten {}), linear],
+                        Shape::Flat(channels),
+                    )
                 }
             },
             Shape::Flat(features) => match self.below(3) {

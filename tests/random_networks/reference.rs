@@ -82,7 +82,7 @@ impl Pass<'_> {
                 let cells = (layer.kernel_size * layer.kernel_size) as f64;
                 pool(window, node, &x, |values| values.sum::<f64>() / cells)
             }
-            Layer::GlobalAvgPool => {
+            Layer::GlobalAvgPool(_) => {
                 let (_, height, width) = node.input.sides();
                 let area = height * width;
                 x.chunks_exact(area)
@@ -91,7 +91,7 @@ impl Pass<'_> {
             }
             Layer::AdaptiveAvgPool2d(layer) => adaptive(layer.size, node, &x),
             Layer::Subsample(layer) => subsample(layer.out_channels, layer.stride, node, &x),
-            Layer::Flatten => x,
+            Layer::Flatten(_) => x,
             Layer::Activation(layer) => activate(layer.function, &x),
             Layer::Dropout(dropout) => {
                 let layer = self.dropouts as u64;

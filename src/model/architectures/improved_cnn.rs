@@ -3,7 +3,7 @@
 use super::parts::{conv, flat_norm, linear, max_pool, norm};
 use super::{Blueprint, Definition};
 use crate::layers::Activation::{None, Relu};
-use crate::layers::{Dropout, Layer};
+use crate::layers::{Dropout, Flatten, Layer};
 use crate::profile::Model;
 
 pub(super) const ALL: &[Definition] = &[Definition::plain("improved-cnn", layers)];
@@ -18,7 +18,7 @@ fn layers(_: &Model, classes: usize) -> Blueprint {
         conv(128, 3, 1, None),
         norm(Relu),
         max_pool(2),
-        Layer::Flatten,
+        Layer::Flatten(Flatten {}),
         linear(256, None),
         flat_norm(Relu),
         Layer::Dropout(Dropout { p: 0.5 }),

@@ -3,7 +3,7 @@
 use super::parts::{conv, linear, max_pool};
 use super::{Blueprint, Definition};
 use crate::layers::Activation::{None, Tanh};
-use crate::layers::Layer;
+use crate::layers::{Flatten, Layer};
 use crate::profile::Model;
 
 pub(super) const ALL: &[Definition] = &[Definition::plain("lenet5", layers)];
@@ -15,7 +15,7 @@ fn layers(_: &Model, classes: usize) -> Blueprint {
         conv(25, 5, 0, Tanh),
         conv(84, 4, 0, Tanh),
         max_pool(2),
-        Layer::Flatten,
+        Layer::Flatten(Flatten {}),
         linear(120, Tanh),
         linear(84, Tanh),
         linear(classes, None),

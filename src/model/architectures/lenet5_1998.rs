@@ -5,7 +5,7 @@
 use super::parts::{avg_pool, conv, linear};
 use super::{Blueprint, Definition};
 use crate::layers::Activation::{None, Tanh};
-use crate::layers::Layer;
+use crate::layers::{Flatten, Layer};
 use crate::profile::Model;
 
 pub(super) const ALL: &[Definition] = &[Definition::plain("lenet5-1998", layers)];
@@ -17,7 +17,7 @@ fn layers(_: &Model, classes: usize) -> Blueprint {
         conv(16, 5, 0, Tanh),
         avg_pool(2),
         conv(120, 5, 0, Tanh),
-        Layer::Flatten,
+        Layer::Flatten(Flatten {}),
         linear(84, Tanh),
         linear(classes, None),
     ])

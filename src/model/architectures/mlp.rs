@@ -2,7 +2,7 @@
 
 use super::parts::linear;
 use super::{Blueprint, Definition, Field};
-use crate::layers::{Activation, Layer};
+use crate::layers::{Activation, Flatten, Layer};
 use crate::profile::Model;
 
 pub(super) const ALL: &[Definition] = &[mlp("mlp", false), mlp("mlp-scratch", true)];
@@ -18,7 +18,7 @@ const fn mlp(name: &'static str, own_rule: bool) -> Definition {
 
 fn layers(model: &Model, classes: usize) -> Blueprint {
     let activation = model.activation.unwrap_or(Activation::Relu);
-    let mut layers = vec![Layer::Flatten];
+    let mut layers = vec![Layer::Flatten(Flatten {})];
     layers.extend(model.hidden.iter().map(|width| linear(*width, activation)));
     layers.push(linear(classes, Activation::None));
     Blueprint::counted(layers)

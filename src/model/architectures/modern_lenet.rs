@@ -3,7 +3,7 @@
 use super::parts::{conv, linear, max_pool, norm};
 use super::{Blueprint, Definition};
 use crate::layers::Activation::{None, Relu};
-use crate::layers::Layer;
+use crate::layers::{Flatten, Layer};
 use crate::profile::Model;
 
 pub(super) const ALL: &[Definition] = &[Definition::plain("modern-lenet", layers)];
@@ -18,7 +18,7 @@ fn layers(_: &Model, classes: usize) -> Blueprint {
         conv(84, 4, 0, Relu),
         norm(None),
         max_pool(2),
-        Layer::Flatten,
+        Layer::Flatten(Flatten {}),
         linear(120, Relu),
         linear(84, Relu),
         linear(classes, None),

@@ -2,7 +2,7 @@
 
 use super::parts::linear;
 use super::{Blueprint, Definition};
-use crate::layers::{Activation, Layer};
+use crate::layers::{Activation, Flatten, Layer};
 use crate::profile::Model;
 
 pub(super) const ALL: &[Definition] = &[Definition {
@@ -12,7 +12,10 @@ pub(super) const ALL: &[Definition] = &[Definition {
 
 fn layers(_: &Model, classes: usize) -> Blueprint {
     Blueprint {
-        layers: vec![Layer::Flatten, linear(classes, Activation::None)],
+        layers: vec![
+            Layer::Flatten(Flatten {}),
+            linear(classes, Activation::None),
+        ],
         names: vec!["flatten".into(), "fc".into()],
     }
 }

@@ -2,7 +2,7 @@
 
 use super::parts::{bare_conv, linear, norm};
 use super::{Blueprint, Definition, Field};
-use crate::layers::{Activation, Layer, MaxPool2d, Residual, Subsample};
+use crate::layers::{Activation, GlobalAvgPool, Layer, MaxPool2d, Residual, Subsample};
 use crate::profile::{Model, Stem};
 
 /// Blocks of a stage and whether they are bottlenecks (table 1 of the paper); depths of section 4.2.
@@ -76,7 +76,10 @@ fn imagenet(model: &Model, blocks: [usize; 4], bottleneck: bool, classes: usize)
             inputs = outputs;
         }
     }
-    layers.extend([Layer::GlobalAvgPool, linear(classes, Activation::None)]);
+    layers.extend([
+        Layer::GlobalAvgPool(GlobalAvgPool {}),
+        linear(classes, Activation::None),
+    ]);
     names.extend(["avgpool", "fc"].map(String::from));
     Blueprint { layers, names }
 }
@@ -101,7 +104,10 @@ fn cifar(depth: usize, classes: usize) -> Blueprint {
             names.push(format!("layer{}.{block}", stage + 1));
         }
     }
-    layers.extend([Layer::GlobalAvgPool, linear(classes, Activation::None)]);
+    layers.extend([
+        Layer::GlobalAvgPool(GlobalAvgPool {}),
+        linear(classes, Activation::None),
+    ]);
     names.extend(["avgpool", "linear"].map(String::from));
     Blueprint { layers, names }
 }

@@ -2,7 +2,7 @@
 
 use super::parts::{conv, linear, max_pool, norm};
 use super::{Blueprint, Definition, Field};
-use crate::layers::{Activation, AdaptiveAvgPool2d, Dropout, Layer};
+use crate::layers::{Activation, AdaptiveAvgPool2d, Dropout, Flatten, GlobalAvgPool, Layer};
 use crate::profile::{Head, Model};
 
 /// Columns A, B, D and E of the paper's table 1: convolutions in each of the five stages.
@@ -62,7 +62,7 @@ fn layers(model: &Model, convolutions: [usize; 5], normalised: bool, classes: us
     let last = match model.head.unwrap_or_default() {
         Head::Mlp => mlp(model.dropout.unwrap_or(0.5), classes),
         Head::Linear => vec![
-            (Layer::GlobalAvgPool, "avgpool"),
+            (Layer::GlobalAvgPool(GlobalAvgPool {}), "avgpool"),
             (linear(classes, Activation::None), "classifier"),
         ],
     };
@@ -80,7 +80,7 @@ fn mlp(p: f64, classes: usize) -> Vec<(Layer, &'static str)> {
             Layer::AdaptiveAvgPool2d(AdaptiveAvgPool2d { size: GRID }),
             "avgpool",
         ),
-        (Layer::Flatten, "flatten"),
+        (Layer::Flatten(Flatten {}), "flatten"),
         (hidden(), "classifier.0"),
         (Layer::Dropout(Dropout { p }), "classifier.2"),
         (hidden(), "classifier.3"),

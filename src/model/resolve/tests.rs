@@ -1,7 +1,7 @@
 //! Parameter counts and names of every architecture, and what is said about layers that do not fit.
 
 use super::*;
-use crate::layers::{Conv2d, Linear, MaxPool2d};
+use crate::layers::{Conv2d, Flatten, Linear, MaxPool2d};
 
 const GREY_28: Shape = Shape::Map {
     channels: 1,
@@ -81,7 +81,7 @@ fn the_studys_lenet_has_1344_features_before_its_head() {
     let flatten = lenet
         .nodes
         .iter()
-        .find(|n| n.layer == Layer::Flatten)
+        .find(|n| n.layer == Layer::Flatten(Flatten {}))
         .unwrap();
     assert_eq!(flatten.output, Shape::Flat(1344));
     assert_eq!(
@@ -374,7 +374,7 @@ proptest::proptest! {
         let layers = vec![
             Layer::Conv2d(Conv2d { out_channels: out, kernel_size: k, stride, padding, bias: true, activation: Activation::Relu }),
             Layer::MaxPool2d(MaxPool2d { kernel_size: k, stride: Some(stride), padding }),
-            Layer::Flatten,
+            Layer::Flatten(Flatten {}),
             Layer::Linear(Linear { out_features: 10, bias: true, activation: Activation::None }),
         ];
         let model = Model { layers, ..crate::profile::Profile::new("custom").model };

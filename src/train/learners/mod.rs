@@ -9,7 +9,7 @@ pub mod scratch;
 use self::frozen::FrozenLearner;
 use super::{Learner, StateDict};
 use crate::error::{Error, Result};
-use crate::layers::Layer;
+use crate::layers::{Flatten, Layer};
 use crate::model::freeze::{self, Cut};
 use crate::model::summary::summarise;
 use crate::model::{Architecture, Node, Shape};
@@ -63,7 +63,7 @@ fn frozen(profile: &Profile, mut cut: Cut, classes: usize) -> Result<FrozenLearn
     let shape = cut.frozen.output();
     if matches!(shape, Shape::Map { .. }) {
         let output = Shape::Flat(shape.elements());
-        let flatten = Node::plain("features", Layer::Flatten, shape, output);
+        let flatten = Node::plain("features", Layer::Flatten(Flatten {}), shape, output);
         cut.frozen.nodes.push(flatten);
     }
     // The backbone takes no step: it needs no memory for large batches, no moments, no averages.

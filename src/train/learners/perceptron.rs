@@ -39,7 +39,7 @@ impl PerceptronLearner {
         refuse_gradient_settings(&profile.train)?;
         let features = architecture.input.elements();
         let fits = architecture.nodes.iter().all(|node| match node.layer {
-            Layer::Flatten => true,
+            Layer::Flatten(_) => true,
             Layer::Linear(Linear {
                 out_features, bias, ..
             }) => node.input == Shape::Flat(features) && out_features == classes && bias,

@@ -1,7 +1,7 @@
 use super::*;
 use crate::layers::{
-    Activation, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Layer, Linear, MaxPool2d,
-    Residual,
+    Activation, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear,
+    MaxPool2d, Residual,
 };
 use crate::model::resolve;
 use crate::profile::OptimizerKind;
@@ -74,7 +74,7 @@ fn everything() -> Profile {
             stride: Some(1),
             padding: 1,
         }),
-        Layer::Flatten,
+        Layer::Flatten(Flatten {}),
         Layer::Linear(Linear {
             out_features: 40,
             bias: true,

@@ -234,7 +234,7 @@ impl Compiler {
                 let k = layer.kernel_size;
                 self.pooling(pool(&from, (k, k), layer.stride(), layer.padding), false, x)
             }
-            Layer::GlobalAvgPool => {
+            Layer::GlobalAvgPool(_) => {
                 let stride = from.height.max(from.width);
                 let pool = pool(&from, (from.height, from.width), stride, 0);
                 self.pooling(pool, false, x)
@@ -249,7 +249,7 @@ impl Compiler {
                 let pixels = Resample::subsample(map, layer.out_channels, layer.stride);
                 self.resampling(pixels, x)
             }
-            Layer::Flatten => x,
+            Layer::Flatten(_) => x,
             Layer::Activation(layer) if layer.function.is_none() => x,
             Layer::Activation(layer) => self.activation(layer.function, x),
             Layer::Dropout(layer) => self.dropout(layer.p, x),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::layers::{
-    Activation, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Layer, Linear, MaxPool2d,
-    Residual,
+    Activation, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear,
+    MaxPool2d, Residual,
 };
 use crate::model::resolve;
 use crate::profile::Init;
@@ -89,7 +89,7 @@ fn everything() -> Profile {
             padding: 1,
         }),
         Layer::Dropout(Dropout { p: 0.2 }),
-        Layer::Flatten,
+        Layer::Flatten(Flatten {}),
         Layer::Linear(Linear {
             out_features: 41,
             bias: true,
