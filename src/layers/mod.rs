@@ -21,6 +21,7 @@ pub use activation::Activation;
 pub use fault::{Fault, OutOfRange};
 pub use kinds::*;
 pub use linear::WIDEST;
+pub use norm::BatchNorm;
 pub use parameter::{Parameter, Start};
 pub use shape::Shape;
 

@@ -2,7 +2,7 @@
 //!
 //! Plain data; made by `model::resolve`, consumed by `model::network` and `model::summary`.
 
-use crate::layers::{Layer, Parameter, Shape};
+use crate::layers::{Activate, Activation, Layer, Parameter, Shape};
 use crate::state::{Array, StateDict};
 
 /// A network's layers in order, with the shape of its input.
@@ -35,6 +35,15 @@ impl Node {
             output,
             branches: Default::default(),
         }
+    }
+
+    /// The function, where the layer is nothing else.
+    #[must_use]
+    pub fn function(&self) -> Option<Activation> {
+        if let Layer::Activation(Activate { function }) = self.layer {
+            return Some(function);
+        }
+        None
     }
 
     /// The arrays that the layer itself owns, each with its name in the network. Names and shapes are PyTorch's.

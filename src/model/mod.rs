@@ -14,6 +14,7 @@ pub mod resolve;
 pub mod summary;
 
 pub use crate::layers::Shape;
+pub use crate::nn::Mode;
 pub use architecture::{Architecture, Node};
-pub use network::{Mode, Network};
+pub use network::Network;
 pub use resolve::resolve;

@@ -2,8 +2,11 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
+use super::forward::{Forward, Pass, Site};
 use super::{Tape, slices};
+use crate::error;
 use crate::kernels::cpu::elementwise;
+use crate::layers;
 use crate::layers::Activation;
 
 /// Applies `activation` to every number.
@@ -36,6 +39,16 @@ pub fn composed(x: &Tensor, activation: Activation) -> Result<Tensor> {
         Activation::Silu => x * sigmoid(x)?,
         Activation::Tanh => x.tanh(),
         Activation::Sigmoid => sigmoid(x),
+    }
+}
+
+impl Forward for layers::Activate {
+    fn takes(&self, _: Activation) -> bool {
+        false
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, site: &Site<'_>, x: &Tensor) -> error::Result<Tensor> {
+        site.named(activate(pass.tape, x, self.function))
     }
 }
 

@@ -2,9 +2,12 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
+use super::forward::{Forward, Pass, Site};
 use super::taps::{Window, spread, with_gradient};
 use super::{Tape, slices};
+use crate::error;
 use crate::kernels::cpu::conv::{self, ConvShape};
+use crate::layers::{self, Activation};
 
 /// y = x ∗ w + bias.
 ///
@@ -134,6 +137,25 @@ fn shape(x: &Tensor, w: &Tensor, stride: usize, padding: usize) -> Result<ConvSh
         stride,
         padding,
     })
+}
+
+impl Forward for layers::Conv2d {
+    fn takes(&self, _: Activation) -> bool {
+        false
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, site: &Site<'_>, x: &Tensor) -> error::Result<Tensor> {
+        let (weight, bias) = pass.weight_and_bias(site, self.bias)?;
+        let y = conv2d(
+            pass.tape,
+            x,
+            &weight,
+            bias.as_ref(),
+            self.stride,
+            self.padding,
+        );
+        site.named(y)
+    }
 }
 
 struct Conv2d(ConvShape);

@@ -2,8 +2,11 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
+use super::forward::{Forward, Mode, Pass, Site};
 use super::{Tape, slices};
+use crate::error;
 use crate::kernels::cpu::elementwise;
+use crate::layers::{self, Activation};
 use crate::rng::{Purpose, Stream};
 
 /// The stream of one layer's mask at one step; layers are told apart by the upper bits of the place.
@@ -32,6 +35,26 @@ pub fn dropout(tape: &Tape, x: &Tensor, p: f64, stream: Stream) -> Result<Tensor
     let mut mask = vec![0.0; x.elem_count()];
     elementwise::dropout(&vec![1.0; mask.len()], &stream, p, &mut mask);
     x * Tensor::from_vec(mask, x.shape(), x.device())?
+}
+
+impl Forward for layers::Dropout {
+    fn takes(&self, _: Activation) -> bool {
+        false
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, site: &Site<'_>, x: &Tensor) -> error::Result<Tensor> {
+        let number = pass.dropouts;
+        pass.dropouts += 1;
+        let Mode {
+            training,
+            step,
+            seed,
+        } = pass.mode;
+        if !training {
+            return Ok(x.clone());
+        }
+        site.named(dropout(pass.tape, x, self.p, stream(seed, number, step)))
+    }
 }
 
 struct Dropout {

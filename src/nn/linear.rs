@@ -2,8 +2,11 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
+use super::forward::{Forward, Pass, Site};
 use super::{Tape, slices};
+use crate::error;
 use crate::kernels::cpu::linear as kernel;
+use crate::layers::{self, Activation};
 
 /// y = x·wᵀ + bias.
 ///
@@ -44,6 +47,17 @@ pub fn composed(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor>
     match bias {
         Some(bias) => y.broadcast_add(bias),
         None => Ok(y),
+    }
+}
+
+impl Forward for layers::Linear {
+    fn takes(&self, _: Activation) -> bool {
+        false
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, site: &Site<'_>, x: &Tensor) -> error::Result<Tensor> {
+        let (weight, bias) = pass.weight_and_bias(site, self.bias)?;
+        site.named(linear(pass.tape, x, &weight, bias.as_ref()))
     }
 }
 

@@ -7,8 +7,11 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, Var, bail};
 
+use super::forward::{Forward, Pass, Site};
 use super::{Tape, activation, slices};
+use crate::error::{self, Error};
 use crate::kernels::cpu::norm;
+use crate::layers;
 use crate::layers::Activation;
 
 /// Added to variances (PyTorch's default).
@@ -214,6 +217,35 @@ fn sizes(x: &Tensor) -> Result<(usize, usize, usize)> {
     match *x.dims() {
         [batch, channels, ref area @ ..] => Ok((batch, channels, area.iter().product())),
         ref other => bail!("batch normalisation of {other:?}: no channels"),
+    }
+}
+
+impl<const MAPS: bool> Forward for layers::BatchNorm<MAPS> {
+    fn takes(&self, activation: Activation) -> bool {
+        activation == Activation::Relu
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, site: &Site<'_>, x: &Tensor) -> error::Result<Tensor> {
+        let relu = site.activation == Activation::Relu;
+        let [gamma, beta] = [
+            pass.parameter(site, "weight")?,
+            pass.parameter(site, "bias")?,
+        ];
+        if !pass.mode.training {
+            let mean = pass.parameter(site, "running_mean")?;
+            let var = pass.parameter(site, "running_var")?;
+            return site.named(batch_norm_eval(x, &gamma, &beta, &mean, &var, relu));
+        }
+        if site.named(per_channel(x))? < 2 {
+            return Err(Error::input(
+                site.doing(),
+                "batch normalisation cannot train on a batch of one picture: its variance is undefined",
+                "choose a train.batch_size that leaves no single picture over",
+            ));
+        }
+        let (y, statistics) = site.named(batch_norm_train(pass.tape, x, &gamma, &beta, relu))?;
+        pass.pending.push((site.name.to_owned(), statistics));
+        Ok(y)
     }
 }
 

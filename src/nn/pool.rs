@@ -4,9 +4,12 @@ use std::sync::OnceLock;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
+use super::forward::{Forward, Pass, Site};
 use super::taps::{Window, with_gradient};
 use super::{Tape, slices};
+use crate::error;
 use crate::kernels::cpu::pool::{self, PoolShape};
+use crate::layers::{self, Activation, AvgPool2d, MaxPool2d};
 
 /// The maximum of every window; of equal values the first one takes the gradient.
 ///
@@ -156,6 +159,38 @@ fn shape(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Poo
 fn pooled(shape: &PoolShape, layout: &Layout) -> Result<Shape> {
     let (batch, channels, _, _) = layout.shape().dims4()?;
     Ok((batch, channels, shape.out_height(), shape.out_width()).into())
+}
+
+impl Forward for MaxPool2d {
+    fn takes(&self, _: Activation) -> bool {
+        false
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, site: &Site<'_>, x: &Tensor) -> error::Result<Tensor> {
+        let y = max_pool2d(pass.tape, x, self.kernel_size, self.stride(), self.padding);
+        site.named(y)
+    }
+}
+
+impl Forward for AvgPool2d {
+    fn takes(&self, _: Activation) -> bool {
+        false
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, site: &Site<'_>, x: &Tensor) -> error::Result<Tensor> {
+        let y = avg_pool2d(pass.tape, x, self.kernel_size, self.stride(), self.padding);
+        site.named(y)
+    }
+}
+
+impl Forward for layers::GlobalAvgPool {
+    fn takes(&self, _: Activation) -> bool {
+        false
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, site: &Site<'_>, x: &Tensor) -> error::Result<Tensor> {
+        site.named(global_avg_pool(pass.tape, x))
+    }
 }
 
 struct MaxPool {

@@ -2,9 +2,12 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
+use super::forward::{Forward, Pass, Site};
 use super::{Tape, slices};
+use crate::error;
 use crate::kernels::cpu::resample;
 use crate::kernels::shape::ResampleShape;
+use crate::layers::{Activation, AdaptiveAvgPool2d, Subsample};
 
 /// The means over a grid of `size` × `size` windows that cover the map.
 ///
@@ -55,6 +58,27 @@ pub fn composed(x: &Tensor, shape: &ResampleShape) -> Result<Tensor> {
     let y = y.reshape((batch, channels, out_height, out_width))?;
     let before = shape.channels_before();
     y.pad_with_zeros(1, before, out_channels - channels - before)
+}
+
+impl Forward for AdaptiveAvgPool2d {
+    fn takes(&self, _: Activation) -> bool {
+        false
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, site: &Site<'_>, x: &Tensor) -> error::Result<Tensor> {
+        site.named(adaptive_avg_pool2d(pass.tape, x, self.size))
+    }
+}
+
+impl Forward for Subsample {
+    fn takes(&self, _: Activation) -> bool {
+        false
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, site: &Site<'_>, x: &Tensor) -> error::Result<Tensor> {
+        let y = subsample(pass.tape, x, self.out_channels, self.stride);
+        site.named(y)
+    }
 }
 
 struct Resample(ResampleShape);

@@ -11,9 +11,9 @@ use rayon::ThreadPool;
 
 use crate::data::Batch;
 use crate::error::{Error, Result};
-use crate::model::network::PendingStatistics;
 use crate::model::rates::Rates;
 use crate::model::{Architecture, Mode, Network, Shape};
+use crate::nn::forward::PendingStatistics;
 use crate::nn::state::{expect, refuse_unknown};
 use crate::nn::{During, Tape, device, loss, parameters};
 use crate::optim::{Gradients, Optimizer, StepSettings, clip_factor, update_average};
