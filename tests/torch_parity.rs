@@ -21,7 +21,7 @@ mod values;
 
 use candle_core::{Device, Tensor, Var};
 use fmtui::model::{Mode, Network, Shape, resolve};
-use fmtui::nn::norm::Statistics;
+use fmtui::nn::statistics::Statistics;
 use fmtui::nn::{Array, Parameters, StateDict, Tape, activation, conv, linear, loss, norm, pool};
 use fmtui::optim::{Gradients, Optimizer, StepSettings, clip_factor, update_average};
 use fmtui::profile::{self, Activation, Init, Loss, OptimizerKind, Profile};

@@ -22,6 +22,9 @@
 pub mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+#[cfg(feature = "cuda")]
+mod launch;
+mod memory;
 pub mod plan;
 pub mod reference;
 pub mod shape;

@@ -8,7 +8,8 @@ use super::architecture::{Architecture, Node};
 use crate::error::Result;
 use crate::kinds_of_layers;
 use crate::layers::Shape;
-use crate::nn::forward::{Forward, Pass, PendingStatistics, Site};
+use crate::nn::forward::{Forward, Pass, Site};
+use crate::nn::statistics::PendingStatistics;
 use crate::nn::{During, Mode, Parameters, Tape, init};
 use crate::profile::Init;
 

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::norm::Statistics;
+use super::statistics::PendingStatistics;
 use super::{During, Parameters, Tape};
 use crate::error::Result;
 use crate::layers::{Activation, Shape};
@@ -24,9 +24,6 @@ impl Mode {
         Self::default()
     }
 }
-
-/// Running statistics of batch norm layers still to be written, by layer name.
-pub type PendingStatistics = Vec<(String, Statistics)>;
 
 /// The forward pass of a kind of layer. Nothing has a default: whoever adds a kind answers everything.
 pub(crate) trait Forward {

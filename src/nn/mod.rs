@@ -19,6 +19,7 @@ pub mod resample;
 mod residual;
 mod slices;
 pub mod state;
+pub mod statistics;
 pub mod tape;
 mod taps;
 

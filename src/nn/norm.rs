@@ -5,9 +5,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, Var, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::forward::{Forward, Pass, Site};
+use super::statistics::Statistics;
 use super::{Tape, activation, slices};
 use crate::error::{self, Error};
 use crate::kernels::cpu::norm;
@@ -16,32 +17,6 @@ use crate::layers::Activation;
 
 /// Added to variances (PyTorch's default).
 pub const EPSILON: f64 = 1e-5;
-/// Share of the new batch in the running statistics (PyTorch's default).
-pub const MOMENTUM: f64 = 0.1;
-
-/// What a batch says about each channel.
-///
-/// **Shape** `[C]` each; the variance is the unbiased one.
-#[derive(Clone, Debug)]
-pub struct Statistics {
-    pub mean: Tensor,
-    pub variance: Tensor,
-}
-
-impl Statistics {
-    /// Moves the running statistics towards these: running = 0.9·running + 0.1·new.
-    ///
-    /// # Errors
-    /// When the shapes differ or the device fails.
-    pub fn commit(&self, running_mean: &Var, running_var: &Var) -> Result<()> {
-        for (running, new) in [(running_mean, &self.mean), (running_var, &self.variance)] {
-            let kept = (running.as_detached_tensor() * (1.0 - MOMENTUM))?;
-            running.set(&(kept + (new * MOMENTUM)?)?)?;
-        }
-        Ok(())
-    }
-}
-
 /// Numbers per channel in a batch.
 ///
 /// # Errors

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use candle_core::cuda::cudarc::driver::CudaStream;
 
-use super::arguments::{self as args, FACTORS, SHARE_WORDS};
-use super::device::{Argument, Gpu, Launch, Memory, OnGpu, Pinned, THREADS, free_memory};
-use super::lower::{COUNTERS, Lowering, SUMS, Shared};
-use super::products::PARTIAL;
-use super::tables::Tables;
 use super::{CudaPlan, Flat, HEAD_WORDS, OUTCOME_WORDS, Ready, Statistics};
 use crate::error::Result;
+use crate::kernels::launch::arguments::{self as args, FACTORS, SHARE_WORDS};
+use crate::kernels::launch::device::{
+    Argument, Gpu, Launch, Memory, OnGpu, Pinned, THREADS, free_memory,
+};
+use crate::kernels::launch::{COUNTERS, Lowering, PARTIAL, SUMS, Shared, Tables};
+use crate::kernels::memory::{Buffer, Layout};
 use crate::kernels::plan::ops::{Outline, load::Load};
-use crate::kernels::plan::{Buffer, LANES, Layout, Parts, Program, Step};
+use crate::kernels::plan::{LANES, Parts, Program, Step};
 
 /// Pictures that are evaluated at a time, where there is memory for them.
 const EVALUATED: usize = 2048;

@@ -4,13 +4,8 @@
 //! convolution is a matrix product on tensor cores without any rearrangement. Pictures are on the GPU once; a step sends
 //! the numbers of its pictures and gets loss, hits and norm back. Sums have a fixed order: the same GPU gives the same bits.
 
-pub(in crate::kernels) mod arguments;
 mod build;
-mod device;
-mod lower;
-mod products;
 mod settings;
-mod tables;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,14 +16,12 @@ use candle_core::cuda::cudarc::driver::sys::{
 };
 use candle_core::cuda::cudarc::driver::{CudaEvent, CudaGraph, CudaStream, result};
 
-pub use device::obstacle;
-pub(in crate::kernels) use lower::{ENOUGH_BLOCKS, Launches, Lowering, SUMS, WARPS, code};
-pub(in crate::kernels) use tables::{Direction, number};
+pub use super::launch::device::obstacle;
 
-use self::arguments::{self as args, Head};
-use self::device::{Launch, Memory, OnGpu, Pinned, free_memory};
 use self::settings::head;
-use self::tables::Tables;
+use super::launch::Tables;
+use super::launch::arguments::{self as args, Head};
+use super::launch::device::{Launch, Memory, OnGpu, Pinned, free_memory};
 use super::plan::{Input, Outcome, Pictures, Row, Settings};
 use crate::error::Result;
 

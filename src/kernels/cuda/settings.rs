@@ -1,6 +1,6 @@
 //! What varies from step to step, as the kernels take it.
 
-use super::arguments::Head;
+use crate::kernels::launch::arguments::Head;
 use crate::kernels::plan::{Adam, Rule, Settings};
 
 /// A step's settings as the kernels take them.

@@ -3,13 +3,12 @@
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 
-use super::arena::Layout;
-use super::operands::{Buffer, Weights};
 use super::{Criterion, Input, NormState};
 use crate::kernels::cpu::Isa;
 use crate::kernels::cpu::lanes::LANES;
 use crate::kernels::cpu::lanes::loss::Share;
 use crate::kernels::cpu::lanes::norm::Moments;
+use crate::kernels::memory::{Buffer, Layout, Weights};
 
 /// What members write into, as pointers: work is cut so that no two write the same numbers.
 pub(super) struct Shared {

@@ -5,9 +5,7 @@
 //! so neither the number of threads nor who does what changes a bit. Deliberately knows no architecture and no names:
 //! whoever builds the programs (`train::learners::plan`) does.
 
-mod arena;
 mod context;
-mod operands;
 pub mod ops;
 mod program;
 mod runner;
@@ -25,7 +23,7 @@ pub use crate::kernels::cpu::lanes::pointwise::is_gate;
 pub use crate::kernels::cpu::lanes::pool::Pool;
 pub use crate::kernels::cpu::lanes::resample::Resample;
 pub use crate::kernels::cpu::optimizer::{Adam, RmsProp, Rule, Sgd};
-pub use operands::{Buffer, Kernel, Norm, Weights};
+pub use crate::kernels::memory::{Buffer, Kernel, Norm, OUT_OF_MEMORY, Weights};
 pub use ops::Work;
 pub use program::{Program, Step};
 
@@ -33,13 +31,8 @@ use crate::kernels::cpu::lanes::layout::into_rows;
 use crate::kernels::cpu::lanes::loss::Share;
 use crate::kernels::cpu::lanes::norm::Moments;
 use crate::kernels::cpu::{Isa, isa};
+use crate::kernels::memory::{Layout, Memory};
 use crate::profile::Precision;
-#[cfg_attr(
-    not(feature = "cuda"),
-    allow(unused_imports, reason = "the GPU's plan lays out its memory with it")
-)]
-pub(in crate::kernels) use arena::Layout;
-use arena::Memory;
 use context::{Context, Shared};
 use program::{Group, groups};
 use runner::{Runner, run_block};
@@ -128,9 +121,6 @@ pub enum Row {
     Kept(usize),
     Average,
 }
-
-/// How a panic's message begins where the system gives no memory.
-pub const OUT_OF_MEMORY: &str = "out of memory";
 
 /// A planned step with all its memory.
 pub struct Plan {

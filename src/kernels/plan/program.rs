@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::operands::Buffer;
 use super::ops::load::Load;
 use super::ops::{Scope, Work};
+use crate::kernels::memory::Buffer;
 use crate::profile::Activation;
 
 /// Work in the order of its results, with the buffers it goes through.

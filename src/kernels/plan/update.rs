@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::arena::Memory;
 use super::{Rule, Settings};
 use crate::kernels::cpu::optimizer::{clip_factor, ema_here, squared_norm_here, update_here};
 use crate::kernels::cpu::portion;
+use crate::kernels::memory::Memory;
 
 /// Numbers of a piece: a quarter of a second-level cache for four operands.
 const PIECE: usize = 1 << 13;

@@ -3,9 +3,9 @@
 use super::{Operation, Outline, Scope, Units};
 use crate::kernels::cpu::lanes::conv::{self, Geometry};
 #[cfg(feature = "cuda")]
-use crate::kernels::cuda::{Direction, Launches, Lowering, arguments as args, code};
+use crate::kernels::launch::{Direction, Launches, Lowering, arguments as args, code};
+use crate::kernels::memory::{Buffer, Kernel};
 use crate::kernels::plan::context::Part;
-use crate::kernels::plan::operands::{Buffer, Kernel};
 use crate::profile::Activation;
 
 /// y = f(x ∗ w + bias).

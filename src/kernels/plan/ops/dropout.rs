@@ -4,9 +4,9 @@ use super::{Operation, Outline, Units};
 use crate::kernels::cpu::lanes::LANES;
 use crate::kernels::cpu::lanes::pointwise::{self, Places};
 #[cfg(feature = "cuda")]
-use crate::kernels::cuda::{Launches, Lowering, arguments as args, number};
+use crate::kernels::launch::{Launches, Lowering, arguments as args, number};
+use crate::kernels::memory::Buffer;
 use crate::kernels::plan::context::Part;
-use crate::kernels::plan::operands::Buffer;
 use crate::rng::{Purpose, Stream};
 
 /// y = x where the mask keeps it; forward and back are the same.

@@ -8,10 +8,10 @@ use super::{Operation, Outline, Units};
 use crate::kernels::cpu::lanes::layout::into_lanes;
 use crate::kernels::cpu::scratch;
 #[cfg(feature = "cuda")]
-use crate::kernels::cuda::{Launches, Lowering, arguments as args, number};
+use crate::kernels::launch::{Launches, Lowering, arguments as args, number};
+use crate::kernels::memory::Buffer;
 use crate::kernels::plan::Pictures;
 use crate::kernels::plan::context::{Context, Part};
-use crate::kernels::plan::operands::Buffer;
 
 /// The batch's pictures into lanes, and as rows where a weight gradient wants those.
 #[derive(Clone, Copy)]

@@ -17,10 +17,10 @@ use std::any::Any;
 use std::ops::Range;
 
 use super::context::Part;
-use super::operands::Buffer;
 use crate::kernels::cpu::lanes::LANES;
 #[cfg(feature = "cuda")]
-use crate::kernels::cuda::{Launches, Lowering, arguments::Gate};
+use crate::kernels::launch::{Launches, Lowering, arguments::Gate};
+use crate::kernels::memory::Buffer;
 
 /// What a step does. Maps are buffers in lanes: `[pixels][channels][32]`.
 ///

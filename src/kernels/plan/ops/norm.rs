@@ -7,9 +7,9 @@ use crate::kernels::cpu::lanes::LANES;
 use crate::kernels::cpu::lanes::norm::{self, Back};
 use crate::kernels::cpu::scratch;
 #[cfg(feature = "cuda")]
-use crate::kernels::cuda::{Launches, Lowering, SUMS, arguments as args, number};
+use crate::kernels::launch::{Launches, Lowering, SUMS, arguments as args, number};
+use crate::kernels::memory::{Buffer, Norm};
 use crate::kernels::plan::context::{Context, Part};
-use crate::kernels::plan::operands::{Buffer, Norm};
 
 /// Channels that the sums of a normalisation are cut into.
 const CHANNEL_UNIT: usize = 16;
@@ -392,7 +392,7 @@ fn argument(
     gate: args::Gate,
     relu: bool,
 ) -> (args::Norm, usize) {
-    use crate::kernels::cuda::{ENOUGH_BLOCKS, WARPS};
+    use crate::kernels::launch::{ENOUGH_BLOCKS, WARPS};
     let channels = norm.channels;
     let pixels = x.pixels(channels);
     let items = gpu.blocks * pixels;

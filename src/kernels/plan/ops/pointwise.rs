@@ -3,9 +3,9 @@
 use super::{Operation, Outline, Units};
 use crate::kernels::cpu::lanes::pointwise;
 #[cfg(feature = "cuda")]
-use crate::kernels::cuda::{Launches, Lowering, arguments as args, code};
+use crate::kernels::launch::{Launches, Lowering, arguments as args, code};
+use crate::kernels::memory::Buffer;
 use crate::kernels::plan::context::Part;
-use crate::kernels::plan::operands::Buffer;
 use crate::profile::Activation;
 
 /// y = f(x).

@@ -3,9 +3,9 @@
 use super::{Operation, Outline, Units};
 use crate::kernels::cpu::lanes::resample;
 #[cfg(feature = "cuda")]
-use crate::kernels::cuda::{Launches, Lowering, arguments as args, number};
+use crate::kernels::launch::{Launches, Lowering, arguments as args, number};
+use crate::kernels::memory::Buffer;
 use crate::kernels::plan::context::Part;
-use crate::kernels::plan::operands::Buffer;
 
 /// y = the pixels of x, taken or averaged.
 pub struct Resample {

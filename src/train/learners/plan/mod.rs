@@ -18,7 +18,7 @@ use crate::kernels::plan::{
 use crate::model::rates::Rates;
 use crate::model::{Architecture, Shape};
 use crate::nn::state::{Array, expect, refuse_unknown};
-use crate::nn::{device, init, norm};
+use crate::nn::{device, init, norm, statistics};
 use crate::optim::{FIRST, SECOND, STEP, step_array, step_count};
 use crate::profile::{Loss, OptimizerKind, Profile, Train};
 use crate::schedule::average_decay;
@@ -62,7 +62,7 @@ fn parts(settings: &Train, architecture: &Architecture, place: Place) -> (Parts,
         OptimizerKind::Sgd | OptimizerKind::Rmsprop => optimizer.momentum != 0.0,
     };
     #[expect(clippy::cast_possible_truncation, reason = "0.1 in f32")]
-    let momentum = norm::MOMENTUM as f32;
+    let momentum = statistics::MOMENTUM as f32;
     let parts = Parts {
         training: programs.training,
         evaluation: programs.evaluation,

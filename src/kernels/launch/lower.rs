@@ -4,7 +4,9 @@ use super::arguments::Gate;
 use super::device::{Argument, Gpu, Launch, THREADS};
 use super::tables::Tables;
 use crate::error::Result;
-use crate::kernels::plan::{Buffer, Criterion, LANES, Layout, Weights};
+use crate::kernels::cpu::lanes::LANES;
+use crate::kernels::cpu::lanes::loss::Criterion;
+use crate::kernels::memory::{Buffer, Layout, Weights};
 use crate::profile::{Activation, Precision};
 
 /// Warps of a block of threads.
@@ -111,7 +113,7 @@ impl Lowering<'_> {
         self.launch(kernel, (blocks, 1, 1), argument)
     }
 
-    pub(super) fn gate(&self, gate: Option<(Activation, Buffer)>) -> Gate {
+    pub(in crate::kernels) fn gate(&self, gate: Option<(Activation, Buffer)>) -> Gate {
         gate.map_or_else(Gate::default, |(kind, y)| Gate {
             y: self.at(y),
             activation: u64::from(code(kind).unsigned_abs()),

@@ -7,7 +7,8 @@ use candle_core::cuda::cudarc::driver::CudaStream;
 
 use super::device::Memory;
 use crate::error::Result;
-use crate::kernels::plan::{Geometry, Resample};
+use crate::kernels::cpu::lanes::conv::Geometry;
+use crate::kernels::cpu::lanes::resample::Resample;
 
 /// Lists of pixels that kernels go by, each made once.
 pub(in crate::kernels) struct Tables {
@@ -42,7 +43,7 @@ impl Shape {
 }
 
 impl Tables {
-    pub(super) fn new(stream: &Arc<CudaStream>) -> Self {
+    pub(in crate::kernels) fn new(stream: &Arc<CudaStream>) -> Self {
         Self {
             stream: stream.clone(),
             taps: HashMap::new(),
@@ -59,7 +60,11 @@ impl Tables {
     }
 
     /// For every pixel of the result its taps {pixel of the operand, tap}, how many there are of each, and of all.
-    pub(super) fn taps(&mut self, g: &Geometry, direction: Direction) -> Result<([u64; 2], usize)> {
+    pub(in crate::kernels) fn taps(
+        &mut self,
+        g: &Geometry,
+        direction: Direction,
+    ) -> Result<([u64; 2], usize)> {
         let key = (direction, Shape::of(g));
         if let Some(found) = self.taps.get(&key) {
             return Ok(*found);
@@ -98,7 +103,7 @@ impl Tables {
     }
 
     /// For every pixel of the result the pixel that each tap meets, or −1.
-    pub(super) fn sources(&mut self, g: &Geometry) -> Result<u64> {
+    pub(in crate::kernels) fn sources(&mut self, g: &Geometry) -> Result<u64> {
         if let Some(found) = self.sources.get(&Shape::of(g)) {
             return Ok(*found);
         }

@@ -20,7 +20,7 @@ impl Buffer {
     }
 
     /// Pixels of a map with so many channels.
-    pub(super) fn pixels(self, channels: usize) -> usize {
+    pub(in crate::kernels) fn pixels(self, channels: usize) -> usize {
         self.size / (channels * LANES)
     }
 }
@@ -33,7 +33,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    pub(super) fn range(self) -> Range<usize> {
+    pub(in crate::kernels) fn range(self) -> Range<usize> {
         self.start..self.start + self.len
     }
 }

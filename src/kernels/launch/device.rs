@@ -16,13 +16,13 @@ use crate::error::{Error, Result};
 const KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.fatbin"));
 
 /// Threads of a block of every kernel but the loss.
-pub(super) const THREADS: u32 = 256;
+pub(in crate::kernels) const THREADS: u32 = 256;
 
 /// The smallest compute capability whose tensor cores take TF32.
 const AMPERE: i32 = 8;
 
 /// A driver's refusal in words: what was tried, and what it said.
-pub(super) trait OnGpu<T> {
+pub(in crate::kernels) trait OnGpu<T> {
     fn on_gpu(self, doing: &str) -> Result<T>;
 }
 
@@ -34,14 +34,14 @@ impl<T> OnGpu<T> for Result<T, DriverError> {
 
 /// An opened GPU.
 pub(in crate::kernels) struct Gpu {
-    pub(super) context: Arc<CudaContext>,
+    pub(in crate::kernels) context: Arc<CudaContext>,
     module: Arc<CudaModule>,
     functions: Mutex<HashMap<&'static str, CudaFunction>>,
 }
 
 impl Gpu {
     /// The GPU of this number, opened once a process.
-    pub(super) fn open(ordinal: usize) -> Result<Arc<Self>> {
+    pub(in crate::kernels) fn open(ordinal: usize) -> Result<Arc<Self>> {
         static OPENED: OnceLock<Mutex<HashMap<usize, Arc<Gpu>>>> = OnceLock::new();
         let opened = OPENED.get_or_init(Mutex::default);
         let mut opened = opened
@@ -80,7 +80,7 @@ impl Gpu {
 }
 
 /// **Units** bytes.
-pub(super) fn free_memory(context: &CudaContext) -> Result<usize> {
+pub(in crate::kernels) fn free_memory(context: &CudaContext) -> Result<usize> {
     let doing = "asking for free memory";
     context.bind_to_thread().on_gpu(doing)?;
     context.mem_get_info().on_gpu(doing).map(|(free, _)| free)
@@ -99,20 +99,23 @@ pub fn obstacle(ordinal: usize) -> Option<String> {
 }
 
 /// Numbers on the GPU, zeros at first.
-pub(super) struct Memory<T> {
+pub(in crate::kernels) struct Memory<T> {
     slice: CudaSlice<T>,
     start: u64,
 }
 
 /// What may lie in a GPU's memory.
-pub(super) trait Plain: DeviceRepr + ValidAsZeroBits + Default + Clone {}
+pub(in crate::kernels) trait Plain:
+    DeviceRepr + ValidAsZeroBits + Default + Clone
+{
+}
 
 impl Plain for f32 {}
 impl Plain for u32 {}
 impl Plain for i32 {}
 
 impl<T: Plain> Memory<T> {
-    pub(super) fn zeros(stream: &Arc<CudaStream>, len: usize) -> Result<Self> {
+    pub(in crate::kernels) fn zeros(stream: &Arc<CudaStream>, len: usize) -> Result<Self> {
         let slice = stream
             .alloc_zeros::<T>(len.max(1))
             .on_gpu(&format!("taking {} MiB", (len * size_of::<T>()) >> 20))?;
@@ -120,22 +123,22 @@ impl<T: Plain> Memory<T> {
         Ok(Self { slice, start })
     }
 
-    pub(super) fn of(stream: &Arc<CudaStream>, values: &[T]) -> Result<Self> {
+    pub(in crate::kernels) fn of(stream: &Arc<CudaStream>, values: &[T]) -> Result<Self> {
         let mut memory = Self::zeros(stream, values.len())?;
         memory.write(0, values)?;
         Ok(memory)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::kernels) fn len(&self) -> usize {
         self.slice.len()
     }
 
     /// The address of number `at`.
-    pub(super) fn address(&self, at: usize) -> u64 {
+    pub(in crate::kernels) fn address(&self, at: usize) -> u64 {
         self.start + (at * size_of::<T>()) as u64
     }
 
-    pub(super) fn write(&mut self, at: usize, values: &[T]) -> Result<()> {
+    pub(in crate::kernels) fn write(&mut self, at: usize, values: &[T]) -> Result<()> {
         if values.is_empty() {
             return Ok(());
         }
@@ -147,7 +150,7 @@ impl<T: Plain> Memory<T> {
         stream.synchronize().on_gpu("writing memory")
     }
 
-    pub(super) fn read(&self, at: usize, len: usize) -> Result<Vec<T>> {
+    pub(in crate::kernels) fn read(&self, at: usize, len: usize) -> Result<Vec<T>> {
         if len == 0 {
             return Ok(Vec::new());
         }
@@ -161,7 +164,7 @@ impl<T: Plain> Memory<T> {
 }
 
 /// Memory of this machine that the GPU reads and writes by itself.
-pub(super) struct Pinned {
+pub(in crate::kernels) struct Pinned {
     start: *mut u32,
     len: usize,
     context: Arc<CudaContext>,
@@ -172,7 +175,7 @@ unsafe impl Send for Pinned {}
 
 impl Pinned {
     /// Words of zeros.
-    pub(super) fn new(gpu: &Gpu, words: usize) -> Result<Self> {
+    pub(in crate::kernels) fn new(gpu: &Gpu, words: usize) -> Result<Self> {
         let doing = "taking memory of this machine";
         gpu.context.bind_to_thread().on_gpu(doing)?;
         // SAFETY: the context is bound; the memory is given back in `drop`.
@@ -187,12 +190,12 @@ impl Pinned {
         })
     }
 
-    pub(super) fn words(&self) -> &[u32] {
+    pub(in crate::kernels) fn words(&self) -> &[u32] {
         // SAFETY: `len` words, initialised; the GPU writes them only while a step waits for it.
         unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
 
-    pub(super) fn words_mut(&mut self) -> &mut [u32] {
+    pub(in crate::kernels) fn words_mut(&mut self) -> &mut [u32] {
         // SAFETY: as above, and the borrow is this one's.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
     }
@@ -218,7 +221,7 @@ pub(in crate::kernels) struct Launch {
 
 impl Launch {
     /// `argument` must be the structure that the kernel takes.
-    pub(super) fn new<A: Argument>(
+    pub(in crate::kernels) fn new<A: Argument>(
         gpu: &Gpu,
         kernel: &'static str,
         grid: (u32, u32, u32),
@@ -242,7 +245,7 @@ impl Launch {
         })
     }
 
-    pub(super) fn run(&self, stream: &CudaStream) -> Result<(), DriverError> {
+    pub(in crate::kernels) fn run(&self, stream: &CudaStream) -> Result<(), DriverError> {
         let argument = self.argument.as_ptr().cast_mut().cast::<c_void>();
         // SAFETY: the kernel takes one structure, which the words are; it stays in the memory that `Lowering` gave it.
         unsafe {

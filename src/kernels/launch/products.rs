@@ -3,7 +3,8 @@
 use super::arguments as args;
 use super::lower::{ENOUGH_BLOCKS, Launches, Lowering, WARPS};
 use super::tables::{Direction, number};
-use crate::kernels::plan::{Buffer, Geometry, Kernel};
+use crate::kernels::cpu::lanes::conv::Geometry;
+use crate::kernels::memory::{Buffer, Kernel};
 use crate::profile::Precision;
 
 /// Warps that keep a large GPU busy.
@@ -12,7 +13,7 @@ const ENOUGH_WARPS: usize = 2112;
 const TILE: usize = 32;
 
 /// Numbers of what parts of a weight gradient give.
-pub(super) const PARTIAL: usize = 1 << 24;
+pub(in crate::kernels) const PARTIAL: usize = 1 << 24;
 
 /// How a product goes through its depth; the modes of `product.cu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ const ALIGN: usize = 16;
 const HUGE_PAGE: usize = 2 << 20;
 
 /// Memory handed out at cache lines, zeroed.
-pub(super) struct Memory {
+pub(in crate::kernels) struct Memory {
     start: NonNull<f32>,
     len: usize,
     layout: std::alloc::Layout,
@@ -26,7 +26,7 @@ unsafe impl Sync for Memory {}
 impl Memory {
     /// # Panics
     /// When the numbers do not fit the address space, or the system has no memory for them.
-    pub(super) fn new(numbers: usize) -> Self {
+    pub(in crate::kernels) fn new(numbers: usize) -> Self {
         let len = numbers.max(1).next_multiple_of(ALIGN);
         let bytes = len * size_of::<f32>();
         let align = if bytes >= HUGE_PAGE { HUGE_PAGE } else { 64 };
@@ -57,7 +57,7 @@ impl Memory {
         Self { start, len, layout }
     }
 
-    pub(super) fn start(&mut self) -> *mut f32 {
+    pub(in crate::kernels) fn start(&mut self) -> *mut f32 {
         self.start.as_ptr()
     }
 }
