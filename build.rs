@@ -8,6 +8,9 @@ use std::{env, fs};
 /// Of `src/kernels/cuda`, in the order in which they follow each other.
 const PARTS: [&str; 4] = ["head", "product", "maps", "step"];
 
+/// Where operations have kernels of their own.
+const OPERATIONS: &str = "src/kernels/plan/ops";
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     tell_revision();
@@ -48,10 +51,10 @@ fn compile_kernels() -> Result<(), String> {
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     let mut source = String::new();
-    for part in PARTS {
-        let path = format!("src/kernels/cuda/{part}.cu");
-        println!("cargo::rerun-if-changed={path}");
-        source += &fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
+    let parts = PARTS.map(|part| PathBuf::from(format!("src/kernels/cuda/{part}.cu")));
+    for path in parts.into_iter().chain(operations()?) {
+        println!("cargo::rerun-if-changed={}", path.display());
+        source += &fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     }
     let all = out.join("kernels.cu");
     fs::write(&all, source).map_err(|e| format!("{}: {e}", all.display()))?;
@@ -73,6 +76,18 @@ fn compile_kernels() -> Result<(), String> {
         let told = [output.stdout, output.stderr].concat();
         Err(String::from_utf8_lossy(&told).replace('\n', " · "))
     }
+}
+
+/// The `.cu` files beside operations, by name.
+fn operations() -> Result<Vec<PathBuf>, String> {
+    println!("cargo::rerun-if-changed={OPERATIONS}");
+    let entries = fs::read_dir(OPERATIONS).map_err(|e| format!("{OPERATIONS}: {e}"))?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut found: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|e| e == "cu"))
+        .collect();
+    found.sort();
+    Ok(found)
 }
 
 /// Such as 90. Kernels need the tensor cores of 80 (Ampere) or later.

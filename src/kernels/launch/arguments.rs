@@ -1,7 +1,6 @@
 //! What the kernels take and give, field by field as in the `.cu` files. Addresses are those of the GPU; 0 is none.
 
-use super::device::Argument;
-
+/// The arguments of kernels, as both sides know them: plain numbers, with every padding a field.
 macro_rules! arguments {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ty,)* })*) => { $(
         $(#[$doc])*
@@ -10,11 +9,13 @@ macro_rules! arguments {
         pub(in crate::kernels) struct $name { $(pub(in crate::kernels) $field: $kind,)* }
 
         // SAFETY: plain numbers in the order of the `.cu` file, whose padding is a field of its own.
-        unsafe impl Argument for $name {}
+        unsafe impl $crate::kernels::launch::device::Argument for $name {}
 
         const _: () = assert!(size_of::<$name>() == 0 $(+ size_of::<$kind>())*, "padding that is no field");
     )* };
 }
+
+pub(in crate::kernels) use arguments;
 
 arguments! {
     /// Written before every step.
