@@ -1,14 +1,24 @@
 //! From layers to programs: the work of a training step, forward and back, and of an evaluation.
+//!
+//! Here is what all kinds of layers share. Each has a file of its own, with its work forward and back side by side.
 
+mod activation;
 mod back;
+mod conv;
+mod dropout;
+mod flatten;
+mod linear;
+mod norm;
+mod pool;
+mod residual;
+mod subsample;
 
 use super::engine::Place;
 use super::layout::Places;
-use crate::kernels::plan::ops::{conv, dropout, load, norm, pointwise, pool, reorder, resample};
-use crate::kernels::plan::{
-    Buffer, Conv, Geometry, Kernel, LANES, Norm, Pool, Program, Resample, Work, is_gate,
-};
-use crate::layers::{Activate, Activation, Layer, Shape};
+use crate::kernels::plan::ops::load;
+use crate::kernels::plan::{Buffer, LANES, Program, Work};
+use crate::kinds_of_layers;
+use crate::layers::{Activate, Activation, Layer};
 use crate::model::{Architecture, Node};
 use back::Gradient;
 
@@ -65,34 +75,21 @@ impl Tensor {
     }
 }
 
-/// A layer that was passed on the way forward.
-enum Passed {
-    Conv {
-        conv: Conv,
-        kernel: Kernel,
-    },
-    Norm(Norm),
-    Activate(Activation),
-    MaxPool(Pool),
-    MeanPool(Pool),
-    Resample(Resample),
-    /// Of a map of so many channels and pixels.
-    Reorder {
-        channels: usize,
-        pixels: usize,
-    },
-    Dropout {
-        layer: usize,
-        p: f64,
-    },
-    /// Beside the input, this.
-    Add(Id),
+/// What every kind of layer has to say to the compiler.
+trait Emit {
+    /// Whether it applies this function to its result in passing.
+    fn takes(&self, activation: Activation) -> bool;
+
+    /// Appends its work on `x` with the activation that it takes, and its [way back](Compiler::passed). Gives its result.
+    fn emit(&self, compiler: &mut Compiler, node: &Node, x: Id, activation: Activation) -> Id;
 }
 
-struct Record {
-    passed: Passed,
-    x: Id,
+/// Work that was passed on the way forward.
+struct Passed {
+    /// Its result.
     y: Id,
+    /// Appends the work that takes the result's gradient further back.
+    back: Box<dyn FnOnce(&mut Compiler, Buffer)>,
 }
 
 struct Compiler {
@@ -102,7 +99,7 @@ struct Compiler {
     program: Program,
     places: Places,
     tensors: Vec<Tensor>,
-    records: Vec<Record>,
+    tape: Vec<Passed>,
     dropouts: usize,
     gradients: Vec<Option<Gradient>>,
     deferred: Vec<Work>,
@@ -122,7 +119,7 @@ impl Compiler {
             program: Program::default(),
             places: Places::default(),
             tensors: Vec::new(),
-            records: Vec::new(),
+            tape: Vec::new(),
             dropouts: 0,
             gradients: Vec::new(),
             deferred: Vec::new(),
@@ -165,155 +162,13 @@ impl Compiler {
     fn chain(&mut self, nodes: &[Node], mut x: Id) -> Id {
         let mut rest = nodes.iter().peekable();
         while let Some(node) = rest.next() {
-            // What a layer can do to its result in passing.
-            let takes = |activation: Activation| match node.layer {
-                Layer::Conv2d(_) | Layer::Linear(_) => is_gate(activation),
-                Layer::BatchNorm2d(_) | Layer::BatchNorm1d(_) => activation == Activation::Relu,
-                _ => false,
-            };
-            let function = |node: &Node| match node.layer {
-                Layer::Activation(Activate { function }) => Some(function),
-                _ => None,
-            };
+            let kind: &dyn Emit = kinds_of_layers!(with &node.layer, kind => kind);
+            let takes = |activation| kind.takes(activation);
             let next = rest.next_if(|next| function(next).is_some_and(takes));
             let activation = next.and_then(function).unwrap_or_default();
-            x = self.layer(node, x, activation);
+            x = kind.emit(self, node, x, activation);
         }
         x
-    }
-
-    fn layer(&mut self, node: &Node, x: Id, activation: Activation) -> Id {
-        let from = self.tensors[x];
-        match &node.layer {
-            Layer::Conv2d(conv) => {
-                let k = conv.kernel_size;
-                let inputs = (from.channels, k * k);
-                let parameters = conv.kernel(node.input);
-                let kernel = self.places.kernel(node, parameters, inputs);
-                let geometry = Geometry {
-                    in_channels: from.channels,
-                    height: from.height,
-                    width: from.width,
-                    out_channels: conv.out_channels,
-                    kernel_height: k,
-                    kernel_width: k,
-                    stride: conv.stride,
-                    padding: conv.padding,
-                };
-                self.convolution(geometry, kernel, activation, x)
-            }
-            Layer::Linear(linear) => {
-                let inputs = (from.channels, from.pixels());
-                let parameters = linear.kernel(node.input);
-                let kernel = self.places.kernel(node, parameters, inputs);
-                // A map in lanes is one pixel of as many channels as it has numbers.
-                let geometry = Geometry {
-                    in_channels: node.input.elements(),
-                    height: 1,
-                    width: 1,
-                    out_channels: linear.out_features,
-                    kernel_height: 1,
-                    kernel_width: 1,
-                    stride: 1,
-                    padding: 0,
-                };
-                self.convolution(geometry, kernel, activation, x)
-            }
-            Layer::BatchNorm2d(_) | Layer::BatchNorm1d(_) => {
-                let x = match node.input {
-                    Shape::Map { .. } => x,
-                    Shape::Flat(_) => self.vector(x),
-                };
-                self.normalisation(node, activation == Activation::Relu, x)
-            }
-            Layer::MaxPool2d(layer) => {
-                let k = layer.kernel_size;
-                self.pooling(pool(&from, (k, k), layer.stride(), layer.padding), true, x)
-            }
-            Layer::AvgPool2d(layer) => {
-                let k = layer.kernel_size;
-                self.pooling(pool(&from, (k, k), layer.stride(), layer.padding), false, x)
-            }
-            Layer::GlobalAvgPool(_) => {
-                let stride = from.height.max(from.width);
-                let pool = pool(&from, (from.height, from.width), stride, 0);
-                self.pooling(pool, false, x)
-            }
-            Layer::AdaptiveAvgPool2d(layer) => {
-                let map = (from.height, from.width);
-                let windows = Resample::adaptive(from.channels, map, layer.size);
-                self.resampling(windows, x)
-            }
-            Layer::Subsample(layer) => {
-                let map = (from.channels, from.height, from.width);
-                let pixels = Resample::subsample(map, layer.out_channels, layer.stride);
-                self.resampling(pixels, x)
-            }
-            Layer::Flatten(_) => x,
-            Layer::Activation(layer) if layer.function.is_none() => x,
-            Layer::Activation(layer) => self.activation(layer.function, x),
-            Layer::Dropout(layer) => self.dropout(layer.p, x),
-            Layer::Residual(block) => {
-                let [body, shortcut] = &node.branches;
-                let a = self.chain(body, x);
-                let b = self.chain(shortcut, x);
-                self.sum(block.activation, a, b)
-            }
-        }
-    }
-
-    fn activation(&mut self, activation: Activation, x: Id) -> Id {
-        let y = self.like(x, Activation::None);
-        self.program.push(pointwise::Activate {
-            activation,
-            x: self.tensors[x].buffer,
-            y: self.tensors[y].buffer,
-        });
-        self.passed(Passed::Activate(activation), x, y)
-    }
-
-    fn dropout(&mut self, p: f64, x: Id) -> Id {
-        let layer = self.dropouts;
-        self.dropouts += 1;
-        if !self.training || p == 0.0 {
-            return x;
-        }
-        let y = self.like(x, Activation::None);
-        let from = self.tensors[x];
-        self.program.push(dropout::Dropout {
-            layer,
-            p,
-            channels: from.channels,
-            x: from.buffer,
-            y: self.tensors[y].buffer,
-        });
-        self.passed(Passed::Dropout { layer, p }, x, y)
-    }
-
-    /// A flattened map in the order of PyTorch.
-    fn ordered(&mut self, x: Id) -> Id {
-        if self.tensors[x].is_ordered() {
-            x
-        } else {
-            self.vector(x)
-        }
-    }
-
-    /// A flattened map as one pixel of as many channels as it has numbers.
-    fn vector(&mut self, x: Id) -> Id {
-        let from = self.tensors[x];
-        let (channels, pixels) = (from.channels, from.pixels());
-        if pixels == 1 {
-            return x;
-        }
-        let y = self.tensor((channels * pixels, 1, 1), Activation::None);
-        self.program.push(reorder::Reorder {
-            channels,
-            pixels,
-            x: from.buffer,
-            y: self.tensors[y].buffer,
-        });
-        self.passed(Passed::Reorder { channels, pixels }, x, y)
     }
 
     /// A new tensor of x's shape.
@@ -327,139 +182,23 @@ impl Compiler {
         self.tensor((channels, height, width), activation)
     }
 
-    fn passed(&mut self, passed: Passed, x: Id, y: Id) -> Id {
-        self.records.push(Record { passed, x, y });
+    fn buffers<const N: usize>(&self, ids: [Id; N]) -> [Buffer; N] {
+        ids.map(|id| self.tensors[id].buffer)
+    }
+
+    /// Puts the way back from `y` onto the tape: `back` gets the gradient before y's own activation.
+    fn passed(&mut self, y: Id, back: impl FnOnce(&mut Self, Buffer) + 'static) -> Id {
+        let back = Box::new(back);
+        self.tape.push(Passed { y, back });
         y
-    }
-
-    fn convolution(
-        &mut self,
-        geometry: Geometry,
-        kernel: Kernel,
-        activation: Activation,
-        x: Id,
-    ) -> Id {
-        let conv = match self.place {
-            Place::Cpu => Conv::new(geometry),
-            #[cfg(feature = "cuda")]
-            Place::Cuda(_) => Conv::elsewhere(geometry),
-        };
-        let size = (
-            geometry.out_channels,
-            geometry.out_height(),
-            geometry.out_width(),
-        );
-        let y = self.tensor(size, activation);
-        self.program.push(conv::Conv {
-            conv: conv.clone(),
-            kernel,
-            activation,
-            x: self.tensors[x].buffer,
-            y: self.tensors[y].buffer,
-        });
-        self.passed(Passed::Conv { conv, kernel }, x, y)
-    }
-
-    fn normalisation(&mut self, node: &Node, relu: bool, x: Id) -> Id {
-        let norm = self.places.norm(node, self.tensors[x].channels);
-        let activation = if relu {
-            Activation::Relu
-        } else {
-            Activation::None
-        };
-        let y = self.like(x, activation);
-        let [from, to] = [x, y].map(|id| self.tensors[id].buffer);
-        if self.training {
-            self.program.push(norm::Moments { norm, x: from });
-            self.program.push(norm::Normalise {
-                norm,
-                relu,
-                x: from,
-                y: to,
-            });
-        } else {
-            self.program.push(norm::Affine {
-                norm,
-                relu,
-                x: from,
-                y: to,
-            });
-        }
-        self.passed(Passed::Norm(norm), x, y)
-    }
-
-    fn pooling(&mut self, pool: Pool, max: bool, x: Id) -> Id {
-        let size = (pool.channels, pool.out_height(), pool.out_width());
-        let y = self.tensor(size, Activation::None);
-        let [x_buffer, y_buffer] = [x, y].map(|id| self.tensors[id].buffer);
-        if max {
-            self.program.push(pool::MaxPool {
-                pool,
-                x: x_buffer,
-                y: y_buffer,
-            });
-            self.passed(Passed::MaxPool(pool), x, y)
-        } else {
-            self.program.push(pool::MeanPool {
-                pool,
-                x: x_buffer,
-                y: y_buffer,
-            });
-            self.passed(Passed::MeanPool(pool), x, y)
-        }
-    }
-
-    fn resampling(&mut self, resample: Resample, x: Id) -> Id {
-        let y = self.tensor(resample.output(), Activation::None);
-        self.program.push(resample::Resample {
-            resample,
-            x: self.tensors[x].buffer,
-            y: self.tensors[y].buffer,
-        });
-        self.passed(Passed::Resample(resample), x, y)
-    }
-
-    /// f(a + b); an activation whose slope needs its input becomes a layer of its own.
-    fn sum(&mut self, activation: Activation, a: Id, b: Id) -> Id {
-        let shape = |id: Id| (self.tensors[id].channels, self.tensors[id].pixels());
-        let (a, b) = if shape(a) == shape(b) {
-            (a, b)
-        } else {
-            (self.ordered(a), self.ordered(b))
-        };
-        let fused = if is_gate(activation) {
-            activation
-        } else {
-            Activation::None
-        };
-        let y = self.like(a, fused);
-        self.program.push(pointwise::Add {
-            activation: fused,
-            a: self.tensors[a].buffer,
-            b: self.tensors[b].buffer,
-            y: self.tensors[y].buffer,
-        });
-        let y = self.passed(Passed::Add(b), a, y);
-        if fused == activation {
-            return y;
-        }
-        self.activation(activation, y)
     }
 }
 
-fn pool(
-    from: &Tensor,
-    (kernel_height, kernel_width): (usize, usize),
-    stride: usize,
-    padding: usize,
-) -> Pool {
-    Pool {
-        channels: from.channels,
-        height: from.height,
-        width: from.width,
-        kernel_height,
-        kernel_width,
-        stride,
-        padding,
+/// The function of a layer that is nothing else.
+fn function(node: &Node) -> Option<Activation> {
+    if let Layer::Activation(Activate { function }) = node.layer {
+        Some(function)
+    } else {
+        None
     }
 }

@@ -68,6 +68,13 @@ pub(super) struct Normalisation {
     pub(super) channels: usize,
 }
 
+impl Normalisation {
+    /// The names of its running mean and variance.
+    pub(super) fn statistics(&self) -> [String; 2] {
+        norm::running(self.channels).map(|array| format!("{}.{}", self.name, array.name))
+    }
+}
+
 /// All parameters of a network in the order of its layers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places {

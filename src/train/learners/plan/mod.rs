@@ -25,7 +25,7 @@ use crate::schedule::average_decay;
 use crate::train::learners::graph::{AVERAGE, check_finite};
 use crate::train::{Learner, PieceTime, StateDict, StepOutcome, Update};
 use engine::{Engine, Place};
-use layout::{Placed, Places};
+use layout::{Normalisation, Placed, Places};
 
 /// A network, its optimizer and the averaged weights where the profile wants some, all in one plan.
 pub struct PlanLearner {
@@ -236,12 +236,12 @@ impl PlanLearner {
         let mut named = StateDict::new();
         for (i, norm) in self.places.norms.iter().enumerate() {
             let of = self.engine.running(i)?;
-            for (what, values) in ["running_mean", "running_var"].into_iter().zip(of) {
+            for (name, values) in norm.statistics().into_iter().zip(of) {
                 let array = Array {
                     shape: vec![norm.channels],
                     values: values.into_owned(),
                 };
-                named.insert(format!("{}.{what}", norm.name), array);
+                named.insert(name, array);
             }
         }
         Ok(named)
@@ -262,8 +262,8 @@ impl PlanLearner {
             }
         }
         for norm in &self.places.norms {
-            for what in ["running_mean", "running_var"] {
-                expect(state, &format!("{}.{what}", norm.name), &[norm.channels])?;
+            for name in norm.statistics() {
+                expect(state, &name, &[norm.channels])?;
             }
         }
         Ok(())
@@ -272,8 +272,9 @@ impl PlanLearner {
     /// Takes over what [`check`](Self::check) found.
     fn take_statistics(&mut self, state: &StateDict) -> Result<()> {
         for (i, norm) in self.places.norms.iter().enumerate() {
-            let of = |what: &str| expect(state, &format!("{}.{what}", norm.name), &[norm.channels]);
-            let (mean, variance) = (of("running_mean")?, of("running_var")?);
+            let [mean, variance] = norm.statistics();
+            let of = |name: &str| expect(state, name, &[norm.channels]);
+            let (mean, variance) = (of(&mean)?, of(&variance)?);
             self.engine
                 .set_running(i, [&mean.values, &variance.values])?;
         }
@@ -316,10 +317,8 @@ impl Places {
     }
 
     fn has_statistic(&self, name: &str) -> bool {
-        self.norms.iter().any(|norm| {
-            name.strip_prefix(norm.name.as_str())
-                .is_some_and(|rest| matches!(rest, ".running_mean" | ".running_var"))
-        })
+        let mut statistics = self.norms.iter().flat_map(Normalisation::statistics);
+        statistics.any(|statistic| statistic == name)
     }
 }
 
