@@ -18,7 +18,7 @@ use super::layout::Places;
 use crate::kernels::plan::ops::load;
 use crate::kernels::plan::{Buffer, LANES, Program, Work};
 use crate::kinds_of_layers;
-use crate::layers::{Activate, Activation, Layer};
+use crate::layers::Activation;
 use crate::model::{Architecture, Node};
 use back::Gradient;
 
@@ -164,8 +164,8 @@ impl Compiler {
         while let Some(node) = rest.next() {
             let kind: &dyn Emit = kinds_of_layers!(with &node.layer, kind => kind);
             let takes = |activation| kind.takes(activation);
-            let next = rest.next_if(|next| function(next).is_some_and(takes));
-            let activation = next.and_then(function).unwrap_or_default();
+            let next = rest.next_if(|next| next.function().is_some_and(takes));
+            let activation = next.and_then(Node::function).unwrap_or_default();
             x = kind.emit(self, node, x, activation);
         }
         x
@@ -191,14 +191,5 @@ impl Compiler {
         let back = Box::new(back);
         self.tape.push(Passed { y, back });
         y
-    }
-}
-
-/// The function of a layer that is nothing else.
-fn function(node: &Node) -> Option<Activation> {
-    if let Layer::Activation(Activate { function }) = node.layer {
-        Some(function)
-    } else {
-        None
     }
 }

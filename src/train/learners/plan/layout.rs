@@ -118,14 +118,18 @@ impl Places {
         };
         Kernel {
             weight: self.add(node, weight, order),
-            bias: bias.map(|bias| self.add(node, bias, Order::Same)),
+            bias: bias.map(|bias| self.plain(node, bias)),
         }
+    }
+
+    /// Places a parameter whose numbers lie as in PyTorch.
+    pub(super) fn plain(&mut self, node: &Node, parameter: Parameter) -> Weights {
+        self.add(node, parameter, Order::Same)
     }
 
     /// Places the parameters of a batch normalisation.
     pub(super) fn norm(&mut self, node: &Node, channels: usize) -> Norm {
-        let [gamma, beta] =
-            norm::affine(channels).map(|parameter| self.add(node, parameter, Order::Same));
+        let [gamma, beta] = norm::affine(channels).map(|parameter| self.plain(node, parameter));
         self.norms.push(Normalisation {
             name: node.name.clone(),
             channels,

@@ -5,6 +5,10 @@ use crate::kernels::plan::ops::{loss, pointwise};
 use crate::kernels::plan::{Buffer, Work};
 use crate::layers::Activation;
 
+/// Multiply-adds of a batch below which gradients to parameters wait for the others: a meeting of the team costs more than
+/// keeping their operands.
+const DEFERRED_BELOW: usize = 8_000_000;
+
 /// What has come back to a tensor so far.
 ///
 /// A sum hands its gradient on to both its operands without a copy, so several tensors' gradients may lie in one buffer.
@@ -38,6 +42,16 @@ impl Compiler {
             }
         }
         for work in std::mem::take(&mut self.deferred) {
+            self.program.push(work);
+        }
+    }
+
+    /// Appends work that needs `dy` and other operands of all blocks, and so many multiply-adds a picture.
+    pub(super) fn over_all(&mut self, work: impl Into<Work>, multiply_adds: usize, dy: Buffer) {
+        let small = multiply_adds * self.batch < DEFERRED_BELOW;
+        if small && !self.is_pending(dy) {
+            self.deferred.push(work.into());
+        } else {
             self.program.push(work);
         }
     }

@@ -6,10 +6,6 @@ use crate::kernels::plan::{Buffer, Conv, Geometry, Kernel, is_gate};
 use crate::layers::{Activation, Conv2d};
 use crate::model::Node;
 
-/// Multiply-adds of a batch below which a weight gradient waits for the others: a meeting of the team costs more than
-/// keeping its operands.
-const DEFERRED_BELOW: usize = 8_000_000;
-
 impl Emit for Conv2d {
     fn takes(&self, activation: Activation) -> bool {
         is_gate(activation)
@@ -98,12 +94,7 @@ impl Compiler {
             x: operand,
             dy,
         };
-        let small = conv.geometry.multiply_adds() * self.batch < DEFERRED_BELOW;
-        if small && !self.is_pending(dy) {
-            self.deferred.push(work.into());
-        } else {
-            self.program.push(work);
-        }
+        self.over_all(work, conv.geometry.multiply_adds(), dy);
     }
 
     /// The pictures as rows, one copy for all who want them.
