@@ -23,6 +23,7 @@ pub use kinds::*;
 pub use linear::WIDEST;
 pub use norm::BatchNorm;
 pub use parameter::{Parameter, Start};
+pub use pool::Pool;
 pub use shape::Shape;
 
 use crate::error::{Error, Result};
