@@ -1,11 +1,15 @@
 """Rebuilds networks that tests/random_networks exported, in float64 PyTorch, and writes its logits, and its gradients and
-statistics after a step, beside them.
+statistics after a step, beside them. Each layer is an expression, which its kind's tests give.
 
     python scripts/torch_networks.py FOLDER COUNT
+    python scripts/torch_networks.py FOLDER examples
+
+The second prints the output's shape, and names and shapes of the arrays, of each module in FOLDER/examples.json.
 """
 
 import json
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 import torch
@@ -14,10 +18,6 @@ from torch import nn
 from torch.nn import functional as F
 
 torch.set_num_threads(1)
-FUNCTIONS = {
-    "none": lambda x: x, "relu": F.relu, "leaky-relu": F.leaky_relu, "gelu": F.gelu, "silu": F.silu,
-    "tanh": torch.tanh, "sigmoid": torch.sigmoid,
-}
 
 
 class Function(nn.Module):
@@ -26,76 +26,24 @@ class Function(nn.Module):
         self.forward = function
 
 
-class Chain(nn.Module):
-    """Layers one after the other, each under the last part of its name."""
-
-    def __init__(self, layers):
-        super().__init__()
-        for layer in layers:
-            self.add_module(tail(layer), module(layer))
-
-    def forward(self, x):
-        for layer in self.children():
-            x = layer(x)
-        return x
+def chain(layers):
+    return nn.Sequential(OrderedDict(layers))
 
 
 class Residual(nn.Module):
-    def __init__(self, layer):
+    def __init__(self, body, shortcut, function):
         super().__init__()
-        for inner in layer["body"]:
-            self.add_module(tail(inner), module(inner))
-        self.body = [tail(inner) for inner in layer["body"]]
-        self.downsample = Chain(layer["shortcut"])
-        self.function = FUNCTIONS[layer["activation"]]
+        for name, layer in body.items():
+            self.add_module(name, layer)
+        self.body = list(body)
+        self.downsample = chain(shortcut)
+        self.function = function
 
     def forward(self, x):
         y = x
         for name in self.body:
             y = self._modules[name](y)
         return self.function(y + self.downsample(x))
-
-
-def tail(layer):
-    # An activation's own name hangs from its layer's: conv1.relu.
-    parts = layer["name"].split(".")
-    if layer["kind"] == "activation" and len(parts) > 1 and parts[-1] in FUNCTIONS:
-        return parts[-2] + "_" + parts[-1]
-    return parts[-1]
-
-
-def subsample(out, stride):
-    def forward(x):
-        before = (out - x.shape[1]) // 2
-        return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, before, before))
-    return forward
-
-
-def module(layer):
-    kind = layer["kind"]
-    if kind == "conv2d":
-        return nn.Conv2d(layer["in"], layer["out"], layer["kernel_size"], layer["stride"], layer["padding"], bias=layer["bias"])
-    if kind == "linear":
-        return nn.Linear(layer["in"], layer["out"], layer["bias"])
-    if kind == "batch-norm":
-        return (nn.BatchNorm2d if layer["map"] else nn.BatchNorm1d)(layer["features"])
-    if kind == "max-pool2d":
-        return nn.MaxPool2d(layer["kernel_size"], layer["stride"], layer["padding"])
-    if kind == "avg-pool2d":
-        return nn.AvgPool2d(layer["kernel_size"], layer["stride"], layer["padding"])
-    if kind == "global-avg-pool":
-        return Function(lambda x: x.mean((2, 3)))
-    if kind == "adaptive-avg-pool2d":
-        return nn.AdaptiveAvgPool2d(layer["size"])
-    if kind == "subsample":
-        return Function(subsample(layer["out"], layer["stride"]))
-    if kind == "flatten":
-        return nn.Flatten()
-    if kind == "activation":
-        return Function(FUNCTIONS[layer["function"]])
-    if kind == "residual":
-        return Residual(layer)
-    return nn.Identity()
 
 
 def load(network, weights):
@@ -123,13 +71,12 @@ def learned(network, case, images):
     return after
 
 
-def main():
-    folder, count = Path(sys.argv[1]), int(sys.argv[2])
+def compare(folder, count):
     for number in range(count):
         case = json.loads((folder / f"{number}.json").read_text())
         weights = load_file(folder / f"{number}-weights.safetensors")
         images = load_file(folder / f"{number}-input.safetensors")["images"].double().reshape([-1, *case["input"]])
-        network = Chain(case["layers"]).double()
+        network = chain(eval(case["network"])).double()
         load(network, {name: value.double() for name, value in weights.items()})
         with torch.no_grad():
             logits = network.eval()(images)
@@ -139,4 +86,19 @@ def main():
     print(f"PyTorch {torch.__version__}, float64: {count} networks")
 
 
-main()
+def describe(folder):
+    found = []
+    for expression, sides in json.loads((folder / "examples.json").read_text()):
+        module = eval(expression)
+        output = module(torch.zeros(2, *sides))
+        # A batch norm's count of batches has no sides.
+        arrays = [(name, list(array.shape)) for name, array in module.state_dict().items() if array.dim()]
+        found.append((list(output.shape[1:]), arrays))
+    print(json.dumps(found))
+
+
+folder, what = Path(sys.argv[1]), sys.argv[2]
+if what == "examples":
+    describe(folder)
+else:
+    compare(folder, int(what))

@@ -7,7 +7,7 @@ use super::Kind;
 /// The kinds of layers, a line each: the `kind` in profiles, the variant of [`Layer`] and the file and form of its own.
 ///
 /// - `with LAYER, KIND => RESULT`: RESULT with KIND for the form of whatever kind LAYER is of;
-/// - `each FUNCTION, ARGUMENT…`: FUNCTION called for every form, as `FUNCTION::<Form>(ARGUMENT…)`.
+/// - `each FUNCTION(ARGUMENT…)`: FUNCTION called for every form, as `FUNCTION::<Form>(ARGUMENT…)`.
 #[macro_export]
 macro_rules! kinds_of_layers {
     (@define [] $($name:tt $variant:ident($file:ident::$form:ident),)*) => {
@@ -32,14 +32,20 @@ macro_rules! kinds_of_layers {
                 match self { $(Self::$variant(_) => $name,)* }
             }
         }
+
+        $(impl From<$form> for Layer {
+            fn from(layer: $form) -> Self {
+                Self::$variant(layer)
+            }
+        })*
     };
     (@with [$layer:expr, $kind:ident => $result:expr]
         $($name:tt $variant:ident($file:ident::$form:ident),)*) => {
         match $layer { $($crate::layers::Layer::$variant($kind) => $result,)* }
     };
-    (@each [$function:ident $(, $argument:expr)*]
+    (@each [$function:ident $arguments:tt]
         $($name:tt $variant:ident($file:ident::$form:ident),)*) => {
-        $($function::<$crate::layers::$form>($($argument),*);)*
+        $($function::<$crate::layers::$form> $arguments;)*
     };
     ($rule:ident $($input:tt)*) => {
         $crate::kinds_of_layers! { @$rule [$($input)*]

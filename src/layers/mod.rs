@@ -23,6 +23,7 @@ pub use kinds::*;
 pub use linear::WIDEST;
 pub use norm::BatchNorm;
 pub use parameter::{Parameter, Start};
+pub use pool::Pool;
 pub use shape::Shape;
 
 use crate::error::{Error, Result};
@@ -137,36 +138,4 @@ fn one() -> usize {
 
 fn yes() -> bool {
     true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The kinds in messages are the ones serde reads.
-    #[test]
-    fn kinds_are_those_of_profiles() {
-        let texts = [
-            "kind = 'conv2d'\nout_channels = 1\nkernel_size = 1",
-            "kind = 'max-pool2d'\nkernel_size = 1",
-            "kind = 'avg-pool2d'\nkernel_size = 1",
-            "kind = 'global-avg-pool'",
-            "kind = 'adaptive-avg-pool2d'\nsize = 7",
-            "kind = 'subsample'\nout_channels = 2\nstride = 2",
-            "kind = 'batch-norm2d'",
-            "kind = 'batch-norm1d'",
-            "kind = 'linear'\nout_features = 1",
-            "kind = 'dropout'\np = 0.5",
-            "kind = 'flatten'",
-            "kind = 'activation'\nfunction = 'relu'",
-            "kind = 'residual'\nlayers = []",
-        ];
-        assert_eq!(texts.len(), Layer::KINDS.len());
-        for text in texts {
-            let layer: Layer = toml::from_str(text).unwrap();
-            assert!(text.contains(&format!("'{}'", layer.name())), "{text}");
-            let written = toml::to_string(&layer).unwrap();
-            assert_eq!(toml::from_str::<Layer>(&written).unwrap(), layer);
-        }
-    }
 }

@@ -5,7 +5,6 @@ use std::process::Command;
 
 use fmtui::kernels::cpu::{Isa, isa};
 use fmtui::layers::{Layer, Shape};
-use fmtui::model::Node;
 use fmtui::profile::ComputePath;
 use fmtui::train::{StateDict, checkpoint};
 use proptest::strategy::{Strategy, ValueTree};
@@ -13,7 +12,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
 use super::compare::{Bench, Counts, Gradients};
-use super::generator::{Case, Networks};
+use super::generator::{Case, Networks, any};
+use super::kinds;
 use super::skip::skipped;
 
 /// Where a child process leaves what it worked out.
@@ -25,7 +25,7 @@ pub fn drawn(seed: u64, count: usize) -> Vec<Case> {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     (0..count)
-        .map(|_| Networks.new_tree(&mut runner).unwrap().current())
+        .map(|_| Networks(any).new_tree(&mut runner).unwrap().current())
         .collect()
 }
 
@@ -112,18 +112,64 @@ fn instruction_sets_agree() {
     }
 }
 
-/// Networks as they are exported, under PyTorch's names, rebuilt there in f64: logits and gradients are the same.
-#[test]
-fn exported_networks_are_pytorchs() {
+/// A Python that has PyTorch; says loudly where there is none.
+fn python() -> Option<String> {
     let python = std::env::var("FMTUI_TORCH_PYTHON").unwrap_or_else(|_| "python3".into());
     let torch = Command::new(&python)
         .args(["-c", "import torch, safetensors"])
         .output();
-    if !torch.is_ok_and(|output| output.status.success()) {
-        return skipped(
-            "no PyTorch: FMTUI_TORCH_PYTHON names a Python that has torch and safetensors",
-        );
+    if torch.is_ok_and(|output| output.status.success()) {
+        return Some(python);
     }
+    skipped("no PyTorch: FMTUI_TORCH_PYTHON names a Python that has torch and safetensors");
+    None
+}
+
+/// What `scripts/torch_networks.py` says of a folder.
+fn torch_networks(python: &str, place: &Path, what: &str) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/torch_networks.py");
+    let output = Command::new(python)
+        .arg(script)
+        .arg(place)
+        .arg(what)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let wrong = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{wrong}");
+    said
+}
+
+/// The examples of every kind say what PyTorch itself does.
+#[test]
+fn torch_gives_the_examples() {
+    let Some(python) = python() else { return };
+    let sides = |shape| match shape {
+        Shape::Map {
+            channels,
+            height,
+            width,
+        } => vec![channels, height, width],
+        Shape::Flat(features) => vec![features],
+    };
+    let examples = kinds::examples();
+    let asked = examples.iter().map(|e| json!([e.torch, sides(e.input)]));
+    let place = scratch("pytorch-examples");
+    let file = asked.collect::<Value>().to_string();
+    std::fs::write(place.join("examples.json"), file).unwrap();
+    let told: Vec<Value> =
+        serde_json::from_str(&torch_networks(&python, &place, "examples")).unwrap();
+    assert_eq!(told.len(), examples.len());
+    for (example, told) in examples.iter().zip(told) {
+        let ours = json!([sides(example.output), example.arrays]);
+        assert_eq!(ours, told, "{}", example.torch);
+    }
+}
+
+/// Networks as they are exported, under PyTorch's names, rebuilt there in f64: logits and gradients are the same.
+#[test]
+fn exported_networks_are_pytorchs() {
+    let Some(python) = python() else { return };
     let count = std::env::var("FMTUI_NETWORKS")
         .ok()
         .and_then(|n| n.parse().ok())
@@ -131,24 +177,13 @@ fn exported_networks_are_pytorchs() {
     let seed = std::env::var("FMTUI_SEED")
         .ok()
         .and_then(|n| n.parse().ok())
-        .unwrap_or(5);
+        .unwrap_or(6);
     let place = scratch("pytorch");
     let cases: Vec<Case> = drawn(seed, count).into_iter().map(unfrozen).collect();
     for (number, case) in cases.iter().enumerate() {
         write(&place, number, &Bench::new(case));
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/torch_networks.py");
-    let output = Command::new(&python)
-        .arg(script)
-        .arg(&place)
-        .arg(count.to_string())
-        .output()
-        .unwrap();
-    let (said, wrong) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(output.status.success(), "{said}{wrong}");
+    let said = torch_networks(&python, &place, &count.to_string());
     let mut total = Counts::default();
     for (number, case) in cases.iter().enumerate() {
         let path = place.join(format!("{number}-torch.safetensors"));
@@ -177,13 +212,12 @@ fn unfrozen(mut case: Case) -> Case {
 /// Takes the chance out of dropouts.
 fn silence(layers: &mut [Layer]) {
     for layer in layers {
-        match layer {
-            Layer::Dropout(dropout) => dropout.p = 0.0,
-            Layer::Residual(block) => {
-                silence(&mut block.layers);
-                silence(&mut block.shortcut);
-            }
-            _ => {}
+        if let Layer::Dropout(dropout) = layer {
+            dropout.p = 0.0;
+        }
+        if let Layer::Residual(block) = layer {
+            silence(&mut block.layers);
+            silence(&mut block.shortcut);
         }
     }
 }
@@ -198,7 +232,7 @@ fn write(place: &Path, number: usize, bench: &Bench) {
     let train = &bench.case.profile.train;
     let (channels, height, width) = bench.case.input;
     let description = json!({
-        "layers": described(&bench.architecture.nodes),
+        "network": kinds::modules(&bench.architecture.nodes, ""),
         "input": [channels, height, width],
         "labels": bench.pictures.batches[0].labels,
         "loss": train.loss,
@@ -209,46 +243,4 @@ fn write(place: &Path, number: usize, bench: &Bench) {
         description.to_string(),
     )
     .unwrap();
-}
-
-fn described(nodes: &[Node]) -> Vec<Value> {
-    let of = |node: &Node| {
-        let (channels, ..) = node.input.sides();
-        let mut value = match &node.layer {
-            Layer::Conv2d(conv) => json!({
-                "kind": "conv2d", "in": channels, "out": conv.out_channels, "kernel_size": conv.kernel_size,
-                "stride": conv.stride, "padding": conv.padding, "bias": conv.bias,
-            }),
-            Layer::MaxPool2d(pool) => json!({
-                "kind": "max-pool2d", "kernel_size": pool.kernel_size, "stride": pool.stride(), "padding": pool.padding,
-            }),
-            Layer::AvgPool2d(pool) => json!({
-                "kind": "avg-pool2d", "kernel_size": pool.kernel_size, "stride": pool.stride(), "padding": pool.padding,
-            }),
-            Layer::GlobalAvgPool(_) => json!({ "kind": "global-avg-pool" }),
-            Layer::AdaptiveAvgPool2d(pool) => {
-                json!({ "kind": "adaptive-avg-pool2d", "size": pool.size })
-            }
-            Layer::Subsample(layer) => {
-                json!({ "kind": "subsample", "out": layer.out_channels, "stride": layer.stride })
-            }
-            Layer::BatchNorm1d(_) | Layer::BatchNorm2d(_) => {
-                json!({ "kind": "batch-norm", "features": channels })
-            }
-            Layer::Linear(linear) => json!({
-                "kind": "linear", "in": channels, "out": linear.out_features, "bias": linear.bias,
-            }),
-            Layer::Dropout(_) => json!({ "kind": "identity" }),
-            Layer::Flatten(_) => json!({ "kind": "flatten" }),
-            Layer::Activation(layer) => json!({ "kind": "activation", "function": layer.function }),
-            Layer::Residual(block) => {
-                let [body, shortcut] = node.branches.each_ref().map(|nodes| described(nodes));
-                json!({ "kind": "residual", "body": body, "shortcut": shortcut, "activation": block.activation })
-            }
-        };
-        value["name"] = node.name.clone().into();
-        value["map"] = matches!(node.input, Shape::Map { .. }).into();
-        value
-    };
-    nodes.iter().map(of).collect()
 }

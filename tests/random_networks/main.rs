@@ -1,6 +1,7 @@
 //! Networks at random, by plan and through the graph, held to each other and to an f64 reference: array by array.
 //!
-//! `networks_agree_…` take 200 with fixed seeds. With a fresh seed, as many as wanted:
+//! `every_kind_agrees` draws small networks around every kind of the list, `networks_agree_…` take 200 of all kinds, with
+//! fixed seeds. With a fresh seed, as many as wanted:
 //! `FMTUI_NETWORKS=5000 cargo test --release --test random_networks fresh -- --ignored --nocapture` (`FMTUI_SEED` repeats one).
 //! A failure is shrunk, its recipe printed and left beside a data set, so that `fmtui train` repeats it.
 
@@ -14,8 +15,10 @@
 )]
 
 mod compare;
+mod draw;
 mod elsewhere;
 mod generator;
+mod kinds;
 mod known;
 mod reference;
 #[path = "../support/skip.rs"]
@@ -24,7 +27,9 @@ mod skip;
 use std::cell::RefCell;
 
 use compare::{Bench, Counts};
-use generator::{Case, Networks};
+use fmtui::kinds_of_layers;
+use generator::{Case, Networks, any, around};
+use kinds::Values;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 fn check(case: &Case, device: &'static str) -> Result<Counts, String> {
@@ -34,7 +39,7 @@ fn check(case: &Case, device: &'static str) -> Result<Counts, String> {
 }
 
 /// Draws networks from a seed and holds each, planned on a device; panics with the smallest that fails.
-fn networks(seed: u64, count: u32, device: &'static str) {
+fn hold(networks: Networks, seed: u64, count: u32, device: &'static str) -> Counts {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
@@ -45,7 +50,7 @@ fn networks(seed: u64, count: u32, device: &'static str) {
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let total = RefCell::new(Counts::default());
-    let outcome = TestRunner::new_with_rng(config, rng).run(&Networks, |case| {
+    let outcome = TestRunner::new_with_rng(config, rng).run(&networks, |case| {
         let counts = check(&case, device).map_err(TestCaseError::fail)?;
         *total.borrow_mut() += counts;
         Ok(())
@@ -58,7 +63,6 @@ fn networks(seed: u64, count: u32, device: &'static str) {
         Err(TestError::Abort(why)) => panic!("seed {seed}: {why}"),
     }
     let total = total.into_inner();
-    eprintln!("seed {seed}: {count} networks, {total:?}");
     assert!(
         total.excused * 50 <= total.arrays,
         "more than 2 % are excused: {total:?}"
@@ -67,6 +71,23 @@ fn networks(seed: u64, count: u32, device: &'static str) {
         total.refused * 10 <= count as usize,
         "too many networks are not trained: {total:?}"
     );
+    total
+}
+
+/// Holds networks of any layers.
+fn networks(seed: u64, count: u32, device: &'static str) {
+    let total = hold(Networks(any), seed, count, device);
+    eprintln!("seed {seed}: {count} networks, {total:?}");
+}
+
+/// Shapes, gradients against the f64 reference, and plan against graph: for every kind, on maps and vectors.
+#[test]
+fn every_kind_agrees() {
+    fn one<K: Values>() {
+        let total = hold(Networks(around::<K>), 1, 30, "cpu");
+        eprintln!("{}: {total:?}", std::any::type_name::<K>());
+    }
+    kinds_of_layers!(each one());
 }
 
 /// Leaves what repeats a failure with the program; says where.
