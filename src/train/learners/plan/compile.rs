@@ -84,12 +84,14 @@ trait Emit {
     fn emit(&self, compiler: &mut Compiler, node: &Node, x: Id, activation: Activation) -> Id;
 }
 
+/// Appends the work that takes a result's gradient, which lies in this buffer, further back.
+type Back = Box<dyn FnOnce(&mut Compiler, Buffer)>;
+
 /// Work that was passed on the way forward.
 struct Passed {
     /// Its result.
     y: Id,
-    /// Appends the work that takes the result's gradient further back.
-    back: Box<dyn FnOnce(&mut Compiler, Buffer)>,
+    back: Back,
 }
 
 struct Compiler {
