@@ -7,12 +7,13 @@
 
 pub use crate::kernels::shape::ConvShape;
 
-use super::gemm::{BLOCK_DEPTH, Left, Offsets, Packed, Product, Start, portion};
+use super::gemm::{Left, Offsets, Packed, Product, Start};
 use super::isa::{Isa, isa};
 use super::layout::{
     Rows, SLACK, copy_rows, crop, gather_tap, pad, pad_channels_last, padded_len, padded_plane,
     padded_width, scatter_tap, tap_start,
 };
+use super::pieces::{BLOCK_DEPTH, portion};
 use super::tile::tile_lanes;
 use super::{reduce, scratch};
 use rayon::prelude::*;

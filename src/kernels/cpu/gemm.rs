@@ -5,11 +5,9 @@
 //! falls to. Deliberately knows nothing of layers.
 
 use super::isa::Isa;
+use super::pieces::{blocks, portion};
 use super::tile::{From, Job, tile_lanes, tile_rows};
 use rayon::prelude::*;
-
-/// Depth of a block: its part of a tile of b stays in the first-level cache.
-pub(super) const BLOCK_DEPTH: usize = 384;
 
 /// Multiply-adds below which a product isn't worth splitting among threads.
 const PARALLEL_WORK: usize = 1 << 18;
@@ -181,24 +179,6 @@ impl Product<'_> {
             c_row,
         })
     }
-}
-
-/// Part `index` of `0..total` cut into `parts` of nearly equal size.
-pub(in crate::kernels) fn portion(
-    total: usize,
-    parts: usize,
-    index: usize,
-) -> std::ops::Range<usize> {
-    (total * index / parts)..(total * (index + 1) / parts)
-}
-
-/// Rows in as few blocks of at most `most` as possible, nearly equal, as (start, count).
-pub(super) fn blocks(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
-    let parts = rows.div_ceil(most);
-    (0..parts).map(move |i| {
-        let range = portion(rows, parts, i);
-        (range.start, range.len())
-    })
 }
 
 #[cfg(test)]

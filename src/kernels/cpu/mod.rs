@@ -27,5 +27,5 @@ mod speed;
 mod testing;
 mod tile;
 
-pub(in crate::kernels) use gemm::portion;
 pub use isa::{Isa, isa};
+pub(in crate::kernels) use pieces::portion;

@@ -2,8 +2,8 @@
 //!
 //! Deliberately checks nothing: `gemm` does, and is the only caller.
 
-use super::gemm::{BLOCK_DEPTH, blocks, portion};
 use super::isa::Isa;
+use super::pieces::{BLOCK_DEPTH, blocks, portion};
 use super::simd::{Portable, Simd};
 
 /// A checked product as pointers.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::reference::{Reference, SCHEME, is_hex};
+use super::reference::{Pattern, Reference, SCHEME, is_hex};
 use super::{Part, part};
 use crate::error::{Error, Result};
 use crate::{storage, text};
@@ -41,6 +41,19 @@ pub struct Source {
     /// As its card says it; empty where it does not.
     pub licence: String,
     pub datasets: Vec<String>,
+}
+
+impl Pattern {
+    /// A commit may be named by its first digits.
+    #[must_use]
+    pub fn matches(&self, source: &Source) -> bool {
+        let of_revision = |given: &String| {
+            source.revision == *given || given.len() >= 7 && source.commit.starts_with(given)
+        };
+        source.repository == self.repository
+            && self.revision.as_ref().is_none_or(of_revision)
+            && self.file.as_ref().is_none_or(|file| source.file == *file)
+    }
 }
 
 impl Source {

@@ -4,7 +4,6 @@ use std::fmt;
 
 use hf_hub::{Repo, RepoType};
 
-use super::Source;
 use crate::error::{Error, Result};
 use crate::text;
 
@@ -99,9 +98,9 @@ impl fmt::Display for Reference {
 /// Which files of the hub somebody means: a repository's, and of these only a commit's or one file where that is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    repository: String,
-    revision: Option<String>,
-    file: Option<String>,
+    pub(super) repository: String,
+    pub(super) revision: Option<String>,
+    pub(super) file: Option<String>,
 }
 
 impl Pattern {
@@ -124,17 +123,6 @@ impl Pattern {
     pub fn is_repository(&self) -> bool {
         self.revision.is_none() && self.file.is_none()
     }
-
-    /// A commit may be named by its first digits.
-    #[must_use]
-    pub fn matches(&self, source: &Source) -> bool {
-        let of_revision = |given: &String| {
-            source.revision == *given || given.len() >= 7 && source.commit.starts_with(given)
-        };
-        source.repository == self.repository
-            && self.revision.as_ref().is_none_or(of_revision)
-            && self.file.as_ref().is_none_or(|file| source.file == *file)
-    }
 }
 
 /// Lower-case hexadecimal of this length.
@@ -155,6 +143,7 @@ pub(super) fn is_path(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::hub::Source;
 
     #[test]
     fn a_pattern_names_a_repository_a_commit_or_a_file() {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::question::Question;
-use super::starting::Start;
+use super::question::{Question, Start};
 use super::{App, Problem, Trainable, place};
 use crate::event::{Event, Phase, Stamped};
 use crate::tui::REPLAY_SPEED;

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::question::Question;
+use super::question::{Question, Start};
 use super::{App, place};
 use crate::event::Command;
-use crate::profile::Profile;
 use crate::run::company::Live;
 use crate::run::id;
 use crate::tui::action::Action;
@@ -13,22 +12,6 @@ use crate::tui::message::Request;
 
 /// For this long after a start no key starts another: it was meant for the one before.
 const BOUNCE: Duration = Duration::from_secs(1);
-
-/// A run to be started.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Start {
-    New(Box<Profile>),
-    Resumed(String),
-}
-
-impl Start {
-    pub fn name(&self) -> &str {
-        match self {
-            Self::New(profile) => &profile.name,
-            Self::Resumed(run) => id::name(run),
-        }
-    }
-}
 
 impl App {
     /// Starts a run; asks first where another one is under way.

@@ -4,8 +4,8 @@
 //! in a fixed order.
 
 use super::{LANES, Segment};
-use crate::kernels::cpu::gemm::blocks;
 use crate::kernels::cpu::isa::Isa;
+use crate::kernels::cpu::pieces::blocks;
 use crate::kernels::cpu::simd::{Simd, per_vector};
 
 /// Rows and columns of a register tile.

@@ -3,8 +3,8 @@
 //! A register tile keeps its sums over the whole depth, so a result is one chain of multiply-adds whatever its tile.
 
 use super::Segment;
-use crate::kernels::cpu::gemm::blocks;
 use crate::kernels::cpu::isa::Isa;
+use crate::kernels::cpu::pieces::blocks;
 use crate::kernels::cpu::simd::{Simd, per_vector};
 
 /// A product's operands; c is given apart.

@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use super::tile::Product;
 use super::{LANES, Segment};
-use crate::kernels::cpu::gemm::blocks;
 use crate::kernels::cpu::isa::Isa;
+use crate::kernels::cpu::pieces::blocks;
 use crate::kernels::cpu::scratch;
 use crate::kernels::cpu::simd::{Simd, per_vector};
 use crate::kernels::cpu::tile::tile_rows;
