@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, Fault, Kind, OutOfRange, Shape, weightless};
+use super::{Facts, Fault, Kind, Layer, OutOfRange, Shape, weightless};
 
 /// An elementwise function; PyTorch's function of the same name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,12 @@ impl Kind for Activate {
             activation: Activation::None,
             ends_stage: true,
             mixes_pictures: false,
+            begins_head: false,
         }
+    }
+
+    fn inside(&self) -> [&[Layer]; 2] {
+        [&[], &[]]
     }
 
     fn label(&self) -> String {

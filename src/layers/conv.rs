@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::within;
 use super::window::Window;
-use super::{Activation, Facts, Fault, Kind, OutOfRange, Parameter, Shape};
+use super::{Activation, Facts, Fault, Kind, Layer, OutOfRange, Parameter, Shape};
 
 /// **Shape** `[B,C,H,W]` → `[B,out_channels,H',W']`. **Reference** `torch.nn.Conv2d`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,7 +46,12 @@ impl Kind for Conv2d {
             activation: self.activation,
             ends_stage: false,
             mixes_pictures: false,
+            begins_head: false,
         }
+    }
+
+    fn inside(&self) -> [&[Layer]; 2] {
+        [&[], &[]]
     }
 
     fn label(&self) -> String {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fault::within;
-use super::{Activation, Facts, Fault, Kind, OutOfRange, Shape, weightless};
+use super::{Activation, Facts, Fault, Kind, Layer, OutOfRange, Shape, weightless};
 
 /// **Reference** `torch.nn.Dropout`, with another generator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,11 @@ pub struct Dropout {
     pub p: f64,
 }
 
+impl Dropout {
+    /// The largest share.
+    pub const MOST: f64 = 0.999;
+}
+
 impl Kind for Dropout {
     fn facts(&self) -> Facts {
         Facts {
@@ -20,7 +25,12 @@ impl Kind for Dropout {
             activation: Activation::None,
             ends_stage: false,
             mixes_pictures: false,
+            begins_head: false,
         }
+    }
+
+    fn inside(&self) -> [&[Layer]; 2] {
+        [&[], &[]]
     }
 
     fn label(&self) -> String {
@@ -28,7 +38,7 @@ impl Kind for Dropout {
     }
 
     fn check(&self) -> Result<(), OutOfRange> {
-        within("p", self.p, 0.0, 0.999)
+        within("p", self.p, 0.0, Self::MOST)
     }
 
     fn output(&self, input: Shape) -> Result<Shape, Fault> {

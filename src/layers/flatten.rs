@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Facts, Fault, Kind, OutOfRange, Shape, weightless};
+use super::{Activation, Facts, Fault, Kind, Layer, OutOfRange, Shape, weightless};
 
 /// **Shape** `[B,C,H,W]` → `[B,C·H·W]`. **Reference** `torch.nn.Flatten`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,7 +16,12 @@ impl Kind for Flatten {
             activation: Activation::None,
             ends_stage: false,
             mixes_pictures: false,
+            begins_head: false,
         }
+    }
+
+    fn inside(&self) -> [&[Layer]; 2] {
+        [&[], &[]]
     }
 
     fn label(&self) -> String {

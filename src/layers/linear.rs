@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fault::within;
-use super::{Activation, Facts, Fault, Kind, OutOfRange, Parameter, Shape};
+use super::{Activation, Facts, Fault, Kind, Layer, OutOfRange, Parameter, Shape};
 
 /// The most outputs of a linear layer.
 pub const WIDEST: usize = 1 << 20;
@@ -34,7 +34,12 @@ impl Kind for Linear {
             activation: self.activation,
             ends_stage: false,
             mixes_pictures: false,
+            begins_head: true,
         }
+    }
+
+    fn inside(&self) -> [&[Layer]; 2] {
+        [&[], &[]]
     }
 
     fn label(&self) -> String {

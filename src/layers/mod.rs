@@ -29,9 +29,12 @@ pub use shape::Shape;
 use crate::error::{Error, Result};
 use residual::DEEPEST;
 
-/// What every kind of layer has to answer. Layers inside of one answer for themselves.
+/// What every kind of layer has to answer. Layers inside of one answer for themselves, and nothing has a default.
 pub trait Kind {
     fn facts(&self) -> Facts;
+
+    /// The layers inside of it: its own and those of a shortcut past them.
+    fn inside(&self) -> [&[Layer]; 2];
 
     /// As the summary shows it, such as `conv 3×3 p1`: stride as `s2` and padding as `p1` where they are not the usual ones.
     fn label(&self) -> String;
@@ -66,6 +69,8 @@ pub struct Facts {
     pub ends_stage: bool,
     /// Whether it trains on means over the batch, for which one number a channel is too few.
     pub mixes_pictures: bool,
+    /// Whether the first of its kind begins the head of a network, and what comes before is the backbone.
+    pub begins_head: bool,
 }
 
 /// The answers of a kind that has no arrays and multiplies with none.
@@ -81,6 +86,9 @@ macro_rules! weightless {
     };
 }
 use weightless;
+
+/// The fields of the lists that layers have [inside](Kind::inside).
+pub const INSIDE: [&str; 2] = ["layers", "shortcut"];
 
 /// The most layers of a list in a profile.
 const LONGEST: usize = 1000;
@@ -114,9 +122,10 @@ fn check_list(path: &str, layers: &[Layer], depth: usize) -> Result<()> {
     for (i, layer) in layers.iter().enumerate() {
         let path = format!("{path}[{i}]");
         layer.kind().check().map_err(|number| number.at(&path))?;
-        if let Layer::Residual(block) = layer {
-            check_list(&format!("{path}.layers"), &block.layers, depth + 1)?;
-            check_list(&format!("{path}.shortcut"), &block.shortcut, depth + 1)?;
+        for (field, layers) in INSIDE.into_iter().zip(layer.kind().inside()) {
+            if !layers.is_empty() {
+                check_list(&format!("{path}.{field}"), layers, depth + 1)?;
+            }
         }
     }
     Ok(())
@@ -125,10 +134,7 @@ fn check_list(path: &str, layers: &[Layer], depth: usize) -> Result<()> {
 /// All layers of a list, those inside of others too.
 #[must_use]
 pub fn count(layers: &[Layer]) -> usize {
-    let inside = |layer: &Layer| match layer {
-        Layer::Residual(block) => count(&block.layers) + count(&block.shortcut),
-        _ => 0,
-    };
+    let inside = |layer: &Layer| layer.kind().inside().map(count).iter().sum::<usize>();
     layers.iter().map(|layer| 1 + inside(layer)).sum()
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Facts, Fault, Kind, OutOfRange, Parameter, Shape};
+use super::{Activation, Facts, Fault, Kind, Layer, OutOfRange, Parameter, Shape};
 
 /// Of maps, `[B,C,H,W]`. **Reference** `torch.nn.BatchNorm2d`.
 pub type BatchNorm2d = BatchNorm<true>;
@@ -39,7 +39,12 @@ impl<const MAPS: bool> Kind for BatchNorm<MAPS> {
             activation: self.activation,
             ends_stage: false,
             mixes_pictures: true,
+            begins_head: false,
         }
+    }
+
+    fn inside(&self) -> [&[Layer]; 2] {
+        [&[], &[]]
     }
 
     fn label(&self) -> String {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::within;
 use super::window::Window;
-use super::{Activation, Facts, Fault, Kind, OutOfRange, Shape, weightless};
+use super::{Activation, Facts, Fault, Kind, Layer, OutOfRange, Shape, weightless};
 
 /// The maximum of every window. **Reference** `torch.nn.MaxPool2d`.
 pub type MaxPool2d = Pool<true>;
@@ -47,7 +47,12 @@ impl<const MAX: bool> Kind for Pool<MAX> {
             activation: Activation::None,
             ends_stage: true,
             mixes_pictures: false,
+            begins_head: false,
         }
+    }
+
+    fn inside(&self) -> [&[Layer]; 2] {
+        [&[], &[]]
     }
 
     fn label(&self) -> String {
@@ -84,7 +89,12 @@ impl Kind for GlobalAvgPool {
             activation: Activation::None,
             ends_stage: true,
             mixes_pictures: false,
+            begins_head: false,
         }
+    }
+
+    fn inside(&self) -> [&[Layer]; 2] {
+        [&[], &[]]
     }
 
     fn label(&self) -> String {
@@ -119,7 +129,12 @@ impl Kind for AdaptiveAvgPool2d {
             activation: Activation::None,
             ends_stage: false,
             mixes_pictures: false,
+            begins_head: false,
         }
+    }
+
+    fn inside(&self) -> [&[Layer]; 2] {
+        [&[], &[]]
     }
 
     fn label(&self) -> String {

@@ -55,7 +55,12 @@ impl Kind for Residual {
             activation: Activation::None,
             ends_stage: false,
             mixes_pictures: false,
+            begins_head: false,
         }
+    }
+
+    fn inside(&self) -> [&[Layer]; 2] {
+        [&self.layers, &self.shortcut]
     }
 
     fn label(&self) -> String {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fault::within;
-use super::{Activation, Facts, Fault, Kind, OutOfRange, Shape, weightless};
+use super::{Activation, Facts, Fault, Kind, Layer, OutOfRange, Shape, weightless};
 
 /// Every `stride`-th pixel, and channels of zeros on both sides up to `out_channels`, half of those that are missing each.
 ///
@@ -22,7 +22,12 @@ impl Kind for Subsample {
             activation: Activation::None,
             ends_stage: false,
             mixes_pictures: false,
+            begins_head: false,
         }
+    }
+
+    fn inside(&self) -> [&[Layer]; 2] {
+        [&[], &[]]
     }
 
     fn label(&self) -> String {

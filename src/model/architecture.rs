@@ -52,7 +52,7 @@ impl Node {
         arrays.map(|array| (format!("{}.{}", self.name, array.name), array))
     }
 
-    /// Trained numbers: weights, biases, and a batch norm's factor and offset. Saturates instead of overflowing.
+    /// Trained numbers: weights, biases, and a norm's factors and offsets. Saturates instead of overflowing.
     #[must_use]
     pub fn parameters(&self) -> u64 {
         self.count(true)

@@ -2,7 +2,6 @@
 
 use super::{Architecture, Node};
 use crate::error::{Error, Result};
-use crate::layers::Layer;
 use crate::text;
 
 /// A network's frozen beginning and the rest, which is trained.
@@ -44,7 +43,7 @@ fn end(architecture: &Architecture, freeze: &str) -> Option<usize> {
     let end = if freeze == BACKBONE {
         nodes
             .iter()
-            .position(|node| matches!(node.layer, Layer::Linear(_)))
+            .position(|node| node.layer.kind().facts().begins_head)
     } else {
         nodes
             .iter()

@@ -6,7 +6,7 @@ use super::architectures::blueprint;
 use super::naming;
 use super::{Architecture, Node, Shape};
 use crate::error::{Error, Result};
-use crate::layers::{Activate, Activation, Fault, Layer, Residual};
+use crate::layers::{Activate, Activation, Fault, INSIDE, Kind, Layer};
 use crate::profile::Model;
 use crate::text::grouped;
 
@@ -115,8 +115,8 @@ impl Resolver {
             let mut node = Node::plain(name, layer.clone(), input, input);
             if let Layer::Residual(block) = layer {
                 block.enter(site.depth).map_err(blame)?;
-                node.branches = self.inside(block, name, input, |f| site.inside(index, f))?;
             }
+            node.branches = self.inside(kind, name, input, |f| site.inside(index, f))?;
             node.output = kind.output(input).map_err(blame)?;
             self.bound(&node).map_err(blame)?;
             let output = node.output;
@@ -134,16 +134,16 @@ impl Resolver {
     /// The layers of a block and those of its shortcut.
     fn inside<'a>(
         &mut self,
-        block: &Residual,
+        kind: &dyn Kind,
         name: &str,
         input: Shape,
         site_of: impl Fn(&str) -> Site<'a>,
     ) -> Result<[Vec<Node>; 2]> {
-        let names = naming::body(name, &block.layers);
-        let body = self.sequence(&block.layers, &names, input, &site_of("layers"))?;
-        let names = naming::shortcut(name, &block.shortcut);
-        let shortcut = self.sequence(&block.shortcut, &names, input, &site_of("shortcut"))?;
-        Ok([body, shortcut])
+        let ([body, shortcut], [of_body, of_shortcut]) = (kind.inside(), INSIDE.map(site_of));
+        let names = naming::body(name, body);
+        let nodes = self.sequence(body, &names, input, &of_body)?;
+        let names = naming::shortcut(name, shortcut);
+        Ok([nodes, self.sequence(shortcut, &names, input, &of_shortcut)?])
     }
 
     /// Refuses what could not be held in memory anyway, before it is asked for.

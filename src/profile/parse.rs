@@ -142,6 +142,7 @@ fn explain(message: &str, source: &str) -> Error {
 fn suggestion(word: &str, candidates: &[&str]) -> String {
     match text::nearest(word, candidates.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
+        None if candidates.is_empty() => "remove it: there are none here".into(),
         None => format!("choose one of: {}", candidates.join(", ")),
     }
 }
@@ -210,6 +211,11 @@ mod tests {
         assert_eq!(
             refusal(&format!("{MODEL}[train]\npth = \"plan\"\n")),
             "x.toml: train.pth: is not a known key; did you mean `path`?"
+        );
+        let layers = "layers = [{ kind = 'flatten', activation = 'relu' }]\n";
+        assert_eq!(
+            refusal(&format!("{MODEL}{layers}")),
+            "x.toml: model.layers.activation: is not a known key; remove it: there are none here"
         );
     }
 

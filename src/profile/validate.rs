@@ -202,7 +202,7 @@ impl Profile {
             within(&name, *factor, 0.0, 1e3)?;
         }
         if let Some(p) = self.model.dropout {
-            within("model.dropout", p, 0.0, 0.999)?;
+            within("model.dropout", p, 0.0, layers::Dropout::MOST)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Workspace, memory, pretrained};
 use crate::data::{self, Dataset, Prepared};
 use crate::error::{Error, Result};
+use crate::model::architectures::{self, Rule};
 use crate::model::{self, Architecture, Shape};
 use crate::nn;
 use crate::profile::{ComputePath, Profile};
@@ -141,7 +142,7 @@ pub fn check_frozen(profile: &Profile, architecture: &Architecture) -> Result<()
         before = now;
     }
     if !profile.train.rates.is_empty()
-        && model::architectures::has_own_rule(&profile.model.architecture)
+        && architectures::rule(&profile.model.architecture) != Rule::Gradient
     {
         return Err(Error::input(
             "train.rates",

@@ -9,6 +9,7 @@ use crate::data::{Batch, Prepared};
 use crate::error::Result;
 use crate::metrics::predictions::Prediction;
 use crate::metrics::{Confusion, Scores};
+use crate::model::architectures::{Rule, rule};
 use crate::profile::{Loss, Profile};
 
 use super::Learner;
@@ -29,10 +30,10 @@ impl Criterion {
     /// The criterion of a profile.
     #[must_use]
     pub fn of(profile: &Profile) -> Self {
-        match (profile.model.architecture.as_str(), profile.train.loss) {
-            ("perceptron", _) => Self::Perceptron,
-            (_, Loss::CrossEntropy) => Self::CrossEntropy,
-            (_, Loss::Mse) => Self::Mse,
+        match (rule(&profile.model.architecture), profile.train.loss) {
+            (Rule::Perceptron, _) => Self::Perceptron,
+            (Rule::Gradient | Rule::ByHand, Loss::CrossEntropy) => Self::CrossEntropy,
+            (Rule::Gradient | Rule::ByHand, Loss::Mse) => Self::Mse,
         }
     }
 }

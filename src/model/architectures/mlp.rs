@@ -1,17 +1,18 @@
 //! Linear layers of the given widths with an activation between them; by autograd, and with gradients written by hand.
 
 use super::parts::linear;
-use super::{Blueprint, Definition, Field};
+use super::{Blueprint, Definition, Field, Rule};
 use crate::layers::{Activation, Flatten, Layer};
 use crate::profile::Model;
 
-pub(super) const ALL: &[Definition] = &[mlp("mlp", false), mlp("mlp-scratch", true)];
+pub(super) const ALL: &[Definition] =
+    &[mlp("mlp", Rule::Gradient), mlp("mlp-scratch", Rule::ByHand)];
 
-const fn mlp(name: &'static str, own_rule: bool) -> Definition {
+const fn mlp(name: &'static str, rule: Rule) -> Definition {
     Definition {
         name,
         uses: |_| &[Field::Hidden, Field::Activation],
-        own_rule,
+        rule,
         layers,
     }
 }

@@ -20,7 +20,7 @@ use crate::profile::Model;
 use crate::text;
 
 /// All of them, in the order of the study.
-const ALL: [&[Definition]; 9] = [
+const ALL: &[&[Definition]] = &[
     perceptron::ALL,
     mlp::ALL,
     lenet5::ALL,
@@ -37,8 +37,7 @@ struct Definition {
     name: &'static str,
     /// The fields of `[model]` that it uses, of those that not all do.
     uses: fn(&Model) -> &'static [Field],
-    /// Whether it learns by a rule of its own: it has no stages, and one learning rate.
-    own_rule: bool,
+    rule: Rule,
     /// Its layers for so many classes.
     layers: fn(&Model, usize) -> Blueprint,
 }
@@ -49,15 +48,26 @@ impl Definition {
         Self {
             name,
             uses: |_| &[],
-            own_rule: false,
+            rule: Rule::Gradient,
             layers,
         }
     }
 }
 
+/// How an architecture learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// By the gradients of its layers.
+    Gradient,
+    /// By gradients written out by hand.
+    ByHand,
+    /// By Rosenblatt's rule, image by image.
+    Perceptron,
+}
+
 /// The fields of `[model]` that some architectures use.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Field {
+pub enum Field {
     Hidden,
     Activation,
     Stem,
@@ -118,17 +128,26 @@ impl Blueprint {
 
 /// Every name `model.architecture` may have, in the order of the study.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ALL.into_iter().flatten().map(|known| known.name)
+    ALL.iter().copied().flatten().map(|known| known.name)
 }
 
-/// Whether an architecture learns by a rule of its own: it has no stages, and one learning rate.
+/// How an architecture learns. One that nobody knows learns by gradients until it is refused.
 #[must_use]
-pub fn has_own_rule(name: &str) -> bool {
-    find(name).is_some_and(|known| known.own_rule)
+pub fn rule(name: &str) -> Rule {
+    find(name).map_or(Rule::Gradient, |known| known.rule)
+}
+
+/// Whether the architecture that a profile names uses a field.
+#[must_use]
+pub fn uses(model: &Model, field: Field) -> bool {
+    find(&model.architecture).is_some_and(|known| (known.uses)(model).contains(&field))
 }
 
 fn find(name: &str) -> Option<&'static Definition> {
-    ALL.into_iter().flatten().find(|known| known.name == name)
+    ALL.iter()
+        .copied()
+        .flatten()
+        .find(|known| known.name == name)
 }
 
 /// The layers of the architecture that a profile names.

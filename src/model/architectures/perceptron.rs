@@ -1,12 +1,12 @@
 //! One linear layer on the pixels, trained by Rosenblatt's rule (1958) instead of a gradient.
 
 use super::parts::linear;
-use super::{Blueprint, Definition};
+use super::{Blueprint, Definition, Rule};
 use crate::layers::{Activation, Flatten, Layer};
 use crate::profile::Model;
 
 pub(super) const ALL: &[Definition] = &[Definition {
-    own_rule: true,
+    rule: Rule::Perceptron,
     ..Definition::plain("perceptron", layers)
 }];
 

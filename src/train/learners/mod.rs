@@ -10,6 +10,7 @@ use self::frozen::FrozenLearner;
 use super::{Learner, StateDict};
 use crate::error::{Error, Result};
 use crate::layers::{Flatten, Layer};
+use crate::model::architectures::{Rule, rule};
 use crate::model::freeze::{self, Cut};
 use crate::model::summary::summarise;
 use crate::model::{Architecture, Node, Shape};
@@ -26,18 +27,18 @@ pub fn build(
     architecture: &Architecture,
     classes: usize,
 ) -> Result<Box<dyn Learner>> {
-    Ok(match profile.model.architecture.as_str() {
-        "perceptron" => Box::new(perceptron::PerceptronLearner::new(
+    Ok(match rule(&profile.model.architecture) {
+        Rule::Perceptron => Box::new(perceptron::PerceptronLearner::new(
             profile,
             architecture,
             classes,
         )?),
-        "mlp-scratch" => Box::new(scratch::ScratchLearner::new(
+        Rule::ByHand => Box::new(scratch::ScratchLearner::new(
             profile,
             architecture,
             classes,
         )?),
-        _ => match freeze::cut(architecture, &profile.model.freeze)? {
+        Rule::Gradient => match freeze::cut(architecture, &profile.model.freeze)? {
             None => network(profile, architecture, classes)?,
             Some(cut) => Box::new(frozen(profile, cut, classes)?),
         },
@@ -99,8 +100,7 @@ pub fn memory_bytes(
 ) -> Result<u64> {
     let train = &profile.train;
     let of = |train: &Train, architecture: &Architecture| {
-        let has_own_rule =
-            ["perceptron", "mlp-scratch"].contains(&profile.model.architecture.as_str());
+        let has_own_rule = rule(&profile.model.architecture) != Rule::Gradient;
         let summary = summarise(architecture);
         if has_own_rule || path_of(profile) == ComputePath::Graph {
             summary.memory_bytes(train)

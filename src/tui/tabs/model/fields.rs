@@ -1,6 +1,7 @@
 //! The hyperparameters that can be edited on the screen: their names, values, choices and what a typed value does. Pure.
 
 use crate::error::{Error, Result};
+use crate::model::architectures::{self, Rule, rule, uses};
 use crate::profile::{
     Activation, Augment, Init, Loss, Normalize, OptimizerKind, Profile, ScheduleKind,
 };
@@ -181,7 +182,7 @@ impl Field {
     /// Whether the recipe uses it.
     #[must_use]
     pub fn applies(self, profile: &Profile) -> bool {
-        let is_perceptron = profile.model.architecture == "perceptron";
+        let is_perceptron = rule(&profile.model.architecture) == Rule::Perceptron;
         match self {
             F::Hidden | F::Activation => is_mlp(profile),
             F::Momentum => {
@@ -366,7 +367,7 @@ impl Field {
 }
 
 fn is_mlp(profile: &Profile) -> bool {
-    matches!(profile.model.architecture.as_str(), "mlp" | "mlp-scratch")
+    uses(&profile.model, architectures::Field::Hidden)
 }
 
 fn or_none(text: &str) -> String {
