@@ -12,12 +12,17 @@
     clippy::cast_sign_loss,
     clippy::too_many_lines,
     clippy::missing_panics_doc,
+    clippy::many_single_char_names,
+    clippy::unreadable_literal,
     reason = "tests fail by panicking and compare exact numbers"
 )]
 
 use candle_core::{Device, Result, Tensor, Var};
+use fmtui::kernels::cpu::layer_norm::Groups;
 use fmtui::kernels::shape::ResampleShape;
-use fmtui::nn::{Tape, activation, conv, dropout, linear, loss, norm, pool, resample};
+use fmtui::layers::layer_norm::Axis;
+use fmtui::layers::{LayerNorm, Shape};
+use fmtui::nn::{Tape, activation, conv, dropout, layer_norm, linear, loss, norm, pool, resample};
 use fmtui::profile::{Activation, Loss};
 use fmtui::rng::{Purpose, Stream};
 
@@ -277,6 +282,118 @@ fn batch_normalisation_with_relu() {
         activation::activate(&Tape::off(), &y, Activation::Relu)
     };
     agree("batch norm with ReLU", &inputs, fused, apart, 1e-5);
+}
+
+/// Both axes of a map, and a vector, as groups of its numbers.
+fn layer_groups(axis: Axis, shape: &[usize]) -> Groups {
+    let input = match *shape {
+        [_, channels, height, width] => Shape::Map {
+            channels,
+            height,
+            width,
+        },
+        ref other => Shape::Flat(other[1]),
+    };
+    let layer = LayerNorm {
+        axis,
+        epsilon: 1e-5,
+        activation: Activation::None,
+    };
+    let [outer, count, inner] = layer.groups(input);
+    Groups {
+        outer: outer * shape[0],
+        count,
+        inner,
+    }
+}
+
+#[test]
+fn layer_normalisation() {
+    for (axis, shape) in [
+        (Axis::Last, &[2, 3, 4, 5][..]),
+        (Axis::Channels, &[2, 3, 4, 5]),
+        (Axis::Last, &[5, 4]),
+        (Axis::Channels, &[3, 1, 2, 2]),
+    ] {
+        let groups = layer_groups(axis, shape);
+        let vectors = [2, 3].map(|stream| var(stream, &[groups.count]));
+        let inputs = [vec![distinct(shape)], vectors.to_vec()].concat();
+        let own =
+            |t: &[Tensor]| layer_norm::layer_norm(&Tape::off(), &t[0], &t[1], &t[2], groups, 1e-5);
+        let what = format!("layer norm {axis:?} {shape:?}");
+        check(&what, &inputs, 5e-3, 3e-3, own);
+        let composed = |t: &[Tensor]| layer_norm::composed(&t[0], &t[1], &t[2], groups, 1e-5);
+        agree(&what, &inputs, own, composed, 1e-5);
+    }
+}
+
+/// ```python
+/// import torch
+/// from torch.nn import functional as F
+/// x = (torch.arange(36.) * 7 % 11 / 4 - 1).reshape(2, 3, 2, 3).requires_grad_()
+/// for last in (True, False):
+///     x.grad = None
+///     w, b = (torch.arange(3.) / 2 + 0.5).requires_grad_(), (torch.arange(3.) - 1).requires_grad_()
+///     if last: y = F.layer_norm(x, (3,), w, b, 1e-5)
+///     else: y = F.layer_norm(x.permute(0, 2, 3, 1), (3,), w, b, 1e-5).permute(0, 3, 1, 2)
+///     (y * torch.arange(36.).reshape(y.shape) / 10).sum().backward()
+///     print(y.flatten().tolist()[:6], x.grad.flatten().tolist()[:6], w.grad.tolist(), b.grad.tolist())
+/// ```
+#[test]
+fn layer_normalisation_is_pytorchs() {
+    let shape = [2, 3, 2, 3];
+    let ramp = |count: u16, of: &dyn Fn(f32) -> f32, shape: &[usize]| {
+        let values: Vec<f32> = (0..count).map(|i| of(f32::from(i))).collect();
+        Var::from_vec(values, shape, &Device::Cpu).unwrap()
+    };
+    let x = ramp(36, &|i| i * 7.0 % 11.0 / 4.0 - 1.0, &shape);
+    let (w, b) = (
+        ramp(3, &|i| i / 2.0 + 0.5, &[3]),
+        ramp(3, &|i| i - 1.0, &[3]),
+    );
+    let r = ramp(36, &|i| i / 10.0, &shape);
+    let expected: [(Axis, [&[f32]; 4]); 2] = [
+        (
+            Axis::Last,
+            [
+                &[-1.58123, 1.27871, 0.82563, -0.387632, 0.0, -0.837103],
+                &[
+                    -0.135727, -0.101793, 0.23752, 0.0204067, -0.0408246, 0.0204177,
+                ],
+                &[-10.2803, 6.26569, 4.22142],
+                &[19.8, 21.0, 22.2],
+            ],
+        ),
+        (
+            Axis::Channels,
+            [
+                &[
+                    -1.69109, -0.387646, -1.21597, -0.387646, -0.387646, -1.21597,
+                ],
+                &[-0.185673, 0.244802, -0.619664, 0.244787, 0.24478, -0.734546],
+                &[5.05307, 3.801, -13.6993],
+                &[13.8, 21.0, 28.2],
+            ],
+        ),
+    ];
+    for (axis, expected) in expected {
+        let groups = layer_groups(axis, &shape);
+        let y = layer_norm::layer_norm(&Tape::off(), &x, &w, &b, groups, 1e-5).unwrap();
+        let gradients = (&y * r.as_tensor())
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .backward()
+            .unwrap();
+        let found = [&x, &w, &b].map(|v| numbers(gradients.get(v).unwrap()));
+        let found = [vec![numbers(&y)], found.to_vec()].concat();
+        for (found, expected) in found.iter().zip(expected) {
+            for (found, expected) in found.iter().zip(expected) {
+                let apart = (found - expected).abs();
+                assert!(apart < 1e-5 * (1.0 + expected.abs()), "{found} {expected}");
+            }
+        }
+    }
 }
 
 #[test]

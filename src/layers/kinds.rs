@@ -57,6 +57,7 @@ macro_rules! kinds_of_layers {
             "subsample" Subsample(subsample::Subsample),
             "batch-norm2d" BatchNorm2d(norm::BatchNorm2d),
             "batch-norm1d" BatchNorm1d(norm::BatchNorm1d),
+            "layer-norm" LayerNorm(layer_norm::LayerNorm),
             "linear" Linear(linear::Linear),
             "dropout" Dropout(dropout::Dropout),
             "flatten" Flatten(flatten::Flatten),

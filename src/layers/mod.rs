@@ -8,6 +8,7 @@ mod dropout;
 mod fault;
 mod flatten;
 mod kinds;
+pub mod layer_norm;
 mod linear;
 pub mod norm;
 mod parameter;

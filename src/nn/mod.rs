@@ -10,6 +10,7 @@ pub mod dropout;
 mod flatten;
 pub mod forward;
 pub mod init;
+pub mod layer_norm;
 pub mod linear;
 pub mod loss;
 pub mod norm;

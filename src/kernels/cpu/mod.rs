@@ -9,6 +9,7 @@ pub mod elementwise;
 mod gemm;
 mod isa;
 pub mod lanes;
+pub mod layer_norm;
 mod layout;
 pub mod linear;
 pub mod loss;

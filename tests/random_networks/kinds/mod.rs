@@ -18,6 +18,7 @@ mod activation;
 mod conv;
 mod dropout;
 mod flatten;
+mod layer_norm;
 mod linear;
 mod norm;
 mod pool;

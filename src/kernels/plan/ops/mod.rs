@@ -5,6 +5,7 @@
 
 pub mod conv;
 pub mod dropout;
+pub mod layer_norm;
 pub mod load;
 pub mod loss;
 pub mod norm;

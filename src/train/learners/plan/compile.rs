@@ -7,6 +7,7 @@ mod back;
 mod conv;
 mod dropout;
 mod flatten;
+mod layer_norm;
 mod linear;
 mod norm;
 mod pool;
