@@ -1,5 +1,5 @@
 //! What a worker tells everyone, and what anyone may ask of it. Plain numbers, serialised as the lines of the event log; a
-//! figure that is not finite stands there as null and is read as NaN.
+//! figure that is not finite stands there as null and is read as NaN; so is one that a line of another version lacks.
 //!
 //! Knows no file, no socket and no screen.
 
@@ -9,7 +9,7 @@ pub use history::{EpochPoint, Message, Phase, RunHistory, Severity, StepPoint, c
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::Confusion;
+use crate::metrics::{Confusion, figure, unknown};
 use crate::profile::ResultRecord;
 use crate::text;
 
@@ -20,7 +20,7 @@ pub const FORMAT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stamped {
     /// Seconds since 1970.
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub at: f64,
     #[serde(flatten)]
     pub event: Event,
@@ -51,37 +51,48 @@ pub enum Event {
     EpochEnd(Box<EpochEnd>),
     CheckpointSaved {
         /// `best` or `last`.
+        #[serde(default)]
         kind: String,
+        #[serde(default)]
         epoch: usize,
+        #[serde(default)]
         step: u64,
     },
     /// Real: no step is taken until `Resumed`.
     Paused {
+        #[serde(default)]
         step: u64,
     },
     Resumed {
+        #[serde(default)]
         step: u64,
     },
     /// As real as `Paused`, but nobody has asked for it: the worker goes on by itself once it can.
     Waiting {
+        #[serde(default)]
         step: u64,
         /// What for, such as `disk full`.
+        #[serde(default)]
         why: String,
     },
     /// Somebody changed a setting.
     Changed {
+        #[serde(default)]
         step: u64,
+        #[serde(default)]
         what: String,
-        #[serde(deserialize_with = "crate::metrics::figure")]
+        #[serde(default = "unknown", deserialize_with = "figure")]
         from: f64,
-        #[serde(deserialize_with = "crate::metrics::figure")]
+        #[serde(default = "unknown", deserialize_with = "figure")]
         to: f64,
     },
     Warning {
+        #[serde(default)]
         message: String,
     },
     /// Something worth knowing that nothing is wrong with.
     Note {
+        #[serde(default)]
         message: String,
     },
     /// What the machine is doing, once a second.
@@ -89,18 +100,24 @@ pub enum Event {
     /// The run is over: by itself, by early stopping, or because somebody stopped it.
     Finished {
         /// False when somebody stopped it.
+        #[serde(default)]
         complete: bool,
+        #[serde(default)]
         reason: String,
+        #[serde(default)]
         result: Box<ResultRecord>,
     },
     Failed {
+        #[serde(default)]
         message: String,
+        #[serde(default)]
         remedy: String,
     },
 }
 
 /// Everything a screen must know to draw a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Started {
     pub format: u32,
     pub run: String,
@@ -124,7 +141,7 @@ pub struct Started {
     /// What computes a step, such as `graph`; empty in logs that are older than it.
     #[serde(default)]
     pub path: String,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub learning_rate: f64,
     pub patience: usize,
     /// Steps already taken when this worker began; 0 for a new run.
@@ -133,25 +150,26 @@ pub struct Started {
 
 /// A step and the figures since the step told before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Step {
     /// Steps taken in the whole run, this one included.
     pub step: u64,
     /// 1-based.
     pub epoch: usize,
     /// Means over the pictures since the step told before, in training mode.
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub loss: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub accuracy: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub learning_rate: f64,
     /// L2 norm of the whole gradient, before clipping.
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub gradient_norm: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub images_per_second: f64,
     /// Training time so far, features of frozen layers included, pauses and evaluation left out.
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub elapsed_seconds: f64,
     /// Where the time since the step told before went.
     #[serde(default)]
@@ -160,13 +178,14 @@ pub struct Step {
 
 /// How far the features of frozen layers are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Features {
     /// Pictures whose features are kept.
     pub done: usize,
     /// Pictures whose features will be.
     pub all: usize,
     /// Since this process began with them.
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub seconds: f64,
 }
 
@@ -196,43 +215,45 @@ impl Features {
 
 /// Shares of a step's time; they add up to about 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Breakdown {
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub load: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub forward: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub backward: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub update: f64,
 }
 
 /// One finished epoch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EpochEnd {
     /// 1-based.
     pub epoch: usize,
     pub step: u64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub train_loss: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub train_accuracy: f64,
     /// On the validation set, or the test set where `curve_is_test`.
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub held_out_loss: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub held_out_accuracy: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub held_out_top3: f64,
     pub confusion: Confusion,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub learning_rate: f64,
     /// Training time of this epoch, evaluation left out.
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub seconds: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub evaluation_seconds: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub images_per_second: f64,
     /// The best epoch so far by the monitored figure.
     pub best_epoch: usize,
@@ -242,9 +263,10 @@ pub struct EpochEnd {
 
 /// What the worker's machine is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Load {
     /// Of the worker, 100 % is one core.
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub cpu_percent: f64,
     /// Resident memory of the worker.
     pub memory_bytes: u64,

@@ -83,15 +83,21 @@ impl Confusion {
 
 /// Figures of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ClassScore {
-    #[serde(deserialize_with = "figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub precision: f64,
-    #[serde(deserialize_with = "figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub recall: f64,
-    #[serde(deserialize_with = "figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub f1: f64,
+    #[serde(default)]
     pub support: u64,
+}
+
+/// A figure that a record or an event of another version lacks.
+#[must_use]
+pub fn unknown() -> f64 {
+    f64::NAN
 }
 
 /// Reads a figure. JSON has no word for one that is not finite: it is written as null and read as NaN.
@@ -102,34 +108,76 @@ pub fn figure<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
-/// Everything measured on one part of the data.
+/// Everything measured on one part of the data. What a record of another version lacks of it follows from its counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written")]
 pub struct Scores {
     /// Mean over pictures.
-    #[serde(deserialize_with = "figure")]
     pub loss: f64,
-    #[serde(deserialize_with = "figure")]
     pub accuracy: f64,
     /// Share of pictures whose label is among the three most likely classes.
-    #[serde(deserialize_with = "figure")]
     pub top3_accuracy: f64,
     /// Unweighted means over classes.
-    #[serde(deserialize_with = "figure")]
     pub macro_precision: f64,
-    #[serde(deserialize_with = "figure")]
     pub macro_recall: f64,
-    #[serde(deserialize_with = "figure")]
     pub macro_f1: f64,
     /// Means weighted by support.
-    #[serde(deserialize_with = "figure")]
     pub weighted_precision: f64,
-    #[serde(deserialize_with = "figure")]
     pub weighted_recall: f64,
-    #[serde(deserialize_with = "figure")]
     pub weighted_f1: f64,
     pub per_class: Vec<ClassScore>,
     pub confusion: Confusion,
+}
+
+/// Scores as a record has them, of whatever version.
+#[derive(Deserialize)]
+struct Written {
+    #[serde(default = "unknown", deserialize_with = "figure")]
+    loss: f64,
+    #[serde(default, deserialize_with = "given")]
+    accuracy: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
+    top3_accuracy: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
+    macro_precision: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
+    macro_recall: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
+    macro_f1: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
+    weighted_precision: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
+    weighted_recall: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
+    weighted_f1: Option<f64>,
+    per_class: Option<Vec<ClassScore>>,
+    #[serde(default)]
+    confusion: Confusion,
+}
+
+/// A figure that is there, be it null.
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    figure(from).map(Some)
+}
+
+impl From<Written> for Scores {
+    fn from(written: Written) -> Self {
+        let counted = Self::new(written.loss, 0, written.confusion);
+        Self {
+            accuracy: written.accuracy.unwrap_or(counted.accuracy),
+            top3_accuracy: written.top3_accuracy.unwrap_or_else(unknown),
+            macro_precision: written.macro_precision.unwrap_or(counted.macro_precision),
+            macro_recall: written.macro_recall.unwrap_or(counted.macro_recall),
+            macro_f1: written.macro_f1.unwrap_or(counted.macro_f1),
+            weighted_precision: written
+                .weighted_precision
+                .unwrap_or(counted.weighted_precision),
+            weighted_recall: written.weighted_recall.unwrap_or(counted.weighted_recall),
+            weighted_f1: written.weighted_f1.unwrap_or(counted.weighted_f1),
+            per_class: written.per_class.unwrap_or(counted.per_class),
+            ..Self::new(counted.loss, 0, counted.confusion)
+        }
+    }
 }
 
 impl Scores {

@@ -5,6 +5,7 @@
 
 mod augment;
 mod early_stop;
+mod kept;
 pub mod normalization;
 pub mod parse;
 mod record;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::layers::Activation;
 use crate::layers::Layer;
 use crate::text;
+pub use kept::Kept;
 
 /// The format this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -53,6 +55,9 @@ pub struct Profile {
     /// One entry per finished epoch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<EpochRecord>,
+    /// What another version wrote into these three.
+    #[serde(skip)]
+    pub kept: Kept,
 }
 
 fn format() -> u32 {
@@ -490,6 +495,7 @@ impl Profile {
             run: None,
             result: None,
             history: Vec::new(),
+            kept: Kept::default(),
         }
     }
 
@@ -500,6 +506,7 @@ impl Profile {
             run: None,
             result: None,
             history: Vec::new(),
+            kept: Kept::default(),
             ..self.clone()
         }
     }

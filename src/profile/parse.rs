@@ -1,9 +1,8 @@
 //! Text → profile → text. Every refusal is one line that names the file, the key and the remedy.
 
-use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Profile, normalization};
+use super::{Profile, kept, normalization};
 use crate::error::{Error, Result};
 use crate::text;
 
@@ -29,8 +28,9 @@ impl Profile {
     pub fn from_table(mut table: Table, source: &str) -> Result<Self> {
         check_integers(&table, "", source)?;
         normalization::decide(&mut table, source)?;
-        let profile =
-            Self::deserialize(Value::Table(table)).map_err(|e| explain(&e.to_string(), source))?;
+        let (mut profile, kept) =
+            kept::read::<Self>(table).map_err(|e| explain(&e.to_string(), source))?;
+        profile.kept = kept;
         profile.validate().map_err(|e| in_file(e, source))?;
         Ok(profile)
     }
@@ -39,7 +39,12 @@ impl Profile {
     #[must_use]
     pub fn to_toml(&self) -> String {
         // Every field is a plain number, text or list of such, which TOML can express.
-        toml::to_string(self).unwrap_or_default()
+        if self.kept.is_empty() {
+            return toml::to_string(self).unwrap_or_default();
+        }
+        let mut table = Table::try_from(self).unwrap_or_default();
+        self.kept.put_back(&mut table);
+        toml::to_string(&table).unwrap_or_default()
     }
 }
 

@@ -1,12 +1,14 @@
 //! What a run writes into its profile: who ran it where, what came out, epoch by epoch.
+//!
+//! Read whatever version wrote it: what is missing is empty, or not a number; what is unknown is [kept](super::kept).
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::Scores;
+use crate::metrics::{Scores, figure, unknown};
 
 /// `[run]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct RunRecord {
     pub id: String,
     pub status: Status,
@@ -92,20 +94,20 @@ impl Status {
 }
 
 /// A change somebody made to a running run, applied before the step with this number.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Intervention {
     /// Steps taken before it.
     pub step: u64,
     /// `learning_rate` or `stop`.
     pub what: String,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub value: f64,
 }
 
 /// `[result]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ResultRecord {
     pub parameters: u64,
     pub trained_parameters: u64,
@@ -114,9 +116,9 @@ pub struct ResultRecord {
     pub epochs: usize,
     pub best_epoch: usize,
     /// Training time without pauses.
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub seconds: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub images_per_second: f64,
     pub peak_memory_bytes: u64,
     /// Of the weights that were evaluated.
@@ -137,24 +139,24 @@ pub struct ResultRecord {
 
 /// `[[history]]`: one finished epoch. Loss is the mean per picture, accuracy a share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default)]
 pub struct EpochRecord {
     pub epoch: usize,
     /// Running mean over the epoch, in training mode.
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub train_loss: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub train_accuracy: f64,
     /// On the validation set, or on the test set where `data.validation = 0`.
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub held_out_loss: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub held_out_accuracy: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub learning_rate: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub seconds: f64,
-    #[serde(deserialize_with = "crate::metrics::figure")]
+    #[serde(default = "unknown", deserialize_with = "figure")]
     pub images_per_second: f64,
 }
 

@@ -165,6 +165,30 @@ fn sanitize(event: &mut Event) {
     }
 }
 
+/// The events of whole lines; how many of these are none is a warning after them.
+fn events(lines: &[u8]) -> Vec<Stamped> {
+    let mut unread = 0;
+    let mut events = Vec::new();
+    let lines = lines.split(|b| *b == b'\n');
+    for line in lines.filter(|line| !line.is_empty()) {
+        match std::str::from_utf8(line).ok().and_then(parse_line) {
+            Some(event) => events.push(event),
+            None => unread += 1,
+        }
+    }
+    if unread > 0 {
+        let message = format!(
+            "{} of the event log cannot be read: damaged, or written by another version of fmtui",
+            text::count(unread, "line")
+        );
+        events.push(Stamped {
+            at: events.last().map_or(0.0, |event: &Stamped| event.at),
+            event: Event::Warning { message },
+        });
+    }
+    events
+}
+
 /// All events of a log; empty for a log that is not there yet.
 ///
 /// # Errors
@@ -219,7 +243,7 @@ impl Follower {
     }
 
     /// The events of the whole lines since the last time, at most some megabytes of them; all from the start again when
-    /// the log was cut (a resume). Lines that are no events are left out.
+    /// the log was cut (a resume). Lines that are no events are counted, and told of.
     ///
     /// # Errors
     /// `Io` when the log is there and cannot be read.
@@ -240,12 +264,8 @@ impl Follower {
             };
             let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
             self.skip(&bytes[..whole]);
-            let events: Vec<Stamped> = bytes[..whole]
-                .split(|b| *b == b'\n')
-                .filter(|line| !line.is_empty())
-                .filter_map(|line| parse_line(std::str::from_utf8(line).ok()?))
-                .collect();
-            // Where there are only foreign lines in this chunk, an empty answer would read as "nothing new".
+            let events = events(&bytes[..whole]);
+            // Where there are only empty lines in this chunk, an empty answer would read as "nothing new".
             if !events.is_empty() || whole == 0 {
                 return Ok(events);
             }
@@ -433,20 +453,40 @@ mod tests {
     }
 
     #[test]
-    fn foreign_lines_are_left_out_and_texts_are_harmless() {
+    fn foreign_lines_are_counted_and_texts_are_harmless() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events.jsonl");
         let mut bytes = b"garbage\n\xff\xfe\n{\"at\":1,\"event\":\"nonsense\"}\n".to_vec();
         bytes.extend(b"{\"at\":1.0,\"event\":\"warning\",\"message\":\"a\\u001b[31mb\"}\n");
         std::fs::write(&path, bytes).unwrap();
         let events = read(&path).unwrap();
-        assert_eq!(events.len(), 1);
-        assert_eq!(
-            events[0].event,
-            Event::Warning {
-                message: "a[31mb".into()
-            }
-        );
+        let told = "3 lines of the event log cannot be read: damaged, or written by another version of fmtui";
+        let warnings = ["a[31mb", told].map(|message| Event::Warning {
+            message: message.into(),
+        });
+        assert!(events.iter().map(|stamped| &stamped.event).eq(&warnings));
+    }
+
+    #[test]
+    fn lines_of_other_versions_are_read() {
+        let parse = |line: &str| parse_line(line).unwrap().event;
+        let later = r#"{"at":1,"event":"step","step":7,"loss":0.5,"energy":{"joules":3}}"#;
+        let Event::Step(step) = parse(later) else {
+            panic!("{later}");
+        };
+        assert_eq!((step.step, step.loss), (7, 0.5));
+        assert!(step.gradient_norm.is_nan());
+        let Event::Started(started) = parse(r#"{"at":1,"event":"started","run":"a"}"#) else {
+            panic!("no start");
+        };
+        assert_eq!((started.run.as_str(), started.format), ("a", 0));
+        let end = parse(r#"{"event":"epoch-end","epoch":3,"held_out_accuracy":null}"#);
+        let Event::EpochEnd(end) = end else {
+            panic!("no end");
+        };
+        assert!(end.epoch == 3 && end.held_out_accuracy.is_nan());
+        let paused = parse(r#"{"at":1,"event":"paused"}"#);
+        assert_eq!(paused, Event::Paused { step: 0 });
     }
 
     #[test]
