@@ -139,7 +139,6 @@ pub struct Started {
     pub device: String,
     pub threads: usize,
     /// What computes a step, such as `graph`; empty in logs that are older than it.
-    #[serde(default)]
     pub path: String,
     #[serde(default = "unknown", deserialize_with = "figure")]
     pub learning_rate: f64,
@@ -172,7 +171,6 @@ pub struct Step {
     #[serde(default = "unknown", deserialize_with = "figure")]
     pub elapsed_seconds: f64,
     /// Where the time since the step told before went.
-    #[serde(default)]
     pub breakdown: Breakdown,
 }
 

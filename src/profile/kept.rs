@@ -16,7 +16,10 @@ pub(super) fn read<T: DeserializeOwned>(table: Table) -> Result<(T, Kept), toml:
     let mut unknown = Vec::new();
     let value = Value::Table(table);
     let read = serde_ignored::deserialize(value.clone(), |path| unknown.push(keys(&path)))?;
-    unknown.retain(|keys| PARTS.contains(&keys[0].as_str()));
+    unknown.retain(|keys| {
+        keys.first()
+            .is_some_and(|part| PARTS.contains(&part.as_str()))
+    });
     let found = unknown.into_iter().filter_map(|keys| {
         let field = keys.iter().try_fold(&value, |at, key| inside(at, key))?;
         let field = field.clone();

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::isa::{isa, mul_add, per_isa};
 use super::lanes::LANES;
+use super::math::rounded;
 use super::pieces;
 
 /// How numbers fall into groups: number `k` of a group lies at `(outer·count + k)·inner + i`.
@@ -177,14 +178,6 @@ per_row! {
 
 fn of_group<const L: usize>(statistics: &[f32], group: usize) -> [&[f32; L]; 2] {
     [0, 1].map(|which| row(statistics, STATISTICS * group + which))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "computed in f64, rounded once"
-)]
-pub(in crate::kernels) fn rounded(value: f64) -> f32 {
-    value as f32
 }
 
 /// y = γ·(x − mean)/√(variance + ε) + β of every group of a batch, with each group's statistics.

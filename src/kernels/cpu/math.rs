@@ -9,6 +9,12 @@
 
 use super::isa::mul_add;
 
+/// What was computed in f64, rounded once.
+#[expect(clippy::cast_possible_truncation, reason = "rounding is meant")]
+pub(in crate::kernels) fn rounded(value: f64) -> f32 {
+    value as f32
+}
+
 /// 1.5·2²³: adding it rounds a small number to an integer, which stands in the sum's low bits.
 const ROUND: f32 = 12_582_912.0;
 

@@ -29,4 +29,5 @@ mod testing;
 mod tile;
 
 pub use isa::{Isa, isa};
+pub(in crate::kernels) use math::rounded;
 pub(in crate::kernels) use pieces::portion;

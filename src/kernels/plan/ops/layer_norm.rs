@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::{Operation, Outline, Scope, Units};
 use crate::kernels::cpu::lanes::LANES;
-use crate::kernels::cpu::layer_norm::{self, Groups, rounded};
+use crate::kernels::cpu::layer_norm::{self, Groups};
+use crate::kernels::cpu::rounded;
 #[cfg(feature = "cuda")]
 use crate::kernels::launch::{Launches, Lowering, arguments as args, number};
 use crate::kernels::memory::{Buffer, Weights};

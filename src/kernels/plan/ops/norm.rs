@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Operation, Outline, Scope, Units};
 use crate::kernels::cpu::lanes::LANES;
 use crate::kernels::cpu::lanes::norm::{self, Back};
-use crate::kernels::cpu::scratch;
+use crate::kernels::cpu::{rounded, scratch};
 #[cfg(feature = "cuda")]
 use crate::kernels::launch::{Launches, Lowering, SUMS, arguments as args, number};
 use crate::kernels::memory::{Buffer, Norm};
@@ -346,14 +346,6 @@ fn with_each<T: Copy + Default>(channels: usize, work: impl FnOnce(&[T]), of: im
     } else {
         work(&(0..channels).map(of).collect::<Vec<_>>());
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "computed in f64, rounded once"
-)]
-fn rounded(value: f64) -> f32 {
-    value as f32
 }
 
 /// Blocks of threads for each channel, which share its pixels.
