@@ -2,7 +2,7 @@
 """Compares the test accuracy after 1, 2, 3 epochs of fmtui with PyTorch's, network by network, over several seeds.
 
     scripts/parity_accuracy.py OUT.jsonl --torch-bench TORCH_BENCH.py --python PYTHON [--binary FMTUI] [--arch ABCD]
-                               [--seeds 0 1 2] [--epochs 3] [--threads 2] [--device cpu|cuda] [--path auto|plan|graph] [--only fmtui|torch]
+                               [--seeds 0 1 2] [--epochs 3] [--threads 2] [--device cpu|cuda] [--backend auto|plan|graph] [--only fmtui|torch]
 
 Both train on the whole Fashion-MNIST with Adam at 1e-3, batches of 64, no averages and no validation set, fmtui through
 `fmtui train PRESET --json`, PyTorch through `TORCH_BENCH.py --task acc`. Every finished run is appended to OUT.jsonl at once, and one that
@@ -38,8 +38,8 @@ def train_fmtui(options, arch, seed):
         "train.batch_size=64", "train.ema=0", "train.schedule.kind=constant", "train.optimizer.kind=adam", "train.optimizer.learning_rate=1e-3",
         f"train.threads={options.threads}", f"train.device={options.device}",
     ]
-    if options.path != "auto":
-        settings.append(f"train.path={options.path}")
+    if options.backend != "auto":
+        settings.append(f"train.backend={options.backend}")
     with tempfile.TemporaryDirectory() as workspace:
         flags = [word for setting in settings for word in ("--set", setting)]
         out = run([options.binary, "--workspace", workspace, "train", PRESETS[arch], *flags, "--json"])
@@ -67,7 +67,7 @@ def records(path):
 
 def name_of(options, framework):
     """fmtui's paths are different programs: their runs are told apart."""
-    return framework if framework == "torch" or options.path == "auto" else f"fmtui-{options.path}"
+    return framework if framework == "torch" or options.backend == "auto" else f"fmtui-{options.backend}"
 
 
 def table(done, frameworks, archs, epochs, seeds):
@@ -106,7 +106,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--path", default="auto", choices=["auto", "plan", "graph"])
+    parser.add_argument("--backend", default="auto", choices=["auto", "plan", "graph"])
     parser.add_argument("--only", choices=["fmtui", "torch"], help="train with one of the two alone")
     options = parser.parse_args()
     if unknown := set(options.arch) - set(PRESETS):

@@ -41,7 +41,7 @@ def config(options):
                 print(f"{arch} {mode} {threads} {batch} | {torch} --arch {arch} --mode {mode} --steps {steps} --warmup 4 {shared}")
             print(f"{arch} plan {threads} {batch} | {options.binary} bench {arch} --steps {2 * steps} {shared} --json")
             if options.others:
-                print(f"{arch} graph {threads} {batch} | {options.binary} bench {arch} --steps {steps} {shared} --path graph --json")
+                print(f"{arch} graph {threads} {batch} | {options.binary} bench {arch} --steps {steps} {shared} --backend graph --json")
         if options.others:
             continue
         evaluation = f"{options.python} {root / 'torch_evaluation.py'} --torch-bench {options.bench / 'torch_bench.py'} --arch {arch}"

@@ -159,8 +159,8 @@ fn wrong_arguments_are_refused() {
     refused(w, &["train", "lenet5", "--set", "nonsense"], &["--set"]);
     refused(
         w,
-        &["train", "lenet5", "--set", "train.path=grpah"],
-        &["train.path", "did you mean `graph`?"],
+        &["train", "lenet5", "--set", "train.backend=grpah"],
+        &["train.backend", "did you mean `graph`?"],
     );
     refused(
         w,
@@ -358,7 +358,7 @@ fn bench_shows_people_a_table() {
     let dir = tempfile::tempdir().unwrap();
     let output = fmtui(
         dir.path(),
-        &[&QUICK[..], &["--path", "graph", "mlp-20"]].concat(),
+        &[&QUICK[..], &["--backend", "graph", "mlp-20"]].concat(),
     );
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let lines = text(&output.stdout);
@@ -392,10 +392,13 @@ fn bench_refuses_what_it_cannot_measure_before_it_begins() {
         (&["--batch", "0"], ["--batch: is 0", "from 1"]),
         (&["--threads", "5000"], ["--threads: is 5000", "to 1024"]),
         (&["--device", "abacus"], ["train.device", "abacus"]),
-        (&["--path", "grpah"], ["--path", "did you mean `graph`?"]),
         (
-            &["--path", "x\u{1b}[31m"],
-            ["--path", "give auto, plan or graph"],
+            &["--backend", "grpah"],
+            ["--backend", "did you mean `graph`?"],
+        ),
+        (
+            &["--backend", "x\u{1b}[31m"],
+            ["--backend", "give auto, plan or graph"],
         ),
         // Found by the process that measures, and said once.
         (

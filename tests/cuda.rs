@@ -23,7 +23,7 @@ use fmtui::data::{Batch, Dataset, Prepared, mini};
 use fmtui::layers::{Activation, Layer};
 use fmtui::model::{Architecture, Node, Shape, presets, resolve};
 use fmtui::nn::device;
-use fmtui::profile::{ComputePath, Precision, Profile};
+use fmtui::profile::{Backend, Precision, Profile};
 use fmtui::train::learners::graph::GraphLearner;
 use fmtui::train::learners::plan::PlanLearner;
 use fmtui::train::{Learner, StateDict, Update};
@@ -53,7 +53,7 @@ impl Case {
     fn new(dataset: &Arc<Dataset>, name: &str, mut profile: Profile) -> Self {
         profile.data.name = mini::NAME.into();
         profile.data.validation = 0.1;
-        profile.train.path = ComputePath::Plan;
+        profile.train.backend = Backend::Plan;
         let large = name.starts_with("vgg") || name.starts_with("resnet");
         profile.train.batch_size = if large { 40 } else { 72 };
         let data = Prepared::new(Arc::clone(dataset), &profile.data).unwrap();
@@ -395,7 +395,7 @@ fn the_graph_on_the_gpu_computes_what_the_plan_does() {
             presets::find(preset).unwrap().profile().unwrap(),
         );
         let mut profile = case.profile.clone();
-        profile.train.path = ComputePath::Graph;
+        profile.train.backend = Backend::Graph;
         profile.train.device = "cuda".into();
         let graph = GraphLearner::new(&profile, &case.architecture, 10);
         let mut graph = graph.unwrap_or_else(|e| panic!("{preset}: {e}"));

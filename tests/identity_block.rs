@@ -5,7 +5,7 @@
 use candle_core::{Device, Tensor};
 use fmtui::data::Batch;
 use fmtui::model::{Architecture, Mode, Network, Shape, freeze, resolve};
-use fmtui::profile::{ComputePath, Init, Profile};
+use fmtui::profile::{Backend, Init, Profile};
 use fmtui::train::{Learner, StateDict, Update, learners};
 
 const SIDE: usize = 8;
@@ -62,9 +62,9 @@ fn batch() -> Batch {
     }
 }
 
-fn learner(profile: &Profile, path: ComputePath) -> Box<dyn Learner> {
+fn learner(profile: &Profile, path: Backend) -> Box<dyn Learner> {
     let mut profile = profile.clone();
-    profile.train.path = path;
+    profile.train.backend = path;
     learners::build(&profile, &architecture(&profile), 10).unwrap()
 }
 
@@ -132,7 +132,7 @@ fn it_learns_on_every_path() {
         if only_with_shortcut {
             profile.model.layers.remove(1);
         }
-        let [auto, graph] = [ComputePath::Auto, ComputePath::Graph].map(|path| {
+        let [auto, graph] = [Backend::Auto, Backend::Graph].map(|path| {
             let mut learner = learner(&profile, path);
             losses(learner.as_mut(), 20)
         });
@@ -154,7 +154,7 @@ fn layers_around_it_can_be_frozen() {
     );
     for stage in ["conv1", "block2", "backbone"] {
         profile.model.freeze = stage.into();
-        let mut learner = learner(&profile, ComputePath::Auto);
+        let mut learner = learner(&profile, Backend::Auto);
         let before = learner.weights().unwrap();
         let losses = losses(learner.as_mut(), 20);
         assert!(losses[19] < losses[0], "{stage}: {losses:?}");

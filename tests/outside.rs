@@ -175,7 +175,7 @@ fn fill(root: &Path, next: &mut impl FnMut() -> String) -> [String; 3] {
         .unwrap();
         fs::write(workspace.worker_log_path(id), next()).unwrap();
         let events = [
-            r#"{"at":1.0,"event":"started","format":1,"run":"r","name":"n","architecture":"mlp","dataset":"d","classes":["c"],"parameters":1,"trained_parameters":1,"multiply_adds":1,"epochs":1,"steps_per_epoch":1,"batch_size":1,"train_pictures":1,"validation_pictures":0,"test_pictures":0,"curve_is_test":true,"device":"cpu","threads":2,"path":"p","learning_rate":0.1,"patience":0,"resumed_at_step":0}"#,
+            r#"{"at":1.0,"event":"started","format":1,"run":"r","name":"n","architecture":"mlp","dataset":"d","classes":["c"],"parameters":1,"trained_parameters":1,"multiply_adds":1,"epochs":1,"steps_per_epoch":1,"batch_size":1,"train_images":1,"validation_images":0,"test_images":0,"curve_is_test":true,"device":"cpu","threads":2,"path":"p","learning_rate":0.1,"patience":0,"resumed_at_step":0}"#,
             r#"{"at":1.0,"event":"changed","step":1,"what":"w","from":0.1,"to":0.2}"#,
             r#"{"at":1.0,"event":"checkpoint-saved","kind":"last","epoch":1,"step":1}"#,
             r#"{"at":1.0,"event":"warning","message":"m"}"#,

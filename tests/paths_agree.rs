@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use fmtui::data::{Batch, Dataset, Prepared, mini};
 use fmtui::model::{Architecture, Shape, presets, resolve};
-use fmtui::profile::{Augment, ComputePath, Profile};
+use fmtui::profile::{Augment, Backend, Profile};
 use fmtui::train::{Learner, StateDict, Update, learners};
 
 const STEPS: usize = 20;
@@ -80,9 +80,9 @@ impl Case {
     }
 }
 
-fn learner(profile: &Profile, architecture: &Architecture, path: ComputePath) -> Box<dyn Learner> {
+fn learner(profile: &Profile, architecture: &Architecture, path: Backend) -> Box<dyn Learner> {
     let mut profile = profile.clone();
-    profile.train.path = path;
+    profile.train.backend = path;
     learners::build(&profile, architecture, 10).unwrap()
 }
 
@@ -129,9 +129,9 @@ fn check(dataset: &Arc<Dataset>, case: &Case) {
         width: data.width,
     };
     let architecture = resolve(&profile.model, input, 10).unwrap();
-    let mut plan = learner(&profile, &architecture, ComputePath::Plan);
-    let mut graph = learner(&profile, &architecture, ComputePath::Graph);
-    let mut follower = learner(&profile, &architecture, ComputePath::Graph);
+    let mut plan = learner(&profile, &architecture, Backend::Plan);
+    let mut graph = learner(&profile, &architecture, Backend::Graph);
+    let mut follower = learner(&profile, &architecture, Backend::Graph);
     assert_eq!((plan.path(), graph.path()), ("plan", "graph"));
     let trained = |name: &str| !case.without.contains(&name) && !name.contains("running_");
     let running = |name: &str| name.contains("running_");
@@ -270,14 +270,11 @@ fn pictures_change_alike_by_plan_and_through_the_graph() {
             .map(&mut step)
             .collect()
     };
-    let (plan, graph) = (
-        losses(ComputePath::Plan, &data),
-        losses(ComputePath::Graph, &data),
-    );
+    let (plan, graph) = (losses(Backend::Plan, &data), losses(Backend::Graph, &data));
     for (a, b) in plan.iter().zip(&graph) {
         assert!((a / b - 1.0).abs() < SAME_LOSS, "{plan:?} {graph:?}");
     }
     let off = |(a, b): (&f64, &f64)| (a / b - 1.0).abs();
-    let unchanged = losses(ComputePath::Plan, &still);
+    let unchanged = losses(Backend::Plan, &still);
     assert!(plan.iter().zip(&unchanged).map(off).fold(0.0, f64::max) > 1e-3);
 }

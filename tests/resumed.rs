@@ -31,6 +31,11 @@ use fmtui::storage;
 use fmtui::train::checkpoint::{self, BEST, LAST};
 use fmtui::train::{Host, Outcome, Setup, train};
 
+#[path = "support/skip.rs"]
+mod skip;
+
+use skip::skipped;
+
 /// A linear classifier of a few pictures whose best epoch is the fifth, and which stops early after the tenth.
 fn tiny() -> Profile {
     let text = r#"
@@ -471,6 +476,8 @@ impl Place {
         fs::write(workspace.profile_path(&place.id), record).unwrap();
         copy(&old, &place.run_dir());
         fs::remove_file(place.run_dir().join("record.toml")).unwrap();
+        // As a worker of this machine leaves it.
+        drop(lock::RunLock::acquire(&workspace.lock_path(&place.id), &place.id).unwrap());
         place
     }
 
@@ -568,6 +575,76 @@ fn what_version_0_1_has_recorded_is_shown_exported_and_begun_with() {
     assert!(place.export(&["--last"]).is_ok());
     assert!(place.fmtui(&["delete", &place.id]).status.success());
     assert!(!place.run_dir().exists());
+}
+
+#[test]
+fn what_version_0_1_has_recorded_is_played_compared_and_trained_again() {
+    let place = Place::of_version_0_1();
+    let played = place.fmtui(&["replay", &place.id, "--plain"]);
+    assert!(played.status.success(), "{}", text(&played.stderr));
+    let lines = text(&played.stdout);
+    for expected in [
+        "1 threads, plan",
+        "epoch 10",
+        "stopped early after epoch 10",
+    ] {
+        assert!(lines.contains(expected), "{lines}");
+    }
+    assert!(!lines.contains("cannot be read"), "{lines}");
+    let listed = text(&place.fmtui(&["runs", "--json"]).stdout);
+    assert!(listed.contains("0.492"), "{listed}");
+
+    let recipe = place.dir.path().join("tiny.toml");
+    fs::write(&recipe, tiny().to_toml()).unwrap();
+    let again = place.fmtui(&["train", recipe.to_str().unwrap()]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    let compared = place.fmtui(&["compare", &place.id, "last"]);
+    assert!(compared.status.success(), "{}", text(&compared.stderr));
+    assert!(
+        text(&compared.stdout).contains("all settings are the same"),
+        "{compared:?}"
+    );
+
+    let verified = place.fmtui(&["replay", &place.id, "--verify"]);
+    let told = text(&verified.stderr);
+    // Other instruction sets round otherwise.
+    if told.contains("the instruction set is") {
+        skipped(&told);
+    } else {
+        assert_eq!(text(&verified.stdout), "identical\n", "{told}");
+    }
+}
+
+/// What a newer fmtui has recorded is shown and deleted, and otherwise left alone.
+#[test]
+fn a_record_of_a_newer_format_is_read_and_never_written() {
+    let place = Place::of_version_0_1();
+    let path = place.workspace().profile_path(&place.id);
+    let newer = fs::read_to_string(&path)
+        .unwrap()
+        .replace("format = 1\n", "format = 9\nseason = \"autumn\"\n")
+        .replace("status = \"finished\"", "status = \"stopped\"");
+    fs::write(&path, &newer).unwrap();
+    let shown = text(&place.fmtui(&["show", &place.id]).stdout);
+    assert!(shown.contains("best epoch    5"), "{shown}");
+    assert!(text(&place.fmtui(&["runs"]).stdout).contains("tiny"));
+    for arguments in [
+        vec!["resume", &place.id],
+        vec!["replay", &place.id, "--verify"],
+        vec!["worker", &place.id, "--resume"],
+        vec!["train", &place.id],
+    ] {
+        let refused = place.fmtui(&arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        let said = text(&refused.stderr);
+        assert!(
+            said.contains("newer fmtui") || said.contains("reads 1 to"),
+            "{arguments:?}: {said}"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), newer, "{arguments:?}");
+    }
+    assert!(place.export(&[]).is_ok());
+    assert!(place.fmtui(&["delete", &place.id]).status.success());
 }
 
 #[test]
@@ -687,7 +764,7 @@ fn a_killed_workers_last_best_epoch_is_given_up_with_its_history() {
         if digest(&place.run_dir().join(BEST)) != best.file_sha256 {
             break (step, best);
         }
-        pause(&Command::Resume);
+        pause(&Command::Continue);
         std::thread::sleep(Duration::from_millis(20));
     };
     let pid = lock::holder(&workspace.lock_path(&id)).pid;

@@ -22,9 +22,7 @@ use fmtui::data::mini;
 use fmtui::error::{Error, Result};
 use fmtui::event::{Command, Event};
 use fmtui::layers::Layer;
-use fmtui::profile::{
-    Augment, ComputePath, Monitor, Profile, RunRecord, Schedule, Train, Unfreeze,
-};
+use fmtui::profile::{Augment, Backend, Monitor, Profile, RunRecord, Schedule, Train, Unfreeze};
 use fmtui::train::checkpoint::load_newest;
 use fmtui::train::learners::without_memory;
 use fmtui::train::{Host, Outcome, Setup, train};
@@ -206,7 +204,7 @@ fn thawing() -> Profile {
             freeze: freeze.into(),
         })
         .into();
-    profile.train.rates.insert("conv1".into(), 0.5);
+    profile.train.lr_multipliers.insert("conv1".into(), 0.5);
     profile
 }
 
@@ -290,7 +288,7 @@ fn interventions_are_journaled_and_replayed() {
         (3, Command::SetLearningRate { value: 5e-3 }),
         (5, Command::Pause),
         (5, Command::SetLearningRate { value: 2e-3 }),
-        (5, Command::Resume),
+        (5, Command::Continue),
         (20, Command::Stop),
     ]);
     let first = run(&profile, dir.path(), false, &mut script).unwrap();
@@ -356,7 +354,7 @@ fn rates_step_from_what_the_worker_has_between_steps_and_while_paused() {
         (6, step(true)),
         (6, step(true)),
         (6, step(false)),
-        (6, Command::Resume),
+        (6, Command::Continue),
     ]);
     let dir = tempfile::tempdir().unwrap();
     let first = run(&profile, dir.path(), false, &mut script).unwrap();
@@ -415,7 +413,7 @@ fn a_stop_wins_over_a_pause_whichever_comes_first() {
     let mut script = Script::with([
         (4, Command::Pause),
         (5, Command::Stop),
-        (5, Command::Resume),
+        (5, Command::Continue),
         (5, Command::Pause),
     ]);
     script.hurries = true;
@@ -432,7 +430,7 @@ fn a_checkpoint_asked_for_while_paused_is_saved_then() {
         (5, Command::StepLearningRate { up: true }),
         (5, Command::SaveCheckpoint),
         (6, Command::SaveCheckpoint),
-        (7, Command::Resume),
+        (7, Command::Continue),
         (9, Command::Stop),
     ]);
     script.hurries = true;
@@ -444,7 +442,7 @@ fn a_checkpoint_asked_for_while_paused_is_saved_then() {
             Event::Paused { step: 4 } => Some("paused"),
             Event::Changed { step: 4, .. } => Some("changed"),
             Event::CheckpointSaved { kind, step: 4, .. } if kind == "last" => Some("saved"),
-            Event::Resumed { step: 4 } => Some("resumed"),
+            Event::Continued { step: 4 } => Some("resumed"),
             _ => None,
         })
         .collect();
@@ -456,7 +454,8 @@ fn a_checkpoint_asked_for_while_paused_is_saved_then() {
         (4, Command::StepLearningRate { up: true }),
         (4, Command::SaveCheckpoint),
     ];
-    let mut never_killed = Script::with(commands.clone().into_iter().chain([(4, Command::Resume)]));
+    let mut never_killed =
+        Script::with(commands.clone().into_iter().chain([(4, Command::Continue)]));
     let other = tempfile::tempdir().unwrap();
     let whole = run(&small_cnn(), other.path(), false, &mut never_killed).unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -594,7 +593,7 @@ fn a_resume_with_another_recipe_is_refused() {
             ..recipe.clone()
         },
         Train {
-            path: ComputePath::Graph,
+            path: Backend::Graph,
             ..recipe
         },
     ] {
@@ -695,7 +694,7 @@ fn features_come_before_the_first_step_and_whoever_asks_is_heard_meanwhile() {
     assert_ne!(features(&script).last(), Some(&(2500, 2500)));
 
     let dir = tempfile::tempdir().unwrap();
-    let mut script = Script::with([(2, Command::Pause), (2, Command::Resume)]);
+    let mut script = Script::with([(2, Command::Pause), (2, Command::Continue)]);
     let paused = run(&frozen(), dir.path(), false, &mut script).unwrap();
     assert_eq!(paused.result.weights_sha256, whole.result.weights_sha256);
     assert_eq!(features(&script).last(), Some(&(2500, 2500)));

@@ -271,7 +271,7 @@ fn a_run_goes_on_without_its_screen_and_is_controlled_from_the_next() {
     second.wait_for("· paused");
     second.wait_for("paused after step");
     second.press(" ");
-    second.wait_for("resumed at step");
+    second.wait_for("continued at step");
     second.press("x");
     second.wait_for("stop the run");
     second.press("\r");

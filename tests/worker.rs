@@ -16,7 +16,7 @@
 )]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -213,7 +213,7 @@ fn a_run_trains_to_its_end_and_leaves_a_whole_record() {
     let run = record.run.unwrap();
     assert_eq!(run.status, Status::Finished);
     assert_eq!(run.device, "cpu");
-    assert!(!run.path.is_empty());
+    assert!(!run.backend.is_empty());
     assert_eq!(run.data_sha256.len(), 64);
     assert!(run.threads > 0 && !run.started.is_empty() && !run.finished.is_empty());
     assert!(
@@ -263,10 +263,10 @@ fn every_screen_sees_everything_and_controls_the_run() {
         };
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert_eq!(last_step(&place.events(&id)).max(paused_at), paused_at);
-        second.send(Ask::Resume).await.unwrap();
+        second.send(Ask::Continue).await.unwrap();
         loop {
             match first.next().await.unwrap().event {
-                Event::Resumed { step } => break assert_eq!(step, paused_at),
+                Event::Continued { step } => break assert_eq!(step, paused_at),
                 Event::Step(step) => assert!(step.step <= paused_at),
                 _ => {}
             }
@@ -732,7 +732,7 @@ fn a_replay_of_a_changed_run_is_identical() {
     )
     .unwrap();
     client::send(&place.workspace(), &id, &Ask::Pause).unwrap();
-    client::send(&place.workspace(), &id, &Ask::Resume).unwrap();
+    client::send(&place.workspace(), &id, &Ask::Continue).unwrap();
     place.ends(&id);
     let run = place.record(&id).run.unwrap();
     assert_eq!(run.interventions.len(), 1);
@@ -804,7 +804,7 @@ fn a_paused_run_is_listed_as_paused_and_the_next_one_is_told_of_it() {
     assert!(said.contains(&format!("{id} is paused")), "{said}");
     place.ends(text(&other.stdout).trim());
 
-    client::send(&place.workspace(), &id, &Ask::Resume).unwrap();
+    client::send(&place.workspace(), &id, &Ask::Continue).unwrap();
     until("it goes on", || place.status(&id) == Status::Running);
     let third = place.run(&train(&["train.epochs=1"], &["--detach"]));
     let said = text(&third.stderr);
@@ -1150,6 +1150,68 @@ fn the_clients_of_a_run_are_bounded_and_the_others_follow_its_log() {
 }
 
 /// What a log-out may do: the directory with the socket is gone.
+/// A worker of a later protocol, which says what it is asked until it is asked to stop.
+fn later_worker(listener: &std::os::unix::net::UnixListener, run: &str) -> Vec<String> {
+    let mut asked = Vec::new();
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let hello = format!(
+            "{{\"hello\":{{\"format\":99,\"run\":\"{run}\",\"pid\":1,\"log_length\":0,\"mood\":\"fine\"}}}}\n"
+        );
+        // A client that only looked is gone already.
+        if stream.write_all(hello.as_bytes()).is_err() {
+            continue;
+        }
+        for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+            let Ok(line) = line else { break };
+            asked.push(line);
+            let _ = stream.write_all(b"{\"reply\":{\"ok\":true}}\n");
+        }
+        if !asked.is_empty() {
+            break;
+        }
+    }
+    asked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_of_a_later_fmtui_can_be_watched_and_stopped_and_nothing_else() {
+    let place = Place::new();
+    let workspace = place.workspace();
+    let id = workspace.create(&Profile::new("lenet5")).unwrap();
+    let socket = place.dir.path().join("s");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let mut owned = lock::RunLock::acquire(&workspace.lock_path(&id), &id).unwrap();
+    owned
+        .describe(&lock::Holder {
+            pid: std::process::id(),
+            host: lock::host_name(),
+            socket: Some(socket),
+            kills: None,
+        })
+        .unwrap();
+    let run = id.clone();
+    let worker = std::thread::spawn(move || later_worker(&listener, &run));
+
+    let mut connection = Connection::open(&workspace, &id).unwrap();
+    let event = connection.next().await.unwrap().event;
+    assert!(
+        matches!(&event, Event::Warning { message } if message.contains("of another fmtui")),
+        "{event:?}"
+    );
+    let refused = connection.send(Ask::Pause).await.unwrap_err().to_string();
+    assert!(refused.contains("another version of fmtui"), "{refused}");
+    drop(connection);
+    let ask = |command| {
+        let (workspace, id) = (workspace.clone(), id.clone());
+        tokio::task::spawn_blocking(move || client::send(&workspace, &id, &command))
+    };
+    let refused = ask(Ask::Continue).await.unwrap().unwrap_err().to_string();
+    assert!(refused.contains("another version of fmtui"), "{refused}");
+    ask(Ask::Stop).await.unwrap().unwrap();
+    assert_eq!(worker.join().unwrap(), ["{\"command\":\"stop\"}"]);
+}
+
 #[test]
 fn a_run_whose_socket_was_taken_away_is_still_controlled() {
     let place = Place::new();

@@ -33,7 +33,7 @@ pub fn pause(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
 }
 
 pub fn go_on(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
-    tell(workspace, arguments, &Command::Resume, "goes on")
+    tell(workspace, arguments, &Command::Continue, "goes on")
 }
 
 fn tell(workspace: &Workspace, arguments: &Arguments, command: &Command, what: &str) -> Result<u8> {

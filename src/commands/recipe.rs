@@ -40,6 +40,18 @@ pub fn find(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Pr
     Profile::from_table(table, &source)
 }
 
+/// [`find`] for a look: a record of a newer format is read as far as it is understood.
+///
+/// # Errors
+/// As [`find`].
+pub fn look(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Profile> {
+    if !settings.is_empty() {
+        return find(workspace, what, settings);
+    }
+    let (text, source) = read(workspace, what)?;
+    Profile::parse_record(&text, &source)
+}
+
 fn read(workspace: &Workspace, what: &str) -> Result<(String, String)> {
     let shown = text::sanitize(what);
     let path = Path::new(what);
@@ -97,7 +109,8 @@ fn set(table: &mut Table, setting: &str) -> Result<()> {
     let (key, value) = setting
         .split_once('=')
         .ok_or_else(|| refuse("has no `=`"))?;
-    let path: Vec<&str> = key.trim().split('.').collect();
+    let key = profile::current_key(key.trim());
+    let path: Vec<&str> = key.split('.').collect();
     let Some((name, parents)) = path
         .split_last()
         .filter(|_| path.iter().all(|p| is_bare(p)))

@@ -33,7 +33,7 @@ pub struct Arguments {
 }
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
-    let profile = recipe::find(workspace, &arguments.what, &arguments.set)?;
+    let profile = recipe::look(workspace, &arguments.what, &arguments.set)?;
     let mut out = Output::standard();
     if arguments.toml {
         out.toml(&profile.to_toml())?;
@@ -239,7 +239,7 @@ fn facts(profile: &Profile) -> Vec<String> {
                 "device",
                 format!("{}, {} threads, {}", run.device, run.threads, run.kernels),
             ),
-            ("path", run.path.clone()),
+            ("backend", run.backend.clone()),
             ("fmtui", format!("{} {}", run.version, run.revision)),
             ("data hash", run.data_sha256.clone()),
             ("error", run.error.clone()),

@@ -17,6 +17,7 @@ use crate::train::{self, Host, Outcome, Setup};
 /// Trains and compares; 0 when every epoch and the weights are the same, 1 when not.
 pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
     let recorded = workspace.load(id)?;
+    record::check_known(&recorded)?;
     if workspace.is_running(id) {
         return Err(Error::input(
             format!("run {id}"),

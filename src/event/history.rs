@@ -138,12 +138,12 @@ impl RunHistory {
                     format!("paused after step {step}"),
                 );
             }
-            Event::Resumed { step } => {
+            Event::Continued { step } => {
                 self.phase = Phase::Running;
                 self.say(
                     stamped.at,
                     Severity::Info,
-                    format!("resumed at step {step}"),
+                    format!("continued at step {step}"),
                 );
             }
             Event::Waiting { step, why } => {

@@ -14,7 +14,7 @@ use crate::profile::ResultRecord;
 use crate::text;
 
 /// The version of the event log's lines; in the first line of every log.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// An event and when it happened: one line of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,12 +58,13 @@ pub enum Event {
         #[serde(default)]
         step: u64,
     },
-    /// Real: no step is taken until `Resumed`.
+    /// Real: no step is taken until `Continued`.
     Paused {
         #[serde(default)]
         step: u64,
     },
-    Resumed {
+    #[serde(alias = "resumed")]
+    Continued {
         #[serde(default)]
         step: u64,
     },
@@ -131,15 +132,19 @@ pub struct Started {
     pub epochs: usize,
     pub steps_per_epoch: u64,
     pub batch_size: usize,
-    pub train_pictures: usize,
-    pub validation_pictures: usize,
-    pub test_pictures: usize,
+    #[serde(alias = "train_pictures")]
+    pub train_images: usize,
+    #[serde(alias = "validation_pictures")]
+    pub validation_images: usize,
+    #[serde(alias = "test_pictures")]
+    pub test_images: usize,
     /// The epoch curve is the test set's, not a validation set's (`data.validation = 0`).
     pub curve_is_test: bool,
     pub device: String,
     pub threads: usize,
     /// What computes a step, such as `graph`; empty in logs that are older than it.
-    pub path: String,
+    #[serde(alias = "path")]
+    pub backend: String,
     #[serde(default = "unknown", deserialize_with = "figure")]
     pub learning_rate: f64,
     pub patience: usize,
@@ -277,7 +282,8 @@ pub struct Load {
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Command {
     Pause,
-    Resume,
+    #[serde(alias = "resume")]
+    Continue,
     SaveCheckpoint,
     /// Save and end; wins over a pause, whichever comes first.
     Stop,

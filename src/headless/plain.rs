@@ -64,7 +64,7 @@ impl Wording {
             Event::EpochEnd(end) => vec![self.epoch(end)],
             Event::Paused { step } => vec![format!("paused after step {step}")],
             Event::Waiting { step, why } => vec![format!("waiting after step {step}: {why}")],
-            Event::Resumed { step } => vec![format!("goes on at step {step}")],
+            Event::Continued { step } => vec![format!("continued at step {step}")],
             Event::Changed {
                 what,
                 from,
@@ -120,9 +120,9 @@ impl Wording {
             ),
             format!(
                 "{} training, {} validation, {} test pictures; {} epochs of {} steps of {}; {}, {} threads{}",
-                text::grouped(started.train_pictures as u64),
-                text::grouped(started.validation_pictures as u64),
-                text::grouped(started.test_pictures as u64),
+                text::grouped(started.train_images as u64),
+                text::grouped(started.validation_images as u64),
+                text::grouped(started.test_images as u64),
                 started.epochs,
                 started.steps_per_epoch,
                 started.batch_size,
@@ -207,7 +207,7 @@ impl Wording {
 
 /// `, graph`; nothing where the log does not say.
 fn path(started: &Started) -> String {
-    match started.path.as_str() {
+    match started.backend.as_str() {
         "" => String::new(),
         path => format!(", {path}"),
     }
@@ -239,13 +239,13 @@ pub(super) mod tests {
                 epochs: 2,
                 steps_per_epoch: 10,
                 batch_size: 200,
-                train_pictures: 2000,
-                validation_pictures: 0,
-                test_pictures: 500,
+                train_images: 2000,
+                validation_images: 0,
+                test_images: 500,
                 curve_is_test: true,
                 device: "cpu".into(),
                 threads: 2,
-                path: "graph".into(),
+                backend: "graph".into(),
                 learning_rate: 1e-3,
                 patience: 0,
                 resumed_at_step: 0,

@@ -16,7 +16,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The factors of `train.rates`; stages that the network does not have are passed over.
+    /// The factors of `train.lr_multipliers`; stages that the network does not have are passed over.
     #[must_use]
     pub fn new(architecture: &Architecture, factors: &BTreeMap<String, f64>) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Rates {
     }
 }
 
-/// The stages of `train.rates` that a network frozen like this never trains.
+/// The stages of `train.lr_multipliers` that a network frozen like this never trains.
 ///
 /// # Errors
 /// As [`freeze::cut`].
@@ -72,7 +72,7 @@ pub fn idle(
     Ok(factors.keys().filter(|s| !learns(s)).cloned().collect())
 }
 
-/// Checks that the network has the stages that `train.rates` names.
+/// Checks that the network has the stages that `train.lr_multipliers` names.
 ///
 /// # Errors
 /// `Input` naming the stages there are.
@@ -87,7 +87,7 @@ pub fn check(architecture: &Architecture, factors: &BTreeMap<String, f64>) -> Re
     match factors.keys().find(|stage| !has(stage)) {
         None => Ok(()),
         Some(stage) => Err(Error::input(
-            format!("train.rates.{}", text::sanitize(stage)),
+            format!("train.lr_multipliers.{}", text::sanitize(stage)),
             "is no stage of this network",
             format!(
                 "use one of {BACKBONE}, {}",
@@ -156,7 +156,7 @@ mod tests {
         let message = check(&network, &factors(&[("layer9", 0.1)])).unwrap_err();
         assert_eq!(
             message.to_string(),
-            "train.rates.layer9: is no stage of this network; use one of backbone, conv1, bn1, layer1, layer2, layer3, layer4, fc"
+            "train.lr_multipliers.layer9: is no stage of this network; use one of backbone, conv1, bn1, layer1, layer2, layer3, layer4, fc"
         );
     }
 }

@@ -100,16 +100,16 @@ mod tests {
             .replace("[result]\n", "[result]\njoules = 3\n")
             .replace(
                 "[result.validation]\n",
-                "[result.validation]\nkappa = 0.25\n",
+                "[result.validation]\nbrier = 0.25\n",
             )
             .replace(
                 "[[history]]\nepoch = 3\n",
-                "[[history]]\nepoch = 3\nkappa = 0.5\n",
+                "[[history]]\nepoch = 3\nbrier = 0.5\n",
             );
         let mut record = read(&later);
         assert!(!record.kept.is_empty());
         let again: toml::Table = record.to_toml().parse().unwrap();
-        assert_eq!(again, later.parse::<toml::Table>().unwrap());
+        assert_eq!(again, crate::profile::parse_table(&later, "later").unwrap());
         assert_eq!(read(&record.to_toml()), record);
 
         // What is known of it is changed as ever, and a row takes its fields along.
@@ -120,11 +120,17 @@ mod tests {
         }
         let text = record.to_toml();
         assert!(
-            text.contains("queue") && !text.contains("kappa = 0.5"),
+            text.contains("queue") && !text.contains("brier = 0.5"),
             "{text}"
         );
         record.kept = known.kept.clone();
         assert_eq!(record, known);
+    }
+
+    #[test]
+    fn a_status_that_is_unknown_is_read() {
+        let record = read(&RECORD.replace("\"finished\"", "\"queued\""));
+        assert_eq!(record.run.unwrap().status, crate::profile::Status::Unknown);
     }
 
     #[test]

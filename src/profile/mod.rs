@@ -5,6 +5,7 @@
 
 mod augment;
 mod early_stop;
+mod format;
 mod kept;
 pub mod normalization;
 pub mod parse;
@@ -14,6 +15,7 @@ mod validate;
 
 pub use augment::Augment;
 pub use early_stop::{EarlyStop, Monitor};
+pub use format::{FORMAT, current_key};
 pub use parse::{LONGEST, parse_table};
 pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status, known_against};
 pub use standing::{Measured, Standing, Subset, Weights, gap};
@@ -26,9 +28,6 @@ pub use crate::layers::Activation;
 use crate::layers::Layer;
 use crate::text;
 pub use kept::Kept;
-
-/// The format this program writes and reads.
-pub const FORMAT: u32 = 1;
 
 /// A whole profile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -260,8 +259,8 @@ pub struct Train {
     /// Threads on the CPU; 0 takes all cores. The result does not depend on it.
     pub threads: usize,
     /// Which program computes a step on the CPU; they differ in rounding. Left out of the file when `auto`.
-    #[serde(skip_serializing_if = "ComputePath::is_auto")]
-    pub path: ComputePath,
+    #[serde(skip_serializing_if = "Backend::is_auto")]
+    pub backend: Backend,
     /// What the planned step multiplies in on CUDA's GPUs; everything else is f32. Left out of the file when `f32`.
     #[serde(skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
@@ -277,7 +276,7 @@ pub struct Train {
     pub checkpoint_every: usize,
     /// Factors on the learning rate by stage (`layer1 = 0.1`); `backbone` is all but the last layer. 1 where none is named.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub rates: BTreeMap<String, f64>,
+    pub lr_multipliers: BTreeMap<String, f64>,
     pub optimizer: Optimizer,
     pub schedule: Schedule,
     pub early_stop: EarlyStop,
@@ -291,14 +290,14 @@ impl Default for Train {
             seed: 42,
             device: "auto".into(),
             threads: 0,
-            path: ComputePath::Auto,
+            backend: Backend::Auto,
             precision: Precision::F32,
             loss: Loss::CrossEntropy,
             label_smoothing: 0.0,
             clip: 0.0,
             ema: 0.0,
             checkpoint_every: 1,
-            rates: BTreeMap::new(),
+            lr_multipliers: BTreeMap::new(),
             optimizer: Optimizer::default(),
             schedule: Schedule::default(),
             early_stop: EarlyStop::default(),
@@ -327,7 +326,7 @@ impl Precision {
 /// The program that computes a step. `perceptron` and `mlp-scratch` have one of their own, whatever is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ComputePath {
+pub enum Backend {
     /// The planned step where it knows the device and every layer, else the graph.
     #[default]
     Auto,
@@ -337,7 +336,7 @@ pub enum ComputePath {
     Graph,
 }
 
-impl ComputePath {
+impl Backend {
     #[must_use]
     pub fn is_auto(&self) -> bool {
         *self == Self::Auto
@@ -461,7 +460,7 @@ impl Profile {
             let what = stage(&step.freeze);
             lines.push(("then", format!("{what} from epoch {} on", step.epoch)));
         }
-        for (stage, factor) in &self.train.rates {
+        for (stage, factor) in &self.train.lr_multipliers {
             let stage = text::sanitize(stage);
             lines.push(("rate", format!("{stage} at {factor} of the learning rate")));
         }

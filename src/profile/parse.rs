@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::{Profile, kept, normalization};
+use super::{FORMAT, Profile, format, kept, normalization};
 use crate::error::{Error, Result};
 use crate::text;
 
@@ -21,11 +21,56 @@ impl Profile {
         Self::from_table(parse_table(text, source)?, source)
     }
 
+    /// Reads the record of a run: [`parse`](Self::parse), but one of a newer format as far as it is understood.
+    ///
+    /// # Errors
+    /// `Input` for anything that is not a valid record, and for one of a newer format that means something unknown here.
+    pub fn parse_record(text: &str, source: &str) -> Result<Self> {
+        let table = parse_table(text, source)?;
+        match table.get("format").and_then(Value::as_integer) {
+            Some(format) if format > i64::from(FORMAT) => Self::from_newer(table, source, format),
+            _ => Self::from_table(table, source),
+        }
+    }
+
+    /// Reads a record without the keys that only a newer fmtui knows.
+    fn from_newer(mut table: Table, source: &str, format: i64) -> Result<Self> {
+        let read = loop {
+            match kept::read::<Self>(table.clone()) {
+                Ok((profile, _)) => break profile.validate_settings().map(|()| profile),
+                Err(e) => {
+                    let message = e.to_string();
+                    if !unknown_key(&message).is_some_and(|key| remove(&mut table, &key)) {
+                        break Err(explain(&message, source));
+                    }
+                }
+            }
+        };
+        read.map_err(|e| {
+            Error::input(
+                source,
+                format!("is of format {format}, of a newer fmtui, and this one reads up to {FORMAT} ({e})"),
+                "use the fmtui that wrote it",
+            )
+        })
+    }
+
+    /// Whether a newer fmtui wrote it: what this one does not know is not here then, so that it must not be written.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        self.format > FORMAT
+    }
+
     /// Reads a profile from a parsed table (after `--set`).
     ///
     /// # Errors
     /// `Input` for anything that is not a valid profile.
     pub fn from_table(mut table: Table, source: &str) -> Result<Self> {
+        // Before a key of a newer format is called unknown.
+        let format = table.get("format").and_then(Value::as_integer);
+        if let Some(format) = format.filter(|format| *format != i64::from(FORMAT)) {
+            return Err(in_file(format::refused(&format), source));
+        }
         check_integers(&table, "", source)?;
         normalization::decide(&mut table, source)?;
         let (mut profile, kept) =
@@ -48,7 +93,8 @@ impl Profile {
     }
 }
 
-/// Parses TOML text without interpreting it; bounded in size (the parser bounds its depth).
+/// Parses TOML text; keys of older formats get their present names, and nothing else is interpreted. Bounded in size (the
+/// parser bounds its depth).
 ///
 /// # Errors
 /// `Input` with line and column.
@@ -63,7 +109,7 @@ pub fn parse_table(text: &str, source: &str) -> Result<Table> {
             "give a profile written by fmtui or by hand",
         ));
     }
-    text.parse::<Table>().map_err(|e| {
+    let mut table = text.parse::<Table>().map_err(|e| {
         let place = e.span().map_or(String::new(), |span| {
             let before = &text[..span.start.min(text.len())];
             let line = before.matches('\n').count() + 1;
@@ -75,7 +121,9 @@ pub fn parse_table(text: &str, source: &str) -> Result<Table> {
             format!("is not TOML: {}", one_line(e.message())),
             "correct the line; `fmtui show lenet5 --toml` prints a profile to start from",
         )
-    })
+    })?;
+    format::modernise(&mut table);
+    Ok(table)
 }
 
 fn check_integers(table: &Table, path: &str, source: &str) -> Result<()> {
@@ -102,6 +150,26 @@ fn check_integers(table: &Table, path: &str, source: &str) -> Result<()> {
         };
         check(value, &path, source)
     })
+}
+
+/// The key that serde does not know, where that is what its message says.
+fn unknown_key(message: &str) -> Option<String> {
+    let key = message.strip_prefix("unknown field `")?.split('`').next()?;
+    let place = message
+        .rsplit_once("in `")
+        .and_then(|(_, rest)| rest.split('`').next());
+    Some(place.map_or_else(|| key.to_owned(), |place| format!("{place}.{key}")))
+}
+
+/// Removes a key from the tables that lead to it; false where it is not there.
+fn remove(table: &mut Table, key: &str) -> bool {
+    match key.split_once('.') {
+        None => table.remove(key).is_some(),
+        Some((first, rest)) => match table.get_mut(first) {
+            Some(Value::Table(table)) => remove(table, rest),
+            _ => false,
+        },
+    }
 }
 
 /// Serde's message ("unknown field `epoch`, expected one of `epochs`, … in `train`") as ours.
@@ -174,7 +242,7 @@ fn one_line(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::ComputePath;
+    use crate::profile::Backend;
 
     fn refusal(text: &str) -> String {
         Profile::parse(text, "x.toml").unwrap_err().to_string()
@@ -211,11 +279,11 @@ mod tests {
         );
         assert_eq!(
             refusal(&format!("{MODEL}[train]\npath = \"grpah\"\n")),
-            "x.toml: train.path: has no choice `grpah`; did you mean `graph`?"
+            "x.toml: train.backend: has no choice `grpah`; did you mean `graph`?"
         );
         assert_eq!(
-            refusal(&format!("{MODEL}[train]\npth = \"plan\"\n")),
-            "x.toml: train.pth: is not a known key; did you mean `path`?"
+            refusal(&format!("{MODEL}[train]\nbakend = \"plan\"\n")),
+            "x.toml: train.bakend: is not a known key; did you mean `backend`?"
         );
         let layers = "layers = [{ kind = 'flatten', activation = 'relu' }]\n";
         assert_eq!(
@@ -224,15 +292,48 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_record_of_a_newer_format_is_read_as_far_as_it_is_understood() {
+        let text = include_str!("../../tests/support/run-0.1/record.toml");
+        let newer = text
+            .replace("format = 1\n", "format = 9\nseason = \"autumn\"\n")
+            .replace("[data]\n", "[data]\nparts = 3\n")
+            .replace(
+                "[train.optimizer]\n",
+                "[train.optimizer]\nlookahead = { k = 5 }\n",
+            )
+            .replace("[run]\n", "[queue]\nplace = 1\n\n[run]\nnode = 3\n");
+        let record = Profile::parse_record(&newer, "x.toml").unwrap();
+        assert!(record.is_newer());
+        let mut known = Profile::parse_record(text, "x.toml").unwrap();
+        assert!(!known.is_newer());
+        known.format = 9;
+        assert_eq!(record, known);
+        // As a recipe it is refused, and so is what means something that is not known.
+        assert_eq!(
+            refusal(&format!("format = 3\n{MODEL}")),
+            "x.toml: format: is 3, and this fmtui reads 1 to 2; use the fmtui that wrote the profile"
+        );
+        for unknown in [
+            newer.replace("\"standard\"", "\"by-author\""),
+            newer.replace("epochs = 40", "epochs = \"auto\""),
+        ] {
+            let refused = Profile::parse_record(&unknown, "x.toml")
+                .unwrap_err()
+                .to_string();
+            assert!(refused.contains("of a newer fmtui"), "{refused}");
+        }
+    }
+
     /// A profile without a wish stays the text it was, and with it the hash that a resume compares.
     #[test]
-    fn the_compute_path_is_written_only_where_one_is_asked_for() {
+    fn the_backend_is_written_only_where_one_is_asked_for() {
         let mut profile = Profile::new("lenet5");
-        assert!(!profile.to_toml().contains("path"));
-        for (path, name) in [(ComputePath::Plan, "plan"), (ComputePath::Graph, "graph")] {
-            profile.train.path = path;
+        assert!(!profile.to_toml().contains("backend"));
+        for (backend, name) in [(Backend::Plan, "plan"), (Backend::Graph, "graph")] {
+            profile.train.backend = backend;
             let text = profile.to_toml();
-            assert!(text.contains(&format!("path = \"{name}\"")), "{text}");
+            assert!(text.contains(&format!("backend = \"{name}\"")), "{text}");
             assert_eq!(Profile::parse(&text, "x").unwrap(), profile);
         }
     }

@@ -24,7 +24,7 @@ pub struct RunRecord {
     pub kernels: String,
     /// What computed a step, such as `graph`; empty in records that are older than it.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub path: String,
+    pub backend: String,
     /// fmtui's version and git revision when the run began; whoever resumes it leaves them.
     pub version: String,
     pub revision: String,
@@ -69,6 +69,9 @@ pub enum Status {
     Failed,
     /// Its worker is gone without a word; can be resumed.
     Lost,
+    /// What this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Status {
@@ -89,6 +92,7 @@ impl Status {
             Self::Stopped => "stopped",
             Self::Failed => "failed",
             Self::Lost => "lost",
+            Self::Unknown => "unknown",
         }
     }
 }

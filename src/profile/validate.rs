@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{FORMAT, Init, Profile, ScheduleKind, Split};
+use super::{FORMAT, Init, Profile, ScheduleKind, Split, format};
 use crate::error::{Error, Result};
 use crate::layers;
 
@@ -16,12 +16,13 @@ impl Profile {
     /// `Input` naming the field and the allowed range.
     pub fn validate(&self) -> Result<()> {
         if self.format != FORMAT {
-            return Err(Error::input(
-                "format",
-                format!("is {}, and this fmtui reads {FORMAT}", self.format),
-                "use the fmtui that wrote the profile",
-            ));
+            return Err(format::refused(&self.format));
         }
+        self.validate_settings()
+    }
+
+    /// Checks every field's range, of whatever format the profile is.
+    pub(super) fn validate_settings(&self) -> Result<()> {
         text("name", &self.name, 0)?;
         self.validate_data()?;
         let augment = &self.augment;
@@ -187,14 +188,14 @@ impl Profile {
         text("model.freeze", &self.model.freeze, 0)?;
         self.validate_unfreeze()?;
         within(
-            "train.rates (number of stages)",
-            self.train.rates.len(),
+            "train.lr_multipliers (number of stages)",
+            self.train.lr_multipliers.len(),
             0,
             1000,
         )?;
-        for (stage, factor) in &self.train.rates {
-            text("train.rates", stage, 1)?;
-            let name = format!("train.rates.{stage}");
+        for (stage, factor) in &self.train.lr_multipliers {
+            text("train.lr_multipliers", stage, 1)?;
+            let name = format!("train.lr_multipliers.{stage}");
             if *factor == 0.0 {
                 let remedy = "keep its weights with model.freeze, or give a factor above 0";
                 return Err(Error::input(name, "is 0", remedy));

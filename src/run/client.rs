@@ -127,13 +127,7 @@ pub fn send(workspace: &Workspace, id: &str, command: &Command) -> Result<()> {
     let holder = lock::holder(&path);
     let asked = holder.socket.map(|socket| ask(&socket, command));
     match asked {
-        Some(Ok(answered)) => answered.map_err(|why| {
-            Error::input(
-                format!("run {id}"),
-                crate::text::sanitize(&why),
-                "look at it with `fmtui attach`",
-            )
-        }),
+        Some(Ok(answered)) => answered.map_err(|why| refused(workspace, id, &why)),
         // The socket is on another machine, or was taken away; the run's directory is still there.
         Some(Err(_)) | None => match spool::leave(workspace, id, command) {
             // Nothing can be written there either: a worker still knows signals.
@@ -145,6 +139,22 @@ pub fn send(workspace: &Workspace, id: &str, command: &Command) -> Result<()> {
             other => other,
         },
     }
+}
+
+/// Why a worker does not do what it was asked.
+pub(super) fn refused(workspace: &Workspace, id: &str, why: &str) -> Error {
+    if protocol::is_unknown(why) {
+        return Error::input(
+            format!("run {id}"),
+            "its worker is of another version of fmtui and does not know this command",
+            format!("stop it; `fmtui resume {id}` goes on with this version"),
+        );
+    }
+    if !workspace.is_running(id) {
+        return workspace.not_running(id);
+    }
+    let remedy = "it goes on; try again, or look at it with `fmtui attach`";
+    Error::input(format!("run {id}"), crate::text::sanitize(why), remedy)
 }
 
 fn terminate(pid: u32) -> Result<()> {
@@ -160,9 +170,12 @@ fn ask(socket: &std::path::Path, command: &Command) -> std::io::Result<Result<()
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(REPLY_PATIENCE))?;
     stream.set_write_timeout(Some(REPLY_PATIENCE))?;
-    stream.write_all(&protocol::command_line(command))?;
-    for line in BufReader::new(stream).lines() {
+    for line in BufReader::new(stream.try_clone()?).lines() {
         match protocol::parse(&line?) {
+            Some(FromWorker::Hello(hello)) => match protocol::command_line(command, hello.format) {
+                Ok(line) => stream.write_all(&line)?,
+                Err(why) => return Ok(Err(why)),
+            },
             Some(FromWorker::Reply(reply)) if reply.ok => return Ok(Ok(())),
             Some(FromWorker::Reply(reply)) => return Ok(Err(reply.error.unwrap_or_default())),
             // It serves as many as it can already.

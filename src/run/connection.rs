@@ -18,8 +18,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::log::Follower;
 use super::protocol::{self, FromWorker, Hello};
-use super::{Workspace, lock, spool};
-use crate::error::{Error, Result};
+use super::{Workspace, client, lock, spool};
+use crate::error::Result;
 use crate::event::{Command, Event, Stamped};
 
 /// Events that may wait for their reader; a reader that lags further catches up from the log.
@@ -75,6 +75,7 @@ impl Connection {
             ended: false,
             ahead: Vec::new(),
             turned_away: false,
+            is_other: false,
         };
         tokio::spawn(feed.run());
         let run = id.into();
@@ -150,7 +151,7 @@ impl Sender {
         let asked = self.commands.try_send((command, answer));
         let (workspace, run) = (self.workspace.clone(), self.run.clone());
         async move {
-            let refused = |why: String| refused(&workspace, &run, why);
+            let refused = |why: String| client::refused(&workspace, &run, &why);
             match asked {
                 Ok(()) => {}
                 Err(TrySendError::Full(_)) => {
@@ -167,21 +168,6 @@ impl Sender {
             }
         }
     }
-}
-
-fn refused(workspace: &Workspace, run: &str, why: String) -> Error {
-    if protocol::is_unknown(&why) {
-        return Error::input(
-            format!("run {run}"),
-            "its worker is of another version of fmtui and does not know this command",
-            format!("stop it; `fmtui resume {run}` goes on with this version"),
-        );
-    }
-    if !workspace.is_running(run) {
-        return workspace.not_running(run);
-    }
-    let remedy = "it goes on; try again, or look at it with `fmtui attach`";
-    Error::input(format!("run {run}"), why, remedy)
 }
 
 /// What a worker says first.
@@ -206,6 +192,8 @@ struct Feed {
     ahead: Vec<Stamped>,
     /// It was said that the worker does not serve this client.
     turned_away: bool,
+    /// It was said that the worker is of another version.
+    is_other: bool,
 }
 
 impl Feed {
@@ -323,6 +311,11 @@ impl Feed {
         mut writer: OwnedWriteHalf,
     ) -> ControlFlow<()> {
         self.catch_up(hello.log_length).await?;
+        if let Some(message) = protocol::otherness(hello.format)
+            && !std::mem::replace(&mut self.is_other, true)
+        {
+            self.tell(Stamped::now(Event::Warning { message })).await?;
+        }
         let mut waiting: VecDeque<Answer> = VecDeque::new();
         loop {
             tokio::select! {
@@ -333,12 +326,16 @@ impl Feed {
                     self.on_line(&line, &mut waiting).await?;
                 }
                 command = self.commands.recv() => match command {
-                    Some((command, answer)) => {
-                        waiting.push_back(answer);
-                        if writer.write_all(&protocol::command_line(&command)).await.is_err() {
-                            return ControlFlow::Continue(());
+                    Some((command, answer)) => match protocol::command_line(&command, hello.format) {
+                        Ok(line) => {
+                            waiting.push_back(answer);
+                            if writer.write_all(&line).await.is_err() {
+                                return ControlFlow::Continue(());
+                            }
                         }
-                    }
+                        // Who asked may have stopped waiting.
+                        Err(why) => drop(answer.send(Err(why))),
+                    },
                     // No sender and no connection is left.
                     None => return ControlFlow::Break(()),
                 },

@@ -191,7 +191,7 @@ impl Host for WorkerHost {
         self.ended = matches!(stamped.event, Event::Finished { .. } | Event::Failed { .. });
         match &stamped.event {
             Event::Waiting { why, .. } => self.sign.say(why),
-            Event::Resumed { .. } => self.sign.say(""),
+            Event::Continued { .. } => self.sign.say(""),
             _ => {}
         }
         let problem = self.recorder.on_event(&stamped).err();

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::event::{Event, Stamped};
+use crate::event::{Event, FORMAT, Stamped};
 use crate::{storage, text};
 
 /// The most that is read from a log at once.
@@ -141,7 +141,7 @@ fn sanitize(event: &mut Event) {
             clean(&mut started.architecture);
             clean(&mut started.dataset);
             clean(&mut started.device);
-            clean(&mut started.path);
+            clean(&mut started.backend);
             started.classes.iter_mut().for_each(clean);
         }
         Event::CheckpointSaved { kind, .. } => clean(kind),
@@ -160,9 +160,25 @@ fn sanitize(event: &mut Event) {
         | Event::Features(_)
         | Event::EpochEnd(_)
         | Event::Paused { .. }
-        | Event::Resumed { .. }
+        | Event::Continued { .. }
         | Event::Load(_) => {}
     }
+}
+
+/// What is to be told of a start that is of a later format than this program writes.
+fn of_later_format(stamped: &Stamped) -> Option<Stamped> {
+    let Event::Started(started) = &stamped.event else {
+        return None;
+    };
+    (started.format > FORMAT).then(|| Stamped {
+        at: stamped.at,
+        event: Event::Warning {
+            message: format!(
+                "this log is of a newer fmtui (format {}, this one writes {FORMAT}): what is unknown in it is left out",
+                started.format
+            ),
+        },
+    })
 }
 
 /// The events of whole lines; how many of these are none is a warning after them.
@@ -172,7 +188,11 @@ fn events(lines: &[u8]) -> Vec<Stamped> {
     let lines = lines.split(|b| *b == b'\n');
     for line in lines.filter(|line| !line.is_empty()) {
         match std::str::from_utf8(line).ok().and_then(parse_line) {
-            Some(event) => events.push(event),
+            Some(stamped) => {
+                let later = of_later_format(&stamped);
+                events.push(stamped);
+                events.extend(later);
+            }
             None => unread += 1,
         }
     }
@@ -384,11 +404,11 @@ mod tests {
     fn lines_of_older_logs_are_read() {
         let step = r#"{"at":1.0,"event":"step","step":3,"epoch":1,"loss":0.5,"accuracy":0.8,"learning_rate":0.1,"gradient_norm":1.0,"images_per_second":10.0,"elapsed_seconds":2.0}"#;
         assert!(matches!(parse_line(step).unwrap().event, Event::Step(s) if s.step == 3));
-        let started = r#"{"at":1.0,"event":"started","format":1,"run":"r","name":"n","architecture":"mlp","dataset":"d","classes":[],"parameters":1,"trained_parameters":1,"multiply_adds":1,"epochs":1,"steps_per_epoch":1,"batch_size":1,"train_pictures":1,"validation_pictures":0,"test_pictures":0,"curve_is_test":true,"device":"cpu","threads":2,"learning_rate":0.1,"patience":0,"resumed_at_step":0}"#;
+        let started = r#"{"at":1.0,"event":"started","format":1,"run":"r","name":"n","architecture":"mlp","dataset":"d","classes":[],"parameters":1,"trained_parameters":1,"multiply_adds":1,"epochs":1,"steps_per_epoch":1,"batch_size":1,"train_images":1,"validation_images":0,"test_images":0,"curve_is_test":true,"device":"cpu","threads":2,"learning_rate":0.1,"patience":0,"resumed_at_step":0}"#;
         let Event::Started(started) = parse_line(started).unwrap().event else {
             panic!("not a start");
         };
-        assert_eq!((started.path.as_str(), started.threads), ("", 2));
+        assert_eq!((started.backend.as_str(), started.threads), ("", 2));
     }
 
     /// Every figure of every event: what is not finite is written as null, and null is read again.
@@ -404,7 +424,7 @@ mod tests {
             test: Some(scores),
             ..ResultRecord::default()
         };
-        let started = r#"{"format":1,"run":"r","name":"n","architecture":"mlp","dataset":"d","classes":[],"parameters":1,"trained_parameters":1,"multiply_adds":1,"epochs":1,"steps_per_epoch":1,"batch_size":1,"train_pictures":1,"validation_pictures":0,"test_pictures":0,"curve_is_test":true,"device":"cpu","threads":2,"learning_rate":0.1,"patience":0,"resumed_at_step":0}"#;
+        let started = r#"{"format":1,"run":"r","name":"n","architecture":"mlp","dataset":"d","classes":[],"parameters":1,"trained_parameters":1,"multiply_adds":1,"epochs":1,"steps_per_epoch":1,"batch_size":1,"train_images":1,"validation_images":0,"test_images":0,"curve_is_test":true,"device":"cpu","threads":2,"learning_rate":0.1,"patience":0,"resumed_at_step":0}"#;
         let events = [
             Event::Started(serde_json::from_str(started).unwrap()),
             Event::Step(Step::default()),
@@ -485,6 +505,25 @@ mod tests {
             panic!("no end");
         };
         assert!(end.epoch == 3 && end.held_out_accuracy.is_nan());
+        let first = r#"{"at":1,"event":"started","format":1,"path":"plan","train_pictures":3}"#;
+        let Event::Started(started) = parse(first) else {
+            panic!("no start");
+        };
+        assert_eq!(
+            (started.backend.as_str(), started.train_images),
+            ("plan", 3)
+        );
+        let of = |format| format!(r#"{{"at":1,"event":"started","format":{format}}}"#);
+        assert_eq!(super::events(of(FORMAT).as_bytes()).len(), 1);
+        let later = super::events(of(FORMAT + 1).as_bytes());
+        assert!(
+            matches!(&later[1].event, Event::Warning { message } if message.contains("newer fmtui")),
+            "{later:?}"
+        );
+        for word in ["resumed", "continued"] {
+            let line = format!(r#"{{"at":1,"event":"{word}","step":4}}"#);
+            assert_eq!(parse(&line), Event::Continued { step: 4 });
+        }
         let paused = parse(r#"{"at":1,"event":"paused"}"#);
         assert_eq!(paused, Event::Paused { step: 0 });
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::architectures::{self, Rule};
 use crate::model::{self, Architecture, Shape};
 use crate::nn;
-use crate::profile::{ComputePath, Profile};
+use crate::profile::{Backend, Profile};
 use crate::text;
 use crate::train::learners;
 
@@ -100,7 +100,7 @@ pub fn check_network(workspace: &Workspace, profile: &Profile) -> Result<Archite
     if !cfg!(any(feature = "cuda", feature = "metal")) {
         nn::device::select(&profile.train.device)?;
     }
-    if profile.train.path == ComputePath::Plan {
+    if profile.train.backend == Backend::Plan {
         learners::build(profile, &architecture, classes)?;
     }
     let parameters = model::summary::summarise(&architecture).parameters;
@@ -141,16 +141,16 @@ pub fn check_frozen(profile: &Profile, architecture: &Architecture) -> Result<()
         }
         before = now;
     }
-    if !profile.train.rates.is_empty()
+    if !profile.train.lr_multipliers.is_empty()
         && architectures::rule(&profile.model.architecture) != Rule::Gradient
     {
         return Err(Error::input(
-            "train.rates",
+            "train.lr_multipliers",
             format!("{} has one learning rate", profile.model.architecture),
-            "leave train.rates out",
+            "leave train.lr_multipliers out",
         ));
     }
-    model::rates::check(architecture, &profile.train.rates)
+    model::rates::check(architecture, &profile.train.lr_multipliers)
 }
 
 /// The architecture a profile comes to on its data.

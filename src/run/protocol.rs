@@ -7,7 +7,13 @@ use super::log;
 use crate::event::{Command, Stamped};
 
 /// The version of this protocol.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The version whose commands every worker knows.
+pub const FIRST_FORMAT: u32 = 1;
+
+/// How the refusal of a command begins that a worker does not know.
+const UNKNOWN: &str = "not a command";
 
 /// The longest command line a worker reads.
 pub const LONGEST_COMMAND: u64 = 4096;
@@ -131,10 +137,30 @@ impl Reply {
     }
 }
 
-/// A command as a line, `\n` included.
+/// A command as a line, `\n` included, for a worker that speaks this version of the protocol.
+///
+/// # Errors
+/// What to answer in the worker's place, where it speaks a later version: that is asked to stop and nothing else.
+pub fn command_line(command: &Command, format: u32) -> Result<Vec<u8>, String> {
+    match command {
+        Command::Continue if format == FIRST_FORMAT => Ok(b"{\"command\":\"resume\"}\n".into()),
+        Command::Stop => Ok(line(command)),
+        _ if format > FORMAT => Err(format!("{UNKNOWN} of version {format}")),
+        _ => Ok(line(command)),
+    }
+}
+
+/// What is to be told of a worker that speaks another version; `None` for one that speaks this.
 #[must_use]
-pub fn command_line(command: &Command) -> Vec<u8> {
-    line(command)
+pub fn otherness(format: u32) -> Option<String> {
+    let can = if format > FORMAT {
+        "watched and stopped from here"
+    } else {
+        "watched and asked from here as ever"
+    };
+    (format != FORMAT).then(|| {
+        format!("the worker is of another fmtui (protocol {format}, this one speaks {FORMAT}): it can be {can}")
+    })
 }
 
 fn line(value: &impl Serialize) -> Vec<u8> {
@@ -181,8 +207,7 @@ pub fn parse(line: &str) -> Option<FromWorker> {
 /// What to reply.
 pub fn parse_command(line: &str) -> Result<Command, String> {
     let command: Command = serde_json::from_str(line.trim()).map_err(|_| {
-        "not a command; known are pause, resume, save-checkpoint, stop, set-learning-rate, step-learning-rate"
-            .to_string()
+        format!("{UNKNOWN}; known are pause, continue, save-checkpoint, stop, set-learning-rate, step-learning-rate")
     })?;
     match command {
         Command::SetLearningRate { value } if !(value > 0.0 && value <= 1e3) => Err(format!(
@@ -195,7 +220,7 @@ pub fn parse_command(line: &str) -> Result<Command, String> {
 /// Whether a worker refused a command because it does not know it.
 #[must_use]
 pub fn is_unknown(refusal: &str) -> bool {
-    refusal.starts_with("not a command")
+    refusal.starts_with(UNKNOWN)
 }
 
 #[cfg(test)]
@@ -231,14 +256,25 @@ mod tests {
         assert_eq!(parse(""), None);
         for command in [
             Command::Pause,
-            Command::Resume,
+            Command::Continue,
             Command::SaveCheckpoint,
             Command::Stop,
             Command::SetLearningRate { value: 0.5 },
             Command::StepLearningRate { up: true },
         ] {
-            assert_eq!(parse_command(&text(command_line(&command))), Ok(command));
+            for format in [FIRST_FORMAT, FORMAT] {
+                let line = text(command_line(&command, format).unwrap());
+                assert_eq!(parse_command(&line), Ok(command.clone()));
+            }
+            let later = command_line(&command, FORMAT + 1);
+            match command {
+                Command::Stop => assert_eq!(later.unwrap(), b"{\"command\":\"stop\"}\n"),
+                _ => assert!(is_unknown(&later.unwrap_err())),
+            }
         }
+        let first = command_line(&Command::Continue, FIRST_FORMAT).unwrap();
+        assert_eq!(first, b"{\"command\":\"resume\"}\n");
+        assert!(otherness(FORMAT).is_none() && otherness(FORMAT + 1).is_some());
     }
 
     #[test]

@@ -56,11 +56,31 @@ pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> 
     Ok(profile)
 }
 
-/// Refuses to go on with a run that is over.
+/// Refuses to change or repeat what a newer fmtui recorded.
 ///
 /// # Errors
-/// `Input` where it is finished.
+/// `Input` where it did.
+pub fn check_known(profile: &Profile) -> Result<()> {
+    if !profile.is_newer() {
+        return Ok(());
+    }
+    let id = profile.run.as_ref().map_or("", |run| &run.id);
+    Err(Error::input(
+        format!("run {id}"),
+        format!(
+            "was recorded by a newer fmtui (format {}), and this one may only read it",
+            profile.format
+        ),
+        "use that fmtui",
+    ))
+}
+
+/// Refuses to go on with a run that is over, or of a newer fmtui.
+///
+/// # Errors
+/// `Input` where it is.
 pub fn check_unfinished(profile: &Profile) -> Result<()> {
+    check_known(profile)?;
     let Some(run) = profile
         .run
         .as_ref()
@@ -95,7 +115,7 @@ pub fn sanitize(profile: &mut Profile) {
         &mut run.host,
         &mut run.device,
         &mut run.kernels,
-        &mut run.path,
+        &mut run.backend,
         &mut run.version,
         &mut run.revision,
         &mut run.data_sha256,
@@ -174,7 +194,7 @@ impl Recorder {
             | Event::Failed { .. }
             | Event::Paused { .. }
             | Event::Waiting { .. }
-            | Event::Resumed { .. } => true,
+            | Event::Continued { .. } => true,
             Event::Step(_)
             | Event::Features(_)
             | Event::CheckpointSaved { .. }
@@ -198,7 +218,7 @@ impl Recorder {
         self.profile
             .history
             .retain(|e| e.epoch as u64 <= whole_epochs);
-        self.run().path = text::sanitize(&started.path);
+        self.run().backend = text::sanitize(&started.backend);
     }
 
     fn on_change(&mut self, intervention: Intervention) {
@@ -253,7 +273,7 @@ impl Observer for Recorder {
             Event::Failed { message, .. } => self.end(Status::Failed, message),
             Event::Paused { .. } => self.run().status = Status::Paused,
             Event::Waiting { .. } => self.run().status = Status::Waiting,
-            Event::Resumed { .. } => self.run().status = Status::Running,
+            Event::Continued { .. } => self.run().status = Status::Running,
             _ => {}
         }
         if Self::is_written(&stamped.event) {
@@ -283,13 +303,13 @@ mod tests {
             epochs: 3,
             steps_per_epoch: 10,
             batch_size: 1,
-            train_pictures: 10,
-            validation_pictures: 0,
-            test_pictures: 0,
+            train_images: 10,
+            validation_images: 0,
+            test_images: 0,
             curve_is_test: false,
             device: "cpu".into(),
             threads: 2,
-            path: "graph".into(),
+            backend: "graph".into(),
             learning_rate: 0.1,
             patience: 0,
             resumed_at_step,
@@ -327,7 +347,7 @@ mod tests {
         tell(&mut recorder, change.clone());
         tell(&mut recorder, Event::Paused { step: 15 });
         assert_eq!(on_disk().run.unwrap().status, Status::Paused);
-        tell(&mut recorder, Event::Resumed { step: 15 });
+        tell(&mut recorder, Event::Continued { step: 15 });
         assert_eq!(on_disk().run.unwrap().status, Status::Running);
         tell(&mut recorder, epoch(2, 0.4));
         drop(recorder);
@@ -353,7 +373,7 @@ mod tests {
         let record = on_disk();
         let run = record.run.unwrap();
         assert_eq!(run.status, Status::Stopped);
-        assert_eq!(run.path, "graph");
+        assert_eq!(run.backend, "graph");
         assert_eq!(run.interventions.len(), 1);
         assert_eq!(
             record.history.iter().map(|e| e.epoch).collect::<Vec<_>>(),

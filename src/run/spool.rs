@@ -43,7 +43,9 @@ pub fn leave(workspace: &Workspace, id: &str, command: &Command) -> Result<()> {
     let moment = text::now() * 1e6;
     let name = format!("{moment:020.0}-{}{SUFFIX}", std::process::id());
     let path = directory.join(name);
-    storage::commit(&path, &protocol::command_line(command))?;
+    // Who takes it may be of an older fmtui.
+    let line = protocol::command_line(command, protocol::FIRST_FORMAT).unwrap_or_default();
+    storage::commit(&path, &line)?;
     let since = Instant::now();
     while path.exists() {
         if since.elapsed() >= PATIENCE {
@@ -132,22 +134,20 @@ mod tests {
         make(&directory).unwrap();
         make(&directory).unwrap();
         let put = |name: &str, text: &[u8]| fs::write(directory.join(name), text).unwrap();
-        put("2.command", &protocol::command_line(&Command::Stop));
-        put("1.command", &protocol::command_line(&Command::Pause));
+        let line = |command| protocol::command_line(command, protocol::FORMAT).unwrap();
+        put("2.command", &line(&Command::Stop));
+        put("1.command", &line(&Command::Pause));
         put("3.command", b"nonsense");
-        put("0.command", &protocol::command_line(&Command::Resume));
+        put("0.command", &line(&Command::Continue));
         let long_ago = std::time::SystemTime::now() - 3 * PATIENCE;
         let old = fs::File::options()
             .write(true)
             .open(directory.join("0.command"))
             .unwrap();
         old.set_modified(long_ago).unwrap();
-        put(
-            "4.command.7.partial",
-            &protocol::command_line(&Command::Pause),
-        );
+        put("4.command.7.partial", &line(&Command::Pause));
         let outside = dir.path().join("outside");
-        fs::write(&outside, protocol::command_line(&Command::Pause)).unwrap();
+        fs::write(&outside, line(&Command::Pause)).unwrap();
         std::os::unix::fs::symlink(&outside, directory.join("5.command")).unwrap();
         assert_eq!(take(&directory), [Command::Pause, Command::Stop]);
         assert!(take(&directory).is_empty());

@@ -219,6 +219,7 @@ impl Workspace {
         if !id::is_plausible(id) {
             return Err(Error::input("run.id", "is no run's id", "leave [run] out"));
         }
+        record::check_known(profile)?;
         storage::commit(&self.profile_path(id), profile.to_toml().as_bytes())
     }
 
@@ -237,7 +238,7 @@ impl Workspace {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(self.unknown(id)),
             Err(e) => return Err(Error::io("read", &path, e)),
         };
-        let mut profile = Profile::parse(&text, &source)?;
+        let mut profile = Profile::parse_record(&text, &source)?;
         record::sanitize(&mut profile);
         match &profile.run {
             Some(run) if run.id == id => Ok(profile),

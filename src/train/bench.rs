@@ -41,8 +41,8 @@ pub struct Effort {
 /// What was measured, chunk by chunk where there are several.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// The program that computed the steps, as [`Learner::path`] names it.
-    pub path: &'static str,
+    /// The program that computed the steps, as [`Learner::backend`] names it.
+    pub backend: &'static str,
     /// In words, such as `cpu`.
     pub device: String,
     pub threads: usize,
@@ -110,7 +110,7 @@ pub fn measure(profile: &Profile, dataset: Dataset, effort: Effort) -> Result<Me
     let after_training = peak_memory();
     let (evaluation, accuracy) = evaluate(learner.as_mut(), &data, classes, effort.chunks)?;
     Ok(Measured {
-        path: learner.path(),
+        backend: learner.backend(),
         device,
         threads: threads(profile),
         parameters: summarise(&architecture).parameters,

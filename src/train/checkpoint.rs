@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Array, StateDict};
 use crate::error::{Error, Result};
-use crate::profile::{EpochRecord, Intervention};
+use crate::profile::{EpochRecord, FORMAT, Intervention};
 use crate::storage;
 
 /// The weights with the best held-out accuracy: a link to the file that [`kept`] has of them.
@@ -34,8 +34,10 @@ const KEPT: usize = 2;
 
 /// Where a run stands, beyond its learner's state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Progress {
+    /// The format of profiles when it was written, which its recipe's digest is taken over; the first ones do not say.
+    #[serde(default = "first_format")]
+    pub format: u32,
     /// Steps taken.
     pub step: u64,
     /// Finished epochs.
@@ -46,7 +48,8 @@ pub struct Progress {
     #[serde(deserialize_with = "crate::metrics::figure")]
     pub epoch_loss: f64,
     pub epoch_correct: u64,
-    pub epoch_pictures: u64,
+    #[serde(alias = "epoch_pictures")]
+    pub epoch_images: u64,
     #[serde(deserialize_with = "crate::metrics::figure")]
     pub epoch_seconds: f64,
     /// Training time, features of frozen layers included, pauses and evaluation left out.
@@ -69,15 +72,18 @@ pub struct Progress {
     pub early: Option<String>,
     /// Bytes of the event log when this was written.
     pub log_length: u64,
-    /// SHA-256 of the recipe's TOML and of the data set: a resume must use the same.
+    /// SHA-256 of the recipe's TOML, of `format`, and of the data set: a resume must use the same.
     pub recipe_sha256: String,
     pub data_sha256: String,
     pub version: String,
 }
 
+fn first_format() -> u32 {
+    1
+}
+
 /// The best epoch so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Best {
     pub epoch: usize,
     #[serde(deserialize_with = "crate::metrics::figure")]
@@ -370,8 +376,13 @@ impl<'a> Generation<'a> {
     }
 
     fn progress(&self) -> Result<Progress> {
-        serde_json::from_slice(&self.verified(PROGRESS_FILE)?)
-            .map_err(|e| broken(self.path, format!("{PROGRESS_FILE}: {e}")))
+        let progress: Progress = serde_json::from_slice(&self.verified(PROGRESS_FILE)?)
+            .map_err(|e| broken(self.path, format!("{PROGRESS_FILE}: {e}")))?;
+        if progress.format > FORMAT {
+            let problem = format!("is of format {}, of a newer fmtui", progress.format);
+            return Err(broken(self.path, problem));
+        }
+        Ok(progress)
     }
 
     fn verified(&self, name: &str) -> Result<Vec<u8>> {

@@ -196,12 +196,12 @@ impl Control {
                 self.is_paused = true;
                 host.emit(Event::Paused { step });
             }
-            Command::Resume if self.is_paused => {
+            Command::Continue if self.is_paused => {
                 self.is_paused = false;
-                host.emit(Event::Resumed { step });
+                host.emit(Event::Continued { step });
             }
             Command::SaveCheckpoint if !self.stop_requested => return Due::Save,
-            Command::Pause | Command::Resume | Command::SaveCheckpoint => {}
+            Command::Pause | Command::Continue | Command::SaveCheckpoint => {}
             Command::Stop => self.stop_requested = true,
             Command::SetLearningRate { value } => {
                 set_learning_rate(*value, progress, scheduled_rate, host);
@@ -251,7 +251,7 @@ impl Control {
                         self.stop_requested = true;
                         break;
                     }
-                    Some(Command::Resume) => {
+                    Some(Command::Continue) => {
                         self.is_paused = false;
                         break;
                     }
@@ -263,7 +263,7 @@ impl Control {
             host.emit(if self.is_paused {
                 Event::Paused { step }
             } else {
-                Event::Resumed { step }
+                Event::Continued { step }
             });
         }
     }

@@ -42,12 +42,12 @@ pub struct PieceTime {
 /// A classifier that learns batch by batch. Deterministic: the same state, batch and update give the same bits.
 pub trait Learner: Send {
     /// What computes a step, in a word or two for people.
-    fn path(&self) -> &'static str {
+    fn backend(&self) -> &'static str {
         "graph"
     }
 
     /// Why it is not a faster path, where somebody may wonder; told once at the start.
-    fn path_note(&self) -> Option<String> {
+    fn backend_note(&self) -> Option<String> {
         None
     }
 

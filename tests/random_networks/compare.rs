@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fmtui::data::{Batch, Dataset, Examples, Prepared};
 use fmtui::model::{Architecture, freeze};
-use fmtui::profile::{ComputePath, OptimizerKind, Profile};
+use fmtui::profile::{Backend, OptimizerKind, Profile};
 use fmtui::rng::{Purpose, Stream};
 use fmtui::train::{Array, Learner, StateDict, Update, learners};
 
@@ -233,16 +233,11 @@ impl<'a> Bench<'a> {
         bench
     }
 
-    pub fn learner(
-        &self,
-        profile: &Profile,
-        path: ComputePath,
-        threads: usize,
-    ) -> Box<dyn Learner> {
+    pub fn learner(&self, profile: &Profile, path: Backend, threads: usize) -> Box<dyn Learner> {
         let mut profile = profile.clone();
-        profile.train.path = path;
+        profile.train.backend = path;
         profile.train.threads = threads;
-        if path == ComputePath::Plan {
+        if path == Backend::Plan {
             profile.train.device = self.device.into();
         }
         learners::build(&profile, &self.architecture, self.case.classes).unwrap()
@@ -252,7 +247,7 @@ impl<'a> Bench<'a> {
     /// the case has a new one.
     fn start(&self) -> StateDict {
         let fresh = self
-            .learner(&self.case.profile, ComputePath::Graph, 1)
+            .learner(&self.case.profile, Backend::Graph, 1)
             .weights()
             .unwrap();
         let head = freeze::head(&self.architecture);
@@ -299,7 +294,7 @@ impl<'a> Bench<'a> {
     }
 
     /// The gradients of the first batch, and the statistics after it; an error where one picture has no variance.
-    pub fn gradients(&self, path: ComputePath, weights: &StateDict) -> Result<Gradients, String> {
+    pub fn gradients(&self, path: Backend, weights: &StateDict) -> Result<Gradients, String> {
         let mut learner = self.learner(&self.probing(), path, 2);
         learner.set_weights(weights).unwrap();
         let update = Update {
@@ -325,7 +320,7 @@ impl<'a> Bench<'a> {
     }
 
     /// The weights after three steps of the recipe, relative to those before, and statistics.
-    fn trained(&self, path: ComputePath, weights: &StateDict) -> Result<Arrays, String> {
+    fn trained(&self, path: Backend, weights: &StateDict) -> Result<Arrays, String> {
         let learner = self.train(path, weights, 2)?;
         let mut after = Arrays::new();
         for (name, array) in learner.weights().unwrap() {
@@ -341,7 +336,7 @@ impl<'a> Bench<'a> {
     /// A learner after three steps, before which it computed ahead what it can in half of the cases.
     fn train(
         &self,
-        path: ComputePath,
+        path: Backend,
         weights: &StateDict,
         threads: usize,
     ) -> Result<Box<dyn Learner>, String> {
@@ -425,11 +420,8 @@ impl<'a> Bench<'a> {
 
     /// Holds gradients and statistics of the first batch to others.
     pub fn hold_gradients(&mut self, a: &Gradients, b: &Gradients) -> Result<(), String> {
-        let shaken = |bench: &Self, draw| {
-            bench
-                .gradients(ComputePath::Graph, &bench.perturbed(draw))
-                .ok()
-        };
+        let shaken =
+            |bench: &Self, draw| bench.gradients(Backend::Graph, &bench.perturbed(draw)).ok();
         let gradients = |bench: &Self, draw| Some(shaken(bench, draw)?.gradients);
         let statistics = |bench: &Self, draw| Some(shaken(bench, draw)?.statistics);
         self.hold("gradient", NEAR, (&a.gradients, &b.gradients), &gradients)?;
@@ -447,7 +439,7 @@ impl<'a> Bench<'a> {
 
     /// The weights as a planned learner gives them away.
     pub fn exported(&self) -> StateDict {
-        let mut learner = self.learner(&self.case.profile, ComputePath::Plan, 2);
+        let mut learner = self.learner(&self.case.profile, Backend::Plan, 2);
         learner.set_weights(&self.weights).unwrap();
         learner.weights().unwrap()
     }
@@ -469,18 +461,17 @@ impl<'a> Bench<'a> {
             Arrays::from([("logits".to_string(), wide(&logits))])
         };
         let theirs_wide = Arrays::from([("logits".to_string(), wide(&logits.values))]);
-        let ours = of(self, ComputePath::Plan, &self.weights);
-        let shaken =
-            |bench: &Self, draw| Some(of(bench, ComputePath::Graph, &bench.perturbed(draw)));
+        let ours = of(self, Backend::Plan, &self.weights);
+        let shaken = |bench: &Self, draw| Some(of(bench, Backend::Graph, &bench.perturbed(draw)));
         self.hold("logits", NEAR, (&ours, &theirs_wide), &shaken)?;
-        let ours = self.gradients(ComputePath::Plan, &self.weights)?;
+        let ours = self.gradients(Backend::Plan, &self.weights)?;
         self.hold_gradients(&ours, &Gradients::wide(&theirs))
     }
 
     /// The same fresh weights on every path.
     fn fresh_weights(&self) -> Result<(), String> {
         let of = |path| self.learner(&self.case.profile, path, 2).weights().unwrap();
-        if of(ComputePath::Plan) == of(ComputePath::Graph) {
+        if of(Backend::Plan) == of(Backend::Graph) {
             return Ok(());
         }
         Err("fresh weights differ".into())
@@ -494,9 +485,8 @@ impl<'a> Bench<'a> {
             let values = (0..3).flat_map(|which| bench.pictures.logits(learner.as_mut(), which));
             Arrays::from([("all".to_string(), values.map(f64::from).collect())])
         };
-        let [a, b] = [ComputePath::Plan, ComputePath::Graph].map(|path| of(self, path, weights));
-        let shaken =
-            |bench: &Self, draw| Some(of(bench, ComputePath::Graph, &bench.perturbed(draw)));
+        let [a, b] = [Backend::Plan, Backend::Graph].map(|path| of(self, path, weights));
+        let shaken = |bench: &Self, draw| Some(of(bench, Backend::Graph, &bench.perturbed(draw)));
         self.hold("logits", NEAR, (&a, &b), &shaken)
     }
 
@@ -551,7 +541,7 @@ impl<'a> Bench<'a> {
                 let off = (slope - dot(gradient)).abs();
                 let shifts = shifts.get_or_insert_with(|| {
                     let shaken = |draw| {
-                        self.gradients(ComputePath::Graph, &self.perturbed(draw))
+                        self.gradients(Backend::Graph, &self.perturbed(draw))
                             .unwrap()
                             .gradients
                     };
@@ -623,7 +613,7 @@ impl<'a> Bench<'a> {
         };
         let shaken = |bench: &Self, draw: u64| {
             let perturbed = bench.perturbed(draw);
-            let mut after = bench.trained(ComputePath::Graph, &perturbed).ok()?;
+            let mut after = bench.trained(Backend::Graph, &perturbed).ok()?;
             // Relative to the weights as they are.
             for (name, values) in &mut after {
                 let from = bench.weights[name]
@@ -637,11 +627,11 @@ impl<'a> Bench<'a> {
             Some(after)
         };
         self.hold("three steps", NEAR_AFTER, (&by_plan, &by_graph), &shaken)?;
-        let mut two = self.train(ComputePath::Plan, &weights, 2)?;
+        let mut two = self.train(Backend::Plan, &weights, 2)?;
         let state = two.state().unwrap();
         for threads in [1, 3] {
             if self
-                .train(ComputePath::Plan, &weights, threads)?
+                .train(Backend::Plan, &weights, threads)?
                 .state()
                 .unwrap()
                 != state
@@ -695,7 +685,7 @@ impl<'a> Bench<'a> {
         };
         let shaken = |bench: &Self, draw: u64| {
             let moved = perturbed(&weights, draw);
-            after(bench, ComputePath::Graph, &moved).ok()
+            after(bench, Backend::Graph, &moved).ok()
         };
         self.hold("a step of what was set free", NEAR_AFTER, (&a, &b), &shaken)
     }
@@ -718,8 +708,8 @@ fn perturbed(weights: &StateDict, seed: u64) -> StateDict {
 }
 
 /// What plan and graph give; none where both refuse, since one picture may have no variance.
-fn both<T>(of: impl Fn(ComputePath) -> Result<T, String>) -> Result<Option<[T; 2]>, String> {
-    match (of(ComputePath::Plan), of(ComputePath::Graph)) {
+fn both<T>(of: impl Fn(Backend) -> Result<T, String>) -> Result<Option<[T; 2]>, String> {
+    match (of(Backend::Plan), of(Backend::Graph)) {
         (Ok(by_plan), Ok(by_graph)) => Ok(Some([by_plan, by_graph])),
         (Err(_), Err(_)) => Ok(None),
         (a, b) => Err(format!("one refuses: {:?} {:?}", a.err(), b.err())),

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use fmtui::kernels::cpu::{Isa, isa};
 use fmtui::layers::{Layer, Shape};
-use fmtui::profile::ComputePath;
+use fmtui::profile::Backend;
 use fmtui::train::{StateDict, checkpoint};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -50,7 +50,7 @@ fn child_of_instruction_sets() {
     let place = PathBuf::from(place);
     for (i, case) in for_instructions().iter().enumerate() {
         let bench = Bench::new(case);
-        if let Ok(found) = bench.gradients(ComputePath::Plan, bench.weights()) {
+        if let Ok(found) = bench.gradients(Backend::Plan, bench.weights()) {
             let bytes = checkpoint::to_safetensors(&found.narrow(), isa().name()).unwrap();
             std::fs::write(place.join(format!("{i}.safetensors")), bytes).unwrap();
         }

@@ -123,7 +123,7 @@ fn files(case: &Case) -> String {
     }
     let place = place.display();
     format!(
-        "fmtui train {place}/network.toml --data-dir {place}/data --set train.path=plan (and graph)"
+        "fmtui train {place}/network.toml --data-dir {place}/data --set train.backend=plan (and graph)"
     )
 }
 

@@ -14,7 +14,7 @@ use super::recipe;
 use crate::data::{self, source};
 use crate::error::{Error, Result};
 use crate::headless::{Output, notice};
-use crate::profile::{ComputePath, Precision, Profile};
+use crate::profile::{Backend, Precision, Profile};
 use crate::run::worker::{STACK, panic_message};
 use crate::run::{Workspace, client};
 use crate::train::bench::{self, Effort, Measured};
@@ -32,10 +32,10 @@ const PRESETS: [(&str, &str); 5] = [
 /// Steps before the clock counts, as in `torch_bench.py`.
 const WARM_UP: usize = 10;
 
-const PATHS: [(&str, ComputePath); 3] = [
-    ("auto", ComputePath::Auto),
-    ("plan", ComputePath::Plan),
-    ("graph", ComputePath::Graph),
+const PATHS: [(&str, Backend); 3] = [
+    ("auto", Backend::Auto),
+    ("plan", Backend::Plan),
+    ("graph", Backend::Graph),
 ];
 
 const PRECISIONS: [(&str, Precision); 2] = [("f32", Precision::F32), ("tf32", Precision::Tf32)];
@@ -61,8 +61,8 @@ pub struct Arguments {
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
     /// The program that computes a step: auto, plan or graph
-    #[arg(long, value_name = "PATH", default_value = "auto")]
-    path: String,
+    #[arg(long, alias = "path", value_name = "BACKEND", default_value = "auto")]
+    backend: String,
     /// What a planned step multiplies in on CUDA's GPUs: f32, or tf32 as PyTorch's convolutions
     #[arg(long, value_name = "PRECISION", default_value = "f32")]
     precision: String,
@@ -168,7 +168,7 @@ impl Arguments {
         train.batch_size = self.batch;
         train.threads = self.threads;
         train.device.clone_from(&self.device);
-        train.path = choice("--path", &self.path, &PATHS)?;
+        train.backend = choice("--backend", &self.backend, &PATHS)?;
         train.precision = choice("--precision", &self.precision, &PRECISIONS)?;
         profile.validate()?;
         Ok(profile)
@@ -214,7 +214,7 @@ fn measured_apart(
         .args(["--batch", &arguments.batch.to_string()])
         .args(["--threads", &arguments.threads.to_string()])
         .arg(format!("--device={}", arguments.device))
-        .arg(format!("--path={}", arguments.path))
+        .arg(format!("--backend={}", arguments.backend))
         .arg(format!("--precision={}", arguments.precision));
     if arguments.pieces {
         command.arg("--pieces");

@@ -16,7 +16,7 @@ pub struct Report {
     fw: String,
     /// The preset's name.
     pub arch: String,
-    path: String,
+    backend: String,
     device: String,
     threads: usize,
     /// Instruction set of the CPU kernels.
@@ -47,7 +47,7 @@ impl Report {
         Self {
             fw: "fmtui".into(),
             arch: profile.name.clone(),
-            path: measured.path.into(),
+            backend: measured.backend.into(),
             device: measured.device.clone(),
             threads: measured.threads,
             kernels: crate::kernels::cpu::isa().name().into(),
@@ -125,7 +125,7 @@ pub fn table(reports: &[Report]) -> Table {
     let mut table = Table::new(&[
         "preset",
         ">parameters",
-        "path",
+        "backend",
         ">train images/s",
         ">min–max",
         ">evaluation images/s",
@@ -147,7 +147,7 @@ pub fn table(reports: &[Report]) -> Table {
         table.row([
             r.arch.clone(),
             text::grouped(r.params),
-            r.path.clone(),
+            r.backend.clone(),
             speed(r.ips),
             format!("{}–{}", speed(lowest), speed(highest)),
             speed(r.evaluation_ips),
@@ -203,7 +203,7 @@ mod tests {
 
     fn report() -> Report {
         let measured = Measured {
-            path: "graph",
+            backend: "graph",
             device: "cpu".into(),
             threads: 2,
             parameters: 94_160,

@@ -22,12 +22,13 @@ fn state(value: f32) -> StateDict {
 /// No `..Default` here: a new field must be added, and so is round-tripped.
 fn progress(step: u64) -> Progress {
     Progress {
+        format: 2,
         step,
         epoch: 3,
         batch: 7,
         epoch_loss: 0.1 + 0.2,
         epoch_correct: 11,
-        epoch_pictures: 12,
+        epoch_images: 12,
         epoch_seconds: 1.0 / 3.0,
         elapsed_seconds: 1e-9,
         learning_rate_factor: 0.3,

@@ -173,12 +173,14 @@ impl FrozenLearner {
 }
 
 impl Learner for FrozenLearner {
-    fn path(&self) -> &'static str {
-        self.head.path()
+    fn backend(&self) -> &'static str {
+        self.head.backend()
     }
 
-    fn path_note(&self) -> Option<String> {
-        self.head.path_note().or_else(|| self.backbone.path_note())
+    fn backend_note(&self) -> Option<String> {
+        self.head
+            .backend_note()
+            .or_else(|| self.backbone.backend_note())
     }
 
     fn note(&self, pictures: usize) -> Option<String> {

@@ -74,7 +74,7 @@ impl GraphLearner {
         let averaged = (settings.ema > 0.0)
             .then(|| network.with_own_weights())
             .transpose()?;
-        let rates = Rates::new(architecture, &settings.rates);
+        let rates = Rates::new(architecture, &settings.lr_multipliers);
         Ok(Self {
             optimizer: Optimizer::new(&settings.optimizer, network.parameters())?
                 .with_rates(|name| rates.of(name)),
@@ -179,7 +179,7 @@ impl GraphLearner {
 }
 
 impl Learner for GraphLearner {
-    fn path_note(&self) -> Option<String> {
+    fn backend_note(&self) -> Option<String> {
         self.note.clone()
     }
 

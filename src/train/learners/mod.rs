@@ -16,12 +16,12 @@ use crate::model::summary::summarise;
 use crate::model::{Architecture, Node, Shape};
 use crate::nn::device;
 use crate::optim;
-use crate::profile::{ComputePath, OptimizerKind, Profile, RunRecord, Train};
+use crate::profile::{Backend, OptimizerKind, Profile, RunRecord, Train};
 
 /// The learner a profile asks for, freshly initialised.
 ///
 /// # Errors
-/// `Input` when `train.path` asks for a plan and there is none; else what building it says.
+/// `Input` when `train.backend` asks for a plan and there is none; else what building it says.
 pub fn build(
     profile: &Profile,
     architecture: &Architecture,
@@ -102,7 +102,7 @@ pub fn memory_bytes(
     let of = |train: &Train, architecture: &Architecture| {
         let has_own_rule = rule(&profile.model.architecture) != Rule::Gradient;
         let summary = summarise(architecture);
-        if has_own_rule || path_of(profile) == ComputePath::Graph {
+        if has_own_rule || backend_of(profile) == Backend::Graph {
             summary.memory_bytes(train)
         } else {
             plan::memory_bytes(train, architecture)
@@ -147,13 +147,13 @@ fn state_bytes(train: &Train, parameters: u64) -> u64 {
     parameters * 4 * (1 + kept + u64::from(train.ema > 0.0))
 }
 
-/// The path that `train.path` names; with `auto`, the one that a run to be repeated or resumed was on, since they differ in
+/// The backend that `train.backend` names; with `auto`, the one that a run to be repeated or resumed was on, since they differ in
 /// rounding.
-fn path_of(profile: &Profile) -> ComputePath {
-    let by_graph = |run: &RunRecord| run.path == "graph";
-    match profile.train.path {
-        ComputePath::Auto if profile.run.as_ref().is_some_and(by_graph) => ComputePath::Graph,
-        path => path,
+fn backend_of(profile: &Profile) -> Backend {
+    let by_graph = |run: &RunRecord| run.backend == "graph";
+    match profile.train.backend {
+        Backend::Auto if profile.run.as_ref().is_some_and(by_graph) => Backend::Graph,
+        backend => backend,
     }
 }
 
@@ -163,8 +163,8 @@ fn network(
     architecture: &Architecture,
     classes: usize,
 ) -> Result<Box<dyn Learner>> {
-    let path = path_of(profile);
-    if path == ComputePath::Graph {
+    let backend = backend_of(profile);
+    if backend == Backend::Graph {
         let learner = graph::GraphLearner::new(profile, architecture, classes)?;
         return Ok(Box::new(learner));
     }
@@ -175,10 +175,10 @@ fn network(
             architecture,
             classes,
         )?)),
-        Some(why) if path == ComputePath::Plan => Err(Error::input(
-            "train.path",
+        Some(why) if backend == Backend::Plan => Err(Error::input(
+            "train.backend",
             format!("there is no plan on this device: {why}"),
-            "set train.path = \"auto\" or \"graph\"",
+            "set train.backend = \"auto\" or \"graph\"",
         )),
         Some(why) => {
             let learner = graph::GraphLearner::new(profile, architecture, classes)?;
@@ -193,9 +193,9 @@ mod tests {
     use super::*;
     use crate::model::{presets, resolve};
 
-    fn built(preset: &str, path: ComputePath) -> Result<Box<dyn Learner>> {
+    fn built(preset: &str, path: Backend) -> Result<Box<dyn Learner>> {
         let mut profile = presets::find(preset).unwrap().profile().unwrap();
-        profile.train.path = path;
+        profile.train.backend = path;
         profile.train.device = "cpu".into();
         let side = profile.data.image_size.max(28);
         let input = Shape::Map {
@@ -209,12 +209,12 @@ mod tests {
 
     #[test]
     fn a_path_is_taken_or_refused_by_name() {
-        use ComputePath::{Auto, Graph, Plan};
-        assert_eq!(built("lenet5", Graph).unwrap().path(), "graph");
+        use Backend::{Auto, Graph, Plan};
+        assert_eq!(built("lenet5", Graph).unwrap().backend(), "graph");
         for path in [Auto, Plan] {
             for preset in presets::all().iter().map(|p| p.name) {
                 if !["perceptron", "mlp-scratch"].contains(&preset) {
-                    assert_eq!(built(preset, path).unwrap().path(), "plan", "{preset}");
+                    assert_eq!(built(preset, path).unwrap().backend(), "plan", "{preset}");
                 }
             }
         }
@@ -233,20 +233,23 @@ mod tests {
         let architecture = resolve(&profile.model, input, 10).unwrap();
         for path in ["", "plan", "graph"] {
             profile.run = Some(RunRecord {
-                path: path.into(),
+                backend: path.into(),
                 ..RunRecord::default()
             });
             let learner = build(&profile, &architecture, 10).unwrap();
             let wanted = if path.is_empty() { "plan" } else { path };
-            assert_eq!(learner.path(), wanted);
+            assert_eq!(learner.backend(), wanted);
         }
     }
 
     #[test]
     fn learners_of_their_own_have_one_path() {
-        for path in [ComputePath::Auto, ComputePath::Plan, ComputePath::Graph] {
-            assert_eq!(built("perceptron", path).unwrap().path(), "perceptron rule");
-            assert_eq!(built("mlp-scratch", path).unwrap().path(), "by hand");
+        for path in [Backend::Auto, Backend::Plan, Backend::Graph] {
+            assert_eq!(
+                built("perceptron", path).unwrap().backend(),
+                "perceptron rule"
+            );
+            assert_eq!(built("mlp-scratch", path).unwrap().backend(), "by hand");
         }
     }
 }

@@ -92,7 +92,7 @@ fn refuse_gradient_settings(train: &Train) -> Result<()> {
 }
 
 impl Learner for PerceptronLearner {
-    fn path(&self) -> &'static str {
+    fn backend(&self) -> &'static str {
         "perceptron rule"
     }
 

@@ -198,7 +198,7 @@ struct Differentiated {
 }
 
 impl Learner for ScratchLearner {
-    fn path(&self) -> &'static str {
+    fn backend(&self) -> &'static str {
         "by hand"
     }
 

@@ -10,7 +10,7 @@ use crate::event::{self, Event, Started};
 use crate::model::pretrained::Found;
 use crate::model::summary::summarise;
 use crate::model::{self, Architecture};
-use crate::profile::{self, Monitor, Normalize, Profile};
+use crate::profile::{self, FORMAT, Monitor, Normalize, Profile};
 use crate::train::checkpoint::{self, Loaded, Progress, kept};
 use crate::train::control::Control;
 use crate::train::evaluate::Criterion;
@@ -34,17 +34,17 @@ impl<'a> Session<'a> {
         check_monitor(profile, &data)?;
         let architecture = architecture(profile, &data, classes)?;
         check_last_batch(profile, &data, &architecture)?;
-        let recipe_sha256 = storage::sha256(comparable(profile).to_toml().as_bytes());
         let mut progress = Progress {
+            format: FORMAT,
             learning_rate_factor: 1.0,
-            recipe_sha256,
+            recipe_sha256: recipe_sha256(profile, FORMAT),
             data_sha256,
             version: env!("CARGO_PKG_VERSION").into(),
             ..Progress::default()
         };
         std::fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
         let resumed = resume
-            .then(|| resume_from(directory, &progress, &mut warnings))
+            .then(|| resume_from(directory, profile, &progress.data_sha256, &mut warnings))
             .transpose()?;
         let frozen = match &resumed {
             None => profile.model.freeze_in(1).to_owned(),
@@ -112,13 +112,13 @@ impl<'a> Session<'a> {
             epochs: train.epochs,
             steps_per_epoch: self.steps_per_epoch(),
             batch_size: train.batch_size,
-            train_pictures: self.data.train.len(),
-            validation_pictures: self.data.validation.len(),
-            test_pictures: self.data.test.len(),
+            train_images: self.data.train.len(),
+            validation_images: self.data.validation.len(),
+            test_images: self.data.test.len(),
             curve_is_test: self.curve_is_test(),
             device: run.device,
             threads: run.threads,
-            path: self.learner.path().into(),
+            backend: self.learner.backend().into(),
             learning_rate: train.optimizer.learning_rate,
             patience: train.early_stop.patience,
             resumed_at_step: self.resumed_at,
@@ -151,7 +151,7 @@ impl<'a> Session<'a> {
         {
             host.emit(Event::Note { message });
         }
-        if let Some(message) = self.learner.path_note() {
+        if let Some(message) = self.learner.backend_note() {
             host.emit(Event::Warning { message });
         }
     }
@@ -167,13 +167,13 @@ impl<'a> Session<'a> {
                 never.epoch
             ));
         }
-        let rates = &self.train_settings().rates;
+        let rates = &self.train_settings().lr_multipliers;
         // What is frozen was cut before, so this cannot fail.
         let idle = model::rates::idle(&self.architecture, model.freeze_in(last), rates);
         for stage in idle.unwrap_or_default() {
             let stage = text::sanitize(&stage);
             warnings.push(format!(
-                "train.rates.{stage} changes nothing: model.freeze keeps its weights"
+                "train.lr_multipliers.{stage} changes nothing: model.freeze keeps its weights"
             ));
         }
         if model.pretrained.is_empty() && !matches!(model.freeze.as_str(), "" | "none") {
@@ -241,14 +241,15 @@ fn check_last_batch(profile: &Profile, data: &Prepared, architecture: &Architect
     }
 }
 
-/// What of a recipe must be the same for a resume: everything but the number of epochs, threads, device and the label.
-fn comparable(profile: &Profile) -> Profile {
+/// SHA-256 of what of a recipe must be the same for a resume, written in this format: everything but the number of epochs,
+/// threads, device and the label.
+fn recipe_sha256(profile: &Profile, format: u32) -> String {
     let mut recipe = profile.recipe();
     recipe.name.clear();
     recipe.train.epochs = 1;
     recipe.train.threads = 0;
     recipe.train.device.clear();
-    recipe
+    storage::sha256(recipe.to_toml_of(format).as_bytes())
 }
 
 /// Leaves nothing of what came after a checkpoint: the best epoch is that one's again. What to say where it is lost.
@@ -287,23 +288,24 @@ fn ended_early(profile: &Profile, progress: &Progress) -> Option<String> {
 }
 
 /// The newest checkpoint, where it is one of this recipe on this data.
-fn resume_from(directory: &Path, fresh: &Progress, warnings: &mut Vec<String>) -> Result<Loaded> {
+fn resume_from(
+    directory: &Path,
+    profile: &Profile,
+    data_sha256: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Loaded> {
     let loaded = checkpoint::load_newest(directory)?;
     let skipped = loaded.skipped.iter();
     warnings.extend(skipped.map(|why| format!("skipped a broken checkpoint: {why}")));
-    for (what, then, now) in [
+    let then = &loaded.progress;
+    for (what, is_same) in [
         (
             "the profile",
-            &loaded.progress.recipe_sha256,
-            &fresh.recipe_sha256,
+            then.recipe_sha256 == recipe_sha256(profile, then.format),
         ),
-        (
-            "the data set",
-            &loaded.progress.data_sha256,
-            &fresh.data_sha256,
-        ),
+        ("the data set", then.data_sha256 == data_sha256),
     ] {
-        if then != now {
+        if !is_same {
             return Err(Error::input(
                 directory.display().to_string(),
                 format!("{what} is not the one the checkpoint was made with"),

@@ -194,7 +194,7 @@ impl Session<'_> {
             progress.batch += 1;
             progress.epoch_loss += outcome.loss * chunk.len() as f64;
             progress.epoch_correct += outcome.correct as u64;
-            progress.epoch_pictures += chunk.len() as u64;
+            progress.epoch_images += chunk.len() as u64;
             progress.epoch_seconds += seconds;
             progress.elapsed_seconds += seconds;
             telling.add(&outcome, chunk.len(), seconds);
@@ -285,7 +285,7 @@ impl Session<'_> {
         self.progress.batch = 0;
         self.progress.epoch_loss = 0.0;
         self.progress.epoch_correct = 0;
-        self.progress.epoch_pictures = 0;
+        self.progress.epoch_images = 0;
         self.progress.epoch_seconds = 0.0;
         if is_best {
             self.save_best(&predictions, host)?;

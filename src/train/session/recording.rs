@@ -18,7 +18,7 @@ use crate::{schedule, storage, text};
 impl Session<'_> {
     pub(super) fn record_epoch(&self, scores: &Scores) -> EpochRecord {
         let (p, train) = (&self.progress, self.train_settings());
-        let (per_epoch, pictures) = (self.steps_per_epoch(), p.epoch_pictures.max(1) as f64);
+        let (per_epoch, pictures) = (self.steps_per_epoch(), p.epoch_images.max(1) as f64);
         let rate = schedule::learning_rate(
             &train.schedule,
             train.optimizer.learning_rate,

@@ -106,7 +106,7 @@ impl App {
         if !is_seen {
             let words = match &command {
                 Command::Pause => format!("Pausing {name}…"),
-                Command::Resume => format!("{name} shall go on…"),
+                Command::Continue => format!("{name} shall go on…"),
                 Command::SaveCheckpoint => format!("Saving a checkpoint of {name}…"),
                 Command::Stop => format!("Stopping {name}…"),
                 Command::StepLearningRate { up: true } => {

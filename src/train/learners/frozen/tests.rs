@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::*;
 use crate::data::mini;
 use crate::model::resolve;
-use crate::profile::{ComputePath, Profile};
+use crate::profile::{Backend, Profile};
 use crate::train::learners::build;
 
-fn profile(freeze: &str, path: ComputePath) -> Profile {
+fn profile(freeze: &str, path: Backend) -> Profile {
     let mut profile = Profile::new("resnet20");
     profile.data.name = mini::NAME.into();
     profile.data.channels = 3;
@@ -18,7 +18,7 @@ fn profile(freeze: &str, path: ComputePath) -> Profile {
     train.device = "cpu".into();
     train.threads = 2;
     train.batch_size = 16;
-    train.path = path;
+    train.backend = path;
     profile
 }
 
@@ -55,7 +55,7 @@ fn losses(learner: &mut dyn Learner, data: &Prepared, steps: std::ops::Range<u64
 #[test]
 fn frozen_arrays_stay_and_the_others_learn() {
     for freeze in ["backbone", "layer2"] {
-        let (mut learner, data) = learner(&profile(freeze, ComputePath::Plan));
+        let (mut learner, data) = learner(&profile(freeze, Backend::Plan));
         let before = learner.weights().unwrap();
         losses(learner.as_mut(), &data, 0..3);
         let after = learner.weights().unwrap();
@@ -78,7 +78,7 @@ fn frozen_arrays_stay_and_the_others_learn() {
 #[test]
 fn plan_and_graph_learn_the_same() {
     for freeze in ["backbone", "layer2"] {
-        let [by_plan, by_graph] = [ComputePath::Plan, ComputePath::Graph].map(|path| {
+        let [by_plan, by_graph] = [Backend::Plan, Backend::Graph].map(|path| {
             let (mut learner, data) = learner(&profile(freeze, path));
             losses(learner.as_mut(), &data, 0..3)
         });
@@ -90,7 +90,7 @@ fn plan_and_graph_learn_the_same() {
 
 #[test]
 fn kept_features_are_those_of_the_pictures() {
-    let (mut learner, data) = learner(&profile("layer1", ComputePath::Plan));
+    let (mut learner, data) = learner(&profile("layer1", Backend::Plan));
     let indices: Vec<u32> = vec![3, 2100, 0, 57];
     let mut batch = Batch::default();
     let kept = learner.logits_on(&data, &indices, &mut batch).unwrap();
@@ -102,7 +102,7 @@ fn kept_features_are_those_of_the_pictures() {
 
 #[test]
 fn features_are_computed_ahead_and_as_far_as_wanted() {
-    let (mut learner, data) = learner(&profile("backbone", ComputePath::Plan));
+    let (mut learner, data) = learner(&profile("backbone", Backend::Plan));
     let mut told = Vec::new();
     let mut once = |done, all| {
         told.push((done, all));
@@ -118,13 +118,13 @@ fn features_are_computed_ahead_and_as_far_as_wanted() {
     let mut never = |_, _| panic!("there is nothing left");
     assert!(learner.compute_ahead(&data, &mut never).unwrap());
     let kept = losses(learner.as_mut(), &data, 0..3);
-    let (mut other, data) = self::learner(&profile("backbone", ComputePath::Plan));
+    let (mut other, data) = self::learner(&profile("backbone", Backend::Plan));
     assert_eq!(losses(other.as_mut(), &data, 0..3), kept);
 }
 
 #[test]
 fn a_resume_goes_on_bit_for_bit() {
-    let profile = profile("backbone", ComputePath::Auto);
+    let profile = profile("backbone", Backend::Auto);
     let (mut first, data) = learner(&profile);
     losses(first.as_mut(), &data, 0..2);
     let state = first.state().unwrap();
@@ -138,7 +138,7 @@ fn a_resume_goes_on_bit_for_bit() {
 
 #[test]
 fn other_weights_forget_the_features() {
-    let (mut learner, data) = learner(&profile("backbone", ComputePath::Plan));
+    let (mut learner, data) = learner(&profile("backbone", Backend::Plan));
     let mut batch = Batch::default();
     let before = learner.logits_on(&data, &[1, 2], &mut batch).unwrap();
     let mut weights = learner.weights().unwrap();
@@ -162,7 +162,7 @@ fn other_weights_forget_the_features() {
 
 #[test]
 fn another_transform_or_data_set_forgets_the_features() {
-    let settings = profile("backbone", ComputePath::Plan);
+    let settings = profile("backbone", Backend::Plan);
     let (mut learner, data) = learner(&settings);
     let mut other = settings.data.clone();
     other.normalize = crate::profile::Normalize::Imagenet;
@@ -182,7 +182,7 @@ fn another_transform_or_data_set_forgets_the_features() {
 /// Where not all fit, the features of the first are kept, and those of the others are the same each time.
 #[test]
 fn what_does_not_fit_is_computed_again() {
-    let profile = profile("layer2", ComputePath::Plan);
+    let profile = profile("layer2", Backend::Plan);
     let (mut whole, data) = learner(&profile);
     let input = Shape::Map {
         channels: 3,

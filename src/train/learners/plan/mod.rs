@@ -112,7 +112,7 @@ impl PlanLearner {
         initialise(&mut engine, &places, profile)?;
         Ok(Self {
             engine,
-            rates: places.rates(&Rates::new(architecture, &settings.rates)),
+            rates: places.rates(&Rates::new(architecture, &settings.lr_multipliers)),
             places,
             settings,
             classes,
@@ -323,7 +323,7 @@ impl Places {
 }
 
 impl Learner for PlanLearner {
-    fn path(&self) -> &'static str {
+    fn backend(&self) -> &'static str {
         "plan"
     }
 

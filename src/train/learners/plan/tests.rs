@@ -329,7 +329,7 @@ fn what_is_not_finite_is_refused_before_anything_is_written() {
 fn stages_learn_at_their_own_rates() {
     let mut profile = everything();
     profile.train.optimizer.kind = OptimizerKind::Sgd;
-    profile.train.rates = [("conv1", 0.0), ("backbone", 0.5)]
+    profile.train.lr_multipliers = [("conv1", 0.0), ("backbone", 0.5)]
         .map(|(stage, factor)| (stage.to_string(), factor))
         .into();
     let network = architecture(&profile, 3, 9);

@@ -316,7 +316,7 @@ impl RunsTab {
         };
         self.asked = Some((id, !is_paused));
         if is_paused {
-            Command::Resume
+            Command::Continue
         } else {
             Command::Pause
         }

@@ -74,7 +74,7 @@ fn status_style(row: &RunRow, theme: &Theme) -> Style {
         Status::Created | Status::Running => theme.accent(),
         Status::Finished => theme.good(),
         Status::Stopped => theme.text(),
-        Status::Paused | Status::Waiting | Status::Lost => theme.warn(),
+        Status::Paused | Status::Waiting | Status::Lost | Status::Unknown => theme.warn(),
         Status::Failed => theme.bad(),
     }
 }

@@ -308,7 +308,7 @@ fn the_selected_run_is_commanded_or_it_is_said_why_not() {
     for (action, command) in [
         (Action::PauseOrResume, Command::Pause),
         // However late the table shows it.
-        (Action::PauseOrResume, Command::Resume),
+        (Action::PauseOrResume, Command::Continue),
         (Action::Checkpoint, Command::SaveCheckpoint),
         (
             Action::LearningRateUp,
@@ -331,7 +331,7 @@ fn the_selected_run_is_commanded_or_it_is_said_why_not() {
     let mut paused = rows();
     paused[1].status = Status::Paused;
     tab.set_rows(paused);
-    assert_eq!(tab.on_action(Action::PauseOrResume), of(Command::Resume));
+    assert_eq!(tab.on_action(Action::PauseOrResume), of(Command::Continue));
 
     for (id, why) in [
         ("run-a", "lenet5-run-a is finished: it has no worker"),

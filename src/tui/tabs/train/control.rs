@@ -51,7 +51,7 @@ impl TrainTab {
             _ => phase == Some(Phase::Paused),
         };
         self.ask(if is_paused {
-            Command::Resume
+            Command::Continue
         } else {
             Command::Pause
         })

@@ -189,8 +189,8 @@ impl Figures<'_> {
     /// The path where the facts, which say it, have no row and the words leave room for it.
     fn with_path(&self, tail: String) -> String {
         match &self.history.started {
-            Some(s) if !self.roomy && !s.path.is_empty() => {
-                let longer = format!("{tail} · {}", s.path);
+            Some(s) if !self.roomy && !s.backend.is_empty() => {
+                let longer = format!("{tail} · {}", s.backend);
                 if longer.chars().count() <= TAIL - 2 {
                     longer
                 } else {
@@ -393,10 +393,10 @@ impl Figures<'_> {
             String::new()
         };
         let place = format!("{}{threads}", s.device);
-        let what = if s.path.is_empty() {
+        let what = if s.backend.is_empty() {
             place
         } else {
-            format!("{} · {place}", s.path)
+            format!("{} · {place}", s.backend)
         };
         Line::from(vec![
             Span::styled(left("compute", 11), t.dim()),
@@ -555,17 +555,17 @@ impl Figures<'_> {
         };
         let count = |n: usize| text::grouped(n as u64);
         let held = if s.curve_is_test {
-            format!("{} test", count(s.test_pictures))
+            format!("{} test", count(s.test_images))
         } else {
             format!(
                 "{} validation / {} test",
-                count(s.validation_pictures),
-                count(s.test_pictures)
+                count(s.validation_images),
+                count(s.test_images)
             )
         };
         let mut parts = vec![
             format!("{} parameters", text::grouped(s.parameters)),
-            format!("{}: {} train / {held}", s.dataset, count(s.train_pictures)),
+            format!("{}: {} train / {held}", s.dataset, count(s.train_images)),
             format!("batch {}", s.batch_size),
         ];
         if s.architecture != s.name {

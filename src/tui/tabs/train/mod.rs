@@ -68,7 +68,7 @@ impl Awaited {
     fn of(command: &Command) -> Self {
         match command {
             Command::Pause => Self::Pause,
-            Command::Resume => Self::Resume,
+            Command::Continue => Self::Resume,
             Command::SaveCheckpoint => Self::Checkpoint,
             Command::Stop => Self::Stop,
             Command::SetLearningRate { .. } | Command::StepLearningRate { .. } => {
@@ -81,7 +81,7 @@ impl Awaited {
         matches!(event, Event::Finished { .. } | Event::Failed { .. })
             || match self {
                 Self::Pause => matches!(event, Event::Paused { .. }),
-                Self::Resume => matches!(event, Event::Resumed { .. }),
+                Self::Resume => matches!(event, Event::Continued { .. }),
                 Self::Stop => false,
                 Self::Checkpoint => {
                     matches!(event, Event::CheckpointSaved { kind, .. } if kind == "last")
@@ -98,7 +98,7 @@ impl Awaited {
 fn done(event: &Event) -> Option<String> {
     Some(match event {
         Event::Paused { step } => format!("paused after step {step}"),
-        Event::Resumed { step } => format!("goes on from step {step}"),
+        Event::Continued { step } => format!("goes on from step {step}"),
         Event::CheckpointSaved { step, .. } => format!("checkpoint saved at step {step}"),
         Event::Changed { what, from, to, .. } => change(what, *from, *to),
         Event::Warning { message } => message.clone(),

@@ -148,7 +148,7 @@ mod tests {
                 },
             ),
             at(102.0, Event::Paused { step: 1 }),
-            at(9000.0, Event::Resumed { step: 1 }),
+            at(9000.0, Event::Continued { step: 1 }),
             at(
                 9001.0,
                 Event::Warning {

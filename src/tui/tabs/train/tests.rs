@@ -32,13 +32,13 @@ fn log(epochs: usize) -> Vec<Stamped> {
         epochs: 20,
         steps_per_epoch: per_epoch,
         batch_size: 64,
-        train_pictures: 55_000,
-        validation_pictures: 5_000,
-        test_pictures: 10_000,
+        train_images: 55_000,
+        validation_images: 5_000,
+        test_images: 10_000,
         curve_is_test: false,
         device: "cpu".into(),
         threads: 2,
-        path: "graph".into(),
+        backend: "graph".into(),
         learning_rate: 1e-3,
         patience: 10,
         resumed_at_step: 0,
@@ -424,7 +424,7 @@ fn shares_of_a_step_and_the_path_never_move_their_neighbours() {
                         ..Breakdown::default()
                     }
                 }
-                Event::Started(started) => started.path = path.into(),
+                Event::Started(started) => started.backend = path.into(),
                 _ => {}
             }
         }
@@ -471,14 +471,14 @@ fn only_the_worker_can_say_paused() {
         Some("paused after step 75")
     );
     assert_eq!(tab.state(), "modern-lenet · paused");
-    assert_eq!(ask(&mut tab, Action::PauseOrResume), Command::Resume);
+    assert_eq!(ask(&mut tab, Action::PauseOrResume), Command::Continue);
 }
 
 #[test]
 fn pause_pressed_twice_goes_on_however_late_the_worker_answers() {
     let mut tab = tab(&log(2), Link::Live);
     let asked = [(); 3].map(|()| ask(&mut tab, Action::PauseOrResume));
-    assert_eq!(asked, [Command::Pause, Command::Resume, Command::Pause]);
+    assert_eq!(asked, [Command::Pause, Command::Continue, Command::Pause]);
     // What never reached the worker is not waited for.
     tab.not_asked("another run");
     assert_eq!(tab.state(), "modern-lenet · pausing…");
