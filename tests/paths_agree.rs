@@ -132,7 +132,7 @@ fn check(dataset: &Arc<Dataset>, case: &Case) {
     let mut plan = learner(&profile, &architecture, Backend::Plan);
     let mut graph = learner(&profile, &architecture, Backend::Graph);
     let mut follower = learner(&profile, &architecture, Backend::Graph);
-    assert_eq!((plan.path(), graph.path()), ("plan", "graph"));
+    assert_eq!((plan.backend(), graph.backend()), ("plan", "graph"));
     let trained = |name: &str| !case.without.contains(&name) && !name.contains("running_");
     let running = |name: &str| name.contains("running_");
     let start = parameters(plan.state().unwrap());

@@ -593,7 +593,7 @@ fn a_resume_with_another_recipe_is_refused() {
             ..recipe.clone()
         },
         Train {
-            path: Backend::Graph,
+            backend: Backend::Graph,
             ..recipe
         },
     ] {

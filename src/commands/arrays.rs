@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::answer;
 use crate::error::{Error, Result};
 use crate::headless::{Output, Table};
 use crate::model::pretrained::Reshaping;
@@ -32,7 +33,8 @@ pub fn show(
     let (rows, others) = rows(workspace, profile, architecture)?;
     if as_json {
         let arrays: Vec<Value> = rows.iter().map(Row::json).collect();
-        return out.json(&json!({ "begins_with": profile.model.pretrained, "arrays": arrays }));
+        let answer = json!({ "pretrained": profile.model.pretrained, "arrays": arrays });
+        return answer::print(out, answer);
     }
     let mut table = Table::new(&["array", "shape", "in the file", "shape there", ""]);
     for row in &rows {

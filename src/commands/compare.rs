@@ -2,9 +2,10 @@
 
 use clap::Args;
 
+use super::answer;
 use crate::error::{Error, Result};
 use crate::headless::{Output, Table, draw_bar, notice};
-use crate::profile::{EpochRecord, Profile};
+use crate::profile::{EpochRecord, Profile, Status};
 use crate::run::Workspace;
 use crate::run::comparison::{self, MOST, Row, letter};
 use crate::text::figure;
@@ -30,7 +31,7 @@ pub struct Arguments {
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let runs = if arguments.runs.is_empty() {
-        newest_of_each_regime(workspace)?
+        newest_of_each_mode(workspace)?
     } else {
         let load = |run: &String| {
             let id = workspace.resolve(run)?;
@@ -58,7 +59,14 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let mut out = Output::standard();
     if arguments.json {
         for (id, profile) in &runs {
-            out.json(&json(id, profile))?;
+            let status = profile
+                .run
+                .as_ref()
+                .map_or(Status::Created, |run| run.status);
+            let status = workspace.live_status(id, status);
+            let mut run = answer::record(id, status.name(), profile);
+            run["history"] = serde_json::json!(profile.history);
+            answer::print(&mut out, run)?;
         }
         return Ok(0);
     }
@@ -92,16 +100,16 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// The newest run, and the newest of its network and data of every other regime.
-fn newest_of_each_regime(workspace: &Workspace) -> Result<Vec<(String, Profile)>> {
+/// The newest run, and the newest of its network and data of every other training mode.
+fn newest_of_each_mode(workspace: &Workspace) -> Result<Vec<(String, Profile)>> {
     let mut chosen: Vec<(String, Profile)> = Vec::new();
     for summary in workspace.runs()? {
         let Ok(profile) = summary.profile else {
             continue;
         };
-        let is_new = chosen
-            .iter()
-            .all(|(_, other)| comparison::regime(other) != comparison::regime(&profile));
+        let is_new = chosen.iter().all(|(_, other)| {
+            comparison::training_mode(other) != comparison::training_mode(&profile)
+        });
         let is_like = chosen.first().is_none_or(|(_, first)| {
             first.model.architecture == profile.model.architecture
                 && (&first.data.name, first.data.per_class)
@@ -179,31 +187,4 @@ fn curves(runs: &[&Profile]) -> Table {
         table.row(std::iter::once(number.to_string()).chain(cells));
     }
     table
-}
-
-fn json(id: &str, profile: &Profile) -> serde_json::Value {
-    let standing = profile.standing();
-    let result = profile.result.as_ref();
-    serde_json::json!({
-        "run": id,
-        "name": profile.name,
-        "architecture": profile.model.architecture,
-        "data": profile.data.name,
-        "regime": comparison::regime(profile),
-        "parameters": result.map(|r| r.parameters),
-        "trained_parameters": result.map(|r| r.trained_parameters),
-        "epochs": profile.history.len(),
-        "seconds": comparison::seconds(profile),
-        "test_accuracy": comparison::test_accuracy(profile),
-        "best_epoch": profile.best_epoch().map(|e| e.epoch),
-        "best_held_out_accuracy": profile.best_epoch().map(|e| e.held_out_accuracy),
-        "macro_f1": result.and_then(|r| r.test.as_ref()).map(|t| t.macro_f1),
-        "train_accuracy": standing.map(|s| s.train),
-        "held_out_accuracy": standing.map(|s| s.held_out),
-        "held_out": standing.map(|s| s.subset.name()),
-        "gap": standing.map(|s| s.gap()),
-        "weights": profile.weights().map(|w| w.short(figure::ANY)),
-        "notes": comparison::notes(profile),
-        "history": profile.history,
-    })
 }

@@ -1,5 +1,6 @@
 //! The command line: arguments become a checked configuration, one file per subcommand.
 
+mod answer;
 mod arrays;
 mod attach;
 mod bench;

@@ -2,8 +2,10 @@
 
 use clap::Args;
 
+use super::answer;
 use crate::error::Result;
 use crate::headless::{Output, Table};
+use crate::metrics::MACRO_F1;
 use crate::profile::{Measured, Profile, Subset};
 use crate::run::{RunSummary, Workspace, comparison};
 use crate::text::{self, figure};
@@ -20,7 +22,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let mut out = Output::standard();
     if arguments.json {
         for run in &runs {
-            out.json(&json(run))?;
+            answer::print(&mut out, answer::run(run))?;
         }
         return Ok(0);
     }
@@ -48,7 +50,7 @@ fn table(runs: &[RunSummary]) -> Table {
         "run",
         "status",
         "architecture",
-        "regime",
+        "mode",
         "data",
         ">parameters",
         ">epochs",
@@ -80,10 +82,10 @@ fn cells(run: &RunSummary, profile: &Profile) -> [String; 12] {
         run.id.clone(),
         run.status.name().into(),
         profile.model.architecture.clone(),
-        comparison::regime(profile),
+        comparison::training_mode(profile),
         text::ellipsis(&profile.data.name, 24),
         result.map_or_else(none, |r| text::grouped(r.parameters)),
-        format!("{}/{}", profile.history.len(), profile.train.epochs),
+        format!("{}/{}", profile.epochs_done(), profile.train.epochs),
         accuracy.map_or_else(none, |a| figure::percent(a.accuracy, 2, figure::ANY)),
         accuracy.map_or_else(String::new, of),
         profile.standing().map_or_else(none, |s| {
@@ -94,42 +96,7 @@ fn cells(run: &RunSummary, profile: &Profile) -> [String; 12] {
             };
             figure::signed(100.0 * s.gap(), 2, figure::ANY) + to
         }),
-        test.map_or_else(none, |t| figure::fixed(t.macro_f1, 4, figure::ANY)),
+        test.map_or_else(none, |t| MACRO_F1.text(t, 2, figure::ANY)),
         comparison::seconds(profile).map_or_else(none, text::seconds),
     ]
-}
-
-fn json(run: &RunSummary) -> serde_json::Value {
-    match &run.profile {
-        Err(reason) => serde_json::json!({ "id": run.id, "status": "broken", "reason": reason }),
-        Ok(profile) => {
-            let result = profile.result.as_ref();
-            let test = result.and_then(|r| r.test.as_ref());
-            serde_json::json!({
-                "id": run.id,
-                "status": run.status.name(),
-                "name": profile.name,
-                "architecture": profile.model.architecture,
-                "regime": comparison::regime(profile),
-                "pretrained": profile.model.pretrained,
-                "data": profile.data.name,
-                "started": profile.run.as_ref().map(|r| &r.started),
-                "epochs_done": profile.history.len(),
-                "epochs": profile.train.epochs,
-                "parameters": result.map(|r| r.parameters),
-                "trained_parameters": result.map(|r| r.trained_parameters),
-                "held_out_accuracy": profile.history.last().map(|e| e.held_out_accuracy),
-                "best_epoch": profile.best_epoch().map(|e| e.epoch),
-                "accuracy": profile.accuracy().map(|a| a.accuracy),
-                "accuracy_of": profile.accuracy().map(|a| a.subset.name()),
-                "weights": profile.accuracy().map(|a| a.weights.short(figure::ANY)),
-                "gap": profile.standing().map(|s| s.gap()),
-                "notes": comparison::notes(profile),
-                "test_accuracy": test.map(|t| t.accuracy),
-                "test_macro_f1": test.map(|t| t.macro_f1),
-                "seconds": comparison::seconds(profile),
-                "weights_sha256": result.map(|r| &r.weights_sha256),
-            })
-        }
-    }
 }

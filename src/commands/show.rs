@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::{arrays, recipe};
+use super::{answer, arrays, recipe};
 use crate::data::{self, Dataset};
 use crate::error::Result;
 use crate::headless::{Output, Table};
-use crate::metrics::Scores;
+use crate::metrics::{METRICS, Scores};
 use crate::model::summary::{Summary, summarise};
 use crate::model::{Architecture, Shape};
 use crate::profile::{EpochRecord, Profile, ResultRecord, Standing, Status, Subset};
@@ -89,7 +89,7 @@ fn show_layers(
                 .map(|(what, is)| (what.to_string(), serde_json::Value::String(is)))
                 .collect();
         }
-        return out.json(&shown);
+        return answer::print(out, shown);
     }
     out.line(format!(
         "{} · {} · input {input}",
@@ -338,29 +338,25 @@ fn history_table(profile: &Profile) -> Table {
     table
 }
 
+/// A row a metric, a column a part.
 fn scores_table(parts: &[(&str, &Option<Scores>)]) -> Table {
-    let mut table = Table::new(&[
-        "part",
-        ">loss",
-        ">accuracy",
-        ">top 3",
-        ">macro precision",
-        ">macro recall",
-        ">macro F1",
-        ">weighted F1",
-    ]);
-    for (name, scores) in parts {
-        let Some(s) = scores else { continue };
-        let percent = |share| figure::percent(share, 2, figure::ANY);
-        let means = [s.macro_precision, s.macro_recall, s.macro_f1, s.weighted_f1];
-        let figures = [
-            figure::loss(s.loss, figure::ANY),
-            percent(s.accuracy),
-            percent(s.top3_accuracy),
-        ];
-        let means = means.map(|v| figure::fixed(v, 4, figure::ANY));
-        let figures = figures.into_iter().chain(means);
-        table.row(std::iter::once((*name).to_string()).chain(figures));
+    let measured: Vec<(&str, &Scores)> = parts
+        .iter()
+        .filter_map(|(name, scores)| Some((*name, scores.as_ref()?)))
+        .collect();
+    let names: Vec<String> = measured
+        .iter()
+        .map(|(name, _)| format!(">{name}"))
+        .collect();
+    let head: Vec<&str> = std::iter::once("")
+        .chain(names.iter().map(String::as_str))
+        .collect();
+    let mut table = Table::new(&head);
+    for metric in METRICS {
+        let figures = measured
+            .iter()
+            .map(|(_, scores)| metric.text(scores, 2, figure::ANY));
+        table.row(std::iter::once(metric.label.to_owned()).chain(figures));
     }
     table
 }

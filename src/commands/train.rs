@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{download, recipe};
+use super::{answer, download, recipe};
 use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, Style, notice};
 use crate::run::signals::Watch;
@@ -57,7 +57,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if arguments.detach {
         let mut out = Output::standard();
         if arguments.json {
-            out.json(&serde_json::json!({ "run": id }))?;
+            answer::print(&mut out, serde_json::json!({ "run": id }))?;
         } else {
             out.line(&id)?;
             notice(format!("it runs; watch it with: fmtui attach {id}"));

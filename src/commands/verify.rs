@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::answer;
 use crate::data;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
@@ -42,13 +43,14 @@ pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
     let cause = difference.as_ref().and_then(|_| known_cause(&recorded));
     let mut out = Output::standard();
     if json {
-        out.json(&serde_json::json!({
+        let answer = serde_json::json!({
             "run": id,
             "identical": difference.is_none(),
             "difference": difference,
             "cause": cause,
             "epochs": outcome.history.len(),
-        }))?;
+        });
+        answer::print(&mut out, answer)?;
     } else {
         match &difference {
             None => out.line("identical")?,

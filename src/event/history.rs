@@ -1,7 +1,6 @@
 //! A run as its events tell it: folded into curves, figures and messages, ready to draw. Pure.
 
-use super::{Breakdown, Event, Features, Load, Stamped, Started, Step};
-use crate::metrics::Confusion;
+use super::{Breakdown, EpochEnd, Event, Features, Load, Stamped, Started, Step};
 use crate::profile::{ResultRecord, Standing, Subset, Weights};
 
 /// Where a run stands, as its log tells.
@@ -33,25 +32,6 @@ pub struct StepPoint {
     pub at: f64,
 }
 
-/// A finished epoch.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EpochPoint {
-    pub epoch: usize,
-    pub train_loss: f64,
-    pub train_accuracy: f64,
-    pub held_out_loss: f64,
-    pub held_out_accuracy: f64,
-    pub held_out_top3: f64,
-    pub confusion: Confusion,
-    pub learning_rate: f64,
-    pub seconds: f64,
-    pub evaluation_seconds: f64,
-    pub images_per_second: f64,
-    pub best_epoch: usize,
-    pub stale_epochs: usize,
-    pub at: f64,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     Info,
@@ -74,7 +54,7 @@ pub struct RunHistory {
     pub started: Option<Started>,
     pub phase: Phase,
     pub steps: Vec<StepPoint>,
-    pub epochs: Vec<EpochPoint>,
+    pub epochs: Vec<EpochEnd>,
     pub load: Option<Load>,
     /// What the worker waits for, where nobody has paused it.
     pub waiting: Option<String>,
@@ -109,24 +89,7 @@ impl RunHistory {
             Event::Started(started) => self.on_started(stamped.at, started),
             Event::Features(features) => self.on_features(stamped.at, *features),
             Event::Step(step) => self.on_step(stamped.at, step),
-            Event::EpochEnd(end) => {
-                self.epochs.push(EpochPoint {
-                    epoch: end.epoch,
-                    train_loss: end.train_loss,
-                    train_accuracy: end.train_accuracy,
-                    held_out_loss: end.held_out_loss,
-                    held_out_accuracy: end.held_out_accuracy,
-                    held_out_top3: end.held_out_top3,
-                    confusion: end.confusion.clone(),
-                    learning_rate: end.learning_rate,
-                    seconds: end.seconds,
-                    evaluation_seconds: end.evaluation_seconds,
-                    images_per_second: end.images_per_second,
-                    best_epoch: end.best_epoch,
-                    stale_epochs: end.stale_epochs,
-                    at: stamped.at,
-                });
-            }
+            Event::EpochEnd(end) => self.epochs.push((**end).clone()),
             Event::CheckpointSaved { kind, epoch, step } => {
                 self.on_checkpoint(stamped.at, kind, *epoch, *step);
             }
@@ -296,7 +259,7 @@ impl RunHistory {
 
     /// The epoch that the best weights are of, as far as told.
     #[must_use]
-    pub fn best(&self) -> Option<&EpochPoint> {
+    pub fn best(&self) -> Option<&EpochEnd> {
         let kept = self.kept_epoch()?;
         self.epochs.iter().rev().find(|e| e.epoch == kept)
     }
@@ -315,7 +278,7 @@ impl RunHistory {
         let newest = self
             .epochs
             .last()
-            .map(|e| Standing::of_epoch(e.epoch, e.train_accuracy, e.held_out_accuracy, on_test));
+            .map(|e| Standing::of_epoch(e.epoch, e.train.accuracy, e.held_out.accuracy, on_test));
         Standing::new(self.result.as_ref(), newest, on_test)
     }
 
@@ -353,7 +316,6 @@ fn ratio(a: u64, b: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EpochEnd;
     use crate::metrics::Scores;
 
     fn told(events: Vec<Event>) -> RunHistory {
@@ -367,8 +329,8 @@ mod tests {
     fn epoch(epoch: usize, held_out_accuracy: f64, best_epoch: usize) -> Event {
         Event::EpochEnd(Box::new(EpochEnd {
             epoch,
-            train_accuracy: 0.9,
-            held_out_accuracy,
+            train: Scores::running(0.1, 0.9),
+            held_out: Scores::running(0.1, held_out_accuracy),
             best_epoch,
             ..EpochEnd::default()
         }))

@@ -5,12 +5,12 @@
 
 mod history;
 
-pub use history::{EpochPoint, Message, Phase, RunHistory, Severity, StepPoint, change};
+pub use history::{Message, Phase, RunHistory, Severity, StepPoint, change};
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Confusion, figure, unknown};
-use crate::profile::ResultRecord;
+use crate::metrics::{Confusion, Scores, figure, lean, unknown};
+use crate::profile::{EpochRecord, ResultRecord};
 use crate::text;
 
 /// The version of the event log's lines; in the first line of every log.
@@ -232,36 +232,121 @@ pub struct Breakdown {
 
 /// One finished epoch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(from = "WrittenEpoch")]
 pub struct EpochEnd {
     /// 1-based.
     pub epoch: usize,
     pub step: u64,
-    #[serde(default = "unknown", deserialize_with = "figure")]
-    pub train_loss: f64,
-    #[serde(default = "unknown", deserialize_with = "figure")]
-    pub train_accuracy: f64,
+    /// Means over the epoch, as it was trained: no more than loss and accuracy is known.
+    #[serde(serialize_with = "lean")]
+    pub train: Scores,
     /// On the validation set, or the test set where `curve_is_test`.
-    #[serde(default = "unknown", deserialize_with = "figure")]
-    pub held_out_loss: f64,
-    #[serde(default = "unknown", deserialize_with = "figure")]
-    pub held_out_accuracy: f64,
-    #[serde(default = "unknown", deserialize_with = "figure")]
-    pub held_out_top3: f64,
-    pub confusion: Confusion,
-    #[serde(default = "unknown", deserialize_with = "figure")]
+    #[serde(serialize_with = "lean")]
+    pub held_out: Scores,
     pub learning_rate: f64,
     /// Training time of this epoch, evaluation left out.
-    #[serde(default = "unknown", deserialize_with = "figure")]
     pub seconds: f64,
-    #[serde(default = "unknown", deserialize_with = "figure")]
     pub evaluation_seconds: f64,
-    #[serde(default = "unknown", deserialize_with = "figure")]
     pub images_per_second: f64,
     /// The best epoch so far by the monitored figure.
     pub best_epoch: usize,
     /// Epochs without improvement.
     pub stale_epochs: usize,
+}
+
+impl From<&EpochEnd> for EpochRecord {
+    fn from(end: &EpochEnd) -> Self {
+        Self {
+            epoch: end.epoch,
+            train_loss: end.train.loss,
+            train_accuracy: end.train.accuracy,
+            held_out_loss: end.held_out.loss,
+            held_out_accuracy: end.held_out.accuracy,
+            learning_rate: end.learning_rate,
+            seconds: end.seconds,
+            images_per_second: end.images_per_second,
+        }
+    }
+}
+
+/// [`EpochEnd`] as it stands in logs; the first format had the figures beside each other.
+#[derive(Deserialize)]
+#[serde(default)]
+struct WrittenEpoch {
+    epoch: usize,
+    step: u64,
+    train: Option<Scores>,
+    held_out: Option<Scores>,
+    #[serde(deserialize_with = "figure")]
+    train_loss: f64,
+    #[serde(deserialize_with = "figure")]
+    train_accuracy: f64,
+    #[serde(deserialize_with = "figure")]
+    held_out_loss: f64,
+    #[serde(deserialize_with = "figure")]
+    held_out_accuracy: f64,
+    #[serde(deserialize_with = "figure")]
+    held_out_top3: f64,
+    confusion: Confusion,
+    #[serde(deserialize_with = "figure")]
+    learning_rate: f64,
+    #[serde(deserialize_with = "figure")]
+    seconds: f64,
+    #[serde(deserialize_with = "figure")]
+    evaluation_seconds: f64,
+    #[serde(deserialize_with = "figure")]
+    images_per_second: f64,
+    best_epoch: usize,
+    stale_epochs: usize,
+}
+
+impl Default for WrittenEpoch {
+    fn default() -> Self {
+        let none = unknown();
+        Self {
+            epoch: 0,
+            step: 0,
+            train: None,
+            held_out: None,
+            train_loss: none,
+            train_accuracy: none,
+            held_out_loss: none,
+            held_out_accuracy: none,
+            held_out_top3: none,
+            confusion: Confusion::default(),
+            learning_rate: none,
+            seconds: none,
+            evaluation_seconds: none,
+            images_per_second: none,
+            best_epoch: 0,
+            stale_epochs: 0,
+        }
+    }
+}
+
+impl From<WrittenEpoch> for EpochEnd {
+    fn from(w: WrittenEpoch) -> Self {
+        let first_format = || Scores {
+            loss: w.held_out_loss,
+            accuracy: w.held_out_accuracy,
+            top3_accuracy: w.held_out_top3,
+            confusion: w.confusion.clone().squared(),
+        };
+        Self {
+            epoch: w.epoch,
+            step: w.step,
+            train: w
+                .train
+                .unwrap_or_else(|| Scores::running(w.train_loss, w.train_accuracy)),
+            held_out: w.held_out.unwrap_or_else(first_format),
+            learning_rate: w.learning_rate,
+            seconds: w.seconds,
+            evaluation_seconds: w.evaluation_seconds,
+            images_per_second: w.images_per_second,
+            best_epoch: w.best_epoch,
+            stale_epochs: w.stale_epochs,
+        }
+    }
 }
 
 /// What the worker's machine is doing.

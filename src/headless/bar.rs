@@ -161,7 +161,7 @@ mod tests {
         let text = kept.text();
         assert!(text.contains("epoch 1/2 "), "{text}");
         assert!(
-            text.ends_with(&format!("F1 0.6900  (last @ 2)\n{CLEAR}")),
+            text.ends_with(&format!("F1 0.7000  (last @ 2)\n{CLEAR}")),
             "{text}"
         );
         let widest = text

@@ -3,6 +3,7 @@
 use super::Output;
 use crate::error::Result;
 use crate::event::{EpochEnd, Event, Observer, Stamped, Started, Step, changed};
+use crate::metrics::MACRO_F1;
 use crate::metrics::Scores;
 use crate::profile::ResultRecord;
 use crate::text::{self, figure};
@@ -154,11 +155,11 @@ impl Wording {
             "epoch {:>w$}/{}  train loss {} accuracy {}  {} loss {} accuracy {}  {}  {} images/s",
             end.epoch,
             self.epochs,
-            figure::loss(end.train_loss, LOSS),
-            percent(end.train_accuracy),
+            figure::loss(end.train.loss, LOSS),
+            percent(end.train.accuracy),
             self.held_out,
-            figure::loss(end.held_out_loss, LOSS),
-            percent(end.held_out_accuracy),
+            figure::loss(end.held_out.loss, LOSS),
+            percent(end.held_out.accuracy),
             text::seconds(end.seconds + end.evaluation_seconds),
             figure::whole(end.images_per_second, figure::ANY),
             w = self.epochs.to_string().len(),
@@ -174,7 +175,7 @@ impl Wording {
                     "{name:<10}  loss {}  accuracy {}  F1 {}  ({weights})",
                     figure::loss(s.loss, LOSS),
                     figure::percent(s.accuracy, 2, figure::ANY),
-                    figure::fixed(s.macro_f1, 4, figure::ANY)
+                    MACRO_F1.text(s, 2, figure::ANY)
                 )
             })
         };
@@ -262,10 +263,8 @@ pub(super) mod tests {
             Event::EpochEnd(Box::new(EpochEnd {
                 epoch: 1,
                 step: 10,
-                train_loss: 1.5,
-                train_accuracy: 0.5,
-                held_out_loss: 1.25,
-                held_out_accuracy: 0.625,
+                train: Scores::running(1.5, 0.5),
+                held_out: Scores::running(1.25, 0.625),
                 seconds: 2.0,
                 images_per_second: 4000.0,
                 ..EpochEnd::default()
@@ -278,12 +277,7 @@ pub(super) mod tests {
                     epochs: 2,
                     seconds: 4.0,
                     images_per_second: 4000.0,
-                    test: Some(Scores {
-                        loss: 1.0,
-                        accuracy: 0.7,
-                        macro_f1: 0.69,
-                        ..Scores::default()
-                    }),
+                    test: Some(Scores::of_accuracy(1.0, 0.7)),
                     ..ResultRecord::default()
                 }),
             },
@@ -307,7 +301,7 @@ pub(super) mod tests {
              step 5/20  loss 2.0000  accuracy 25.0 %  4,096 images/s\n\
              epoch 1/2  train loss 1.5000 accuracy 50.0 %  test loss 1.2500 accuracy 62.5 %  2 s  4,000 images/s\n\
              all 2 epochs done, 4 s of training (4,000 images/s, lowest training loss in epoch 2)\n\
-             test        loss 1.0000  accuracy 70.00 %  F1 0.6900  (last @ 2)\n"
+             test        loss 1.0000  accuracy 70.00 %  F1 0.7000  (last @ 2)\n"
         );
     }
 }

@@ -1,6 +1,11 @@
 //! Counts of right and wrong, and the figures computed from them. Pure functions; figures match scikit-learn's.
 
+mod list;
 pub mod predictions;
+mod written;
+
+pub use list::{MACRO_F1, METRICS, Metric, Unit, metric};
+pub use written::lean;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -17,6 +22,13 @@ impl Confusion {
         Self {
             counts: vec![vec![0; classes]; classes],
         }
+    }
+
+    /// The counts, where there is a column for every row; else none.
+    #[must_use]
+    pub fn squared(self) -> Self {
+        let is_square = self.counts.iter().all(|row| row.len() == self.counts.len());
+        if is_square { self } else { Self::default() }
     }
 
     /// Counts one picture.
@@ -108,104 +120,84 @@ pub fn figure<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
-/// Everything measured on one part of the data. What a record of another version lacks of it follows from its counts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Written")]
+/// What was measured on one part of the data. Everything else follows from it: see [`METRICS`] and [`per_class`](Self::per_class).
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scores {
-    /// Mean over pictures.
+    /// Mean over images.
     pub loss: f64,
     pub accuracy: f64,
-    /// Share of pictures whose label is among the three most likely classes.
+    /// Share of images whose label is among the three most likely classes.
     pub top3_accuracy: f64,
-    /// Unweighted means over classes.
-    pub macro_precision: f64,
-    pub macro_recall: f64,
-    pub macro_f1: f64,
-    /// Means weighted by support.
-    pub weighted_precision: f64,
-    pub weighted_recall: f64,
-    pub weighted_f1: f64,
-    pub per_class: Vec<ClassScore>,
+    /// Without a class where none was counted.
     pub confusion: Confusion,
 }
 
-/// Scores as a record has them, of whatever version.
-#[derive(Deserialize)]
-struct Written {
-    #[serde(default = "unknown", deserialize_with = "figure")]
-    loss: f64,
-    #[serde(default, deserialize_with = "given")]
-    accuracy: Option<f64>,
-    #[serde(default, deserialize_with = "given")]
-    top3_accuracy: Option<f64>,
-    #[serde(default, deserialize_with = "given")]
-    macro_precision: Option<f64>,
-    #[serde(default, deserialize_with = "given")]
-    macro_recall: Option<f64>,
-    #[serde(default, deserialize_with = "given")]
-    macro_f1: Option<f64>,
-    #[serde(default, deserialize_with = "given")]
-    weighted_precision: Option<f64>,
-    #[serde(default, deserialize_with = "given")]
-    weighted_recall: Option<f64>,
-    #[serde(default, deserialize_with = "given")]
-    weighted_f1: Option<f64>,
-    per_class: Option<Vec<ClassScore>>,
-    #[serde(default)]
-    confusion: Confusion,
-}
-
-/// A figure that is there, be it null.
-fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
-    figure(from).map(Some)
-}
-
-impl From<Written> for Scores {
-    fn from(written: Written) -> Self {
-        let counted = Self::new(written.loss, 0, written.confusion);
-        Self {
-            accuracy: written.accuracy.unwrap_or(counted.accuracy),
-            top3_accuracy: written.top3_accuracy.unwrap_or_else(unknown),
-            macro_precision: written.macro_precision.unwrap_or(counted.macro_precision),
-            macro_recall: written.macro_recall.unwrap_or(counted.macro_recall),
-            macro_f1: written.macro_f1.unwrap_or(counted.macro_f1),
-            weighted_precision: written
-                .weighted_precision
-                .unwrap_or(counted.weighted_precision),
-            weighted_recall: written.weighted_recall.unwrap_or(counted.weighted_recall),
-            weighted_f1: written.weighted_f1.unwrap_or(counted.weighted_f1),
-            per_class: written.per_class.unwrap_or(counted.per_class),
-            ..Self::new(counted.loss, 0, counted.confusion)
-        }
-    }
-}
-
 impl Scores {
-    /// All figures from the counts, the mean loss and the number of pictures whose label is in the top three.
+    /// All figures from the counts, the mean loss and the number of images whose label is in the top three.
     #[must_use]
     pub fn new(loss: f64, top3: u64, confusion: Confusion) -> Self {
-        let per_class = confusion.per_class();
-        let total = confusion.total();
-        let plain = |f: fn(&ClassScore) -> f64| mean(per_class.iter().map(f));
-        let weighted = |f: fn(&ClassScore) -> f64| {
-            per_class
-                .iter()
-                .map(|c| f(c) * ratio(c.support, total))
-                .sum::<f64>()
-        };
         Self {
             loss,
             accuracy: confusion.accuracy(),
-            top3_accuracy: ratio(top3, total),
-            macro_precision: plain(|c| c.precision),
-            macro_recall: plain(|c| c.recall),
-            macro_f1: plain(|c| c.f1),
-            weighted_precision: weighted(|c| c.precision),
-            weighted_recall: weighted(|c| c.recall),
-            weighted_f1: weighted(|c| c.f1),
-            per_class,
+            top3_accuracy: ratio(top3, confusion.total()),
             confusion,
         }
+    }
+
+    /// What is known of an epoch as it was trained: means over it, and no counts.
+    #[must_use]
+    pub fn running(loss: f64, accuracy: f64) -> Self {
+        Self {
+            loss,
+            accuracy,
+            top3_accuracy: unknown(),
+            confusion: Confusion::default(),
+        }
+    }
+
+    /// Scores of two classes of 5,000 images, of which this share is right.
+    #[cfg(test)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of 5,000"
+    )]
+    pub(crate) fn of_accuracy(loss: f64, accuracy: f64) -> Self {
+        let right = (accuracy * 5000.0).round() as u32;
+        let counts = vec![vec![right, 5000 - right], vec![5000 - right, right]];
+        Self::new(loss, 10_000, Confusion { counts })
+    }
+
+    /// Precision, recall, F1 and support of each class.
+    #[must_use]
+    pub fn per_class(&self) -> Vec<ClassScore> {
+        self.confusion.per_class()
+    }
+
+    /// The unweighted mean over the classes, as scikit-learn takes it: over those that are there or were predicted. NaN
+    /// where nothing was counted.
+    #[must_use]
+    pub fn macro_mean(&self, of: fn(&ClassScore) -> f64) -> f64 {
+        let scores = self.per_class();
+        let is_met = |class: &usize| {
+            self.confusion.row_total(*class) + self.confusion.column_total(*class) > 0
+        };
+        let met: Vec<f64> = (0..scores.len())
+            .filter(is_met)
+            .map(|class| of(&scores[class]))
+            .collect();
+        mean(&met)
+    }
+
+    /// The mean over the classes, weighted by their support. NaN where nothing was counted.
+    #[must_use]
+    pub fn weighted_mean(&self, of: fn(&ClassScore) -> f64) -> f64 {
+        let total = self.confusion.total();
+        if total == 0 {
+            return unknown();
+        }
+        let scores = self.per_class();
+        scores.iter().map(|c| of(c) * ratio(c.support, total)).sum()
     }
 
     /// The share of the largest class, where the accuracy is not above it by more than two standard errors: whoever names
@@ -238,41 +230,66 @@ fn harmonic(a: f64, b: f64) -> f64 {
     }
 }
 
+/// NaN of no values.
 #[expect(clippy::cast_precision_loss, reason = "class counts are small")]
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let n = values.len().max(1) as f64;
-    values.sum::<f64>() / n
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// ```python
-    /// from sklearn.metrics import precision_recall_fscore_support as f
-    /// y=[0,0,0,1,1,2,2,2,2,0]; p=[0,1,0,1,1,2,0,2,1,0]
-    /// f(y,p,average=None); f(y,p,average="macro"); f(y,p,average="weighted")
-    /// ```
+    #[derive(Deserialize)]
+    struct Case {
+        counts: Vec<Vec<u32>>,
+        /// By the names of [`METRICS`]; null where it is not a number.
+        expected: std::collections::BTreeMap<String, Option<f64>>,
+        f1: Vec<f64>,
+    }
+
+    /// Random counts, also of classes that are not there, with what scripts/sklearn_metrics.py makes of them.
     #[test]
-    fn figures_match_scikit_learn() {
-        let mut c = Confusion::new(3);
-        for (y, p) in [0, 0, 0, 1, 1, 2, 2, 2, 2, 0]
-            .into_iter()
-            .zip([0, 1, 0, 1, 1, 2, 0, 2, 1, 0])
-        {
-            c.add(y, p);
+    fn figures_are_those_of_scikit_learn() {
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("../../tests/support/metrics.json")).unwrap();
+        assert!(cases.len() >= 40);
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-12 || (a.is_nan() && b.is_nan());
+        for case in cases {
+            let counts = case.counts.clone();
+            let scores = Scores::new(0.5, 0, Confusion { counts });
+            for (key, expected) in &case.expected {
+                let found = (metric(key).unwrap().of)(&scores);
+                let expected = expected.unwrap_or(f64::NAN);
+                assert!(
+                    near(found, expected),
+                    "{key} of {:?}: {found}, {expected}",
+                    case.counts
+                );
+            }
+            for (class, f1) in scores.per_class().iter().zip(&case.f1) {
+                assert!(near(class.f1, *f1), "F1 of {:?}", case.counts);
+            }
+            for metric in METRICS {
+                let is_checked = case.expected.contains_key(metric.key)
+                    || ["loss", "top3_accuracy"].contains(&metric.key);
+                assert!(is_checked, "{} has no reference", metric.key);
+            }
         }
-        let s = Scores::new(0.5, 9, c);
-        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} {b}");
-        near(s.accuracy, 0.7);
-        near(s.macro_precision, 0.75);
-        near(s.macro_recall, 0.75);
-        near(s.macro_f1, 0.694_444_444);
-        near(s.weighted_precision, 0.8);
-        near(s.weighted_f1, 0.7);
-        near(s.per_class[2].f1, 2.0 / 3.0);
-        near(s.top3_accuracy, 0.9);
-        assert_eq!(s.per_class[0].support, 4);
+    }
+
+    #[test]
+    fn what_was_never_counted_is_no_number() {
+        let running = Scores::running(0.5, 0.75);
+        for metric in METRICS {
+            let value = (metric.of)(&running);
+            assert_eq!(
+                value.is_nan(),
+                !["loss", "accuracy"].contains(&metric.key),
+                "{}: {value}",
+                metric.key
+            );
+        }
     }
 
     #[test]
@@ -297,11 +314,5 @@ mod tests {
             None
         );
         assert_eq!(Scores::default().chance(), None);
-    }
-
-    #[test]
-    fn absent_classes_count_as_zero() {
-        let s = Scores::new(0.0, 0, Confusion::new(4));
-        assert!(s.accuracy == 0.0 && s.macro_f1 == 0.0);
     }
 }

@@ -224,6 +224,12 @@ impl Profile {
         self.data.validation == 0.0
     }
 
+    /// Epochs that are finished, as far as recorded.
+    #[must_use]
+    pub fn epochs_done(&self) -> usize {
+        self.history.last().map_or(0, |last| last.epoch)
+    }
+
     /// The epoch that the best weights are of: of the highest validation accuracy, then of the lowest loss; without a
     /// validation set that of the lowest training loss.
     #[must_use]

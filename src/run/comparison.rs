@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::metrics::{METRICS, Unit};
 use crate::profile::{EpochRecord, Profile, Subset};
 use crate::text::{self, figure};
 
@@ -30,6 +31,7 @@ pub enum Cell {
     Share(f64),
     /// With three decimals.
     Score(f64),
+    Loss(f64),
     Count(u64),
     /// A setting: as it was given, where that fits.
     Number(f64),
@@ -46,6 +48,7 @@ impl Cell {
             Self::Ways(ways) => figure::fitting(ways.iter().cloned(), width),
             Self::Share(share) => figure::percent(*share, 1, width),
             Self::Score(score) => figure::fixed(*score, 3, width),
+            Self::Loss(loss) => figure::loss(*loss, width),
             Self::Count(count) => figure::count(*count, width),
             Self::Number(value) => {
                 let shorter = figure::fixed(*value, 0, width);
@@ -73,7 +76,7 @@ impl Cell {
 /// How a run came by its weights: `scratch`, `fine-tune`, `gradual` where layers were set free by and by, or `frozen` with
 /// what is.
 #[must_use]
-pub fn regime(profile: &Profile) -> String {
+pub fn training_mode(profile: &Profile) -> String {
     let model = &profile.model;
     match (model.pretrained.is_empty(), model.freeze.as_str()) {
         _ if !model.unfreeze.is_empty() => "gradual".into(),
@@ -177,9 +180,8 @@ pub fn figures(runs: &[&Profile]) -> Vec<Row> {
             }
         };
     let count = |n: usize| Cell::Count(n as u64);
-    let test = |p: &Profile| Some(p.result.as_ref()?.test.as_ref()?.macro_f1);
     let mut rows = vec![
-        words("regime", &|p| Cell::Words(regime(p))),
+        words("mode", &|p| Cell::Words(training_mode(p))),
         words("weights", &weights),
         numbers("test accuracy", 1.0, &test_accuracy, Cell::Share),
         numbers(
@@ -196,15 +198,32 @@ pub fn figures(runs: &[&Profile]) -> Vec<Row> {
         ),
         // A small one is no merit of a network that learns little.
         words(gap_name(runs), &gap),
-        numbers("macro F1 of test", 1.0, &test, Cell::Score),
         words("best epoch", &|p| {
             Cell::or_unknown(p.best_epoch(), |e| count(e.epoch))
         }),
-        words("epochs", &|p| count(p.history.len())),
+        words("epochs", &|p| count(p.epochs_done())),
         words("weights trained", &trained),
         numbers("time", -1.0, &seconds, Cell::Seconds),
         numbers("time an epoch", -1.0, &typical_epoch, Cell::Seconds),
     ];
+    rows.extend(
+        METRICS
+            .iter()
+            .filter(|m| m.key != "accuracy")
+            .map(|metric| {
+                let of = |p: &Profile| Some((metric.of)(p.result.as_ref()?.test.as_ref()?));
+                let known = |p: &Profile| of(p).filter(|value| !value.is_nan());
+                let sign = if metric.higher_is_better { 1.0 } else { -1.0 };
+                let show = match metric.unit {
+                    Unit::Share => Cell::Share,
+                    Unit::Score => Cell::Score,
+                    Unit::Loss => Cell::Loss,
+                };
+                numbers(&format!("test {}", metric.label), sign, &known, show)
+            }),
+    );
+    let is_test = |row: &Row| row.name.starts_with("test ");
+    rows.retain(|row| !is_test(row) || row.cells.iter().any(|cell| *cell != Cell::Unknown));
     rows.retain(|row| {
         row.name != "validation accuracy" || row.cells.iter().any(|cell| *cell != Cell::Unknown)
     });
@@ -358,11 +377,7 @@ mod tests {
             ..EpochRecord::default()
         };
         profile.history = vec![epoch(1, test - 0.1, 9.0), epoch(2, test, 1.0)];
-        let scores = |accuracy| Scores {
-            accuracy,
-            macro_f1: accuracy,
-            ..Scores::default()
-        };
+        let scores = |accuracy| Scores::of_accuracy(0.5, accuracy);
         profile.result = Some(ResultRecord {
             parameters: 1000,
             epochs: 2,
@@ -383,14 +398,14 @@ mod tests {
             ("a.pth", "backbone", "frozen"),
             ("run:x", "layer2", "frozen to layer2"),
         ] {
-            assert_eq!(regime(&run(pretrained, freeze, 0.5, 1.0)), name);
+            assert_eq!(training_mode(&run(pretrained, freeze, 0.5, 1.0)), name);
         }
         let mut gradual = run("a.pth", "backbone", 0.5, 1.0);
         gradual.model.unfreeze = vec![Unfreeze {
             epoch: 2,
             freeze: "none".into(),
         }];
-        assert_eq!(regime(&gradual), "gradual");
+        assert_eq!(training_mode(&gradual), "gradual");
     }
 
     #[test]
@@ -402,7 +417,7 @@ mod tests {
             let cells: Vec<String> = row.cells.iter().map(|cell| cell.text(24)).collect();
             (cells.join(" | "), row.best.clone())
         };
-        assert_eq!(row("regime"), ("scratch | frozen".into(), vec![]));
+        assert_eq!(row("mode"), ("scratch | frozen".into(), vec![]));
         assert_eq!(row("test accuracy"), ("80.0 % | 90.0 %".into(), vec![1]));
         assert_eq!(row("weights").0, "last @ 2 | last @ 2");
         assert_eq!(

@@ -335,7 +335,6 @@ impl Follower {
 mod tests {
     use super::*;
     use crate::event::{Features, Load, Step};
-    use crate::metrics::Scores;
     use crate::profile::ResultRecord;
 
     fn line(step: u64) -> Vec<u8> {
@@ -414,16 +413,7 @@ mod tests {
     /// Every figure of every event: what is not finite is written as null, and null is read again.
     #[test]
     fn figures_that_are_not_finite_survive_the_log() {
-        let scores = Scores {
-            per_class: vec![crate::metrics::ClassScore::default()],
-            ..Scores::default()
-        };
-        let result = ResultRecord {
-            train: Some(scores.clone()),
-            validation: Some(scores.clone()),
-            test: Some(scores),
-            ..ResultRecord::default()
-        };
+        let result = ResultRecord::default();
         let started = r#"{"format":1,"run":"r","name":"n","architecture":"mlp","dataset":"d","classes":[],"parameters":1,"trained_parameters":1,"multiply_adds":1,"epochs":1,"steps_per_epoch":1,"batch_size":1,"train_images":1,"validation_images":0,"test_images":0,"curve_is_test":true,"device":"cpu","threads":2,"learning_rate":0.1,"patience":0,"resumed_at_step":0}"#;
         let events = [
             Event::Started(serde_json::from_str(started).unwrap()),
@@ -504,7 +494,7 @@ mod tests {
         let Event::EpochEnd(end) = end else {
             panic!("no end");
         };
-        assert!(end.epoch == 3 && end.held_out_accuracy.is_nan());
+        assert!(end.epoch == 3 && end.held_out.accuracy.is_nan());
         let first = r#"{"at":1,"event":"started","format":1,"path":"plan","train_pictures":3}"#;
         let Event::Started(started) = parse(first) else {
             panic!("no start");

@@ -243,16 +243,7 @@ impl Observer for Recorder {
             Event::Started(started) => self.on_started(started),
             Event::EpochEnd(end) => {
                 self.profile.history.retain(|e| e.epoch != end.epoch);
-                self.profile.history.push(EpochRecord {
-                    epoch: end.epoch,
-                    train_loss: end.train_loss,
-                    train_accuracy: end.train_accuracy,
-                    held_out_loss: end.held_out_loss,
-                    held_out_accuracy: end.held_out_accuracy,
-                    learning_rate: end.learning_rate,
-                    seconds: end.seconds,
-                    images_per_second: end.images_per_second,
-                });
+                self.profile.history.push(EpochRecord::from(&**end));
             }
             Event::Changed { step, what, to, .. } => self.on_change(Intervention {
                 step: *step,
@@ -287,6 +278,7 @@ impl Observer for Recorder {
 mod tests {
     use super::*;
     use crate::event::EpochEnd;
+    use crate::metrics::Scores;
     use crate::profile::ResultRecord;
 
     fn started(resumed_at_step: u64) -> Event {
@@ -319,7 +311,7 @@ mod tests {
     fn epoch(epoch: usize, train_loss: f64) -> Event {
         Event::EpochEnd(Box::new(EpochEnd {
             epoch,
-            train_loss,
+            train: Scores::running(train_loss, 0.5),
             ..EpochEnd::default()
         }))
     }

@@ -23,7 +23,7 @@ use super::{Host, Learner, Outcome, Setup, Update, learners};
 use crate::data::{Batch, Prepared};
 use crate::error::{Error, Result};
 use crate::event::{EpochEnd, Event, Features};
-use crate::metrics::predictions;
+use crate::metrics::{Scores, predictions};
 use crate::model::summary::{Summary, summarise};
 use crate::model::{self, Architecture, Shape};
 use crate::profile::Profile;
@@ -266,12 +266,8 @@ impl Session<'_> {
         let mut end = EpochEnd {
             epoch: record.epoch,
             step: self.progress.step,
-            train_loss: record.train_loss,
-            train_accuracy: record.train_accuracy,
-            held_out_loss: record.held_out_loss,
-            held_out_accuracy: record.held_out_accuracy,
-            held_out_top3: scores.top3_accuracy,
-            confusion: scores.confusion,
+            train: Scores::running(record.train_loss, record.train_accuracy),
+            held_out: scores,
             learning_rate: record.learning_rate,
             seconds: record.seconds,
             evaluation_seconds,

@@ -13,6 +13,7 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use super::*;
 use crate::event::{EpochEnd, Event, Stamped, Step};
+use crate::metrics::Scores;
 use crate::tui::tabs::testing;
 use crate::tui::tabs::train::Link;
 
@@ -61,11 +62,8 @@ fn epoch(number: u32) -> Stamped {
     let end = EpochEnd {
         epoch: number as usize,
         step: u64::from(number * STEPS) * 9,
-        held_out_loss: 0.3,
-        held_out_accuracy: confusion.accuracy(),
-        train_loss: 0.2,
-        train_accuracy: 0.93,
-        confusion,
+        train: Scores::running(0.2, 0.93),
+        held_out: Scores::new(0.3, 990, confusion),
         ..EpochEnd::default()
     };
     Stamped {

@@ -297,9 +297,13 @@ fn enter_on_a_class_leads_to_it_in_the_matrix() {
     let end = crate::event::EpochEnd {
         epoch: 1,
         step: 30,
-        confusion: crate::metrics::Confusion {
-            counts: vec![vec![3, 1], vec![2, 4]],
-        },
+        held_out: crate::metrics::Scores::new(
+            0.5,
+            0,
+            crate::metrics::Confusion {
+                counts: vec![vec![3, 1], vec![2, 4]],
+            },
+        ),
         ..Default::default()
     };
     tell(&mut app, Event::EpochEnd(Box::new(end)));
@@ -539,9 +543,13 @@ fn predictions_are_asked_for_once_an_epoch_while_looked_at() {
         let end = crate::event::EpochEnd {
             epoch: n,
             step: 30 * n as u64,
-            confusion: crate::metrics::Confusion {
-                counts: vec![vec![3, 1], vec![0, 4]],
-            },
+            held_out: crate::metrics::Scores::new(
+                0.5,
+                0,
+                crate::metrics::Confusion {
+                    counts: vec![vec![3, 1], vec![0, 4]],
+                },
+            ),
             ..Default::default()
         };
         let events = vec![Stamped {

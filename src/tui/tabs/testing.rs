@@ -116,12 +116,11 @@ pub fn history(epochs: usize, finished: bool) -> RunHistory {
         let confusion = confusion(epoch, 500);
         tell(Event::EpochEnd(Box::new(EpochEnd {
             epoch,
-            held_out_loss: 0.2904 + 0.3 / epoch as f64,
-            held_out_accuracy: confusion.accuracy(),
-            held_out_top3: 0.991,
-            train_accuracy: 0.98,
-            train_loss: 0.0561,
-            confusion,
+            train: Scores::running(0.0561, 0.98),
+            held_out: Scores {
+                top3_accuracy: 0.991,
+                ..Scores::new(0.2904 + 0.3 / epoch as f64, 0, confusion)
+            },
             best_epoch: epoch,
             ..EpochEnd::default()
         })));

@@ -3,7 +3,7 @@
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use crate::event::{EpochPoint, Phase, RunHistory};
+use crate::event::{EpochEnd, Phase, RunHistory};
 use crate::metrics::{Confusion, Scores};
 use crate::profile::{Subset, Weights};
 use crate::text::figure;
@@ -13,7 +13,7 @@ use crate::tui::widgets::canvas::Canvas;
 /// One evaluation: an epoch's, or the test at the end.
 #[derive(Clone, Copy, Debug)]
 pub enum Stop<'a> {
-    Epoch(&'a EpochPoint),
+    Epoch(&'a EpochEnd),
     Test(&'a Scores),
 }
 
@@ -21,7 +21,7 @@ impl<'a> Stop<'a> {
     #[must_use]
     pub fn confusion(self) -> &'a Confusion {
         match self {
-            Self::Epoch(epoch) => &epoch.confusion,
+            Self::Epoch(epoch) => &epoch.held_out.confusion,
             Self::Test(scores) => &scores.confusion,
         }
     }
@@ -29,7 +29,7 @@ impl<'a> Stop<'a> {
     #[must_use]
     pub fn accuracy(self) -> f64 {
         match self {
-            Self::Epoch(epoch) => epoch.held_out_accuracy,
+            Self::Epoch(epoch) => epoch.held_out.accuracy,
             Self::Test(scores) => scores.accuracy,
         }
     }

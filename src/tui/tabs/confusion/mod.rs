@@ -275,7 +275,7 @@ impl ConfusionTab {
         let (label, prediction) = self.cursor;
         let epochs = self.history.iter().flat_map(|h| &h.epochs);
         epochs
-            .filter_map(|e| e.confusion.counts.get(label)?.get(prediction))
+            .filter_map(|e| e.held_out.confusion.counts.get(label)?.get(prediction))
             .map(|c| f64::from(*c))
             .collect()
     }

@@ -133,8 +133,8 @@ fn no_size_and_no_data_panics() {
     testing::survives(&mut tab);
     for classes in [0, 1, 2, 26] {
         let mut history = testing::history(1, false);
-        history.epochs[0].confusion = Confusion::new(classes);
-        if let Some(row) = history.epochs[0].confusion.counts.last_mut() {
+        history.epochs[0].held_out.confusion = Confusion::new(classes);
+        if let Some(row) = history.epochs[0].held_out.confusion.counts.last_mut() {
             row[0] = u32::MAX;
         }
         let mut tab = ConfusionTab::new();
@@ -143,7 +143,7 @@ fn no_size_and_no_data_panics() {
         testing::survives(&mut tab);
         tab.on_action(Action::Open);
         testing::survives(&mut tab);
-        history.epochs[0].confusion.counts.push(vec![1]);
+        history.epochs[0].held_out.confusion.counts.push(vec![1]);
         tab.show(&testing::arc(history), "ragged");
         tab.on_action(Action::End);
         testing::survives(&mut tab);
@@ -153,7 +153,7 @@ fn no_size_and_no_data_panics() {
 #[test]
 fn many_classes_scroll_with_the_cursor() {
     let mut history = testing::history(1, false);
-    history.epochs[0].confusion = Confusion::new(26);
+    history.epochs[0].held_out.confusion = Confusion::new(26);
     let mut tab = ConfusionTab::new();
     tab.show(&testing::arc(history), "letters");
     tab.on_action(Action::End);

@@ -56,8 +56,6 @@ pub struct MetricsTab {
 struct Shown {
     scores: Scores,
     label: String,
-    /// The top-3 share is told with an epoch, not computed from counts.
-    top3: f64,
     subset: Subset,
     /// The epoch whose end they are of; `None` for what was scored when the run was over.
     epoch: Option<usize>,
@@ -93,7 +91,6 @@ impl MetricsTab {
         };
         if let Some((scores, subset)) = kept {
             return Some(Shown {
-                top3: scores.top3_accuracy,
                 scores: scores.clone(),
                 label: at_the_end(subset, history),
                 subset,
@@ -105,14 +102,12 @@ impl MetricsTab {
         Some(match stop {
             Stop::Test(scores) => Shown {
                 scores: scores.clone(),
-                top3: scores.top3_accuracy,
                 label,
                 subset,
                 epoch: None,
             },
             Stop::Epoch(point) => Shown {
-                scores: Scores::new(point.held_out_loss, 0, point.confusion.clone()),
-                top3: point.held_out_top3,
+                scores: point.held_out.clone(),
                 label,
                 subset,
                 epoch: Some(point.epoch),
@@ -123,7 +118,7 @@ impl MetricsTab {
     fn rows(&self) -> usize {
         let history = self.history.as_ref();
         let shown = history.and_then(|h| self.shown(h));
-        shown.map_or(0, |s| s.scores.per_class.len())
+        shown.map_or(0, |s| s.scores.confusion.classes())
     }
 
     /// The class under the cursor.
@@ -217,7 +212,7 @@ impl MetricsTab {
         let (width, height) = (canvas.width(), canvas.height());
         let note = note_lines(history, width, height);
         let head = 1 + u16::try_from(note.len()).unwrap_or(0);
-        let rows = shown.scores.per_class.len();
+        let rows = shown.scores.confusion.classes();
         let roomy = height >= 30;
         let top = head + u16::from(roomy || height >= 22);
         // Below the rows: macro, weighted, a gap, the parts' head, four figures and the confused pair.

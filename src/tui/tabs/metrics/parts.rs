@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::Shown;
 use crate::event::RunHistory;
-use crate::metrics::Scores;
+use crate::metrics::{METRICS, Metric, Scores, Unit};
 use crate::profile::{Subset, Weights, gap};
 use crate::text::figure;
 use crate::tui::tabs::mistakes::{class_name, mistakes, share};
@@ -13,94 +13,31 @@ use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
 
-/// One figure of each part; `None` where it is not known (yet).
-struct Figure {
-    name: &'static str,
-    train: Option<f64>,
-    validation: Option<f64>,
-    test: Option<f64>,
-    is_share: bool,
-}
+/// Metrics that are always shown; the others where there is height.
+const FEW: usize = 4;
 
-impl Figure {
-    fn new(
-        name: &'static str,
-        is_share: bool,
-        of: fn(&Scores) -> f64,
-        parts: &[Option<&Scores>; 3],
-    ) -> Self {
-        let [train, validation, test] = parts.map(|p| p.map(of));
-        Self {
-            name,
-            train,
-            validation,
-            test,
-            is_share,
-        }
-    }
-
-    fn show(&self, value: Option<f64>, width: usize) -> String {
-        match value {
-            None => "–".into(),
-            Some(v) if self.is_share => figure::percent(v, 1, width),
-            Some(v) => figure::loss(v, width),
-        }
-    }
-
-    /// The figure on the training part less that on the held-out one.
-    fn gap(&self, held_out: Subset, width: usize) -> String {
-        let of_held_out = match held_out {
-            Subset::Test => self.test,
-            _ => self.validation,
-        };
-        let Some((train, held_out)) = self.train.zip(of_held_out) else {
-            return "–".into();
-        };
-        let gap = gap(train, held_out);
-        if self.is_share {
-            figure::signed(gap * 100.0, 1, width)
-        } else {
-            figure::signed(gap, 4, width)
-        }
-    }
-}
-
-/// Figures of a finished run, or what the newest epoch told of a running one.
-fn figures(history: &RunHistory, shown: &Shown) -> Vec<Figure> {
+/// Scores of train, validation and test: those of a finished run, or what an epoch told of a running one.
+fn parts<'a>(history: &'a RunHistory, shown: &'a Shown) -> [Option<&'a Scores>; 3] {
     if let Some((result, _)) = history.scored() {
-        let parts = [
-            result.train.as_ref(),
-            result.validation.as_ref(),
-            result.test.as_ref(),
-        ];
-        return vec![
-            Figure::new("accuracy", true, |s| s.accuracy, &parts),
-            Figure::new("top-3", true, |s| s.top3_accuracy, &parts),
-            Figure::new("loss", false, |s| s.loss, &parts),
-            Figure::new("F1 macro", true, |s| s.macro_f1, &parts),
-        ];
+        return [&result.train, &result.validation, &result.test].map(Option::as_ref);
     }
     let is_test = history.curve_is_test();
-    let point = history.epochs.iter().find(|e| Some(e.epoch) == shown.epoch);
-    let figure = |name, train, held_out, is_share| Figure {
-        name,
-        train,
-        validation: Some(held_out).filter(|_| !is_test),
-        test: Some(held_out).filter(|_| is_test),
-        is_share,
-    };
-    let scores = &shown.scores;
-    vec![
-        figure(
-            "accuracy",
-            point.map(|p| p.train_accuracy),
-            scores.accuracy,
-            true,
-        ),
-        figure("top-3", None, shown.top3, true),
-        figure("loss", point.map(|p| p.train_loss), scores.loss, false),
-        figure("F1 macro", None, scores.macro_f1, true),
+    let epoch = history.epochs.iter().find(|e| Some(e.epoch) == shown.epoch);
+    let held_out = Some(&shown.scores);
+    [
+        epoch.map(|e| &e.train),
+        held_out.filter(|_| !is_test),
+        held_out.filter(|_| is_test),
     ]
+}
+
+fn gap_of(metric: &Metric, gap: f64, width: usize) -> String {
+    match metric.unit {
+        Unit::Share | Unit::Score if gap.is_nan() => "–".into(),
+        Unit::Share => figure::signed(gap * 100.0, 1, width),
+        Unit::Score => figure::signed(gap, 3, width),
+        Unit::Loss => figure::signed(gap, 4, width),
+    }
 }
 
 /// Whose figures stand side by side: what was scored at the end, before that an epoch's.
@@ -142,24 +79,45 @@ pub fn draw(canvas: &mut Canvas, history: &RunHistory, shown: &Shown, theme: &Th
         ]),
     );
     let held_out = Subset::held_out(history.curve_is_test());
-    for (y, figure) in (1..).zip(figures(history, shown)) {
-        let show = |value, width| fit::right(&figure.show(value, 7), width);
+    let metrics = if usize::from(canvas.height()) > METRICS.len() + 12 {
+        &METRICS[..]
+    } else {
+        &METRICS[..FEW]
+    };
+    let scores = parts(history, shown);
+    let mut y = 1;
+    for metric in metrics {
+        let [train, validation, test] = scores.map(|s| s.map(metric.of));
+        let show = |value: Option<f64>, width| {
+            let text = value.map_or_else(|| "–".into(), |v| metric.unit.text(v, 1, 7));
+            fit::right(&text, width)
+        };
+        let of_held_out = match held_out {
+            Subset::Test => test,
+            _ => validation,
+        };
+        let gap = train.zip(of_held_out).map_or_else(
+            || "–".into(),
+            |(train, held_out)| gap_of(metric, gap(train, held_out), 10),
+        );
+        let room = 17 - metric.label.chars().count();
         canvas.put(
             1,
             y,
             Line::from(vec![
-                Span::styled(fit::left(figure.name, 9), theme.dim()),
-                Span::styled(show(figure.train, 8), theme.train()),
-                Span::styled(show(figure.validation, 11), theme.held_out()),
-                Span::styled(show(figure.test, 8), theme.text()),
-                Span::styled(fit::right(&figure.gap(held_out, 10), 12), theme.warn()),
+                Span::styled(metric.label, theme.dim()),
+                Span::styled(show(train, room), theme.train()),
+                Span::styled(show(validation, 11), theme.held_out()),
+                Span::styled(show(test, 8), theme.text()),
+                Span::styled(fit::right(&gap, 12), theme.warn()),
             ]),
         );
+        y += 1;
     }
     if history.result.is_none() {
-        draw_live_note(canvas, history, theme);
+        draw_live_note(canvas, y + 1, history, theme);
     }
-    draw_mistakes(canvas, history, shown, theme);
+    draw_mistakes(canvas, y + 3, history, shown, theme);
 }
 
 /// F1 of each class in each part, and what is lost from training to the held-out part; false where there is no room.
@@ -194,7 +152,7 @@ pub fn draw_classes(
     );
     let f1 = |part: &Option<Scores>, class: usize| {
         let scores = part.as_ref()?;
-        scores.per_class.get(class).map(|c| c.f1)
+        scores.per_class().get(class).map(|c| c.f1)
     };
     let show = |value: Option<f64>, width| {
         let text = value.map_or_else(|| "–".into(), |v| figure::fixed(v, 3, 7));
@@ -225,25 +183,25 @@ pub fn draw_classes(
     true
 }
 
-fn draw_live_note(canvas: &mut Canvas, history: &RunHistory, theme: &Theme) {
-    if canvas.height() < 8 {
+fn draw_live_note(canvas: &mut Canvas, y: u16, history: &RunHistory, theme: &Theme) {
+    if canvas.height() < y + 2 {
         return;
     }
     let note = match &history.started {
         Some(s) if s.curve_is_test => "The curve is the test set's (data.validation = 0).",
         _ => "The test set is read once, at the end.",
     };
-    canvas.put(1, 6, Line::styled(note, theme.dim()));
+    canvas.put(1, y, Line::styled(note, theme.dim()));
 }
 
-fn draw_mistakes(canvas: &mut Canvas, history: &RunHistory, shown: &Shown, theme: &Theme) {
-    if canvas.height() < 14 {
+fn draw_mistakes(canvas: &mut Canvas, y: u16, history: &RunHistory, shown: &Shown, theme: &Theme) {
+    if canvas.height() < y + 6 {
         return;
     }
     let classes = history.started.as_ref().map_or(&[][..], |s| &s.classes);
-    canvas.put(1, 8, Line::styled("most confused pairs", theme.dim()));
-    let rows = usize::from(canvas.height() - 12).min(16);
-    for (y, mistake) in (9..).zip(mistakes(&shown.scores.confusion).into_iter().take(rows)) {
+    canvas.put(1, y, Line::styled("most confused pairs", theme.dim()));
+    let rows = usize::from(canvas.height() - y - 4).min(16);
+    for (y, mistake) in (y + 1..).zip(mistakes(&shown.scores.confusion).into_iter().take(rows)) {
         let words = format!(
             "{} → {}",
             class_name(classes, mistake.label),

@@ -72,7 +72,7 @@ impl Table<'_> {
     /// Class numbers in the order of the rows.
     #[must_use]
     pub fn sorted(&self) -> Vec<usize> {
-        let scores = &self.scores.per_class;
+        let scores = &self.scores.per_class();
         let mut order: Vec<usize> = (0..scores.len()).collect();
         let ascending = |f: fn(&ClassScore) -> f64| {
             move |a: &usize, b: &usize| f(&scores[*a]).total_cmp(&f(&scores[*b]))
@@ -99,6 +99,7 @@ impl Table<'_> {
     ) -> u16 {
         let widths = Widths::new(canvas.width(), self.history.epochs.len());
         self.draw_head(canvas, &widths, theme);
+        let scores = self.scores.per_class();
         let mut y = 1;
         for (place, class) in order.iter().enumerate().skip(offset).take(rows) {
             let style = if place == cursor {
@@ -108,7 +109,7 @@ impl Table<'_> {
             };
             let mark = if place == cursor { "▸" } else { " " };
             let name = format!("{mark}{}", class_name(self.classes, *class));
-            let score = &self.scores.per_class[*class];
+            let score = &scores[*class];
             let mut spans = vec![Span::styled(fit::left(&name, widths.name + 1), style)];
             spans.extend(figures(score, &widths, theme));
             if widths.trend > 0 {
@@ -130,26 +131,15 @@ impl Table<'_> {
 
     fn means(&self) -> [(&'static str, ClassScore); 2] {
         let scores = self.scores;
-        let support = scores.confusion.total();
+        let mean = |of: fn(&Scores, fn(&ClassScore) -> f64) -> f64| ClassScore {
+            precision: of(scores, |c| c.precision),
+            recall: of(scores, |c| c.recall),
+            f1: of(scores, |c| c.f1),
+            support: scores.confusion.total(),
+        };
         [
-            (
-                "macro mean",
-                ClassScore {
-                    precision: scores.macro_precision,
-                    recall: scores.macro_recall,
-                    f1: scores.macro_f1,
-                    support,
-                },
-            ),
-            (
-                "weighted mean",
-                ClassScore {
-                    precision: scores.weighted_precision,
-                    recall: scores.weighted_recall,
-                    f1: scores.weighted_f1,
-                    support,
-                },
-            ),
+            ("macro mean", mean(Scores::macro_mean)),
+            ("weighted mean", mean(Scores::weighted_mean)),
         ]
     }
 
@@ -158,12 +148,13 @@ impl Table<'_> {
         let epochs = self.history.epochs.iter();
         epochs
             .filter(|e| {
-                e.confusion
+                e.held_out
+                    .confusion
                     .counts
                     .iter()
-                    .all(|r| r.len() == e.confusion.classes())
+                    .all(|r| r.len() == e.held_out.confusion.classes())
             })
-            .filter_map(|e| Some(e.confusion.per_class().get(class)?.f1))
+            .filter_map(|e| Some(e.held_out.confusion.per_class().get(class)?.f1))
             .collect()
     }
 

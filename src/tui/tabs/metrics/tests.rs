@@ -114,9 +114,9 @@ fn the_lit_column_and_its_training_figures_are_of_what_is_shown() {
     assert!(lit(&mut over, "test") && !lit(&mut over, "validation"));
     // Two epochs of the same counts have each its own training figures.
     let mut history = testing::history(3, false);
-    let counts = history.epochs[2].confusion.clone();
-    history.epochs[1].confusion = counts;
-    history.epochs[1].train_accuracy = 0.5;
+    let counts = history.epochs[2].held_out.confusion.clone();
+    history.epochs[1].held_out.confusion = counts;
+    history.epochs[1].train.accuracy = 0.5;
     let mut tab = MetricsTab::new();
     tab.show(&testing::arc(history), "run");
     assert!(!shot(&mut tab, 80, 24).contains("50.0 %"));
@@ -174,7 +174,7 @@ fn no_size_and_no_data_panics() {
     testing::survives(&mut tab_of(20, true));
     for classes in [0, 1, 26] {
         let mut history = testing::history(2, false);
-        history.epochs[1].confusion = Confusion::new(classes);
+        history.epochs[1].held_out.confusion = Confusion::new(classes);
         let mut tab = MetricsTab::new();
         tab.show(&testing::arc(history), "odd");
         tab.on_action(Action::End);

@@ -24,7 +24,8 @@ pub fn render(rows: &[RunRow], scroll: &mut usize, frame: &mut Frame, area: Rect
         .collect();
     let table = table(&runs, usize::from(area.width), theme);
     let table_rows = u16::try_from(table.len()).unwrap_or(u16::MAX);
-    let least = (area.height / 2).min(12);
+    // A longer table is scrolled.
+    let least = area.height / 2;
     let charts_height = area.height.saturating_sub(table_rows + 1).max(least);
     let [charts, _, below] = Layout::vertical([
         Constraint::Length(charts_height),

@@ -15,6 +15,7 @@ use ratatui::layout::Rect;
 
 use crate::event::Command;
 use crate::metrics::Confusion;
+use crate::metrics::MACRO_F1;
 use crate::profile::{Measured, Profile, Status};
 use crate::run::comparison;
 use crate::tui::action::Action;
@@ -62,15 +63,17 @@ impl RunRow {
         self.profile.as_ref().map_or_else(|_| Vec::new(), |p| of(p))
     }
 
-    fn macro_f1(&self) -> Option<f64> {
+    fn macro_f1(&self) -> Option<String> {
         let result = self.profile.as_ref().ok()?.result.as_ref()?;
-        result.test.as_ref().map(|t| t.macro_f1)
+        let test = result.test.as_ref()?;
+        Some(MACRO_F1.text(test, 1, 6))
     }
 
-    fn regime(&self) -> String {
-        self.profile
-            .as_ref()
-            .map_or_else(|_| String::new(), |profile| comparison::regime(profile))
+    fn training_mode(&self) -> String {
+        self.profile.as_ref().map_or_else(
+            |_| String::new(),
+            |profile| comparison::training_mode(profile),
+        )
     }
 
     fn seconds(&self) -> Option<f64> {
@@ -201,7 +204,7 @@ impl RunsTab {
                 "{} {} {} {} {}",
                 r.id,
                 r.architecture(),
-                r.regime(),
+                r.training_mode(),
                 r.name(),
                 table::status_word(r)
             );

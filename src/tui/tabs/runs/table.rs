@@ -17,7 +17,7 @@ use crate::tui::widgets::{clock, cut, left, plain_if, right};
 struct Columns {
     name: usize,
     architecture: usize,
-    regime: usize,
+    mode: usize,
     parameters: usize,
     /// What the accuracy is of.
     of: usize,
@@ -41,11 +41,11 @@ impl Columns {
             .saturating_sub(fixed + if wide { WIDE } else { 0 })
             .clamp(14, 82);
         let architecture = if width >= 100 { 18 } else { 0 };
-        let regime = if width >= 124 { 18 } else { 0 };
+        let mode = if width >= 124 { 18 } else { 0 };
         Self {
-            name: rest.saturating_sub(architecture + regime).max(14),
+            name: rest.saturating_sub(architecture + mode).max(14),
             architecture,
-            regime,
+            mode,
             parameters,
             of,
             f1,
@@ -214,7 +214,7 @@ fn detail(row: Option<&RunRow>, width: usize, theme: &Theme) -> Line<'static> {
             let text = format!(
                 "{} · {of}{architecture}{} · {} · {} of {} · batch {} · rate {} · seed {}",
                 row.id,
-                row.regime(),
+                row.training_mode(),
                 profile.data.name,
                 text::grouped(profile.history.len() as u64),
                 text::count(t.epochs, "epoch"),
@@ -243,7 +243,7 @@ impl Columns {
             "  {}{}{}{}{}{}{}{}{wide}  {}{}",
             left("name", self.name),
             left("architecture", self.architecture),
-            left("regime", self.regime),
+            left("mode", self.mode),
             right("params", self.parameters),
             right("accuracy", 9),
             left(if self.of > 6 { " of" } else { "" }, self.of),
@@ -279,7 +279,7 @@ impl Columns {
             (false, _) => "  ",
         };
         let parameters = row.parameters().map_or_else(dash, |n| figure::count(n, 8));
-        let f1 = row.macro_f1().map_or_else(dash, |f| figure::fixed(f, 3, 6));
+        let f1 = row.macro_f1().unwrap_or_else(dash);
         let time = row
             .seconds()
             .map_or_else(dash, |s| figure::time(s, clock(s), 8));
@@ -290,7 +290,7 @@ impl Columns {
                 theme.title(),
             ),
             Span::styled(left(row.architecture(), self.architecture), theme.text()),
-            Span::styled(left(&row.regime(), self.regime), theme.dim()),
+            Span::styled(left(&row.training_mode(), self.mode), theme.dim()),
             Span::styled(column(&parameters, self.parameters), theme.text()),
             Span::styled(
                 right(&format!("{flaw}{accuracy}"), 9),

@@ -42,11 +42,7 @@ fn row(id: &str, architecture: &str, status: Status, epochs: usize, accuracy: f6
         })
         .collect();
     if status == Status::Finished {
-        let test = Scores {
-            accuracy,
-            macro_f1: accuracy - 0.001,
-            ..Scores::default()
-        };
+        let test = Scores::of_accuracy(0.3, accuracy);
         profile.result = Some(ResultRecord {
             parameters: 1000 * id.len() as u64 * id.len() as u64,
             seconds: 7.5 * epochs as f64,

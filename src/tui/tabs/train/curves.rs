@@ -7,7 +7,7 @@
     reason = "epochs and screen columns are small"
 )]
 
-use crate::event::{EpochPoint, RunHistory, StepPoint};
+use crate::event::{EpochEnd, RunHistory, StepPoint};
 
 /// The epoch axis: the planned epochs; what has been seen once the run is over; a part in the first epochs and of a long plan.
 ///
@@ -67,24 +67,24 @@ pub fn step_points(
 
 /// One point per finished epoch.
 #[must_use]
-pub fn epoch_points(epochs: &[EpochPoint], figure: impl Fn(&EpochPoint) -> f64) -> Vec<(f64, f64)> {
+pub fn epoch_points(epochs: &[EpochEnd], figure: impl Fn(&EpochEnd) -> f64) -> Vec<(f64, f64)> {
     epochs.iter().map(|e| (e.epoch as f64, figure(e))).collect()
 }
 
 /// The epoch after which the run only fitted the training pictures: held-out loss has risen for at least three epochs
 /// above its minimum while training loss went on falling.
 #[must_use]
-pub fn overfitting_since(epochs: &[EpochPoint]) -> Option<usize> {
+pub fn overfitting_since(epochs: &[EpochEnd]) -> Option<usize> {
     let best = epochs
         .iter()
         .enumerate()
-        .min_by(|a, b| a.1.held_out_loss.total_cmp(&b.1.held_out_loss))?
+        .min_by(|a, b| a.1.held_out.loss.total_cmp(&b.1.held_out.loss))?
         .0;
     let (at_best, after) = (&epochs[best], &epochs[best + 1..]);
     let last = after.last()?;
-    let mean = after.iter().map(|e| e.held_out_loss).sum::<f64>() / after.len() as f64;
-    let rising = after.len() >= 3 && mean > at_best.held_out_loss * 1.02;
-    (rising && last.train_loss < at_best.train_loss).then(|| after[0].epoch)
+    let mean = after.iter().map(|e| e.held_out.loss).sum::<f64>() / after.len() as f64;
+    let rising = after.len() >= 3 && mean > at_best.held_out.loss * 1.02;
+    (rising && last.train.loss < at_best.train.loss).then(|| after[0].epoch)
 }
 
 /// Where the run stands within its plan.
@@ -129,26 +129,18 @@ pub fn place(history: &RunHistory) -> Option<Place> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Scores;
 
-    fn epochs(held_out: &[f64]) -> Vec<EpochPoint> {
+    fn epochs(held_out: &[f64]) -> Vec<EpochEnd> {
         held_out
             .iter()
             .enumerate()
-            .map(|(i, loss)| EpochPoint {
+            .map(|(i, loss)| EpochEnd {
                 epoch: i + 1,
-                train_loss: 1.0 / (i + 1) as f64,
-                train_accuracy: 0.9,
-                held_out_loss: *loss,
-                held_out_accuracy: 0.9,
-                held_out_top3: 0.99,
-                confusion: crate::metrics::Confusion::default(),
-                learning_rate: 1e-3,
-                seconds: 1.0,
-                evaluation_seconds: 0.1,
-                images_per_second: 1.0,
+                train: Scores::running(1.0 / (i + 1) as f64, 0.9),
+                held_out: Scores::running(*loss, 0.9),
                 best_epoch: 1,
-                stale_epochs: 0,
-                at: 0.0,
+                ..EpochEnd::default()
             })
             .collect()
     }

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use crate::event::{EpochPoint, RunHistory};
+use crate::event::{EpochEnd, RunHistory};
 use crate::text::figure;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::right;
@@ -43,17 +43,17 @@ pub fn table(history: &RunHistory, skip: usize, rows: usize, theme: &Theme) -> V
     lines
 }
 
-fn row(e: &EpochPoint, mark: Option<&'static str>, theme: &Theme) -> Line<'static> {
+fn row(e: &EpochEnd, mark: Option<&'static str>, theme: &Theme) -> Line<'static> {
     let number = e.epoch as u64;
     let epoch = figure::fitting([number.to_string(), figure::count(number, 6)], 6);
     let cell = |text: String, width, style| Span::styled(right(&text, width), style);
     let mut spans = vec![
         cell(epoch, 6, theme.text()),
-        cell(figure::loss(e.train_loss, 11), 12, theme.train()),
-        cell(figure::loss(e.held_out_loss, 10), 11, theme.held_out()),
-        cell(figure::percent(e.train_accuracy, 1, 11), 12, theme.train()),
+        cell(figure::loss(e.train.loss, 11), 12, theme.train()),
+        cell(figure::loss(e.held_out.loss, 10), 11, theme.held_out()),
+        cell(figure::percent(e.train.accuracy, 1, 11), 12, theme.train()),
         cell(
-            figure::percent(e.held_out_accuracy, 1, 10),
+            figure::percent(e.held_out.accuracy, 1, 10),
             11,
             theme.held_out(),
         ),

@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::curves::{Place, overfitting_since, place};
 use crate::event::{Load, Message, Phase, RunHistory, Severity};
-use crate::metrics::Scores;
+use crate::metrics::{METRICS, Scores};
 use crate::profile::{Subset, Weights};
 use crate::text::{self, figure};
 use crate::tui::theme::Theme;
@@ -169,12 +169,8 @@ impl Figures<'_> {
         let label = format!("test, {}", weights.short(LABEL - 7));
         let mut spans = vec![Span::styled(left(&label, LABEL), self.theme.good())];
         let mut used = LABEL;
-        for (name, value) in [
-            ("accuracy", figure::percent(test.accuracy, 1, 7)),
-            ("macro F1", figure::fixed(test.macro_f1, 3, 6)),
-            ("loss", figure::loss(test.loss, 8)),
-            ("top-3", figure::percent(test.top3_accuracy, 1, 7)),
-        ] {
+        for metric in METRICS {
+            let (name, value) = (metric.label, metric.text(test, 1, 8));
             used += name.len() + 1 + value.chars().count();
             if used > width {
                 break;
@@ -245,7 +241,7 @@ impl Figures<'_> {
         }
         let best = h
             .best()
-            .map(|e| (e.epoch, e.held_out_loss, e.held_out_accuracy));
+            .map(|e| (e.epoch, e.held_out.loss, e.held_out.accuracy));
         let (third_heading, third) = match best {
             Some((epoch, loss, accuracy)) => {
                 (Weights::Best(epoch).short(14), Pair::new(loss, accuracy))
@@ -255,8 +251,8 @@ impl Figures<'_> {
         let (epoch, train, held_out) = if let Some(e) = h.epochs.last() {
             (
                 e.epoch,
-                Pair::new(e.train_loss, e.train_accuracy),
-                Pair::new(e.held_out_loss, e.held_out_accuracy),
+                Pair::new(e.train.loss, e.train.accuracy),
+                Pair::new(e.held_out.loss, e.held_out.accuracy),
             )
         } else {
             let train = Pair {

@@ -12,7 +12,7 @@ use ratatui::backend::TestBackend;
 
 use super::*;
 use crate::event::{Breakdown, EpochEnd, Started, Step};
-use crate::metrics::{Confusion, Scores};
+use crate::metrics::Scores;
 use crate::profile::ResultRecord;
 use crate::tui::theme::{ColorDepth, Palette};
 
@@ -86,14 +86,8 @@ fn log(epochs: usize) -> Vec<Stamped> {
                 Event::EpochEnd(Box::new(EpochEnd {
                     epoch,
                     step,
-                    train_loss: 0.35 * (-x * 0.12).exp(),
-                    train_accuracy: 1.0 - 0.12 * (-x * 0.1).exp(),
-                    held_out_loss: loss,
-                    held_out_accuracy: 0.915 - 0.3 * (-x).exp(),
-                    held_out_top3: 0.99,
-                    confusion: Confusion {
-                        counts: vec![vec![9, 1], vec![2, 8]],
-                    },
+                    train: Scores::running(0.35 * (-x * 0.12).exp(), 1.0 - 0.12 * (-x * 0.1).exp()),
+                    held_out: Scores::running(loss, 0.915 - 0.3 * (-x).exp()),
                     learning_rate: 1e-3,
                     seconds: 7.5,
                     evaluation_seconds: 0.4,
@@ -135,11 +129,8 @@ fn and(mut log: Vec<Stamped>, event: Event) -> Vec<Stamped> {
 
 fn finished() -> Vec<Stamped> {
     let scores = |accuracy: f64| Scores {
-        loss: 0.2874,
-        accuracy,
         top3_accuracy: 0.991,
-        macro_f1: 0.9098,
-        ..Scores::default()
+        ..Scores::of_accuracy(0.2874, accuracy)
     };
     let result = ResultRecord {
         seconds: 150.0,
@@ -346,13 +337,13 @@ fn extreme(over: bool) -> Vec<Stamped> {
             Event::EpochEnd(end) => {
                 end.epoch += far;
                 end.best_epoch += far;
-                end.train_loss = 1.460_974_950_282_202e15;
-                end.held_out_loss = if i % 2 == 0 {
+                end.train.loss = 1.460_974_950_282_202e15;
+                end.held_out.loss = if i % 2 == 0 {
                     f64::NAN
                 } else {
                     f64::NEG_INFINITY
                 };
-                (end.train_accuracy, end.held_out_accuracy) = (1.0, 0.0);
+                (end.train.accuracy, end.held_out.accuracy) = (1.0, 0.0);
                 end.seconds = 1e9;
             }
             Event::CheckpointSaved { epoch, .. } => *epoch += far,
@@ -371,7 +362,6 @@ fn extreme(over: bool) -> Vec<Stamped> {
             loss,
             accuracy,
             top3_accuracy: 1.0,
-            macro_f1: 1.0,
             ..Scores::default()
         })
     };

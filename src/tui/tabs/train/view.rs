@@ -279,11 +279,11 @@ fn curve(figures: &Figures, range: (f64, f64), frame: &mut Frame, area: Rect, wh
     let (train, held_out) = match which {
         Curve::Loss => (
             step_points(&history.steps, range, columns, |s| s.loss),
-            epoch_points(&history.epochs, |e| e.held_out_loss),
+            epoch_points(&history.epochs, |e| e.held_out.loss),
         ),
         Curve::Accuracy => (
             step_points(&history.steps, range, columns, |s| s.accuracy),
-            epoch_points(&history.epochs, |e| e.held_out_accuracy),
+            epoch_points(&history.epochs, |e| e.held_out.accuracy),
         ),
     };
     let values: Vec<f64> = train.iter().chain(&held_out).map(|p| p.1).collect();
