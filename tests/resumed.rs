@@ -29,11 +29,15 @@ use fmtui::profile::{Intervention, Profile, RunRecord, Status};
 use fmtui::run::{Workspace, client, lock, log};
 use fmtui::storage;
 use fmtui::train::checkpoint::{self, BEST, LAST};
-use fmtui::train::{Host, Outcome, Setup, train};
+use fmtui::train::{Host, Setup};
+
+#[path = "support/ended.rs"]
+mod ended;
 
 #[path = "support/skip.rs"]
 mod skip;
 
+use ended::{Ended, LOG, train_logged};
 use skip::skipped;
 
 /// A linear classifier of a few pictures whose best epoch is the fifth, and which stops early after the tenth.
@@ -146,7 +150,7 @@ impl Host for Witness {
 }
 
 /// Trains, from the newest checkpoint where there is one; `None` where the run died.
-fn live(profile: &Profile, directory: &Path, witness: &mut Witness) -> Option<Outcome> {
+fn live(profile: &Profile, directory: &Path, witness: &mut Witness) -> Option<Ended> {
     let setup = Setup {
         profile,
         dataset: mini::load().unwrap(),
@@ -155,7 +159,7 @@ fn live(profile: &Profile, directory: &Path, witness: &mut Witness) -> Option<Ou
         pretrained: None,
         warnings: Vec::new(),
     };
-    match catch_unwind(AssertUnwindSafe(|| train(setup, witness))) {
+    match catch_unwind(AssertUnwindSafe(|| train_logged(setup, witness))) {
         Ok(outcome) => Some(outcome.unwrap()),
         Err(death) => {
             assert!(death.is::<Killed>());
@@ -165,7 +169,7 @@ fn live(profile: &Profile, directory: &Path, witness: &mut Witness) -> Option<Ou
 }
 
 /// Everything of an end that does not depend on the clock, in words: record, and every file with its bytes.
-fn end(outcome: &Outcome, directory: &Path) -> Vec<String> {
+fn end(outcome: &Ended, directory: &Path) -> Vec<String> {
     let result = &outcome.result;
     let mut end = vec![
         format!("{} {}", outcome.complete, outcome.reason),
@@ -190,10 +194,12 @@ fn end(outcome: &Outcome, directory: &Path) -> Vec<String> {
         ];
         format!("{} {figures:?}", h.epoch)
     }));
-    let mut files: Vec<String> = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
+    let entries = fs::read_dir(directory).unwrap();
+    let mut files: Vec<String> = entries
+        .map(|entry| entry.unwrap().path())
+        // Its lines tell times.
+        .filter(|path| path.file_name().unwrap() != LOG)
+        .map(|path| {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             if path.is_dir() {
                 let state = fs::read(path.join("state.safetensors")).unwrap();

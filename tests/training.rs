@@ -25,7 +25,12 @@ use fmtui::layers::Layer;
 use fmtui::profile::{Augment, Backend, Monitor, Profile, RunRecord, Schedule, Train, Unfreeze};
 use fmtui::train::checkpoint::load_newest;
 use fmtui::train::learners::without_memory;
-use fmtui::train::{Host, Outcome, Setup, train};
+use fmtui::train::{Host, Setup};
+
+#[path = "support/ended.rs"]
+mod ended;
+
+use ended::{Ended, train_logged};
 
 /// Plays commands at given steps and remembers every event.
 #[derive(Default)]
@@ -118,8 +123,8 @@ fn small_cnn() -> Profile {
     Profile::parse(text, "small").unwrap()
 }
 
-fn run(profile: &Profile, directory: &Path, resume: bool, script: &mut Script) -> Result<Outcome> {
-    train(
+fn run(profile: &Profile, directory: &Path, resume: bool, script: &mut Script) -> Result<Ended> {
+    train_logged(
         Setup {
             profile,
             dataset: mini::load().unwrap(),
@@ -132,13 +137,13 @@ fn run(profile: &Profile, directory: &Path, resume: bool, script: &mut Script) -
     )
 }
 
-fn whole(profile: &Profile) -> Outcome {
+fn whole(profile: &Profile) -> Ended {
     let dir = tempfile::tempdir().unwrap();
     run(profile, dir.path(), false, &mut Script::default()).unwrap()
 }
 
 /// Everything of an epoch that does not depend on the clock.
-fn figures(outcome: &Outcome) -> Vec<[f64; 5]> {
+fn figures(outcome: &Ended) -> Vec<[f64; 5]> {
     outcome
         .history
         .iter()
@@ -328,7 +333,7 @@ fn interventions_are_journaled_and_replayed() {
 }
 
 /// The rates that were told, and those that the profile keeps.
-fn rates(script: &Script, outcome: &Outcome) -> (Vec<f64>, Vec<(u64, f64)>) {
+fn rates(script: &Script, outcome: &Ended) -> (Vec<f64>, Vec<(u64, f64)>) {
     let told = script.events.iter().filter_map(|event| match event {
         Event::Changed { to, .. } => Some(*to),
         _ => None,

@@ -35,7 +35,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     } else {
         let load = |run: &String| {
             let id = workspace.resolve(run)?;
-            Ok((id.clone(), workspace.load(&id)?))
+            Ok((id.clone(), workspace.load_with_history(&id)?))
         };
         arguments.runs.iter().map(load).collect::<Result<_>>()?
     };

@@ -182,6 +182,7 @@ fn show_record(
     json: bool,
     out: &mut Output,
 ) -> Result<()> {
+    workspace.add_history(&mut profile);
     if let Some(run) = &mut profile.run {
         run.status = workspace.live_status(&run.id, run.status);
     }

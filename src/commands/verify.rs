@@ -13,11 +13,11 @@ use crate::profile::{self, EpochRecord, Profile};
 use crate::run::worker::{STACK, panic_message};
 use crate::run::{Workspace, pretrained, record};
 use crate::text;
-use crate::train::{self, Host, Outcome, Setup};
+use crate::train::{self, Host, Setup};
 
 /// Trains and compares; 0 when every epoch and the weights are the same, 1 when not.
 pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
-    let recorded = workspace.load(id)?;
+    let recorded = workspace.load_with_history(id)?;
     record::check_known(&recorded)?;
     if workspace.is_running(id) {
         return Err(Error::input(
@@ -38,8 +38,8 @@ pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
     warn_of_differences(&recorded, &profile);
     let scratch = Scratch::new(id)?;
     let first = pretrained::load(workspace, &profile.model)?;
-    let outcome = train_again(&profile, dataset, &scratch.path, first)?;
-    let difference = first_difference(&recorded, &outcome);
+    let again = train_again(&profile, dataset, &scratch.path, first)?;
+    let difference = first_difference(&recorded, &again);
     let cause = difference.as_ref().and_then(|_| known_cause(&recorded));
     let mut out = Output::standard();
     if json {
@@ -48,7 +48,7 @@ pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
             "identical": difference.is_none(),
             "difference": difference,
             "cause": cause,
-            "epochs": outcome.history.len(),
+            "epochs": again.history.len(),
         });
         answer::print(&mut out, answer)?;
     } else {
@@ -100,9 +100,23 @@ fn known_cause(recorded: &Profile) -> Option<String> {
     profile::known_against(version).map(str::to_owned)
 }
 
-/// The first thing that is not the same, in words. Times do not count.
-fn first_difference(recorded: &Profile, again: &Outcome) -> Option<String> {
-    for (then, now) in recorded.history.iter().zip(&again.history) {
+/// What came out of a training: every epoch, and the digest of the weights.
+#[derive(Clone)]
+struct Again {
+    history: Vec<EpochRecord>,
+    weights_sha256: String,
+}
+
+/// The first thing that is not the same, in words. Times do not count; of a long run the record does not have every epoch.
+fn first_difference(recorded: &Profile, again: &Again) -> Option<String> {
+    for then in &recorded.history {
+        let Some(now) = then
+            .epoch
+            .checked_sub(1)
+            .and_then(|at| again.history.get(at))
+        else {
+            break;
+        };
         if let Some((what, a, b)) = epoch_difference(then, now) {
             return Some(format!(
                 "first difference at epoch {}: {what} was {a:e}, is {b:e}",
@@ -110,7 +124,7 @@ fn first_difference(recorded: &Profile, again: &Outcome) -> Option<String> {
             ));
         }
     }
-    let (then, now) = (recorded.history.len(), again.history.len());
+    let (then, now) = (recorded.epochs_done(), again.history.len());
     if then != now {
         return Some(format!(
             "first difference at epoch {}: {then} epochs were recorded, {now} trained",
@@ -118,7 +132,7 @@ fn first_difference(recorded: &Profile, again: &Outcome) -> Option<String> {
         ));
     }
     let weights = recorded.result.as_ref().map(|r| &r.weights_sha256)?;
-    (!weights.is_empty() && *weights != again.result.weights_sha256).then(|| {
+    (!weights.is_empty() && *weights != again.weights_sha256).then(|| {
         format!("first difference at epoch {now}: every figure is the same but not the weights")
     })
 }
@@ -145,7 +159,7 @@ fn train_again(
     dataset: data::Dataset,
     directory: &Path,
     pretrained: Option<Found>,
-) -> Result<Outcome> {
+) -> Result<Again> {
     std::thread::scope(|scope| {
         let training = std::thread::Builder::new()
             .name("training".into())
@@ -153,6 +167,7 @@ fn train_again(
             .spawn_scoped(scope, || {
                 let mut host = Teller {
                     epochs: profile.train.epochs,
+                    history: Vec::new(),
                 };
                 let setup = Setup {
                     profile,
@@ -162,7 +177,11 @@ fn train_again(
                     pretrained,
                     warnings: Vec::new(),
                 };
-                train::train(setup, &mut host)
+                let outcome = train::train(setup, &mut host)?;
+                Ok(Again {
+                    history: host.history,
+                    weights_sha256: outcome.result.weights_sha256,
+                })
             })
             .map_err(|e| Error::compute("starting the training thread", e))?;
         training
@@ -174,6 +193,7 @@ fn train_again(
 /// Says how far the training is; keeps no log.
 struct Teller {
     epochs: usize,
+    history: Vec<EpochRecord>,
 }
 
 impl Host for Teller {
@@ -184,7 +204,10 @@ impl Host for Teller {
 
     fn emit(&mut self, event: Event) {
         match event {
-            Event::EpochEnd(end) => notice(format!("epoch {}/{}", end.epoch, self.epochs)),
+            Event::EpochEnd(end) => {
+                notice(format!("epoch {}/{}", end.epoch, self.epochs));
+                self.history.push(EpochRecord::from(&*end));
+            }
             Event::Warning { message } => notice(format!("warning: {message}")),
             _ => {}
         }
@@ -225,7 +248,7 @@ mod tests {
     use super::*;
     use crate::profile::ResultRecord;
 
-    fn pair() -> (Profile, Outcome) {
+    fn pair() -> (Profile, Again) {
         let history: Vec<EpochRecord> = (1..=3)
             .map(|epoch| EpochRecord {
                 epoch,
@@ -240,14 +263,12 @@ mod tests {
         let mut profile = Profile::new("mlp");
         profile.history.clone_from(&history);
         profile.result = Some(result.clone());
-        let outcome = Outcome {
-            complete: true,
-            reason: String::new(),
-            result,
+        let weights_sha256 = result.weights_sha256;
+        let again = Again {
             history,
-            interventions: Vec::new(),
+            weights_sha256,
         };
-        (profile, outcome)
+        (profile, again)
     }
 
     #[test]
@@ -289,7 +310,7 @@ mod tests {
         );
 
         let mut other = same;
-        other.result.weights_sha256 = "cd".into();
+        other.weights_sha256 = "cd".into();
         assert!(
             first_difference(&profile, &other)
                 .unwrap()

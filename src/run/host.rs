@@ -73,7 +73,7 @@ impl WorkerHost {
         self.recorder.describe(profile);
     }
 
-    /// Takes note of the whole history; it is written with the end.
+    /// Takes note of what somebody changed; it is written with the end.
     pub fn conclude(&mut self, outcome: &Outcome) {
         self.recorder.conclude(outcome);
     }
@@ -235,10 +235,7 @@ mod tests {
         std::fs::remove_dir_all(dir.path().join("p")).unwrap();
         std::fs::write(dir.path().join("p"), "").unwrap();
         for epoch in 1..=3 {
-            host.emit(Event::EpochEnd(Box::new(crate::event::EpochEnd {
-                epoch,
-                ..crate::event::EpochEnd::default()
-            })));
+            host.emit(Event::Paused { step: epoch });
             host.emit(Event::Step(crate::event::Step::default()));
         }
         let events = log::read(&path).unwrap();

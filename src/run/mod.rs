@@ -7,6 +7,7 @@ pub mod client;
 pub mod company;
 pub mod comparison;
 pub mod connection;
+pub mod history;
 pub mod host;
 pub mod id;
 pub mod journal;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::lock;
+use super::{history, lock};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer, Stamped, Started};
@@ -128,10 +128,12 @@ pub fn sanitize(profile: &mut Profile) {
     }
 }
 
-/// Writes the profile at every event that changes it.
+/// Writes the profile at every event that changes it. The epochs are in the log, and come into the record at its end.
 pub struct Recorder {
     path: PathBuf,
+    /// Without its history as long as the run goes on.
     profile: Profile,
+    history: Vec<EpochRecord>,
 }
 
 impl Recorder {
@@ -139,8 +141,13 @@ impl Recorder {
     ///
     /// # Errors
     /// `Io` when the profile cannot be written.
-    pub fn begin(path: PathBuf, profile: Profile) -> Result<Self> {
-        let mut recorder = Self { path, profile };
+    pub fn begin(path: PathBuf, mut profile: Profile) -> Result<Self> {
+        let history = std::mem::take(&mut profile.history);
+        let mut recorder = Self {
+            path,
+            profile,
+            history,
+        };
         let run = recorder.run();
         run.status = Status::Running;
         run.finished.clear();
@@ -168,10 +175,9 @@ impl Recorder {
         run.data_sha256.clone_from(&here.data_sha256);
     }
 
-    /// Takes over what the training itself recorded; it is written with the next event. Of stops only the one that
+    /// Takes over what the training itself recorded of interventions; it is written with the next event. Of stops only the one that
     /// ended it counts: after any other the run was taken up again, as if it had not been stopped.
     pub fn conclude(&mut self, outcome: &Outcome) {
-        self.profile.history.clone_from(&outcome.history);
         let last = outcome.interventions.len().saturating_sub(1);
         let counts =
             |at: usize, i: &Intervention| i.what != "stop" || (at == last && !outcome.complete);
@@ -188,7 +194,6 @@ impl Recorder {
     pub(super) fn is_written(event: &Event) -> bool {
         match event {
             Event::Started(_)
-            | Event::EpochEnd(_)
             | Event::Changed { .. }
             | Event::Finished { .. }
             | Event::Failed { .. }
@@ -196,6 +201,7 @@ impl Recorder {
             | Event::Waiting { .. }
             | Event::Continued { .. } => true,
             Event::Step(_)
+            | Event::EpochEnd(_)
             | Event::Features(_)
             | Event::CheckpointSaved { .. }
             | Event::Warning { .. }
@@ -213,11 +219,7 @@ impl Recorder {
     }
 
     fn on_started(&mut self, started: &Started) {
-        // What came after the checkpoint is trained, and told, again.
-        let whole_epochs = started.resumed_at_step / started.steps_per_epoch.max(1);
-        self.profile
-            .history
-            .retain(|e| e.epoch as u64 <= whole_epochs);
+        history::resume(&mut self.history, started);
         self.run().backend = text::sanitize(&started.backend);
     }
 
@@ -234,6 +236,8 @@ impl Recorder {
         run.status = status;
         run.error = text::sanitize(error);
         run.finished = text::timestamp(text::now());
+        let best = self.profile.result.as_ref().map_or(0, |r| r.best_epoch);
+        self.profile.history = history::thinned(&self.history, best);
     }
 }
 
@@ -241,10 +245,7 @@ impl Observer for Recorder {
     fn on_event(&mut self, stamped: &Stamped) -> Result<()> {
         match &stamped.event {
             Event::Started(started) => self.on_started(started),
-            Event::EpochEnd(end) => {
-                self.profile.history.retain(|e| e.epoch != end.epoch);
-                self.profile.history.push(EpochRecord::from(&**end));
-            }
+            Event::EpochEnd(end) => history::add(&mut self.history, EpochRecord::from(&**end)),
             Event::Changed { step, what, to, .. } => self.on_change(Intervention {
                 step: *step,
                 what: what.clone(),
@@ -258,8 +259,8 @@ impl Observer for Recorder {
                 } else {
                     Status::Stopped
                 };
-                self.end(status, "");
                 self.profile.result = Some((**result).clone());
+                self.end(status, "");
             }
             Event::Failed { message, .. } => self.end(Status::Failed, message),
             Event::Paused { .. } => self.run().status = Status::Paused,
@@ -342,12 +343,17 @@ mod tests {
         tell(&mut recorder, Event::Continued { step: 15 });
         assert_eq!(on_disk().run.unwrap().status, Status::Running);
         tell(&mut recorder, epoch(2, 0.4));
+        let record = on_disk();
+        assert!(record.history.is_empty());
+        let history = std::mem::take(&mut recorder.history);
         drop(recorder);
 
         // Killed, then resumed from the checkpoint of epoch 1.
-        let mut recorder = Recorder::begin(path.clone(), on_disk()).unwrap();
+        let record = Profile { history, ..record };
+        let mut recorder = Recorder::begin(path.clone(), record).unwrap();
+        assert!(on_disk().history.is_empty());
         tell(&mut recorder, started(10));
-        assert_eq!(on_disk().history.len(), 1);
+        assert_eq!(recorder.history.len(), 1);
         tell(&mut recorder, change);
         tell(&mut recorder, epoch(2, 0.4));
         let result = Box::new(ResultRecord {
@@ -416,7 +422,6 @@ mod tests {
                 complete,
                 reason: String::new(),
                 result: ResultRecord::default(),
-                history: Vec::new(),
                 interventions: vec![of(10, "stop"), of(20, "learning_rate"), of(30, "stop")],
             });
             let interventions = &recorder.run().interventions;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::lock::{self, RunLock};
-use super::{id, record};
+use super::{history, id, record};
 use crate::data::source::SearchPath;
 use crate::error::{Error, Result};
 use crate::net::{self, hub::Hub};
@@ -250,6 +250,24 @@ impl Workspace {
         }
     }
 
+    /// [`load`](Self::load), with the epochs from the log where the record does not have them yet.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with_history(&self, id: &str) -> Result<Profile> {
+        let mut profile = self.load(id)?;
+        self.add_history(&mut profile);
+        Ok(profile)
+    }
+
+    /// Gives a record the epochs of its log, where it is one of this workspace and does not have them yet.
+    pub fn add_history(&self, profile: &mut Profile) {
+        let id = profile.run.as_ref().map_or("", |run| &run.id);
+        if profile.history.is_empty() && id::is_plausible(id) {
+            profile.history = history::of_log(&self.events_path(id));
+        }
+    }
+
     fn unknown(&self, id: &str) -> Error {
         let ids = self.ids();
         let remedy = match text::nearest(id, ids.iter().map(String::as_str)) {
@@ -410,7 +428,7 @@ impl Workspace {
     #[must_use]
     pub fn summary(&self, id: &str) -> RunSummary {
         let profile = self
-            .load(id)
+            .load_with_history(id)
             .map(|mut profile| {
                 if let Some(run) = &mut profile.run {
                     run.status = self.live_status(id, run.status);

@@ -19,7 +19,7 @@ use super::record::{self, Recorder};
 use super::reserve::Reserve;
 use super::server::{self, Service};
 use super::signals::Endings;
-use super::{load, memory, pretrained, socket, spool};
+use super::{history, load, memory, pretrained, socket, spool};
 use crate::data;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
@@ -153,7 +153,7 @@ fn serve_and_train(
             format!("go on with `fmtui resume {id}`"),
         ));
     }
-    let recorder = Recorder::begin(workspace.profile_path(id), profile.clone())?;
+    let recorder = Recorder::begin(workspace.profile_path(id), with_history(workspace, profile))?;
     let (listening, warnings) = {
         let _inside = runtime.enter();
         match listen(workspace, id) {
@@ -214,6 +214,17 @@ fn serve_and_train(
     }
     runtime.shutdown_background();
     end
+}
+
+/// The record with all its epochs, which the log has; where it has none, with those that were recorded.
+fn with_history(workspace: &Workspace, profile: &Profile) -> Profile {
+    let id = profile.run.as_ref().map_or("", |r| r.id.as_str());
+    let logged = history::of_log(&workspace.events_path(id));
+    let mut profile = profile.clone();
+    if !logged.is_empty() {
+        profile.history = logged;
+    }
+    profile
 }
 
 fn listen(workspace: &Workspace, id: &str) -> Result<(tokio::net::UnixListener, PathBuf)> {

@@ -62,7 +62,9 @@ pub struct Progress {
     /// Best value so far of what early stopping monitors, and epochs since it improved.
     pub monitored: Option<f64>,
     pub stale_epochs: usize,
-    pub history: Vec<EpochRecord>,
+    /// Training time of the finished epochs, without the features of frozen layers.
+    #[serde(default, deserialize_with = "crate::metrics::figure")]
+    pub training_seconds: f64,
     pub interventions: Vec<Intervention>,
     /// What is frozen, as `model.freeze` says it; older checkpoints do not say.
     #[serde(default)]
@@ -72,6 +74,9 @@ pub struct Progress {
     pub early: Option<String>,
     /// Bytes of the event log when this was written.
     pub log_length: u64,
+    /// Only read: the first format has the epochs here, which are in the log.
+    #[serde(default, skip_serializing)]
+    pub history: Vec<EpochRecord>,
     /// SHA-256 of the recipe's TOML, of `format`, and of the data set: a resume must use the same.
     pub recipe_sha256: String,
     pub data_sha256: String,
@@ -376,8 +381,9 @@ impl<'a> Generation<'a> {
     }
 
     fn progress(&self) -> Result<Progress> {
-        let progress: Progress = serde_json::from_slice(&self.verified(PROGRESS_FILE)?)
+        let mut progress: Progress = serde_json::from_slice(&self.verified(PROGRESS_FILE)?)
             .map_err(|e| broken(self.path, format!("{PROGRESS_FILE}: {e}")))?;
+        progress.training_seconds += progress.history.drain(..).map(|e| e.seconds).sum::<f64>();
         if progress.format > FORMAT {
             let problem = format!("is of format {}, of a newer fmtui", progress.format);
             return Err(broken(self.path, problem));

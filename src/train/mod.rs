@@ -23,7 +23,7 @@ use crate::data::Dataset;
 use crate::error::Result;
 use crate::event::{Command, Event};
 use crate::model::pretrained::Found;
-use crate::profile::{EpochRecord, Intervention, Profile, ResultRecord};
+use crate::profile::{Intervention, Profile, ResultRecord};
 
 /// Everything a training needs to begin.
 pub struct Setup<'a> {
@@ -72,6 +72,5 @@ pub struct Outcome {
     /// For people: "all 20 epochs done", "stopped early: …", "stopped at step 310".
     pub reason: String,
     pub result: ResultRecord,
-    pub history: Vec<EpochRecord>,
     pub interventions: Vec<Intervention>,
 }

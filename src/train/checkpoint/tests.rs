@@ -42,11 +42,8 @@ fn progress(step: u64) -> Progress {
         stale_epochs: 1,
         frozen: Some("layer2".into()),
         early: Some("stopped early".into()),
-        history: vec![EpochRecord {
-            epoch: 1,
-            train_loss: 2.0f64.sqrt(),
-            ..EpochRecord::default()
-        }],
+        training_seconds: 2.0f64.sqrt(),
+        history: Vec::new(),
         interventions: vec![Intervention {
             step: 5,
             what: "learning_rate".into(),

@@ -34,7 +34,6 @@ impl Session<'_> {
             complete,
             reason,
             result,
-            history: std::mem::take(&mut self.progress.history),
             interventions: std::mem::take(&mut self.progress.interventions),
         })
     }
@@ -49,7 +48,6 @@ impl Session<'_> {
                 self.progress.step, kept.step
             ),
             result: self.result_so_far(),
-            history: kept.history,
             interventions: kept.interventions,
         }
     }
@@ -58,8 +56,7 @@ impl Session<'_> {
         let pictures: f64 = self.progress.step as f64 / self.steps_per_epoch() as f64
             * self.data.train.len() as f64;
         // Without what was computed ahead of the first step.
-        let epochs = self.progress.history.iter().map(|e| e.seconds);
-        let training = epochs.sum::<f64>() + self.progress.epoch_seconds;
+        let training = self.progress.training_seconds + self.progress.epoch_seconds;
         ResultRecord {
             parameters: self.summary.parameters,
             trained_parameters: self.summary.trained_parameters,

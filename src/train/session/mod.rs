@@ -276,15 +276,15 @@ impl Session<'_> {
             stale_epochs: self.progress.stale_epochs,
         };
         let epoch = record.epoch;
-        self.progress.history.push(record);
         self.progress.epoch = epoch;
+        self.progress.training_seconds += record.seconds;
         self.progress.batch = 0;
         self.progress.epoch_loss = 0.0;
         self.progress.epoch_correct = 0;
         self.progress.epoch_images = 0;
         self.progress.epoch_seconds = 0.0;
         if is_best {
-            self.save_best(&predictions, host)?;
+            self.save_best(&record, &predictions, host)?;
         }
         end.best_epoch = self.progress.best.as_ref().map_or(epoch, |b| b.epoch);
         host.emit(Event::EpochEnd(Box::new(end)));

@@ -84,12 +84,10 @@ impl Session<'_> {
     /// more goes after that.
     pub(super) fn save_best(
         &mut self,
+        record: &EpochRecord,
         predicted: &[Prediction],
         host: &mut dyn Host,
     ) -> Result<()> {
-        let Some(record) = self.progress.history.last() else {
-            return Ok(());
-        };
         let loss = if self.curve_is_test() {
             record.train_loss
         } else {

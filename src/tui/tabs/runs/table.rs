@@ -216,7 +216,7 @@ fn detail(row: Option<&RunRow>, width: usize, theme: &Theme) -> Line<'static> {
                 row.id,
                 row.training_mode(),
                 profile.data.name,
-                text::grouped(profile.history.len() as u64),
+                text::grouped(profile.epochs_done() as u64),
                 text::count(t.epochs, "epoch"),
                 t.batch_size,
                 figure::learning_rate(t.optimizer.learning_rate, figure::ANY),
@@ -336,7 +336,7 @@ fn wide_part(row: &RunRow) -> String {
     format!(
         "  {}{}  {}",
         left(&p.data.name, 19),
-        right(&epochs(p.history.len() as u64, p.train.epochs as u64), 9),
+        right(&epochs(p.epochs_done() as u64, p.train.epochs as u64), 9),
         left(device, 10)
     )
 }

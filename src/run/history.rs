@@ -1,0 +1,147 @@
+//! A run's epochs: in its event log while it goes on, and in its record, thinned, when it has ended.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use super::log;
+use crate::event::{Event, Started};
+use crate::profile::EpochRecord;
+use crate::storage;
+
+/// Rows that a record holds at most.
+pub const MOST: usize = 5000;
+
+/// **Units** bytes of the longest line of a log that is looked at.
+const LONGEST_LINE: usize = 16 << 20;
+
+/// The finished epochs that a log tells of, those trained again after a resume once; empty where there is none that can be read.
+#[must_use]
+pub fn of_log(path: &Path) -> Vec<EpochRecord> {
+    let Ok(file) = storage::open(path).map(|(file, _)| file) else {
+        return Vec::new();
+    };
+    let mut reader = BufReader::new(file);
+    let (mut history, mut line) = (Vec::new(), Vec::new());
+    loop {
+        line.clear();
+        match reader.read_until(b'\n', &mut line) {
+            Ok(read) if read > 0 && read <= LONGEST_LINE => take(&mut history, &line),
+            _ => return history,
+        }
+    }
+}
+
+/// Takes a line of the log; most are of no interest here and are not parsed.
+fn take(history: &mut Vec<EpochRecord>, line: &[u8]) {
+    let Ok(line) = std::str::from_utf8(line) else {
+        return;
+    };
+    if !line.contains("\"event\":\"epoch-end\"") && !line.contains("\"event\":\"started\"") {
+        return;
+    }
+    match log::parse_line(line).map(|stamped| stamped.event) {
+        Some(Event::Started(started)) => resume(history, &started),
+        Some(Event::EpochEnd(end)) => add(history, EpochRecord::from(&*end)),
+        _ => {}
+    }
+}
+
+/// Forgets what came after the checkpoint that a run goes on from: it is trained, and told, again.
+pub fn resume(history: &mut Vec<EpochRecord>, started: &Started) {
+    let whole_epochs = started.resumed_at_step / started.steps_per_epoch.max(1);
+    history.retain(|e| e.epoch as u64 <= whole_epochs);
+}
+
+/// Adds an epoch, in the place of itself and of what came after it.
+pub fn add(history: &mut Vec<EpochRecord>, epoch: EpochRecord) {
+    let later = history.iter().rev().take_while(|e| e.epoch >= epoch.epoch);
+    history.truncate(history.len() - later.count());
+    history.push(epoch);
+}
+
+/// At most [`MOST`] rows, evenly over all, with the first, the best and the last.
+#[must_use]
+pub fn thinned(history: &[EpochRecord], best_epoch: usize) -> Vec<EpochRecord> {
+    if history.len() <= MOST {
+        return history.to_vec();
+    }
+    // One place is left for the best.
+    let last = MOST - 2;
+    let mut places: Vec<usize> = (0..=last)
+        .map(|row| row * (history.len() - 1) / last)
+        .collect();
+    let best = history.iter().position(|e| e.epoch == best_epoch);
+    if let Some(best) = best
+        && let Err(at) = places.binary_search(&best)
+    {
+        places.insert(at, best);
+    }
+    places.into_iter().map(|at| history[at].clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EpochEnd, Stamped};
+
+    fn rows(epochs: impl IntoIterator<Item = usize>) -> Vec<EpochRecord> {
+        let row = |epoch| EpochRecord {
+            epoch,
+            ..EpochRecord::default()
+        };
+        epochs.into_iter().map(row).collect()
+    }
+
+    fn numbers(history: &[EpochRecord]) -> Vec<usize> {
+        history.iter().map(|e| e.epoch).collect()
+    }
+
+    #[test]
+    fn a_log_tells_each_epoch_once_through_resumes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        assert!(of_log(&path).is_empty());
+        let started = |resumed_at_step| {
+            Event::Started(Box::new(Started {
+                steps_per_epoch: 10,
+                resumed_at_step,
+                ..Started::default()
+            }))
+        };
+        let end = |epoch| {
+            Event::EpochEnd(Box::new(EpochEnd {
+                epoch,
+                ..EpochEnd::default()
+            }))
+        };
+        let events = [
+            started(0),
+            end(1),
+            end(2),
+            end(3),
+            started(20),
+            end(3),
+            end(4),
+        ];
+        let line = |event| serde_json::to_string(&Stamped { at: 1.0, event }).unwrap() + "\n";
+        let lines: String = events.map(line).concat();
+        std::fs::write(&path, format!("{lines}garbage\n{{\"event\":\"epoch-end\"")).unwrap();
+        assert_eq!(numbers(&of_log(&path)), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_long_history_is_thinned_evenly_with_its_first_best_and_last_epoch() {
+        for length in [1, MOST, MOST + 1, MOST + 2, 2 * MOST + 7, 40_000] {
+            let all = rows(1..=length);
+            for best in [0, 1, length / 2 + 1, length] {
+                let kept = numbers(&thinned(&all, best));
+                assert!(kept.len() <= MOST && kept.len() >= length.min(MOST) - 1);
+                assert_eq!((kept[0], kept[kept.len() - 1]), (1, length));
+                assert!(best == 0 || kept.contains(&best));
+                let widest = kept.windows(2).map(|pair| pair[1] - pair[0]).max();
+                assert!(widest.unwrap_or(1) <= length / (MOST - 2) + 1, "{length}");
+                assert!(kept.is_sorted());
+            }
+        }
+    }
+}
