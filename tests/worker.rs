@@ -1212,6 +1212,113 @@ async fn a_worker_of_a_later_fmtui_can_be_watched_and_stopped_and_nothing_else()
     assert_eq!(worker.join().unwrap(), ["{\"command\":\"stop\"}"]);
 }
 
+/// **Units** bytes that a process has written so far; `None` where it is gone, or the system does not tell.
+fn written(pid: u32) -> Option<u64> {
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    let line = io.lines().find_map(|line| line.strip_prefix("wchar: "))?;
+    line.parse().ok()
+}
+
+/// The most that is seen of what a run's worker writes, until it is gone or has written as much as `until`.
+fn watch_writing(place: &Place, id: &str, until: u64) -> u64 {
+    let path = place.workspace().lock_path(id);
+    let pid = lock::holder(&path).pid;
+    let mut most = 0;
+    while lock::is_held(&path) {
+        most = written(pid).unwrap_or(most).max(most);
+        if most >= until {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    most
+}
+
+/// Forty thousand epochs of one step.
+#[test]
+fn a_run_of_very_many_epochs_writes_little_and_is_shown_resumed_and_compared() {
+    const EPOCHS: usize = 40_000;
+    let place = Place::new();
+    let recipe = place.dir.path().join("long.toml");
+    let text = r#"
+        name = "long"
+        [data]
+        name = "fashion-mnist-mini"
+        per_class = 4
+        validation = 40
+        [model]
+        architecture = "custom"
+        layers = [
+            { kind = "max-pool2d", kernel_size = 7 },
+            { kind = "flatten" },
+            { kind = "linear", out_features = 10 },
+        ]
+        [train]
+        epochs = 40_000
+        batch_size = 40
+        threads = 1
+    "#;
+    fs::write(&recipe, text).unwrap();
+    let recipe = recipe.to_str().unwrap();
+    let first = place.run(&["train", recipe, "--detach"]);
+    assert_eq!(
+        first.status.code(),
+        Some(0),
+        "{}",
+        self::text(&first.stderr)
+    );
+    let id: String = self::text(&first.stdout).trim().into();
+    let mut total = watch_writing(&place, &id, 10 << 20);
+    // While it goes on its epochs are in its log alone, and are shown from there.
+    assert!(place.record(&id).history.is_empty());
+    let shown = self::text(&place.run(&["show", &id]).stdout);
+    assert!(shown.lines().count() > 1000, "{shown}");
+    assert_eq!(place.run(&["stop", &id]).status.code(), Some(0));
+    total = total.max(watch_writing(&place, &id, u64::MAX));
+    let stopped = place.record(&id);
+    assert_eq!(stopped.run.as_ref().unwrap().status, Status::Stopped);
+    assert!((1000..=5000).contains(&stopped.history.len()));
+
+    let resumed = place.run(&["resume", &id, "--detach"]);
+    assert_eq!(
+        resumed.status.code(),
+        Some(0),
+        "{}",
+        self::text(&resumed.stderr)
+    );
+    total += watch_writing(&place, &id, u64::MAX);
+    let record = place.record(&id);
+    assert_eq!(record.run.as_ref().unwrap().status, Status::Finished);
+    let best = record.result.as_ref().unwrap().best_epoch;
+    let has = |epoch| record.history.iter().any(|e| e.epoch == epoch);
+    assert!(record.history.len() <= 5000 && has(1) && has(best) && has(EPOCHS));
+    let files = [
+        place.workspace().profile_path(&id),
+        place.workspace().events_path(&id),
+    ];
+    let kept: u64 = files
+        .iter()
+        .map(|file| fs::metadata(file).unwrap().len())
+        .sum();
+    let most = 50_000_000;
+    assert!(
+        kept <= most && total <= most,
+        "{kept} bytes kept, {total} written"
+    );
+    if total == 0 {
+        skipped("this system does not tell how much a process has written");
+    }
+
+    let shown = self::text(&place.run(&["show", &id]).stdout);
+    assert!(shown.contains(&format!("best epoch    {best}")), "{best}");
+    let listed = self::text(&place.run(&["runs"]).stdout);
+    assert!(listed.contains("40000/40000"), "{listed}");
+    let other = place.run(&["train", recipe, "--set", "train.epochs=3"]);
+    assert_eq!(other.status.code(), Some(0));
+    let compared = self::text(&place.run(&["compare", &id, "last"]).stdout);
+    assert!(compared.contains("40,000"), "{compared}");
+}
+
 #[test]
 fn a_run_whose_socket_was_taken_away_is_still_controlled() {
     let place = Place::new();

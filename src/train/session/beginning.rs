@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::saving::Saving;
 use super::{Session, SetupRest, architecture, thawed};
 use crate::data::Prepared;
 use crate::error::{Error, Result};
@@ -88,6 +89,7 @@ impl<'a> Session<'a> {
             architecture,
             begun_from,
             resumed_at: progress.step,
+            saving: Saving::new(progress.step),
             is_ahead: false,
             warnings,
             progress,

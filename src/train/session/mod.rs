@@ -10,8 +10,11 @@
 mod beginning;
 mod ending;
 mod recording;
+mod saving;
 
 use std::time::{Duration, Instant};
+
+use saving::Saving;
 
 pub use ending::peak_memory;
 
@@ -70,6 +73,7 @@ pub(super) struct Session<'a> {
     begun_from: Option<String>,
     /// Steps taken before this process began.
     resumed_at: u64,
+    saving: Saving,
     /// Whether the learner has computed what it needs ahead.
     is_ahead: bool,
     warnings: Vec<String>,
@@ -255,13 +259,21 @@ impl Session<'_> {
         let evaluation_seconds = begun.elapsed().as_secs_f64();
         let record = self.record_epoch(&scores);
         self.judge(&record);
-        self.keep_predictions(
-            predictions::LATEST,
-            record.epoch,
-            self.curve_is_test(),
-            &predictions,
-            host,
-        );
+        let is_over = record.epoch == self.train_settings().epochs || self.early.is_some();
+        let is_due = is_over
+            || self
+                .saving
+                .is_due(self.progress.step, self.steps_per_epoch());
+        if is_due {
+            let is_test = self.curve_is_test();
+            self.keep_predictions(
+                predictions::LATEST,
+                record.epoch,
+                is_test,
+                &predictions,
+                host,
+            );
+        }
         let is_best = self.is_best(&record);
         let mut end = EpochEnd {
             epoch: record.epoch,
@@ -288,11 +300,8 @@ impl Session<'_> {
         }
         end.best_epoch = self.progress.best.as_ref().map_or(epoch, |b| b.epoch);
         host.emit(Event::EpochEnd(Box::new(end)));
-        let train = self.train_settings();
-        if epoch.is_multiple_of(train.checkpoint_every)
-            || epoch == train.epochs
-            || self.early.is_some()
-        {
+        self.saving.is_wanted |= epoch.is_multiple_of(self.train_settings().checkpoint_every);
+        if is_over || (self.saving.is_wanted && is_due) {
             self.save_state(host)?;
         }
         Ok(Flow::GoOn)

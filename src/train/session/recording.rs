@@ -6,6 +6,7 @@
 )]
 
 use super::Session;
+use super::saving::Saving;
 use crate::error::Result;
 use crate::event::Event;
 use crate::metrics::Scores;
@@ -137,6 +138,7 @@ impl Session<'_> {
             other => other?,
         }
         let (epoch, step) = (progress.epoch, progress.step);
+        self.saving = Saving::new(step);
         host.emit(Event::CheckpointSaved {
             kind: "last".into(),
             epoch,
