@@ -381,13 +381,18 @@ pub enum Command {
     },
 }
 
-/// Where events go. The first failing observer does not stop the others: see `train`.
+/// Where events go. One that fails does not stop the others.
 pub trait Observer: Send {
     /// Takes note of one event.
     ///
     /// # Errors
     /// When the event could not be recorded; training goes on and says so.
     fn on_event(&mut self, event: &Stamped) -> crate::error::Result<()>;
+
+    /// Whether it takes note of such an event; where it does not, that it did not fail says nothing.
+    fn takes(&self, _event: &Event) -> bool {
+        true
+    }
 }
 
 /// A setting that somebody changed, in words.

@@ -1,13 +1,15 @@
-//! What the training sees of its worker: commands come in, events go out to every observer.
+//! What the training sees of its worker: commands come in, events go out on the bus.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::bus::Bus;
 use super::journal::Journal;
 use super::lock::Sign;
 use super::record::Recorder;
 use super::reserve::Reserve;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Command, Event, Observer, Stamped};
 use crate::profile::Profile;
 use crate::train::{DISK_FULL, Host, Outcome};
@@ -22,29 +24,37 @@ const TRIES: u32 = 4;
 /// The training's host in a worker.
 pub struct WorkerHost {
     commands: Receiver<Command>,
-    recorder: Recorder,
+    recorder: Arc<Mutex<Recorder>>,
     journal: Journal,
-    /// Told after the profile and before the log, so that who sees an event in the log finds its effects on disk.
-    observers: Vec<Box<dyn Observer>>,
+    bus: Bus,
     /// Where it is said what the run waits for.
     sign: Sign,
     reserve: Reserve,
-    /// The last try of an observer failed and was told of.
-    failing: bool,
     ended: bool,
 }
 
 impl WorkerHost {
+    /// A host whose bus tells the record first and the log last, so that who sees an event in the log finds its effects on
+    /// disk; what `subscribe` adds comes in between.
     #[must_use]
-    pub fn new(commands: Receiver<Command>, recorder: Recorder, journal: Journal) -> Self {
+    pub fn new(
+        commands: Receiver<Command>,
+        recorder: Recorder,
+        journal: Journal,
+        subscribe: impl FnOnce(&Bus),
+    ) -> Self {
+        let recorder = Arc::new(Mutex::new(recorder));
+        let bus = Bus::default();
+        bus.subscribe(Arc::clone(&recorder));
+        subscribe(&bus);
+        bus.subscribe(journal.clone());
         Self {
             commands,
             recorder,
             journal,
-            observers: Vec::new(),
+            bus,
             sign: Sign::default(),
             reserve: Reserve::default(),
-            failing: false,
             ended: false,
         }
     }
@@ -63,19 +73,24 @@ impl WorkerHost {
         self
     }
 
-    /// Adds an output.
-    pub fn observe(&mut self, observer: Box<dyn Observer>) {
-        self.observers.push(observer);
+    /// Where events of this run go.
+    #[must_use]
+    pub fn bus(&self) -> Bus {
+        self.bus.clone()
+    }
+
+    fn recorder(&self) -> MutexGuard<'_, Recorder> {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes note of where the run runs, as the profile given to the training says it.
     pub fn describe(&mut self, profile: &Profile) {
-        self.recorder.describe(profile);
+        self.recorder().describe(profile);
     }
 
     /// Takes note of what somebody changed; it is written with the end.
     pub fn conclude(&mut self, outcome: &Outcome) {
-        self.recorder.conclude(outcome);
+        self.recorder().conclude(outcome);
     }
 
     /// Tells the run's end, which is its record's last chance to be written: waits for room on a full disk until somebody
@@ -92,14 +107,12 @@ impl WorkerHost {
                 message: format!("the run's end could not be recorded: {error}"),
                 remedy: "free some space, then `fmtui resume` the run".into(),
             });
-            // It has just failed several times; the log tells it too.
-            let _ = self.recorder.on_event(&stamped);
         }
         self.ended = true;
         if !self.journal.is_whole() {
             self.reserve.give_back();
         }
-        self.tell(&stamped, None);
+        self.bus.tell_stamped(&stamped);
         self.sign.say("");
         is_recorded
     }
@@ -109,7 +122,8 @@ impl WorkerHost {
         let may_wait = matches!(stamped.event, Event::Finished { complete: true, .. });
         let mut tries = 0;
         loop {
-            let Err(error) = self.recorder.on_event(stamped) else {
+            let recorded = self.recorder().on_event(stamped);
+            let Err(error) = recorded else {
                 return Ok(());
             };
             if error.is_disk_full() && self.reserve.give_back() {
@@ -117,7 +131,7 @@ impl WorkerHost {
             }
             let waits = may_wait && error.is_disk_full();
             if waits && tries == 0 {
-                self.journal.tell(Event::Warning {
+                self.bus.tell(Event::Warning {
                     message: format!("{error}; free some space, the run waits to record its end"),
                 });
                 self.sign.say(DISK_FULL);
@@ -142,31 +156,6 @@ impl WorkerHost {
                 return true;
             }
         }
-    }
-
-    /// Tells an event that the record knows of, with what went wrong there.
-    fn tell(&mut self, stamped: &Stamped, mut problem: Option<Error>) {
-        for observer in &mut self.observers {
-            let failed = observer.on_event(stamped).err();
-            problem = problem.or(failed);
-        }
-        if let Some(error) = &problem
-            && !self.failing
-        {
-            self.journal.tell(Event::Warning {
-                message: format!("{error}; training goes on"),
-            });
-        }
-        // What writes nothing says nothing of whether it could.
-        self.failing = problem.is_some() || (self.failing && !Recorder::is_written(&stamped.event));
-        // The journal keeps its own failures to itself and its clients.
-        let _ = self.journal.on_event(stamped);
-    }
-
-    /// Whether the run's last event was told.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        self.ended
     }
 }
 
@@ -194,8 +183,7 @@ impl Host for WorkerHost {
             Event::Continued { .. } => self.sign.say(""),
             _ => {}
         }
-        let problem = self.recorder.on_event(&stamped).err();
-        self.tell(&stamped, problem);
+        self.bus.tell_stamped(&stamped);
     }
 
     fn log_length(&self) -> u64 {
@@ -230,7 +218,7 @@ mod tests {
         let created = record::created(&Profile::new("mlp"), "r");
         let recorder = Recorder::begin(profile_path.clone(), created).unwrap();
         let (sender, receiver) = sync_channel(4);
-        let mut host = WorkerHost::new(receiver, recorder, Journal::open(&path).unwrap());
+        let mut host = WorkerHost::new(receiver, recorder, Journal::open(&path).unwrap(), |_| ());
         // From now on every save fails: a file stands where the directory was.
         std::fs::remove_dir_all(dir.path().join("p")).unwrap();
         std::fs::write(dir.path().join("p"), "").unwrap();
@@ -258,7 +246,8 @@ mod tests {
             let created = record::created(&Profile::new("mlp"), "r");
             let recorder = Recorder::begin(profile_path.clone(), created).unwrap();
             let (_sender, receiver) = sync_channel(4);
-            let mut host = WorkerHost::new(receiver, recorder, Journal::open(&path).unwrap());
+            let mut host =
+                WorkerHost::new(receiver, recorder, Journal::open(&path).unwrap(), |_| ());
             std::fs::remove_dir_all(&records).unwrap();
             std::fs::write(&records, "").unwrap();
             let mending = std::thread::spawn(move || {

@@ -5,13 +5,14 @@ use std::time::Duration;
 use nvml_wrapper::Nvml;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
+use super::bus::Bus;
 use super::journal::Journal;
 use crate::event::{Event, Load};
 
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Tells the load once a second while the training is under way; ends with the task.
-pub async fn watch(journal: Journal, gpu: u32) {
+pub async fn watch(bus: Bus, journal: Journal, gpu: u32) {
     let Some(mut sampler) = Sampler::new(gpu) else {
         return;
     };
@@ -20,7 +21,7 @@ pub async fn watch(journal: Journal, gpu: u32) {
         ticks.tick().await;
         let load = sampler.sample();
         if let Some(load) = load.filter(|_| journal.is_under_way()) {
-            journal.tell(Event::Load(load));
+            bus.tell(Event::Load(load));
         }
     }
 }

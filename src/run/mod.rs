@@ -2,6 +2,7 @@
 //!
 //! Screens and commands are clients of this room. It never draws and never prints.
 
+pub mod bus;
 pub mod card;
 pub mod client;
 pub mod company;

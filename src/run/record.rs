@@ -134,6 +134,8 @@ pub struct Recorder {
     /// Without its history as long as the run goes on.
     profile: Profile,
     history: Vec<EpochRecord>,
+    /// The run's end is on disk: nothing follows it.
+    is_over: bool,
 }
 
 impl Recorder {
@@ -147,6 +149,7 @@ impl Recorder {
             path,
             profile,
             history,
+            is_over: false,
         };
         let run = recorder.run();
         run.status = Status::Running;
@@ -190,26 +193,6 @@ impl Recorder {
             .collect();
     }
 
-    /// Whether an event changes the profile, which is then written.
-    pub(super) fn is_written(event: &Event) -> bool {
-        match event {
-            Event::Started(_)
-            | Event::Changed { .. }
-            | Event::Finished { .. }
-            | Event::Failed { .. }
-            | Event::Paused { .. }
-            | Event::Waiting { .. }
-            | Event::Continued { .. } => true,
-            Event::Step(_)
-            | Event::EpochEnd(_)
-            | Event::Features(_)
-            | Event::CheckpointSaved { .. }
-            | Event::Warning { .. }
-            | Event::Note { .. }
-            | Event::Load(_) => false,
-        }
-    }
-
     fn run(&mut self) -> &mut RunRecord {
         self.profile.run.get_or_insert_with(RunRecord::default)
     }
@@ -243,6 +226,9 @@ impl Recorder {
 
 impl Observer for Recorder {
     fn on_event(&mut self, stamped: &Stamped) -> Result<()> {
+        if self.is_over {
+            return Ok(());
+        }
         match &stamped.event {
             Event::Started(started) => self.on_started(started),
             Event::EpochEnd(end) => history::add(&mut self.history, EpochRecord::from(&**end)),
@@ -268,10 +254,31 @@ impl Observer for Recorder {
             Event::Continued { .. } => self.run().status = Status::Running,
             _ => {}
         }
-        if Self::is_written(&stamped.event) {
+        if self.takes(&stamped.event) {
             self.save()?;
         }
+        self.is_over = matches!(stamped.event, Event::Finished { .. } | Event::Failed { .. });
         Ok(())
+    }
+
+    /// Whether an event changes the profile, which is then written.
+    fn takes(&self, event: &Event) -> bool {
+        match event {
+            Event::Started(_)
+            | Event::Changed { .. }
+            | Event::Finished { .. }
+            | Event::Failed { .. }
+            | Event::Paused { .. }
+            | Event::Waiting { .. }
+            | Event::Continued { .. } => true,
+            Event::Step(_)
+            | Event::EpochEnd(_)
+            | Event::Features(_)
+            | Event::CheckpointSaved { .. }
+            | Event::Warning { .. }
+            | Event::Note { .. }
+            | Event::Load(_) => false,
+        }
     }
 }
 

@@ -176,11 +176,12 @@ fn serve_and_train(
         socket: path.clone(),
         kills: Some(memory::kills()),
     })?;
-    let host = WorkerHost::new(receiver, recorder, journal.clone())
+    let host = WorkerHost::new(receiver, recorder, journal.clone(), |_| ())
         .with_sign(sign)
         .with_reserve(Reserve::keep(workspace.run_dir(id).join("reserve")));
     let end = runtime.block_on(async {
         tokio::spawn(load::watch(
+            host.bus(),
             journal.clone(),
             load::gpu_index(&profile.train.device),
         ));
