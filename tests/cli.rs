@@ -341,7 +341,7 @@ fn bench_measures_every_preset_in_a_process_of_its_own() {
             (&report["threads"], &report["batch"]),
             (&2.into(), &32.into())
         );
-        assert!(["plan", "graph"].contains(&report["path"].as_str().unwrap()));
+        assert!(["plan", "graph"].contains(&report["backend"].as_str().unwrap()));
         for (chunks, middle) in [("chunks", "ips"), ("evaluation_chunks", "evaluation_ips")] {
             assert_eq!(report[chunks].as_array().unwrap().len(), 2, "{report}");
             assert!(report[middle].as_f64().unwrap() > 0.0, "{report}");

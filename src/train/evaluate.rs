@@ -7,7 +7,7 @@
 
 use crate::data::{Batch, Prepared};
 use crate::error::Result;
-use crate::metrics::predictions::Prediction;
+use crate::metrics::predictions::{Prediction, Predictions, RANKS};
 use crate::metrics::{Confusion, Scores};
 use crate::model::architectures::{Rule, rule};
 use crate::profile::{Loss, Profile};
@@ -41,7 +41,7 @@ impl Criterion {
 /// Scores and predictions of one part.
 pub struct Evaluation {
     pub scores: Scores,
-    pub predictions: Vec<Prediction>,
+    pub predictions: Predictions,
 }
 
 /// Evaluates on the pictures with these pooled indices, in order. `go_on` is asked between batches;
@@ -59,7 +59,7 @@ pub fn evaluate(
 ) -> Result<Option<Evaluation>> {
     let mut batch = Batch::default();
     let mut confusion = Confusion::new(classes);
-    let mut predictions = Vec::with_capacity(indices.len());
+    let mut predictions = Predictions::new(classes as u16);
     let (mut loss, mut top3) = (0.0, 0);
     for chunk in indices.chunks(BATCH) {
         if !go_on() {
@@ -73,8 +73,8 @@ pub fn evaluate(
             let prediction = rank(row, &probabilities, label, *index);
             confusion.add(label, usize::from(prediction.top[0]));
             let ranks = classes.min(3);
-            top3 += u64::from(prediction.top[..ranks].contains(&(label as u8)));
-            predictions.push(prediction);
+            top3 += u64::from(prediction.top[..ranks].contains(&(label as u16)));
+            predictions.add(prediction, &probabilities);
         }
     }
     #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
@@ -128,24 +128,24 @@ fn cross_entropy(logits: &[f32], probability: f64, label: usize) -> f64 {
     powers.sum::<f64>().ln() + (highest - f64::from(logits[label]))
 }
 
-/// The three most likely classes; of equal ones the lower class first.
+/// The most likely classes; of equal ones the lower class first.
 fn rank(logits: &[f32], probabilities: &[f64], label: usize, index: u32) -> Prediction {
-    let mut top = [0_usize; 3];
+    let mut top = [0_usize; RANKS];
     let mut filled = 0;
     for k in 0..logits.len() {
         let place = (0..filled)
             .find(|p| logits[k] > logits[top[*p]])
             .unwrap_or(filled);
-        if place < 3 {
-            top.copy_within(place..2, place + 1);
+        if place < RANKS {
+            top.copy_within(place..RANKS - 1, place + 1);
             top[place] = k;
-            filled = (filled + 1).min(3);
+            filled = (filled + 1).min(RANKS);
         }
     }
     Prediction {
         index,
-        label: label as u8,
-        top: top.map(|k| k as u8),
+        label: label as u16,
+        top: top.map(|k| k as u16),
         probability: top.map(|k| probabilities.get(k).copied().unwrap_or(0.0) as f32),
     }
 }
@@ -158,7 +158,7 @@ mod tests {
     fn ranks_are_by_logit_with_lower_class_first_on_ties() {
         let logits = [0.5, 2.0, 2.0, -1.0, 1.0];
         let p = rank(&logits, &softmax(&logits), 4, 9);
-        assert_eq!((p.top, p.label, p.index), ([1, 2, 4], 4, 9));
+        assert_eq!((p.top, p.label, p.index), ([1, 2, 4, 0, 3], 4, 9));
         assert!(p.probability[0] > p.probability[2]);
     }
 

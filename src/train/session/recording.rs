@@ -10,7 +10,7 @@ use super::saving::Saving;
 use crate::error::Result;
 use crate::event::Event;
 use crate::metrics::Scores;
-use crate::metrics::predictions::{Prediction, Predictions};
+use crate::metrics::predictions::Predictions;
 use crate::profile::{EpochRecord, Monitor};
 use crate::train::Host;
 use crate::train::checkpoint::{self, Best, kept};
@@ -86,7 +86,7 @@ impl Session<'_> {
     pub(super) fn save_best(
         &mut self,
         record: &EpochRecord,
-        predicted: &[Prediction],
+        predicted: &Predictions,
         host: &mut dyn Host,
     ) -> Result<()> {
         let loss = if self.curve_is_test() {
@@ -152,16 +152,11 @@ impl Session<'_> {
         file: &str,
         epoch: usize,
         is_test: bool,
-        items: &[Prediction],
+        predictions: &Predictions,
         host: &mut dyn Host,
     ) {
         let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
-        let bytes = Predictions {
-            is_test,
-            epoch,
-            items: items.to_vec(),
-        }
-        .encode();
+        let bytes = predictions.encode_as(is_test, epoch);
         if let Err(error) = storage::commit(&self.setup.directory.join(file), &bytes) {
             host.emit(Event::Warning {
                 message: format!("the gallery will lack this epoch: {error}"),

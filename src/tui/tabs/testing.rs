@@ -180,19 +180,21 @@ pub fn predictions(dataset: &Dataset, epoch: u32) -> Predictions {
     let items = dataset.test.labels.iter().enumerate().map(|(i, label)| {
         let label_at = usize::from(*label);
         let wrong = usize::from(i.is_multiple_of(3));
-        let top = [0, 1, 2].map(|k| ((label_at + k * 3 + wrong * 6) % classes) as u8);
+        let top = [0, 1, 2].map(|k| ((label_at + k * 3 + wrong * 6) % classes) as u16);
         let sure = 0.5 + (i % 50) as f32 / 101.0;
         Prediction {
             index: (first + i) as u32,
-            label: *label,
-            top,
-            probability: [sure, (1.0 - sure) * 0.7, (1.0 - sure) * 0.2],
+            label: u16::from(*label),
+            top: [top[0], top[1], top[2], 0, 0],
+            probability: [sure, (1.0 - sure) * 0.7, (1.0 - sure) * 0.2, 0.0, 0.0],
         }
     });
     Predictions {
         is_test: true,
         epoch,
+        ranks: 3,
         items: items.collect(),
+        ..Predictions::default()
     }
 }
 

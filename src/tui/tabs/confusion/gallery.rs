@@ -13,6 +13,9 @@ use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
 use crate::tui::widgets::picture::{Picture, cells};
 
+/// Ranks on a card.
+const SHOWN: usize = 3;
+
 /// Pictures of one cell: mistakes most confident first, right ones least confident first.
 #[must_use]
 pub fn of_cell(predictions: &Predictions, label: usize, prediction: usize) -> Vec<Prediction> {
@@ -44,7 +47,7 @@ pub fn pixels<'a>(dataset: &'a Dataset, shown: &Prediction) -> Option<&'a [u8]> 
     };
     let label = part.labels.get(at)?;
     let pixels = part.images.get(at * area..(at + 1) * area)?;
-    (*label == shown.label).then_some(pixels)
+    (u16::from(*label) == shown.label).then_some(pixels)
 }
 
 /// The open gallery of a cell.
@@ -197,7 +200,7 @@ fn draw_card(
     };
     let head = format!("{mark}#{}", text::grouped(u64::from(item.index)));
     card.put_in(x, y, width, Line::styled(head, style));
-    for (class, probability) in item.top.iter().zip(item.probability) {
+    for (class, probability) in item.top.iter().zip(item.probability).take(SHOWN) {
         y += 1;
         let is_label = *class == item.label;
         let style = if is_label { theme.good() } else { theme.bad() };
