@@ -89,7 +89,7 @@ fn broken_profiles_are_refused_by_field_and_remedy_and_nothing_is_written() {
         ),
         (
             format!("{model}[train]\nepoch = 3\n{MINI}"),
-            vec!["train.epoch", "did you mean `epochs`?"],
+            vec!["train.epoch", "did you mean `train.epochs`?"],
         ),
         (
             format!("{model}[train]\nbatch_size = 0\n{MINI}"),

@@ -9,7 +9,7 @@ use crate::headless::{Output, Table};
 use crate::metrics::{METRICS, Scores};
 use crate::model::summary::{Summary, summarise};
 use crate::model::{Architecture, Shape};
-use crate::profile::{EpochRecord, Profile, ResultRecord, Standing, Status, Subset};
+use crate::profile::{EpochRecord, Profile, ResultRecord, Standing, Status, Subset, settings};
 use crate::run::{Workspace, card, memory, preflight};
 use crate::text::{self, figure};
 
@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long, conflicts_with = "toml")]
     json: bool,
-    /// Print the profile itself
+    /// Print the profile itself, with what every setting means
     #[arg(long)]
     toml: bool,
     /// Print what becomes of every array of the weights that it begins with
@@ -36,7 +36,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let profile = recipe::look(workspace, &arguments.what, &arguments.set)?;
     let mut out = Output::standard();
     if arguments.toml {
-        out.toml(&profile.to_toml())?;
+        out.toml(&settings::commented(&profile.to_toml()))?;
     } else if arguments.weights {
         let architecture = network(workspace, &profile)?;
         arrays::show(workspace, &profile, &architecture, arguments.json, &mut out)?;

@@ -10,6 +10,7 @@ mod kept;
 pub mod normalization;
 pub mod parse;
 mod record;
+pub mod settings;
 mod standing;
 mod validate;
 
