@@ -267,6 +267,7 @@ mod tests {
         let own = format!("{}={text}", setting.key);
         let beside = [
             "data.split=pooled",
+            "data.validation=0.1",
             "train.schedule.kind=step",
             "train.epochs=1000000",
             "train.optimizer.momentum=0.5",
@@ -278,7 +279,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(12))]
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
         #[test]
         fn any_value_comes_back_from_the_recipe(share in 0.0..=1.0_f64, number in 0..1000_usize) {

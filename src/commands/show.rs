@@ -66,6 +66,7 @@ fn network(workspace: &Workspace, profile: &Profile) -> Result<Architecture> {
     if dataset.name != profile.data.name {
         // It does not tell whether the other can be split so.
         (profile.data.validation, profile.data.per_class) = (0.0, 0);
+        profile.train.test = true;
     }
     preflight::resolve(&profile, dataset)
 }
@@ -206,7 +207,10 @@ fn show_record(
         return Ok(());
     };
     out.line("")?;
-    if let Some(weights) = profile.weights().filter(|_| result.test.is_some()) {
+    if let Some(weights) = profile
+        .weights()
+        .filter(|_| result.is_scored(profile.train.test))
+    {
         out.line(format!("by {}:", weights.long()))?;
     }
     let parts = [
@@ -216,6 +220,9 @@ fn show_record(
     ];
     for line in scores_table(&parts).lines() {
         out.line(line)?;
+    }
+    if !profile.train.test {
+        out.line("no test scores: train.test = false")?;
     }
     Ok(())
 }

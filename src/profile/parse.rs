@@ -379,6 +379,19 @@ mod tests {
     }
 
     #[test]
+    fn a_test_is_written_only_where_none_is_wanted() {
+        let mut profile = Profile::new("lenet5");
+        assert!(!profile.to_toml().contains("test ="));
+        profile.train.test = false;
+        let text = profile.to_toml();
+        assert!(text.contains("\ntest = false\n"), "{text}");
+        assert_eq!(Profile::parse(&text, "x").unwrap(), profile);
+        profile.data.validation = 0.0;
+        let refused = profile.validate().unwrap_err().to_string();
+        assert!(refused.starts_with("train.test: is false, and with data.validation = 0"));
+    }
+
+    #[test]
     fn refusals_are_one_line_and_say_where() {
         for (text, start) in [
             ("[model\n", "x.toml line 1 column 7: is not TOML"),

@@ -76,6 +76,13 @@ impl Profile {
 
     fn validate_train(&self) -> Result<()> {
         let train = &self.train;
+        if !train.test && self.curve_is_test() {
+            return Err(Error::input(
+                "train.test",
+                "is false, and with data.validation = 0 every epoch is measured on the test set",
+                "set data.validation, such as 0.1, or leave train.test out",
+            ));
+        }
         if train.optimizer.nesterov && train.optimizer.momentum == 0.0 {
             return Err(Error::input(
                 "train.optimizer.nesterov",

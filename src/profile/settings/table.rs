@@ -335,6 +335,11 @@ pub static ALL: &[Setting] = &[
     )
     .unit("epochs"),
     row!(
+        train.test,
+        Kind::YesNo,
+        "false: no test scores, the test set is never read; needs data.validation"
+    ),
+    row!(
         train.lr_multipliers,
         Kind::Factors(bounds(0.0, 1e3).above()),
         "factors on the learning rate by stage; backbone is all but the last layer"
