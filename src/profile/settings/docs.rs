@@ -15,7 +15,7 @@ pub fn commented(toml: &str) -> String {
         }
         let key = line.split_once(" = ").map(|(key, _)| table.clone() + key);
         if let Some(setting) = key.and_then(|key| find(&key)).filter(|_| is_recipe) {
-            out.extend(["# ", setting.help, ": ", &setting.with_unit(), "\n"]);
+            out.extend(["# ", setting.help, " (", &setting.with_unit(), ")\n"]);
         }
         out.extend([line, "\n"]);
     }
@@ -54,7 +54,7 @@ mod tests {
             let plain = |line: &&str| !line.starts_with("# ");
             let lines: Vec<&str> = commented.lines().filter(plain).collect();
             assert_eq!(lines, text.lines().collect::<Vec<_>>());
-            let about = "# images per step: a whole number from 1 to 65,536, in images\n";
+            let about = "# images per step (a whole number from 1 to 65,536, in images)\n";
             assert!(commented.contains(&format!("{about}batch_size = ")));
             let (_, of_run) = commented.split_once("[run]").unwrap_or_default();
             assert!(!of_run.contains("# "), "{of_run}");

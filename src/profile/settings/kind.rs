@@ -147,15 +147,15 @@ impl Kind {
         let fits = match self {
             Self::Number(bounds) => bounds.contain(value),
             Self::Numbers { least, most, each } => match value.as_array() {
-                Some(list) if list.len() > *most => {
-                    let problem = format!("has {} numbers", list.len());
+                Some(list) if !(*least..=*most).contains(&list.len()) => {
+                    let problem = format!("has {}", text::count(list.len(), "number"));
                     return Err(Error::input(key, problem, self.remedy()));
                 }
                 Some(list) => {
                     for (i, value) in list.iter().enumerate() {
                         each.check(&format!("{key}[{i}]"), value)?;
                     }
-                    list.len() >= *least
+                    true
                 }
                 None => false,
             },

@@ -176,7 +176,7 @@ fn what_is_typed_is_read_as_its_kind() {
         (
             "train.optimizer.betas",
             "0.9",
-            "is a list; give a list of 2 numbers",
+            "has 1 number; give a list of 2 numbers",
         ),
         ("train.device", "", "train.device: is empty"),
         ("model.layers", "3", "is 3; give a list of layers"),

@@ -155,11 +155,12 @@ impl Field {
             let find = |name| self.settings().find(|setting| setting.name() == name);
             let (Some(setting), [_, value]) = (find(pair[0]), pair) else {
                 let names: Vec<&str> = self.settings().map(Setting::name).collect();
-                return Err(Error::input(
-                    format!("{}: «{text}»", self.key),
-                    "is no list of names and numbers",
-                    format!("type none, or numbers after {}", names.join(", ")),
-                ));
+                let problem = match find(pair[0]) {
+                    Some(_) => format!("`{}` has no number", pair[0]),
+                    None => format!("`{}` is none of {}", pair[0], names.join(", ")),
+                };
+                let remedy = format!("type such as {} 0.5, or none", names[0]);
+                return Err(Error::input(self.key, problem, remedy));
             };
             setting.put(&mut changed, setting.read(value)?)?;
         }
