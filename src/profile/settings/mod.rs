@@ -90,6 +90,16 @@ impl Setting {
         Err(self.kind.refuse(self.key, &words))
     }
 
+    /// Puts what somebody typed into a recipe where it goes by another name, which errors say then.
+    ///
+    /// # Errors
+    /// `Input` naming `name` and what it takes.
+    pub fn put_as(&self, name: &str, profile: &mut Profile, text: &str) -> Result<()> {
+        let value = self.kind.read(text);
+        self.kind.check(name, &value)?;
+        self.put(profile, value)
+    }
+
     /// Gives one recipe the value of another.
     pub fn copy(&self, from: &Profile, to: &mut Profile) {
         (self.copy)(from, to);
