@@ -89,7 +89,7 @@ fn broken_profiles_are_refused_by_field_and_remedy_and_nothing_is_written() {
         ),
         (
             format!("{model}[train]\nepoch = 3\n{MINI}"),
-            vec!["train.epoch", "did you mean `epochs`?"],
+            vec!["train.epoch", "did you mean `train.epochs`?"],
         ),
         (
             format!("{model}[train]\nbatch_size = 0\n{MINI}"),
@@ -390,7 +390,7 @@ fn bench_refuses_what_it_cannot_measure_before_it_begins() {
             ["--chunks: is 5", "to 4"],
         ),
         (&["--batch", "0"], ["--batch: is 0", "from 1"]),
-        (&["--threads", "5000"], ["--threads: is 5000", "to 1024"]),
+        (&["--threads", "5000"], ["--threads: is 5000", "to 1,024"]),
         (&["--device", "abacus"], ["train.device", "abacus"]),
         (
             &["--backend", "grpah"],
@@ -398,7 +398,7 @@ fn bench_refuses_what_it_cannot_measure_before_it_begins() {
         ),
         (
             &["--backend", "x\u{1b}[31m"],
-            ["--backend", "give auto, plan or graph"],
+            ["--backend", "choose one of auto, plan, graph"],
         ),
         // Found by the process that measures, and said once.
         (

@@ -237,6 +237,70 @@ fn a_run_trains_to_its_end_and_leaves_a_whole_record() {
     );
 }
 
+/// `train.test = false`: the test set is never read, and nothing else of the run is another.
+#[test]
+fn without_a_test_nothing_tells_of_the_test_set() {
+    let place = Place::new();
+    let train = |settings: &[&str]| place.run(&train(settings, &["--json"]));
+    let tested = train(&["train.epochs=2"]);
+    let output = train(&["train.epochs=2", "train.test=false"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let [tested, untested] = [tested, output].map(|output| {
+        let first = text(&output.stdout).lines().next().unwrap().to_owned();
+        let Event::Started(started) = log::parse_line(&first).unwrap().event else {
+            panic!("{first}");
+        };
+        started
+    });
+    assert_eq!((tested.test_images, untested.test_images), (500, 0));
+    let files = |id: &str| {
+        let directory = place.workspace().run_dir(id);
+        directory.join(fmtui::metrics::predictions::TEST)
+    };
+    assert!(files(&tested.run).exists() && !files(&untested.run).exists());
+    let [with, without] = [&tested, &untested].map(|started| place.record(&started.run));
+    let (of_with, of_without) = (with.result.unwrap(), without.result.clone().unwrap());
+    assert!(of_with.test.is_some() && of_without.test.is_none());
+    assert_eq!(of_with.validation, of_without.validation);
+    assert_eq!(of_with.train, of_without.train);
+    assert_eq!(of_with.weights_sha256, of_without.weights_sha256);
+    let known = without.accuracy().unwrap();
+    let validation = of_without.validation.as_ref().unwrap();
+    assert_eq!(known.accuracy, validation.accuracy);
+    assert_eq!(
+        known.weights,
+        fmtui::profile::Weights::Best(of_without.best_epoch)
+    );
+    for event in place.events(&untested.run) {
+        if let Event::Finished { result, .. } = event.event {
+            assert_eq!(*result, of_without);
+        }
+    }
+
+    let shown = text(&place.run(&["show", &untested.run]).stdout);
+    assert!(
+        shown.contains("no test scores: train.test = false"),
+        "{shown}"
+    );
+    assert!(shown.contains("by the best weights, epoch"), "{shown}");
+    let told = text(&place.run(&["attach", "--plain", &untested.run]).stdout);
+    assert!(told.contains("200 validation, no test pictures"), "{told}");
+    assert!(told.contains("test        no scores"), "{told}");
+    let compared = text(&place.run(&["compare", &tested.run, &untested.run]).stdout);
+    let row = compared
+        .lines()
+        .find(|line| line.starts_with("test accuracy"));
+    assert!(row.unwrap().ends_with("none"), "{compared}");
+
+    for setting in ["data.validation=0", "data.validation=0.0001"] {
+        let refused = train(&[setting, "train.test=false"]);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains("leave train.test out"), "{said}");
+    }
+    assert_eq!(place.workspace().ids().len(), 2);
+}
+
 #[test]
 fn every_screen_sees_everything_and_controls_the_run() {
     let place = Place::new();

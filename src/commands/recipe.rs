@@ -6,15 +6,15 @@ use toml::{Table, Value};
 
 use crate::error::{Error, Result};
 use crate::model::presets;
-use crate::profile::{self, Profile};
+use crate::profile::{self, Profile, settings};
 use crate::run::Workspace;
 use crate::{storage, text};
 
-/// Finds and reads a profile: a file, a preset of the workspace, a built-in preset, or a run. `settings` are `key=value`.
+/// Finds and reads a profile: a file, a preset of the workspace, a built-in preset, or a run. `changes` are `key=value`.
 ///
 /// # Errors
 /// `Input` naming the file, key or preset.
-pub fn find(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Profile> {
+pub fn find(workspace: &Workspace, what: &str, changes: &[String]) -> Result<Profile> {
     let (text, source) = read(workspace, what)?;
     let mut table = profile::parse_table(&text, &source)?;
     let before = match table.get("data") {
@@ -22,12 +22,12 @@ pub fn find(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Pr
         _ => None,
     };
     let before = before.map_or_else(|| profile::Data::default().name, String::from);
-    for setting in settings {
-        set(&mut table, setting)?;
+    for change in changes {
+        set(&mut table, change)?;
     }
     // The digest in a record is that of the weights it names, not of others.
     let sets = |key: &str| {
-        let mut keys = settings.iter().filter_map(|s| s.split('=').next());
+        let mut keys = changes.iter().filter_map(|s| s.split('=').next());
         keys.any(|set| set.trim() == key)
     };
     if sets("model.pretrained")
@@ -97,60 +97,36 @@ fn read_file(path: &Path) -> Result<String> {
     })
 }
 
-/// Applies `train.epochs=3` to a table. The value is TOML; what is not TOML is taken as text.
+/// Applies `train.epochs=3` to a table. The value is TOML, or text without quotes where the setting is a text.
 fn set(table: &mut Table, setting: &str) -> Result<()> {
-    let refuse = |problem: &str| {
-        Error::input(
-            format!("--set {setting}"),
-            problem,
-            "write it as train.epochs=3",
-        )
-    };
-    let (key, value) = setting
-        .split_once('=')
-        .ok_or_else(|| refuse("has no `=`"))?;
+    let (key, value) = setting.split_once('=').ok_or_else(|| {
+        let remedy = "write it as train.epochs=3";
+        Error::input(format!("--set {setting}"), "has no `=`", remedy)
+    })?;
     let key = profile::current_key(key.trim());
-    let path: Vec<&str> = key.split('.').collect();
-    let Some((name, parents)) = path
-        .split_last()
-        .filter(|_| path.iter().all(|p| is_bare(p)))
-    else {
-        return Err(refuse("does not start with a key"));
-    };
-    if matches!(path[0], "run" | "result" | "history") {
-        return Err(refuse("names what only a run writes"));
-    }
+    let value = settings::read(&key, value)?;
     let mut place = table;
-    for parent in parents {
-        place = place
-            .entry(*parent)
-            .or_insert_with(|| Value::Table(Table::new()))
-            .as_table_mut()
-            .ok_or_else(|| refuse("goes through a key that is no table"))?;
+    let mut keys = key.split('.').peekable();
+    while let Some(key) = keys.next() {
+        if keys.peek().is_none() {
+            place.insert(key.into(), value);
+            break;
+        }
+        let inside = place
+            .entry(key)
+            .or_insert_with(|| Value::Table(Table::new()));
+        place = inside.as_table_mut().ok_or_else(|| {
+            let remedy = format!("make it a table, [{key}]");
+            Error::input(key, "is no table in the profile", remedy)
+        })?;
     }
-    place.insert((*name).into(), parse_value(value.trim()));
     Ok(())
-}
-
-fn is_bare(key: &str) -> bool {
-    !key.is_empty()
-        && key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-}
-
-fn parse_value(text: &str) -> Value {
-    format!("value = {text}")
-        .parse::<Table>()
-        .ok()
-        .filter(|t| t.len() == 1)
-        .and_then(|mut t| t.remove("value"))
-        .unwrap_or_else(|| Value::String(text.into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::settings::{Bounds, Kind, Scale, Setting};
 
     fn preset(name: &str, settings: &[&str]) -> Result<Profile> {
         let dir = tempfile::tempdir().unwrap();
@@ -213,14 +189,218 @@ mod tests {
         assert_eq!(digest(&["model.pretrained=b.pth"]), 0);
     }
 
+    /// A value within the bounds, its place between them given as a share, or one of those to choose from.
+    fn value(setting: &Setting, share: f64, number: usize) -> String {
+        let within = |bounds: &Bounds| {
+            let (low, high) = (bounds.low.max(1e-300), bounds.high);
+            let value = match bounds.scale {
+                Scale::Log => (low.ln() + share * (high.ln() - low.ln())).exp(),
+                Scale::Linear => bounds.low + share * (high - bounds.low),
+            };
+            let is_count = setting.key == "data.validation" && value >= 1.0;
+            let value = if bounds.is_whole || is_count {
+                value.round()
+            } else {
+                value
+            };
+            value.clamp(bounds.low, high).to_string()
+        };
+        let texts = [
+            "2026", "true", "1e3", "it's", "a b #c", "größer", "none", "x=1", "[a]",
+        ];
+        match &setting.kind {
+            Kind::Number(bounds) => within(bounds),
+            Kind::Numbers { most, each, .. } => vec![within(each); *most].join(", "),
+            Kind::Factors(bounds) => format!("{{ layer1 = {} }}", within(bounds)),
+            Kind::Among(numbers) => numbers[number % numbers.len()].to_string(),
+            Kind::Choice(names) => names[number % names.len()].into(),
+            Kind::Text { .. } => texts[number % texts.len()].into(),
+            Kind::YesNo => ["true", "false"][number % 2].into(),
+            Kind::Tables(_) if setting.key == "model.layers" => "[{ kind = 'flatten' }]".into(),
+            Kind::Tables(_) => "[{ epoch = 3, freeze = 'none' }]".into(),
+        }
+    }
+
+    /// The nearest values that are out of bounds, and what their refusal says.
+    fn beyond(kind: &Kind) -> Vec<String> {
+        let around = |bounds: &Bounds| -> Vec<String> {
+            let (low, high) = (bounds.low, bounds.high);
+            if bounds.is_whole {
+                let outside = [low as i64 - 1, high as i64 + 1].map(|v| v.to_string());
+                return [&outside[..], &["nan".into(), "1.5".into()]].concat();
+            }
+            let outside = match bounds.open {
+                (true, true) => [low, high],
+                (true, false) => [low, high.next_up()],
+                (false, true) => [low.next_down(), high],
+                (false, false) => [low.next_down(), high.next_up()],
+            };
+            let written = |v: f64| format!("{v:e}");
+            outside
+                .into_iter()
+                .map(written)
+                .chain(["nan".into()])
+                .collect()
+        };
+        match kind {
+            Kind::Number(bounds) => around(bounds),
+            Kind::Numbers { most, each, .. } => {
+                let all = |value: String| vec![value; *most].join(" ");
+                let mut lists: Vec<_> = around(each).into_iter().map(all).collect();
+                lists.push(vec!["1"; most + 1].join(" "));
+                lists
+            }
+            Kind::Factors(bounds) => {
+                let table = |value| format!("{{ layer1 = {value} }}");
+                around(bounds).into_iter().map(table).collect()
+            }
+            Kind::Among(_) => vec!["2".into(), "one".into()],
+            Kind::Choice(names) => vec![format!("{}x", names[0]), "12345678".into()],
+            Kind::Text { longest, .. } => vec!["x".repeat(longest + 1), "a\u{1b}b".into()],
+            Kind::YesNo => vec!["maybe".into(), "1".into()],
+            Kind::Tables(_) => vec!["1".into(), "x".into()],
+        }
+    }
+
+    /// With what some settings need beside them.
+    fn recipe_with(setting: &Setting, text: &str) -> Result<Profile> {
+        let own = format!("{}={text}", setting.key);
+        let beside = [
+            "data.split=pooled",
+            "data.validation=0.1",
+            "train.schedule.kind=step",
+            "train.epochs=1000000",
+            "train.optimizer.momentum=0.5",
+        ];
+        let mut changes: Vec<&str> = beside.to_vec();
+        changes.retain(|change| !change.starts_with(&format!("{}=", setting.key)));
+        changes.push(&own);
+        preset("lenet5", &changes)
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_value_comes_back_from_the_recipe(share in 0.0..=1.0_f64, number in 0..1000_usize) {
+            for setting in settings::ALL {
+                // 0 and 1 themselves are out of open bounds.
+                let share = share.clamp(1e-9, 1.0 - 1e-9);
+                let text = value(setting, share, number);
+                let profile = recipe_with(setting, &text)
+                    .unwrap_or_else(|refused| panic!("{}={text}: {refused}", setting.key));
+                let mut other = Profile::new("mlp");
+                setting.put(&mut other, setting.read(&text).unwrap()).unwrap();
+                assert_eq!(setting.show(&profile), setting.show(&other));
+                // And from its file.
+                let written = Profile::parse(&profile.to_toml(), "x").unwrap();
+                assert_eq!(written, profile, "{}", setting.key);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_just_out_of_bounds_is_refused_with_them() {
+        for setting in settings::ALL {
+            for text in beyond(&setting.kind) {
+                let refused = recipe_with(setting, &text).unwrap_err().to_string();
+                assert!(refused.starts_with(setting.key), "{text}: {refused}");
+                let bounds = match setting.kind {
+                    Kind::Numbers { each: bounds, .. } | Kind::Factors(bounds) => bounds.range(),
+                    Kind::Choice(_) => setting.kind.choices()[0].into(),
+                    Kind::Text { longest, .. } => longest.to_string(),
+                    _ => setting.expected(),
+                };
+                assert!(refused.contains(&bounds), "{text}: {refused}");
+            }
+        }
+    }
+
+    /// Of Rust's types nobody hears, whatever is of the wrong kind wherever in a recipe.
+    #[test]
+    fn what_is_of_the_wrong_kind_is_refused_in_words() {
+        let types = [
+            "usize",
+            "f64",
+            "i64",
+            "u64",
+            "struct",
+            "enum",
+            "bool",
+            "invalid type",
+        ];
+        let plain = |refused: &str| {
+            let named = types.iter().find(|name| refused.contains(**name));
+            assert!(named.is_none() && !refused.contains('\n'), "{refused}");
+        };
+        let source = Profile::new("custom").to_toml().parse::<Table>().unwrap();
+        let wrong = [
+            "true",
+            "-3",
+            "2.5",
+            "'x'",
+            "[[]]",
+            "{ a = 1 }",
+            "1979-05-27",
+            "[{ kind = 3 }]",
+        ];
+        let mut count = 0;
+        for setting in settings::ALL {
+            for value in wrong {
+                let mut table = source.clone();
+                let text = format!("value = {value}").parse::<Table>().unwrap();
+                let (mut place, mut parts) = (&mut table, setting.key.split('.').peekable());
+                while let Some(part) = parts.next() {
+                    if parts.peek().is_none() {
+                        place.insert(part.into(), text["value"].clone());
+                        break;
+                    }
+                    let inside = place
+                        .entry(part)
+                        .or_insert_with(|| Value::Table(Table::new()));
+                    place = inside.as_table_mut().unwrap();
+                }
+                if let Err(refused) = Profile::from_table(table, "x") {
+                    count += 1;
+                    plain(&refused.to_string());
+                }
+            }
+        }
+        assert!(count > 300, "{count}");
+        for layer in [
+            "{ kind = 'linear', out_features = 'x' }",
+            "{ kind = 'linear', out_features = -1 }",
+            "{ kind = 'linear', out_features = 2.5 }",
+            "{ kind = 'dropout', p = 'x' }",
+            "{ kind = 'residual', layers = 3 }",
+            "{ kind = 'linear', out_features = [1] }",
+            "3",
+            "{ kind = 'flat' }",
+            "{ kind = 3 }",
+            "{}",
+        ] {
+            let text = format!("[model]\narchitecture = 'custom'\nlayers = [{layer}]\n");
+            let refused = Profile::parse(&text, "x").unwrap_err().to_string();
+            assert!(refused.starts_with("x: model.layers"), "{layer}: {refused}");
+            plain(&refused);
+        }
+        let unfreeze =
+            "[model]\narchitecture = 'mlp'\nunfreeze = [{ epoch = 'x', freeze = 'none' }]\n";
+        let refused = Profile::parse(unfreeze, "x").unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "x: model.unfreeze.epoch: is \"x\"; give a whole number from 0 on"
+        );
+    }
+
     #[test]
     fn wrong_settings_are_named() {
         for (setting, part) in [
-            ("train.epoch=3", "did you mean `epochs`?"),
+            ("train.epoch=3", "did you mean `train.epochs`?"),
             ("train.epochs", "has no `=`"),
-            ("=3", "does not start with a key"),
-            ("train..epochs=3", "does not start with a key"),
-            ("format.x=3", "no table"),
+            ("=3", "the setting: is not a known key"),
+            ("train..epochs=3", "train..epochs: is not a known key"),
+            ("format.x=3", "only a run writes"),
             ("run.id=3", "only a run writes"),
             ("train.epochs=0", "train.epochs"),
             ("train.epochs=many", "train.epochs"),

@@ -9,7 +9,7 @@ use crate::headless::{Output, Table};
 use crate::metrics::{METRICS, Scores};
 use crate::model::summary::{Summary, summarise};
 use crate::model::{Architecture, Shape};
-use crate::profile::{EpochRecord, Profile, ResultRecord, Standing, Status, Subset};
+use crate::profile::{EpochRecord, Profile, ResultRecord, Standing, Status, Subset, settings};
 use crate::run::{Workspace, card, memory, preflight};
 use crate::text::{self, figure};
 
@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long, conflicts_with = "toml")]
     json: bool,
-    /// Print the profile itself
+    /// Print the profile itself, with what every setting means
     #[arg(long)]
     toml: bool,
     /// Print what becomes of every array of the weights that it begins with
@@ -36,7 +36,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let profile = recipe::look(workspace, &arguments.what, &arguments.set)?;
     let mut out = Output::standard();
     if arguments.toml {
-        out.toml(&profile.to_toml())?;
+        out.toml(&settings::commented(&profile.to_toml()))?;
     } else if arguments.weights {
         let architecture = network(workspace, &profile)?;
         arrays::show(workspace, &profile, &architecture, arguments.json, &mut out)?;
@@ -66,6 +66,7 @@ fn network(workspace: &Workspace, profile: &Profile) -> Result<Architecture> {
     if dataset.name != profile.data.name {
         // It does not tell whether the other can be split so.
         (profile.data.validation, profile.data.per_class) = (0.0, 0);
+        profile.train.test = true;
     }
     preflight::resolve(&profile, dataset)
 }
@@ -206,7 +207,10 @@ fn show_record(
         return Ok(());
     };
     out.line("")?;
-    if let Some(weights) = profile.weights().filter(|_| result.test.is_some()) {
+    if let Some(weights) = profile
+        .weights()
+        .filter(|_| result.is_scored(profile.train.test))
+    {
         out.line(format!("by {}:", weights.long()))?;
     }
     let parts = [
@@ -216,6 +220,9 @@ fn show_record(
     ];
     for line in scores_table(&parts).lines() {
         out.line(line)?;
+    }
+    if !profile.train.test {
+        out.line("no test scores: train.test = false")?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::resize::Scratch;
 use super::split::{self, Parts};
 use super::transform::Transform;
 use super::{Batch, Dataset};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::profile::{Augment, Data};
 use crate::rng::{Purpose, Stream};
 
@@ -100,6 +100,25 @@ impl Prepared {
             augmentation: Augmentation::new(settings, seed),
             ..self
         }
+    }
+
+    /// Without the test part, where it is not to be read.
+    ///
+    /// # Errors
+    /// `Input` where epochs could then be measured on no part.
+    pub fn tested(self, is_tested: bool) -> Result<Self> {
+        if is_tested {
+            return Ok(self);
+        }
+        if self.validation.is_empty() {
+            return Err(Error::input(
+                "data.validation",
+                "holds out no picture, and train.test = false leaves none to measure on",
+                "set more of it, or leave train.test out",
+            ));
+        }
+        let test = Vec::new();
+        Ok(Self { test, ..self })
     }
 
     /// Whether training pictures change from step to step.

@@ -267,8 +267,9 @@ impl RunHistory {
     /// What the weights that were scored at the end make of each part of the data, and whose they are; `None` before.
     #[must_use]
     pub fn scored(&self) -> Option<(&ResultRecord, Weights)> {
-        let result = self.result.as_ref().filter(|r| r.test.is_some())?;
-        Some((result, result.weights(self.curve_is_test())))
+        let result = self.result.as_ref()?;
+        let is_scored = result.is_scored(self.is_tested());
+        is_scored.then(|| (result, result.weights(self.curve_is_test())))
     }
 
     /// Training and held-out accuracy of the same weights; `None` before the first epoch.
@@ -279,7 +280,7 @@ impl RunHistory {
             .epochs
             .last()
             .map(|e| Standing::of_epoch(e.epoch, e.train.accuracy, e.held_out.accuracy, on_test));
-        Standing::new(self.result.as_ref(), newest, on_test)
+        Standing::new(self.scored().map(|(result, _)| result), newest, on_test)
     }
 
     /// The epoch whose weights are in `best.safetensors`, as far as told.
@@ -292,6 +293,12 @@ impl RunHistory {
     #[must_use]
     pub fn curve_is_test(&self) -> bool {
         self.started.as_ref().is_some_and(|s| s.curve_is_test)
+    }
+
+    /// Whether the run ends with the test set's scores.
+    #[must_use]
+    pub fn is_tested(&self) -> bool {
+        self.started.as_ref().is_none_or(|s| s.test_images > 0)
     }
 
     /// `validation` or `test`: what the held-out curve is.

@@ -136,6 +136,7 @@ pub struct Started {
     pub train_images: usize,
     #[serde(alias = "validation_pictures")]
     pub validation_images: usize,
+    /// 0 where no test scores are wanted (`train.test = false`).
     #[serde(alias = "test_pictures")]
     pub test_images: usize,
     /// The epoch curve is the test set's, not a validation set's (`data.validation = 0`).

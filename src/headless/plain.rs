@@ -123,7 +123,10 @@ impl Wording {
                 "{} training, {} validation, {} test pictures; {} epochs of {} steps of {}; {}, {} threads{}",
                 text::grouped(started.train_images as u64),
                 text::grouped(started.validation_images as u64),
-                text::grouped(started.test_images as u64),
+                match started.test_images {
+                    0 => "no".into(),
+                    count => text::grouped(count as u64),
+                },
                 started.epochs,
                 started.steps_per_epoch,
                 started.batch_size,
@@ -182,7 +185,10 @@ impl Wording {
         let parts = [
             part("train", &result.train),
             part("validation", &result.validation),
-            part("test", &result.test),
+            part("test", &result.test).or_else(|| {
+                let is_untested = result.is_scored(false) && result.test.is_none();
+                is_untested.then(|| "test        no scores".into())
+            }),
         ];
         std::iter::once(format!(
             "{reason}, {} of training ({} images/s, {} {})",

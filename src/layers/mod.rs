@@ -91,18 +91,24 @@ use weightless;
 /// The fields of the lists that layers have [inside](Kind::inside).
 pub const INSIDE: [&str; 2] = ["layers", "shortcut"];
 
-/// The most layers of a list in a profile.
-const LONGEST: usize = 1000;
-
 /// The most layers of a network in a profile, those inside of others too; keeps a slip of the finger from filling memory.
-pub const MOST: usize = 2000;
+const MOST: usize = 2000;
 
 /// Refuses layers of a profile that are too many, too deep in one another, or have numbers out of their range.
 ///
 /// # Errors
 /// `Input` naming the field below `path` and the range.
 pub fn check(path: &str, layers: &[Layer]) -> Result<()> {
-    check_list(path, layers, 0)
+    check_list(path, layers, 0)?;
+    let count = count(layers);
+    if count > MOST {
+        return Err(Error::input(
+            path,
+            format!("has {count} layers"),
+            format!("give at most {MOST}"),
+        ));
+    }
+    Ok(())
 }
 
 fn check_list(path: &str, layers: &[Layer], depth: usize) -> Result<()> {
@@ -111,13 +117,6 @@ fn check_list(path: &str, layers: &[Layer], depth: usize) -> Result<()> {
             path,
             format!("nests residual blocks more than {DEEPEST} deep"),
             "put the blocks one after the other",
-        ));
-    }
-    if layers.len() > LONGEST {
-        return Err(Error::input(
-            format!("{path} (number of layers)"),
-            format!("is {}", layers.len()),
-            format!("give a number from 0 to {LONGEST}"),
         ));
     }
     for (i, layer) in layers.iter().enumerate() {

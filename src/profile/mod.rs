@@ -10,6 +10,7 @@ mod kept;
 pub mod normalization;
 pub mod parse;
 mod record;
+pub mod settings;
 mod standing;
 mod validate;
 
@@ -274,6 +275,9 @@ pub struct Train {
     pub ema: f64,
     /// Epochs between checkpoints.
     pub checkpoint_every: usize,
+    /// Whether the test set is read at the end; without it a run is known by its validation set. Left out of the file when true.
+    #[serde(skip_serializing_if = "Clone::clone")]
+    pub test: bool,
     /// Factors on the learning rate by stage (`layer1 = 0.1`); `backbone` is all but the last layer. 1 where none is named.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub lr_multipliers: BTreeMap<String, f64>,
@@ -297,6 +301,7 @@ impl Default for Train {
             clip: 0.0,
             ema: 0.0,
             checkpoint_every: 1,
+            test: true,
             lr_multipliers: BTreeMap::new(),
             optimizer: Optimizer::default(),
             schedule: Schedule::default(),

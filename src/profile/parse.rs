@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::{FORMAT, Profile, format, kept, normalization};
+use super::{FORMAT, Profile, format, kept, normalization, settings};
 use crate::error::{Error, Result};
 use crate::text;
 
@@ -72,6 +72,7 @@ impl Profile {
             return Err(in_file(format::refused(&format), source));
         }
         check_integers(&table, "", source)?;
+        settings::check_table(&table).map_err(|e| in_file(e, source))?;
         normalization::decide(&mut table, source)?;
         let (mut profile, kept) =
             kept::read::<Self>(table).map_err(|e| explain(&e.to_string(), source))?;
@@ -187,10 +188,16 @@ fn explain(message: &str, source: &str) -> Error {
     if message.starts_with("unknown field") {
         let candidates = known(usize::from(place.is_some()));
         let full = place.map_or_else(|| key.to_string(), |p| format!("{p}.{key}"));
+        let remedy = match place {
+            Some(table) if settings::of_table(table).next().is_some() => {
+                settings::suggestion(&full)
+            }
+            _ => suggestion(key, &candidates),
+        };
         return Error::input(
             format!("{source}: {}", text::sanitize(&full)),
             "is not a known key",
-            suggestion(key, &candidates),
+            remedy,
         );
     }
     if message.starts_with("unknown variant") {
@@ -205,11 +212,44 @@ fn explain(message: &str, source: &str) -> Error {
         let full = place.map_or_else(|| key.to_string(), |p| format!("{p}.{key}"));
         return Error::input(format!("{source}: {full}"), "is missing", "add it");
     }
-    Error::input(
-        place.map_or_else(|| source.to_string(), |p| format!("{source}: {p}")),
-        one_line(message.split("\nin `").next().unwrap_or(message)),
-        "give a value of the right kind",
-    )
+    let message = message.split("\nin `").next().unwrap_or(message);
+    let (problem, remedy) = spoken(message.trim()).unwrap_or_else(|| {
+        let remedy = "give a value of the right kind";
+        (one_line(message), remedy.into())
+    });
+    let subject = place.map_or_else(|| source.to_string(), |p| format!("{source}: {p}"));
+    Error::input(subject, problem, remedy)
+}
+
+/// Serde's "invalid type: floating point `0.5`, expected usize" without Rust's types.
+fn spoken(message: &str) -> Option<(String, String)> {
+    let (given, expected) = message
+        .strip_prefix("invalid ")?
+        .split_once(", expected ")?;
+    let (what, given) = given.split_once(": ").unwrap_or((given, ""));
+    let given = match given.split_once(' ') {
+        _ if what.starts_with("length") => "a list",
+        _ if given == "map" => "a table",
+        _ if given == "sequence" => "a list",
+        Some(("string", text)) => text,
+        _ => given.split('`').nth(1).unwrap_or(given),
+    };
+    let expected = match expected {
+        "usize" | "u8" | "u16" | "u32" | "u64" => "a whole number from 0 on",
+        "isize" | "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a string" | "string" => "text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        other if other.contains("struct") || other.contains("enum") || other.contains("map") => {
+            "a table"
+        }
+        other => other,
+    };
+    Some((
+        one_line(&format!("is {given}")),
+        one_line(&format!("give {expected}")),
+    ))
 }
 
 fn suggestion(word: &str, candidates: &[&str]) -> String {
@@ -265,7 +305,7 @@ mod tests {
     fn unknown_keys_name_the_nearest() {
         assert_eq!(
             refusal(&format!("{MODEL}[train]\nepoch = 3\n")),
-            "x.toml: train.epoch: is not a known key; did you mean `epochs`?"
+            "x.toml: train.epoch: is not a known key; did you mean `train.epochs`?"
         );
         assert_eq!(
             refusal(&format!("{MODEL}[train.optimizer]\nlr = 3\n"))
@@ -283,7 +323,7 @@ mod tests {
         );
         assert_eq!(
             refusal(&format!("{MODEL}[train]\nbakend = \"plan\"\n")),
-            "x.toml: train.bakend: is not a known key; did you mean `backend`?"
+            "x.toml: train.bakend: is not a known key; did you mean `train.backend`?"
         );
         let layers = "layers = [{ kind = 'flatten', activation = 'relu' }]\n";
         assert_eq!(
@@ -339,6 +379,19 @@ mod tests {
     }
 
     #[test]
+    fn a_test_is_written_only_where_none_is_wanted() {
+        let mut profile = Profile::new("lenet5");
+        assert!(!profile.to_toml().contains("test ="));
+        profile.train.test = false;
+        let text = profile.to_toml();
+        assert!(text.contains("\ntest = false\n"), "{text}");
+        assert_eq!(Profile::parse(&text, "x").unwrap(), profile);
+        profile.data.validation = 0.0;
+        let refused = profile.validate().unwrap_err().to_string();
+        assert!(refused.starts_with("train.test: is false, and with data.validation = 0"));
+    }
+
+    #[test]
     fn refusals_are_one_line_and_say_where() {
         for (text, start) in [
             ("[model\n", "x.toml line 1 column 7: is not TOML"),
@@ -346,7 +399,7 @@ mod tests {
             ("[model]\n", "x.toml: model.architecture: is missing"),
             (
                 "[model]\narchitecture = 3\n",
-                "x.toml: model.architecture: invalid type",
+                "x.toml: model.architecture: is 3; give text of at most 200 bytes",
             ),
             ("a = 1\na = 2\n", "x.toml line 2 column 1: is not TOML"),
             (

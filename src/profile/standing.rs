@@ -2,6 +2,7 @@
 //! figure, a screen or a command, asks here, so that no two mean different things by one word.
 
 use super::{EpochRecord, Profile, ResultRecord};
+use crate::metrics::Scores;
 use crate::text::figure;
 
 /// How the note of a run begins whose figures are of the last weights because the best are damaged.
@@ -136,11 +137,11 @@ impl Standing {
     /// Of a finished run by the weights that were scored at its end, else by those of the newest epoch.
     #[must_use]
     pub fn new(
-        result: Option<&ResultRecord>,
+        scored: Option<&ResultRecord>,
         newest: Option<Self>,
         curve_is_test: bool,
     ) -> Option<Self> {
-        match result.filter(|r| r.test.is_some()) {
+        match scored {
             Some(scored) => scored.standing(curve_is_test),
             None => newest,
         }
@@ -190,15 +191,30 @@ impl ResultRecord {
         }
     }
 
+    /// Whether the weights at the end were scored to the last part: the test set, or where a run has none to score on the
+    /// validation set.
+    #[must_use]
+    pub fn is_scored(&self, is_tested: bool) -> bool {
+        self.known_by(is_tested).is_some()
+    }
+
+    /// The scores that a finished run is known by.
+    fn known_by(&self, is_tested: bool) -> Option<(&Scores, Subset)> {
+        let of_validation = self.validation.as_ref().filter(|_| !is_tested);
+        let test = self.test.as_ref().map(|scores| (scores, Subset::Test));
+        test.or(of_validation.map(|scores| (scores, Subset::Validation)))
+    }
+
     /// What is to be said of a run that learned nothing.
     #[must_use]
     pub fn verdict(&self) -> Option<String> {
-        let test = self.test.as_ref()?;
+        let (scores, subset) = self.known_by(false)?;
         let percent = |share| figure::percent(share, 1, figure::ANY);
-        let chance = percent(test.chance()?);
+        let chance = percent(scores.chance()?);
         Some(format!(
-            "no better than chance: {} of the test set (one class is {chance})",
-            percent(test.accuracy)
+            "no better than chance: {} of the {} set (one class is {chance})",
+            percent(scores.accuracy),
+            subset.name()
         ))
     }
 
@@ -267,28 +283,33 @@ impl Profile {
             .history
             .last()
             .map(|e| Standing::of_epoch(e.epoch, e.train_accuracy, e.held_out_accuracy, on_test));
-        Standing::new(self.result.as_ref(), newest, on_test)
+        Standing::new(self.scored(), newest, on_test)
+    }
+
+    /// The result, once its weights were scored to the last part.
+    fn scored(&self) -> Option<&ResultRecord> {
+        let is_scored = |r: &&ResultRecord| r.is_scored(self.train.test);
+        self.result.as_ref().filter(is_scored)
     }
 
     /// Whose weights this run's figures are of.
     #[must_use]
     pub fn weights(&self) -> Option<Weights> {
-        let is_scored = |r: &&ResultRecord| r.test.is_some();
-        let scored = self.result.as_ref().filter(is_scored);
-        let of_result = scored.map(|r| r.weights(self.curve_is_test()));
+        let of_result = self.scored().map(|r| r.weights(self.curve_is_test()));
         of_result.or_else(|| self.history.last().map(|e| Weights::Epoch(e.epoch)))
     }
 
-    /// The accuracy a run is known by: on the test set when it is finished, before that the held-out one of its best epoch.
+    /// The accuracy a run is known by: on the test set when it is finished (on the validation set
+    /// where `train.test` is false), before that the held-out one of its best epoch.
     #[must_use]
     pub fn accuracy(&self) -> Option<Measured> {
         let on_test = self.curve_is_test();
         if let Some(result) = &self.result
-            && let Some(test) = &result.test
+            && let Some((scores, subset)) = result.known_by(self.train.test)
         {
             return Some(Measured {
-                accuracy: test.accuracy,
-                subset: Subset::Test,
+                accuracy: scores.accuracy,
+                subset,
                 weights: result.weights(on_test),
             });
         }
@@ -303,7 +324,6 @@ impl Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Scores;
 
     fn epoch(
         epoch: usize,
@@ -409,6 +429,24 @@ mod tests {
         assert_eq!(of(&on_test), (0.81, Subset::Test, Weights::Best(4)));
         assert_eq!(finished().weights(), Some(Weights::Best(3)));
         assert_eq!(run().weights(), Some(Weights::Epoch(4)));
+    }
+
+    #[test]
+    fn without_a_test_a_finished_run_is_known_by_its_validation() {
+        let mut untested = finished();
+        untested.train.test = false;
+        let result = untested.result.as_mut().unwrap();
+        result.test = None;
+        result.validation.as_mut().unwrap().accuracy = 0.85;
+        let known = untested.accuracy().unwrap();
+        assert_eq!((known.accuracy, known.subset), (0.85, Subset::Validation));
+        assert_eq!(known.weights, Weights::Best(3));
+        assert_eq!(untested.weights(), Some(Weights::Best(3)));
+        assert_eq!(untested.standing().unwrap().weights, Weights::Best(3));
+        // Of a run that wants a test it is not all.
+        untested.train.test = true;
+        assert_eq!(untested.weights(), Some(Weights::Epoch(4)));
+        assert_eq!(untested.accuracy().unwrap().accuracy, 0.84);
     }
 
     #[test]

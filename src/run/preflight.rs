@@ -160,6 +160,7 @@ pub fn check_frozen(profile: &Profile, architecture: &Architecture) -> Result<()
 pub fn resolve(profile: &Profile, dataset: Dataset) -> Result<Architecture> {
     let classes = dataset.classes.len();
     let prepared = Prepared::new(std::sync::Arc::new(dataset), &profile.data)?;
+    let prepared = prepared.tested(profile.train.test)?;
     let input = Shape::Map {
         channels: prepared.channels,
         height: prepared.height,

@@ -14,7 +14,7 @@ use super::recipe;
 use crate::data::{self, source};
 use crate::error::{Error, Result};
 use crate::headless::{Output, notice};
-use crate::profile::{Backend, Precision, Profile};
+use crate::profile::{Profile, settings};
 use crate::run::worker::{STACK, panic_message};
 use crate::run::{Workspace, client};
 use crate::train::bench::{self, Effort, Measured};
@@ -31,14 +31,6 @@ const PRESETS: [(&str, &str); 5] = [
 
 /// Steps before the clock counts, as in `torch_bench.py`.
 const WARM_UP: usize = 10;
-
-const PATHS: [(&str, Backend); 3] = [
-    ("auto", Backend::Auto),
-    ("plan", Backend::Plan),
-    ("graph", Backend::Graph),
-];
-
-const PRECISIONS: [(&str, Precision); 2] = [("f32", Precision::F32), ("tf32", Precision::Tf32)];
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -144,8 +136,6 @@ impl Arguments {
     fn effort(&self) -> Result<Effort> {
         within("--steps", self.steps, 1, 1_000_000)?;
         within("--chunks", self.chunks, 1, self.steps)?;
-        within("--batch", self.batch, 1, 65_536)?;
-        within("--threads", self.threads, 0, 1024)?;
         Ok(Effort {
             warm_up: WARM_UP,
             steps: self.steps,
@@ -164,29 +154,20 @@ impl Arguments {
             data::mini::NAME
         };
         let mut profile = bench::recipe(&recipe::find(workspace, preset, &[])?, data);
-        let train = &mut profile.train;
-        train.batch_size = self.batch;
-        train.threads = self.threads;
-        train.device.clone_from(&self.device);
-        train.backend = choice("--backend", &self.backend, &PATHS)?;
-        train.precision = choice("--precision", &self.precision, &PRECISIONS)?;
+        for (flag, key, text) in [
+            ("--batch", "train.batch_size", &self.batch.to_string()),
+            ("--threads", "train.threads", &self.threads.to_string()),
+            ("--device", "train.device", &self.device),
+            ("--backend", "train.backend", &self.backend),
+            ("--precision", "train.precision", &self.precision),
+        ] {
+            if let Some(setting) = settings::find(key) {
+                setting.put_as(flag, &mut profile, text)?;
+            }
+        }
         profile.validate()?;
         Ok(profile)
     }
-}
-
-fn choice<T: Copy>(flag: &str, asked: &str, choices: &[(&str, T)]) -> Result<T> {
-    let found = choices.iter().find(|(name, _)| *name == asked);
-    found.map(|(_, choice)| *choice).ok_or_else(|| {
-        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-        let remedy = match (text::nearest(asked, names.iter().copied()), &names[..]) {
-            (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, [others @ .., last]) => format!("give {} or {last}", others.join(", ")),
-            (None, []) => String::new(),
-        };
-        let problem = format!("has no choice `{}`", text::sanitize(asked));
-        Error::input(flag, problem, remedy)
-    })
 }
 
 fn within(flag: &str, value: usize, low: usize, high: usize) -> Result<()> {

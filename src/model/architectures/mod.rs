@@ -16,7 +16,8 @@ mod vgg;
 use super::naming;
 use crate::error::{Error, Result};
 use crate::layers::Layer;
-use crate::profile::Model;
+use crate::profile::settings::Setting;
+use crate::profile::{Model, Profile};
 use crate::text;
 
 /// All of them, in the order of the study.
@@ -141,6 +142,18 @@ pub fn rule(name: &str) -> Rule {
 #[must_use]
 pub fn uses(model: &Model, field: Field) -> bool {
     find(&model.architecture).is_some_and(|known| (known.uses)(model).contains(&field))
+}
+
+/// Whether a recipe uses a setting: its architecture does, and its other settings do.
+#[must_use]
+pub fn applies(setting: &Setting, profile: &Profile) -> bool {
+    let model = &profile.model;
+    let own = Field::ALL.into_iter().find(|field| {
+        let key = setting.key.strip_prefix("model.");
+        key == Some(field.name().0)
+    });
+    let learns = !setting.by_gradient || rule(&model.architecture) != Rule::Perceptron;
+    learns && own.is_none_or(|field| uses(model, field)) && setting.applies(profile)
 }
 
 fn find(name: &str) -> Option<&'static Definition> {

@@ -31,6 +31,7 @@ impl<'a> Session<'a> {
         let classes = dataset.classes.len();
         let data_sha256 = dataset.sha256.clone();
         let data = Prepared::new(Arc::new(dataset), &profile.data)?
+            .tested(profile.train.test)?
             .augmented(&profile.augment, profile.train.seed);
         check_monitor(profile, &data)?;
         let architecture = architecture(profile, &data, classes)?;

@@ -75,7 +75,8 @@ impl Session<'_> {
         }
     }
 
-    /// The last word: train, validation and test scores of the best weights; false when told to stop meanwhile.
+    /// The last word: train, validation and test scores of the best weights, of the parts that there are; false when told to
+    /// stop meanwhile.
     fn final_scores(&mut self, result: &mut ResultRecord, host: &mut dyn Host) -> Result<bool> {
         let last = checkpoint::to_safetensors(&self.learner.weights()?, "last")?;
         let path = self.setup.directory.join(checkpoint::LAST);
@@ -101,17 +102,14 @@ impl Session<'_> {
             };
             *slot = Some(evaluation.scores);
         }
-        let Some(evaluation) = self.evaluate(&test, host)? else {
-            return Ok(false);
-        };
-        self.keep_predictions(
-            predictions::TEST,
-            epoch,
-            true,
-            &evaluation.predictions,
-            host,
-        );
-        result.test = Some(evaluation.scores);
+        if !test.is_empty() {
+            let Some(evaluation) = self.evaluate(&test, host)? else {
+                return Ok(false);
+            };
+            let predicted = &evaluation.predictions;
+            self.keep_predictions(predictions::TEST, epoch, true, predicted, host);
+            result.test = Some(evaluation.scores);
+        }
         result.peak_memory_bytes = peak_memory();
         Ok(true)
     }

@@ -114,7 +114,7 @@ pub fn draw(canvas: &mut Canvas, history: &RunHistory, shown: &Shown, theme: &Th
         );
         y += 1;
     }
-    if history.result.is_none() {
+    if history.result.is_none() || !history.is_tested() {
         draw_live_note(canvas, y + 1, history, theme);
     }
     draw_mistakes(canvas, y + 3, history, shown, theme);
@@ -189,6 +189,7 @@ fn draw_live_note(canvas: &mut Canvas, y: u16, history: &RunHistory, theme: &The
     }
     let note = match &history.started {
         Some(s) if s.curve_is_test => "The curve is the test set's (data.validation = 0).",
+        Some(_) if !history.is_tested() => "There are no test scores (train.test = false).",
         _ => "The test set is read once, at the end.",
     };
     canvas.put(1, y, Line::styled(note, theme.dim()));

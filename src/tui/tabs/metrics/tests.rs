@@ -83,6 +83,18 @@ fn extreme(note: &str) -> MetricsTab {
 }
 
 #[test]
+fn without_a_test_it_says_so() {
+    let mut history = testing::history(3, true);
+    history.started.as_mut().unwrap().test_images = 0;
+    history.result.as_mut().unwrap().test = None;
+    let mut tab = MetricsTab::new();
+    tab.show(&testing::arc(history), "run");
+    let screen = shot(&mut tab, 120, 38);
+    assert!(screen.contains("There are no test scores"), "{screen}");
+    assert!(screen.contains("best @ "), "{screen}");
+}
+
+#[test]
 fn extreme_figures_stay_in_their_columns() {
     let note = "the best weights, of epoch 999999, are gone or damaged: the figures are those of the last weights, of epoch 1000000";
     for (width, height) in [(60, 13), (80, 22), (120, 38)] {

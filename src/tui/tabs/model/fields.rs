@@ -1,402 +1,182 @@
-//! The hyperparameters that can be edited on the screen: their names, values, choices and what a typed value does. Pure.
+//! The hyperparameters that can be edited on the screen: settings of the recipe, and `[augment]` as one. Pure.
 
 use crate::error::{Error, Result};
-use crate::model::architectures::{self, Rule, rule, uses};
-use crate::profile::{
-    Activation, Augment, Init, Loss, Normalize, OptimizerKind, Profile, ScheduleKind,
-};
+use crate::model::architectures::{self, uses};
+use crate::profile::Profile;
+use crate::profile::settings::{self, Setting};
 
-/// One field of the form.
+/// One field of the form: a setting, or all that differ from their defaults of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    Dataset,
-    ImageSize,
-    Normalize,
-    Validation,
-    Augment,
-    Epochs,
-    BatchSize,
-    Seed,
-    Device,
-    Threads,
-    Optimizer,
-    LearningRate,
-    WeightDecay,
-    Momentum,
-    Schedule,
-    Warmup,
-    Patience,
-    Loss,
-    LabelSmoothing,
-    Clip,
-    Ema,
-    Init,
-    Hidden,
-    Activation,
-    Pretrained,
-    Freeze,
+pub struct Field {
+    /// Of the setting or the table.
+    pub key: &'static str,
+    /// In the form.
+    pub name: &'static str,
 }
 
 /// Fields of the form.
 pub const SHOWN: usize = 24;
 
-use Field as F;
+pub const DATASET: Field = Field::new("data.name", "data");
+pub const PRETRAINED: Field = Field::new("model.pretrained", "start from");
+const FREEZE: Field = Field::new("model.freeze", "freeze");
 
-const OPTIMIZERS: [(&str, OptimizerKind); 4] = [
-    ("sgd", OptimizerKind::Sgd),
-    ("rmsprop", OptimizerKind::Rmsprop),
-    ("adam", OptimizerKind::Adam),
-    ("adamw", OptimizerKind::Adamw),
+/// Column by column. The last two are an MLP's layers.
+const FORM: [Field; SHOWN] = [
+    DATASET,
+    Field::new("data.image_size", "image size"),
+    Field::new("data.normalize", "normalize"),
+    Field::new("data.validation", "validation"),
+    Field::new("augment", "augment"),
+    Field::new("train.epochs", "epochs"),
+    Field::new("train.batch_size", "batch size"),
+    Field::new("train.seed", "seed"),
+    Field::new("train.device", "device"),
+    Field::new("train.threads", "threads"),
+    Field::new("train.optimizer.kind", "optimizer"),
+    Field::new("train.optimizer.learning_rate", "learning rate"),
+    Field::new("train.optimizer.weight_decay", "weight decay"),
+    Field::new("train.optimizer.momentum", "momentum"),
+    Field::new("train.schedule.kind", "schedule"),
+    Field::new("train.schedule.warmup_epochs", "warm-up"),
+    Field::new("train.early_stop.patience", "patience"),
+    Field::new("train.loss", "loss"),
+    Field::new("train.label_smoothing", "smoothing"),
+    Field::new("train.clip", "clip"),
+    Field::new("train.ema", "ema"),
+    Field::new("model.init", "init"),
+    Field::new("model.hidden", "hidden"),
+    Field::new("model.activation", "activation"),
 ];
-const SCHEDULES: [(&str, ScheduleKind); 4] = [
-    ("constant", ScheduleKind::Constant),
-    ("step", ScheduleKind::Step),
-    ("cosine", ScheduleKind::Cosine),
-    ("one-cycle", ScheduleKind::OneCycle),
-];
-const LOSSES: [(&str, Loss); 2] = [("cross-entropy", Loss::CrossEntropy), ("mse", Loss::Mse)];
-const INITS: [(&str, Init); 3] = [
-    ("torch", Init::Torch),
-    ("he", Init::He),
-    ("xavier", Init::Xavier),
-];
-const NORMALIZATIONS: [(&str, Normalize); 5] = [
-    ("given", Normalize::Given),
-    ("computed", Normalize::Computed),
-    ("per-pixel", Normalize::PerPixel),
-    ("unit", Normalize::Unit),
-    ("imagenet", Normalize::Imagenet),
-];
-const DEVICES: [&str; 4] = ["auto", "cpu", "cuda", "metal"];
 
 impl Field {
-    /// Those of a recipe, in the order of the form, column by column: the last two are an MLP's layers, or where another
-    /// network's weights come from.
+    const fn new(key: &'static str, name: &'static str) -> Self {
+        Self { key, name }
+    }
+
+    #[cfg(test)]
+    pub fn named(name: &str) -> Self {
+        let all = FORM.into_iter().chain([PRETRAINED, FREEZE]);
+        all.into_iter().find(|field| field.name == name).unwrap()
+    }
+
+    /// Those of a recipe: where it is no MLP's, the last two are where its weights come from.
     #[must_use]
     pub fn of(profile: &Profile) -> [Self; SHOWN] {
-        let mut fields = Self::SHARED;
-        if !is_mlp(profile) {
-            fields[SHOWN - 2..].copy_from_slice(&[F::Pretrained, F::Freeze]);
+        let mut fields = FORM;
+        if !uses(&profile.model, architectures::Field::Hidden) {
+            fields[SHOWN - 2..].copy_from_slice(&[PRETRAINED, FREEZE]);
         }
         fields
     }
 
-    const SHARED: [Self; SHOWN] = [
-        F::Dataset,
-        F::ImageSize,
-        F::Normalize,
-        F::Validation,
-        F::Augment,
-        F::Epochs,
-        F::BatchSize,
-        F::Seed,
-        F::Device,
-        F::Threads,
-        F::Optimizer,
-        F::LearningRate,
-        F::WeightDecay,
-        F::Momentum,
-        F::Schedule,
-        F::Warmup,
-        F::Patience,
-        F::Loss,
-        F::LabelSmoothing,
-        F::Clip,
-        F::Ema,
-        F::Init,
-        F::Hidden,
-        F::Activation,
-    ];
+    /// The setting; of a field that is a table, none.
+    fn setting(self) -> Option<&'static Setting> {
+        settings::find(self.key)
+    }
 
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            F::Dataset => "data",
-            F::ImageSize => "image size",
-            F::Normalize => "normalize",
-            F::Validation => "validation",
-            F::Augment => "augment",
-            F::Epochs => "epochs",
-            F::BatchSize => "batch size",
-            F::Seed => "seed",
-            F::Device => "device",
-            F::Threads => "threads",
-            F::Optimizer => "optimizer",
-            F::LearningRate => "learning rate",
-            F::WeightDecay => "weight decay",
-            F::Momentum => "momentum",
-            F::Schedule => "schedule",
-            F::Warmup => "warm-up",
-            F::Patience => "patience",
-            F::Loss => "loss",
-            F::LabelSmoothing => "smoothing",
-            F::Clip => "clip",
-            F::Ema => "ema",
-            F::Init => "init",
-            F::Hidden => "hidden",
-            F::Activation => "activation",
-            F::Pretrained => "start from",
-            F::Freeze => "freeze",
-        }
+    fn settings(self) -> impl Iterator<Item = &'static Setting> {
+        self.setting()
+            .into_iter()
+            .chain(settings::of_table(self.key))
     }
 
     /// What it means, in a line.
     #[must_use]
     pub fn help(self) -> &'static str {
-        match self {
-            F::Dataset => "the set of pictures",
-            F::ImageSize => "side of the pictures that the network sees; 0 leaves them as they are",
-            F::Normalize => {
-                "by data.mean and std, the set's, each pixel's own, not at all, or ImageNet's"
-            }
-            F::Validation => {
-                "held out of training: a count, a fraction below 1, or 0 to watch the test set"
-            }
-            F::Augment => "random changes in training, as flip 0.5, shift 2, rotate 10, erase 0.25",
-            F::Epochs => "passes over the training pictures",
-            F::BatchSize => "pictures per step",
-            F::Seed => "of initial weights, order of pictures and dropout",
-            F::Device => "auto takes a GPU where there is one",
-            F::Threads => "on the CPU; 0 takes all cores; the result does not depend on it",
-            F::Optimizer => "how a gradient becomes a step",
-            F::LearningRate => "length of a step; can be changed while it trains",
-            F::WeightDecay => "pull of the weights to zero (L2)",
-            F::Momentum => "share of the last step that is kept; sgd and rmsprop",
-            F::Schedule => "the learning rate over time",
-            F::Warmup => "epochs in which the learning rate rises from zero",
-            F::Patience => "epochs without improvement before it stops early; 0 never",
-            F::Loss => "what is minimised",
-            F::LabelSmoothing => "share of the target spread over all classes",
-            F::Clip => "largest norm of the gradient; 0 does not clip",
-            F::Ema => "decay of the averaged weights that are evaluated; 0 keeps none",
-            F::Init => "how weights start: PyTorch's way, He, or Xavier",
-            F::Hidden => "widths of the hidden layers, as 100, 50",
-            F::Activation => "of the hidden layers",
-            F::Pretrained => {
-                "file (.safetensors, .pth, .th), run:ID or hf:OWNER/NAME; none starts fresh"
-            }
-            F::Freeze => "layers that keep their weights: the backbone, or all up to a stage's end",
+        let table = || settings::TABLES.iter().find(|(key, _)| *key == self.key);
+        match self.setting() {
+            Some(setting) => setting.help,
+            None => table().map_or("", |(_, help)| help),
         }
     }
 
     /// Whether the recipe uses it.
     #[must_use]
     pub fn applies(self, profile: &Profile) -> bool {
-        let is_perceptron = rule(&profile.model.architecture) == Rule::Perceptron;
-        match self {
-            F::Hidden | F::Activation => is_mlp(profile),
-            F::Momentum => {
-                !is_perceptron
-                    && matches!(
-                        profile.train.optimizer.kind,
-                        OptimizerKind::Sgd | OptimizerKind::Rmsprop
-                    )
-            }
-            F::Optimizer
-            | F::WeightDecay
-            | F::Schedule
-            | F::Warmup
-            | F::Loss
-            | F::LabelSmoothing
-            | F::Clip
-            | F::Ema
-            | F::Init
-            | F::Pretrained
-            | F::Freeze => !is_perceptron,
-            _ => true,
-        }
+        self.settings()
+            .any(|setting| architectures::applies(setting, profile))
     }
 
-    /// The value as it is shown and typed.
+    /// The value as it is shown and typed: of a table such as `flip 0.5, shift 2`.
     #[must_use]
     pub fn get(self, profile: &Profile) -> String {
-        let train = &profile.train;
-        match self {
-            F::Dataset => profile.data.name.clone(),
-            F::ImageSize => profile.data.image_size.to_string(),
-            F::Normalize => name_in(&NORMALIZATIONS, profile.data.normalize),
-            F::Validation => number(profile.data.validation),
-            F::Augment => profile.augment.to_string(),
-            F::Epochs => train.epochs.to_string(),
-            F::BatchSize => train.batch_size.to_string(),
-            F::Seed => train.seed.to_string(),
-            F::Device => train.device.clone(),
-            F::Threads => train.threads.to_string(),
-            F::Optimizer => name_in(&OPTIMIZERS, train.optimizer.kind),
-            F::LearningRate => number(train.optimizer.learning_rate),
-            F::WeightDecay => number(train.optimizer.weight_decay),
-            F::Momentum => number(train.optimizer.momentum),
-            F::Schedule => name_in(&SCHEDULES, train.schedule.kind),
-            F::Warmup => number(train.schedule.warmup_epochs),
-            F::Patience => train.early_stop.patience.to_string(),
-            F::Loss => name_in(&LOSSES, train.loss),
-            F::LabelSmoothing => number(train.label_smoothing),
-            F::Clip => number(train.clip),
-            F::Ema => number(train.ema),
-            F::Init => name_in(&INITS, profile.model.init),
-            F::Hidden => {
-                let widths: Vec<String> = profile
-                    .model
-                    .hidden
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect();
-                widths.join(", ")
-            }
-            F::Activation => profile
-                .model
-                .activation
-                .map_or("relu", Activation::name)
-                .into(),
-            F::Pretrained => or_none(&profile.model.pretrained),
-            F::Freeze => or_none(&profile.model.freeze),
+        if let Some(setting) = self.setting() {
+            return setting.show(profile);
         }
+        let usual = Profile::new("");
+        let set = self.settings().filter_map(|setting| {
+            let value = setting.show(profile);
+            (value != setting.show(&usual)).then(|| format!("{} {value}", setting.name()))
+        });
+        let words: Vec<String> = set.collect();
+        if words.is_empty() {
+            return "none".into();
+        }
+        words.join(", ")
     }
 
     /// The values to cycle through; `None` for fields that are typed. `stages` are those that can be frozen.
     #[must_use]
     pub fn choices(self, sets: &[String], stages: &[String]) -> Option<Vec<String>> {
-        fn names<T>(of: &[(&str, T)]) -> Vec<String> {
-            of.iter().map(|(name, _)| (*name).to_owned()).collect()
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        match self.key {
+            "data.name" => Some(sets.to_vec()),
+            "model.freeze" => Some(["none".to_owned()].iter().chain(stages).cloned().collect()),
+            _ => {
+                let choices = self.setting()?.kind.choices();
+                (!choices.is_empty()).then(|| owned(choices))
+            }
         }
-        Some(match self {
-            F::Dataset => sets.to_vec(),
-            F::Normalize => names(&NORMALIZATIONS),
-            F::Freeze => ["none".to_owned()].iter().chain(stages).cloned().collect(),
-            F::Device => DEVICES.map(str::to_owned).to_vec(),
-            F::Optimizer => names(&OPTIMIZERS),
-            F::Schedule => names(&SCHEDULES),
-            F::Loss => names(&LOSSES),
-            F::Init => names(&INITS),
-            F::Activation => Activation::ALL.map(|a| a.name().to_owned()).to_vec(),
-            _ => return None,
-        })
     }
 
-    /// Puts a typed or chosen value into the profile, unchecked but for its form.
+    /// Puts a typed or chosen value into the profile.
     ///
     /// # Errors
-    /// `Input` naming the field when the text is not such a value.
+    /// `Input` naming the setting and what it takes, when the text is no such value.
     pub fn set(self, profile: &mut Profile, text: &str) -> Result<()> {
-        let text = text.trim();
-        let train = &mut profile.train;
-        match self {
-            F::Dataset => text.clone_into(&mut profile.data.name),
-            F::ImageSize => profile.data.image_size = self.whole(text)?,
-            F::Normalize => profile.data.normalize = self.one_of(&NORMALIZATIONS, text)?,
-            F::Validation => profile.data.validation = self.real(text)?,
-            F::Augment => profile.augment = self.augment(text)?,
-            F::Epochs => train.epochs = self.whole(text)?,
-            F::BatchSize => train.batch_size = self.whole(text)?,
-            F::Seed => train.seed = self.whole(text)?,
-            F::Device => text.clone_into(&mut train.device),
-            F::Threads => train.threads = self.whole(text)?,
-            F::Optimizer => train.optimizer.kind = self.one_of(&OPTIMIZERS, text)?,
-            F::LearningRate => train.optimizer.learning_rate = self.real(text)?,
-            F::WeightDecay => train.optimizer.weight_decay = self.real(text)?,
-            F::Momentum => train.optimizer.momentum = self.real(text)?,
-            F::Schedule => train.schedule.kind = self.one_of(&SCHEDULES, text)?,
-            F::Warmup => train.schedule.warmup_epochs = self.real(text)?,
-            F::Patience => train.early_stop.patience = self.whole(text)?,
-            F::Loss => train.loss = self.one_of(&LOSSES, text)?,
-            F::LabelSmoothing => train.label_smoothing = self.real(text)?,
-            F::Clip => train.clip = self.real(text)?,
-            F::Ema => train.ema = self.real(text)?,
-            F::Init => profile.model.init = self.one_of(&INITS, text)?,
-            F::Hidden => {
-                profile.model.hidden = text
-                    .split([',', ' '])
-                    .filter(|w| !w.is_empty())
-                    .map(|w| self.whole(w))
-                    .collect::<Result<_>>()?;
-            }
-            F::Activation => {
-                let ways = Activation::ALL.map(|a| (a.name(), a));
-                profile.model.activation = Some(self.one_of(&ways, text)?);
-            }
-            F::Pretrained => {
-                profile.model.pretrained = but_none(text);
-                profile.model.pretrained_sha256.clear();
-            }
-            F::Freeze => profile.model.freeze = but_none(text),
+        let Some(setting) = self.setting() else {
+            return self.set_table(profile, text);
+        };
+        setting.put(profile, setting.read(text)?)?;
+        if self == PRETRAINED {
+            profile.model.pretrained_sha256.clear();
         }
         Ok(())
     }
 
-    fn real(self, text: &str) -> Result<f64> {
-        text.parse()
-            .map_err(|_| self.refuse(text, "is not a number", "type one such as 0.001 or 1e-3"))
-    }
-
-    /// Reads names with numbers behind them; what is not named is not done.
-    fn augment(self, text: &str) -> Result<Augment> {
-        let remedy = "type none, or such as flip 0.5, shift 2, rotate 10, erase 0.25";
-        let mut augment = Augment::default();
+    /// Reads names with numbers behind them; what is not named gets its default.
+    fn set_table(self, profile: &mut Profile, text: &str) -> Result<()> {
+        let mut changed = profile.clone();
+        self.copy(&Profile::new(""), &mut changed);
         let words: Vec<&str> = text.split([',', ' ']).filter(|w| !w.is_empty()).collect();
-        if words == ["none"] {
-            return Ok(augment);
+        let pairs = words.chunks(2).filter(|_| words != ["none"]);
+        for pair in pairs {
+            let find = |name| self.settings().find(|setting| setting.name() == name);
+            let (Some(setting), [_, value]) = (find(pair[0]), pair) else {
+                let names: Vec<&str> = self.settings().map(Setting::name).collect();
+                let problem = match find(pair[0]) {
+                    Some(_) => format!("`{}` has no number", pair[0]),
+                    None => format!("`{}` is none of {}", pair[0], names.join(", ")),
+                };
+                let remedy = format!("type such as {} 0.5, or none", names[0]);
+                return Err(Error::input(self.key, problem, remedy));
+            };
+            setting.put(&mut changed, setting.read(value)?)?;
         }
-        for pair in words.chunks(2) {
-            match *pair {
-                ["flip", value] => augment.flip = self.real(value)?,
-                ["shift", value] => augment.shift = self.whole(value)?,
-                ["rotate", value] => augment.rotate = self.real(value)?,
-                ["erase", value] => augment.erase = self.real(value)?,
-                _ => return Err(self.refuse(text, "is no list of changes", remedy)),
-            }
+        *profile = changed;
+        Ok(())
+    }
+
+    /// Gives one recipe the value of another.
+    pub fn copy(self, from: &Profile, to: &mut Profile) {
+        for setting in self.settings() {
+            setting.copy(from, to);
         }
-        Ok(augment)
-    }
-
-    fn whole<T: std::str::FromStr>(self, text: &str) -> Result<T> {
-        text.parse()
-            .map_err(|_| self.refuse(text, "is not a whole number", "type one such as 20"))
-    }
-
-    fn one_of<T: Copy>(self, ways: &[(&str, T)], text: &str) -> Result<T> {
-        let names: Vec<&str> = ways.iter().map(|(name, _)| *name).collect();
-        ways.iter()
-            .find(|(name, _)| *name == text)
-            .map(|(_, value)| *value)
-            .ok_or_else(|| self.refuse(text, "is unknown", &format!("choose {}", names.join(", "))))
-    }
-
-    fn refuse(self, text: &str, problem: &str, remedy: &str) -> Error {
-        Error::input(format!("{}: «{text}»", self.name()), problem, remedy)
-    }
-}
-
-fn is_mlp(profile: &Profile) -> bool {
-    uses(&profile.model, architectures::Field::Hidden)
-}
-
-fn or_none(text: &str) -> String {
-    if text.is_empty() {
-        "none".into()
-    } else {
-        text.into()
-    }
-}
-
-fn but_none(text: &str) -> String {
-    if text == "none" {
-        String::new()
-    } else {
-        text.into()
-    }
-}
-
-fn name_in<T: Copy + PartialEq>(ways: &[(&str, T)], value: T) -> String {
-    let found = ways.iter().find(|(_, v)| *v == value);
-    found.map_or("–", |(name, _)| *name).into()
-}
-
-/// Short and exact: `0.9`, `5000`, `1e-3`.
-fn number(value: f64) -> String {
-    if value != 0.0 && value.abs() < 0.01 {
-        format!("{value:e}")
-    } else {
-        value.to_string()
+        if self == PRETRAINED {
+            let sha256 = &mut to.model.pretrained_sha256;
+            sha256.clone_from(&from.model.pretrained_sha256);
+        }
     }
 }
 
@@ -417,7 +197,7 @@ mod tests {
             let shown = field.get(&profile);
             field.set(&mut profile, &shown).unwrap();
             assert_eq!(field.get(&profile), shown);
-            if field != Field::Activation {
+            if field.name != "activation" {
                 assert_eq!(profile, before, "{field:?}");
             }
             for choice in field
@@ -435,32 +215,36 @@ mod tests {
     #[test]
     fn typed_values_take_effect() {
         let mut profile = Profile::new("mlp");
-        Field::LearningRate.set(&mut profile, " 5e-2 ").unwrap();
-        Field::Hidden.set(&mut profile, "20, 50 20").unwrap();
+        Field::named("learning rate")
+            .set(&mut profile, " 5e-2 ")
+            .unwrap();
+        Field::named("hidden")
+            .set(&mut profile, "20, 50 20")
+            .unwrap();
         let changes = "flip 0.5, shift 2, erase 0.25";
-        Field::Augment.set(&mut profile, changes).unwrap();
-        assert_eq!(Field::Augment.get(&profile), changes);
+        Field::named("augment").set(&mut profile, changes).unwrap();
+        assert_eq!(Field::named("augment").get(&profile), changes);
         assert_eq!((profile.augment.shift, profile.augment.rotate), (2, 0.0));
         assert!((profile.train.optimizer.learning_rate - 0.05).abs() < 1e-12);
         assert_eq!(profile.model.hidden, [20, 50, 20]);
-        assert_eq!(Field::Hidden.get(&profile), "20, 50, 20");
+        assert_eq!(Field::named("hidden").get(&profile), "20, 50, 20");
     }
 
     #[test]
     fn refusals_name_the_field_and_a_remedy() {
         let mut profile = Profile::new("mlp");
         for (field, text) in [
-            (Field::Epochs, "many"),
-            (Field::LearningRate, ""),
-            (Field::Optimizer, "adagrad"),
-            (Field::Hidden, "20,x"),
-            (Field::Seed, "-1"),
-            (Field::Augment, "mirror 0.5"),
-            (Field::Augment, "flip"),
-            (Field::Augment, "shift 0.5"),
+            (Field::named("epochs"), "many"),
+            (Field::named("learning rate"), ""),
+            (Field::named("optimizer"), "adagrad"),
+            (Field::named("hidden"), "20,x"),
+            (Field::named("seed"), "-1"),
+            (Field::named("augment"), "mirror 0.5"),
+            (Field::named("augment"), "flip"),
+            (Field::named("augment"), "shift 0.5"),
         ] {
             let refused = field.set(&mut profile, text).unwrap_err().to_string();
-            assert!(refused.starts_with(field.name()), "{refused}");
+            assert!(refused.starts_with(field.key), "{refused}");
         }
         assert_eq!(profile, Profile::new("mlp"));
     }

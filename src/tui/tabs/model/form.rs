@@ -3,7 +3,7 @@
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use super::fields::{Field, SHOWN};
+use super::fields::{Field, PRETRAINED, SHOWN};
 use crate::profile::Profile;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
@@ -110,10 +110,10 @@ impl Form {
             } else {
                 (" ", theme.dim())
             };
-            let name = format!("{mark}{}", field.name());
+            let name = format!("{mark}{}", field.name);
             // A long value begins further to the left, as far as the name allows.
             let chars = |text: &str| u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
-            let least = chars(field.name()) + 2;
+            let least = chars(field.name) + 2;
             let long = self
                 .column_width
                 .saturating_sub(chars(&value).saturating_add(3));
@@ -144,7 +144,7 @@ impl Form {
 
 /// A value in the room that it has: weights are told apart by the ends of their names, without the commit.
 fn fitted(field: Field, value: &str, room: usize) -> String {
-    if field != Field::Pretrained {
+    if field != PRETRAINED {
         return fit::cut(value, room);
     }
     let pinned = value
@@ -165,10 +165,10 @@ mod tests {
         };
         assert!(form.step(1, 0));
         assert!(form.step(0, 1));
-        assert_eq!(form.field(), Field::Threads);
+        assert_eq!(form.field(), Field::named("threads"));
         assert!(form.step(0, 1));
         assert!(form.step(0, 1));
-        assert_eq!(form.field(), Field::Loss);
+        assert_eq!(form.field(), Field::named("loss"));
         form.cursor = 0;
         assert!(!form.step(0, -1));
         assert!(form.step(-1, 0));
@@ -192,8 +192,8 @@ mod tests {
             ("run:last", "run:last"),
             ("me@home/weights.pth", "…home/weights.pth"),
         ] {
-            assert_eq!(fitted(Field::Pretrained, given, 17), shown);
+            assert_eq!(fitted(Field::named("start from"), given, 17), shown);
         }
-        assert_eq!(fitted(Field::Dataset, "fashion-mnist", 8), "fashion…");
+        assert_eq!(fitted(Field::named("data"), "fashion-mnist", 8), "fashion…");
     }
 }

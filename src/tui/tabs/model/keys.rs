@@ -23,7 +23,7 @@ impl ModelTab {
         };
         let field = self.form.field();
         if !field.applies(&entry.profile) {
-            return Effect::Say(format!("{} is not used by this recipe", field.name()));
+            return Effect::Say(format!("{} is not used by this recipe", field.name));
         }
         let value = field.get(&entry.profile);
         self.refused.clear();
@@ -52,8 +52,11 @@ impl ModelTab {
     /// Gives the field its preset's value back.
     fn reset_field(&mut self) {
         let Some(entry) = self.entry() else { return };
-        let value = self.form.field().get(&entry.original);
-        self.try_value(&value);
+        let original = entry.original.clone();
+        self.try_change(|field, recipe| {
+            field.copy(&original, recipe);
+            Ok(())
+        });
     }
 
     fn train(&self) -> Effect {

@@ -345,14 +345,17 @@ impl ModelTab {
 
     /// Tries a value of the field under the cursor; a refused one changes nothing.
     fn try_value(&mut self, value: &str) -> bool {
+        self.try_change(|field, recipe| field.set(recipe, value))
+    }
+
+    /// Tries a change of the field under the cursor; a refused one changes nothing.
+    fn try_change(&mut self, change: impl FnOnce(Field, &mut Profile) -> Result<()>) -> bool {
         let field = self.form.field();
         let Some(entry) = self.entries.get(self.cursor) else {
             return false;
         };
         let mut candidate = entry.profile.clone();
-        let result = field
-            .set(&mut candidate, value)
-            .and_then(|()| self.check(&candidate));
+        let result = change(field, &mut candidate).and_then(|()| self.check(&candidate));
         match result {
             Err(error) => {
                 self.refused = error.to_string();
@@ -361,7 +364,7 @@ impl ModelTab {
             Ok(summary) => {
                 self.refused.clear();
                 self.summary = Ok(summary);
-                if field == Field::Dataset {
+                if field == fields::DATASET {
                     self.chosen_set = Some(candidate.data.name);
                     self.place_set();
                 } else {

@@ -98,8 +98,8 @@ fn the_built_in_set_stands_in() {
 #[test]
 fn typed_values_go_into_the_recipe() {
     let mut tab = with_sets();
-    edit(&mut tab, Field::Epochs, "3");
-    edit(&mut tab, Field::LearningRate, "5e-4");
+    edit(&mut tab, Field::named("epochs"), "3");
+    edit(&mut tab, Field::named("learning rate"), "5e-4");
     assert!(tab.entry().unwrap().is_edited());
     let Effect::Train(profile) = tab.on_action(Action::Train) else {
         panic!("did not train");
@@ -108,7 +108,7 @@ fn typed_values_go_into_the_recipe() {
     assert!((profile.train.optimizer.learning_rate - 5e-4).abs() < 1e-12);
     tab.on_action(Action::Delete);
     assert_eq!(
-        Field::LearningRate.get(&tab.entry().unwrap().profile),
+        Field::named("learning rate").get(&tab.entry().unwrap().profile),
         "1e-3"
     );
 }
@@ -116,17 +116,17 @@ fn typed_values_go_into_the_recipe() {
 #[test]
 fn refused_values_change_nothing_and_say_why() {
     let mut tab = with_sets();
-    edit(&mut tab, Field::LearningRate, "-1");
+    edit(&mut tab, Field::named("learning rate"), "-1");
     assert!(tab.takes_text());
     assert!(tab.refused.contains("learning_rate"), "{}", tab.refused);
     assert_eq!(
-        Field::LearningRate.get(&tab.entry().unwrap().profile),
+        Field::named("learning rate").get(&tab.entry().unwrap().profile),
         "1e-3"
     );
     press(&mut tab, &[KeyCode::Esc]);
     assert!(!tab.takes_text() && tab.refused.is_empty());
     tab.set_sets(Vec::new());
-    edit(&mut tab, Field::Validation, "5000");
+    edit(&mut tab, Field::named("validation"), "5000");
     assert!(tab.refused.contains("2,000"), "{}", tab.refused);
 }
 
@@ -134,9 +134,13 @@ fn refused_values_change_nothing_and_say_why() {
 fn choices_cycle_and_escape_restores() {
     let mut tab = with_sets();
     tab.focus = Focus::Form;
-    let place = tab.form.fields.iter().position(|f| *f == Field::Optimizer);
+    let place = tab
+        .form
+        .fields
+        .iter()
+        .position(|f| *f == Field::named("optimizer"));
     tab.form.cursor = place.unwrap();
-    let optimizer = |tab: &ModelTab| Field::Optimizer.get(&tab.entry().unwrap().profile);
+    let optimizer = |tab: &ModelTab| Field::named("optimizer").get(&tab.entry().unwrap().profile);
     tab.on_action(Action::Open);
     press(&mut tab, &[KeyCode::Right]);
     assert_eq!(optimizer(&tab), "adamw");
@@ -151,7 +155,7 @@ fn choices_cycle_and_escape_restores() {
 fn a_residual_networks_form_offers_other_weights_and_what_to_freeze() {
     let mut tab = with_sets();
     choose(&mut tab, "resnet18-scratch");
-    edit(&mut tab, Field::Pretrained, "weights/resnet18.pth");
+    edit(&mut tab, Field::named("start from"), "weights/resnet18.pth");
     tab.form.cursor += 1;
     tab.on_action(Action::Open);
     press(&mut tab, &[KeyCode::Right, KeyCode::Enter]);
@@ -254,7 +258,7 @@ fn another_set_gets_its_own_mean() {
         assert!(!entry.is_edited());
         entry.profile.data.normalize
     };
-    assert_eq!(tab.form.field(), Field::Dataset);
+    assert_eq!(tab.form.field(), Field::named("data"));
     assert_eq!(turn(&mut tab, "mnist"), Normalize::Computed);
     assert_eq!(turn(&mut tab, "fashion-mnist"), Normalize::Given);
     // What somebody chose is theirs.
@@ -282,7 +286,7 @@ fn clicks_choose_presets_and_fields() {
     tab.on_mouse(Mouse::Click(Position::new(5, 4)));
     assert_eq!(tab.entry().unwrap().name, "mlp-20");
     tab.on_mouse(Mouse::Click(Position::new(5, 17)));
-    assert_eq!(tab.form.field(), Field::Validation);
+    assert_eq!(tab.form.field(), Field::named("validation"));
     tab.on_mouse(Mouse::Click(Position::new(5, 17)));
     assert!(tab.takes_text());
 }
@@ -320,7 +324,7 @@ fn shots() {
             testing::dump(&name, &mut tab, width, height, &testing::theme());
         }
         let mut tab = with_sets();
-        edit(&mut tab, Field::Epochs, "0");
+        edit(&mut tab, Field::named("epochs"), "0");
         testing::dump("model-edit", &mut tab, width, height, &testing::theme());
     }
     for (name, theme) in testing::other_themes() {
@@ -341,7 +345,7 @@ fn own_profiles_are_read_again_and_what_was_changed_here_stays() {
     };
     tab.set_own(vec![of("a", 1), of("b", 2)]);
     choose(&mut tab, "b");
-    edit(&mut tab, Field::Epochs, "7");
+    edit(&mut tab, Field::named("epochs"), "7");
     tab.set_own(vec![of("b", 2), of("c", 3)]);
     let names: Vec<&str> = tab.entries[presets..]
         .iter()

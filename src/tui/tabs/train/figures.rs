@@ -136,9 +136,12 @@ impl Figures<'_> {
 
     fn second_line(&self, place: Place, width: usize) -> Line<'static> {
         if let Some((result, weights)) = self.history.scored()
-            && let Some(test) = &result.test
+            && let (Some(scores), subset) = match &result.test {
+                None => (result.validation.as_ref(), Subset::Validation),
+                test => (test.as_ref(), Subset::Test),
+            }
         {
-            return self.test_line(test, weights, width);
+            return self.scores_line(scores, subset, weights, width);
         }
         if let Some(features) = &self.history.features {
             #[expect(clippy::cast_precision_loss, reason = "pictures are few")]
@@ -164,13 +167,20 @@ impl Figures<'_> {
         self.bar_line(&label, share, &self.with_path(tail), width)
     }
 
-    /// What the scored weights make of the test set, as much as there is room for.
-    fn test_line(&self, test: &Scores, weights: Weights, width: usize) -> Line<'static> {
-        let label = format!("test, {}", weights.short(LABEL - 7));
+    /// What the scored weights make of the test set, or where it is not read of the validation set, as much as there is room
+    /// for.
+    fn scores_line(
+        &self,
+        scores: &Scores,
+        subset: Subset,
+        weights: Weights,
+        width: usize,
+    ) -> Line<'static> {
+        let label = format!("{}, {}", subset.short(), weights.short(LABEL - 7));
         let mut spans = vec![Span::styled(left(&label, LABEL), self.theme.good())];
         let mut used = LABEL;
         for metric in METRICS {
-            let (name, value) = (metric.label, metric.text(test, 1, 8));
+            let (name, value) = (metric.label, metric.text(scores, 1, 8));
             used += name.len() + 1 + value.chars().count();
             if used > width {
                 break;
@@ -234,7 +244,11 @@ impl Figures<'_> {
                 weights,
                 train: Pair::of(result.train.as_ref()),
                 held_out: Pair::of(held_out),
-                third_heading: if on_test { "" } else { "test" }.into(),
+                third_heading: match test {
+                    Some(_) if !on_test => "test".into(),
+                    Some(_) => String::new(),
+                    None => "no test".into(),
+                },
                 third: Pair::of(test.filter(|_| !on_test)),
                 third_is_test: true,
             };
@@ -556,7 +570,10 @@ impl Figures<'_> {
             format!(
                 "{} validation / {} test",
                 count(s.validation_images),
-                count(s.test_images)
+                match s.test_images {
+                    0 => "no".into(),
+                    test => count(test),
+                }
             )
         };
         let mut parts = vec![

@@ -250,6 +250,26 @@ fn without_a_validation_set_it_says_what_is_seen_and_what_is_kept() {
     }
 }
 
+/// `train.test = false`: the run is known by its validation set.
+#[test]
+fn without_a_test_it_says_so_and_shows_the_validation() {
+    let mut events = finished();
+    for event in &mut events {
+        match &mut event.event {
+            Event::Started(started) => started.test_images = 0,
+            Event::Finished { result, .. } => result.test = None,
+            _ => {}
+        }
+    }
+    for (width, height) in [(80, 22), (120, 38)] {
+        let screen = draw(&mut tab(&events, Link::Ended), width, height);
+        assert!(screen.contains("val., best @"), "{screen}");
+        assert!(screen.contains("no test"), "{screen}");
+    }
+    let screen = draw(&mut tab(&events, Link::Ended), 120, 38);
+    assert!(screen.contains("5,000 validation / no test"), "{screen}");
+}
+
 /// The figures of a screen's row, in order.
 fn figures_of(screen: &str, row: &str) -> Vec<String> {
     let line = screen

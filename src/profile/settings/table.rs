@@ -1,0 +1,478 @@
+//! The rows, in the order of the file. A setting is a field with its default (`profile`) and one of these.
+
+use toml::Value;
+
+use super::Setting;
+use super::kind::{Bounds, Kind, bounds, real, required, text, whole};
+use crate::layers;
+use crate::profile::{Normalize, OptimizerKind, Profile, ScheduleKind, Split};
+
+/// The largest whole number that every reader of a recipe takes as it is.
+const LARGEST: u64 = 1 << 53;
+
+/// **Units** bytes, of the path of a file.
+const LONGEST_PATH: usize = 4096;
+
+/// The tables of a recipe, and what each is for.
+pub const TABLES: [(&str, &str); 8] = [
+    ("", "at the top"),
+    ("data", "which images, how they are split and prepared"),
+    (
+        "augment",
+        "random changes in training, as flip 0.5, shift 2, rotate 10, erase 0.25",
+    ),
+    ("model", "the network and the weights it starts from"),
+    ("train", "how it is trained"),
+    ("train.optimizer", "how a gradient becomes a step"),
+    ("train.schedule", "the learning rate over time"),
+    ("train.early_stop", "when a run ends before its last epoch"),
+];
+
+macro_rules! row {
+    ($first:ident $(. $rest:ident)*, $kind:expr, $help:literal) => {
+        Setting {
+            key: concat!(stringify!($first) $(, ".", stringify!($rest))*),
+            kind: $kind,
+            unit: "",
+            help: $help,
+            left_out: "",
+            by_gradient: false,
+            lenient: false,
+            applies: |_| true,
+            get: |profile| Value::try_from(&profile.$first $(. $rest)*).ok(),
+            set: |profile, value| match value.try_into() {
+                Ok(value) => {
+                    profile.$first $(. $rest)* = value;
+                    true
+                }
+                Err(_) => false,
+            },
+            copy: |from, to| to.$first $(. $rest)*.clone_from(&from.$first $(. $rest)*),
+        }
+    };
+}
+
+impl Setting {
+    const fn unit(self, unit: &'static str) -> Self {
+        Self { unit, ..self }
+    }
+
+    const fn left_out(self, left_out: &'static str) -> Self {
+        Self { left_out, ..self }
+    }
+
+    const fn by_gradient(self) -> Self {
+        Self {
+            by_gradient: true,
+            ..self
+        }
+    }
+
+    const fn when(self, applies: fn(&Profile) -> bool) -> Self {
+        Self { applies, ..self }
+    }
+
+    /// As [`when`](Self::when); where a recipe does not use it, it may be out of its bounds.
+    const fn only_when(self, applies: fn(&Profile) -> bool) -> Self {
+        Self {
+            applies,
+            lenient: true,
+            ..self
+        }
+    }
+}
+
+/// Every setting of a recipe.
+pub static ALL: &[Setting] = &[
+    row!(name, text(200), "a label for people"),
+    row!(
+        data.name,
+        required(&[]),
+        "the data set: a name under data/ or --data-dir"
+    ),
+    row!(
+        data.validation,
+        real(0.0, 1e9),
+        "held out of training: a count, a fraction below 1, or 0 to watch the test set"
+    ),
+    row!(
+        data.split_seed,
+        whole(0, LARGEST),
+        "seed of every random split"
+    ),
+    row!(
+        data.split,
+        Kind::Choice(&["standard", "pooled"]),
+        "the set's own test images, or all pooled and split at random"
+    ),
+    row!(
+        data.test_fraction,
+        Kind::Number(bounds(0.0, 1.0).above().below()),
+        "share of the pooled images that is tested on; split = \"pooled\""
+    )
+    .only_when(|p| p.data.split == Split::Pooled),
+    row!(
+        data.per_class,
+        whole(0, 100_000_000),
+        "train on the first so many of each class; 0 takes all"
+    )
+    .unit("images"),
+    row!(
+        data.normalize,
+        Kind::Choice(&["given", "computed", "per-pixel", "unit", "imagenet"]),
+        "by data.mean and std, the set's, each pixel's own, not at all, or ImageNet's"
+    ),
+    row!(
+        data.mean,
+        real(-1e3, 1e3),
+        "mean of pixels in 0–1; normalize = \"given\""
+    )
+    .when(|p| p.data.normalize == Normalize::Given),
+    row!(
+        data.std,
+        real(1e-6, 1e6).log(),
+        "standard deviation of pixels in 0–1; normalize = \"given\""
+    )
+    .when(|p| p.data.normalize == Normalize::Given),
+    row!(
+        data.image_size,
+        whole(0, 512),
+        "side of the images that the network sees; 0 leaves them as they are"
+    )
+    .unit("pixels"),
+    row!(
+        data.resize,
+        Kind::Choice(&["bilinear", "pad"]),
+        "how images get that size: interpolated, or padded with black"
+    )
+    .when(|p| p.data.image_size > 0),
+    row!(
+        data.channels,
+        Kind::Among(&[1, 3]),
+        "1 keeps grey images, 3 repeats the grey channel"
+    ),
+    row!(
+        augment.flip,
+        real(0.0, 1.0),
+        "probability of being mirrored, left for right"
+    ),
+    row!(
+        augment.shift,
+        whole(0, 512),
+        "largest shift, down or up and left or right; black comes in"
+    )
+    .unit("pixels"),
+    row!(
+        augment.rotate,
+        real(0.0, 180.0),
+        "largest rotation, either way"
+    )
+    .unit("degrees"),
+    row!(
+        augment.erase,
+        real(0.0, 1.0),
+        "probability that a rectangle of 2 to 33 % becomes black"
+    ),
+    row!(
+        model.architecture,
+        required(&[]),
+        "such as mlp, lenet5, resnet18, vgg16-bn or custom"
+    ),
+    row!(
+        model.hidden,
+        Kind::Numbers {
+            least: 0,
+            most: 64,
+            each: Bounds {
+                is_whole: true,
+                ..bounds(1.0, WIDEST)
+            }
+        },
+        "widths of the hidden layers, as 100, 50; mlp and mlp-scratch"
+    )
+    .unit("units"),
+    row!(
+        model.activation,
+        Kind::Choice(&[
+            "none",
+            "relu",
+            "leaky-relu",
+            "gelu",
+            "silu",
+            "tanh",
+            "sigmoid"
+        ]),
+        "of the hidden layers; mlp and mlp-scratch"
+    )
+    .left_out("relu"),
+    row!(
+        model.init,
+        Kind::Choice(&["torch", "he", "xavier"]),
+        "how weights start: PyTorch's way, He, or Xavier"
+    )
+    .by_gradient(),
+    row!(
+        model.pretrained,
+        text(LONGEST_PATH),
+        "file (.safetensors, .pth, .th), run:ID or hf:OWNER/NAME; none starts fresh"
+    )
+    .left_out("none")
+    .by_gradient(),
+    row!(
+        model.pretrained_sha256,
+        text(200),
+        "SHA-256 of the file they came from, written when the run begins"
+    )
+    .left_out("none")
+    .by_gradient()
+    .when(is_pretrained),
+    row!(
+        model.keep_head,
+        Kind::YesNo,
+        "take over the last layer too, where it has as many classes"
+    )
+    .by_gradient()
+    .when(is_pretrained),
+    row!(
+        model.freeze,
+        text(200),
+        "layers that keep their weights: the backbone, or all up to a stage's end"
+    )
+    .left_out("none")
+    .by_gradient(),
+    row!(
+        model.unfreeze,
+        Kind::Tables("epochs with what is frozen from then on"),
+        "from which epochs on less is frozen: epoch and freeze of each"
+    )
+    .left_out("none")
+    .by_gradient(),
+    row!(
+        model.stem,
+        Kind::Choice(&["imagenet", "cifar"]),
+        "first layers of resnet18, 34 and 50: a quarter of the side is left, or all"
+    )
+    .left_out("imagenet"),
+    row!(
+        model.head,
+        Kind::Choice(&["mlp", "linear"]),
+        "last layers of the VGGs: two hidden ones of 4096, or none"
+    )
+    .left_out("mlp"),
+    row!(
+        model.dropout,
+        real(0.0, layers::Dropout::MOST),
+        "share that each dropout of the VGGs' mlp head silences"
+    )
+    .left_out("0.5"),
+    row!(
+        model.layers,
+        Kind::Tables("layers"),
+        "the layers of a custom network; the last gives one number per class"
+    )
+    .left_out("none"),
+    row!(
+        train.epochs,
+        whole(1, 1_000_000),
+        "passes over the training images"
+    ),
+    row!(train.batch_size, whole(1, 65_536).log(), "images per step").unit("images"),
+    row!(
+        train.seed,
+        whole(0, LARGEST),
+        "of initial weights, order of images and dropout"
+    ),
+    row!(
+        train.device,
+        required(&["auto", "cpu", "cuda", "metal"]),
+        "auto takes a GPU where there is one; cuda:1 is the second"
+    ),
+    row!(
+        train.threads,
+        whole(0, 1024),
+        "on the CPU; 0 takes all cores; the result does not depend on it"
+    ),
+    row!(
+        train.backend,
+        Kind::Choice(&["auto", "plan", "graph"]),
+        "what computes a step; they differ in rounding; auto plans where it can"
+    )
+    .by_gradient(),
+    row!(
+        train.precision,
+        Kind::Choice(&["f32", "tf32"]),
+        "what the planned step multiplies in on CUDA; everything else is f32"
+    )
+    .by_gradient(),
+    row!(
+        train.loss,
+        Kind::Choice(&["cross-entropy", "mse"]),
+        "what is minimised"
+    )
+    .by_gradient(),
+    row!(
+        train.label_smoothing,
+        real(0.0, 0.999),
+        "share of the target spread over all classes"
+    )
+    .by_gradient(),
+    row!(
+        train.clip,
+        real(0.0, 1e9),
+        "largest norm of the gradient; 0 does not clip"
+    )
+    .by_gradient(),
+    row!(
+        train.ema,
+        real(0.0, 0.999_999),
+        "decay of the averaged weights that are evaluated; 0 keeps none"
+    )
+    .by_gradient(),
+    row!(
+        train.checkpoint_every,
+        whole(1, 1_000_000),
+        "epochs between checkpoints"
+    )
+    .unit("epochs"),
+    row!(
+        train.test,
+        Kind::YesNo,
+        "false: no test scores, the test set is never read; needs data.validation"
+    ),
+    row!(
+        train.lr_multipliers,
+        Kind::Factors(bounds(0.0, 1e3).above()),
+        "factors on the learning rate by stage; backbone is all but the last layer"
+    )
+    .left_out("none")
+    .by_gradient(),
+    row!(
+        train.optimizer.kind,
+        Kind::Choice(&["sgd", "rmsprop", "adam", "adamw"]),
+        "how a gradient becomes a step"
+    )
+    .by_gradient(),
+    row!(
+        train.optimizer.learning_rate,
+        real(1e-12, 1e3).log(),
+        "length of a step; can be changed while it trains"
+    ),
+    row!(
+        train.optimizer.betas,
+        Kind::Numbers {
+            least: 2,
+            most: 2,
+            each: bounds(0.0, 0.999_999_9)
+        },
+        "decays of the two running means of the gradient; adam and adamw"
+    )
+    .by_gradient()
+    .when(is_adam),
+    row!(
+        train.optimizer.epsilon,
+        real(1e-30, 1.0).log(),
+        "added to the denominator; all but sgd"
+    )
+    .by_gradient()
+    .when(|p| p.train.optimizer.kind != OptimizerKind::Sgd),
+    row!(
+        train.optimizer.weight_decay,
+        real(0.0, 1e3),
+        "pull of the weights to zero (L2), decoupled with adamw"
+    )
+    .by_gradient(),
+    row!(
+        train.optimizer.momentum,
+        real(0.0, 0.999_999),
+        "share of the last step that is kept; sgd and rmsprop"
+    )
+    .by_gradient()
+    .when(|p| !is_adam(p)),
+    row!(
+        train.optimizer.nesterov,
+        Kind::YesNo,
+        "look ahead along the momentum; sgd"
+    )
+    .by_gradient()
+    .when(|p| p.train.optimizer.kind == OptimizerKind::Sgd),
+    row!(
+        train.optimizer.alpha,
+        real(0.0, 0.999_999_9),
+        "decay of the running mean of the squared gradient; rmsprop"
+    )
+    .by_gradient()
+    .when(|p| p.train.optimizer.kind == OptimizerKind::Rmsprop),
+    row!(
+        train.schedule.kind,
+        Kind::Choice(&["constant", "step", "cosine", "one-cycle"]),
+        "the learning rate over time"
+    )
+    .by_gradient(),
+    row!(
+        train.schedule.warmup_epochs,
+        real(0.0, 1e6),
+        "epochs in which the learning rate rises from zero; one-cycle: 0 takes 30 %"
+    )
+    .unit("epochs")
+    .by_gradient(),
+    row!(
+        train.schedule.step_epochs,
+        real(1e-3, 1e6),
+        "epochs between drops; step"
+    )
+    .unit("epochs")
+    .by_gradient()
+    .only_when(is_stepped),
+    row!(
+        train.schedule.gamma,
+        real(1e-6, 1.0).log(),
+        "factor on the learning rate at each drop; step"
+    )
+    .by_gradient()
+    .when(is_stepped),
+    row!(
+        train.schedule.final_factor,
+        real(0.0, 1.0),
+        "share of the learning rate that is left at the end; cosine"
+    )
+    .by_gradient()
+    .when(|p| p.train.schedule.kind == ScheduleKind::Cosine),
+    row!(
+        train.early_stop.patience,
+        whole(0, 1_000_000),
+        "epochs without improvement before it stops early; 0 never"
+    )
+    .unit("epochs"),
+    row!(
+        train.early_stop.min_delta,
+        real(0.0, 1e6),
+        "an improvement is larger than this"
+    )
+    .when(stops_early),
+    row!(
+        train.early_stop.monitor,
+        Kind::Choice(&["validation-loss", "validation-accuracy", "train-loss"]),
+        "the figure that is to improve"
+    )
+    .when(stops_early),
+];
+
+#[expect(clippy::cast_precision_loss, reason = "it is 2^20")]
+const WIDEST: f64 = layers::WIDEST as f64;
+
+fn is_pretrained(profile: &Profile) -> bool {
+    !profile.model.pretrained.is_empty()
+}
+
+fn is_adam(profile: &Profile) -> bool {
+    let kind = profile.train.optimizer.kind;
+    matches!(kind, OptimizerKind::Adam | OptimizerKind::Adamw)
+}
+
+fn is_stepped(profile: &Profile) -> bool {
+    profile.train.schedule.kind == ScheduleKind::Step
+}
+
+fn stops_early(profile: &Profile) -> bool {
+    profile.train.early_stop.patience > 0
+}
