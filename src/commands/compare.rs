@@ -116,7 +116,8 @@ fn newest_of_each_mode(workspace: &Workspace) -> Result<Vec<(String, Profile)>> 
                     == (&profile.data.name, profile.data.per_class)
         });
         if is_new && is_like && !profile.history.is_empty() && chosen.len() < MOST {
-            chosen.push((summary.id, profile));
+            let whole = workspace.load_with_history(&summary.id)?;
+            chosen.push((summary.id, whole));
         }
     }
     if chosen.len() < 2 {

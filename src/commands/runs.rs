@@ -37,7 +37,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         out.line(line)?;
     }
     for run in &runs {
-        let notes = run.profile.as_ref().map(comparison::notes);
+        let notes = run.profile.as_ref().map(|p| comparison::notes(p));
         for note in notes.unwrap_or_default() {
             out.line(format!("{}: {note}", run.id))?;
         }

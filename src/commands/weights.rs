@@ -226,7 +226,9 @@ fn on_hub(workspace: &Workspace, what: &str) -> Result<Model> {
 fn begun_from(workspace: &Workspace) -> Result<Vec<String>> {
     let runs = workspace.runs()?.into_iter();
     let profiles = runs.filter_map(|run| run.profile.ok());
-    Ok(profiles.map(|profile| profile.model.pretrained).collect())
+    Ok(profiles
+        .map(|profile| profile.model.pretrained.clone())
+        .collect())
 }
 
 /// Whether newer weights have come in the place of these, and no run began with them.

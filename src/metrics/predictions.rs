@@ -68,10 +68,6 @@ impl Predictions {
     }
 
     /// Adds an image with the probabilities of all classes.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a probability is as exact as its bits"
-    )]
     pub fn add(&mut self, item: Prediction, probabilities: &[f64]) {
         self.items.push(item);
         if usize::from(self.classes) <= MOST_CLASSES {
@@ -229,14 +225,19 @@ impl Reader<'_> {
             ..Predictions::default()
         };
         for _ in 0..count {
-            let (index, [label, a, b, c]) = (self.word()?, self.take()?);
-            let [p, q, r] = [self.word()?, self.word()?, self.word()?].map(f32::from_bits);
-            read.items.push(Prediction {
-                index,
-                label: label.into(),
-                top: [a.into(), b.into(), c.into(), 0, 0],
-                probability: [p, q, r, 0.0, 0.0],
-            });
+            let mut item = Prediction {
+                index: self.word()?,
+                label: self.byte()?.into(),
+                top: [0; RANKS],
+                probability: [0.0; RANKS],
+            };
+            for class in &mut item.top[..3] {
+                *class = self.byte()?.into();
+            }
+            for probability in &mut item.probability[..3] {
+                *probability = f32::from_bits(self.word()?);
+            }
+            read.items.push(item);
         }
         Some(read)
     }

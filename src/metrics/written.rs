@@ -68,9 +68,15 @@ impl<'de> Visitor<'de> for Reader {
                 "accuracy" => scores.accuracy = map.next_value::<Figure>()?.0,
                 "top3_accuracy" => scores.top3_accuracy = map.next_value::<Figure>()?.0,
                 "confusion" => scores.confusion = map.next_value::<Confusion>()?.squared(),
-                "per_class" => drop(map.next_value::<Vec<ClassScore>>()?),
-                key if metric(key).is_some() => drop(map.next_value::<Figure>()?),
-                _ => drop(map.next_value::<IgnoredAny>()?),
+                "per_class" => {
+                    map.next_value::<Vec<ClassScore>>()?;
+                }
+                key if metric(key).is_some() => {
+                    map.next_value::<Figure>()?;
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
         }
         if scores.confusion.total() > 0 {

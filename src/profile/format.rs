@@ -1,6 +1,6 @@
 //! The formats that profiles have been written in, and how an older one is read.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 use toml::{Table, Value};
 
@@ -75,11 +75,11 @@ impl Profile {
         let mut part = String::new();
         for line in profile.to_toml().lines() {
             if let Some(header) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
-                part = header.to_owned();
-                text.push_str(&format!("[{}]", key_of(header, format)));
+                header.clone_into(&mut part);
+                let _ = write!(text, "[{}]", key_of(header, format));
             } else if let Some((key, value)) = line.split_once(" = ") {
                 let full = key_of(&format!("{part}.{key}"), format);
-                text.push_str(&format!("{} = {value}", split(&full).1));
+                let _ = write!(text, "{} = {value}", split(&full).1);
             } else {
                 text.push_str(line);
             }

@@ -154,11 +154,19 @@ pub fn notes(profile: &Profile) -> Vec<String> {
 
 /// Training time so far. **Units** seconds.
 #[must_use]
+#[expect(clippy::cast_precision_loss, reason = "epochs are few")]
 pub fn seconds(profile: &Profile) -> Option<f64> {
     match &profile.result {
         Some(result) => Some(result.seconds),
         None if profile.history.is_empty() => None,
-        None => Some(profile.history.iter().map(|e| e.seconds).sum()),
+        None => {
+            let here: f64 = profile.history.iter().map(|e| e.seconds).sum();
+            // Of a long history not every epoch is here.
+            match (profile.epochs_done(), profile.history.len()) {
+                (done, rows) if done > rows => Some(here / rows as f64 * done as f64),
+                _ => Some(here),
+            }
+        }
     }
 }
 

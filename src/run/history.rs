@@ -62,11 +62,17 @@ pub fn add(history: &mut Vec<EpochRecord>, epoch: EpochRecord) {
 /// At most [`MOST`] rows, evenly over all, with the first, the best and the last.
 #[must_use]
 pub fn thinned(history: &[EpochRecord], best_epoch: usize) -> Vec<EpochRecord> {
-    if history.len() <= MOST {
+    thinned_to(MOST, history, best_epoch)
+}
+
+/// [`thinned`] to so many rows, at least three.
+#[must_use]
+pub fn thinned_to(most: usize, history: &[EpochRecord], best_epoch: usize) -> Vec<EpochRecord> {
+    if history.len() <= most {
         return history.to_vec();
     }
     // One place is left for the best.
-    let last = MOST - 2;
+    let last = most.max(3) - 2;
     let mut places: Vec<usize> = (0..=last)
         .map(|row| row * (history.len() - 1) / last)
         .collect();

@@ -11,8 +11,10 @@ pub mod connection;
 pub mod history;
 pub mod host;
 pub mod id;
+pub mod index;
 pub mod journal;
 pub mod lingering;
+pub mod list;
 pub mod load;
 pub mod lock;
 pub mod log;
@@ -32,7 +34,8 @@ pub mod weights;
 pub mod worker;
 
 pub use connection::{Connection, Sender};
-pub use store::{RunSummary, Workspace};
+pub use list::{RunList, RunSummary};
+pub use store::Workspace;
 
 /// The exit code of a program that leaves a run running that it was to wait for.
 pub const GOES_ON: u8 = 4;

@@ -31,17 +31,6 @@ pub struct Workspace {
     pub offline: bool,
 }
 
-/// A run as the list shows it.
-#[derive(Clone, Debug)]
-pub struct RunSummary {
-    pub id: String,
-    /// The live one: a run whose file says `running` or `paused` but whose worker is gone is `lost`. `Failed` for a
-    /// broken file.
-    pub status: Status,
-    /// The profile with everything the run wrote, or why it cannot be read.
-    pub profile: Result<Profile, String>,
-}
-
 impl Workspace {
     /// A workspace at this place, without data override, online.
     #[must_use]
@@ -376,7 +365,7 @@ impl Workspace {
     /// The ids of all runs, newest first.
     #[must_use]
     pub fn ids(&self) -> Vec<String> {
-        let mut ids = self.ids_by_second();
+        let mut ids = self.ids_by_second().unwrap_or_default();
         // Of one second the records tell which is the newest.
         let of_one_second = |a: &String, b: &String| id::second(a) == id::second(b);
         for tied in ids.chunk_by_mut(of_one_second).filter(|t| t.len() > 1) {
@@ -388,9 +377,12 @@ impl Workspace {
         ids
     }
 
-    /// The ids of all runs, those of the newest second first.
-    fn ids_by_second(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.profiles_dir()).into_iter().flatten();
+    /// The ids of all runs, those of the newest second first; none where there is no directory.
+    pub(super) fn ids_by_second(&self) -> std::io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.profiles_dir()) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
         let mut ids: Vec<String> = entries
             .flatten()
             .filter_map(|e| e.file_name().into_string().ok())
@@ -398,53 +390,7 @@ impl Workspace {
             .filter(|n| id::is_plausible(n))
             .collect();
         ids.sort_unstable_by(|a, b| b.cmp(a));
-        ids
-    }
-
-    /// All runs, newest first; a file that cannot be read is listed with the reason.
-    ///
-    /// # Errors
-    /// `Io` when the directory is there and cannot be read.
-    pub fn runs(&self) -> Result<Vec<RunSummary>> {
-        let dir = self.profiles_dir();
-        match fs::read_dir(&dir) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("read", &dir, e));
-            }
-            _ => {}
-        }
-        let ids = self.ids_by_second();
-        let mut runs: Vec<RunSummary> = ids.iter().map(|id| self.summary(id)).collect();
-        let of_one_second = |a: &RunSummary, b: &RunSummary| id::second(&a.id) == id::second(&b.id);
-        for tied in runs.chunk_by_mut(of_one_second) {
-            tied.sort_by_cached_key(|run| {
-                Reverse(run.profile.as_ref().ok().map(|p| started(p).to_owned()))
-            });
-        }
-        Ok(runs)
-    }
-
-    /// One run as the list shows it.
-    #[must_use]
-    pub fn summary(&self, id: &str) -> RunSummary {
-        let profile = self
-            .load_with_history(id)
-            .map(|mut profile| {
-                if let Some(run) = &mut profile.run {
-                    run.status = self.live_status(id, run.status);
-                }
-                profile
-            })
-            .map_err(|e| e.to_string());
-        let status = match &profile {
-            Ok(p) => p.run.as_ref().map_or(Status::Created, |r| r.status),
-            Err(_) => Status::Failed,
-        };
-        RunSummary {
-            id: id.into(),
-            status,
-            profile,
-        }
+        Ok(ids)
     }
 
     /// The run somebody means: an id, the start of exactly one id, or `last`.

@@ -630,6 +630,6 @@ fn row(summary: RunSummary) -> RunRow {
     RunRow {
         id,
         status,
-        profile: profile.map(Box::new),
+        profile: profile.map(|p| Box::new(std::sync::Arc::unwrap_or_clone(p))),
     }
 }

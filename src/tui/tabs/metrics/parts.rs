@@ -89,8 +89,8 @@ pub fn draw(canvas: &mut Canvas, history: &RunHistory, shown: &Shown, theme: &Th
     for metric in metrics {
         let [train, validation, test] = scores.map(|s| s.map(metric.of));
         let show = |value: Option<f64>, width| {
-            let text = value.map_or_else(|| "–".into(), |v| metric.unit.text(v, 1, 7));
-            fit::right(&text, width)
+            let shown = value.map_or_else(|| "–".into(), |v| metric.unit.text(v, 1, 7));
+            fit::right(&shown, width)
         };
         let of_held_out = match held_out {
             Subset::Test => test,

@@ -131,15 +131,26 @@ impl Table<'_> {
 
     fn means(&self) -> [(&'static str, ClassScore); 2] {
         let scores = self.scores;
-        let mean = |of: fn(&Scores, fn(&ClassScore) -> f64) -> f64| ClassScore {
-            precision: of(scores, |c| c.precision),
-            recall: of(scores, |c| c.recall),
-            f1: of(scores, |c| c.f1),
-            support: scores.confusion.total(),
-        };
+        let support = scores.confusion.total();
         [
-            ("macro mean", mean(Scores::macro_mean)),
-            ("weighted mean", mean(Scores::weighted_mean)),
+            (
+                "macro mean",
+                ClassScore {
+                    precision: scores.macro_mean(|c| c.precision),
+                    recall: scores.macro_mean(|c| c.recall),
+                    f1: scores.macro_mean(|c| c.f1),
+                    support,
+                },
+            ),
+            (
+                "weighted mean",
+                ClassScore {
+                    precision: scores.weighted_mean(|c| c.precision),
+                    recall: scores.weighted_mean(|c| c.recall),
+                    f1: scores.weighted_mean(|c| c.f1),
+                    support,
+                },
+            ),
         ]
     }
 

@@ -1,0 +1,214 @@
+//! The list of a workspace's runs, kept up to date without reading again what has not changed.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::index::{self, Index, Known, Stamp, in_parallel};
+use super::store::Workspace;
+use super::{history, id};
+use crate::error::{Error, Result};
+use crate::profile::{Profile, Status};
+
+/// A directory that was changed less long ago than this may change again without its time telling.
+const GRAIN: Duration = Duration::from_secs(2);
+
+/// A run as the list shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSummary {
+    pub id: String,
+    /// The live one: a run whose file says `running` or `paused` but whose worker is gone is `lost`. `Failed` for a
+    /// broken file.
+    pub status: Status,
+    /// The profile with everything the run wrote, of long histories some epochs; or why it cannot be read.
+    pub profile: Result<Arc<Profile>, String>,
+}
+
+/// The runs of a workspace, as they were when they were last looked at.
+pub struct RunList {
+    workspace: Workspace,
+    index: Index,
+    known: HashMap<String, Known>,
+    /// When the directory of the records had changed last, where that was long enough ago to be told from now.
+    seen: Option<SystemTime>,
+    is_begun: bool,
+}
+
+impl RunList {
+    #[must_use]
+    pub fn new(workspace: &Workspace) -> Self {
+        Self {
+            workspace: workspace.clone(),
+            index: Index::new(&workspace.profiles_dir()),
+            known: HashMap::new(),
+            seen: None,
+            is_begun: false,
+        }
+    }
+
+    /// All runs, newest first; a file that cannot be read is listed with the reason. Reads what has changed.
+    ///
+    /// # Errors
+    /// `Io` when the directory is there and cannot be read.
+    pub fn refresh(&mut self) -> Result<Vec<RunSummary>> {
+        let directory = self.workspace.profiles_dir();
+        if !std::mem::replace(&mut self.is_begun, true) {
+            self.known = self.index.read();
+        }
+        let changed = std::fs::metadata(&directory)
+            .and_then(|m| m.modified())
+            .ok();
+        // Every change of a record is one of its directory too.
+        if changed.is_none() || changed != self.seen {
+            self.read_changed(&directory)?;
+            let is_old = |at: &SystemTime| at.elapsed().is_ok_and(|age| age > GRAIN);
+            self.seen = changed.filter(is_old);
+        }
+        self.follow_logs();
+        Ok(self.summaries())
+    }
+
+    fn read_changed(&mut self, directory: &PathBuf) -> Result<()> {
+        let ids = self
+            .workspace
+            .ids_by_second()
+            .map_err(|e| Error::io("read", directory, e))?;
+        let stamps = in_parallel(&ids, |id| Stamp::of(&self.workspace.profile_path(id)));
+        let there: HashMap<&String, Stamp> = ids
+            .iter()
+            .zip(stamps)
+            .filter_map(|(id, stamp)| Some((id, stamp?)))
+            .collect();
+        self.known
+            .retain(|id, known| there.get(id) == Some(&known.record));
+        let missing: Vec<(String, Stamp)> = there
+            .into_iter()
+            .filter(|(id, _)| !self.known.contains_key(*id))
+            .map(|(id, stamp)| (id.clone(), stamp))
+            .collect();
+        let read = in_parallel(&missing, |(id, record)| self.read(id, *record));
+        let ids: Vec<String> = missing.into_iter().map(|(id, _)| id).collect();
+        self.known.extend(ids.iter().cloned().zip(read));
+        let is_over = |known: &Known| known.log.is_none();
+        let new = ids.iter().filter_map(|id| Some((id, self.known.get(id)?)));
+        self.index
+            .add(new.filter(|(_, known)| is_over(known)), &self.known);
+        Ok(())
+    }
+
+    fn read(&self, id: &str, record: Stamp) -> Known {
+        let events = self.workspace.events_path(id);
+        let mut log = None;
+        let read = self.workspace.load(id).map(|mut profile| {
+            if profile.history.is_empty() {
+                log = Stamp::of(&events);
+                profile.history = history::of_log(&events);
+            }
+            index::shorten(&mut profile);
+            Arc::new(profile)
+        });
+        Known {
+            record,
+            log,
+            profile: read.map_err(|e| e.to_string()),
+        }
+    }
+
+    /// Reads the epochs of runs that go on, and of those that ended without their record saying so.
+    fn follow_logs(&mut self) {
+        let mut grown = Vec::new();
+        for (id, known) in &self.known {
+            let now = known
+                .log
+                .and_then(|_| Stamp::of(&self.workspace.events_path(id)));
+            if now.is_some() && now != known.log {
+                grown.push((id.clone(), known.record));
+            }
+        }
+        for (id, record) in grown {
+            let read = self.read(&id, record);
+            self.known.insert(id, read);
+        }
+    }
+
+    fn summaries(&self) -> Vec<RunSummary> {
+        let mut runs: Vec<RunSummary> = self
+            .known
+            .iter()
+            .map(|(id, known)| self.summary(id, known))
+            .collect();
+        // Of one second the records tell which is the newest.
+        let started = |run: &RunSummary| {
+            let profile = run.profile.as_ref().ok();
+            profile
+                .and_then(|p| p.run.as_ref())
+                .map(|run| run.started.clone())
+        };
+        runs.sort_by(|a, b| b.id.cmp(&a.id));
+        for tied in runs.chunk_by_mut(|a, b| id::second(&a.id) == id::second(&b.id)) {
+            tied.sort_by_cached_key(|run| Reverse(started(run)));
+        }
+        runs
+    }
+
+    fn summary(&self, id: &str, known: &Known) -> RunSummary {
+        let mut profile = known.profile.clone();
+        let mut status = Status::Failed;
+        if let Ok(profile) = &mut profile {
+            let written = profile
+                .run
+                .as_ref()
+                .map_or(Status::Created, |run| run.status);
+            status = match written {
+                // Whoever takes such a run up again writes that down.
+                Status::Finished | Status::Stopped | Status::Failed | Status::Unknown => written,
+                _ => self.workspace.live_status(id, written),
+            };
+            if status != written
+                && let Some(run) = &mut Arc::make_mut(profile).run
+            {
+                run.status = status;
+            }
+        }
+        RunSummary {
+            id: id.into(),
+            status,
+            profile,
+        }
+    }
+}
+
+impl Workspace {
+    /// All runs, newest first; a file that cannot be read is listed with the reason.
+    ///
+    /// # Errors
+    /// `Io` when the directory is there and cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunSummary>> {
+        RunList::new(self).refresh()
+    }
+
+    /// One run as the list shows it.
+    #[must_use]
+    pub fn summary(&self, id: &str) -> RunSummary {
+        let profile = self
+            .load_with_history(id)
+            .map(|mut profile| {
+                if let Some(run) = &mut profile.run {
+                    run.status = self.live_status(id, run.status);
+                }
+                Arc::new(profile)
+            })
+            .map_err(|e| e.to_string());
+        let status = match &profile {
+            Ok(p) => p.run.as_ref().map_or(Status::Created, |r| r.status),
+            Err(_) => Status::Failed,
+        };
+        RunSummary {
+            id: id.into(),
+            status,
+            profile,
+        }
+    }
+}
