@@ -16,6 +16,7 @@ pub mod message;
 mod replies;
 mod session;
 pub mod tab;
+pub mod tab_id;
 pub mod tabs;
 pub mod terminal;
 pub mod theme;

@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
 use super::action::Action;
+use super::tab_id::TabId;
 use super::theme::Theme;
 use crate::profile::Profile;
 
@@ -38,7 +39,7 @@ pub enum Effect {
     OpenDataset(String),
     /// Download this data set, with progress on the Data tab.
     FetchDataset(String),
-    GoToTab(usize),
+    GoToTab(TabId),
     /// Go to this class on the Confusion tab.
     OpenClass(usize),
     /// Say this in the footer for a few seconds.

@@ -7,9 +7,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
-use super::{App, place};
+use super::App;
 use crate::event::Severity;
 use crate::run::company::Live;
+use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{cut, left, plain_if, wrap_to};
 
@@ -95,11 +96,12 @@ impl App {
         let mut x = area.x + 7.min(area.width);
         // Where columns are few, those between the tabs are needed for the runs.
         let gap = if area.width < ROOMY { "" } else { " " };
-        for (i, name) in place::NAMES.iter().enumerate() {
-            let active = i == self.active;
-            let text = format!("{}{name}{gap}", if active { "▸" } else { " " });
+        for (name, tab) in self.tab_names.iter_mut().zip(TabId::ALL) {
+            let active = *tab == self.active;
+            let mark = if active { "▸" } else { " " };
+            let text = format!("{mark}{}{gap}", tab.title());
             let width = u16::try_from(text.width()).unwrap_or(0);
-            self.tab_names[i] = Rect { x, width, ..area }.intersection(area);
+            *name = Rect { x, width, ..area }.intersection(area);
             x = x.saturating_add(width);
             spans.push(Span::styled(
                 text,

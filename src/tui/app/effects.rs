@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::question::{Question, Start};
-use super::{App, Problem, Trainable, place};
+use super::{App, Problem, Trainable};
 use crate::event::{Event, Phase, Stamped};
 use crate::tui::REPLAY_SPEED;
 use crate::tui::message::{Message, Request};
 use crate::tui::tab::Effect;
+use crate::tui::tab_id::TabId;
 
 impl App {
     pub(super) fn on_effect(&mut self, effect: Effect) -> Vec<Request> {
@@ -35,7 +36,7 @@ impl App {
             Effect::GoToTab(tab) => self.go_to(tab),
             Effect::OpenClass(class) => {
                 // Turning there lends it the run first.
-                let requests = self.go_to(place::CONFUSION);
+                let requests = self.go_to(TabId::Confusion);
                 self.tabs.confusion.select_class(class);
                 requests
             }
@@ -76,9 +77,9 @@ impl App {
             Message::Replay { run, events, speed } => {
                 self.tabs.train.play(run, events, speed);
                 self.predictions_of = None;
-                return self.go_to(place::TRAIN);
+                return self.go_to(TabId::Train);
             }
-            Message::ShowTrain => return self.go_to(place::TRAIN),
+            Message::ShowTrain => return self.go_to(TabId::Train),
             Message::Runs(rows) => self.tabs.runs.set_rows(rows),
             Message::Own(profiles) => {
                 self.presets.truncate(self.built_in);
@@ -150,7 +151,7 @@ impl App {
             self.on_ended(run);
         }
         let is_unseen = matches!(event.event, Event::CheckpointSaved { .. });
-        if let Some(done) = done.filter(|_| is_unseen || self.active != place::TRAIN) {
+        if let Some(done) = done.filter(|_| is_unseen || self.active != TabId::Train) {
             let words = format!("{}: {done}", self.name_of(run));
             self.say(words);
         }
@@ -158,7 +159,7 @@ impl App {
 
     /// Asks for what the Model tab wants to know of weights.
     pub(super) fn follow_model(&mut self, requests: &mut Vec<Request>) {
-        if self.active == place::MODEL
+        if self.active == TabId::Model
             && let Some(model) = self.tabs.model.asks_about_weights()
         {
             requests.push(Request::DescribeWeights(Box::new(model)));
@@ -182,7 +183,7 @@ impl App {
         }
         let ended = matches!(history.phase, Phase::Finished | Phase::Stopped);
         let known = (run.to_string(), history.epochs.len(), ended);
-        let looked_at = self.active == place::CONFUSION;
+        let looked_at = self.active == TabId::Confusion;
         if looked_at && !history.epochs.is_empty() && self.predictions_of.as_ref() != Some(&known) {
             requests.push(Request::LoadPredictions(known.0.clone()));
             self.predictions_of = Some(known);
@@ -194,8 +195,8 @@ impl App {
             return;
         };
         match self.active {
-            place::METRICS => self.tabs.metrics.show(history, run),
-            place::CONFUSION => {
+            TabId::Metrics => self.tabs.metrics.show(history, run),
+            TabId::Confusion => {
                 self.tabs.confusion.show(history, run);
                 self.tabs
                     .confusion

@@ -1,4 +1,4 @@
-//! The app: six tabs, one header, one footer, help and palette over them. `update` is pure: input in, requests out.
+//! The app: the tabs, one header, one footer, help and palette over them. `update` is pure: input in, requests out.
 
 mod chrome;
 mod effects;
@@ -27,20 +27,11 @@ use super::config::Settings;
 use super::keymap::Keymap;
 use super::message::{Message, Request};
 use super::tab::{Effect, Mouse, Tab as _};
+use super::tab_id::TabId;
+use super::tabs::train::TrainTab;
 use super::theme::{Ground, Theme};
 use crate::profile::Profile;
 use crate::run::company::Live;
-
-/// Places of the tabs.
-pub mod place {
-    pub const DATA: usize = 0;
-    pub const MODEL: usize = 1;
-    pub const TRAIN: usize = 2;
-    pub const METRICS: usize = 3;
-    pub const CONFUSION: usize = 4;
-    pub const RUNS: usize = 5;
-    pub const NAMES: [&str; 6] = ["Data", "Model", "Train", "Metrics", "Confusion", "Runs"];
-}
 
 /// Smallest screen on which tabs are drawn.
 const LEAST: (u16, u16) = (60, 15);
@@ -86,7 +77,7 @@ pub struct App {
     /// How many of them are compiled in; the user's own come after them.
     built_in: usize,
     tabs: Tabs,
-    active: usize,
+    active: TabId,
     overlay: Option<Overlay>,
     question: Option<Question>,
     problem: Option<Problem>,
@@ -101,7 +92,7 @@ pub struct App {
     settled: Option<Instant>,
     now: Instant,
     /// Where the tab names lie, for the mouse.
-    tab_names: [Rect; 6],
+    tab_names: [Rect; TabId::ALL.len()],
     content: Rect,
     /// Data set that the shown run was trained on, once asked for.
     run_dataset: Option<String>,
@@ -126,8 +117,11 @@ impl App {
             theme: settings.theme,
             built_in: presets.len(),
             presets,
-            tabs: Tabs::new(first),
-            active: place::DATA,
+            tabs: Tabs {
+                train: TrainTab::new(first),
+                ..Tabs::default()
+            },
+            active: TabId::Data,
             overlay: None,
             question: None,
             problem,
@@ -137,7 +131,7 @@ impl App {
             starting: None,
             settled: None,
             now,
-            tab_names: [Rect::ZERO; 6],
+            tab_names: [Rect::ZERO; TabId::ALL.len()],
             content: Rect::ZERO,
             run_dataset: None,
             predictions_of: None,
@@ -273,10 +267,8 @@ impl App {
     fn on_action(&mut self, action: Action) -> Vec<Request> {
         match action {
             Action::GoToTab(tab) => self.go_to(tab),
-            Action::NextTab => self.go_to((self.active + 1) % place::NAMES.len()),
-            Action::PreviousTab => {
-                self.go_to((self.active + place::NAMES.len() - 1) % place::NAMES.len())
-            }
+            Action::NextTab => self.go_to(self.active.next()),
+            Action::PreviousTab => self.go_to(self.active.previous()),
             Action::Help => {
                 self.overlay = Some(Overlay::help());
                 Vec::new()
@@ -301,7 +293,7 @@ impl App {
             // Meant for the start before, this would lead away from it.
             Action::Train if self.has_just_started() => Vec::new(),
             // Elsewhere they are of the run that is shown.
-            other if other.commands_a_run() && self.active != place::RUNS => {
+            other if other.commands_a_run() && self.active != TabId::Runs => {
                 let effect = self.tabs.train.on_action(other);
                 self.on_effect(effect)
             }
@@ -324,20 +316,20 @@ impl App {
     }
 
     /// Turns to a tab and brings what it shows up to date.
-    fn go_to(&mut self, tab: usize) -> Vec<Request> {
-        if tab >= place::NAMES.len() || tab == self.active {
+    fn go_to(&mut self, tab: TabId) -> Vec<Request> {
+        if tab == self.active {
             return Vec::new();
         }
-        let runs_before = self.active == place::RUNS;
+        let runs_before = self.active == TabId::Runs;
         self.active = tab;
         self.tabs.model.forget_card();
         self.lend_history();
-        let runs_now = tab == place::RUNS;
+        let runs_now = tab == TabId::Runs;
         let mut requests = Vec::new();
         if runs_before != runs_now {
             requests.push(Request::WatchRuns(runs_now));
         }
-        if tab == place::MODEL {
+        if tab == TabId::Model {
             requests.push(Request::ReadOwn);
         }
         requests
@@ -365,7 +357,7 @@ impl App {
         if let Mouse::Click(at) = mouse
             && let Some(tab) = self.tab_names.iter().position(|r| r.contains(at))
         {
-            return self.go_to(tab);
+            return self.go_to(TabId::ALL[tab]);
         }
         if !self.content.contains(at) {
             return Vec::new();
@@ -385,7 +377,7 @@ impl App {
     pub fn render(&mut self, frame: &mut Frame) {
         let area = frame.area();
         if area.width < LEAST.0 || area.height < LEAST.1 {
-            self.tab_names = [Rect::ZERO; 6];
+            self.tab_names = [Rect::ZERO; TabId::ALL.len()];
             self.content = Rect::ZERO;
             chrome::too_small(frame, LEAST, &self.theme);
             return;

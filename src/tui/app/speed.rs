@@ -127,7 +127,7 @@ fn screen_speed_of_frames() {
         "frames at {} × {}: median and longest milliseconds, bytes",
         SIZE.0, SIZE.1
     );
-    for (tab, name) in place::NAMES.iter().enumerate() {
+    for &tab in TabId::ALL {
         app.on_action(Action::GoToTab(tab));
         let options = TerminalOptions {
             viewport: Viewport::Fixed(Rect::new(0, 0, SIZE.0, SIZE.1)),
@@ -152,6 +152,9 @@ fn screen_speed_of_frames() {
         taken.sort_by(f64::total_cmp);
         let (median, longest) = (taken[taken.len() / 2], taken[taken.len() - 1]);
         let sent = (sink.0.get() - first) as f64 / f64::from(FRAMES);
-        println!("{name:<10} {median:>7.3} {longest:>7.3} {sent:>8.0}");
+        println!(
+            "{:<10} {median:>7.3} {longest:>7.3} {sent:>8.0}",
+            tab.title()
+        );
     }
 }

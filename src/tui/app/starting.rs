@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::App;
 use super::question::{Question, Start};
-use super::{App, place};
 use crate::event::Command;
 use crate::run::company::Live;
 use crate::run::id;
 use crate::tui::action::Action;
 use crate::tui::message::Request;
+use crate::tui::tab_id::TabId;
 
 /// For this long after a start no key starts another: it was meant for the one before.
 const BOUNCE: Duration = Duration::from_secs(1);
@@ -102,7 +103,7 @@ impl App {
     /// Sends a command to the worker of a run, and says so where nothing else on the screen does.
     pub(super) fn command(&mut self, run: String, name: &str, command: Command) -> Vec<Request> {
         self.tabs.train.asked(&run, &command);
-        let is_seen = self.active == place::TRAIN && self.tabs.train.shown_run() == Some(&run);
+        let is_seen = self.active == TabId::Train && self.tabs.train.shown_run() == Some(&run);
         if !is_seen {
             let words = match &command {
                 Command::Pause => format!("Pausing {name}…"),
@@ -161,7 +162,7 @@ impl App {
     /// Says why a key does nothing here; moves that move nothing speak for themselves.
     pub(super) fn on_ignored(&mut self, action: Action) -> Vec<Request> {
         if action == Action::Train {
-            return self.go_to(place::MODEL);
+            return self.go_to(TabId::Model);
         }
         let binding = self.keymap.bindings().iter().find(|b| b.action == action);
         if let Some(binding) = binding.filter(|_| !action.is_move()) {
@@ -169,7 +170,7 @@ impl App {
                 "{} ({}) does nothing on the {} tab",
                 binding.shown,
                 binding.does,
-                place::NAMES[self.active]
+                self.active.title()
             );
             self.say(words);
         }

@@ -244,7 +244,7 @@ fn nothing_that_cannot_be_done_is_passed_over_in_silence() {
         .filter(|b| b.group != "look")
         .map(|b| b.action)
         .collect();
-    for tab in 0..place::NAMES.len() {
+    for &tab in TabId::ALL {
         for action in actions.iter().filter(|a| !a.is_move()) {
             let mut app = self::app();
             app.on_action(Action::GoToTab(tab));
@@ -253,7 +253,7 @@ fn nothing_that_cannot_be_done_is_passed_over_in_silence() {
             let done = !app.on_action(*action).is_empty();
             assert!(
                 done || here || screen(&mut app, 120, 40) != before,
-                "{action:?} on {tab}"
+                "{action:?} on {tab:?}"
             );
         }
     }
@@ -309,7 +309,7 @@ fn enter_on_a_class_leads_to_it_in_the_matrix() {
     tell(&mut app, Event::EpochEnd(Box::new(end)));
     press(&mut app, "4j");
     key(&mut app, KeyCode::Enter);
-    assert_eq!(app.active, place::CONFUSION);
+    assert_eq!(app.active, TabId::Confusion);
     let shown = screen(&mut app, 80, 24);
     assert!(
         shown.contains("true Bag → predicted Shirt: 2 of 6"),
@@ -333,13 +333,13 @@ fn the_train_key_on_the_empty_train_tab_starts_the_first_run() {
 fn tabs_turn_by_number_tab_key_and_click() {
     let mut app = app();
     key(&mut app, KeyCode::BackTab);
-    assert_eq!(app.active, place::RUNS);
+    assert_eq!(app.active, TabId::Runs);
     assert_eq!(
         press(&mut app, "2"),
         [Request::WatchRuns(false), Request::ReadOwn]
     );
     screen(&mut app, 80, 24);
-    let at = app.tab_names[place::RUNS];
+    let at = app.tab_names[TabId::Runs as usize];
     let click = MouseEvent {
         kind: MouseEventKind::Down(MouseButton::Left),
         column: at.x + 2,
@@ -348,7 +348,7 @@ fn tabs_turn_by_number_tab_key_and_click() {
     };
     assert_eq!(app.update(Input::Mouse(click)), [Request::WatchRuns(true)]);
     press(&mut app, "7");
-    assert_eq!(app.active, place::RUNS);
+    assert_eq!(app.active, TabId::Runs);
 }
 
 #[test]
@@ -493,7 +493,7 @@ fn what_is_wrong_with_the_settings_stays_until_dismissed() {
 #[test]
 fn one_key_goes_through_the_themes_on_every_tab_and_keeps_each() {
     let mut app = app();
-    for tab in 0..place::NAMES.len() {
+    for &tab in TabId::ALL {
         app.on_action(Action::GoToTab(tab));
         let before = app.theme;
         let requests = press(&mut app, "T");
@@ -570,7 +570,7 @@ fn predictions_are_asked_for_once_an_epoch_while_looked_at() {
 #[test]
 fn every_tab_lives_at_every_size() {
     let mut app = with_run();
-    for tab in 0..place::NAMES.len() {
+    for &tab in TabId::ALL {
         app.on_action(Action::GoToTab(tab));
         for (width, height) in (0..=40).flat_map(|w| (0..=20).map(move |h| (w, h))) {
             screen(&mut app, width, height);

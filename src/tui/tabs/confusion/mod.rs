@@ -20,6 +20,7 @@ use crate::metrics::predictions::{Prediction, Predictions};
 use crate::text;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
+use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use gallery::{Gallery, Move};
@@ -216,7 +217,7 @@ impl ConfusionTab {
                 }
             }
             Action::Open if self.stop().is_some() => self.gallery = Some(Gallery::default()),
-            Action::Train if self.stop().is_none() => return Effect::GoToTab(1),
+            Action::Train if self.stop().is_none() => return Effect::GoToTab(TabId::Model),
             _ => return Effect::Ignored,
         }
         Effect::None

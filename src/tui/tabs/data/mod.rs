@@ -17,14 +17,13 @@ use ratatui::layout::{Position, Rect};
 use crate::data::Dataset;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
+use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::input::{Input, Typed};
 use crate::tui::widgets::popup::{self, Answer};
 use filter::Filter;
 use grid::Grid;
-
-const MODEL_TAB: usize = 1;
 
 /// The set that `d` downloads.
 const FETCHED: &str = "fashion-mnist";
@@ -194,7 +193,7 @@ impl DataTab {
                 self.refresh();
             }
             Action::Open => return self.on_open(),
-            Action::Train => return Effect::GoToTab(MODEL_TAB),
+            Action::Train => return Effect::GoToTab(TabId::Model),
             _ if action.is_move() => self.on_move(action),
             _ => return Effect::Ignored,
         }

@@ -19,13 +19,11 @@ use crate::profile::Subset;
 use crate::text::{self, figure};
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
+use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
 use table::{Order, Table};
-
-/// Where the Model tab stands in the tab bar.
-const MODEL_TAB: usize = 1;
 
 /// Which figures of a finished run are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -360,7 +358,7 @@ impl Tab for MetricsTab {
                 }
             }
             Action::Open => return self.class().map_or(Effect::Ignored, Effect::OpenClass),
-            Action::Train if self.rows() == 0 => return Effect::GoToTab(MODEL_TAB),
+            Action::Train if self.rows() == 0 => return Effect::GoToTab(TabId::Model),
             _ => return Effect::Ignored,
         }
         Effect::None

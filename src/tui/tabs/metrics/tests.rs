@@ -17,7 +17,7 @@ fn empty_says_what_to_do() {
     let mut tab = MetricsTab::new();
     insta::assert_snapshot!("empty_80x24", shot(&mut tab, 80, 24));
     insta::assert_snapshot!("empty_120x40", shot(&mut tab, 120, 40));
-    assert_eq!(tab.on_action(Action::Train), Effect::GoToTab(MODEL_TAB));
+    assert_eq!(tab.on_action(Action::Train), Effect::GoToTab(TabId::Model));
 }
 
 #[test]

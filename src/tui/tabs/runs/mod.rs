@@ -20,6 +20,7 @@ use crate::profile::{Measured, Profile, Status};
 use crate::run::comparison;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
+use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::input::{Input, Typed};
 use crate::tui::widgets::popup::{self, Answer};
@@ -401,7 +402,7 @@ impl Tab for RunsTab {
             }),
             Action::Delete => self.delete(),
             Action::Mark => self.mark(),
-            Action::Train => Effect::GoToTab(1),
+            Action::Train => Effect::GoToTab(TabId::Model),
             _ if action.commands_a_run() => self.command(action),
             _ => Effect::Ignored,
         }

@@ -4,6 +4,7 @@ use super::{Awaited, Link, TrainTab, View};
 use crate::event::{Command, Phase};
 use crate::tui::action::Action;
 use crate::tui::tab::Effect;
+use crate::tui::tab_id::TabId;
 
 impl TrainTab {
     /// Asks the worker, or says why it cannot be asked.
@@ -60,7 +61,7 @@ impl TrainTab {
     pub(super) fn train(&self) -> Effect {
         match (&self.first, self.history()) {
             (Some(profile), None) => Effect::Train(Box::new(profile.clone())),
-            _ => Effect::GoToTab(1),
+            _ => Effect::GoToTab(TabId::Model),
         }
     }
 

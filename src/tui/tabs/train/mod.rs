@@ -26,6 +26,7 @@ use crate::profile::{Profile, Status};
 use crate::run::id;
 use crate::tui::action::Action;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
+use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
 
 /// How many measurements of load are kept for the sparklines.
@@ -124,7 +125,7 @@ struct Shown {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TrainTab {
     first: Option<Profile>,
     shown: Option<Shown>,
@@ -143,14 +144,7 @@ impl TrainTab {
     pub fn new(first: Option<Profile>) -> Self {
         Self {
             first,
-            shown: None,
-            replay: None,
-            awaited: None,
-            view: View::default(),
-            scroll: 0,
-            bright_until: None,
-            last_tick: None,
-            replay_bar: Rect::ZERO,
+            ..Self::default()
         }
     }
 
@@ -432,8 +426,8 @@ impl Tab for TrainTab {
         let Some(shown) = &self.shown else {
             return vec![
                 hint("t", "train"),
-                hint("2", "choose a model"),
-                hint("6", "runs"),
+                hint(TabId::Model.key(), "choose a model"),
+                hint(TabId::Runs.key(), "runs"),
             ];
         };
         if shown.link == Link::Live {

@@ -564,7 +564,7 @@ fn the_train_key_starts_exactly_the_first_profile() {
         Effect::Train(Box::new(profile))
     );
     tab.open("r".into(), Link::Live, &log(1));
-    assert_eq!(tab.on_action(Action::Train), Effect::GoToTab(1));
+    assert_eq!(tab.on_action(Action::Train), Effect::GoToTab(TabId::Model));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::curves::{epoch_points, epoch_range, step_points};
 use super::figures::Figures;
 use super::{TrainTab, View, epochs};
 use crate::event::{Load, Phase, RunHistory, StepPoint};
+use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span as YSpan};
 use crate::tui::widgets::fit::cut_line;
@@ -134,9 +135,9 @@ fn empty(frame: &mut Frame, area: Rect, can_train: bool, theme: &Theme) {
     text.push(Line::default());
     text.push(Line::from(vec![
         say("Or choose an architecture on "),
-        key("2"),
+        key(TabId::Model.key()),
         say(" Model, or open an earlier run on "),
-        key("6"),
+        key(TabId::Runs.key()),
         say(" Runs."),
     ]));
     let height = rows(&text).min(area.height);
