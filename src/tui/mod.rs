@@ -14,6 +14,7 @@ mod event_loop;
 pub mod keymap;
 pub mod message;
 mod replies;
+pub mod request;
 mod session;
 pub mod tab;
 pub mod tab_id;
@@ -27,7 +28,6 @@ use std::time::Duration;
 
 use self::app::{App, Trainable};
 use self::event_loop::{Left, Signals};
-use self::message::Request;
 use self::session::Session;
 use self::terminal::Screen;
 use crate::error::{Error, Result};
@@ -59,7 +59,7 @@ pub enum Launch {
 /// `Input` when there is no terminal or no such run, `Io` when the terminal cannot be used.
 pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
     terminal::check()?;
-    let first_requests = first_requests(&workspace, launch)?;
+    let launch = resolve(&workspace, launch)?;
     let place = workspace.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -74,9 +74,10 @@ pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
         let mut screen = Screen::enter()?;
         session.load_first_dataset();
         session.tell_own();
-        match first_requests {
-            Some(request) => session.perform(request),
-            None => session.open_newest(),
+        match launch {
+            Launch::Home => session.open_newest(),
+            Launch::Attach(run) => session.open(run),
+            Launch::Replay { run, speed } => session.replay(run, speed),
         }
         Ok(event_loop::run(&mut app, &mut session, &mut messages, &mut screen, signals).await)
     });
@@ -125,14 +126,15 @@ fn farewell(workspace: &Workspace) -> Option<String> {
     }
 }
 
-fn first_requests(workspace: &Workspace, launch: Launch) -> Result<Option<Request>> {
+/// The same with the whole id of its run.
+fn resolve(workspace: &Workspace, launch: Launch) -> Result<Launch> {
     Ok(match launch {
-        Launch::Home => None,
-        Launch::Attach(run) => Some(Request::Open(workspace.resolve(&run)?)),
-        Launch::Replay { run, speed } => Some(Request::Replay {
+        Launch::Home => Launch::Home,
+        Launch::Attach(run) => Launch::Attach(workspace.resolve(&run)?),
+        Launch::Replay { run, speed } => Launch::Replay {
             run: workspace.resolve(&run)?,
             speed,
-        }),
+        },
     })
 }
 

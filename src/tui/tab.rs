@@ -4,9 +4,9 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
 use super::action::Action;
+use super::request::Request;
 use super::tab_id::TabId;
 use super::theme::Theme;
-use crate::profile::Profile;
 
 /// What the app does for a tab: everything that is not the tab's own state.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,36 +14,24 @@ pub enum Effect {
     None,
     /// The tab has nothing that this action could do.
     Ignored,
-    /// Start a run of this profile and go to the Train tab.
-    Train(Box<Profile>),
-    /// Open this recipe in the user's editor.
-    EditText(Box<Profile>),
-    /// Send a command to the worker of a run.
-    Command {
-        run: String,
-        command: crate::event::Command,
-    },
+    GoToTab(TabId),
+    /// Go to this class on the Confusion tab.
+    OpenClass(usize),
     /// Ask whether to stop this run, and stop it then.
     AskToStop {
         run: String,
         name: String,
     },
-    /// Show this run on Train, Metrics and Confusion.
-    OpenRun(String),
-    /// Play this run's log on the Train tab.
-    Replay(String),
-    ResumeRun(String),
-    /// Already confirmed.
-    DeleteRun(String),
-    /// Load this data set and show it on the Data tab.
-    OpenDataset(String),
-    /// Download this data set, with progress on the Data tab.
-    FetchDataset(String),
-    GoToTab(TabId),
-    /// Go to this class on the Confusion tab.
-    OpenClass(usize),
     /// Say this in the footer for a few seconds.
     Say(String),
+    /// Beyond the app. A start beside other runs is asked about first.
+    Request(Request),
+}
+
+impl From<Request> for Effect {
+    fn from(request: Request) -> Self {
+        Self::Request(request)
+    }
 }
 
 /// A mouse event inside the tab's area.

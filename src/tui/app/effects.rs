@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::question::{Question, Start};
+use super::question::Question;
 use super::{App, Problem, Trainable};
 use crate::event::{Event, Phase, Stamped};
-use crate::tui::REPLAY_SPEED;
-use crate::tui::message::{Message, Request};
+use crate::tui::message::Message;
+use crate::tui::request::Request;
 use crate::tui::tab::Effect;
 use crate::tui::tab_id::TabId;
 
@@ -14,25 +14,6 @@ impl App {
     pub(super) fn on_effect(&mut self, effect: Effect) -> Vec<Request> {
         match effect {
             Effect::None | Effect::Ignored => Vec::new(),
-            Effect::Train(profile) => self.start(Start::New(profile)),
-            Effect::EditText(profile) => vec![Request::EditText(profile)],
-            Effect::Command { run, command } => {
-                let name = self.name_of(&run);
-                self.command(run, &name, command)
-            }
-            Effect::AskToStop { run, name } => {
-                self.question = Some(Question::stop(run, name));
-                Vec::new()
-            }
-            Effect::OpenRun(run) => vec![Request::Open(run)],
-            Effect::Replay(run) => vec![Request::Replay {
-                run,
-                speed: REPLAY_SPEED,
-            }],
-            Effect::ResumeRun(run) => self.start(Start::Resumed(run)),
-            Effect::DeleteRun(run) => vec![Request::Delete(run)],
-            Effect::OpenDataset(name) => vec![Request::LoadDataset(name)],
-            Effect::FetchDataset(name) => vec![Request::FetchDataset(name)],
             Effect::GoToTab(tab) => self.go_to(tab),
             Effect::OpenClass(class) => {
                 // Turning there lends it the run first.
@@ -40,10 +21,20 @@ impl App {
                 self.tabs.confusion.select_class(class);
                 requests
             }
+            Effect::AskToStop { run, name } => {
+                self.question = Some(Question::stop(run, name));
+                Vec::new()
+            }
             Effect::Say(text) => {
                 self.say(text);
                 Vec::new()
             }
+            Effect::Request(Request::Start(start)) => self.start(start),
+            Effect::Request(Request::Send { run, command }) => {
+                let name = self.name_of(&run);
+                self.command(run, &name, command)
+            }
+            Effect::Request(request) => vec![request],
         }
     }
 

@@ -25,7 +25,8 @@ use self::tabs::Tabs;
 use super::action::Action;
 use super::config::Settings;
 use super::keymap::Keymap;
-use super::message::{Message, Request};
+use super::message::Message;
+use super::request::{Request, Start};
 use super::tab::{Effect, Mouse, Tab as _};
 use super::tab_id::TabId;
 use super::tabs::train::TrainTab;
@@ -250,7 +251,7 @@ impl App {
             Outcome::Train(index) => {
                 self.overlay = None;
                 let profile = self.presets.get(index).map(|p| Box::new(p.profile.clone()));
-                let requests = profile.map_or_else(Vec::new, |p| self.on_effect(Effect::Train(p)));
+                let requests = profile.map_or_else(Vec::new, |p| self.start(Start::New(p)));
                 self.let_enter_bounce();
                 requests
             }

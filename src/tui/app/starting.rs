@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::App;
-use super::question::{Question, Start};
+use super::question::Question;
 use crate::event::Command;
 use crate::run::company::Live;
 use crate::run::id;
 use crate::tui::action::Action;
-use crate::tui::message::Request;
+use crate::tui::request::{Request, Start};
 use crate::tui::tab_id::TabId;
 
 /// For this long after a start no key starts another: it was meant for the one before.
@@ -33,13 +33,12 @@ impl App {
 
     pub(super) fn start_now(&mut self, start: Start) -> Vec<Request> {
         let name = start.name().to_owned();
-        let (words, request) = match start {
-            Start::New(profile) => (format!("Starting {name}…"), Request::Start(profile)),
-            Start::Resumed(run) => (format!("Resuming {run}…"), Request::Resume(run)),
-        };
-        self.say(words);
+        self.say(match &start {
+            Start::New(_) => format!("Starting {name}…"),
+            Start::Resumed(run) => format!("Resuming {run}…"),
+        });
         self.starting = Some(name);
-        vec![request]
+        vec![Request::Start(start)]
     }
 
     /// Whether a start is under way or has only just been answered, which is said then.

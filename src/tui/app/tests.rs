@@ -170,7 +170,9 @@ fn a_start_beside_another_run_is_asked_about() {
     later(&mut app, 400);
     assert_eq!(
         key(&mut app, KeyCode::Enter),
-        [Request::Start(Box::new(Profile::new("modern-lenet")))]
+        [Request::Start(Start::New(Box::new(Profile::new(
+            "modern-lenet"
+        ))))]
     );
 }
 
@@ -324,7 +326,7 @@ fn the_train_key_on_the_empty_train_tab_starts_the_first_run() {
     assert!(screen(&mut app, 80, 24).contains("Press t to train lenet5 on fashion-mnist-mini."));
     assert_eq!(
         press(&mut app, "t"),
-        [Request::Start(Box::new(Profile::new("lenet5")))]
+        [Request::Start(Start::New(Box::new(Profile::new("lenet5"))))]
     );
     assert!(screen(&mut app, 80, 24).contains("Starting lenet5…"));
 }
@@ -385,7 +387,9 @@ fn the_palette_finds_and_trains() {
     let requests = key(&mut app, KeyCode::Enter);
     assert_eq!(
         requests,
-        [Request::Start(Box::new(Profile::new("modern-lenet")))]
+        [Request::Start(Start::New(Box::new(Profile::new(
+            "modern-lenet"
+        ))))]
     );
     assert!(app.overlay.is_none());
     press(&mut app, ":redraw");

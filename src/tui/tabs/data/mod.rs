@@ -16,6 +16,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::data::Dataset;
 use crate::tui::action::Action;
+use crate::tui::request::Request;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
@@ -154,7 +155,7 @@ impl DataTab {
         };
         self.mode = Mode::Browse;
         self.status = format!("loading {name} …");
-        Effect::OpenDataset(name.clone())
+        Request::LoadDataset(name.clone()).into()
     }
 
     fn on_sets(&mut self, action: Action, at: usize) -> Effect {
@@ -330,7 +331,7 @@ impl Tab for DataTab {
             return match answer {
                 Some(Answer::Yes) => {
                     self.status = format!("asking for {FETCHED} …");
-                    Effect::FetchDataset(FETCHED.into())
+                    Request::FetchDataset(FETCHED.into()).into()
                 }
                 Some(Answer::No) | None => Effect::None,
             };

@@ -93,7 +93,7 @@ fn another_set_is_chosen_or_downloaded() {
     tab.on_action(Action::Up);
     assert_eq!(
         tab.on_action(Action::Open),
-        Effect::OpenDataset("fashion-mnist".into())
+        Request::LoadDataset("fashion-mnist".into()).into()
     );
     assert!(shot(&mut tab, 80, 24).contains("loading fashion-mnist"));
     assert_eq!(tab.on_action(Action::Delete), Effect::None);
@@ -107,7 +107,7 @@ fn another_set_is_chosen_or_downloaded() {
     );
     assert_eq!(
         tab.on_text(KeyEvent::from(KeyCode::Enter)),
-        Effect::FetchDataset("fashion-mnist".into())
+        Request::FetchDataset("fashion-mnist".into()).into()
     );
     assert!(!tab.takes_text());
 }

@@ -1,6 +1,7 @@
 use ratatui::layout::Position;
 
 use super::*;
+use crate::tui::request::{Request, Start};
 use crate::tui::tabs::testing;
 
 fn shot(tab: &mut ModelTab, width: u16, height: u16) -> String {
@@ -83,13 +84,13 @@ fn a_block_of_no_layers_is_a_row_of_its_own() {
 #[test]
 fn the_built_in_set_stands_in() {
     let mut tab = ModelTab::new();
-    let Effect::Train(profile) = tab.on_action(Action::Train) else {
+    let Effect::Request(Request::Start(Start::New(profile))) = tab.on_action(Action::Train) else {
         panic!("did not train");
     };
     assert_eq!(profile.data.name, "fashion-mnist-mini");
     assert!(shot(&mut tab, 120, 40).contains("no fashion-mnist here"));
     tab.set_sets(vec!["fashion-mnist".into()]);
-    let Effect::Train(profile) = tab.on_action(Action::Train) else {
+    let Effect::Request(Request::Start(Start::New(profile))) = tab.on_action(Action::Train) else {
         panic!("did not train");
     };
     assert_eq!(profile.data.name, "fashion-mnist");
@@ -101,7 +102,7 @@ fn typed_values_go_into_the_recipe() {
     edit(&mut tab, Field::named("epochs"), "3");
     edit(&mut tab, Field::named("learning rate"), "5e-4");
     assert!(tab.entry().unwrap().is_edited());
-    let Effect::Train(profile) = tab.on_action(Action::Train) else {
+    let Effect::Request(Request::Start(Start::New(profile))) = tab.on_action(Action::Train) else {
         panic!("did not train");
     };
     assert_eq!(profile.train.epochs, 3);

@@ -18,7 +18,9 @@ use crate::metrics::Confusion;
 use crate::metrics::MACRO_F1;
 use crate::profile::{Measured, Profile, Status};
 use crate::run::comparison;
+use crate::tui::REPLAY_SPEED;
 use crate::tui::action::Action;
+use crate::tui::request::{Request, Start};
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
@@ -305,7 +307,7 @@ impl RunsTab {
             Action::LearningRateDown => Command::StepLearningRate { up: false },
             _ => return Effect::AskToStop { run, name },
         };
-        Effect::Command { run, command }
+        Request::Send { run, command }.into()
     }
 
     /// The other way of what was asked of the selected run last, whether or not it is seen in the table.
@@ -391,13 +393,16 @@ impl Tab for RunsTab {
                 self.order = self.order.next();
                 Effect::Say(format!("Runs {}", self.order.name()))
             }
-            Action::Open => self.with_selected(|_, id, _| Effect::OpenRun(id)),
-            Action::Replay => self.with_selected(|_, id, _| Effect::Replay(id)),
+            Action::Open => self.with_selected(|_, id, _| Request::Open(id).into()),
+            Action::Replay => self.with_selected(|_, run, _| {
+                let speed = REPLAY_SPEED;
+                Request::Replay { run, speed }.into()
+            }),
             Action::ResumeRun => self.with_selected(|_, id, alive| {
                 if alive {
                     Effect::Say("This run goes on already".into())
                 } else {
-                    Effect::ResumeRun(id)
+                    Request::Start(Start::Resumed(id)).into()
                 }
             }),
             Action::Delete => self.delete(),
@@ -437,7 +442,7 @@ impl Tab for RunsTab {
                 Some(Answer::Yes) => {
                     let id = id.clone();
                     self.mode = Mode::Table;
-                    Effect::DeleteRun(id)
+                    Request::Delete(id).into()
                 }
                 Some(Answer::No) => {
                     self.mode = Mode::Table;

@@ -232,7 +232,10 @@ fn sorting_changes_the_order_and_keeps_the_cursor() {
     assert_eq!(tab.shown_ids()[..2], ["run-cc", "run-a"]);
     tab.on_action(Action::Sort);
     assert_eq!(tab.shown_ids()[0], "run-a");
-    assert_eq!(tab.on_action(Action::Open), Effect::OpenRun("run-a".into()));
+    assert_eq!(
+        tab.on_action(Action::Open),
+        Request::Open("run-a".into()).into()
+    );
 }
 
 #[test]
@@ -247,7 +250,11 @@ fn a_filter_narrows_and_escape_widens() {
     tab.on_text(KeyEvent::from(KeyCode::Enter));
     assert_eq!(
         tab.on_action(Action::Replay),
-        Effect::Replay("run-bbb".into())
+        Request::Replay {
+            run: "run-bbb".into(),
+            speed: REPLAY_SPEED
+        }
+        .into()
     );
     tab.on_action(Action::Back);
     assert_eq!(tab.shown_ids().len(), 5);
@@ -266,7 +273,7 @@ fn deleting_asks_and_spares_what_runs() {
     );
     assert_eq!(
         tab.on_text(KeyEvent::from(KeyCode::Char('y'))),
-        Effect::DeleteRun("run-d".into())
+        Request::Delete("run-d".into()).into()
     );
     assert!(!tab.takes_text());
 }
@@ -296,9 +303,9 @@ fn comparing_needs_two() {
 fn the_selected_run_is_commanded_or_it_is_said_why_not() {
     let mut tab = tab();
     let select = |tab: &mut RunsTab, id: &str| tab.cursor = Some(id.into());
-    let of = |command| Effect::Command {
-        run: "run-bbb".into(),
-        command,
+    let of = |command| {
+        let run = "run-bbb".into();
+        Effect::Request(Request::Send { run, command })
     };
     select(&mut tab, "run-bbb");
     for (action, command) in [

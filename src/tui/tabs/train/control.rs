@@ -3,6 +3,7 @@
 use super::{Awaited, Link, TrainTab, View};
 use crate::event::{Command, Phase};
 use crate::tui::action::Action;
+use crate::tui::request::{Request, Start};
 use crate::tui::tab::Effect;
 use crate::tui::tab_id::TabId;
 
@@ -10,7 +11,7 @@ impl TrainTab {
     /// Asks the worker, or says why it cannot be asked.
     pub(super) fn ask(&mut self, command: Command) -> Effect {
         match self.reachable() {
-            Ok((run, _)) => Effect::Command { run, command },
+            Ok((run, _)) => Request::Send { run, command }.into(),
             Err(why) => Effect::Say(why),
         }
     }
@@ -60,7 +61,7 @@ impl TrainTab {
 
     pub(super) fn train(&self) -> Effect {
         match (&self.first, self.history()) {
-            (Some(profile), None) => Effect::Train(Box::new(profile.clone())),
+            (Some(profile), None) => Request::Start(Start::New(Box::new(profile.clone()))).into(),
             _ => Effect::GoToTab(TabId::Model),
         }
     }
@@ -70,7 +71,7 @@ impl TrainTab {
             return Effect::Say("There is no run. Press t to train one".into());
         };
         if self.is_lost() || matches!(shown.history.phase, Phase::Stopped | Phase::Failed) {
-            Effect::ResumeRun(shown.run.clone())
+            Request::Start(Start::Resumed(shown.run.clone())).into()
         } else {
             Effect::Say(format!(
                 "This run is {}: there is nothing to resume",

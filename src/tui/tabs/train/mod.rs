@@ -24,7 +24,9 @@ pub use replay::Replay;
 use crate::event::{Command, Event, Load, Phase, RunHistory, Severity, Stamped, change};
 use crate::profile::{Profile, Status};
 use crate::run::id;
+use crate::tui::REPLAY_SPEED;
 use crate::tui::action::Action;
+use crate::tui::request::Request;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
@@ -374,7 +376,11 @@ impl Tab for TrainTab {
             Action::Checkpoint => self.ask(Command::SaveCheckpoint),
             Action::Train => self.train(),
             Action::Replay => match self.history() {
-                Some((run, _)) => Effect::Replay(run.to_string()),
+                Some((run, _)) => Request::Replay {
+                    run: run.to_string(),
+                    speed: REPLAY_SPEED,
+                }
+                .into(),
                 None => Effect::Say("There is no run to replay".into()),
             },
             Action::ResumeRun => self.resume_run(),

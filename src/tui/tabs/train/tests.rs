@@ -14,6 +14,7 @@ use super::*;
 use crate::event::{Breakdown, EpochEnd, Started, Step};
 use crate::metrics::Scores;
 use crate::profile::ResultRecord;
+use crate::tui::request::Start;
 use crate::tui::theme::{ColorDepth, Palette};
 
 /// A run of modern-lenet as a worker tells it, up to the end of epoch `epochs` of 20 and half an epoch beyond.
@@ -451,7 +452,7 @@ fn shares_of_a_step_and_the_path_never_move_their_neighbours() {
 /// What the tab asks the worker, as the app passes it on.
 fn ask(tab: &mut TrainTab, action: Action) -> Command {
     match tab.on_action(action) {
-        Effect::Command { run, command } => {
+        Effect::Request(Request::Send { run, command }) => {
             assert_eq!(run, "modern-lenet-1");
             tab.asked(&run, &command);
             command
@@ -561,7 +562,7 @@ fn the_train_key_starts_exactly_the_first_profile() {
     let mut tab = TrainTab::new(Some(profile.clone()));
     assert_eq!(
         tab.on_action(Action::Train),
-        Effect::Train(Box::new(profile))
+        Request::Start(Start::New(Box::new(profile))).into()
     );
     tab.open("r".into(), Link::Live, &log(1));
     assert_eq!(tab.on_action(Action::Train), Effect::GoToTab(TabId::Model));
@@ -575,7 +576,7 @@ fn a_lost_run_can_be_resumed_and_an_ended_one_takes_no_commands() {
     assert_eq!(lost.live_run(), None);
     assert_eq!(
         lost.on_action(Action::ResumeRun),
-        Effect::ResumeRun("modern-lenet-1".into())
+        Request::Start(Start::Resumed("modern-lenet-1".into())).into()
     );
     let mut over = tab(&finished(), Link::Ended);
     assert!(matches!(
