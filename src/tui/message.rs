@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::run_view::Link;
 use super::tabs::runs::RunRow;
-use super::tabs::train::Link;
 use crate::data::Dataset;
 use crate::event::Stamped;
 use crate::metrics::predictions::Predictions;

@@ -4,9 +4,10 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
 use super::action::Action;
+use super::context::Context;
 use super::request::Request;
+use super::run_view::Playback;
 use super::tab_id::TabId;
-use super::theme::Theme;
 
 /// What the app does for a tab: everything that is not the tab's own state.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,8 @@ pub enum Effect {
         run: String,
         name: String,
     },
+    /// Do this to the replay on the Train tab.
+    PlayBack(Playback),
     /// Say this in the footer for a few seconds.
     Say(String),
     /// Beyond the app. A start beside other runs is asked about first.
@@ -52,9 +55,9 @@ pub struct Hint {
 /// One tab. All methods are quick; nothing here reads files or waits.
 pub trait Tab {
     /// Reacts to an action; the app has already handled tab changes, help, palette, leave, suspend and redraw.
-    fn on_action(&mut self, action: Action) -> Effect;
+    fn on_action(&mut self, action: Action, cx: &Context) -> Effect;
 
-    fn on_mouse(&mut self, _mouse: Mouse) -> Effect {
+    fn on_mouse(&mut self, _mouse: Mouse, _cx: &Context) -> Effect {
         Effect::None
     }
 
@@ -69,8 +72,11 @@ pub trait Tab {
     }
 
     /// Up to five hints for the footer, most useful first.
-    fn hints(&self) -> Vec<Hint>;
+    fn hints(&self, cx: &Context) -> Vec<Hint>;
+
+    /// Another run is on the screen than before.
+    fn on_other_run(&mut self) {}
 
     /// Draws the tab into `area`, which can have any size. Takes `&mut self` to remember where things lie for the mouse.
-    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme);
+    fn render(&mut self, frame: &mut Frame, area: Rect, cx: &Context);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::question::Question;
 use super::{App, Problem, Trainable};
 use crate::event::{Event, Phase, Stamped};
+use crate::tui::context::KeptPredictions;
 use crate::tui::message::Message;
 use crate::tui::request::Request;
 use crate::tui::tab::Effect;
@@ -16,13 +17,16 @@ impl App {
             Effect::None | Effect::Ignored => Vec::new(),
             Effect::GoToTab(tab) => self.go_to(tab),
             Effect::OpenClass(class) => {
-                // Turning there lends it the run first.
                 let requests = self.go_to(TabId::Confusion);
-                self.tabs.confusion.select_class(class);
+                self.tabs.confusion.select_class(class, &self.context);
                 requests
             }
             Effect::AskToStop { run, name } => {
                 self.question = Some(Question::stop(run, name));
+                Vec::new()
+            }
+            Effect::PlayBack(playback) => {
+                self.context.run.play_back(playback);
                 Vec::new()
             }
             Effect::Say(text) => {
@@ -41,7 +45,8 @@ impl App {
     pub(super) fn on_message(&mut self, message: Message) -> Vec<Request> {
         match message {
             Message::Opened { run, link, events } => {
-                self.tabs.train.open(run, link, &events);
+                self.context.run.open(run, link, &events);
+                self.tabs.train.to_top();
                 self.predictions_of = None;
             }
             Message::Started { run, note } => {
@@ -59,14 +64,15 @@ impl App {
                 }
             }
             Message::NotStarted => self.starting = None,
-            Message::NotSent(run) => self.tabs.train.not_asked(&run),
+            Message::NotSent(run) => self.context.run.not_asked(&run),
             Message::Live(live) => self.on_live(live),
             Message::Link { run, link } => {
-                self.tabs.train.on_link(&run, link);
+                self.context.run.on_link(&run, link);
                 self.drop_stale_question();
             }
             Message::Replay { run, events, speed } => {
-                self.tabs.train.play(run, events, speed);
+                self.context.run.play(run, events, speed);
+                self.tabs.train.to_top();
                 self.predictions_of = None;
                 return self.go_to(TabId::Train);
             }
@@ -84,7 +90,7 @@ impl App {
             }
             Message::Edited(profile) => self.tabs.model.set_recipe(*profile),
             Message::Deleted(run) => {
-                self.tabs.train.forget(&run);
+                self.context.run.forget(&run);
                 self.say(format!("{run} is deleted"));
             }
             Message::Dataset {
@@ -92,7 +98,7 @@ impl App {
                 for_data_tab,
             } => {
                 if self.run_dataset.as_ref() == Some(&dataset.name) {
-                    self.tabs.confusion.set_dataset(Arc::clone(&dataset));
+                    self.context.dataset = Some(Arc::clone(&dataset));
                 }
                 if for_data_tab {
                     let classes = dataset.classes.len();
@@ -115,13 +121,14 @@ impl App {
                 best,
                 test,
             } => {
-                if self
-                    .tabs
-                    .train
-                    .history()
-                    .is_some_and(|(shown, _)| shown == run)
-                {
-                    self.tabs.confusion.set_predictions(latest, best, test);
+                if self.run.as_ref() == Some(&run) {
+                    let awaited = false;
+                    self.context.predictions = KeptPredictions {
+                        latest,
+                        best,
+                        test,
+                        awaited,
+                    };
                 }
             }
             Message::Fetching(is) => self.fetching = is,
@@ -137,7 +144,7 @@ impl App {
     /// Takes note of an event, and says what was asked for and is done where the Train tab is not looked at; that a
     /// checkpoint is saved is seen nowhere.
     fn on_event(&mut self, run: &str, event: &Stamped) {
-        let done = self.tabs.train.on_event(run, event);
+        let done = self.context.run.on_event(run, event, self.now);
         if matches!(event.event, Event::Finished { .. } | Event::Failed { .. }) {
             self.on_ended(run);
         }
@@ -157,14 +164,22 @@ impl App {
         }
     }
 
-    /// Lends the shown run to the tab that is looked at, and asks for what that run needs and is not there yet.
+    /// Keeps what is lent of the shown run up to date, and asks for what that run needs and is not there yet.
     pub(super) fn follow_run(&mut self, requests: &mut Vec<Request>) {
-        if self.dirty {
-            self.lend_history();
-        }
-        let Some((run, history)) = self.tabs.train.history() else {
+        let Some((run, history)) = self.context.run.history() else {
             return;
         };
+        if self.run.as_deref() != Some(run) {
+            self.run = Some(run.to_owned());
+            self.context.predictions = KeptPredictions::default();
+            for tab in TabId::ALL {
+                self.tabs.get_mut(*tab).on_other_run();
+            }
+        }
+        let looked_at = self.active == TabId::Confusion;
+        if looked_at && self.dirty {
+            self.context.other = self.tabs.runs.counterpart(run);
+        }
         let Some(started) = &history.started else {
             return;
         };
@@ -174,26 +189,10 @@ impl App {
         }
         let ended = matches!(history.phase, Phase::Finished | Phase::Stopped);
         let known = (run.to_string(), history.epochs.len(), ended);
-        let looked_at = self.active == TabId::Confusion;
         if looked_at && !history.epochs.is_empty() && self.predictions_of.as_ref() != Some(&known) {
             requests.push(Request::LoadPredictions(known.0.clone()));
+            self.context.predictions.awaited = true;
             self.predictions_of = Some(known);
-        }
-    }
-
-    pub(super) fn lend_history(&mut self) {
-        let Some((run, history)) = self.tabs.train.history() else {
-            return;
-        };
-        match self.active {
-            TabId::Metrics => self.tabs.metrics.show(history, run),
-            TabId::Confusion => {
-                self.tabs.confusion.show(history, run);
-                self.tabs
-                    .confusion
-                    .set_other(self.tabs.runs.counterpart(run));
-            }
-            _ => {}
         }
     }
 }

@@ -24,13 +24,14 @@ use self::question::Question;
 use self::tabs::Tabs;
 use super::action::Action;
 use super::config::Settings;
+use super::context::Context;
 use super::keymap::Keymap;
 use super::message::Message;
 use super::request::{Request, Start};
 use super::tab::{Effect, Mouse, Tab as _};
 use super::tab_id::TabId;
 use super::tabs::train::TrainTab;
-use super::theme::{Ground, Theme};
+use super::theme::Ground;
 use crate::profile::Profile;
 use crate::run::company::Live;
 
@@ -73,7 +74,7 @@ struct Problem {
 /// See the module.
 pub struct App {
     keymap: Keymap,
-    theme: Theme,
+    context: Context,
     presets: Vec<Trainable>,
     /// How many of them are compiled in; the user's own come after them.
     built_in: usize,
@@ -95,6 +96,8 @@ pub struct App {
     /// Where the tab names lie, for the mouse.
     tab_names: [Rect; TabId::ALL.len()],
     content: Rect,
+    /// The run that the tabs know to be on the screen.
+    run: Option<String>,
     /// Data set that the shown run was trained on, once asked for.
     run_dataset: Option<String>,
     /// Run and number of finished epochs whose predictions were asked for last.
@@ -115,7 +118,7 @@ impl App {
         });
         Self {
             keymap: settings.keymap,
-            theme: settings.theme,
+            context: Context::new(settings.theme),
             built_in: presets.len(),
             presets,
             tabs: Tabs {
@@ -134,6 +137,7 @@ impl App {
             now,
             tab_names: [Rect::ZERO; TabId::ALL.len()],
             content: Rect::ZERO,
+            run: None,
             run_dataset: None,
             predictions_of: None,
             dirty: true,
@@ -143,7 +147,7 @@ impl App {
 
     /// True once when the theme wants to know the terminal's background.
     pub fn asks_background(&mut self) -> bool {
-        let asks = self.theme.asks_for_ground() && !self.asked_background;
+        let asks = self.context.theme.asks_for_ground() && !self.asked_background;
         self.asked_background |= asks;
         asks
     }
@@ -156,7 +160,7 @@ impl App {
     /// True while the screen moves by itself.
     #[must_use]
     pub fn is_playing(&self) -> bool {
-        self.tabs.train.is_playing()
+        self.context.run.is_playing()
     }
 
     /// Takes one input and says what is to be done about it.
@@ -164,9 +168,9 @@ impl App {
         let mut requests = match input {
             Input::Tick(now) => self.on_tick(now),
             Input::Background(ground) => {
-                let theme = self.theme.on(ground);
-                self.dirty |= !theme.looks_like(self.theme);
-                self.theme = theme;
+                let theme = self.context.theme.on(ground);
+                self.dirty |= !theme.looks_like(self.context.theme);
+                self.context.theme = theme;
                 return Vec::new();
             }
             Input::Key(key) if key.kind != KeyEventKind::Press => return Vec::new(),
@@ -192,7 +196,7 @@ impl App {
             self.said = None;
             self.dirty = true;
         }
-        if self.tabs.train.tick(now) {
+        if self.context.run.tick(now) {
             self.dirty = true;
         }
         Vec::new()
@@ -295,23 +299,26 @@ impl App {
             Action::Train if self.has_just_started() => Vec::new(),
             // Elsewhere they are of the run that is shown.
             other if other.commands_a_run() && self.active != TabId::Runs => {
-                let effect = self.tabs.train.on_action(other);
+                let effect = self.tabs.train.on_action(other, &self.context);
                 self.on_effect(effect)
             }
-            other => match self.tabs.get_mut(self.active).on_action(other) {
-                Effect::Ignored => self.on_ignored(other),
-                effect => self.on_effect(effect),
-            },
+            other => {
+                let tab = self.tabs.get_mut(self.active);
+                match tab.on_action(other, &self.context) {
+                    Effect::Ignored => self.on_ignored(other),
+                    effect => self.on_effect(effect),
+                }
+            }
         }
     }
 
     fn next_theme(&mut self) -> Vec<Request> {
-        let next = self.theme.next();
-        if next.looks_like(self.theme) {
+        let next = self.context.theme.next();
+        if next.looks_like(self.context.theme) {
             self.say("this terminal shows no colours, so all themes look the same");
             return Vec::new();
         }
-        self.theme = next;
+        self.context.theme = next;
         self.say(format!("theme: {}", next.title_of_theme()));
         vec![Request::KeepTheme(next.palette())]
     }
@@ -324,7 +331,6 @@ impl App {
         let runs_before = self.active == TabId::Runs;
         self.active = tab;
         self.tabs.model.forget_card();
-        self.lend_history();
         let runs_now = tab == TabId::Runs;
         let mut requests = Vec::new();
         if runs_before != runs_now {
@@ -363,7 +369,8 @@ impl App {
         if !self.content.contains(at) {
             return Vec::new();
         }
-        let effect = self.tabs.get_mut(self.active).on_mouse(mouse);
+        let tab = self.tabs.get_mut(self.active);
+        let effect = tab.on_mouse(mouse, &self.context);
         self.on_effect(effect)
     }
 
@@ -380,7 +387,7 @@ impl App {
         if area.width < LEAST.0 || area.height < LEAST.1 {
             self.tab_names = [Rect::ZERO; TabId::ALL.len()];
             self.content = Rect::ZERO;
-            chrome::too_small(frame, LEAST, &self.theme);
+            chrome::too_small(frame, LEAST, &self.context.theme);
             return;
         }
         let problem = self.problem_lines(area.width);
@@ -394,10 +401,9 @@ impl App {
         .areas(area);
         self.content = content;
         self.render_header(frame, header);
-        let theme = self.theme;
-        self.tabs
-            .get_mut(self.active)
-            .render(frame, content, &theme);
+        let theme = self.context.theme;
+        let tab = self.tabs.get_mut(self.active);
+        tab.render(frame, content, &self.context);
         chrome::lines(frame, bar, problem, &theme);
         self.render_said(frame, content);
         self.render_footer(frame, footer);
@@ -405,7 +411,7 @@ impl App {
             question.render(frame, content, &theme);
         }
         if let Some(overlay) = &mut self.overlay {
-            let hints = self.tabs.get(self.active).hints();
+            let hints = self.tabs.get(self.active).hints(&self.context);
             overlay.render(frame, content, &self.keymap, &self.presets, &hints, &theme);
         }
     }

@@ -14,8 +14,8 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 use super::*;
 use crate::event::{EpochEnd, Event, Stamped, Step};
 use crate::metrics::Scores;
+use crate::tui::run_view::Link;
 use crate::tui::tabs::testing;
-use crate::tui::tabs::train::Link;
 
 const SIZE: (u16, u16) = (200, 50);
 const FRAMES: u32 = 200;

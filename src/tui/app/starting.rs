@@ -86,7 +86,7 @@ impl App {
     pub(super) fn drop_stale_question(&mut self) {
         let needed = self.question.as_ref().and_then(Question::needs);
         let is_there = |run: &str| {
-            self.tabs.train.live_run() == Some(run) || self.live.iter().any(|live| live.id == run)
+            self.context.run.live_run() == Some(run) || self.live.iter().any(|live| live.id == run)
         };
         if needed.is_some_and(|run| !is_there(run)) {
             self.question = None;
@@ -101,8 +101,8 @@ impl App {
 
     /// Sends a command to the worker of a run, and says so where nothing else on the screen does.
     pub(super) fn command(&mut self, run: String, name: &str, command: Command) -> Vec<Request> {
-        self.tabs.train.asked(&run, &command);
-        let is_seen = self.active == TabId::Train && self.tabs.train.shown_run() == Some(&run);
+        self.context.run.asked(&run, &command);
+        let is_seen = self.active == TabId::Train && self.context.run.shown_run() == Some(&run);
         if !is_seen {
             let words = match &command {
                 Command::Pause => format!("Pausing {name}…"),
@@ -133,11 +133,11 @@ impl App {
     /// Every run under way, the shown one too where it has only just come up.
     fn under_way(&self) -> Vec<Live> {
         let mut runs = self.live.clone();
-        let Some(shown) = self.tabs.train.live_run() else {
+        let Some(shown) = self.context.run.live_run() else {
             return runs;
         };
         // What is shown is known sooner than what is looked up.
-        let is_paused = self.tabs.train.is_paused();
+        let is_paused = self.context.run.is_paused();
         match runs.iter_mut().find(|live| live.id == shown) {
             Some(live) => live.is_paused = is_paused,
             None => runs.push(Live {
@@ -151,7 +151,7 @@ impl App {
 
     /// The runs under way beside the one that is shown.
     pub(super) fn others(&self) -> Vec<&Live> {
-        let shown = self.tabs.train.shown_run();
+        let shown = self.context.run.shown_run();
         let others = self.live.iter();
         others
             .filter(|live| Some(live.id.as_str()) != shown)

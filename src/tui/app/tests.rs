@@ -6,8 +6,8 @@ use ratatui::crossterm::event::KeyCode;
 
 use super::*;
 use crate::event::{Command, Event, Stamped, Started};
-use crate::tui::tabs::train::Link;
-use crate::tui::theme::{ColorDepth, Palette};
+use crate::tui::run_view::Link;
+use crate::tui::theme::{ColorDepth, Palette, Theme};
 
 fn app() -> App {
     let settings = Settings {
@@ -499,11 +499,11 @@ fn one_key_goes_through_the_themes_on_every_tab_and_keeps_each() {
     let mut app = app();
     for &tab in TabId::ALL {
         app.on_action(Action::GoToTab(tab));
-        let before = app.theme;
+        let before = app.context.theme;
         let requests = press(&mut app, "T");
-        assert!(!app.theme.looks_like(before));
-        assert_eq!(requests, [Request::KeepTheme(app.theme.palette())]);
-        let said = format!("theme: {}", app.theme.title_of_theme());
+        assert!(!app.context.theme.looks_like(before));
+        assert_eq!(requests, [Request::KeepTheme(app.context.theme.palette())]);
+        let said = format!("theme: {}", app.context.theme.title_of_theme());
         assert!(screen(&mut app, 80, 24).contains(&said), "{said}");
     }
     press(&mut app, "?theme");
@@ -513,7 +513,7 @@ fn one_key_goes_through_the_themes_on_every_tab_and_keeps_each() {
 #[test]
 fn where_there_are_no_colours_the_theme_key_says_so_and_keeps_nothing() {
     let mut app = app();
-    app.theme = Theme::new(Palette::Auto, ColorDepth::Mono, false);
+    app.context.theme = Theme::new(Palette::Auto, ColorDepth::Mono, false);
     assert_eq!(press(&mut app, "T"), []);
     assert!(screen(&mut app, 80, 24).contains("shows no colours"));
 }
@@ -522,14 +522,14 @@ fn where_there_are_no_colours_the_theme_key_says_so_and_keeps_nothing() {
 fn the_background_is_asked_for_once_and_only_another_is_drawn_anew() {
     let mut app = app();
     assert!(!app.asks_background());
-    app.theme = Theme::new(Palette::Auto, ColorDepth::TrueColor, false);
-    app.theme.query = true;
+    app.context.theme = Theme::new(Palette::Auto, ColorDepth::TrueColor, false);
+    app.context.theme.query = true;
     assert!(app.asks_background() && !app.asks_background());
     app.take_dirty();
     app.update(Input::Background(Ground::Dark));
     assert!(!app.take_dirty());
     app.update(Input::Background(Ground::Light));
-    assert!(app.take_dirty() && app.theme.is_light());
+    assert!(app.take_dirty() && app.context.theme.is_light());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::event::{Event, Stamped};
 use crate::profile::Status;
 use crate::run::{Connection, Workspace, memory};
 use crate::tui::message::Message;
-use crate::tui::tabs::train::Link;
+use crate::tui::run_view::Link;
 
 /// A log that is silent for this long has been told whole.
 const SILENCE: Duration = Duration::from_millis(40);

@@ -16,10 +16,10 @@ use ratatui::layout::{Position, Rect};
 
 use crate::data::Dataset;
 use crate::tui::action::Action;
+use crate::tui::context::Context;
 use crate::tui::request::Request;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::tab_id::TabId;
-use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::input::{Input, Typed};
 use crate::tui::widgets::popup::{self, Answer};
@@ -293,7 +293,7 @@ impl DataTab {
 }
 
 impl Tab for DataTab {
-    fn on_action(&mut self, action: Action) -> Effect {
+    fn on_action(&mut self, action: Action, _: &Context) -> Effect {
         if action == Action::Delete {
             self.asks_to_fetch = true;
             return Effect::None;
@@ -309,14 +309,14 @@ impl Tab for DataTab {
         }
     }
 
-    fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+    fn on_mouse(&mut self, mouse: Mouse, cx: &Context) -> Effect {
         if self.asks_to_fetch {
             return Effect::None;
         }
         match mouse {
             Mouse::Click(at) => self.on_click(at),
-            Mouse::ScrollUp(_) => self.on_action(Action::Up),
-            Mouse::ScrollDown(_) => self.on_action(Action::Down),
+            Mouse::ScrollUp(_) => self.on_action(Action::Up, cx),
+            Mouse::ScrollDown(_) => self.on_action(Action::Down, cx),
         }
     }
 
@@ -353,7 +353,7 @@ impl Tab for DataTab {
         Effect::None
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn hints(&self, _: &Context) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
         if self.asks_to_fetch {
             return vec![hint("Enter", "download"), hint("Esc", "no")];
@@ -379,7 +379,8 @@ impl Tab for DataTab {
         }
     }
 
-    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    fn render(&mut self, frame: &mut Frame, area: Rect, cx: &Context) {
+        let theme = &cx.theme;
         let mut canvas = Canvas::new(frame.buffer_mut(), area);
         self.list_area = Rect::ZERO;
         self.view_areas.clear();

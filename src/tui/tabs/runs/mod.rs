@@ -20,10 +20,10 @@ use crate::profile::{Measured, Profile, Status};
 use crate::run::comparison;
 use crate::tui::REPLAY_SPEED;
 use crate::tui::action::Action;
+use crate::tui::context::Context;
 use crate::tui::request::{Request, Start};
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::tab_id::TabId;
-use crate::tui::theme::Theme;
 use crate::tui::widgets::input::{Input, Typed};
 use crate::tui::widgets::popup::{self, Answer};
 
@@ -367,7 +367,7 @@ impl RunsTab {
 }
 
 impl Tab for RunsTab {
-    fn on_action(&mut self, action: Action) -> Effect {
+    fn on_action(&mut self, action: Action, _: &Context) -> Effect {
         match action {
             Action::Up => self.move_by(-1),
             Action::Down => self.move_by(1),
@@ -413,7 +413,7 @@ impl Tab for RunsTab {
         }
     }
 
-    fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+    fn on_mouse(&mut self, mouse: Mouse, cx: &Context) -> Effect {
         match mouse {
             Mouse::ScrollUp(_) => self.move_by(-1),
             Mouse::ScrollDown(_) => self.move_by(1),
@@ -423,7 +423,7 @@ impl Tab for RunsTab {
                     return Effect::None;
                 };
                 if self.cursor.as_ref() == Some(&id) {
-                    return self.on_action(Action::Open);
+                    return self.on_action(Action::Open, cx);
                 }
                 self.cursor = Some(id);
                 Effect::None
@@ -471,7 +471,7 @@ impl Tab for RunsTab {
         }
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn hints(&self, _: &Context) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
         match self.mode {
             Mode::Filtering => vec![hint("Enter", "keep the filter"), hint("Esc", "show all")],
@@ -508,7 +508,8 @@ impl Tab for RunsTab {
         }
     }
 
-    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    fn render(&mut self, frame: &mut Frame, area: Rect, cx: &Context) {
+        let theme = &cx.theme;
         let inner = Rect {
             x: area.x + 1.min(area.width),
             width: area.width.saturating_sub(2),

@@ -9,7 +9,8 @@ use ratatui::crossterm::event::KeyCode;
 use super::*;
 use crate::metrics::Scores;
 use crate::profile::{EpochRecord, ResultRecord, RunRecord};
-use crate::tui::theme::{ColorDepth, Palette};
+use crate::tui::tabs::testing::{self, Lent};
+use crate::tui::theme::{ColorDepth, Palette, Theme};
 
 fn row(id: &str, architecture: &str, status: Status, epochs: usize, accuracy: f64) -> RunRow {
     let mut profile = Profile::new(architecture);
@@ -81,13 +82,13 @@ fn rows() -> Vec<RunRow> {
     ]
 }
 
-fn tab() -> RunsTab {
-    let mut tab = RunsTab::new();
+fn tab() -> Lent<RunsTab> {
+    let mut tab = testing::lent(RunsTab::new());
     tab.set_rows(rows());
     tab
 }
 
-fn draw(tab: &mut RunsTab, width: u16, height: u16) -> String {
+fn draw(tab: &mut Lent<RunsTab>, width: u16, height: u16) -> String {
     let theme = Theme::new(Palette::Dark, ColorDepth::TrueColor, false);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal
@@ -96,7 +97,7 @@ fn draw(tab: &mut RunsTab, width: u16, height: u16) -> String {
     terminal.backend().to_string()
 }
 
-fn compared() -> RunsTab {
+fn compared() -> Lent<RunsTab> {
     let mut tab = tab();
     tab.on_action(Action::Home);
     for _ in 0..3 {
@@ -109,7 +110,7 @@ fn compared() -> RunsTab {
 #[test]
 fn every_state_is_drawn_as_agreed() {
     for (name, width, height) in [("80x24", 80, 22), ("120x40", 120, 38), ("200x50", 200, 48)] {
-        let mut empty = RunsTab::new();
+        let mut empty = testing::lent(RunsTab::new());
         empty.set_rows(Vec::new());
         insta::assert_snapshot!(format!("empty_{name}"), draw(&mut empty, width, height));
         insta::assert_snapshot!(format!("some_{name}"), draw(&mut tab(), width, height));
@@ -131,7 +132,7 @@ fn every_state_is_drawn_as_agreed() {
 }
 
 /// Runs of long names, many epochs, and figures of every size; one whose best weights are gone.
-fn extreme() -> RunsTab {
+fn extreme() -> Lent<RunsTab> {
     let mut rows: Vec<RunRow> = (0..30)
         .map(|i| row(&format!("run-{i:02}"), "lenet5", Status::Finished, 3, 1.0))
         .collect();
@@ -158,7 +159,7 @@ fn extreme() -> RunsTab {
             result.note = "the best weights, of epoch 999998, are gone or damaged: the figures are those of the last weights, of epoch 1000000".into();
         }
     }
-    let mut tab = RunsTab::new();
+    let mut tab = testing::lent(RunsTab::new());
     tab.set_rows(rows);
     tab
 }
@@ -210,7 +211,7 @@ fn no_size_disturbs_it() {
     let theme = Theme::new(Palette::Mono, ColorDepth::Mono, true);
     for (width, height) in (0..=40).flat_map(|w| (0..=20).map(move |h| (w, h))) {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        for mut tab in [RunsTab::new(), tab(), compared()] {
+        for mut tab in [testing::lent(RunsTab::new()), tab(), compared()] {
             tab.on_action(Action::End);
             terminal
                 .draw(|frame| tab.render(frame, frame.area(), &theme))
@@ -302,7 +303,7 @@ fn comparing_needs_two() {
 #[test]
 fn the_selected_run_is_commanded_or_it_is_said_why_not() {
     let mut tab = tab();
-    let select = |tab: &mut RunsTab, id: &str| tab.cursor = Some(id.into());
+    let select = |tab: &mut Lent<RunsTab>, id: &str| tab.cursor = Some(id.into());
     let of = |command| {
         let run = "run-bbb".into();
         Effect::Request(Request::Send { run, command })
