@@ -6,7 +6,7 @@ use super::{Workspace, memory, pretrained};
 use crate::data::{self, Dataset, Prepared};
 use crate::error::{Error, Result};
 use crate::model::architectures::{self, Rule};
-use crate::model::{self, Architecture, Shape};
+use crate::model::{self, Architecture};
 use crate::nn;
 use crate::profile::{Backend, Profile};
 use crate::text;
@@ -159,13 +159,9 @@ pub fn check_frozen(profile: &Profile, architecture: &Architecture) -> Result<()
 /// `Input` naming the wrong layer or field.
 pub fn resolve(profile: &Profile, dataset: Dataset) -> Result<Architecture> {
     let classes = dataset.classes.len();
-    let prepared = Prepared::new(std::sync::Arc::new(dataset), &profile.data)?;
-    let prepared = prepared.tested(profile.train.test)?;
-    let input = Shape::Map {
-        channels: prepared.channels,
-        height: prepared.height,
-        width: prepared.width,
-    };
+    let input = profile.data.input(dataset.height, dataset.width);
+    // What else of `[data]` does not fit the set is found so.
+    Prepared::new(std::sync::Arc::new(dataset), &profile.data)?.tested(profile.train.test)?;
     model::resolve(&profile.model, input, classes)
 }
 

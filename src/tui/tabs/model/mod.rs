@@ -18,7 +18,7 @@ use crate::data::mini;
 use crate::error::{Error, Result};
 use crate::model::presets::{self, Preset};
 use crate::model::summary::{Summary, summarise};
-use crate::model::{Architecture, Shape, freeze, resolve};
+use crate::model::{Architecture, freeze, resolve};
 use crate::profile::{Model, Normalize, Profile};
 use crate::run::card::Card;
 use crate::tui::action::Action;
@@ -330,13 +330,7 @@ impl ModelTab {
 
     fn architecture(&self, profile: &Profile) -> Result<Architecture> {
         let (height, width, classes) = self.pictures;
-        let side = profile.data.image_size;
-        let input = Shape::Map {
-            channels: profile.data.channels,
-            height: if side == 0 { height } else { side },
-            width: if side == 0 { width } else { side },
-        };
-        resolve(&profile.model, input, classes)
+        resolve(&profile.model, profile.data.input(height, width), classes)
     }
 
     fn entry(&self) -> Option<&Entry> {
