@@ -87,11 +87,18 @@ fn recorded(epoch: &EpochRecord) -> EpochEnd {
 
 /// All that is counted begins with 1.
 fn count(count: u64) -> String {
-    (count > 0).then(|| count.to_string()).unwrap_or_default()
+    if count > 0 {
+        count.to_string()
+    } else {
+        String::new()
+    }
 }
 
 /// The fewest digits that are read as the same number.
 fn number(number: f64) -> String {
-    let finite = number.is_finite();
-    finite.then(|| format!("{number:?}")).unwrap_or_default()
+    if number.is_finite() {
+        format!("{number:?}")
+    } else {
+        String::new()
+    }
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::{Session, download};
 use crate::net::Progress;
 use crate::profile::Profile;
-use crate::run::{Workspace, client, company};
+use crate::run::preflight::Network;
+use crate::run::{client, company};
 use crate::tui::message::Message;
 use crate::tui::request::Start;
 
@@ -23,7 +24,7 @@ impl Session {
         }
     }
 
-    fn start_new(&mut self, mut profile: Box<Profile>) {
+    fn start_new(&mut self, profile: Box<Profile>) {
         // Another start means that this one is not waited for any longer.
         self.weights_cancelled.store(true, Ordering::Relaxed);
         self.weights_cancelled = Arc::default();
@@ -40,25 +41,18 @@ impl Session {
                     let _ = out.try_send(Message::Say(download::words(&p)));
                 }
             };
-            let fetched = client::fetch_weights(&workspace, &mut profile, &mut tell, &cancelled);
+            let network = Network::with_weights(&workspace, *profile, false, &mut tell, &cancelled);
             // Where another start took this one's place, the download under way is that one's.
-            if told.is_some() && !(cancelled.load(Ordering::Relaxed) && fetched.is_err()) {
+            if told.is_some() && !(cancelled.load(Ordering::Relaxed) && network.is_err()) {
                 let _ = out.blocking_send(Message::Fetching(false));
             }
-            let mut warning = None;
-            let mut take = |said| warning = said;
-            let run = fetched
-                .and_then(|()| client::start_with(&workspace, &profile, false, &mut take))
-                .inspect_err(|_| {
-                    let _ = out.blocking_send(Message::NotStarted);
-                })?;
-            Ok(match started(&workspace, run) {
-                Message::Started { run, note } => Message::Started {
-                    run,
-                    note: warning.or(note),
-                },
-                other => other,
-            })
+            let begin = || {
+                let checked = network?.check(&workspace)?;
+                let run = client::start(&workspace, &checked)?;
+                let note = checked.warning.or_else(|| company::note(&workspace, &run));
+                Ok(Message::Started { run, note })
+            };
+            begin().inspect_err(|_| drop(out.blocking_send(Message::NotStarted)))
         });
     }
 
@@ -68,12 +62,8 @@ impl Session {
             client::resume(&workspace, &run).inspect_err(|_| {
                 let _ = out.blocking_send(Message::NotStarted);
             })?;
-            Ok(started(&workspace, run))
+            let note = company::note(&workspace, &run);
+            Ok(Message::Started { run, note })
         });
     }
-}
-
-fn started(workspace: &Workspace, run: String) -> Message {
-    let note = company::note(workspace, &run);
-    Message::Started { run, note }
 }
