@@ -14,7 +14,7 @@ fn names_are_found_and_mean_one_format() {
     let names: BTreeSet<_> = FORMATS.iter().map(|f| f.name()).collect();
     assert_eq!(names.len(), FORMATS.len());
     for name in names {
-        assert_eq!(format(name).map(|f| f.name()), Some(name));
+        assert_eq!(format(name).map(Exporter::name), Some(name));
     }
     assert!(format("xlsx").is_none());
 }
