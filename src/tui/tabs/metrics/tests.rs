@@ -85,8 +85,7 @@ fn without_a_test_it_says_so() {
     let mut history = testing::history(3, true);
     history.started.as_mut().unwrap().test_images = 0;
     history.result.as_mut().unwrap().test = None;
-    let mut tab = MetricsTab::new();
-    tab.show(&testing::arc(history), "run");
+    let mut tab = testing::lent(MetricsTab::new()).with("run", history);
     let screen = shot(&mut tab, 120, 38);
     assert!(screen.contains("There are no test scores"), "{screen}");
     assert!(screen.contains("best @ "), "{screen}");
