@@ -17,6 +17,7 @@ pub mod commands;
 pub mod data;
 pub mod error;
 pub mod event;
+pub mod export;
 pub mod headless;
 pub mod kernels;
 pub mod layers;

@@ -36,12 +36,14 @@ fn may_name() -> BTreeMap<&'static str, Vec<&'static str>> {
             "run",
             vec!["net", "kernels", "nn", "data", "model", "train"],
         ),
+        ("export", vec!["run", "train"]),
         ("headless", vec!["run"]),
         ("tui", vec!["net", "run", "data", "model"]),
         (
             "commands",
             vec![
-                "net", "kernels", "nn", "data", "model", "train", "run", "headless", "tui",
+                "net", "kernels", "nn", "data", "model", "train", "run", "export", "headless",
+                "tui",
             ],
         ),
     ])

@@ -206,7 +206,7 @@ fn exported_weights_load_into_torchvision() {
         let export = ["export", "last", "--out", out.to_str().unwrap()];
         let exported = fmtui(dir.path(), &export);
         assert!(
-            text(&exported.stdout).starts_with(&format!("{arrays} arrays are in ")),
+            text(&exported.stdout).starts_with(&format!("{arrays} arrays written to ")),
             "{architecture}: {}",
             text(&exported.stdout)
         );

@@ -558,6 +558,12 @@ fn what_version_0_1_has_recorded_is_shown_exported_and_begun_with() {
     assert!(text(&place.fmtui(&["show", &place.id]).stdout).contains("best epoch    5"));
     assert_eq!(place.export(&[]), Ok(result.weights_sha256));
     assert!(place.export(&["--last"]).is_ok());
+    let csv = place.fmtui(&["export", &place.id, "--format", "csv", "--out", "-"]);
+    let rows = text(&csv.stdout).lines().count();
+    assert_eq!(rows, 1 + place.record().history.len());
+    let unknown = place.fmtui(&["export", &place.id, "--format", "xlsx"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("torch-safetensors, csv, jsonl"));
     let from = format!("model.pretrained=run:{}", place.id);
     let recipe = place.dir.path().join("tiny.toml");
     fs::write(&recipe, tiny().to_toml()).unwrap();

@@ -25,7 +25,8 @@ use std::time::{Duration, Instant};
 
 use fmtui::event::{Command as Ask, Event, Stamped};
 use fmtui::profile::{Profile, Status};
-use fmtui::run::{Connection, Workspace, client, lock, log, preflight};
+use fmtui::run::preflight::Network;
+use fmtui::run::{Connection, Workspace, client, lock, log};
 use fmtui::train::checkpoint;
 
 #[path = "support/skip.rs"]
@@ -1452,8 +1453,9 @@ fn the_memory_that_a_run_takes_is_foreseen() {
         let id = place.workspace().resolve("last").unwrap();
         let record = place.record(&id);
         let taken = record.result.as_ref().unwrap().peak_memory_bytes;
-        let needed = preflight::needed_memory(&place.workspace(), &record).unwrap();
-        let foreseen = needed(record.train.batch_size).unwrap();
+        let batch_size = record.train.batch_size;
+        let network = Network::read(&place.workspace(), record, true).unwrap();
+        let foreseen = network.needed_memory(batch_size).unwrap();
         let ratio = foreseen as f64 / taken as f64;
         eprintln!("{preset}: foreseen {foreseen}, taken {taken}: {ratio:.2}");
         assert!(

@@ -1,71 +1,65 @@
-//! `fmtui export`: a run's weights for other programs.
+//! `fmtui export`: what a run has made, for other programs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use crate::error::{Error, Result};
+use crate::export::{self, Exporter, FORMATS, Source};
 use crate::headless::{Output, notice};
 use crate::run::Workspace;
-use crate::run::weights::{self, Which};
+use crate::run::weights::Which;
 use crate::storage;
-use crate::train::checkpoint;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The run
     run: String,
     /// What to write
-    #[arg(long, value_enum, default_value_t = Format::TorchSafetensors)]
-    format: Format,
+    #[arg(long, value_parser = formats(), default_value = FORMATS[0].name())]
+    format: String,
     /// Take the weights of the end instead of the best ones
     #[arg(long)]
     last: bool,
-    /// Where to [default: RUN.safetensors here]
+    /// Where to, - for standard output [default: RUN and the format's extension, here]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// Arrays by PyTorch's names, for `safetensors.torch.load_file` and `load_state_dict`
-    TorchSafetensors,
+fn formats() -> PossibleValuesParser {
+    let value = |f: &&dyn Exporter| PossibleValue::new(f.name()).help(f.about());
+    PossibleValuesParser::new(FORMATS.iter().map(value))
 }
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let id = workspace.resolve(&arguments.run)?;
-    let which = if arguments.last {
-        Which::Last
-    } else {
-        Which::Best
-    };
-    let name = which.file_name();
-    let kept = weights::read(workspace, &id, which)?;
-    let out = arguments
-        .out
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(format!("{id}.safetensors")));
-    if out.exists() {
+    let format = export::format(&arguments.format).unwrap_or(FORMATS[0]);
+    let default = || PathBuf::from(format!("{id}.{}", format.extension()));
+    let out = arguments.out.clone().unwrap_or_else(default);
+    let to_standard_output = out == Path::new("-");
+    if !to_standard_output && out.exists() {
         return Err(Error::input(
             out.display().to_string(),
             "is there already",
             "give another name with --out",
         ));
     }
-    let Format::TorchSafetensors = arguments.format;
-    let weights = checkpoint::from_safetensors(&kept.bytes, &kept.path)?;
-    let bytes = checkpoint::to_safetensors(&weights, &format!("run {id}, {name}"))?;
-    storage::commit(&out, &bytes)?;
-    Output::standard().line(format!("{} arrays are in {}", weights.len(), out.display()))?;
-    if !kept.is_verified {
-        notice(format!(
-            "nothing was recorded that this run's {name} could be held to"
-        ));
+    let source = Source {
+        workspace,
+        id: &id,
+        weights: arguments.last.then_some(Which::Last),
+    };
+    let mut bytes = Vec::new();
+    let written = format.write(&source, &mut bytes)?;
+    if to_standard_output {
+        Output::standard().bytes(&bytes)?;
+    } else {
+        storage::commit(&out, &bytes)?;
+        Output::standard().line(format!("{} written to {}", written.what, out.display()))?;
     }
-    if weights.contains_key("classifier.weight") {
-        notice(
-            "torchvision's VGG takes them with model.avgpool = AdaptiveAvgPool2d(1) and model.classifier = Linear(512, classes)",
-        );
+    for note in written.notes {
+        notice(note);
     }
     Ok(0)
 }

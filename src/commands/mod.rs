@@ -86,7 +86,7 @@ enum Command {
     Weights(weights::Arguments),
     /// Measure how fast presets train and evaluate here, and the memory they take
     Bench(bench::Arguments),
-    /// Write a run's weights for other programs
+    /// Write a run's weights or its history for other programs
     Export(export::Arguments),
     /// Delete a run with everything it wrote
     Delete(delete::Arguments),

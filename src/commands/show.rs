@@ -68,7 +68,7 @@ fn network(workspace: &Workspace, profile: &Profile) -> Result<Architecture> {
         (profile.data.validation, profile.data.per_class) = (0.0, 0);
         profile.train.test = true;
     }
-    preflight::resolve(&profile, dataset)
+    preflight::resolve(&profile, dataset.into())
 }
 
 fn show_layers(

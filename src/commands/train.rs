@@ -5,6 +5,7 @@ use clap::Args;
 use super::{answer, download, recipe};
 use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, Style, notice};
+use crate::run::preflight::Network;
 use crate::run::signals::Watch;
 use crate::run::{Workspace, client, company, lingering, pretrained};
 
@@ -39,18 +40,21 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if let Some(advice) = lingering::advice() {
         notice(format!("warning: {advice}"));
     }
-    if pretrained::is_on_hub(&profile.model) {
-        download::shown(|progress, cancel| {
-            client::fetch_weights(workspace, &mut profile, progress, cancel)
+    let (network, signals) = if pretrained::is_on_hub(&profile.model) {
+        let network = download::shown(|progress, cancel| {
+            Network::with_weights(workspace, profile, arguments.force, progress, cancel)
         })?;
+        (network, Watch::begin()?)
+    } else {
+        let signals = Watch::begin()?;
+        (Network::read(workspace, profile, arguments.force)?, signals)
+    };
+    let checked = network.check(workspace)?;
+    signals.hold();
+    if let Some(warning) = &checked.warning {
+        notice(format!("warning: {warning}"));
     }
-    let signals = Watch::begin()?;
-    let id = client::start_with(workspace, &profile, arguments.force, &mut |warning| {
-        signals.hold();
-        if let Some(warning) = warning {
-            notice(format!("warning: {warning}"));
-        }
-    })?;
+    let id = client::start(workspace, &checked)?;
     if let Some(note) = company::note(workspace, &id) {
         notice(note);
     }

@@ -1,19 +1,13 @@
 //! `fmtui replay RUN --verify`: trains a recorded run again, in this process and a scratch directory, and compares bit by bit.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
 use super::answer;
-use crate::data;
 use crate::error::{Error, Result};
-use crate::event::{Command, Event};
+use crate::event::Event;
 use crate::headless::{Output, notice};
-use crate::model::pretrained::Found;
 use crate::profile::{self, EpochRecord, Profile};
-use crate::run::worker::{STACK, panic_message};
-use crate::run::{Workspace, pretrained, record};
+use crate::run::training::Ready;
+use crate::run::{Workspace, record};
 use crate::text;
-use crate::train::{self, Host, Setup};
 
 /// Trains and compares; 0 when every epoch and the weights are the same, 1 when not.
 pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
@@ -33,12 +27,9 @@ pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
             "let it train for one epoch at least",
         ));
     }
-    let dataset = data::source::load(&recorded.data.name, &workspace.search_path())?;
-    let profile = record::on_this_machine(&recorded, &dataset)?;
-    warn_of_differences(&recorded, &profile);
-    let scratch = Scratch::new(id)?;
-    let first = pretrained::load(workspace, &profile.model)?;
-    let again = train_again(&profile, dataset, &scratch.path, first)?;
+    let ready = Ready::read(workspace, &recorded)?;
+    warn_of_differences(&recorded, &ready.profile);
+    let again = train_again(workspace, id, ready)?;
     let difference = first_difference(&recorded, &again);
     let cause = difference.as_ref().and_then(|_| known_cause(&recorded));
     let mut out = Output::standard();
@@ -153,94 +144,22 @@ fn epoch_difference(then: &EpochRecord, now: &EpochRecord) -> Option<(&'static s
     .find(|(_, a, b)| a.to_bits() != b.to_bits())
 }
 
-/// Trains on a thread with room for automatic differentiation.
-fn train_again(
-    profile: &Profile,
-    dataset: data::Dataset,
-    directory: &Path,
-    pretrained: Option<Found>,
-) -> Result<Again> {
-    std::thread::scope(|scope| {
-        let training = std::thread::Builder::new()
-            .name("training".into())
-            .stack_size(STACK)
-            .spawn_scoped(scope, || {
-                let mut host = Teller {
-                    epochs: profile.train.epochs,
-                    history: Vec::new(),
-                };
-                let setup = Setup {
-                    profile,
-                    dataset,
-                    directory,
-                    resume: false,
-                    pretrained,
-                    warnings: Vec::new(),
-                };
-                let outcome = train::train(setup, &mut host)?;
-                Ok(Again {
-                    history: host.history,
-                    weights_sha256: outcome.result.weights_sha256,
-                })
-            })
-            .map_err(|e| Error::compute("starting the training thread", e))?;
-        training
-            .join()
-            .unwrap_or_else(|panic| Err(Error::compute("training", panic_message(panic.as_ref()))))
-    })
-}
-
-/// Says how far the training is; keeps no log.
-struct Teller {
-    epochs: usize,
-    history: Vec<EpochRecord>,
-}
-
-impl Host for Teller {
-    fn next_command(&mut self, wait: Duration) -> Option<Command> {
-        std::thread::sleep(wait);
-        None
-    }
-
-    fn emit(&mut self, event: Event) {
-        match event {
-            Event::EpochEnd(end) => {
-                notice(format!("epoch {}/{}", end.epoch, self.epochs));
-                self.history.push(EpochRecord::from(&*end));
-            }
-            Event::Warning { message } => notice(format!("warning: {message}")),
-            _ => {}
+/// Trains again and says how far it is.
+fn train_again(workspace: &Workspace, id: &str, ready: Ready) -> Result<Again> {
+    let epochs = ready.profile.train.epochs;
+    let mut history = Vec::new();
+    let outcome = ready.rerun(workspace, id, &mut |event| match event {
+        Event::EpochEnd(end) => {
+            notice(format!("epoch {}/{epochs}", end.epoch));
+            history.push(EpochRecord::from(&**end));
         }
-    }
-
-    fn log_length(&self) -> u64 {
-        0
-    }
-
-    fn rewind_log(&mut self, _: u64) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// A directory that goes when this does.
-struct Scratch {
-    path: PathBuf,
-}
-
-impl Scratch {
-    fn new(id: &str) -> Result<Self> {
-        let name = format!("fmtui-verify-{id}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).map_err(|e| Error::io("create", &path, e))?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What is left of it lies in the directory for what may go.
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
+        Event::Warning { message } => notice(format!("warning: {message}")),
+        _ => {}
+    })?;
+    Ok(Again {
+        history,
+        weights_sha256: outcome.result.weights_sha256,
+    })
 }
 
 #[cfg(test)]

@@ -55,6 +55,15 @@ impl Output {
         self.write(&text::harmless_toml(toml))
     }
 
+    /// Writes a file's bytes as they are.
+    ///
+    /// # Errors
+    /// `Io` when they cannot be written.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        writing(|| self.out.write_all(bytes).and_then(|()| self.out.flush()))
+            .map_err(|e| Error::io("write", STANDARD_OUTPUT, e))
+    }
+
     /// Prints lines in the place of the one under the cursor, and leaves the cursor behind a last one that is no longer than
     /// `columns`.
     ///
@@ -69,12 +78,7 @@ impl Output {
 
     /// In one write.
     fn write(&mut self, text: &str) -> Result<()> {
-        writing(|| {
-            self.out
-                .write_all(text.as_bytes())
-                .and_then(|()| self.out.flush())
-        })
-        .map_err(|e| Error::io("write", STANDARD_OUTPUT, e))
+        self.bytes(text.as_bytes())
     }
 }
 

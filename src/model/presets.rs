@@ -140,20 +140,7 @@ impl Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Shape, resolve};
-
-    /// What the network sees of a 28 × 28 grey picture.
-    fn input(profile: &Profile) -> Shape {
-        let side = match profile.data.image_size {
-            0 => 28,
-            side => side,
-        };
-        Shape::Map {
-            channels: profile.data.channels,
-            height: side,
-            width: side,
-        }
-    }
+    use crate::model::resolve;
 
     #[test]
     fn every_preset_resolves_to_the_studys_parameters() {
@@ -198,7 +185,7 @@ mod tests {
         assert_eq!(names, parameters.map(|(name, _)| name));
         for (name, want) in parameters {
             let profile = find(name).unwrap().profile().unwrap();
-            let network = resolve(&profile.model, input(&profile), 10).unwrap();
+            let network = resolve(&profile.model, profile.data.input(28, 28), 10).unwrap();
             assert_eq!(network.parameters(), want, "{name}");
             assert_eq!(profile.name, name);
             assert_eq!((profile.format, profile.train.seed), (1, 42));

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::layers::Activation;
-use crate::layers::Layer;
+use crate::layers::{Layer, Shape};
 use crate::text;
 pub use kept::Kept;
 
@@ -108,6 +108,22 @@ impl Default for Data {
             image_size: 0,
             resize: Resizing::Bilinear,
             channels: 1,
+        }
+    }
+}
+
+impl Data {
+    /// **Shape** of what a network gets of images of this size in pixels.
+    #[must_use]
+    pub fn input(&self, height: usize, width: usize) -> Shape {
+        let (height, width) = match self.image_size {
+            0 => (height, width),
+            side => (side, side),
+        };
+        Shape::Map {
+            channels: self.channels,
+            height,
+            width,
         }
     }
 }

@@ -5,15 +5,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use super::preflight::{Checked, Network};
 use super::protocol::{self, FromWorker};
-use super::{Workspace, lock, memory, preflight, pretrained, record, spool};
+use super::{Workspace, lock, memory, record, spool};
 use crate::error::{Error, Result};
 use crate::event::Command;
-use crate::net::Progress;
-use crate::profile::{Profile, Status};
+use crate::profile::Status;
 
 /// How long a worker may take to come up before its starter looks no longer.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -26,53 +25,12 @@ const REPLY_PATIENCE: Duration = Duration::from_secs(5);
 
 const POLL: Duration = Duration::from_millis(10);
 
-/// Fetches the weights that a run begins with, where they lie on the hub, and pins their commit; before that checks whatever
-/// needs no weights. Blocks; cancels within a second.
+/// Starts a run: writes the profile down, brings a worker up. Gives the run's id.
 ///
 /// # Errors
-/// `Input` when the profile cannot work or the weights do not fit; else as [`Hub::fetch`](crate::net::hub::Hub::fetch).
-pub fn fetch_weights(
-    workspace: &Workspace,
-    profile: &mut Profile,
-    progress: &mut dyn FnMut(Progress),
-    cancel: &AtomicBool,
-) -> Result<()> {
-    if !pretrained::is_on_hub(&profile.model) {
-        return Ok(());
-    }
-    let network = preflight::check_network(workspace, profile)?;
-    let model = &mut profile.model;
-    pretrained::fetch(workspace, model, Some(&network), progress, cancel)
-}
-
-/// Starts a run: checks everything that can be checked, writes the profile down, brings a worker up. Gives the run's id.
-/// Blocks for as long as the data set takes to load.
-///
-/// # Errors
-/// `Input` when the profile cannot work (nothing is written then), `Io` when the workspace cannot be written, `Compute`
-/// with the worker's own words when it died at once.
-pub fn start(workspace: &Workspace, profile: &Profile) -> Result<String> {
-    start_with(workspace, profile, false, &mut |_| ())
-}
-
-/// [`start`], calling `before` when everything is checked and nothing begun, with what is to be known; `force` begins where
-/// memory is wanting, too.
-///
-/// # Errors
-/// As [`start`].
-pub fn start_with(
-    workspace: &Workspace,
-    profile: &Profile,
-    force: bool,
-    before: &mut dyn FnMut(Option<String>),
-) -> Result<String> {
-    let mut profile = profile.clone();
-    pretrained::pin(workspace, &mut profile.model)?;
-    // Before anything is built of it.
-    let warning = preflight::check_memory(workspace, &profile, force)?;
-    preflight::check(workspace, &profile)?;
-    before(warning);
-    let id = workspace.create(&profile)?;
+/// `Io` when the workspace cannot be written, `Compute` with the worker's own words when it died at once.
+pub fn start(workspace: &Workspace, checked: &Checked) -> Result<String> {
+    let id = workspace.create(&checked.profile)?;
     bring_up(workspace, &id, false)?;
     Ok(id)
 }
@@ -80,7 +38,7 @@ pub fn start_with(
 /// Goes on with a stopped, failed or lost run from its newest checkpoint.
 ///
 /// # Errors
-/// `Input` when the run is finished or cannot work, `Busy` when it is running or paused, else as [`start`].
+/// `Input` when the run is finished or cannot work, `Busy` when it is running or paused, else as [`start()`].
 pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
     resume_with(workspace, id, false, &mut |_| ())
 }
@@ -108,9 +66,8 @@ pub fn resume_with(
     // Its weights are in its checkpoint: where the first came from is of no more interest.
     let mut checked = profile;
     checked.model.pretrained.clear();
-    let warning = preflight::check_memory(workspace, &checked, force)?;
-    preflight::check(workspace, &checked)?;
-    before(warning);
+    let checked = Network::read(workspace, checked, force)?.check(workspace)?;
+    before(checked.warning);
     // Nothing is written here: only who has the run changes its record, and that is the worker.
     bring_up(workspace, id, true)
 }

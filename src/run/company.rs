@@ -1,6 +1,6 @@
 //! Which other runs of the workspace this machine has at the moment: whoever starts one more is told, and not refused.
 
-use super::{Workspace, id, lock};
+use super::{RunList, Workspace, id, lock};
 use crate::profile::Status;
 
 /// A run that has a worker now.
@@ -13,23 +13,22 @@ pub struct Live {
 
 /// Every run with a worker, the newest first. One that has told its end is over, though its worker may still be there.
 #[must_use]
-pub fn live(workspace: &Workspace) -> Vec<Live> {
-    let ids = workspace.ids().into_iter();
-    ids.filter(|id| workspace.is_running(id))
-        .filter_map(|id| {
-            let profile = workspace.load(&id).ok();
-            let written = profile.as_ref().and_then(|p| p.run.as_ref());
-            let status = written.map_or(Status::Running, |run| run.status);
-            let is_over = matches!(status, Status::Finished | Status::Stopped | Status::Failed);
-            let name = profile.map(|p| p.name).filter(|name| !name.is_empty());
-            let name = name.unwrap_or_else(|| id::name(&id).to_owned());
-            (!is_over).then(|| Live {
-                id,
-                name,
-                is_paused: status == Status::Paused,
-            })
-        })
-        .collect()
+pub fn live(list: &RunList) -> Vec<Live> {
+    let runs = list.with_worker().into_iter();
+    runs.map(|run| {
+        let name = run.profile.as_ref().map_or("", |profile| &profile.name);
+        let name = if name.is_empty() {
+            id::name(&run.id)
+        } else {
+            name
+        };
+        Live {
+            name: name.to_owned(),
+            is_paused: run.status == Status::Paused,
+            id: run.id,
+        }
+    })
+    .collect()
 }
 
 /// One line about the runs beside `own` that have the same cores; `None` where there are
@@ -108,12 +107,17 @@ mod tests {
         profile.run.as_mut().unwrap().status = Status::Paused;
         workspace.save(&profile).unwrap();
         assert!(note(&workspace, "").unwrap().contains("is paused"));
-        let ids = || live(&workspace).into_iter().map(|l| (l.id, l.is_paused));
+        let live = || {
+            let mut list = RunList::new(&workspace);
+            list.refresh().unwrap();
+            super::live(&list)
+        };
+        let ids = || live().into_iter().map(|l| (l.id, l.is_paused));
         let here = |id: &String, is_paused| (id.clone(), is_paused);
         let mut alive = vec![here(&first, true), here(&third, false)];
         alive.sort_by(|a, b| b.cmp(a));
         assert_eq!(ids().collect::<Vec<_>>(), alive);
-        assert_eq!(live(&workspace)[0].name.len(), 1);
+        assert_eq!(live()[0].name.len(), 1);
         // Its worker tells the end before it goes.
         profile.run.as_mut().unwrap().status = Status::Finished;
         workspace.save(&profile).unwrap();

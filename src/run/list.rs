@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -31,9 +31,12 @@ pub struct RunList {
     workspace: Workspace,
     index: Index,
     known: HashMap<String, Known>,
+    /// How those stand that are not over, whatever their records say.
+    live: HashMap<String, Status>,
     /// When the directory of the records had changed last, where that was long enough ago to be told from now.
     seen: Option<SystemTime>,
-    is_begun: bool,
+    /// Counts the times that something had changed; 0 before the first look.
+    version: u64,
 }
 
 impl RunList {
@@ -43,34 +46,59 @@ impl RunList {
             workspace: workspace.clone(),
             index: Index::new(&workspace.profiles_dir()),
             known: HashMap::new(),
+            live: HashMap::new(),
             seen: None,
-            is_begun: false,
+            version: 0,
         }
     }
 
-    /// All runs, newest first; a file that cannot be read is listed with the reason. Reads what has changed.
+    /// Looks what has changed, and reads that. Gives a number that is another one where something has.
     ///
     /// # Errors
-    /// `Io` when the directory is there and cannot be read.
-    pub fn refresh(&mut self) -> Result<Vec<RunSummary>> {
+    /// `Io` when the directory of the records is there and cannot be read.
+    pub fn refresh(&mut self) -> Result<u64> {
         let directory = self.workspace.profiles_dir();
-        if !std::mem::replace(&mut self.is_begun, true) {
+        let is_first = self.version == 0;
+        if is_first {
             self.known = self.index.read();
         }
         let changed = std::fs::metadata(&directory)
             .and_then(|m| m.modified())
             .ok();
         // Every change of a record is one of its directory too.
+        let mut is_other = is_first;
         if changed.is_none() || changed != self.seen {
-            self.read_changed(&directory)?;
+            is_other |= self.read_changed(&directory)?;
             let is_old = |at: &SystemTime| at.elapsed().is_ok_and(|age| age > GRAIN);
             self.seen = changed.filter(is_old);
         }
-        self.follow_logs();
-        Ok(self.summaries())
+        is_other |= self.follow_logs();
+        let live = self.look_who_lives();
+        is_other |= live != self.live;
+        self.live = live;
+        self.version += u64::from(is_other);
+        Ok(self.version)
     }
 
-    fn read_changed(&mut self, directory: &PathBuf) -> Result<()> {
+    /// The runs that are not over, with how they stand now.
+    fn look_who_lives(&self) -> HashMap<String, Status> {
+        let mut live = HashMap::new();
+        for (id, known) in &self.known {
+            let written = written(known);
+            // Whoever takes up again what is over writes that down.
+            let is_over = matches!(
+                written,
+                Status::Finished | Status::Stopped | Status::Failed | Status::Unknown
+            );
+            if !is_over {
+                live.insert(id.clone(), self.workspace.live_status(id, written));
+            }
+        }
+        live
+    }
+
+    /// Whether there was something to read, or to forget.
+    fn read_changed(&mut self, directory: &Path) -> Result<bool> {
         let ids = self
             .workspace
             .ids_by_second()
@@ -79,23 +107,27 @@ impl RunList {
         let there: HashMap<&String, Stamp> = ids
             .iter()
             .zip(stamps)
-            .filter_map(|(id, stamp)| Some((id, stamp?)))
+            .map(|(id, stamp)| (id, stamp.unwrap_or_default()))
             .collect();
+        let before = self.known.len();
         self.known
             .retain(|id, known| there.get(id) == Some(&known.record));
+        let mut is_other = self.known.len() < before;
         let missing: Vec<(String, Stamp)> = there
             .into_iter()
             .filter(|(id, _)| !self.known.contains_key(*id))
             .map(|(id, stamp)| (id.clone(), stamp))
             .collect();
+        is_other |= !missing.is_empty();
         let read = in_parallel(&missing, |(id, record)| self.read(id, *record));
         let ids: Vec<String> = missing.into_iter().map(|(id, _)| id).collect();
         self.known.extend(ids.iter().cloned().zip(read));
-        let is_over = |known: &Known| known.log.is_none();
+        // What goes on is another thing in a moment.
+        let stays =
+            |(id, known): &(&String, &Known)| known.log.is_none() || !self.workspace.is_running(id);
         let new = ids.iter().filter_map(|id| Some((id, self.known.get(id)?)));
-        self.index
-            .add(new.filter(|(_, known)| is_over(known)), &self.known);
-        Ok(())
+        self.index.add(new.filter(stays), &self.known);
+        Ok(is_other)
     }
 
     fn read(&self, id: &str, record: Stamp) -> Known {
@@ -117,7 +149,7 @@ impl RunList {
     }
 
     /// Reads the epochs of runs that go on, and of those that ended without their record saying so.
-    fn follow_logs(&mut self) {
+    fn follow_logs(&mut self) -> bool {
         let mut grown = Vec::new();
         for (id, known) in &self.known {
             let now = known
@@ -127,13 +159,17 @@ impl RunList {
                 grown.push((id.clone(), known.record));
             }
         }
+        let is_other = !grown.is_empty();
         for (id, record) in grown {
             let read = self.read(&id, record);
             self.known.insert(id, read);
         }
+        is_other
     }
 
-    fn summaries(&self) -> Vec<RunSummary> {
+    /// All runs as they were at the last look, newest first; one that cannot be read with the reason.
+    #[must_use]
+    pub fn runs(&self) -> Vec<RunSummary> {
         let mut runs: Vec<RunSummary> = self
             .known
             .iter()
@@ -153,24 +189,27 @@ impl RunList {
         runs
     }
 
+    /// Those that have a worker, newest first.
+    #[must_use]
+    pub fn with_worker(&self) -> Vec<RunSummary> {
+        let has_worker = |(_, status): &(&String, &Status)| status.has_worker();
+        let live = self.live.iter().filter(has_worker);
+        let mut runs: Vec<RunSummary> = live
+            .filter_map(|(id, _)| Some(self.summary(id, self.known.get(id)?)))
+            .collect();
+        runs.sort_by(|a, b| b.id.cmp(&a.id));
+        runs
+    }
+
     fn summary(&self, id: &str, known: &Known) -> RunSummary {
         let mut profile = known.profile.clone();
-        let mut status = Status::Failed;
-        if let Ok(profile) = &mut profile {
-            let written = profile
-                .run
-                .as_ref()
-                .map_or(Status::Created, |run| run.status);
-            status = match written {
-                // Whoever takes such a run up again writes that down.
-                Status::Finished | Status::Stopped | Status::Failed | Status::Unknown => written,
-                _ => self.workspace.live_status(id, written),
-            };
-            if status != written
-                && let Some(run) = &mut Arc::make_mut(profile).run
-            {
-                run.status = status;
-            }
+        let written = written(known);
+        let status = self.live.get(id).copied().unwrap_or(written);
+        if let Ok(profile) = &mut profile
+            && status != written
+            && let Some(run) = &mut Arc::make_mut(profile).run
+        {
+            run.status = status;
         }
         RunSummary {
             id: id.into(),
@@ -180,13 +219,26 @@ impl RunList {
     }
 }
 
+/// How a run stood when its record was written; a broken record's has failed.
+fn written(known: &Known) -> Status {
+    let Ok(profile) = &known.profile else {
+        return Status::Failed;
+    };
+    profile
+        .run
+        .as_ref()
+        .map_or(Status::Created, |run| run.status)
+}
+
 impl Workspace {
     /// All runs, newest first; a file that cannot be read is listed with the reason.
     ///
     /// # Errors
     /// `Io` when the directory is there and cannot be read.
     pub fn runs(&self) -> Result<Vec<RunSummary>> {
-        RunList::new(self).refresh()
+        let mut list = RunList::new(self);
+        list.refresh()?;
+        Ok(list.runs())
     }
 
     /// One run as the list shows it.

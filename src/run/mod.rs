@@ -30,6 +30,7 @@ pub mod signals;
 pub mod socket;
 pub mod spool;
 pub mod store;
+pub mod training;
 pub mod weights;
 pub mod worker;
 

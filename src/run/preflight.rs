@@ -1,12 +1,15 @@
 //! Everything that can be found wrong with a profile before anything is written: fields, layers, data, device, disk.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::{Workspace, memory, pretrained};
 use crate::data::{self, Dataset, Prepared};
 use crate::error::{Error, Result};
 use crate::model::architectures::{self, Rule};
-use crate::model::{self, Architecture, Shape};
+use crate::model::{self, Architecture};
+use crate::net::Progress;
 use crate::nn;
 use crate::profile::{Backend, Profile};
 use crate::text;
@@ -21,91 +24,126 @@ const GENERATIONS: u64 = 4;
 /// Weights, two moments and an average.
 const COPIES: u64 = 4;
 
-/// Checks a profile against this workspace and this machine; loads the data set to do so.
-///
-/// # Errors
-/// `Input` naming what does not fit; nothing has been written.
-pub fn check(workspace: &Workspace, profile: &Profile) -> Result<()> {
-    let architecture = check_network(workspace, profile)?;
-    let Some(found) = pretrained::load(workspace, &profile.model)? else {
-        return Ok(());
-    };
-    let heads = model::freeze::head(&architecture);
-    let settings = &profile.model;
-    let fresh = architecture.zeros();
-    model::pretrained::fit(
-        &settings.pretrained,
-        fresh,
-        found,
-        &heads,
-        settings.keep_head,
-    )
-    .map(drop)
+/// A profile with its data set and network, which fit each other and this machine: read once in a process.
+pub struct Network {
+    pub profile: Profile,
+    pub dataset: Arc<Dataset>,
+    pub architecture: Architecture,
+    warning: Option<String>,
 }
 
-/// Checks that there is memory for a run; what to say where it is tight. Loads the data set to do so.
-///
-/// # Errors
-/// `Input` when it needs more than there is, unless it is forced; as [`check`] for what else is wrong.
-pub fn check_memory(
-    workspace: &Workspace,
-    profile: &Profile,
-    force: bool,
-) -> Result<Option<String>> {
-    // A GPU has memory of its own.
-    let is_on_cpu =
-        !cfg!(any(feature = "cuda", feature = "metal")) || profile.train.device == "cpu";
-    let Some(limits) = memory::Limits::here().filter(|_| is_on_cpu) else {
-        return Ok(None);
-    };
-    let needed = needed_memory(workspace, profile)?;
-    memory::check(profile.train.batch_size, &limits, force, &needed)
+/// A profile that can be trained, its weights pinned.
+#[derive(Debug)]
+pub struct Checked {
+    pub profile: Profile,
+    /// What is to be known before it begins.
+    pub warning: Option<String>,
 }
 
-/// The memory that a run of this profile will take, about, for a batch size. Loads the data set.
-///
-/// # Errors
-/// As [`check`].
-pub fn needed_memory(
-    workspace: &Workspace,
-    profile: &Profile,
-) -> Result<impl Fn(usize) -> Result<u64> + use<>> {
-    profile.validate()?;
-    let dataset = data::source::load(&profile.data.name, &workspace.search_path())?;
-    let size = memory::Data::of(&dataset);
-    let architecture = resolve(profile, dataset)?;
-    let mut profile = profile.clone();
-    if profile.train.threads == 0 {
-        profile.train.threads = std::thread::available_parallelism().map_or(1, usize::from);
+impl Network {
+    /// Reads the data set and checks all that can be without the weights to begin with; `force` lets memory be wanting.
+    ///
+    /// # Errors
+    /// `Input` naming what does not fit; nothing has been written.
+    pub fn read(workspace: &Workspace, profile: Profile, force: bool) -> Result<Self> {
+        profile.validate()?;
+        let search = workspace.search_path();
+        let dataset = Arc::new(data::source::load(&profile.data.name, &search)?);
+        let architecture = resolve(&profile, Arc::clone(&dataset))?;
+        let mut network = Self {
+            profile,
+            dataset,
+            architecture,
+            warning: None,
+        };
+        // Before anything is built of it.
+        network.warning = network.check_memory(force)?;
+        network.check_here(workspace)?;
+        Ok(network)
     }
-    Ok(move |batch: usize| {
-        let mut profile = profile.clone();
+
+    /// Checks what is frozen, the device, the backend and the disk.
+    fn check_here(&self, workspace: &Workspace) -> Result<()> {
+        let (profile, architecture) = (&self.profile, &self.architecture);
+        check_frozen(profile, architecture)?;
+        // Opening a GPU takes seconds and memory: that is left to the worker. Without one compiled in, a wrong name shows here.
+        if !cfg!(any(feature = "cuda", feature = "metal")) {
+            nn::device::select(&profile.train.device)?;
+        }
+        if profile.train.backend == Backend::Plan {
+            learners::build(profile, architecture, self.dataset.classes.len())?;
+        }
+        let parameters = model::summary::summarise(architecture).parameters;
+        check_space(&workspace.root, parameters)
+    }
+
+    /// [`read`](Self::read), then fetches the weights to begin with where they lie on the hub, and pins their commit. Blocks;
+    /// cancels within a second.
+    ///
+    /// # Errors
+    /// `Input` when the profile cannot work or the weights do not fit; else as [`Hub::fetch`](crate::net::hub::Hub::fetch).
+    pub fn with_weights(
+        workspace: &Workspace,
+        profile: Profile,
+        force: bool,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &AtomicBool,
+    ) -> Result<Self> {
+        let mut network = Self::read(workspace, profile, force)?;
+        let (model, architecture) = (&mut network.profile.model, &network.architecture);
+        pretrained::fetch(workspace, model, Some(architecture), progress, cancel)?;
+        Ok(network)
+    }
+
+    /// Checks the rest, the weights, and pins them.
+    ///
+    /// # Errors
+    /// `Input` naming what does not fit; nothing has been written.
+    pub fn check(self, workspace: &Workspace) -> Result<Checked> {
+        let Self {
+            mut profile,
+            architecture,
+            warning,
+            ..
+        } = self;
+        if let Some(found) = pretrained::pin(workspace, &mut profile.model)? {
+            let heads = model::freeze::head(&architecture);
+            let fresh = architecture.zeros();
+            let settings = &profile.model;
+            let (name, keep_head) = (&settings.pretrained, settings.keep_head);
+            model::pretrained::fit(name, fresh, found, &heads, keep_head)?;
+        }
+        Ok(Checked { profile, warning })
+    }
+
+    /// What to say where memory is tight.
+    fn check_memory(&self, force: bool) -> Result<Option<String>> {
+        // A GPU has memory of its own.
+        let is_on_cpu =
+            !cfg!(any(feature = "cuda", feature = "metal")) || self.profile.train.device == "cpu";
+        let Some(limits) = memory::Limits::here().filter(|_| is_on_cpu) else {
+            return Ok(None);
+        };
+        let batch_size = self.profile.train.batch_size;
+        memory::check(batch_size, &limits, force, &|batch| {
+            self.needed_memory(batch)
+        })
+    }
+
+    /// The memory that a run will take, about, with batches of this size. **Units** bytes.
+    ///
+    /// # Errors
+    /// As [`memory::needed`].
+    pub fn needed_memory(&self, batch_size: usize) -> Result<u64> {
+        let size = memory::Data::of(&self.dataset);
+        let mut profile = self.profile.clone();
+        if profile.train.threads == 0 {
+            profile.train.threads = std::thread::available_parallelism().map_or(1, usize::from);
+        }
         // No batch is larger than the set.
-        profile.train.batch_size = batch.min(size.training).max(1);
-        memory::needed(&profile, &architecture, &size)
-    })
-}
-
-/// What can be checked before the weights to begin with are here; gives the network.
-///
-/// # Errors
-/// As [`check`].
-pub fn check_network(workspace: &Workspace, profile: &Profile) -> Result<Architecture> {
-    profile.validate()?;
-    let dataset = data::source::load(&profile.data.name, &workspace.search_path())?;
-    let classes = dataset.classes.len();
-    let architecture = resolve(profile, dataset)?;
-    check_frozen(profile, &architecture)?;
-    // Opening a GPU takes seconds and memory: that is left to the worker. Without one compiled in, a wrong name shows here.
-    if !cfg!(any(feature = "cuda", feature = "metal")) {
-        nn::device::select(&profile.train.device)?;
+        profile.train.batch_size = batch_size.min(size.training).max(1);
+        memory::needed(&profile, &self.architecture, &size)
     }
-    if profile.train.backend == Backend::Plan {
-        learners::build(profile, &architecture, classes)?;
-    }
-    let parameters = model::summary::summarise(&architecture).parameters;
-    check_space(&workspace.root, parameters)?;
-    Ok(architecture)
 }
 
 /// Checks what is frozen, from which epochs on less is, and which stages learn at a rate of their own.
@@ -157,15 +195,11 @@ pub fn check_frozen(profile: &Profile, architecture: &Architecture) -> Result<()
 ///
 /// # Errors
 /// `Input` naming the wrong layer or field.
-pub fn resolve(profile: &Profile, dataset: Dataset) -> Result<Architecture> {
+pub fn resolve(profile: &Profile, dataset: Arc<Dataset>) -> Result<Architecture> {
     let classes = dataset.classes.len();
-    let prepared = Prepared::new(std::sync::Arc::new(dataset), &profile.data)?;
-    let prepared = prepared.tested(profile.train.test)?;
-    let input = Shape::Map {
-        channels: prepared.channels,
-        height: prepared.height,
-        width: prepared.width,
-    };
+    let input = profile.data.input(dataset.height, dataset.width);
+    // What else of `[data]` does not fit the set is found so.
+    Prepared::new(dataset, &profile.data)?.tested(profile.train.test)?;
     model::resolve(&profile.model, input, classes)
 }
 

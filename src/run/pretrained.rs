@@ -80,14 +80,15 @@ fn part(model: &Model) -> Part {
     }
 }
 
-/// Finds the weights that a profile names, and writes down where they are and their SHA-256, so that the run can be made
+/// Reads the weights that a profile names, and writes down where they are and their SHA-256, so that the run can be made
 /// again with the same.
 ///
 /// # Errors
-/// `Input` when there are none, or others than when the profile was pinned; `Io` when they cannot be read.
-pub fn pin(workspace: &Workspace, model: &mut Model) -> Result<()> {
+/// `Input` when there are none, others than when the profile was pinned, or no file of weights; `Io` when they cannot be
+/// read.
+pub fn pin(workspace: &Workspace, model: &mut Model) -> Result<Option<Found>> {
     let Some((path, bytes)) = read(workspace, model)? else {
-        return Ok(());
+        return Ok(None);
     };
     let hash = storage::sha256(&bytes);
     check(model, &path, &hash)?;
@@ -99,7 +100,7 @@ pub fn pin(workspace: &Workspace, model: &mut Model) -> Result<()> {
     } else {
         pinned_path(workspace, &path)?.display().to_string()
     };
-    Ok(())
+    file::parse_named(&bytes, &path).map(Some)
 }
 
 /// How a profile names a file of weights: below the workspace's own directory for them by its path there, which another
@@ -118,7 +119,7 @@ fn pinned_path(workspace: &Workspace, path: &Path) -> Result<PathBuf> {
 /// The weights that a profile names, if it names some.
 ///
 /// # Errors
-/// As [`pin`], and `Input` when the file is no file of weights.
+/// As [`pin`].
 pub fn load(workspace: &Workspace, model: &Model) -> Result<Option<Found>> {
     let Some((path, bytes)) = read(workspace, model)? else {
         return Ok(None);

@@ -19,6 +19,7 @@ use super::record::{self, Recorder};
 use super::reserve::Reserve;
 use super::server::{self, Service};
 use super::signals::Endings;
+use super::training::{Ready, STACK, panic_message};
 use super::{history, load, memory, pretrained, socket, spool};
 use crate::data;
 use crate::error::{Error, Result};
@@ -26,10 +27,7 @@ use crate::event::{Command, Event};
 use crate::kernels::plan::OUT_OF_MEMORY;
 use crate::profile::{Profile, Status};
 use crate::run::Workspace;
-use crate::train::{self, Host, Setup, checkpoint};
-
-/// Automatic differentiation walks the graph recursively.
-pub const STACK: usize = 64 << 20;
+use crate::train::{Host, Outcome, checkpoint};
 
 /// Commands that may wait for the training.
 const COMMANDS: usize = 64;
@@ -315,12 +313,12 @@ fn load_and_train(
     resume: bool,
     mut warnings: Vec<String>,
     host: &mut WorkerHost,
-) -> Result<train::Outcome> {
+) -> Result<Outcome> {
     let id = profile.run.as_ref().map_or("", |r| r.id.as_str());
     let directory = workspace.run_dir(id);
-    let dataset = data::source::load(&profile.data.name, &workspace.search_path())?;
-    let profile = record::on_this_machine(profile, &dataset)?;
-    host.describe(&profile);
+    let ready = Ready::read(workspace, profile)?;
+    let profile = &ready.profile;
+    host.describe(profile);
     let resume = resume && checkpoint::exists(&directory);
     if !resume {
         // A run that died before its first checkpoint begins again, and so does its log.
@@ -335,31 +333,9 @@ fn load_and_train(
         &profile.data.name,
         &workspace.search_path(),
     ));
-    let setup = Setup {
-        profile: &profile,
-        warnings,
-        dataset,
-        directory: &directory,
-        pretrained: if resume {
-            None
-        } else {
-            pretrained::load(workspace, &profile.model)?
-        },
-        resume,
-    };
-    let outcome = train::train(setup, host)?;
+    let outcome = ready.train(workspace, &directory, resume, warnings, host)?;
     host.conclude(&outcome);
     Ok(outcome)
-}
-
-/// What a panic said.
-#[must_use]
-pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|s| (*s).to_string())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "without a message".into())
 }
 
 /// The signals that end a run. Their handlers only set a flag; the run is saved between two steps.

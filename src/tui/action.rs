@@ -1,10 +1,11 @@
 //! What a key or click means. The keymap turns input into actions; tabs know only actions.
 
+use super::tab_id::TabId;
+
 /// One thing the user asks for. The same key gives the same action on every tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// 0-based tab.
-    GoToTab(usize),
+    GoToTab(TabId),
     NextTab,
     PreviousTab,
     Up,

@@ -11,11 +11,13 @@ use tokio::sync::mpsc::Receiver;
 
 use super::app::{App, Input};
 use super::editor;
-use super::message::{Message, Request};
+use super::message::Message;
 use super::replies::Replies;
+use super::request::Request;
 use super::session::Session;
 use super::terminal::{self, Screen};
 use crate::error::{Error, Result};
+use crate::profile::Profile;
 use crate::run::signals::{self, Ending, Endings};
 
 /// Least time between two frames.
@@ -88,10 +90,15 @@ pub async fn run(
     session: &mut Session,
     messages: &mut Receiver<Message>,
     screen: &mut Screen,
-    mut signals: Signals,
+    signals: Signals,
 ) -> Left {
-    let mut keys = EventStream::new();
-    let mut replies = Replies::default();
+    let mut outside = Outside {
+        session,
+        screen,
+        signals,
+        keys: EventStream::new(),
+        replies: Replies::default(),
+    };
     let mut drawn = Instant::now()
         .checked_sub(FRAME)
         .unwrap_or_else(Instant::now);
@@ -105,16 +112,16 @@ pub async fn run(
             CALM
         };
         if waiting && drawn.elapsed() >= pace {
-            if screen.draw(|frame| app.render(frame)).is_err() {
+            if outside.screen.draw(|frame| app.render(frame)).is_err() {
                 return Left::TerminalGone;
             }
             drawn = Instant::now();
             // After something is on the screen, so that nobody waits for the answer.
             if app.asks_background() {
-                if screen.ask_background().is_err() {
+                if outside.screen.ask_background().is_err() {
                     return Left::TerminalGone;
                 }
-                replies.expect(drawn);
+                outside.replies.expect(drawn);
             }
             (waiting, eager) = (false, false);
         }
@@ -124,16 +131,16 @@ pub async fn run(
         } else {
             TICK
         };
-        let patience = patience.min(replies.patience());
-        match next(&mut keys, messages, &mut signals, patience).await {
+        let patience = patience.min(outside.replies.patience());
+        match outside.next(messages, patience).await {
             Next::Left(left) => {
                 if left == Left::Asked {
-                    tokio::task::block_in_place(|| swallow_answer(&mut replies));
+                    tokio::task::block_in_place(|| swallow_answer(&mut outside.replies));
                 }
                 return left;
             }
             Next::Resumed => {
-                if screen.reenter().is_err() {
+                if outside.screen.reenter().is_err() {
                     return Left::TerminalGone;
                 }
                 app.update(Input::Damaged);
@@ -146,26 +153,15 @@ pub async fn run(
                 // Keys are taken at the time they come.
                 let now = Instant::now();
                 let mut inputs = vec![Input::Tick(now)];
-                inputs.extend(replies.hear(input, now));
+                inputs.extend(outside.replies.hear(input, now));
                 // Everything that has come meanwhile belongs to the same frame.
                 while let Ok(message) = messages.try_recv() {
                     inputs.push(Input::Message(message));
                 }
                 inputs.push(Input::Tick(Instant::now()));
-                for request in inputs
-                    .into_iter()
-                    .flat_map(|i| app.update(i))
-                    .collect::<Vec<_>>()
-                {
-                    if matches!(
-                        request,
-                        Request::Leave | Request::Suspend | Request::EditText(_)
-                    ) {
-                        tokio::task::block_in_place(|| swallow_answer(&mut replies));
-                    }
-                    if let Some(left) =
-                        perform(request, session, screen, &mut signals, &mut keys).await
-                    {
+                let requests: Vec<_> = inputs.into_iter().flat_map(|i| app.update(i)).collect();
+                for request in requests {
+                    if let Some(left) = outside.perform(request).await {
                         return left;
                     }
                 }
@@ -194,71 +190,91 @@ fn swallow_answer(replies: &mut Replies) {
     }
 }
 
-/// The next thing that happens; a tick when nothing does.
-async fn next(
-    keys: &mut EventStream,
-    messages: &mut Receiver<Message>,
-    signals: &mut Signals,
-    patience: Duration,
-) -> Next {
-    tokio::select! {
-        biased;
-        ending = signals.endings.next() => Next::Left(match ending {
-            Ending::HangUp => Left::TerminalGone,
-            _ => Left::Asked,
-        }),
-        _ = signals.resumed.recv() => Next::Resumed,
-        event = keys.next() => match event {
-            Some(Ok(Event::Key(key))) => Next::Input(Input::Key(key)),
-            Some(Ok(Event::Mouse(mouse))) => Next::Input(Input::Mouse(mouse)),
-            Some(Ok(Event::Paste(text))) => Next::Input(Input::Paste(text)),
-            Some(Ok(_)) => Next::Input(Input::Damaged),
-            Some(Err(_)) | None => Next::Left(Left::TerminalGone),
-        },
-        message = messages.recv() => match message {
-            Some(message) => Next::Input(Input::Message(message)),
-            None => Next::Left(Left::Asked),
-        },
-        () = tokio::time::sleep(patience) => Next::Input(Input::Tick(Instant::now())),
-    }
+/// What requests are carried out with.
+struct Outside<'a> {
+    session: &'a mut Session,
+    screen: &'a mut Screen,
+    signals: Signals,
+    keys: EventStream,
+    replies: Replies,
 }
 
-/// Carries a request out; says so when it ends the loop.
-async fn perform(
-    request: Request,
-    session: &mut Session,
-    screen: &mut Screen,
-    signals: &mut Signals,
-    keys: &mut EventStream,
-) -> Option<Left> {
-    match request {
-        Request::Leave => return Some(Left::Asked),
-        Request::Redraw => {
-            if screen.clear().is_err() {
-                return Some(Left::TerminalGone);
+impl Outside<'_> {
+    /// Carries a request out; says so when it ends the loop.
+    async fn perform(&mut self, request: Request) -> Option<Left> {
+        match request {
+            Request::Leave => {
+                tokio::task::block_in_place(|| swallow_answer(&mut self.replies));
+                return Some(Left::Asked);
             }
+            Request::Redraw if self.screen.clear().is_err() => return Some(Left::TerminalGone),
+            Request::Redraw => {}
+            Request::Suspend => return self.suspend().await,
+            Request::EditText(profile) => return self.edit(&profile),
+            Request::Start(start) => self.session.start(start),
+            Request::Open(run) => self.session.open(run),
+            Request::Send { run, command } => self.session.send(run, command),
+            Request::Replay { run, speed } => self.session.replay(run, speed),
+            Request::Delete(run) => self.session.delete(run),
+            Request::LoadDataset(name) => self.session.load_dataset(name, true),
+            Request::LoadRunDataset(name) => self.session.load_dataset(name, false),
+            Request::FetchDataset(name) => self.session.fetch(name),
+            Request::CancelFetch => self.session.cancel_fetch(),
+            Request::DescribeWeights(model) => self.session.describe_weights(model),
+            Request::LoadPredictions(run) => self.session.load_predictions(run),
+            Request::WatchRuns(on) => self.session.watch_runs(on),
+            Request::ReadOwn => self.session.tell_own(),
+            Request::KeepTheme(palette) => self.session.keep_theme(palette),
         }
-        Request::Suspend => {
-            screen.leave();
-            // Where nobody could continue us the kernel ignores this, and we go on at once.
-            let _ = rustix::process::kill_current_process_group(Signal::TSTP);
-            let _ = tokio::time::timeout(STOPPING, signals.resumed.recv()).await;
-            if screen.reenter().is_err() {
-                return Some(Left::TerminalGone);
-            }
-        }
-        Request::EditText(profile) => {
-            // Nobody but the editor reads keys now.
-            *keys = EventStream::new();
-            screen.leave();
-            tokio::task::block_in_place(|| session.edit(&profile));
-            // Ctrl-C was the editor's.
-            signals.endings.forget(Ending::Interrupt);
-            if screen.reenter().is_err() {
-                return Some(Left::TerminalGone);
-            }
-        }
-        other => session.perform(other),
+        None
     }
-    None
+
+    async fn suspend(&mut self) -> Option<Left> {
+        tokio::task::block_in_place(|| swallow_answer(&mut self.replies));
+        self.screen.leave();
+        // Where nobody could continue us the kernel ignores this, and we go on at once.
+        let _ = rustix::process::kill_current_process_group(Signal::TSTP);
+        let _ = tokio::time::timeout(STOPPING, self.signals.resumed.recv()).await;
+        self.reenter()
+    }
+
+    fn edit(&mut self, profile: &Profile) -> Option<Left> {
+        tokio::task::block_in_place(|| swallow_answer(&mut self.replies));
+        // Nobody but the editor reads keys now.
+        self.keys = EventStream::new();
+        self.screen.leave();
+        tokio::task::block_in_place(|| self.session.edit(profile));
+        // Ctrl-C was the editor's.
+        self.signals.endings.forget(Ending::Interrupt);
+        self.reenter()
+    }
+
+    fn reenter(&mut self) -> Option<Left> {
+        let gone = self.screen.reenter().is_err();
+        gone.then_some(Left::TerminalGone)
+    }
+
+    /// The next thing that happens; a tick when nothing does.
+    async fn next(&mut self, messages: &mut Receiver<Message>, patience: Duration) -> Next {
+        tokio::select! {
+            biased;
+            ending = self.signals.endings.next() => Next::Left(match ending {
+                Ending::HangUp => Left::TerminalGone,
+                _ => Left::Asked,
+            }),
+            _ = self.signals.resumed.recv() => Next::Resumed,
+            event = self.keys.next() => match event {
+                Some(Ok(Event::Key(key))) => Next::Input(Input::Key(key)),
+                Some(Ok(Event::Mouse(mouse))) => Next::Input(Input::Mouse(mouse)),
+                Some(Ok(Event::Paste(text))) => Next::Input(Input::Paste(text)),
+                Some(Ok(_)) => Next::Input(Input::Damaged),
+                Some(Err(_)) | None => Next::Left(Left::TerminalGone),
+            },
+            message = messages.recv() => match message {
+                Some(message) => Next::Input(Input::Message(message)),
+                None => Next::Left(Left::Asked),
+            },
+            () = tokio::time::sleep(patience) => Next::Input(Input::Tick(Instant::now())),
+        }
+    }
 }

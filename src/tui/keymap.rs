@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
+use super::tab_id::TabId;
 use crate::text;
 
 /// A key with Control and Alt; Shift is part of the character.
@@ -45,6 +46,7 @@ const LOOK: &str = "look";
 const RUNS: &str = "runs";
 const PROGRAM: &str = "program";
 
+/// The rows before those of the tabs.
 const TABLE: &[Row] = &[
     (
         RUN,
@@ -214,26 +216,10 @@ const TABLE: &[Row] = &[
     (MOVE, "end", "end G", "G", "to the end", Action::End),
     (MOVE, "open", "enter", "Enter", "open", Action::Open),
     (MOVE, "back", "esc", "Esc", "back, dismiss", Action::Back),
-    (PROGRAM, "tab-data", "1", "1", "Data", Action::GoToTab(0)),
-    (PROGRAM, "tab-model", "2", "2", "Model", Action::GoToTab(1)),
-    (PROGRAM, "tab-train", "3", "3", "Train", Action::GoToTab(2)),
-    (
-        PROGRAM,
-        "tab-metrics",
-        "4",
-        "4",
-        "Metrics",
-        Action::GoToTab(3),
-    ),
-    (
-        PROGRAM,
-        "tab-confusion",
-        "5",
-        "5",
-        "Confusion",
-        Action::GoToTab(4),
-    ),
-    (PROGRAM, "tab-runs", "6", "6", "Runs", Action::GoToTab(5)),
+];
+
+/// The rows after those of the tabs.
+const PROGRAM_TABLE: &[Row] = &[
     (
         PROGRAM,
         "next-tab",
@@ -300,6 +286,16 @@ const TABLE: &[Row] = &[
     ),
 ];
 
+/// The whole table.
+fn rows() -> impl Iterator<Item = Row> {
+    let tabs = TabId::ALL.iter().map(|&tab| {
+        let (name, key) = (tab.key_name(), tab.key());
+        (PROGRAM, name, key, key, tab.title(), Action::GoToTab(tab))
+    });
+    let before = TABLE.iter().copied();
+    before.chain(tabs).chain(PROGRAM_TABLE.iter().copied())
+}
+
 /// Keys to actions, and back to words.
 #[derive(Clone, Debug)]
 pub struct Keymap {
@@ -308,7 +304,7 @@ pub struct Keymap {
 
 impl Default for Keymap {
     fn default() -> Self {
-        let binding = |&(group, name, keys, usual, does, action): &Row| Binding {
+        let binding = |(group, name, keys, usual, does, action): Row| Binding {
             action,
             name,
             does,
@@ -318,7 +314,7 @@ impl Default for Keymap {
             shown: usual.to_string(),
         };
         Self {
-            bindings: TABLE.iter().map(binding).collect(),
+            bindings: rows().map(binding).collect(),
         }
     }
 }
@@ -360,7 +356,7 @@ impl Keymap {
                 }
                 Some(first) if binding.shown == binding.usual => {
                     // The usual first key may have been given to something else.
-                    let usual = TABLE.iter().find(|row| row.1 == binding.name);
+                    let usual = rows().find(|row| row.1 == binding.name);
                     let first_usual = usual
                         .and_then(|row| row.2.split(' ').next())
                         .and_then(Key::parse);
@@ -488,7 +484,7 @@ mod tests {
     fn every_key_of_the_table_is_read_and_means_one_thing() {
         let map = Keymap::default();
         let mut seen: Vec<Key> = Vec::new();
-        for (binding, row) in map.bindings.iter().zip(TABLE) {
+        for (binding, row) in map.bindings.iter().zip(rows()) {
             assert_eq!(
                 binding.keys.len(),
                 row.2.split(' ').count(),

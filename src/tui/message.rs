@@ -1,60 +1,15 @@
-//! What the app and the world outside the screen say to each other.
+//! What the world outside the screen tells the app.
 
 use std::sync::Arc;
 
+use super::context::KeptPredictions;
+use super::run_view::Link;
 use super::tabs::runs::RunRow;
-use super::tabs::train::Link;
-use super::theme::Palette;
 use crate::data::Dataset;
-use crate::event::{Command, Stamped};
-use crate::metrics::predictions::Predictions;
-use crate::profile::{Model, Profile};
+use crate::event::Stamped;
+use crate::profile::Profile;
 use crate::run::card::Card;
 use crate::run::company::Live;
-
-/// What the app asks for; answered, if at all, by a [`Message`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum Request {
-    /// Start a run of this profile and watch it.
-    Start(Box<Profile>),
-    /// Watch this run.
-    Open(String),
-    /// Ask this run's worker. What is asked one after the other is done in that order.
-    Send {
-        run: String,
-        command: Command,
-    },
-    /// Read this run's whole log.
-    Replay {
-        run: String,
-        speed: f64,
-    },
-    Resume(String),
-    Delete(String),
-    /// Read a data set for the Data tab.
-    LoadDataset(String),
-    /// Read the data set of the shown run.
-    LoadRunDataset(String),
-    /// Download a data set, then read it.
-    FetchDataset(String),
-    /// Give up the download that is under way.
-    CancelFetch,
-    /// Find out about the weights that this model begins with.
-    DescribeWeights(Box<Model>),
-    /// Read what was predicted in this run.
-    LoadPredictions(String),
-    /// Whether the list of runs is looked at.
-    WatchRuns(bool),
-    /// Read the user's own profiles again.
-    ReadOwn,
-    /// Write this theme into the user's settings.
-    KeepTheme(Palette),
-    /// Open this recipe in the user's editor.
-    EditText(Box<Profile>),
-    Suspend,
-    Redraw,
-    Leave,
-}
 
 /// What the app is told.
 #[derive(Clone, Debug)]
@@ -115,9 +70,7 @@ pub enum Message {
     },
     Predictions {
         run: String,
-        latest: Option<Predictions>,
-        best: Option<Predictions>,
-        test: Option<Predictions>,
+        kept: Box<KeptPredictions>,
     },
     /// Whether something is being downloaded.
     Fetching(bool),

@@ -9,13 +9,17 @@ pub mod action;
 pub mod app;
 mod backend;
 pub mod config;
+pub mod context;
 mod editor;
 mod event_loop;
 pub mod keymap;
 pub mod message;
 mod replies;
+pub mod request;
+pub mod run_view;
 mod session;
 pub mod tab;
+pub mod tab_id;
 pub mod tabs;
 pub mod terminal;
 pub mod theme;
@@ -26,14 +30,13 @@ use std::time::Duration;
 
 use self::app::{App, Trainable};
 use self::event_loop::{Left, Signals};
-use self::message::Request;
 use self::session::Session;
 use self::terminal::Screen;
 use crate::error::{Error, Result};
 use crate::model::presets;
 use crate::profile::Profile;
 use crate::run::signals::Endings;
-use crate::run::{Workspace, company};
+use crate::run::{RunList, Workspace, company};
 
 /// Speed at which a run is replayed unless somebody says otherwise.
 pub const REPLAY_SPEED: f64 = 10.0;
@@ -58,7 +61,7 @@ pub enum Launch {
 /// `Input` when there is no terminal or no such run, `Io` when the terminal cannot be used.
 pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
     terminal::check()?;
-    let first_requests = first_requests(&workspace, launch)?;
+    let launch = resolve(&workspace, launch)?;
     let place = workspace.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -73,9 +76,10 @@ pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
         let mut screen = Screen::enter()?;
         session.load_first_dataset();
         session.tell_own();
-        match first_requests {
-            Some(request) => session.perform(request),
-            None => session.open_newest(),
+        match launch {
+            Launch::Home => session.open_newest(),
+            Launch::Attach(run) => session.open(run),
+            Launch::Replay { run, speed } => session.replay(run, speed),
         }
         Ok(event_loop::run(&mut app, &mut session, &mut messages, &mut screen, signals).await)
     });
@@ -93,7 +97,9 @@ pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
 
 /// What goes on when the screen is left, and how to come back to it.
 fn farewell(workspace: &Workspace) -> Option<String> {
-    let live = company::live(workspace);
+    let mut list = RunList::new(workspace);
+    list.refresh().ok()?;
+    let live = company::live(&list);
     match live.as_slice() {
         [] => None,
         [run] => {
@@ -124,14 +130,15 @@ fn farewell(workspace: &Workspace) -> Option<String> {
     }
 }
 
-fn first_requests(workspace: &Workspace, launch: Launch) -> Result<Option<Request>> {
+/// The same with the whole id of its run.
+fn resolve(workspace: &Workspace, launch: Launch) -> Result<Launch> {
     Ok(match launch {
-        Launch::Home => None,
-        Launch::Attach(run) => Some(Request::Open(workspace.resolve(&run)?)),
-        Launch::Replay { run, speed } => Some(Request::Replay {
+        Launch::Home => Launch::Home,
+        Launch::Attach(run) => Launch::Attach(workspace.resolve(&run)?),
+        Launch::Replay { run, speed } => Launch::Replay {
             run: workspace.resolve(&run)?,
             speed,
-        }),
+        },
     })
 }
 

@@ -4,8 +4,10 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
 use super::action::Action;
-use super::theme::Theme;
-use crate::profile::Profile;
+use super::context::Context;
+use super::request::Request;
+use super::run_view::Playback;
+use super::tab_id::TabId;
 
 /// What the app does for a tab: everything that is not the tab's own state.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,36 +15,26 @@ pub enum Effect {
     None,
     /// The tab has nothing that this action could do.
     Ignored,
-    /// Start a run of this profile and go to the Train tab.
-    Train(Box<Profile>),
-    /// Open this recipe in the user's editor.
-    EditText(Box<Profile>),
-    /// Send a command to the worker of a run.
-    Command {
-        run: String,
-        command: crate::event::Command,
-    },
+    GoToTab(TabId),
+    /// Go to this class on the Confusion tab.
+    OpenClass(usize),
     /// Ask whether to stop this run, and stop it then.
     AskToStop {
         run: String,
         name: String,
     },
-    /// Show this run on Train, Metrics and Confusion.
-    OpenRun(String),
-    /// Play this run's log on the Train tab.
-    Replay(String),
-    ResumeRun(String),
-    /// Already confirmed.
-    DeleteRun(String),
-    /// Load this data set and show it on the Data tab.
-    OpenDataset(String),
-    /// Download this data set, with progress on the Data tab.
-    FetchDataset(String),
-    GoToTab(usize),
-    /// Go to this class on the Confusion tab.
-    OpenClass(usize),
+    /// Do this to the replay on the Train tab.
+    PlayBack(Playback),
     /// Say this in the footer for a few seconds.
     Say(String),
+    /// Beyond the app. A start beside other runs is asked about first.
+    Request(Request),
+}
+
+impl From<Request> for Effect {
+    fn from(request: Request) -> Self {
+        Self::Request(request)
+    }
 }
 
 /// A mouse event inside the tab's area.
@@ -63,9 +55,9 @@ pub struct Hint {
 /// One tab. All methods are quick; nothing here reads files or waits.
 pub trait Tab {
     /// Reacts to an action; the app has already handled tab changes, help, palette, leave, suspend and redraw.
-    fn on_action(&mut self, action: Action) -> Effect;
+    fn on_action(&mut self, action: Action, cx: &Context) -> Effect;
 
-    fn on_mouse(&mut self, _mouse: Mouse) -> Effect {
+    fn on_mouse(&mut self, _mouse: Mouse, _cx: &Context) -> Effect {
         Effect::None
     }
 
@@ -80,8 +72,11 @@ pub trait Tab {
     }
 
     /// Up to five hints for the footer, most useful first.
-    fn hints(&self) -> Vec<Hint>;
+    fn hints(&self, cx: &Context) -> Vec<Hint>;
+
+    /// Another run is on the screen than before.
+    fn on_other_run(&mut self) {}
 
     /// Draws the tab into `area`, which can have any size. Takes `&mut self` to remember where things lie for the mouse.
-    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme);
+    fn render(&mut self, frame: &mut Frame, area: Rect, cx: &Context);
 }

@@ -15,7 +15,7 @@ use crate::data::{self, source};
 use crate::error::{Error, Result};
 use crate::headless::{Output, notice};
 use crate::profile::{Profile, settings};
-use crate::run::worker::{STACK, panic_message};
+use crate::run::training::{STACK, panic_message};
 use crate::run::{Workspace, client};
 use crate::train::bench::{self, Effort, Measured};
 use crate::{nn, text};

@@ -197,13 +197,7 @@ mod tests {
         let mut profile = presets::find(preset).unwrap().profile().unwrap();
         profile.train.backend = path;
         profile.train.device = "cpu".into();
-        let side = profile.data.image_size.max(28);
-        let input = Shape::Map {
-            channels: profile.data.channels,
-            height: side,
-            width: side,
-        };
-        let architecture = resolve(&profile.model, input, 10)?;
+        let architecture = resolve(&profile.model, profile.data.input(28, 28), 10)?;
         build(&profile, &architecture, 10)
     }
 

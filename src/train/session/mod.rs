@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::event::{EpochEnd, Event, Features};
 use crate::metrics::{Scores, predictions};
 use crate::model::summary::{Summary, summarise};
-use crate::model::{self, Architecture, Shape};
+use crate::model::{self, Architecture};
 use crate::profile::Profile;
 use crate::{schedule, text};
 
@@ -326,11 +326,7 @@ pub(in crate::train) fn architecture(
     data: &Prepared,
     classes: usize,
 ) -> Result<Architecture> {
-    let input = Shape::Map {
-        channels: data.channels,
-        height: data.height,
-        width: data.width,
-    };
+    let input = profile.data.input(data.dataset.height, data.dataset.width);
     model::resolve(&profile.model, input, classes)
 }
 

@@ -7,9 +7,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
-use super::{App, place};
+use super::App;
 use crate::event::Severity;
 use crate::run::company::Live;
+use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{cut, left, plain_if, wrap_to};
 
@@ -90,16 +91,17 @@ fn others(runs: &[&Live], free: usize, room: usize) -> String {
 
 impl App {
     pub(super) fn render_header(&mut self, frame: &mut Frame, area: Rect) {
-        let theme = self.theme;
+        let theme = self.context.theme;
         let mut spans = vec![Span::styled(" fmtui ", theme.title())];
         let mut x = area.x + 7.min(area.width);
         // Where columns are few, those between the tabs are needed for the runs.
         let gap = if area.width < ROOMY { "" } else { " " };
-        for (i, name) in place::NAMES.iter().enumerate() {
-            let active = i == self.active;
-            let text = format!("{}{name}{gap}", if active { "▸" } else { " " });
+        for (name, tab) in self.tab_names.iter_mut().zip(TabId::ALL) {
+            let active = *tab == self.active;
+            let mark = if active { "▸" } else { " " };
+            let text = format!("{mark}{}{gap}", tab.title());
             let width = u16::try_from(text.width()).unwrap_or(0);
-            self.tab_names[i] = Rect { x, width, ..area }.intersection(area);
+            *name = Rect { x, width, ..area }.intersection(area);
             x = x.saturating_add(width);
             spans.push(Span::styled(
                 text,
@@ -108,7 +110,7 @@ impl App {
         }
         let used = usize::from(x - area.x);
         let room = usize::from(area.width).saturating_sub(used + 2);
-        let state = self.tabs.train.state();
+        let state = self.context.run.state();
         let others = others(&self.others(), room.saturating_sub(state.width()), room);
         let state = cut_name(&state, room.saturating_sub(others.width()));
         let pad = (room + 1).saturating_sub(state.width() + others.width());
@@ -119,16 +121,16 @@ impl App {
     }
 
     fn state_style(&self) -> Style {
-        match self.tabs.train.state_severity() {
-            Severity::Info => self.theme.text(),
-            Severity::Good => self.theme.good(),
-            Severity::Warning => self.theme.warn(),
-            Severity::Error => self.theme.bad(),
+        match self.context.run.state_severity() {
+            Severity::Info => self.context.theme.text(),
+            Severity::Good => self.context.theme.good(),
+            Severity::Warning => self.context.theme.warn(),
+            Severity::Error => self.context.theme.bad(),
         }
     }
 
     pub(super) fn render_footer(&self, frame: &mut Frame, area: Rect) {
-        let theme = self.theme;
+        let theme = self.context.theme;
         let width = usize::from(area.width);
         let always = format!(
             "{} help   {} leave ",
@@ -137,7 +139,13 @@ impl App {
         );
         let mut spans = vec![Span::raw(" ")];
         let mut used = 1;
-        for hint in self.tabs.get(self.active).hints().into_iter().take(5) {
+        for hint in self
+            .tabs
+            .get(self.active)
+            .hints(&self.context)
+            .into_iter()
+            .take(5)
+        {
             let keys = self.keymap.shown(hint.keys);
             let needed = keys.width() + 1 + hint.does.width() + 3;
             if used + needed + always.width() > width {
@@ -158,7 +166,7 @@ impl App {
         let Some((said, _)) = &self.said else {
             return;
         };
-        let theme = self.theme;
+        let theme = self.context.theme;
         let room = usize::from(content.width).saturating_sub(4);
         let said = wrap_to(said, room, 2);
         let rows = u16::try_from(said.len()).unwrap_or(0).min(content.height);
@@ -182,7 +190,7 @@ impl App {
         let Some(problem) = &self.problem else {
             return Vec::new();
         };
-        let theme = self.theme;
+        let theme = self.context.theme;
         let room = usize::from(width).saturating_sub(4);
         let mut shown: Vec<Line> = wrap_to(&problem.problem, room, 3)
             .into_iter()

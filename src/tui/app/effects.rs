@@ -2,54 +2,51 @@
 
 use std::sync::Arc;
 
-use super::question::{Question, Start};
-use super::{App, Problem, Trainable, place};
+use super::question::Question;
+use super::{App, Problem, Trainable};
 use crate::event::{Event, Phase, Stamped};
-use crate::tui::REPLAY_SPEED;
-use crate::tui::message::{Message, Request};
+use crate::tui::context::KeptPredictions;
+use crate::tui::message::Message;
+use crate::tui::request::Request;
 use crate::tui::tab::Effect;
+use crate::tui::tab_id::TabId;
 
 impl App {
     pub(super) fn on_effect(&mut self, effect: Effect) -> Vec<Request> {
         match effect {
             Effect::None | Effect::Ignored => Vec::new(),
-            Effect::Train(profile) => self.start(Start::New(profile)),
-            Effect::EditText(profile) => vec![Request::EditText(profile)],
-            Effect::Command { run, command } => {
-                let name = self.name_of(&run);
-                self.command(run, &name, command)
+            Effect::GoToTab(tab) => self.go_to(tab),
+            Effect::OpenClass(class) => {
+                let requests = self.go_to(TabId::Confusion);
+                self.tabs.confusion.select_class(class, &self.context);
+                requests
             }
             Effect::AskToStop { run, name } => {
                 self.question = Some(Question::stop(run, name));
                 Vec::new()
             }
-            Effect::OpenRun(run) => vec![Request::Open(run)],
-            Effect::Replay(run) => vec![Request::Replay {
-                run,
-                speed: REPLAY_SPEED,
-            }],
-            Effect::ResumeRun(run) => self.start(Start::Resumed(run)),
-            Effect::DeleteRun(run) => vec![Request::Delete(run)],
-            Effect::OpenDataset(name) => vec![Request::LoadDataset(name)],
-            Effect::FetchDataset(name) => vec![Request::FetchDataset(name)],
-            Effect::GoToTab(tab) => self.go_to(tab),
-            Effect::OpenClass(class) => {
-                // Turning there lends it the run first.
-                let requests = self.go_to(place::CONFUSION);
-                self.tabs.confusion.select_class(class);
-                requests
+            Effect::PlayBack(playback) => {
+                self.context.run.play_back(playback);
+                Vec::new()
             }
             Effect::Say(text) => {
                 self.say(text);
                 Vec::new()
             }
+            Effect::Request(Request::Start(start)) => self.start(start),
+            Effect::Request(Request::Send { run, command }) => {
+                let name = self.name_of(&run);
+                self.command(run, &name, command)
+            }
+            Effect::Request(request) => vec![request],
         }
     }
 
     pub(super) fn on_message(&mut self, message: Message) -> Vec<Request> {
         match message {
             Message::Opened { run, link, events } => {
-                self.tabs.train.open(run, link, &events);
+                self.context.run.open(run, link, &events);
+                self.tabs.train.to_top();
                 self.predictions_of = None;
             }
             Message::Started { run, note } => {
@@ -67,18 +64,19 @@ impl App {
                 }
             }
             Message::NotStarted => self.starting = None,
-            Message::NotSent(run) => self.tabs.train.not_asked(&run),
+            Message::NotSent(run) => self.context.run.not_asked(&run),
             Message::Live(live) => self.on_live(live),
             Message::Link { run, link } => {
-                self.tabs.train.on_link(&run, link);
+                self.context.run.on_link(&run, link);
                 self.drop_stale_question();
             }
             Message::Replay { run, events, speed } => {
-                self.tabs.train.play(run, events, speed);
+                self.context.run.play(run, events, speed);
+                self.tabs.train.to_top();
                 self.predictions_of = None;
-                return self.go_to(place::TRAIN);
+                return self.go_to(TabId::Train);
             }
-            Message::ShowTrain => return self.go_to(place::TRAIN),
+            Message::ShowTrain => return self.go_to(TabId::Train),
             Message::Runs(rows) => self.tabs.runs.set_rows(rows),
             Message::Own(profiles) => {
                 self.presets.truncate(self.built_in);
@@ -92,7 +90,7 @@ impl App {
             }
             Message::Edited(profile) => self.tabs.model.set_recipe(*profile),
             Message::Deleted(run) => {
-                self.tabs.train.forget(&run);
+                self.context.run.forget(&run);
                 self.say(format!("{run} is deleted"));
             }
             Message::Dataset {
@@ -100,7 +98,7 @@ impl App {
                 for_data_tab,
             } => {
                 if self.run_dataset.as_ref() == Some(&dataset.name) {
-                    self.tabs.confusion.set_dataset(Arc::clone(&dataset));
+                    self.context.dataset = Some(Arc::clone(&dataset));
                 }
                 if for_data_tab {
                     let classes = dataset.classes.len();
@@ -117,19 +115,9 @@ impl App {
             }
             Message::Weights { pretrained, card } => self.tabs.model.set_card(pretrained, card),
             Message::DatasetStatus(status) => self.tabs.data.set_status(status),
-            Message::Predictions {
-                run,
-                latest,
-                best,
-                test,
-            } => {
-                if self
-                    .tabs
-                    .train
-                    .history()
-                    .is_some_and(|(shown, _)| shown == run)
-                {
-                    self.tabs.confusion.set_predictions(latest, best, test);
+            Message::Predictions { run, kept } => {
+                if self.run.as_ref() == Some(&run) {
+                    self.context.predictions = *kept;
                 }
             }
             Message::Fetching(is) => self.fetching = is,
@@ -145,12 +133,12 @@ impl App {
     /// Takes note of an event, and says what was asked for and is done where the Train tab is not looked at; that a
     /// checkpoint is saved is seen nowhere.
     fn on_event(&mut self, run: &str, event: &Stamped) {
-        let done = self.tabs.train.on_event(run, event);
+        let done = self.context.run.on_event(run, event, self.now);
         if matches!(event.event, Event::Finished { .. } | Event::Failed { .. }) {
             self.on_ended(run);
         }
         let is_unseen = matches!(event.event, Event::CheckpointSaved { .. });
-        if let Some(done) = done.filter(|_| is_unseen || self.active != place::TRAIN) {
+        if let Some(done) = done.filter(|_| is_unseen || self.active != TabId::Train) {
             let words = format!("{}: {done}", self.name_of(run));
             self.say(words);
         }
@@ -158,21 +146,29 @@ impl App {
 
     /// Asks for what the Model tab wants to know of weights.
     pub(super) fn follow_model(&mut self, requests: &mut Vec<Request>) {
-        if self.active == place::MODEL
+        if self.active == TabId::Model
             && let Some(model) = self.tabs.model.asks_about_weights()
         {
             requests.push(Request::DescribeWeights(Box::new(model)));
         }
     }
 
-    /// Lends the shown run to the tab that is looked at, and asks for what that run needs and is not there yet.
+    /// Keeps what is lent of the shown run up to date, and asks for what that run needs and is not there yet.
     pub(super) fn follow_run(&mut self, requests: &mut Vec<Request>) {
-        if self.dirty {
-            self.lend_history();
-        }
-        let Some((run, history)) = self.tabs.train.history() else {
+        let Some((run, history)) = self.context.run.history() else {
             return;
         };
+        if self.run.as_deref() != Some(run) {
+            self.run = Some(run.to_owned());
+            self.context.predictions = KeptPredictions::default();
+            for tab in TabId::ALL {
+                self.tabs.get_mut(*tab).on_other_run();
+            }
+        }
+        let looked_at = self.active == TabId::Confusion;
+        if looked_at && self.dirty {
+            self.context.other = self.tabs.runs.counterpart(run);
+        }
         let Some(started) = &history.started else {
             return;
         };
@@ -182,26 +178,10 @@ impl App {
         }
         let ended = matches!(history.phase, Phase::Finished | Phase::Stopped);
         let known = (run.to_string(), history.epochs.len(), ended);
-        let looked_at = self.active == place::CONFUSION;
         if looked_at && !history.epochs.is_empty() && self.predictions_of.as_ref() != Some(&known) {
             requests.push(Request::LoadPredictions(known.0.clone()));
+            self.context.predictions.awaited = true;
             self.predictions_of = Some(known);
-        }
-    }
-
-    pub(super) fn lend_history(&mut self) {
-        let Some((run, history)) = self.tabs.train.history() else {
-            return;
-        };
-        match self.active {
-            place::METRICS => self.tabs.metrics.show(history, run),
-            place::CONFUSION => {
-                self.tabs.confusion.show(history, run);
-                self.tabs
-                    .confusion
-                    .set_other(self.tabs.runs.counterpart(run));
-            }
-            _ => {}
         }
     }
 }

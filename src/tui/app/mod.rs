@@ -1,4 +1,4 @@
-//! The app: six tabs, one header, one footer, help and palette over them. `update` is pure: input in, requests out.
+//! The app: the tabs, one header, one footer, help and palette over them. `update` is pure: input in, requests out.
 
 mod chrome;
 mod effects;
@@ -24,23 +24,16 @@ use self::question::Question;
 use self::tabs::Tabs;
 use super::action::Action;
 use super::config::Settings;
+use super::context::Context;
 use super::keymap::Keymap;
-use super::message::{Message, Request};
+use super::message::Message;
+use super::request::{Request, Start};
 use super::tab::{Effect, Mouse, Tab as _};
-use super::theme::{Ground, Theme};
+use super::tab_id::TabId;
+use super::tabs::train::TrainTab;
+use super::theme::Ground;
 use crate::profile::Profile;
 use crate::run::company::Live;
-
-/// Places of the tabs.
-pub mod place {
-    pub const DATA: usize = 0;
-    pub const MODEL: usize = 1;
-    pub const TRAIN: usize = 2;
-    pub const METRICS: usize = 3;
-    pub const CONFUSION: usize = 4;
-    pub const RUNS: usize = 5;
-    pub const NAMES: [&str; 6] = ["Data", "Model", "Train", "Metrics", "Confusion", "Runs"];
-}
 
 /// Smallest screen on which tabs are drawn.
 const LEAST: (u16, u16) = (60, 15);
@@ -81,12 +74,12 @@ struct Problem {
 /// See the module.
 pub struct App {
     keymap: Keymap,
-    theme: Theme,
+    context: Context,
     presets: Vec<Trainable>,
     /// How many of them are compiled in; the user's own come after them.
     built_in: usize,
     tabs: Tabs,
-    active: usize,
+    active: TabId,
     overlay: Option<Overlay>,
     question: Option<Question>,
     problem: Option<Problem>,
@@ -101,8 +94,10 @@ pub struct App {
     settled: Option<Instant>,
     now: Instant,
     /// Where the tab names lie, for the mouse.
-    tab_names: [Rect; 6],
+    tab_names: [Rect; TabId::ALL.len()],
     content: Rect,
+    /// The run that the tabs know to be on the screen.
+    run: Option<String>,
     /// Data set that the shown run was trained on, once asked for.
     run_dataset: Option<String>,
     /// Run and number of finished epochs whose predictions were asked for last.
@@ -123,11 +118,14 @@ impl App {
         });
         Self {
             keymap: settings.keymap,
-            theme: settings.theme,
+            context: Context::new(settings.theme),
             built_in: presets.len(),
             presets,
-            tabs: Tabs::new(first),
-            active: place::DATA,
+            tabs: Tabs {
+                train: TrainTab::new(first),
+                ..Tabs::default()
+            },
+            active: TabId::Data,
             overlay: None,
             question: None,
             problem,
@@ -137,8 +135,9 @@ impl App {
             starting: None,
             settled: None,
             now,
-            tab_names: [Rect::ZERO; 6],
+            tab_names: [Rect::ZERO; TabId::ALL.len()],
             content: Rect::ZERO,
+            run: None,
             run_dataset: None,
             predictions_of: None,
             dirty: true,
@@ -148,7 +147,7 @@ impl App {
 
     /// True once when the theme wants to know the terminal's background.
     pub fn asks_background(&mut self) -> bool {
-        let asks = self.theme.asks_for_ground() && !self.asked_background;
+        let asks = self.context.theme.asks_for_ground() && !self.asked_background;
         self.asked_background |= asks;
         asks
     }
@@ -161,7 +160,7 @@ impl App {
     /// True while the screen moves by itself.
     #[must_use]
     pub fn is_playing(&self) -> bool {
-        self.tabs.train.is_playing()
+        self.context.run.is_playing()
     }
 
     /// Takes one input and says what is to be done about it.
@@ -169,9 +168,9 @@ impl App {
         let mut requests = match input {
             Input::Tick(now) => self.on_tick(now),
             Input::Background(ground) => {
-                let theme = self.theme.on(ground);
-                self.dirty |= !theme.looks_like(self.theme);
-                self.theme = theme;
+                let theme = self.context.theme.on(ground);
+                self.dirty |= !theme.looks_like(self.context.theme);
+                self.context.theme = theme;
                 return Vec::new();
             }
             Input::Key(key) if key.kind != KeyEventKind::Press => return Vec::new(),
@@ -197,7 +196,7 @@ impl App {
             self.said = None;
             self.dirty = true;
         }
-        if self.tabs.train.tick(now) {
+        if self.context.run.tick(now) {
             self.dirty = true;
         }
         Vec::new()
@@ -256,7 +255,7 @@ impl App {
             Outcome::Train(index) => {
                 self.overlay = None;
                 let profile = self.presets.get(index).map(|p| Box::new(p.profile.clone()));
-                let requests = profile.map_or_else(Vec::new, |p| self.on_effect(Effect::Train(p)));
+                let requests = profile.map_or_else(Vec::new, |p| self.start(Start::New(p)));
                 self.let_enter_bounce();
                 requests
             }
@@ -273,10 +272,8 @@ impl App {
     fn on_action(&mut self, action: Action) -> Vec<Request> {
         match action {
             Action::GoToTab(tab) => self.go_to(tab),
-            Action::NextTab => self.go_to((self.active + 1) % place::NAMES.len()),
-            Action::PreviousTab => {
-                self.go_to((self.active + place::NAMES.len() - 1) % place::NAMES.len())
-            }
+            Action::NextTab => self.go_to(self.active.next()),
+            Action::PreviousTab => self.go_to(self.active.previous()),
             Action::Help => {
                 self.overlay = Some(Overlay::help());
                 Vec::new()
@@ -301,43 +298,45 @@ impl App {
             // Meant for the start before, this would lead away from it.
             Action::Train if self.has_just_started() => Vec::new(),
             // Elsewhere they are of the run that is shown.
-            other if other.commands_a_run() && self.active != place::RUNS => {
-                let effect = self.tabs.train.on_action(other);
+            other if other.commands_a_run() && self.active != TabId::Runs => {
+                let effect = self.tabs.train.on_action(other, &self.context);
                 self.on_effect(effect)
             }
-            other => match self.tabs.get_mut(self.active).on_action(other) {
-                Effect::Ignored => self.on_ignored(other),
-                effect => self.on_effect(effect),
-            },
+            other => {
+                let tab = self.tabs.get_mut(self.active);
+                match tab.on_action(other, &self.context) {
+                    Effect::Ignored => self.on_ignored(other),
+                    effect => self.on_effect(effect),
+                }
+            }
         }
     }
 
     fn next_theme(&mut self) -> Vec<Request> {
-        let next = self.theme.next();
-        if next.looks_like(self.theme) {
+        let next = self.context.theme.next();
+        if next.looks_like(self.context.theme) {
             self.say("this terminal shows no colours, so all themes look the same");
             return Vec::new();
         }
-        self.theme = next;
+        self.context.theme = next;
         self.say(format!("theme: {}", next.title_of_theme()));
         vec![Request::KeepTheme(next.palette())]
     }
 
     /// Turns to a tab and brings what it shows up to date.
-    fn go_to(&mut self, tab: usize) -> Vec<Request> {
-        if tab >= place::NAMES.len() || tab == self.active {
+    fn go_to(&mut self, tab: TabId) -> Vec<Request> {
+        if tab == self.active {
             return Vec::new();
         }
-        let runs_before = self.active == place::RUNS;
+        let runs_before = self.active == TabId::Runs;
         self.active = tab;
         self.tabs.model.forget_card();
-        self.lend_history();
-        let runs_now = tab == place::RUNS;
+        let runs_now = tab == TabId::Runs;
         let mut requests = Vec::new();
         if runs_before != runs_now {
             requests.push(Request::WatchRuns(runs_now));
         }
-        if tab == place::MODEL {
+        if tab == TabId::Model {
             requests.push(Request::ReadOwn);
         }
         requests
@@ -365,12 +364,13 @@ impl App {
         if let Mouse::Click(at) = mouse
             && let Some(tab) = self.tab_names.iter().position(|r| r.contains(at))
         {
-            return self.go_to(tab);
+            return self.go_to(TabId::ALL[tab]);
         }
         if !self.content.contains(at) {
             return Vec::new();
         }
-        let effect = self.tabs.get_mut(self.active).on_mouse(mouse);
+        let tab = self.tabs.get_mut(self.active);
+        let effect = tab.on_mouse(mouse, &self.context);
         self.on_effect(effect)
     }
 
@@ -385,9 +385,9 @@ impl App {
     pub fn render(&mut self, frame: &mut Frame) {
         let area = frame.area();
         if area.width < LEAST.0 || area.height < LEAST.1 {
-            self.tab_names = [Rect::ZERO; 6];
+            self.tab_names = [Rect::ZERO; TabId::ALL.len()];
             self.content = Rect::ZERO;
-            chrome::too_small(frame, LEAST, &self.theme);
+            chrome::too_small(frame, LEAST, &self.context.theme);
             return;
         }
         let problem = self.problem_lines(area.width);
@@ -401,10 +401,9 @@ impl App {
         .areas(area);
         self.content = content;
         self.render_header(frame, header);
-        let theme = self.theme;
-        self.tabs
-            .get_mut(self.active)
-            .render(frame, content, &theme);
+        let theme = self.context.theme;
+        let tab = self.tabs.get_mut(self.active);
+        tab.render(frame, content, &self.context);
         chrome::lines(frame, bar, problem, &theme);
         self.render_said(frame, content);
         self.render_footer(frame, footer);
@@ -412,7 +411,7 @@ impl App {
             question.render(frame, content, &theme);
         }
         if let Some(overlay) = &mut self.overlay {
-            let hints = self.tabs.get(self.active).hints();
+            let hints = self.tabs.get(self.active).hints(&self.context);
             overlay.render(frame, content, &self.keymap, &self.presets, &hints, &theme);
         }
     }

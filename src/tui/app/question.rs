@@ -8,31 +8,13 @@ use ratatui::layout::Rect;
 
 use super::App;
 use crate::event::Command;
-use crate::profile::Profile;
 use crate::run::company::Live;
-use crate::run::id;
-use crate::tui::message::Request;
+use crate::tui::request::{Request, Start};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::popup::{self, Answer};
 
 /// A yes within this time after Enter has led to a question answers nothing: it is the bounce of that key.
 const BOUNCE: Duration = Duration::from_millis(250);
-
-/// A run to be started.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Start {
-    New(Box<Profile>),
-    Resumed(String),
-}
-
-impl Start {
-    pub fn name(&self) -> &str {
-        match self {
-            Self::New(profile) => &profile.name,
-            Self::Resumed(run) => id::name(run),
-        }
-    }
-}
 
 /// A question and what a yes does.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,8 +14,8 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 use super::*;
 use crate::event::{EpochEnd, Event, Stamped, Step};
 use crate::metrics::Scores;
+use crate::tui::run_view::Link;
 use crate::tui::tabs::testing;
-use crate::tui::tabs::train::Link;
 
 const SIZE: (u16, u16) = (200, 50);
 const FRAMES: u32 = 200;
@@ -108,9 +108,11 @@ fn busy_app() -> App {
         },
         Message::Predictions {
             run,
-            latest: predictions.clone(),
-            best: predictions,
-            test: None,
+            kept: Box::new(crate::tui::context::KeptPredictions {
+                latest: predictions.clone(),
+                best: predictions,
+                ..Default::default()
+            }),
         },
     ] {
         app.update(Input::Message(message));
@@ -127,7 +129,7 @@ fn screen_speed_of_frames() {
         "frames at {} × {}: median and longest milliseconds, bytes",
         SIZE.0, SIZE.1
     );
-    for (tab, name) in place::NAMES.iter().enumerate() {
+    for &tab in TabId::ALL {
         app.on_action(Action::GoToTab(tab));
         let options = TerminalOptions {
             viewport: Viewport::Fixed(Rect::new(0, 0, SIZE.0, SIZE.1)),
@@ -152,6 +154,9 @@ fn screen_speed_of_frames() {
         taken.sort_by(f64::total_cmp);
         let (median, longest) = (taken[taken.len() / 2], taken[taken.len() - 1]);
         let sent = (sink.0.get() - first) as f64 / f64::from(FRAMES);
-        println!("{name:<10} {median:>7.3} {longest:>7.3} {sent:>8.0}");
+        println!(
+            "{:<10} {median:>7.3} {longest:>7.3} {sent:>8.0}",
+            tab.title()
+        );
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::question::{Question, Start};
-use super::{App, place};
+use super::App;
+use super::question::Question;
 use crate::event::Command;
 use crate::run::company::Live;
 use crate::run::id;
 use crate::tui::action::Action;
-use crate::tui::message::Request;
+use crate::tui::request::{Request, Start};
+use crate::tui::tab_id::TabId;
 
 /// For this long after a start no key starts another: it was meant for the one before.
 const BOUNCE: Duration = Duration::from_secs(1);
@@ -32,13 +33,12 @@ impl App {
 
     pub(super) fn start_now(&mut self, start: Start) -> Vec<Request> {
         let name = start.name().to_owned();
-        let (words, request) = match start {
-            Start::New(profile) => (format!("Starting {name}…"), Request::Start(profile)),
-            Start::Resumed(run) => (format!("Resuming {run}…"), Request::Resume(run)),
-        };
-        self.say(words);
+        self.say(match &start {
+            Start::New(_) => format!("Starting {name}…"),
+            Start::Resumed(run) => format!("Resuming {run}…"),
+        });
         self.starting = Some(name);
-        vec![request]
+        vec![Request::Start(start)]
     }
 
     /// Whether a start is under way or has only just been answered, which is said then.
@@ -86,7 +86,7 @@ impl App {
     pub(super) fn drop_stale_question(&mut self) {
         let needed = self.question.as_ref().and_then(Question::needs);
         let is_there = |run: &str| {
-            self.tabs.train.live_run() == Some(run) || self.live.iter().any(|live| live.id == run)
+            self.context.run.live_run() == Some(run) || self.live.iter().any(|live| live.id == run)
         };
         if needed.is_some_and(|run| !is_there(run)) {
             self.question = None;
@@ -101,8 +101,8 @@ impl App {
 
     /// Sends a command to the worker of a run, and says so where nothing else on the screen does.
     pub(super) fn command(&mut self, run: String, name: &str, command: Command) -> Vec<Request> {
-        self.tabs.train.asked(&run, &command);
-        let is_seen = self.active == place::TRAIN && self.tabs.train.shown_run() == Some(&run);
+        self.context.run.asked(&run, &command);
+        let is_seen = self.active == TabId::Train && self.context.run.shown_run() == Some(&run);
         if !is_seen {
             let words = match &command {
                 Command::Pause => format!("Pausing {name}…"),
@@ -133,11 +133,11 @@ impl App {
     /// Every run under way, the shown one too where it has only just come up.
     fn under_way(&self) -> Vec<Live> {
         let mut runs = self.live.clone();
-        let Some(shown) = self.tabs.train.live_run() else {
+        let Some(shown) = self.context.run.live_run() else {
             return runs;
         };
         // What is shown is known sooner than what is looked up.
-        let is_paused = self.tabs.train.is_paused();
+        let is_paused = self.context.run.is_paused();
         match runs.iter_mut().find(|live| live.id == shown) {
             Some(live) => live.is_paused = is_paused,
             None => runs.push(Live {
@@ -151,7 +151,7 @@ impl App {
 
     /// The runs under way beside the one that is shown.
     pub(super) fn others(&self) -> Vec<&Live> {
-        let shown = self.tabs.train.shown_run();
+        let shown = self.context.run.shown_run();
         let others = self.live.iter();
         others
             .filter(|live| Some(live.id.as_str()) != shown)
@@ -161,7 +161,7 @@ impl App {
     /// Says why a key does nothing here; moves that move nothing speak for themselves.
     pub(super) fn on_ignored(&mut self, action: Action) -> Vec<Request> {
         if action == Action::Train {
-            return self.go_to(place::MODEL);
+            return self.go_to(TabId::Model);
         }
         let binding = self.keymap.bindings().iter().find(|b| b.action == action);
         if let Some(binding) = binding.filter(|_| !action.is_move()) {
@@ -169,7 +169,7 @@ impl App {
                 "{} ({}) does nothing on the {} tab",
                 binding.shown,
                 binding.does,
-                place::NAMES[self.active]
+                self.active.title()
             );
             self.say(words);
         }

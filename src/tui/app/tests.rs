@@ -6,8 +6,8 @@ use ratatui::crossterm::event::KeyCode;
 
 use super::*;
 use crate::event::{Command, Event, Stamped, Started};
-use crate::tui::tabs::train::Link;
-use crate::tui::theme::{ColorDepth, Palette};
+use crate::tui::run_view::Link;
+use crate::tui::theme::{ColorDepth, Palette, Theme};
 
 fn app() -> App {
     let settings = Settings {
@@ -170,7 +170,9 @@ fn a_start_beside_another_run_is_asked_about() {
     later(&mut app, 400);
     assert_eq!(
         key(&mut app, KeyCode::Enter),
-        [Request::Start(Box::new(Profile::new("modern-lenet")))]
+        [Request::Start(Start::New(Box::new(Profile::new(
+            "modern-lenet"
+        ))))]
     );
 }
 
@@ -244,7 +246,7 @@ fn nothing_that_cannot_be_done_is_passed_over_in_silence() {
         .filter(|b| b.group != "look")
         .map(|b| b.action)
         .collect();
-    for tab in 0..place::NAMES.len() {
+    for &tab in TabId::ALL {
         for action in actions.iter().filter(|a| !a.is_move()) {
             let mut app = self::app();
             app.on_action(Action::GoToTab(tab));
@@ -253,7 +255,7 @@ fn nothing_that_cannot_be_done_is_passed_over_in_silence() {
             let done = !app.on_action(*action).is_empty();
             assert!(
                 done || here || screen(&mut app, 120, 40) != before,
-                "{action:?} on {tab}"
+                "{action:?} on {tab:?}"
             );
         }
     }
@@ -309,7 +311,7 @@ fn enter_on_a_class_leads_to_it_in_the_matrix() {
     tell(&mut app, Event::EpochEnd(Box::new(end)));
     press(&mut app, "4j");
     key(&mut app, KeyCode::Enter);
-    assert_eq!(app.active, place::CONFUSION);
+    assert_eq!(app.active, TabId::Confusion);
     let shown = screen(&mut app, 80, 24);
     assert!(
         shown.contains("true Bag → predicted Shirt: 2 of 6"),
@@ -324,7 +326,7 @@ fn the_train_key_on_the_empty_train_tab_starts_the_first_run() {
     assert!(screen(&mut app, 80, 24).contains("Press t to train lenet5 on fashion-mnist-mini."));
     assert_eq!(
         press(&mut app, "t"),
-        [Request::Start(Box::new(Profile::new("lenet5")))]
+        [Request::Start(Start::New(Box::new(Profile::new("lenet5"))))]
     );
     assert!(screen(&mut app, 80, 24).contains("Starting lenet5…"));
 }
@@ -333,13 +335,13 @@ fn the_train_key_on_the_empty_train_tab_starts_the_first_run() {
 fn tabs_turn_by_number_tab_key_and_click() {
     let mut app = app();
     key(&mut app, KeyCode::BackTab);
-    assert_eq!(app.active, place::RUNS);
+    assert_eq!(app.active, TabId::Runs);
     assert_eq!(
         press(&mut app, "2"),
         [Request::WatchRuns(false), Request::ReadOwn]
     );
     screen(&mut app, 80, 24);
-    let at = app.tab_names[place::RUNS];
+    let at = app.tab_names[TabId::Runs as usize];
     let click = MouseEvent {
         kind: MouseEventKind::Down(MouseButton::Left),
         column: at.x + 2,
@@ -348,7 +350,7 @@ fn tabs_turn_by_number_tab_key_and_click() {
     };
     assert_eq!(app.update(Input::Mouse(click)), [Request::WatchRuns(true)]);
     press(&mut app, "7");
-    assert_eq!(app.active, place::RUNS);
+    assert_eq!(app.active, TabId::Runs);
 }
 
 #[test]
@@ -385,7 +387,9 @@ fn the_palette_finds_and_trains() {
     let requests = key(&mut app, KeyCode::Enter);
     assert_eq!(
         requests,
-        [Request::Start(Box::new(Profile::new("modern-lenet")))]
+        [Request::Start(Start::New(Box::new(Profile::new(
+            "modern-lenet"
+        ))))]
     );
     assert!(app.overlay.is_none());
     press(&mut app, ":redraw");
@@ -493,13 +497,13 @@ fn what_is_wrong_with_the_settings_stays_until_dismissed() {
 #[test]
 fn one_key_goes_through_the_themes_on_every_tab_and_keeps_each() {
     let mut app = app();
-    for tab in 0..place::NAMES.len() {
+    for &tab in TabId::ALL {
         app.on_action(Action::GoToTab(tab));
-        let before = app.theme;
+        let before = app.context.theme;
         let requests = press(&mut app, "T");
-        assert!(!app.theme.looks_like(before));
-        assert_eq!(requests, [Request::KeepTheme(app.theme.palette())]);
-        let said = format!("theme: {}", app.theme.title_of_theme());
+        assert!(!app.context.theme.looks_like(before));
+        assert_eq!(requests, [Request::KeepTheme(app.context.theme.palette())]);
+        let said = format!("theme: {}", app.context.theme.title_of_theme());
         assert!(screen(&mut app, 80, 24).contains(&said), "{said}");
     }
     press(&mut app, "?theme");
@@ -509,7 +513,7 @@ fn one_key_goes_through_the_themes_on_every_tab_and_keeps_each() {
 #[test]
 fn where_there_are_no_colours_the_theme_key_says_so_and_keeps_nothing() {
     let mut app = app();
-    app.theme = Theme::new(Palette::Auto, ColorDepth::Mono, false);
+    app.context.theme = Theme::new(Palette::Auto, ColorDepth::Mono, false);
     assert_eq!(press(&mut app, "T"), []);
     assert!(screen(&mut app, 80, 24).contains("shows no colours"));
 }
@@ -518,14 +522,14 @@ fn where_there_are_no_colours_the_theme_key_says_so_and_keeps_nothing() {
 fn the_background_is_asked_for_once_and_only_another_is_drawn_anew() {
     let mut app = app();
     assert!(!app.asks_background());
-    app.theme = Theme::new(Palette::Auto, ColorDepth::TrueColor, false);
-    app.theme.query = true;
+    app.context.theme = Theme::new(Palette::Auto, ColorDepth::TrueColor, false);
+    app.context.theme.query = true;
     assert!(app.asks_background() && !app.asks_background());
     app.take_dirty();
     app.update(Input::Background(Ground::Dark));
     assert!(!app.take_dirty());
     app.update(Input::Background(Ground::Light));
-    assert!(app.take_dirty() && app.theme.is_light());
+    assert!(app.take_dirty() && app.context.theme.is_light());
 }
 
 #[test]
@@ -570,7 +574,7 @@ fn predictions_are_asked_for_once_an_epoch_while_looked_at() {
 #[test]
 fn every_tab_lives_at_every_size() {
     let mut app = with_run();
-    for tab in 0..place::NAMES.len() {
+    for &tab in TabId::ALL {
         app.on_action(Action::GoToTab(tab));
         for (width, height) in (0..=40).flat_map(|w| (0..=20).map(move |h| (w, h))) {
             screen(&mut app, width, height);

@@ -7,19 +7,22 @@
     reason = "made-up figures are small"
 )]
 
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
 
-use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal};
 
 use crate::data::{Dataset, Examples};
 use crate::event::{EpochEnd, Event, RunHistory, Stamped, Started};
 use crate::metrics::predictions::{Prediction, Predictions};
 use crate::metrics::{Confusion, Scores};
 use crate::profile::ResultRecord;
-use crate::tui::tab::Tab;
+use crate::tui::action::Action;
+use crate::tui::context::Context;
+use crate::tui::run_view::RunView;
+use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::theme::{ColorDepth, Palette, Theme};
 
 pub const CLASSES: [&str; 10] = [
@@ -219,8 +222,72 @@ pub fn other_themes() -> [(&'static str, Theme); 5] {
     ]
 }
 
+/// A tab with what the app lends it, so that a test need not hand it over each time.
+pub struct Lent<T> {
+    pub tab: T,
+    pub cx: Context,
+}
+
+/// A tab while there is no run.
+pub fn lent<T: Tab>(tab: T) -> Lent<T> {
+    let cx = Context::new(theme());
+    Lent { tab, cx }
+}
+
+impl<T: Tab> Lent<T> {
+    /// With this run on the screen.
+    pub fn with(mut self, run: &str, history: RunHistory) -> Self {
+        self.show(run, history);
+        self
+    }
+
+    pub fn show(&mut self, run: &str, history: RunHistory) {
+        let before = self.cx.run.history().map(|(run, _)| run.to_owned());
+        self.cx.run = RunView::of(run, history);
+        if before.as_deref() != Some(run) {
+            self.tab.on_other_run();
+        }
+    }
+
+    /// As the app does it.
+    pub fn on_action(&mut self, action: Action) -> Effect {
+        let effect = self.tab.on_action(action, &self.cx);
+        if let Effect::PlayBack(playback) = effect {
+            self.cx.run.play_back(playback);
+        }
+        effect
+    }
+
+    pub fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+        self.tab.on_mouse(mouse, &self.cx)
+    }
+
+    pub fn hints(&self) -> Vec<Hint> {
+        self.tab.hints(&self.cx)
+    }
+
+    pub fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+        self.cx.theme = *theme;
+        self.tab.render(frame, area, &self.cx);
+    }
+}
+
+impl<T> Deref for Lent<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.tab
+    }
+}
+
+impl<T> DerefMut for Lent<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.tab
+    }
+}
+
 /// The tab's content in a terminal of this size: one header and one footer line belong to the app.
-pub fn draw(tab: &mut impl Tab, width: u16, height: u16, theme: &Theme) -> Buffer {
+pub fn draw<T: Tab>(tab: &mut Lent<T>, width: u16, height: u16, theme: &Theme) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     let area = Rect::new(0, 1.min(height), width, height.saturating_sub(2));
     terminal
@@ -243,7 +310,7 @@ pub fn text(buffer: &Buffer) -> String {
 }
 
 /// Draws at every small size and some others, in colour and in plain signs.
-pub fn survives(tab: &mut impl Tab) {
+pub fn survives<T: Tab>(tab: &mut Lent<T>) {
     let plain = Theme::new(Palette::Mono, ColorDepth::Mono, true);
     for theme in [theme(), plain] {
         for width in 0..=40 {
@@ -257,12 +324,8 @@ pub fn survives(tab: &mut impl Tab) {
     }
 }
 
-pub fn arc(history: RunHistory) -> Arc<RunHistory> {
-    Arc::new(history)
-}
-
 /// Writes a drawn screen as true-colour text to `$FMTUI_SHOTS/<name>.ansi` for looking at; nothing where it is not set.
-pub fn dump(name: &str, tab: &mut impl Tab, width: u16, height: u16, theme: &Theme) {
+pub fn dump<T: Tab>(name: &str, tab: &mut Lent<T>, width: u16, height: u16, theme: &Theme) {
     use ratatui::style::{Color, Modifier};
     use std::fmt::Write as _;
 

@@ -4,14 +4,14 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::ConfusionTab;
-use super::gallery;
 use super::matrix::{Layout, Matrix, to_u16};
+use super::{gallery, kept_where, pictures};
 use crate::event::RunHistory;
 use crate::metrics::Confusion;
 use crate::text;
+use crate::tui::context::Context;
 use crate::tui::tabs::mistakes::{class_name, mistakes, share};
 use crate::tui::tabs::timeline::Stop;
-use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
 
@@ -21,18 +21,15 @@ impl ConfusionTab {
         canvas: &mut Canvas,
         stop: Stop,
         history: &RunHistory,
-        theme: &Theme,
+        cx: &Context,
     ) {
-        let shown = match (&self.other, self.difference) {
+        let theme = &cx.theme;
+        let shown = match (&cx.other, self.difference) {
             (Some((other, _)), true) => format!("difference with {other}"),
             _ => self.numbers.name().into(),
         };
-        let name = history
-            .started
-            .as_ref()
-            .map_or(self.run_id.as_str(), |s| s.name.as_str());
         let mut line = Line::from(vec![
-            Span::styled(name.to_owned(), theme.title()),
+            Span::styled(cx.run_name().to_owned(), theme.title()),
             Span::styled(" · ", theme.dim()),
             Span::styled(stop.label(history), theme.held_out()),
         ]);
@@ -54,8 +51,9 @@ impl ConfusionTab {
         canvas: &mut Canvas,
         confusion: &Confusion,
         columns: u16,
-        theme: &Theme,
+        cx: &Context,
     ) {
+        let theme = &cx.theme;
         let found = mistakes(confusion);
         canvas.put(
             0,
@@ -84,7 +82,7 @@ impl ConfusionTab {
             let place = to_u16(place);
             let x = place / rows.max(1) * (canvas.width() / columns.max(1));
             let y = 1 + place % rows.max(1);
-            let classes = self.classes();
+            let classes = cx.classes();
             let words = format!(
                 "{} → {}",
                 class_name(classes, mistake.label),
@@ -116,20 +114,19 @@ impl ConfusionTab {
         &mut self,
         canvas: &mut Canvas,
         history: &RunHistory,
-        theme: &Theme,
+        stop: Stop,
+        cx: &Context,
     ) {
-        let items = self.items();
-        let Some(stop) = self.timeline.shown(history) else {
-            return;
-        };
+        let theme = &cx.theme;
+        let items = self.items(cx);
         let (label, prediction) = self.cursor;
-        let name = class_name(self.classes(), label);
+        let name = class_name(cx.classes(), label);
         let title = if label == prediction {
             format!("{name}, predicted right")
         } else {
             format!(
                 "true {name} → predicted {}",
-                class_name(self.classes(), prediction)
+                class_name(cx.classes(), prediction)
             )
         };
         let order = if label == prediction {
@@ -155,12 +152,12 @@ impl ConfusionTab {
                 ),
             ]),
         );
-        let trouble = if self.predictions().is_none() {
-            Some(self.kept_where())
+        let trouble = if self.predictions(cx).is_none() {
+            Some(kept_where(&cx.predictions))
         } else if items.is_empty() {
             Some("No picture in this cell. Esc goes back to the matrix.".into())
         } else {
-            self.pictures().err()
+            pictures(cx).err()
         };
         if let Some(trouble) = trouble {
             let width = usize::from(canvas.width().saturating_sub(2));
@@ -169,11 +166,10 @@ impl ConfusionTab {
             }
             return;
         }
-        let dataset = self.dataset.clone();
-        if let (Some(gallery), Some(dataset)) = (&mut self.gallery, dataset) {
+        if let (Some(gallery), Some(dataset)) = (&mut self.gallery, &cx.dataset) {
             let height = canvas.height().saturating_sub(1);
             let mut body = canvas.part(0, 1, canvas.width(), height);
-            gallery.draw(&mut body, &items, &dataset, theme);
+            gallery.draw(&mut body, &items, dataset, theme);
         }
     }
 
@@ -181,22 +177,20 @@ impl ConfusionTab {
         &mut self,
         canvas: &mut Canvas,
         history: &RunHistory,
-        theme: &Theme,
+        stop: Stop,
+        cx: &Context,
     ) {
-        let Some(stop) = self.timeline.shown(history) else {
-            draw_empty(canvas, history, theme);
-            return;
-        };
+        let theme = &cx.theme;
         let confusion = stop.confusion();
         let classes = confusion.classes();
         self.cursor.0 = self.cursor.0.min(classes.saturating_sub(1));
         self.cursor.1 = self.cursor.1.min(classes.saturating_sub(1));
-        self.draw_title(canvas, stop, history, theme);
+        self.draw_title(canvas, stop, history, cx);
         if classes == 0 {
             canvas.put(1, 2, Line::styled("This run has no classes.", theme.dim()));
             return;
         }
-        let minus = self.other.as_ref().map(|(_, c)| c).filter(|c| {
+        let minus = cx.other.as_ref().map(|(_, c)| c).filter(|c| {
             self.difference
                 && c.classes() == classes
                 && c.counts.iter().all(|row| row.len() == classes)
@@ -213,11 +207,10 @@ impl ConfusionTab {
         } else {
             0
         };
-        let names = self.classes().to_vec();
         let mut matrix = Matrix {
             confusion,
             minus,
-            classes: &names,
+            classes: cx.classes(),
             numbers: self.numbers,
             cursor: self.cursor,
             offset: self.offset,
@@ -236,16 +229,16 @@ impl ConfusionTab {
             &layout,
             theme,
         );
-        let reading = self.reading(confusion, minus);
+        let reading = self.reading(confusion, minus, cx);
         let side = width.saturating_sub(matrix_width + 4);
         let has_side = side >= 30;
         if has_side {
             let mut part = canvas.part(matrix_width + 4, top, side - 1, matrix_height);
-            self.draw_mistakes(&mut part, confusion, if side > 90 { 2 } else { 1 }, theme);
+            self.draw_mistakes(&mut part, confusion, if side > 90 { 2 } else { 1 }, cx);
         }
         let mut y = top + matrix_height + u16::from(below == 3);
         canvas.put(1, y, Line::styled(reading.clone(), theme.title()));
-        let trend = self.cell_trend();
+        let trend = self.cell_trend(cx);
         let from = to_u16(reading.chars().count()) + 4;
         if trend.len() > 1 && from + 30 < width {
             let bars = fit::trend(&trend, usize::from(width - from - 16).min(40));
@@ -262,17 +255,17 @@ impl ConfusionTab {
         let left = height.saturating_sub(y + 2);
         if left >= 2 {
             let mut part = canvas.part(1, y + u16::from(!roomy), width.saturating_sub(2), left);
-            let items = self.items();
-            match self.pictures() {
+            let items = self.items(cx);
+            match pictures(cx) {
                 Ok(dataset) if left >= 8 && !items.is_empty() => {
                     gallery::draw_strip(&mut part, &items, dataset, theme);
                 }
                 _ if !has_side => {
                     let columns = (width / 38).max(1);
-                    self.draw_mistakes(&mut part, confusion, columns, theme);
+                    self.draw_mistakes(&mut part, confusion, columns, cx);
                 }
-                Ok(_) if self.predictions().is_none() => {
-                    part.put(0, 0, Line::styled(self.kept_where(), theme.dim()));
+                Ok(_) if self.predictions(cx).is_none() => {
+                    part.put(0, 0, Line::styled(kept_where(&cx.predictions), theme.dim()));
                 }
                 Ok(_) => {}
                 Err(why) => part.put(0, 0, Line::styled(why, theme.dim())),
@@ -295,8 +288,10 @@ fn follow(offset: usize, cursor: usize, shown: usize, all: usize) -> usize {
         .max(least)
 }
 
-fn draw_empty(canvas: &mut Canvas, history: &RunHistory, theme: &Theme) {
-    let (head, text) = if history.started.is_some() {
+pub fn draw_empty(canvas: &mut Canvas, cx: &Context) {
+    let theme = &cx.theme;
+    let is_started = cx.history().is_some_and(|h| h.started.is_some());
+    let (head, text) = if is_started {
         (
             "Waiting for the first epoch.",
             "The matrix appears when the first epoch has been evaluated, and grows with each one after it.",

@@ -6,40 +6,30 @@ mod draw;
 mod gallery;
 mod matrix;
 
-use std::sync::Arc;
-
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
 use super::mistakes::{class_name, mistakes, share};
 use super::timeline::{Stop, Timeline};
 use crate::data::Dataset;
-use crate::event::RunHistory;
 use crate::metrics::Confusion;
 use crate::metrics::predictions::{Prediction, Predictions};
 use crate::text;
 use crate::tui::action::Action;
+use crate::tui::context::{Context, KeptPredictions};
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
-use crate::tui::theme::Theme;
+use crate::tui::tab_id::TabId;
 use crate::tui::widgets::canvas::Canvas;
 use gallery::{Gallery, Move};
 use matrix::{Layout, Numbers};
 
-/// Tab number of the Runs tab, where a run to compare with is marked.
-const RUNS: &str = "mark another run on the Runs tab with m, then compare here";
+/// Said where there is no run to compare with.
+const MARK_ANOTHER: &str = "mark another run on the Runs tab with m, then compare here";
 
 /// The tab.
 #[derive(Default)]
 pub struct ConfusionTab {
-    history: Option<Arc<RunHistory>>,
-    run_id: String,
-    dataset: Option<Arc<Dataset>>,
-    latest: Option<Predictions>,
-    best: Option<Predictions>,
-    test: Option<Predictions>,
-    /// The newest evaluation's predictions are on their way: till then the pictures of the one before stay.
-    awaits: bool,
-    other: Option<(String, Confusion)>,
+    /// The run to compare with is subtracted.
     difference: bool,
     timeline: Timeline,
     numbers: Numbers,
@@ -56,117 +46,42 @@ impl ConfusionTab {
         Self::default()
     }
 
-    /// Shows this run, or more of it.
-    pub fn show(&mut self, history: &Arc<RunHistory>, run_id: &str) {
-        if self.run_id != run_id {
-            run_id.clone_into(&mut self.run_id);
-            self.timeline.reset();
-            self.gallery = None;
-            self.cursor = (0, 0);
-            self.offset = (0, 0);
-            (self.latest, self.best, self.test) = (None, None, None);
-        }
-        let shown = self.history.as_ref().map_or(0, |h| Timeline::len(h));
-        self.awaits |= Timeline::len(history) > shown;
-        self.history = Some(Arc::clone(history));
+    fn stop<'a>(&self, cx: &'a Context) -> Option<Stop<'a>> {
+        self.timeline.shown(cx.history()?)
     }
 
-    /// The pictures the predictions are of.
-    pub fn set_dataset(&mut self, dataset: Arc<Dataset>) {
-        self.dataset = Some(dataset);
-    }
-
-    /// What was predicted at the newest epoch, the best epoch and the final test, as far as there are files.
-    pub fn set_predictions(
-        &mut self,
-        latest: Option<Predictions>,
-        best: Option<Predictions>,
-        test: Option<Predictions>,
-    ) {
-        (self.latest, self.best, self.test) = (latest, best, test);
-        self.awaits = false;
-    }
-
-    /// The run to compare with: its name and counts.
-    pub fn set_other(&mut self, other: Option<(String, Confusion)>) {
-        self.difference &= other.is_some();
-        self.other = other;
-    }
-
-    fn stop(&self) -> Option<Stop<'_>> {
-        self.timeline.shown(self.history.as_ref()?)
-    }
-
-    fn classes(&self) -> &[String] {
-        let started = self.history.as_ref().and_then(|h| h.started.as_ref());
-        started.map_or(&[], |s| &s.classes)
-    }
-
-    /// The predictions of the shown evaluation.
-    fn predictions(&self) -> Option<&Predictions> {
-        let kept = match self.stop()? {
-            Stop::Test(_) => self.test.as_ref(),
-            Stop::Epoch(point) => [&self.latest, &self.best]
+    /// The predictions of the shown evaluation; until the newest come, the pictures of the one before stay.
+    fn predictions<'a>(&self, cx: &'a Context) -> Option<&'a Predictions> {
+        let all = &cx.predictions;
+        let kept = match self.stop(cx)? {
+            Stop::Test(_) => all.test.as_ref(),
+            Stop::Epoch(point) => [&all.latest, &all.best]
                 .into_iter()
                 .flatten()
                 .find(|p| p.epoch as usize == point.epoch),
         };
         let before = || {
-            self.latest
-                .as_ref()
-                .filter(|_| self.awaits && self.timeline.follows())
+            let latest = all.latest.as_ref();
+            latest.filter(|_| all.awaited && self.timeline.follows())
         };
         kept.or_else(before)
     }
 
-    fn items(&self) -> Vec<Prediction> {
-        self.predictions()
+    fn items(&self, cx: &Context) -> Vec<Prediction> {
+        self.predictions(cx)
             .map(|p| gallery::of_cell(p, self.cursor.0, self.cursor.1))
             .unwrap_or_default()
     }
 
-    /// The data set, where it is the one the run was trained on.
-    fn pictures(&self) -> Result<&Dataset, String> {
-        let wanted = self.history.as_ref().and_then(|h| h.started.as_ref());
-        let wanted = wanted.map_or("", |s| s.dataset.as_str());
-        match &self.dataset {
-            Some(d) if wanted.is_empty() || d.name == wanted => Ok(d),
-            _ => Err(format!(
-                "The pictures of {wanted} are not loaded; choose it on the Data tab."
-            )),
-        }
-    }
-
-    /// Why there are no pictures for the shown evaluation, and where there are.
-    fn kept_where(&self) -> String {
-        let mut places = Vec::new();
-        for (name, kept) in [("newest", &self.latest), ("best", &self.best)] {
-            if let Some(kept) = kept {
-                places.push(format!("the {name} epoch ({})", kept.epoch));
-            }
-        }
-        if self.test.is_some() {
-            places.push("the final test".into());
-        }
-        if places.is_empty() {
-            return "No predictions are kept for this run yet; they come with each epoch.".into();
-        }
-        format!(
-            "Pictures are kept for {}; go there with < and >.",
-            places.join(", ")
-        )
-    }
-
-    fn move_cursor(&mut self, down: isize, right: isize) {
-        let Some(classes) = self.stop().map(|s| s.confusion().classes()) else {
+    fn move_cursor(&mut self, down: isize, right: isize, cx: &Context) {
+        let Some(classes) = self.stop(cx).map(|s| s.confusion().classes()) else {
             return;
         };
         let last = classes.saturating_sub(1);
         self.cursor.0 = self.cursor.0.saturating_add_signed(down).min(last);
         self.cursor.1 = self.cursor.1.saturating_add_signed(right).min(last);
     }
-
-    fn on_gallery(&mut self, action: Action) -> Effect {
+    fn on_gallery(&mut self, action: Action, cx: &Context) -> Effect {
         let towards = match action {
             Action::Left => Move::Left,
             Action::Right => Move::Right,
@@ -186,45 +101,45 @@ impl ConfusionTab {
                 }
                 return Effect::None;
             }
-            _ => return self.on_matrix(action),
+            _ => return self.on_matrix(action, cx),
         };
-        let count = self.items().len();
+        let count = self.items(cx).len();
         if let Some(gallery) = &mut self.gallery {
             gallery.step(towards, count);
         }
         Effect::None
     }
 
-    fn on_matrix(&mut self, action: Action) -> Effect {
+    fn on_matrix(&mut self, action: Action, cx: &Context) -> Effect {
         match action {
-            Action::Up => self.move_cursor(-1, 0),
-            Action::Down => self.move_cursor(1, 0),
-            Action::Left => self.move_cursor(0, -1),
-            Action::Right => self.move_cursor(0, 1),
-            Action::PageUp => self.move_cursor(-5, 0),
-            Action::PageDown => self.move_cursor(5, 0),
+            Action::Up => self.move_cursor(-1, 0, cx),
+            Action::Down => self.move_cursor(1, 0, cx),
+            Action::Left => self.move_cursor(0, -1, cx),
+            Action::Right => self.move_cursor(0, 1, cx),
+            Action::PageUp => self.move_cursor(-5, 0, cx),
+            Action::PageDown => self.move_cursor(5, 0, cx),
             Action::Home => self.cursor = (0, 0),
-            Action::End => self.move_cursor(isize::MAX / 2, isize::MAX / 2),
-            Action::Sort => self.find_next_mistake(),
+            Action::End => self.move_cursor(isize::MAX / 2, isize::MAX / 2, cx),
+            Action::Sort => self.find_next_mistake(cx),
             Action::CycleNumbers => self.numbers = self.numbers.next(),
-            Action::Mark if self.other.is_some() => self.difference = !self.difference,
-            Action::Mark => return Effect::Say(RUNS.into()),
+            Action::Mark if cx.other.is_some() => self.difference = !self.difference,
+            Action::Mark => return Effect::Say(MARK_ANOTHER.into()),
             Action::Earlier | Action::Later => {
-                if let Some(history) = &self.history {
+                if let Some(history) = cx.history() {
                     let by = if action == Action::Later { 1 } else { -1 };
                     self.timeline.step(history, by);
                 }
             }
-            Action::Open if self.stop().is_some() => self.gallery = Some(Gallery::default()),
-            Action::Train if self.stop().is_none() => return Effect::GoToTab(1),
+            Action::Open if self.stop(cx).is_some() => self.gallery = Some(Gallery::default()),
+            Action::Train if self.stop(cx).is_none() => return Effect::GoToTab(TabId::Model),
             _ => return Effect::Ignored,
         }
         Effect::None
     }
 
     /// Goes to what this class is most often taken for; to its own cell where it never is.
-    pub fn select_class(&mut self, class: usize) {
-        let Some(stop) = self.stop().filter(|s| class < s.confusion().classes()) else {
+    pub fn select_class(&mut self, class: usize, cx: &Context) {
+        let Some(stop) = self.stop(cx).filter(|s| class < s.confusion().classes()) else {
             return;
         };
         let found = mistakes(stop.confusion());
@@ -234,8 +149,8 @@ impl ConfusionTab {
     }
 
     /// Moves the cursor to the next most frequent mistake.
-    fn find_next_mistake(&mut self) {
-        let Some(stop) = self.stop() else { return };
+    fn find_next_mistake(&mut self, cx: &Context) {
+        let Some(stop) = self.stop(cx) else { return };
         let found = mistakes(stop.confusion());
         let here = found
             .iter()
@@ -247,14 +162,14 @@ impl ConfusionTab {
     }
 
     /// The cell under the cursor in words.
-    fn reading(&self, confusion: &Confusion, minus: Option<&Confusion>) -> String {
+    fn reading(&self, confusion: &Confusion, minus: Option<&Confusion>, cx: &Context) -> String {
         let (label, prediction) = self.cursor;
-        let classes = self.classes();
+        let classes = cx.classes();
         let count = confusion.counts[label][prediction];
         let all = confusion.row_total(label);
         let name = class_name(classes, label);
         let said = class_name(classes, prediction);
-        if let (Some(minus), Some((other, _))) = (minus, &self.other) {
+        if let (Some(minus), Some((other, _))) = (minus, &cx.other) {
             let before = minus.counts[label][prediction];
             return format!(
                 "true {name} → predicted {said}: {count} of {all} here, {before} of {} in {other}",
@@ -271,24 +186,24 @@ impl ConfusionTab {
     }
 
     /// The cell's count at each finished epoch.
-    fn cell_trend(&self) -> Vec<f64> {
+    fn cell_trend(&self, cx: &Context) -> Vec<f64> {
         let (label, prediction) = self.cursor;
-        let epochs = self.history.iter().flat_map(|h| &h.epochs);
+        let epochs = cx.history().into_iter().flat_map(|h| &h.epochs);
         epochs
             .filter_map(|e| e.held_out.confusion.counts.get(label)?.get(prediction))
             .map(|c| f64::from(*c))
             .collect()
     }
 
-    fn on_click(&mut self, at: Position) -> Effect {
+    fn on_click(&mut self, at: Position, cx: &Context) -> Effect {
         if self.gallery.is_some() {
-            let count = self.items().len();
+            let count = self.items(cx).len();
             if let Some(gallery) = &mut self.gallery {
                 gallery.click(at, count);
             }
             return Effect::None;
         }
-        if let Some(history) = &self.history
+        if let Some(history) = cx.history()
             && self.timeline.click(history, at)
         {
             return Effect::None;
@@ -296,7 +211,7 @@ impl ConfusionTab {
         if let Some((row, column)) = self.layout.cell_at(self.matrix_area, at) {
             let cell = (self.offset.0 + row, self.offset.1 + column);
             if cell == self.cursor {
-                return self.on_matrix(Action::Open);
+                return self.on_matrix(Action::Open, cx);
             }
             self.cursor = cell;
         }
@@ -304,24 +219,56 @@ impl ConfusionTab {
     }
 }
 
+/// The data set, where it is the one the run was trained on.
+fn pictures(cx: &Context) -> Result<&Dataset, String> {
+    let wanted = cx.history().and_then(|h| h.started.as_ref());
+    let wanted = wanted.map_or("", |s| s.dataset.as_str());
+    match &cx.dataset {
+        Some(d) if wanted.is_empty() || d.name == wanted => Ok(d),
+        _ => Err(format!(
+            "The pictures of {wanted} are not loaded; choose it on the Data tab."
+        )),
+    }
+}
+
+/// Why there are no pictures for the shown evaluation, and where there are.
+fn kept_where(kept: &KeptPredictions) -> String {
+    let mut places = Vec::new();
+    for (name, predictions) in [("newest", &kept.latest), ("best", &kept.best)] {
+        if let Some(predictions) = predictions {
+            places.push(format!("the {name} epoch ({})", predictions.epoch));
+        }
+    }
+    if kept.test.is_some() {
+        places.push("the final test".into());
+    }
+    if places.is_empty() {
+        return "No predictions are kept for this run yet; they come with each epoch.".into();
+    }
+    format!(
+        "Pictures are kept for {}; go there with < and >.",
+        places.join(", ")
+    )
+}
+
 impl Tab for ConfusionTab {
-    fn on_action(&mut self, action: Action) -> Effect {
+    fn on_action(&mut self, action: Action, cx: &Context) -> Effect {
         if self.gallery.is_some() {
-            self.on_gallery(action)
+            self.on_gallery(action, cx)
         } else {
-            self.on_matrix(action)
+            self.on_matrix(action, cx)
         }
     }
 
-    fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+    fn on_mouse(&mut self, mouse: Mouse, cx: &Context) -> Effect {
         match mouse {
-            Mouse::Click(at) => self.on_click(at),
-            Mouse::ScrollUp(_) => self.on_action(Action::Up),
-            Mouse::ScrollDown(_) => self.on_action(Action::Down),
+            Mouse::Click(at) => self.on_click(at, cx),
+            Mouse::ScrollUp(_) => self.on_action(Action::Up, cx),
+            Mouse::ScrollDown(_) => self.on_action(Action::Down, cx),
         }
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn hints(&self, cx: &Context) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
         if self.gallery.is_some() {
             return vec![
@@ -332,7 +279,7 @@ impl Tab for ConfusionTab {
                 hint("< >", "epoch"),
             ];
         }
-        if self.stop().is_none() {
+        if self.stop(cx).is_none() {
             return vec![hint("t", "train"), hint("?", "help")];
         }
         vec![
@@ -344,16 +291,25 @@ impl Tab for ConfusionTab {
         ]
     }
 
-    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    fn on_other_run(&mut self) {
+        self.timeline.reset();
+        self.gallery = None;
+        self.cursor = (0, 0);
+        self.offset = (0, 0);
+    }
+
+    fn render(&mut self, frame: &mut Frame, area: Rect, cx: &Context) {
         let mut canvas = Canvas::new(frame.buffer_mut(), area);
         self.matrix_area = Rect::ZERO;
-        let history = self.history.clone().unwrap_or_default();
-        if self.gallery.is_some() && self.stop().is_some() {
-            self.draw_gallery(&mut canvas, &history, theme);
-        } else {
-            self.draw_matrix_screen(&mut canvas, &history, theme);
+        self.difference &= cx.other.is_some();
+        match cx.history().and_then(|h| Some((h, self.stop(cx)?))) {
+            None => draw::draw_empty(&mut canvas, cx),
+            Some((history, stop)) if self.gallery.is_some() => {
+                self.draw_gallery(&mut canvas, history, stop, cx);
+            }
+            Some((history, stop)) => self.draw_matrix_screen(&mut canvas, history, stop, cx),
         }
-        if theme.ascii {
+        if cx.theme.ascii {
             canvas.to_ascii();
         }
     }

@@ -1,24 +1,26 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::data::mini;
-use crate::tui::tabs::testing;
+use crate::tui::tabs::testing::{self, Lent};
 
-fn filled() -> ConfusionTab {
-    let mut tab = ConfusionTab::new();
+fn filled() -> Lent<ConfusionTab> {
+    let mut tab = testing::lent(ConfusionTab::new());
     let dataset = Arc::new(mini::load().unwrap());
-    tab.show(&testing::arc(testing::history(20, true)), "run");
-    tab.set_predictions(None, None, Some(testing::predictions(&dataset, 20)));
-    tab.set_dataset(dataset);
+    tab.show("run", testing::history(20, true));
+    tab.cx.predictions.test = Some(testing::predictions(&dataset, 20));
+    tab.cx.dataset = Some(dataset);
     tab.cursor = (6, 2);
     tab
 }
 
-fn shot(tab: &mut ConfusionTab, width: u16, height: u16) -> String {
+fn shot(tab: &mut Lent<ConfusionTab>, width: u16, height: u16) -> String {
     testing::text(&testing::draw(tab, width, height, &testing::theme()))
 }
 
 #[test]
 fn empty_says_what_to_do() {
-    let mut tab = ConfusionTab::new();
+    let mut tab = testing::lent(ConfusionTab::new());
     insta::assert_snapshot!("empty_80x24", shot(&mut tab, 80, 24));
     insta::assert_snapshot!("empty_120x40", shot(&mut tab, 120, 40));
 }
@@ -67,19 +69,19 @@ fn epochs_without_pictures_say_which_have_them() {
 #[test]
 fn live_epochs_use_the_newest_predictions() {
     let mut tab = filled();
-    tab.show(&testing::arc(testing::history(3, false)), "run");
+    tab.show("run", testing::history(3, false));
     let dataset = testing::dataset(10, 60);
-    tab.set_predictions(Some(testing::predictions(&dataset, 3)), None, None);
-    assert!(tab.predictions().is_some());
+    tab.cx.predictions.latest = Some(testing::predictions(&dataset, 3));
+    assert!(tab.predictions(&tab.cx).is_some());
     tab.on_action(Action::Earlier);
-    assert!(tab.predictions().is_none());
+    assert!(tab.predictions(&tab.cx).is_none());
 }
 
 #[test]
 fn another_run_is_subtracted() {
     let mut tab = filled();
     assert!(matches!(tab.on_action(Action::Mark), Effect::Say(_)));
-    tab.set_other(Some(("lenet5".into(), testing::confusion(5, 1000))));
+    tab.cx.other = Some(("lenet5".into(), testing::confusion(5, 1000)));
     tab.on_action(Action::Mark);
     let screen = shot(&mut tab, 80, 24);
     assert!(screen.contains("difference with lenet5"), "{screen}");
@@ -89,8 +91,10 @@ fn another_run_is_subtracted() {
     );
     insta::assert_snapshot!("difference_80x24", screen);
     insta::assert_snapshot!("difference_120x40", shot(&mut tab, 120, 40));
-    tab.set_other(None);
-    assert!(!tab.difference);
+    tab.cx.other = None;
+    assert!(!shot(&mut tab, 80, 24).contains("difference"));
+    tab.cx.other = Some(("lenet5".into(), testing::confusion(5, 1000)));
+    assert!(!shot(&mut tab, 80, 24).contains("difference with"));
 }
 
 #[test]
@@ -126,7 +130,7 @@ fn a_click_moves_and_a_second_opens() {
 
 #[test]
 fn no_size_and_no_data_panics() {
-    testing::survives(&mut ConfusionTab::new());
+    testing::survives(&mut testing::lent(ConfusionTab::new()));
     let mut tab = filled();
     testing::survives(&mut tab);
     tab.on_action(Action::Open);
@@ -137,14 +141,14 @@ fn no_size_and_no_data_panics() {
         if let Some(row) = history.epochs[0].held_out.confusion.counts.last_mut() {
             row[0] = u32::MAX;
         }
-        let mut tab = ConfusionTab::new();
-        tab.show(&testing::arc(history.clone()), "odd");
+        let mut tab = testing::lent(ConfusionTab::new());
+        tab.show("odd", history.clone());
         tab.on_action(Action::End);
         testing::survives(&mut tab);
         tab.on_action(Action::Open);
         testing::survives(&mut tab);
         history.epochs[0].held_out.confusion.counts.push(vec![1]);
-        tab.show(&testing::arc(history), "ragged");
+        tab.show("ragged", history);
         tab.on_action(Action::End);
         testing::survives(&mut tab);
     }
@@ -154,8 +158,8 @@ fn no_size_and_no_data_panics() {
 fn many_classes_scroll_with_the_cursor() {
     let mut history = testing::history(1, false);
     history.epochs[0].held_out.confusion = Confusion::new(26);
-    let mut tab = ConfusionTab::new();
-    tab.show(&testing::arc(history), "letters");
+    let mut tab = testing::lent(ConfusionTab::new());
+    tab.show("letters", history);
     tab.on_action(Action::End);
     let screen = shot(&mut tab, 80, 24);
     assert!(screen.contains("class 25"), "{screen}");
@@ -178,7 +182,7 @@ fn shots() {
         tab.on_action(Action::Open);
         testing::dump("gallery", &mut tab, width, height, &testing::theme());
         tab.on_action(Action::Back);
-        tab.set_other(Some(("lenet5".into(), testing::confusion(3, 1000))));
+        tab.cx.other = Some(("lenet5".into(), testing::confusion(3, 1000)));
         tab.on_action(Action::Mark);
         testing::dump("difference", &mut tab, width, height, &testing::theme());
     }

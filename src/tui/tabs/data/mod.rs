@@ -16,15 +16,15 @@ use ratatui::layout::{Position, Rect};
 
 use crate::data::Dataset;
 use crate::tui::action::Action;
+use crate::tui::context::Context;
+use crate::tui::request::Request;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
-use crate::tui::theme::Theme;
+use crate::tui::tab_id::TabId;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::input::{Input, Typed};
 use crate::tui::widgets::popup::{self, Answer};
 use filter::Filter;
 use grid::Grid;
-
-const MODEL_TAB: usize = 1;
 
 /// The set that `d` downloads.
 const FETCHED: &str = "fashion-mnist";
@@ -155,7 +155,7 @@ impl DataTab {
         };
         self.mode = Mode::Browse;
         self.status = format!("loading {name} …");
-        Effect::OpenDataset(name.clone())
+        Request::LoadDataset(name.clone()).into()
     }
 
     fn on_sets(&mut self, action: Action, at: usize) -> Effect {
@@ -194,7 +194,7 @@ impl DataTab {
                 self.refresh();
             }
             Action::Open => return self.on_open(),
-            Action::Train => return Effect::GoToTab(MODEL_TAB),
+            Action::Train => return Effect::GoToTab(TabId::Model),
             _ if action.is_move() => self.on_move(action),
             _ => return Effect::Ignored,
         }
@@ -293,7 +293,7 @@ impl DataTab {
 }
 
 impl Tab for DataTab {
-    fn on_action(&mut self, action: Action) -> Effect {
+    fn on_action(&mut self, action: Action, _: &Context) -> Effect {
         if action == Action::Delete {
             self.asks_to_fetch = true;
             return Effect::None;
@@ -309,14 +309,14 @@ impl Tab for DataTab {
         }
     }
 
-    fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+    fn on_mouse(&mut self, mouse: Mouse, cx: &Context) -> Effect {
         if self.asks_to_fetch {
             return Effect::None;
         }
         match mouse {
             Mouse::Click(at) => self.on_click(at),
-            Mouse::ScrollUp(_) => self.on_action(Action::Up),
-            Mouse::ScrollDown(_) => self.on_action(Action::Down),
+            Mouse::ScrollUp(_) => self.on_action(Action::Up, cx),
+            Mouse::ScrollDown(_) => self.on_action(Action::Down, cx),
         }
     }
 
@@ -331,7 +331,7 @@ impl Tab for DataTab {
             return match answer {
                 Some(Answer::Yes) => {
                     self.status = format!("asking for {FETCHED} …");
-                    Effect::FetchDataset(FETCHED.into())
+                    Request::FetchDataset(FETCHED.into()).into()
                 }
                 Some(Answer::No) | None => Effect::None,
             };
@@ -353,7 +353,7 @@ impl Tab for DataTab {
         Effect::None
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn hints(&self, _: &Context) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
         if self.asks_to_fetch {
             return vec![hint("Enter", "download"), hint("Esc", "no")];
@@ -379,7 +379,8 @@ impl Tab for DataTab {
         }
     }
 
-    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    fn render(&mut self, frame: &mut Frame, area: Rect, cx: &Context) {
+        let theme = &cx.theme;
         let mut canvas = Canvas::new(frame.buffer_mut(), area);
         self.list_area = Rect::ZERO;
         self.view_areas.clear();

@@ -2,10 +2,10 @@ use ratatui::crossterm::event::KeyCode;
 
 use super::*;
 use crate::data::mini;
-use crate::tui::tabs::testing;
+use crate::tui::tabs::testing::{self, Lent};
 
-fn filled() -> DataTab {
-    let mut tab = DataTab::new();
+fn filled() -> Lent<DataTab> {
+    let mut tab = testing::lent(DataTab::new());
     tab.set_sets(vec![
         ("fashion-mnist".into(), "press d to download".into()),
         ("fashion-mnist-mini".into(), "built in".into()),
@@ -14,11 +14,11 @@ fn filled() -> DataTab {
     tab
 }
 
-fn shot(tab: &mut DataTab, width: u16, height: u16) -> String {
+fn shot(tab: &mut Lent<DataTab>, width: u16, height: u16) -> String {
     testing::text(&testing::draw(tab, width, height, &testing::theme()))
 }
 
-fn type_text(tab: &mut DataTab, text: &str) {
+fn type_text(tab: &mut Lent<DataTab>, text: &str) {
     tab.on_action(Action::Filter);
     for sign in text.chars() {
         tab.on_text(KeyEvent::from(KeyCode::Char(sign)));
@@ -28,7 +28,7 @@ fn type_text(tab: &mut DataTab, text: &str) {
 
 #[test]
 fn empty_says_what_to_do() {
-    let mut tab = DataTab::new();
+    let mut tab = testing::lent(DataTab::new());
     insta::assert_snapshot!("empty_80x24", shot(&mut tab, 80, 24));
     insta::assert_snapshot!("empty_120x40", shot(&mut tab, 120, 40));
     tab.set_status("downloading fashion-mnist, 41 % …".into());
@@ -93,7 +93,7 @@ fn another_set_is_chosen_or_downloaded() {
     tab.on_action(Action::Up);
     assert_eq!(
         tab.on_action(Action::Open),
-        Effect::OpenDataset("fashion-mnist".into())
+        Request::LoadDataset("fashion-mnist".into()).into()
     );
     assert!(shot(&mut tab, 80, 24).contains("loading fashion-mnist"));
     assert_eq!(tab.on_action(Action::Delete), Effect::None);
@@ -107,7 +107,7 @@ fn another_set_is_chosen_or_downloaded() {
     );
     assert_eq!(
         tab.on_text(KeyEvent::from(KeyCode::Enter)),
-        Effect::FetchDataset("fashion-mnist".into())
+        Request::FetchDataset("fashion-mnist".into()).into()
     );
     assert!(!tab.takes_text());
 }
@@ -145,7 +145,7 @@ fn clicks_select_then_open() {
 fn no_size_and_no_data_panics() {
     let sets = [(0, 0), (1, 2), (26, 2), (10, 12)];
     for (classes, per_class) in sets {
-        let mut tab = DataTab::new();
+        let mut tab = testing::lent(DataTab::new());
         tab.set_dataset(Arc::new(testing::dataset(classes, per_class)));
         for view in View::ALL {
             tab.view = Some(view);
@@ -158,7 +158,7 @@ fn no_size_and_no_data_panics() {
         tab.on_action(Action::Edit);
         testing::survives(&mut tab);
     }
-    testing::survives(&mut DataTab::new());
+    testing::survives(&mut testing::lent(DataTab::new()));
 }
 
 #[test]

@@ -5,8 +5,6 @@
 mod parts;
 mod table;
 
-use std::sync::Arc;
-
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -18,14 +16,13 @@ use crate::metrics::Scores;
 use crate::profile::Subset;
 use crate::text::{self, figure};
 use crate::tui::action::Action;
+use crate::tui::context::Context;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
+use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
 use table::{Order, Table};
-
-/// Where the Model tab stands in the tab bar.
-const MODEL_TAB: usize = 1;
 
 /// Which figures of a finished run are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,8 +37,6 @@ enum Part {
 /// The tab.
 #[derive(Default)]
 pub struct MetricsTab {
-    history: Option<Arc<RunHistory>>,
-    run_id: String,
     timeline: Timeline,
     part: Part,
     order: Order,
@@ -65,17 +60,6 @@ impl MetricsTab {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Shows this run, or more of it.
-    pub fn show(&mut self, history: &Arc<RunHistory>, run_id: &str) {
-        if self.run_id != run_id {
-            run_id.clone_into(&mut self.run_id);
-            self.timeline.reset();
-            self.part = Part::Curve;
-            (self.cursor, self.offset) = (0, 0);
-        }
-        self.history = Some(Arc::clone(history));
     }
 
     fn shown(&self, history: &RunHistory) -> Option<Shown> {
@@ -115,15 +99,14 @@ impl MetricsTab {
         })
     }
 
-    fn rows(&self) -> usize {
-        let history = self.history.as_ref();
-        let shown = history.and_then(|h| self.shown(h));
+    fn rows(&self, cx: &Context) -> usize {
+        let shown = cx.history().and_then(|h| self.shown(h));
         shown.map_or(0, |s| s.scores.confusion.classes())
     }
 
     /// The class under the cursor.
-    fn class(&self) -> Option<usize> {
-        let history = self.history.as_ref()?;
+    fn class(&self, cx: &Context) -> Option<usize> {
+        let history = cx.history()?;
         let table = Table {
             scores: &self.shown(history)?.scores,
             classes: &[],
@@ -133,14 +116,14 @@ impl MetricsTab {
         table.sorted().get(self.cursor).copied()
     }
 
-    fn move_cursor(&mut self, by: isize) {
-        let last = self.rows().saturating_sub(1);
+    fn move_cursor(&mut self, by: isize, cx: &Context) {
+        let last = self.rows(cx).saturating_sub(1);
         self.cursor = self.cursor.saturating_add_signed(by).min(last);
     }
 
     /// Test (or newest epoch) → validation → train, as far as they exist.
-    fn next_part(&mut self) -> Effect {
-        let Some(history) = &self.history else {
+    fn next_part(&mut self, cx: &Context) -> Effect {
+        let Some(history) = cx.history() else {
             return Effect::None;
         };
         let Some(result) = &history.result else {
@@ -163,52 +146,14 @@ impl MetricsTab {
         Effect::None
     }
 
-    /// Draws what is shown of which run, which of its classes, and the note on it.
-    fn draw_head(
-        &self,
-        canvas: &mut Canvas,
-        history: &RunHistory,
-        shown: &Shown,
-        (note, place): (Vec<String>, &str),
-        theme: &Theme,
-    ) {
-        let started = history.started.as_ref();
-        let name = started.map_or(self.run_id.as_str(), |s| s.name.as_str());
-        let pictures = text::grouped(shown.scores.confusion.total());
-        let pictures = format!(" · {pictures} pictures");
-        let place_width = place.chars().count();
-        let width = usize::from(canvas.width()).saturating_sub(place_width);
-        // What the figures are of comes before the whole of a long name.
-        let used = 4 + shown.label.chars().count() + pictures.chars().count();
-        let line = Line::from(vec![
-            Span::styled(
-                fit::cut(name, width.saturating_sub(used).max(8)),
-                theme.title(),
-            ),
-            Span::styled(" · ", theme.dim()),
-            Span::styled(shown.label.clone(), theme.held_out()),
-            Span::styled(pictures, theme.dim()),
-        ]);
-        let room = u16::try_from(width.saturating_sub(1)).unwrap_or(u16::MAX);
-        canvas.put_in(1, 0, room, line);
-        canvas.put_right(
-            canvas.width(),
-            0,
-            Line::styled(place.to_owned(), theme.dim()),
-        );
-        for (y, line) in (1..).zip(note) {
-            canvas.put(1, y, Line::styled(line, theme.warn()));
-        }
-    }
-
     fn draw_filled(
         &mut self,
         canvas: &mut Canvas,
         history: &RunHistory,
         shown: &Shown,
-        theme: &Theme,
+        cx: &Context,
     ) {
-        let classes = history.started.as_ref().map_or(&[][..], |s| &s.classes);
+        let (classes, theme) = (cx.classes(), &cx.theme);
         let (width, height) = (canvas.width(), canvas.height());
         let note = note_lines(history, width, height);
         let head = 1 + u16::try_from(note.len()).unwrap_or(0);
@@ -241,7 +186,7 @@ impl MetricsTab {
         } else {
             String::new()
         };
-        self.draw_head(canvas, history, shown, (note, &place), theme);
+        draw_head(canvas, shown, (note, &place), cx);
         let shown_height = u16::try_from(shown_rows).unwrap_or(u16::MAX);
         self.head_area = canvas.rect(0, top, table_width, 1);
         self.rows_area = canvas.rect(0, top + 1, table_width, shown_height);
@@ -271,8 +216,8 @@ impl MetricsTab {
         }
     }
 
-    fn on_click(&mut self, at: Position) -> Effect {
-        if let Some(history) = &self.history
+    fn on_click(&mut self, at: Position, cx: &Context) -> Effect {
+        if let Some(history) = cx.history()
             && self.timeline.click(history, at)
         {
             self.part = Part::Curve;
@@ -281,11 +226,41 @@ impl MetricsTab {
         } else if self.rows_area.contains(at) {
             let place = self.offset + usize::from(at.y - self.rows_area.y);
             if place == self.cursor {
-                return self.on_action(Action::Open);
+                return self.on_action(Action::Open, cx);
             }
             self.cursor = place;
         }
         Effect::None
+    }
+}
+
+/// Draws what is shown of which run, which of its classes, and the note on it.
+fn draw_head(canvas: &mut Canvas, shown: &Shown, (note, place): (Vec<String>, &str), cx: &Context) {
+    let (name, theme) = (cx.run_name(), &cx.theme);
+    let pictures = text::grouped(shown.scores.confusion.total());
+    let pictures = format!(" · {pictures} pictures");
+    let place_width = place.chars().count();
+    let width = usize::from(canvas.width()).saturating_sub(place_width);
+    // What the figures are of comes before the whole of a long name.
+    let used = 4 + shown.label.chars().count() + pictures.chars().count();
+    let line = Line::from(vec![
+        Span::styled(
+            fit::cut(name, width.saturating_sub(used).max(8)),
+            theme.title(),
+        ),
+        Span::styled(" · ", theme.dim()),
+        Span::styled(shown.label.clone(), theme.held_out()),
+        Span::styled(pictures, theme.dim()),
+    ]);
+    let room = u16::try_from(width.saturating_sub(1)).unwrap_or(u16::MAX);
+    canvas.put_in(1, 0, room, line);
+    canvas.put_right(
+        canvas.width(),
+        0,
+        Line::styled(place.to_owned(), theme.dim()),
+    );
+    for (y, line) in (1..).zip(note) {
+        canvas.put(1, y, Line::styled(line, theme.warn()));
     }
 }
 
@@ -319,8 +294,10 @@ fn draw_confused(canvas: &mut Canvas, y: u16, scores: &Scores, classes: &[String
     canvas.put(1, y, line);
 }
 
-fn draw_empty(canvas: &mut Canvas, history: &RunHistory, theme: &Theme) {
-    let (head, words) = if history.started.is_some() {
+fn draw_empty(canvas: &mut Canvas, cx: &Context) {
+    let theme = &cx.theme;
+    let is_started = cx.history().is_some_and(|h| h.started.is_some());
+    let (head, words) = if is_started {
         (
             "Waiting for the first epoch.",
             "Precision, recall and F1 of each class appear when the first epoch has been evaluated.",
@@ -339,47 +316,47 @@ fn draw_empty(canvas: &mut Canvas, history: &RunHistory, theme: &Theme) {
 }
 
 impl Tab for MetricsTab {
-    fn on_action(&mut self, action: Action) -> Effect {
+    fn on_action(&mut self, action: Action, cx: &Context) -> Effect {
         match action {
-            Action::Up => self.move_cursor(-1),
-            Action::Down => self.move_cursor(1),
-            Action::PageUp => self.move_cursor(-10),
-            Action::PageDown => self.move_cursor(10),
+            Action::Up => self.move_cursor(-1, cx),
+            Action::Down => self.move_cursor(1, cx),
+            Action::PageUp => self.move_cursor(-10, cx),
+            Action::PageDown => self.move_cursor(10, cx),
             Action::Home => self.cursor = 0,
-            Action::End => self.move_cursor(isize::MAX / 2),
+            Action::End => self.move_cursor(isize::MAX / 2, cx),
             Action::Sort => {
                 self.order = self.order.next();
                 self.cursor = 0;
             }
-            Action::CycleView => return self.next_part(),
+            Action::CycleView => return self.next_part(cx),
             Action::Earlier | Action::Later => {
                 self.part = Part::Curve;
-                if let Some(history) = &self.history {
+                if let Some(history) = cx.history() {
                     let by = if action == Action::Later { 1 } else { -1 };
                     self.timeline.step(history, by);
                 }
             }
-            Action::Open => return self.class().map_or(Effect::Ignored, Effect::OpenClass),
-            Action::Train if self.rows() == 0 => return Effect::GoToTab(MODEL_TAB),
+            Action::Open => return self.class(cx).map_or(Effect::Ignored, Effect::OpenClass),
+            Action::Train if self.rows(cx) == 0 => return Effect::GoToTab(TabId::Model),
             _ => return Effect::Ignored,
         }
         Effect::None
     }
 
-    fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+    fn on_mouse(&mut self, mouse: Mouse, cx: &Context) -> Effect {
         match mouse {
-            Mouse::Click(at) => self.on_click(at),
-            Mouse::ScrollUp(_) => self.on_action(Action::Up),
-            Mouse::ScrollDown(_) => self.on_action(Action::Down),
+            Mouse::Click(at) => self.on_click(at, cx),
+            Mouse::ScrollUp(_) => self.on_action(Action::Up, cx),
+            Mouse::ScrollDown(_) => self.on_action(Action::Down, cx),
         }
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn hints(&self, cx: &Context) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
-        if self.rows() == 0 {
+        if self.rows(cx) == 0 {
             return vec![hint("t", "train"), hint("?", "help")];
         }
-        let finished = self.history.as_ref().is_some_and(|h| h.result.is_some());
+        let finished = cx.history().is_some_and(|h| h.result.is_some());
         let mut hints = vec![hint("s", "sort"), hint("< >", "epoch")];
         if finished {
             hints.push(hint("v", "train/validation/test"));
@@ -388,15 +365,21 @@ impl Tab for MetricsTab {
         hints
     }
 
-    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    fn on_other_run(&mut self) {
+        self.timeline.reset();
+        self.part = Part::Curve;
+        (self.cursor, self.offset) = (0, 0);
+    }
+
+    fn render(&mut self, frame: &mut Frame, area: Rect, cx: &Context) {
         let mut canvas = Canvas::new(frame.buffer_mut(), area);
         (self.rows_area, self.head_area) = (Rect::ZERO, Rect::ZERO);
-        let history = self.history.clone().unwrap_or_default();
-        match self.shown(&history) {
-            Some(shown) => self.draw_filled(&mut canvas, &history, &shown, theme),
-            None => draw_empty(&mut canvas, &history, theme),
+        let shown = cx.history().and_then(|h| Some((h, self.shown(h)?)));
+        match shown {
+            Some((history, shown)) => self.draw_filled(&mut canvas, history, &shown, cx),
+            None => draw_empty(&mut canvas, cx),
         }
-        if theme.ascii {
+        if cx.theme.ascii {
             canvas.to_ascii();
         }
     }

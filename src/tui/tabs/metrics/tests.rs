@@ -1,23 +1,21 @@
 use super::*;
 use crate::metrics::Confusion;
-use crate::tui::tabs::testing;
+use crate::tui::tabs::testing::{self, Lent};
 
-fn tab_of(epochs: usize, finished: bool) -> MetricsTab {
-    let mut tab = MetricsTab::new();
-    tab.show(&testing::arc(testing::history(epochs, finished)), "run");
-    tab
+fn tab_of(epochs: usize, finished: bool) -> Lent<MetricsTab> {
+    testing::lent(MetricsTab::new()).with("run", testing::history(epochs, finished))
 }
 
-fn shot(tab: &mut MetricsTab, width: u16, height: u16) -> String {
+fn shot(tab: &mut Lent<MetricsTab>, width: u16, height: u16) -> String {
     testing::text(&testing::draw(tab, width, height, &testing::theme()))
 }
 
 #[test]
 fn empty_says_what_to_do() {
-    let mut tab = MetricsTab::new();
+    let mut tab = testing::lent(MetricsTab::new());
     insta::assert_snapshot!("empty_80x24", shot(&mut tab, 80, 24));
     insta::assert_snapshot!("empty_120x40", shot(&mut tab, 120, 40));
-    assert_eq!(tab.on_action(Action::Train), Effect::GoToTab(MODEL_TAB));
+    assert_eq!(tab.on_action(Action::Train), Effect::GoToTab(TabId::Model));
 }
 
 #[test]
@@ -47,7 +45,7 @@ fn says_which_part_it_shows() {
 }
 
 /// Long names, millions of pictures, a loss of 10¹⁵ and one that is none.
-fn extreme(note: &str) -> MetricsTab {
+fn extreme(note: &str) -> Lent<MetricsTab> {
     let mut history = testing::history(3, true);
     if let Some(started) = &mut history.started {
         started.name = "a-name-".repeat(30);
@@ -77,8 +75,8 @@ fn extreme(note: &str) -> MetricsTab {
         (result.best_epoch, result.epochs) = (999_999, 1_000_000);
         result.note = note.into();
     }
-    let mut tab = MetricsTab::new();
-    tab.show(&testing::arc(history), "run");
+    let mut tab = testing::lent(MetricsTab::new());
+    tab.show("run", history);
     tab
 }
 
@@ -87,8 +85,7 @@ fn without_a_test_it_says_so() {
     let mut history = testing::history(3, true);
     history.started.as_mut().unwrap().test_images = 0;
     history.result.as_mut().unwrap().test = None;
-    let mut tab = MetricsTab::new();
-    tab.show(&testing::arc(history), "run");
+    let mut tab = testing::lent(MetricsTab::new()).with("run", history);
     let screen = shot(&mut tab, 120, 38);
     assert!(screen.contains("There are no test scores"), "{screen}");
     assert!(screen.contains("best @ "), "{screen}");
@@ -108,7 +105,7 @@ fn extreme_figures_stay_in_their_columns() {
 #[test]
 fn the_lit_column_and_its_training_figures_are_of_what_is_shown() {
     use ratatui::style::Modifier;
-    let lit = |tab: &mut MetricsTab, head: &str| {
+    let lit = |tab: &mut Lent<MetricsTab>, head: &str| {
         let theme = testing::theme();
         let buffer = testing::draw(tab, 80, 24, &theme);
         let screen = testing::text(&buffer);
@@ -129,8 +126,8 @@ fn the_lit_column_and_its_training_figures_are_of_what_is_shown() {
     let counts = history.epochs[2].held_out.confusion.clone();
     history.epochs[1].held_out.confusion = counts;
     history.epochs[1].train.accuracy = 0.5;
-    let mut tab = MetricsTab::new();
-    tab.show(&testing::arc(history), "run");
+    let mut tab = testing::lent(MetricsTab::new());
+    tab.show("run", history);
     assert!(!shot(&mut tab, 80, 24).contains("50.0 %"));
     tab.on_action(Action::Earlier);
     let screen = shot(&mut tab, 80, 24);
@@ -177,18 +174,21 @@ fn enter_opens_the_class_under_the_cursor_in_any_order() {
     // By F1 the worst stands first.
     tab.on_action(Action::Sort);
     assert_eq!(tab.on_action(Action::Open), Effect::OpenClass(shirt));
-    assert_eq!(MetricsTab::new().on_action(Action::Open), Effect::Ignored);
+    assert_eq!(
+        testing::lent(MetricsTab::new()).on_action(Action::Open),
+        Effect::Ignored
+    );
 }
 
 #[test]
 fn no_size_and_no_data_panics() {
-    testing::survives(&mut MetricsTab::new());
+    testing::survives(&mut testing::lent(MetricsTab::new()));
     testing::survives(&mut tab_of(20, true));
     for classes in [0, 1, 26] {
         let mut history = testing::history(2, false);
         history.epochs[1].held_out.confusion = Confusion::new(classes);
-        let mut tab = MetricsTab::new();
-        tab.show(&testing::arc(history), "odd");
+        let mut tab = testing::lent(MetricsTab::new());
+        tab.show("odd", history);
         tab.on_action(Action::End);
         testing::survives(&mut tab);
     }

@@ -6,6 +6,7 @@ use super::fields::SHOWN;
 use super::form::Editing;
 use super::{Focus, ModelTab};
 use crate::tui::action::Action;
+use crate::tui::request::{Request, Start};
 use crate::tui::tab::Effect;
 use crate::tui::widgets::input::Input;
 
@@ -64,7 +65,7 @@ impl ModelTab {
             return Effect::None;
         };
         match self.check(&entry.profile) {
-            Ok(_) => Effect::Train(Box::new(entry.profile.recipe())),
+            Ok(_) => Request::Start(Start::New(Box::new(entry.profile.recipe()))).into(),
             Err(error) => Effect::Say(error.to_string()),
         }
     }
@@ -121,7 +122,7 @@ impl ModelTab {
             Action::Train => return self.train(),
             Action::EditText => {
                 let recipe = self.entry().map(|entry| Box::new(entry.profile.recipe()));
-                return recipe.map_or(Effect::None, Effect::EditText);
+                return recipe.map_or(Effect::None, |r| Request::EditText(r).into());
             }
             _ => return Effect::Ignored,
         }

@@ -18,12 +18,12 @@ use crate::data::mini;
 use crate::error::{Error, Result};
 use crate::model::presets::{self, Preset};
 use crate::model::summary::{Summary, summarise};
-use crate::model::{Architecture, Shape, freeze, resolve};
+use crate::model::{Architecture, freeze, resolve};
 use crate::profile::{Model, Normalize, Profile};
 use crate::run::card::Card;
 use crate::tui::action::Action;
+use crate::tui::context::Context;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
-use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::input::Typed;
 use fields::Field;
@@ -330,13 +330,7 @@ impl ModelTab {
 
     fn architecture(&self, profile: &Profile) -> Result<Architecture> {
         let (height, width, classes) = self.pictures;
-        let side = profile.data.image_size;
-        let input = Shape::Map {
-            channels: profile.data.channels,
-            height: if side == 0 { height } else { side },
-            width: if side == 0 { width } else { side },
-        };
-        resolve(&profile.model, input, classes)
+        resolve(&profile.model, profile.data.input(height, width), classes)
     }
 
     fn entry(&self) -> Option<&Entry> {
@@ -377,14 +371,14 @@ impl ModelTab {
 }
 
 impl Tab for ModelTab {
-    fn on_action(&mut self, action: Action) -> Effect {
+    fn on_action(&mut self, action: Action, _: &Context) -> Effect {
         match self.focus {
             Focus::Path => self.on_path(action),
             Focus::Form => self.on_form(action),
         }
     }
 
-    fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+    fn on_mouse(&mut self, mouse: Mouse, _: &Context) -> Effect {
         match mouse {
             Mouse::Click(at) => return self.on_click(at),
             Mouse::ScrollUp(at) if self.path.contains(at) => {
@@ -429,7 +423,7 @@ impl Tab for ModelTab {
         Effect::None
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn hints(&self, _: &Context) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
         match (&self.editing, self.focus) {
             (Some(Editing::Text(_)), _) => vec![hint("Enter", "set"), hint("Esc", "cancel")],
@@ -455,7 +449,8 @@ impl Tab for ModelTab {
         }
     }
 
-    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    fn render(&mut self, frame: &mut Frame, area: Rect, cx: &Context) {
+        let theme = &cx.theme;
         let mut canvas = Canvas::new(frame.buffer_mut(), area);
         let (width, height) = (canvas.width(), canvas.height());
         let form_rows = Form::height(width.saturating_sub(1));

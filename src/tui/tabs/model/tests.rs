@@ -1,30 +1,31 @@
 use ratatui::layout::Position;
 
 use super::*;
-use crate::tui::tabs::testing;
+use crate::tui::request::{Request, Start};
+use crate::tui::tabs::testing::{self, Lent};
 
-fn shot(tab: &mut ModelTab, width: u16, height: u16) -> String {
+fn shot(tab: &mut Lent<ModelTab>, width: u16, height: u16) -> String {
     testing::text(&testing::draw(tab, width, height, &testing::theme()))
 }
 
-fn with_sets() -> ModelTab {
-    let mut tab = ModelTab::new();
+fn with_sets() -> Lent<ModelTab> {
+    let mut tab = testing::lent(ModelTab::new());
     tab.set_sets(vec!["fashion-mnist".into(), "fashion-mnist-mini".into()]);
     tab
 }
 
-fn choose(tab: &mut ModelTab, preset: &str) {
+fn choose(tab: &mut Lent<ModelTab>, preset: &str) {
     let at = tab.entries.iter().position(|e| e.name == preset);
     tab.select(at.unwrap());
 }
 
-fn press(tab: &mut ModelTab, codes: &[KeyCode]) {
+fn press(tab: &mut Lent<ModelTab>, codes: &[KeyCode]) {
     for code in codes {
         tab.on_text(KeyEvent::from(*code));
     }
 }
 
-fn edit(tab: &mut ModelTab, field: Field, text: &str) {
+fn edit(tab: &mut Lent<ModelTab>, field: Field, text: &str) {
     tab.focus = Focus::Form;
     tab.form.cursor = tab.form.fields.iter().position(|f| *f == field).unwrap();
     tab.on_action(Action::Open);
@@ -37,8 +38,14 @@ fn edit(tab: &mut ModelTab, field: Field, text: &str) {
 
 #[test]
 fn without_and_with_the_real_set() {
-    insta::assert_snapshot!("empty_80x24", shot(&mut ModelTab::new(), 80, 24));
-    insta::assert_snapshot!("empty_120x40", shot(&mut ModelTab::new(), 120, 40));
+    insta::assert_snapshot!(
+        "empty_80x24",
+        shot(&mut testing::lent(ModelTab::new()), 80, 24)
+    );
+    insta::assert_snapshot!(
+        "empty_120x40",
+        shot(&mut testing::lent(ModelTab::new()), 120, 40)
+    );
     insta::assert_snapshot!("filled_80x24", shot(&mut with_sets(), 80, 24));
     insta::assert_snapshot!("filled_120x40", shot(&mut with_sets(), 120, 40));
 }
@@ -62,7 +69,8 @@ fn a_block_of_no_layers_is_a_row_of_its_own() {
 
     let mut tab = with_sets();
     choose(&mut tab, "custom-cnn");
-    let layers = &mut tab.entries[tab.cursor].profile.model.layers;
+    let at = tab.cursor;
+    let layers = &mut tab.entries[at].profile.model.layers;
     let identity = Layer::Residual(Residual {
         layers: vec![Layer::Activation(Activate {
             function: Activation::None,
@@ -71,7 +79,7 @@ fn a_block_of_no_layers_is_a_row_of_its_own() {
         activation: Activation::Relu,
     });
     layers.insert(1, identity);
-    tab.select(tab.cursor);
+    tab.select(at);
     assert!(tab.summary.is_ok(), "{:?}", tab.summary);
     for (width, height) in [(80, 24), (120, 40), (200, 50)] {
         let screen = shot(&mut tab, width, height);
@@ -82,14 +90,14 @@ fn a_block_of_no_layers_is_a_row_of_its_own() {
 
 #[test]
 fn the_built_in_set_stands_in() {
-    let mut tab = ModelTab::new();
-    let Effect::Train(profile) = tab.on_action(Action::Train) else {
+    let mut tab = testing::lent(ModelTab::new());
+    let Effect::Request(Request::Start(Start::New(profile))) = tab.on_action(Action::Train) else {
         panic!("did not train");
     };
     assert_eq!(profile.data.name, "fashion-mnist-mini");
     assert!(shot(&mut tab, 120, 40).contains("no fashion-mnist here"));
     tab.set_sets(vec!["fashion-mnist".into()]);
-    let Effect::Train(profile) = tab.on_action(Action::Train) else {
+    let Effect::Request(Request::Start(Start::New(profile))) = tab.on_action(Action::Train) else {
         panic!("did not train");
     };
     assert_eq!(profile.data.name, "fashion-mnist");
@@ -101,7 +109,7 @@ fn typed_values_go_into_the_recipe() {
     edit(&mut tab, Field::named("epochs"), "3");
     edit(&mut tab, Field::named("learning rate"), "5e-4");
     assert!(tab.entry().unwrap().is_edited());
-    let Effect::Train(profile) = tab.on_action(Action::Train) else {
+    let Effect::Request(Request::Start(Start::New(profile))) = tab.on_action(Action::Train) else {
         panic!("did not train");
     };
     assert_eq!(profile.train.epochs, 3);
@@ -250,7 +258,7 @@ fn another_set_gets_its_own_mean() {
     use crate::profile::Normalize;
     let mut tab = with_sets();
     tab.set_sets(vec!["fashion-mnist".into(), "mnist".into()]);
-    let turn = |tab: &mut ModelTab, set: &str| {
+    let turn = |tab: &mut Lent<ModelTab>, set: &str| {
         tab.focus = Focus::Form;
         assert!(tab.try_value(set), "{}", tab.refused);
         let entry = tab.entry().unwrap();
@@ -263,7 +271,8 @@ fn another_set_gets_its_own_mean() {
     assert_eq!(turn(&mut tab, "fashion-mnist"), Normalize::Given);
     // What somebody chose is theirs.
     assert_eq!(turn(&mut tab, "mnist"), Normalize::Computed);
-    tab.entries[tab.cursor].profile.data.normalize = Normalize::Unit;
+    let at = tab.cursor;
+    tab.entries[at].profile.data.normalize = Normalize::Unit;
     assert!(tab.try_value("fashion-mnist") && tab.entry().unwrap().is_edited());
     assert_eq!(tab.entry().unwrap().profile.data.normalize, Normalize::Unit);
 }
@@ -304,7 +313,7 @@ fn no_size_and_no_data_panics() {
         testing::survives(&mut tab);
     }
     for (height, width, classes) in [(0, 0, 0), (1, 1, 26), (28, 28, 0)] {
-        let mut tab = ModelTab::new();
+        let mut tab = testing::lent(ModelTab::new());
         tab.set_pictures(height, width, classes);
         testing::survives(&mut tab);
     }
@@ -315,7 +324,7 @@ fn shots() {
     for (width, height) in [(80, 24), (120, 40), (200, 50)] {
         for view in View::ALL {
             let mut tab = if view == View::Layers {
-                ModelTab::new()
+                testing::lent(ModelTab::new())
             } else {
                 with_sets()
             };

@@ -224,7 +224,7 @@ mod tests {
         let row = |id: &str, name: &str| RunRow {
             id: format!("20261123-160211-lenet5-{id}"),
             status: crate::profile::Status::Finished,
-            profile: Ok(Box::new(Profile {
+            profile: Ok(std::sync::Arc::new(Profile {
                 name: name.into(),
                 ..profile.clone()
             })),

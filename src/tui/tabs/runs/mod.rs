@@ -8,6 +8,7 @@ mod table;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyEvent;
@@ -18,9 +19,12 @@ use crate::metrics::Confusion;
 use crate::metrics::MACRO_F1;
 use crate::profile::{Measured, Profile, Status};
 use crate::run::comparison;
+use crate::tui::REPLAY_SPEED;
 use crate::tui::action::Action;
+use crate::tui::context::Context;
+use crate::tui::request::{Request, Start};
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
-use crate::tui::theme::Theme;
+use crate::tui::tab_id::TabId;
 use crate::tui::widgets::input::{Input, Typed};
 use crate::tui::widgets::popup::{self, Answer};
 
@@ -30,7 +34,7 @@ pub struct RunRow {
     pub id: String,
     pub status: Status,
     /// The profile, or why it cannot be read.
-    pub profile: Result<Box<Profile>, String>,
+    pub profile: Result<Arc<Profile>, String>,
 }
 
 impl RunRow {
@@ -304,7 +308,7 @@ impl RunsTab {
             Action::LearningRateDown => Command::StepLearningRate { up: false },
             _ => return Effect::AskToStop { run, name },
         };
-        Effect::Command { run, command }
+        Request::Send { run, command }.into()
     }
 
     /// The other way of what was asked of the selected run last, whether or not it is seen in the table.
@@ -364,7 +368,7 @@ impl RunsTab {
 }
 
 impl Tab for RunsTab {
-    fn on_action(&mut self, action: Action) -> Effect {
+    fn on_action(&mut self, action: Action, _: &Context) -> Effect {
         match action {
             Action::Up => self.move_by(-1),
             Action::Down => self.move_by(1),
@@ -390,24 +394,27 @@ impl Tab for RunsTab {
                 self.order = self.order.next();
                 Effect::Say(format!("Runs {}", self.order.name()))
             }
-            Action::Open => self.with_selected(|_, id, _| Effect::OpenRun(id)),
-            Action::Replay => self.with_selected(|_, id, _| Effect::Replay(id)),
+            Action::Open => self.with_selected(|_, id, _| Request::Open(id).into()),
+            Action::Replay => self.with_selected(|_, run, _| {
+                let speed = REPLAY_SPEED;
+                Request::Replay { run, speed }.into()
+            }),
             Action::ResumeRun => self.with_selected(|_, id, alive| {
                 if alive {
                     Effect::Say("This run goes on already".into())
                 } else {
-                    Effect::ResumeRun(id)
+                    Request::Start(Start::Resumed(id)).into()
                 }
             }),
             Action::Delete => self.delete(),
             Action::Mark => self.mark(),
-            Action::Train => Effect::GoToTab(1),
+            Action::Train => Effect::GoToTab(TabId::Model),
             _ if action.commands_a_run() => self.command(action),
             _ => Effect::Ignored,
         }
     }
 
-    fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+    fn on_mouse(&mut self, mouse: Mouse, cx: &Context) -> Effect {
         match mouse {
             Mouse::ScrollUp(_) => self.move_by(-1),
             Mouse::ScrollDown(_) => self.move_by(1),
@@ -417,7 +424,7 @@ impl Tab for RunsTab {
                     return Effect::None;
                 };
                 if self.cursor.as_ref() == Some(&id) {
-                    return self.on_action(Action::Open);
+                    return self.on_action(Action::Open, cx);
                 }
                 self.cursor = Some(id);
                 Effect::None
@@ -436,7 +443,7 @@ impl Tab for RunsTab {
                 Some(Answer::Yes) => {
                     let id = id.clone();
                     self.mode = Mode::Table;
-                    Effect::DeleteRun(id)
+                    Request::Delete(id).into()
                 }
                 Some(Answer::No) => {
                     self.mode = Mode::Table;
@@ -465,7 +472,7 @@ impl Tab for RunsTab {
         }
     }
 
-    fn hints(&self) -> Vec<Hint> {
+    fn hints(&self, _: &Context) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
         match self.mode {
             Mode::Filtering => vec![hint("Enter", "keep the filter"), hint("Esc", "show all")],
@@ -502,7 +509,8 @@ impl Tab for RunsTab {
         }
     }
 
-    fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    fn render(&mut self, frame: &mut Frame, area: Rect, cx: &Context) {
+        let theme = &cx.theme;
         let inner = Rect {
             x: area.x + 1.min(area.width),
             width: area.width.saturating_sub(2),

@@ -9,7 +9,8 @@ use ratatui::crossterm::event::KeyCode;
 use super::*;
 use crate::metrics::Scores;
 use crate::profile::{EpochRecord, ResultRecord, RunRecord};
-use crate::tui::theme::{ColorDepth, Palette};
+use crate::tui::tabs::testing::{self, Lent};
+use crate::tui::theme::{ColorDepth, Palette, Theme};
 
 fn row(id: &str, architecture: &str, status: Status, epochs: usize, accuracy: f64) -> RunRow {
     let mut profile = Profile::new(architecture);
@@ -63,7 +64,7 @@ fn row(id: &str, architecture: &str, status: Status, epochs: usize, accuracy: f6
     RunRow {
         id: id.into(),
         status,
-        profile: Ok(Box::new(profile)),
+        profile: Ok(std::sync::Arc::new(profile)),
     }
 }
 
@@ -81,13 +82,13 @@ fn rows() -> Vec<RunRow> {
     ]
 }
 
-fn tab() -> RunsTab {
-    let mut tab = RunsTab::new();
+fn tab() -> Lent<RunsTab> {
+    let mut tab = testing::lent(RunsTab::new());
     tab.set_rows(rows());
     tab
 }
 
-fn draw(tab: &mut RunsTab, width: u16, height: u16) -> String {
+fn draw(tab: &mut Lent<RunsTab>, width: u16, height: u16) -> String {
     let theme = Theme::new(Palette::Dark, ColorDepth::TrueColor, false);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal
@@ -96,7 +97,7 @@ fn draw(tab: &mut RunsTab, width: u16, height: u16) -> String {
     terminal.backend().to_string()
 }
 
-fn compared() -> RunsTab {
+fn compared() -> Lent<RunsTab> {
     let mut tab = tab();
     tab.on_action(Action::Home);
     for _ in 0..3 {
@@ -109,7 +110,7 @@ fn compared() -> RunsTab {
 #[test]
 fn every_state_is_drawn_as_agreed() {
     for (name, width, height) in [("80x24", 80, 22), ("120x40", 120, 38), ("200x50", 200, 48)] {
-        let mut empty = RunsTab::new();
+        let mut empty = testing::lent(RunsTab::new());
         empty.set_rows(Vec::new());
         insta::assert_snapshot!(format!("empty_{name}"), draw(&mut empty, width, height));
         insta::assert_snapshot!(format!("some_{name}"), draw(&mut tab(), width, height));
@@ -131,7 +132,7 @@ fn every_state_is_drawn_as_agreed() {
 }
 
 /// Runs of long names, many epochs, and figures of every size; one whose best weights are gone.
-fn extreme() -> RunsTab {
+fn extreme() -> Lent<RunsTab> {
     let mut rows: Vec<RunRow> = (0..30)
         .map(|i| row(&format!("run-{i:02}"), "lenet5", Status::Finished, 3, 1.0))
         .collect();
@@ -139,6 +140,7 @@ fn extreme() -> RunsTab {
         let Ok(profile) = &mut row.profile else {
             continue;
         };
+        let profile = std::sync::Arc::make_mut(profile);
         profile.name = format!("{i:02}-{}", "a-name-".repeat(30));
         profile.data.name = "a-data-set-".repeat(9);
         profile.train.epochs = 1_000_000;
@@ -158,7 +160,7 @@ fn extreme() -> RunsTab {
             result.note = "the best weights, of epoch 999998, are gone or damaged: the figures are those of the last weights, of epoch 1000000".into();
         }
     }
-    let mut tab = RunsTab::new();
+    let mut tab = testing::lent(RunsTab::new());
     tab.set_rows(rows);
     tab
 }
@@ -210,7 +212,7 @@ fn no_size_disturbs_it() {
     let theme = Theme::new(Palette::Mono, ColorDepth::Mono, true);
     for (width, height) in (0..=40).flat_map(|w| (0..=20).map(move |h| (w, h))) {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        for mut tab in [RunsTab::new(), tab(), compared()] {
+        for mut tab in [testing::lent(RunsTab::new()), tab(), compared()] {
             tab.on_action(Action::End);
             terminal
                 .draw(|frame| tab.render(frame, frame.area(), &theme))
@@ -232,7 +234,10 @@ fn sorting_changes_the_order_and_keeps_the_cursor() {
     assert_eq!(tab.shown_ids()[..2], ["run-cc", "run-a"]);
     tab.on_action(Action::Sort);
     assert_eq!(tab.shown_ids()[0], "run-a");
-    assert_eq!(tab.on_action(Action::Open), Effect::OpenRun("run-a".into()));
+    assert_eq!(
+        tab.on_action(Action::Open),
+        Request::Open("run-a".into()).into()
+    );
 }
 
 #[test]
@@ -247,7 +252,11 @@ fn a_filter_narrows_and_escape_widens() {
     tab.on_text(KeyEvent::from(KeyCode::Enter));
     assert_eq!(
         tab.on_action(Action::Replay),
-        Effect::Replay("run-bbb".into())
+        Request::Replay {
+            run: "run-bbb".into(),
+            speed: REPLAY_SPEED
+        }
+        .into()
     );
     tab.on_action(Action::Back);
     assert_eq!(tab.shown_ids().len(), 5);
@@ -266,7 +275,7 @@ fn deleting_asks_and_spares_what_runs() {
     );
     assert_eq!(
         tab.on_text(KeyEvent::from(KeyCode::Char('y'))),
-        Effect::DeleteRun("run-d".into())
+        Request::Delete("run-d".into()).into()
     );
     assert!(!tab.takes_text());
 }
@@ -295,10 +304,10 @@ fn comparing_needs_two() {
 #[test]
 fn the_selected_run_is_commanded_or_it_is_said_why_not() {
     let mut tab = tab();
-    let select = |tab: &mut RunsTab, id: &str| tab.cursor = Some(id.into());
-    let of = |command| Effect::Command {
-        run: "run-bbb".into(),
-        command,
+    let select = |tab: &mut Lent<RunsTab>, id: &str| tab.cursor = Some(id.into());
+    let of = |command| {
+        let run = "run-bbb".into();
+        Effect::Request(Request::Send { run, command })
     };
     select(&mut tab, "run-bbb");
     for (action, command) in [

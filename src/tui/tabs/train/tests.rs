@@ -5,16 +5,18 @@
     reason = "a made-up run with small numbers"
 )]
 
-use std::sync::Arc;
-
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
-use crate::event::{Breakdown, EpochEnd, Started, Step};
+use std::time::{Duration, Instant};
+
+use crate::event::{Breakdown, EpochEnd, Event, Load, Severity, Stamped, Started, Step};
 use crate::metrics::Scores;
 use crate::profile::ResultRecord;
-use crate::tui::theme::{ColorDepth, Palette};
+use crate::tui::request::Start;
+use crate::tui::tabs::testing::{self, Lent};
+use crate::tui::theme::{ColorDepth, Palette, Theme};
 
 /// A run of modern-lenet as a worker tells it, up to the end of epoch `epochs` of 20 and half an epoch beyond.
 fn log(epochs: usize) -> Vec<Stamped> {
@@ -160,13 +162,13 @@ fn failed() -> Vec<Stamped> {
     and(log(3), event)
 }
 
-fn tab(events: &[Stamped], link: Link) -> TrainTab {
-    let mut tab = TrainTab::new(Some(Profile::new("lenet5")));
-    tab.open("modern-lenet-1".into(), link, events);
+fn tab(events: &[Stamped], link: Link) -> Lent<TrainTab> {
+    let mut tab = testing::lent(TrainTab::new(Some(Profile::new("lenet5"))));
+    tab.cx.run.open("modern-lenet-1".into(), link, events);
     tab
 }
 
-fn draw(tab: &mut TrainTab, width: u16, height: u16) -> String {
+fn draw(tab: &mut Lent<TrainTab>, width: u16, height: u16) -> String {
     let theme = Theme::new(Palette::Dark, ColorDepth::TrueColor, false);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal
@@ -179,7 +181,7 @@ fn draw(tab: &mut TrainTab, width: u16, height: u16) -> String {
 fn every_state_is_drawn_as_agreed() {
     // The content between header and footer of 80×24, 120×40 and 200×50.
     for (name, width, height) in [("80x24", 80, 22), ("120x40", 120, 38), ("200x50", 200, 48)] {
-        let mut empty = TrainTab::new(Some(Profile::new("lenet5")));
+        let mut empty = testing::lent(TrainTab::new(Some(Profile::new("lenet5"))));
         insta::assert_snapshot!(format!("empty_{name}"), draw(&mut empty, width, height));
         insta::assert_snapshot!(
             format!("first_epoch_{name}"),
@@ -201,8 +203,11 @@ fn every_state_is_drawn_as_agreed() {
             format!("lost_{name}"),
             draw(&mut tab(&log(14), Link::Ended), width, height)
         );
-        let mut replay = TrainTab::new(None);
-        replay.play("modern-lenet-1".into(), finished(), 60.0);
+        let mut replay = testing::lent(TrainTab::new(None));
+        replay
+            .cx
+            .run
+            .play("modern-lenet-1".into(), finished(), 60.0);
         replay.on_action(Action::PauseOrResume);
         replay.on_action(Action::End);
         replay.on_action(Action::PageUp);
@@ -216,7 +221,7 @@ fn no_size_disturbs_it() {
     for events in [Vec::new(), log(0), log(4), finished(), failed()] {
         for (width, height) in (0..=40).flat_map(|w| (0..=20).map(move |h| (w, h))) {
             let mut tab = tab(&events, Link::Live);
-            tab.play("r".into(), events.clone(), 10.0);
+            tab.cx.run.play("r".into(), events.clone(), 10.0);
             tab.on_action(Action::End);
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
             terminal
@@ -307,7 +312,7 @@ fn a_finished_run_shows_figures_of_one_model() {
         screen.contains(" last @ 16 ") && !screen.contains("best @"),
         "{screen}"
     );
-    assert_eq!(tab.state_severity(), Severity::Warning);
+    assert_eq!(tab.cx.run.state_severity(), Severity::Warning);
 }
 
 #[test]
@@ -449,38 +454,45 @@ fn shares_of_a_step_and_the_path_never_move_their_neighbours() {
 }
 
 /// What the tab asks the worker, as the app passes it on.
-fn ask(tab: &mut TrainTab, action: Action) -> Command {
+fn ask(tab: &mut Lent<TrainTab>, action: Action) -> Command {
     match tab.on_action(action) {
-        Effect::Command { run, command } => {
+        Effect::Request(Request::Send { run, command }) => {
             assert_eq!(run, "modern-lenet-1");
-            tab.asked(&run, &command);
+            tab.cx.run.asked(&run, &command);
             command
         }
         other => panic!("{other:?}"),
     }
 }
 
-fn tell(tab: &mut TrainTab, event: Event) -> Option<String> {
-    tab.on_event("modern-lenet-1", &Stamped { at: 2000.0, event })
+fn tell(tab: &mut Lent<TrainTab>, event: Event) -> Option<String> {
+    tab.cx.run.on_event(
+        "modern-lenet-1",
+        &Stamped { at: 2000.0, event },
+        Instant::now(),
+    )
 }
 
 #[test]
 fn only_the_worker_can_say_paused() {
     let mut tab = tab(&log(2), Link::Live);
     assert_eq!(ask(&mut tab, Action::PauseOrResume), Command::Pause);
-    assert_eq!(tab.state(), "modern-lenet · pausing…");
+    assert_eq!(tab.cx.run.state(), "modern-lenet · pausing…");
     let paused = Event::Paused { step: 75 };
     let stamped = Stamped {
         at: 2000.0,
         event: paused.clone(),
     };
-    assert_eq!(tab.on_event("another run", &stamped), None);
-    assert_eq!(tab.state(), "modern-lenet · pausing…");
+    assert_eq!(
+        tab.cx.run.on_event("another run", &stamped, Instant::now()),
+        None
+    );
+    assert_eq!(tab.cx.run.state(), "modern-lenet · pausing…");
     assert_eq!(
         tell(&mut tab, paused).as_deref(),
         Some("paused after step 75")
     );
-    assert_eq!(tab.state(), "modern-lenet · paused");
+    assert_eq!(tab.cx.run.state(), "modern-lenet · paused");
     assert_eq!(ask(&mut tab, Action::PauseOrResume), Command::Continue);
 }
 
@@ -490,10 +502,10 @@ fn pause_pressed_twice_goes_on_however_late_the_worker_answers() {
     let asked = [(); 3].map(|()| ask(&mut tab, Action::PauseOrResume));
     assert_eq!(asked, [Command::Pause, Command::Continue, Command::Pause]);
     // What never reached the worker is not waited for.
-    tab.not_asked("another run");
-    assert_eq!(tab.state(), "modern-lenet · pausing…");
-    tab.not_asked("modern-lenet-1");
-    assert_eq!(tab.state(), "modern-lenet · running");
+    tab.cx.run.not_asked("another run");
+    assert_eq!(tab.cx.run.state(), "modern-lenet · pausing…");
+    tab.cx.run.not_asked("modern-lenet-1");
+    assert_eq!(tab.cx.run.state(), "modern-lenet · running");
     assert_eq!(ask(&mut tab, Action::PauseOrResume), Command::Pause);
 }
 
@@ -540,7 +552,7 @@ fn the_worker_steps_its_own_rate_and_the_screen_shows_what_it_answers() {
     // No step has been taken since.
     let screen = draw(&mut tab, 120, 38);
     assert!(screen.contains("learning rate    5.0e-3"), "{screen}");
-    assert_eq!(tab.state(), "modern-lenet · paused");
+    assert_eq!(tab.cx.run.state(), "modern-lenet · paused");
 }
 
 #[test]
@@ -552,30 +564,30 @@ fn a_rate_that_stays_is_not_waited_for() {
         tell(&mut tab, Event::Warning { message }).as_deref(),
         Some("the learning rate stays at 1.0e2")
     );
-    assert_eq!(tab.state(), "modern-lenet · running");
+    assert_eq!(tab.cx.run.state(), "modern-lenet · running");
 }
 
 #[test]
 fn the_train_key_starts_exactly_the_first_profile() {
     let profile = Profile::new("lenet5");
-    let mut tab = TrainTab::new(Some(profile.clone()));
+    let mut tab = testing::lent(TrainTab::new(Some(profile.clone())));
     assert_eq!(
         tab.on_action(Action::Train),
-        Effect::Train(Box::new(profile))
+        Request::Start(Start::New(Box::new(profile))).into()
     );
-    tab.open("r".into(), Link::Live, &log(1));
-    assert_eq!(tab.on_action(Action::Train), Effect::GoToTab(1));
+    tab.cx.run.open("r".into(), Link::Live, &log(1));
+    assert_eq!(tab.on_action(Action::Train), Effect::GoToTab(TabId::Model));
 }
 
 #[test]
 fn a_lost_run_can_be_resumed_and_an_ended_one_takes_no_commands() {
     let mut lost = tab(&log(2), Link::Live);
-    lost.on_link("modern-lenet-1", Link::Ended);
-    assert_eq!(lost.state(), "modern-lenet · lost");
-    assert_eq!(lost.live_run(), None);
+    lost.cx.run.on_link("modern-lenet-1", Link::Ended);
+    assert_eq!(lost.cx.run.state(), "modern-lenet · lost");
+    assert_eq!(lost.cx.run.live_run(), None);
     assert_eq!(
         lost.on_action(Action::ResumeRun),
-        Effect::ResumeRun("modern-lenet-1".into())
+        Request::Start(Start::Resumed("modern-lenet-1".into())).into()
     );
     let mut over = tab(&finished(), Link::Ended);
     assert!(matches!(
@@ -588,13 +600,28 @@ fn a_lost_run_can_be_resumed_and_an_ended_one_takes_no_commands() {
 #[test]
 fn replay_lends_the_history_of_its_moment() {
     let mut tab = tab(&log(1), Link::Live);
-    tab.play("old".into(), finished(), 10.0);
-    let (run, history) = tab.history().unwrap();
+    tab.cx.run.play("old".into(), finished(), 10.0);
+    let (run, history) = tab.cx.run.history().unwrap();
     assert_eq!((run, history.epochs.len()), ("old", 0));
     tab.on_action(Action::End);
-    assert_eq!(tab.history().unwrap().1.epochs.len(), 16);
+    assert_eq!(tab.cx.history().unwrap().epochs.len(), 16);
     assert!(matches!(tab.on_action(Action::Stop), Effect::Say(_)));
     tab.on_action(Action::Back);
-    let kept: &Arc<RunHistory> = tab.history().unwrap().1;
+    let kept = tab.cx.history().unwrap();
     assert_eq!(kept.epochs.len(), 1);
+}
+
+#[test]
+fn new_figures_are_bright_for_a_while_by_the_clock_of_the_app() {
+    let mut tab = tab(&log(2), Link::Live);
+    let now = Instant::now();
+    let end = Event::EpochEnd(Box::default());
+    let told = Stamped {
+        at: 2000.0,
+        event: end,
+    };
+    tab.cx.run.on_event("modern-lenet-1", &told, now);
+    assert!(tab.cx.run.is_fresh());
+    assert!(!tab.cx.run.tick(now + Duration::from_millis(900)));
+    assert!(tab.cx.run.tick(now + Duration::from_millis(1100)) && !tab.cx.run.is_fresh());
 }

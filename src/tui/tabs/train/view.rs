@@ -9,7 +9,10 @@ use ratatui::widgets::Paragraph;
 use super::curves::{epoch_points, epoch_range, step_points};
 use super::figures::Figures;
 use super::{TrainTab, View, epochs};
-use crate::event::{Load, Phase, RunHistory, StepPoint};
+use crate::event::{Phase, RunHistory, StepPoint};
+use crate::tui::context::Context;
+use crate::tui::run_view::Replay;
+use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span as YSpan};
 use crate::tui::widgets::fit::cut_line;
@@ -17,7 +20,8 @@ use crate::tui::widgets::gauge::gauge;
 use crate::tui::widgets::{clock, left, plain_if, right, wrap_to};
 
 /// Draws the tab.
-pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) {
+pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, cx: &Context) {
+    let theme = &cx.theme;
     tab.replay_bar = Rect::ZERO;
     let area = Rect {
         x: area.x + 1.min(area.width),
@@ -27,24 +31,23 @@ pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) 
     if area.is_empty() {
         return;
     }
-    let Some((_, history)) = tab.history() else {
+    let Some(history) = cx.history() else {
         empty(frame, area, tab.first.is_some(), theme);
         return;
     };
-    let history = history.clone();
-    let loads = loads(tab);
-    let lost = tab.replay.is_none() && tab.is_lost();
+    let loads = cx.run.loads();
+    let lost = cx.run.replay().is_none() && cx.run.is_lost();
     let roomy = area.height >= 28;
     let figures = Figures {
-        history: &history,
+        history,
         loads: &loads,
         theme,
         lost,
-        bright: tab.bright_until.is_some(),
+        bright: cx.run.is_fresh(),
         roomy,
     };
-    let notice = notice(&history, lost, area, theme);
-    let replay_rows = u16::from(tab.replay.is_some());
+    let notice = notice(history, lost, area, theme);
+    let replay_rows = u16::from(cx.run.replay().is_some());
     let fixed = 2 + 5 + 1 + 3 * u16::from(roomy) + replay_rows;
     let free = area.height.saturating_sub(fixed + rows(&notice));
     let message_rows = (free / 4).clamp(2, 14).min(free);
@@ -73,8 +76,10 @@ pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) 
     ])
     .areas(area);
     lines(frame, notice_area, notice, theme);
-    replay_line(tab, frame, replay_area, theme);
-    upper(tab, &figures, frame, charts);
+    if let Some(replay) = cx.run.replay() {
+        tab.replay_bar = replay_line(replay, frame, replay_area, theme);
+    }
+    upper(tab, cx, &figures, frame, charts);
     let width = usize::from(area.width);
     lines(frame, facts, vec![figures.facts(width)], theme);
     lines(frame, progress, figures.progress(width).to_vec(), theme);
@@ -102,22 +107,6 @@ fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, theme: &Theme
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-fn loads(tab: &TrainTab) -> Vec<Load> {
-    match (&tab.replay, &tab.shown) {
-        (Some(replay), _) => {
-            let loads = replay.played().iter().rev().filter_map(|e| match e.event {
-                crate::event::Event::Load(load) => Some(load),
-                _ => None,
-            });
-            let mut loads: Vec<Load> = loads.take(super::LOADS).collect();
-            loads.reverse();
-            loads
-        }
-        (None, Some(shown)) => shown.loads.iter().copied().collect(),
-        (None, None) => Vec::new(),
-    }
-}
-
 fn empty(frame: &mut Frame, area: Rect, can_train: bool, theme: &Theme) {
     let key = |text: &'static str| Span::styled(text, theme.accent());
     let say = |text: &'static str| Span::styled(text, theme.text());
@@ -134,9 +123,9 @@ fn empty(frame: &mut Frame, area: Rect, can_train: bool, theme: &Theme) {
     text.push(Line::default());
     text.push(Line::from(vec![
         say("Or choose an architecture on "),
-        key("2"),
+        key(TabId::Model.key()),
         say(" Model, or open an earlier run on "),
-        key("6"),
+        key(TabId::Runs.key()),
         say(" Runs."),
     ]));
     let height = rows(&text).min(area.height);
@@ -188,12 +177,10 @@ fn notice(history: &RunHistory, lost: bool, area: Rect, theme: &Theme) -> Vec<Li
     lines
 }
 
-fn replay_line(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme) {
-    let Some(replay) = &tab.replay else {
-        return;
-    };
+/// Draws how a replay stands; gives where its bar lies.
+fn replay_line(replay: &Replay, frame: &mut Frame, area: Rect, theme: &Theme) -> Rect {
     if area.is_empty() {
-        return;
+        return Rect::ZERO;
     }
     let state = if replay.playing {
         "playing"
@@ -220,15 +207,15 @@ fn replay_line(tab: &mut TrainTab, frame: &mut Frame, area: Rect, theme: &Theme)
     ]);
     frame.render_widget(Paragraph::new(plain_if(theme.ascii, line)), area);
     let offset = u16::try_from(before.chars().count()).unwrap_or(0);
-    tab.replay_bar = Rect {
+    Rect {
         x: area.x + offset,
         width: u16::try_from(width).unwrap_or(0),
         ..area
-    };
+    }
 }
 
 /// Curves, or the epoch table where the user turned to it and it has no place below.
-fn upper(tab: &TrainTab, figures: &Figures, frame: &mut Frame, area: Rect) {
+fn upper(tab: &TrainTab, cx: &Context, figures: &Figures, frame: &mut Frame, area: Rect) {
     if tab.view == View::Epochs {
         let table = epochs::table(
             figures.history,
@@ -258,7 +245,7 @@ fn upper(tab: &TrainTab, figures: &Figures, frame: &mut Frame, area: Rect) {
     let over = matches!(
         figures.history.phase,
         Phase::Finished | Phase::Stopped | Phase::Failed
-    ) && tab.replay.is_none();
+    ) && cx.run.replay().is_none();
     let range = epoch_range(figures.history, over);
     curve(figures, range, frame, left_half, Curve::Loss);
     curve(figures, range, frame, right_half, Curve::Accuracy);

@@ -1,7 +1,5 @@
 //! Playing a recorded log again: a position on a time axis, a speed, and the history as it was at that position.
 
-use std::sync::Arc;
-
 use crate::event::{RunHistory, Stamped};
 
 /// Longest silence of the log that is played at full length, in seconds; longer ones (a night before a resume) are cut to it.
@@ -17,11 +15,26 @@ pub struct Replay {
     /// Playing time of each event, seconds from the start, silences cut.
     times: Vec<f64>,
     folded: usize,
-    pub history: Arc<RunHistory>,
+    pub history: RunHistory,
     /// Seconds from the start.
     pub position: f64,
     pub speed: f64,
     pub playing: bool,
+}
+
+/// What is done to a replay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Playback {
+    /// Play or pause.
+    Toggle,
+    /// To a position in seconds.
+    Seek(f64),
+    /// By a share of the whole length.
+    Scrub(f64),
+    Slower,
+    Faster,
+    /// Back to the run as it is now.
+    End,
 }
 
 impl Replay {
@@ -43,7 +56,7 @@ impl Replay {
             events,
             times,
             folded: 0,
-            history: Arc::default(),
+            history: RunHistory::default(),
             position: 0.0,
             speed: if speed.is_finite() {
                 speed.clamp(0.1, 10_000.0)
@@ -85,8 +98,19 @@ impl Replay {
         true
     }
 
+    pub fn apply(&mut self, playback: Playback) {
+        match playback {
+            Playback::Toggle => self.toggle(),
+            Playback::Seek(seconds) => self.seek(seconds),
+            Playback::Scrub(share) => self.scrub(share),
+            Playback::Slower => self.slower(),
+            Playback::Faster => self.faster(),
+            Playback::End => {}
+        }
+    }
+
     /// Plays or pauses; at the end it starts over.
-    pub fn toggle(&mut self) {
+    fn toggle(&mut self) {
         if !self.playing && self.at_end() {
             self.seek(0.0);
         }
@@ -94,24 +118,24 @@ impl Replay {
     }
 
     /// Goes to a position in seconds.
-    pub fn seek(&mut self, seconds: f64) {
+    fn seek(&mut self, seconds: f64) {
         self.position = seconds.clamp(0.0, self.length());
         self.fold();
     }
 
     /// Moves by a share of the whole length.
-    pub fn scrub(&mut self, share: f64) {
+    fn scrub(&mut self, share: f64) {
         self.seek(self.position + share * self.length());
     }
 
-    pub fn faster(&mut self) {
+    fn faster(&mut self) {
         self.speed = SPEEDS
             .into_iter()
             .find(|s| *s > self.speed * 1.001)
             .unwrap_or(self.speed);
     }
 
-    pub fn slower(&mut self) {
+    fn slower(&mut self) {
         self.speed = SPEEDS
             .into_iter()
             .rev()
@@ -122,12 +146,11 @@ impl Replay {
     fn fold(&mut self) {
         let wanted = self.times.partition_point(|t| *t <= self.position);
         if wanted < self.folded {
-            self.history = Arc::default();
+            self.history = RunHistory::default();
             self.folded = 0;
         }
-        let history = Arc::make_mut(&mut self.history);
         for event in &self.events[self.folded..wanted] {
-            history.apply(event);
+            self.history.apply(event);
         }
         self.folded = wanted;
     }

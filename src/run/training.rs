@@ -1,0 +1,141 @@
+//! The one way in which a run's training begins: by its worker, or again to compare.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Workspace, pretrained, record};
+use crate::data::{self, Dataset};
+use crate::error::{Error, Result};
+use crate::event::{Command, Event};
+use crate::profile::Profile;
+use crate::train::{self, Host, Outcome, Setup};
+
+/// Automatic differentiation walks the graph recursively.
+pub const STACK: usize = 64 << 20;
+
+/// A run with its data set, as it is trained on this machine.
+pub struct Ready {
+    pub profile: Profile,
+    dataset: Dataset,
+}
+
+impl Ready {
+    /// Reads the data set of a recorded run.
+    ///
+    /// # Errors
+    /// `Input` when it is not there or does not fit.
+    pub fn read(workspace: &Workspace, recorded: &Profile) -> Result<Self> {
+        let dataset = data::source::load(&recorded.data.name, &workspace.search_path())?;
+        let profile = record::on_this_machine(recorded, &dataset)?;
+        Ok(Self { profile, dataset })
+    }
+
+    /// Trains in `directory`: from the newest checkpoint there, or from the weights that the profile names.
+    ///
+    /// # Errors
+    /// As [`train::train`]; `Input` when these weights are others than they were.
+    pub fn train(
+        self,
+        workspace: &Workspace,
+        directory: &Path,
+        resume: bool,
+        warnings: Vec<String>,
+        host: &mut dyn Host,
+    ) -> Result<Outcome> {
+        let pretrained = if resume {
+            None
+        } else {
+            pretrained::load(workspace, &self.profile.model)?
+        };
+        let setup = Setup {
+            profile: &self.profile,
+            dataset: self.dataset,
+            directory,
+            resume,
+            pretrained,
+            warnings,
+        };
+        train::train(setup, host)
+    }
+
+    /// Trains the run `id` again from its beginning, in a directory that goes afterwards; `tell` hears what happens.
+    ///
+    /// # Errors
+    /// As [`train`](Self::train); `Io` when the directory cannot be made.
+    pub fn rerun(
+        self,
+        workspace: &Workspace,
+        id: &str,
+        tell: &mut (dyn FnMut(&Event) + Send),
+    ) -> Result<Outcome> {
+        let scratch = Scratch::new(id)?;
+        std::thread::scope(|scope| {
+            let training = std::thread::Builder::new()
+                .name("training".into())
+                .stack_size(STACK)
+                .spawn_scoped(scope, || {
+                    let mut host = Listener { tell };
+                    self.train(workspace, &scratch.path, false, Vec::new(), &mut host)
+                })
+                .map_err(|e| Error::compute("starting the training thread", e))?;
+            training.join().unwrap_or_else(|panic| {
+                Err(Error::compute("training", panic_message(panic.as_ref())))
+            })
+        })
+    }
+}
+
+/// Passes events on; gives no commands and keeps no log.
+struct Listener<'a> {
+    tell: &'a mut (dyn FnMut(&Event) + Send),
+}
+
+impl Host for Listener<'_> {
+    fn next_command(&mut self, wait: Duration) -> Option<Command> {
+        std::thread::sleep(wait);
+        None
+    }
+
+    fn emit(&mut self, event: Event) {
+        (self.tell)(&event);
+    }
+
+    fn log_length(&self) -> u64 {
+        0
+    }
+
+    fn rewind_log(&mut self, _: u64) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A directory that goes when this does.
+struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    fn new(id: &str) -> Result<Self> {
+        let name = format!("fmtui-verify-{id}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).map_err(|e| Error::io("create", &path, e))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left of it lies in the directory for what may go.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// What a panic said.
+#[must_use]
+pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_string())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".into())
+}

@@ -1,0 +1,70 @@
+//! What is asked for beyond the app's own state: of workers, files and the terminal.
+
+use super::theme::Palette;
+use crate::event::Command;
+use crate::profile::{Model, Profile};
+use crate::run::id;
+
+/// A run to be started.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Start {
+    /// A new one of this profile.
+    New(Box<Profile>),
+    /// This run, from its last checkpoint.
+    Resumed(String),
+}
+
+impl Start {
+    /// What the run is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::New(profile) => &profile.name,
+            Self::Resumed(run) => id::name(run),
+        }
+    }
+}
+
+/// What the app asks for; answered, if at all, by a message. All are carried out at one place, `event_loop::Outside`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Start a run and watch it.
+    Start(Start),
+    /// Watch this run, shown on Train, Metrics and Confusion.
+    Open(String),
+    /// Ask this run's worker. What is asked one after the other is done in that order.
+    Send {
+        run: String,
+        command: Command,
+    },
+    /// Read this run's whole log, to play it on the Train tab.
+    Replay {
+        run: String,
+        speed: f64,
+    },
+    /// Delete this run; already confirmed.
+    Delete(String),
+    /// Read a data set for the Data tab.
+    LoadDataset(String),
+    /// Read the data set of the shown run.
+    LoadRunDataset(String),
+    /// Download a data set, with progress on the Data tab, then read it.
+    FetchDataset(String),
+    /// Give up the download that is under way.
+    CancelFetch,
+    /// Find out about the weights that this model begins with.
+    DescribeWeights(Box<Model>),
+    /// Read what was predicted in this run.
+    LoadPredictions(String),
+    /// Whether the list of runs is looked at.
+    WatchRuns(bool),
+    /// Read the user's own profiles again.
+    ReadOwn,
+    /// Write this theme into the user's settings.
+    KeepTheme(Palette),
+    /// Open this recipe in the user's editor.
+    EditText(Box<Profile>),
+    Suspend,
+    Redraw,
+    Leave,
+}
