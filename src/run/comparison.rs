@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn regimes_have_their_names() {
+    fn training_modes_have_their_names() {
         for (pretrained, freeze, name) in [
             ("", "", "scratch"),
             ("a.pth", "none", "fine-tune"),

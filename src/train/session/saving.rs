@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// Epochs of fewer steps than this are not saved each.
 const SHORT: u64 = 10;
 /// Then it takes so many steps to the next checkpoint …
-const STEPS: u64 = 50;
+const STEPS: u64 = 100;
 /// … or so long.
 const TIME: Duration = Duration::from_secs(1);
 
