@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::augment::{Augmentation, Changes};
+use super::augment::{Augmentations, Changes};
 use super::resize::Scratch;
 use super::split::{self, Parts};
 use super::transform::Transform;
@@ -38,7 +38,7 @@ pub struct Prepared {
     pub height: usize,
     pub width: usize,
     transform: Transform,
-    augmentation: Option<Augmentation>,
+    augmentation: Option<Augmentations>,
 }
 
 /// What a [`Prepared`] set gives for a pooled index, changes at random aside: under the same key it is the same numbers.
@@ -97,7 +97,7 @@ impl Prepared {
     #[must_use]
     pub fn augmented(self, settings: &Augment, seed: u64) -> Self {
         Self {
-            augmentation: Augmentation::new(settings, seed),
+            augmentation: Augmentations::new(settings, seed),
             ..self
         }
     }
