@@ -6,6 +6,7 @@ mod assemble;
 pub mod augment;
 pub mod fetch;
 pub mod idx;
+mod info;
 pub mod known;
 pub mod layout;
 pub mod loader;
@@ -17,6 +18,7 @@ pub mod split;
 pub mod statistics;
 pub mod transform;
 
+pub use info::DatasetInfo;
 pub use loader::{Key, Prepared};
 
 /// A named set of pictures as it lies in its files.

@@ -221,6 +221,7 @@ impl Outside<'_> {
             Request::FetchDataset(name) => self.session.fetch(name),
             Request::CancelFetch => self.session.cancel_fetch(),
             Request::DescribeWeights(model) => self.session.describe_weights(model),
+            Request::DescribeDataset(name) => self.session.describe_dataset(name),
             Request::LoadPredictions(run) => self.session.load_predictions(run),
             Request::WatchRuns(on) => self.session.watch_runs(on),
             Request::ReadOwn => self.session.tell_own(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::context::KeptPredictions;
 use super::run_view::Link;
 use super::tabs::runs::RunRow;
-use crate::data::Dataset;
+use crate::data::{Dataset, DatasetInfo};
 use crate::event::Stamped;
 use crate::profile::Profile;
 use crate::run::card::Card;
@@ -63,6 +63,11 @@ pub enum Message {
     Sets(Vec<(String, String)>),
     /// What is being done about a data set.
     DatasetStatus(String),
+    /// What is known of a data set, or why it cannot be read.
+    DatasetInfo {
+        name: String,
+        info: Result<DatasetInfo, String>,
+    },
     /// What is known of the weights that `model.pretrained` names.
     Weights {
         pretrained: String,

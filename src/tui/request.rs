@@ -54,6 +54,8 @@ pub enum Request {
     CancelFetch,
     /// Find out about the weights that this model begins with.
     DescribeWeights(Box<Model>),
+    /// Find out about the shape of this data set.
+    DescribeDataset(String),
     /// Read what was predicted in this run.
     LoadPredictions(String),
     /// Whether the list of runs is looked at.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::question::Question;
 use super::{App, Problem, Trainable};
+use crate::data::DatasetInfo;
 use crate::event::{Event, Phase, Stamped};
 use crate::tui::context::KeptPredictions;
 use crate::tui::message::Message;
@@ -97,17 +98,16 @@ impl App {
                 dataset,
                 for_data_tab,
             } => {
+                let info = DatasetInfo::from(&*dataset);
+                self.tabs.model.set_info(info.name.clone(), Ok(info));
                 if self.run_dataset.as_ref() == Some(&dataset.name) {
                     self.context.dataset = Some(Arc::clone(&dataset));
                 }
                 if for_data_tab {
-                    let classes = dataset.classes.len();
-                    self.tabs
-                        .model
-                        .set_pictures(dataset.height, dataset.width, classes);
                     self.tabs.data.set_dataset(dataset);
                 }
             }
+            Message::DatasetInfo { name, info } => self.tabs.model.set_info(name, info),
             Message::Sets(sets) => {
                 let names = sets.iter().map(|(name, _)| name.clone()).collect();
                 self.tabs.model.set_sets(names);
@@ -144,13 +144,19 @@ impl App {
         }
     }
 
-    /// Asks for what the Model tab wants to know of weights.
+    /// Asks for what the Model tab wants to know of weights and data sets.
     pub(super) fn follow_model(&mut self, requests: &mut Vec<Request>) {
-        if self.active == TabId::Model
-            && let Some(model) = self.tabs.model.asks_about_weights()
-        {
-            requests.push(Request::DescribeWeights(Box::new(model)));
+        if self.active != TabId::Model {
+            return;
         }
+        let model = self.tabs.model.asks_about_weights();
+        requests.extend(model.map(|model| Request::DescribeWeights(Box::new(model))));
+        requests.extend(
+            self.tabs
+                .model
+                .asks_about_set()
+                .map(Request::DescribeDataset),
+        );
     }
 
     /// Keeps what is lent of the shown run up to date, and asks for what that run needs and is not there yet.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{Session, download, problem};
 use crate::data::source::{self, SearchPath};
-use crate::data::{Dataset, fetch, mini};
+use crate::data::{Dataset, DatasetInfo, fetch, mini};
 use crate::error::Result;
 use crate::net::Progress;
 use crate::tui::message::Message;
@@ -44,6 +44,17 @@ impl Session {
                 Err(e) => problem(&e),
             };
             let _ = out.blocking_send(message);
+        });
+    }
+
+    /// Finds out about a data set, which is read for it.
+    pub fn describe_dataset(&self, name: String) {
+        let (search, kept) = (self.search(), Arc::clone(&self.datasets));
+        self.blocking(move || {
+            let info = load(&name, &search, &kept)
+                .map(|dataset| DatasetInfo::from(&*dataset))
+                .map_err(|e| e.to_string());
+            Ok(Message::DatasetInfo { name, info })
         });
     }
 

@@ -9,18 +9,21 @@ mod keys;
 mod layers;
 mod path;
 
+use std::collections::HashMap;
+
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::data::mini;
+use crate::data::{DatasetInfo, mini};
 use crate::error::{Error, Result};
 use crate::model::presets::{self, Preset};
 use crate::model::summary::{Summary, summarise};
 use crate::model::{Architecture, freeze, resolve};
 use crate::profile::{Model, Normalize, Profile};
 use crate::run::card::Card;
+use crate::text;
 use crate::tui::action::Action;
 use crate::tui::context::Context;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
@@ -32,9 +35,6 @@ use path::Path;
 
 /// The group of the user's own, the last of the presets' groups.
 const OWN: &str = presets::YOUR_OWN;
-
-/// Training pictures of the built-in set.
-const MINI_TRAIN: f64 = 2000.0;
 
 /// A preset and its recipe as edited.
 pub struct Entry {
@@ -133,8 +133,8 @@ pub struct ModelTab {
     chosen_set: Option<String>,
     /// What of the shown recipe's network can be frozen.
     stages: Vec<String>,
-    /// Height, width and classes of the pictures.
-    pictures: (usize, usize, usize),
+    /// What is known of data sets, by their names; nothing yet of one that was asked about, or why it cannot be read.
+    infos: HashMap<String, Option<Result<DatasetInfo, String>>>,
     /// Of the shown recipe.
     summary: Result<Summary, String>,
     path: Path,
@@ -177,7 +177,7 @@ impl ModelTab {
             sets: vec![mini::NAME.into()],
             chosen_set: None,
             stages: Vec::new(),
-            pictures: (28, 28, 10),
+            infos: HashMap::new(),
             summary: Err(String::new()),
             path: Path::default(),
             view_areas: Vec::new(),
@@ -245,10 +245,42 @@ impl ModelTab {
         self.place_set();
     }
 
-    /// Height, width and number of classes of the pictures, for the shapes of the layers.
-    pub fn set_pictures(&mut self, height: usize, width: usize, classes: usize) {
-        self.pictures = (height, width, classes);
+    /// The data set of the shown recipe, where nothing is known of it; told once.
+    pub fn asks_about_set(&mut self) -> Option<String> {
+        let name = &self.entry()?.profile.data.name;
+        if self.infos.contains_key(name) || !self.is_unread(name) {
+            return None;
+        }
+        let name = name.clone();
+        self.infos.insert(name.clone(), None);
+        Some(name)
+    }
+
+    /// What is known of a data set, for the shapes of the layers; or why it cannot be read.
+    pub fn set_info(&mut self, name: String, info: Result<DatasetInfo, String>) {
+        self.infos.insert(name, Some(info));
         self.refresh();
+    }
+
+    /// Whether a data set's shape is not known yet.
+    fn is_unread(&self, name: &str) -> bool {
+        let is_answered = matches!(self.infos.get(name), Some(Some(_)));
+        !is_answered && DatasetInfo::by_name(name).is_none()
+    }
+
+    fn info(&self, name: &str) -> Result<DatasetInfo> {
+        let unknown = |problem: &str| {
+            Error::input(
+                format!("data set {name}"),
+                problem,
+                "choose another in the form",
+            )
+        };
+        match self.infos.get(name) {
+            Some(Some(Ok(info))) => Ok(info.clone()),
+            Some(Some(Err(problem))) => Err(unknown(problem)),
+            _ => DatasetInfo::by_name(name).ok_or_else(|| unknown("is being read")),
+        }
     }
 
     /// The model whose weights' card is wanted, told once.
@@ -317,10 +349,13 @@ impl ModelTab {
     /// Checks a recipe as far as it can be without its data.
     fn check(&self, profile: &Profile) -> Result<Summary> {
         profile.validate()?;
-        if profile.data.name == mini::NAME && profile.data.validation >= MINI_TRAIN {
+        let info = self.info(&profile.data.name)?;
+        #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+        if profile.data.validation >= 1.0 && profile.data.validation >= info.train as f64 {
+            let images = text::count(info.train, "training image");
             return Err(Error::input(
                 "data.validation",
-                format!("is more than the 2,000 training pictures of {}", mini::NAME),
+                format!("leaves nothing of the {images} of {}", info.name),
                 "give a fraction such as 0.1",
             ));
         }
@@ -329,8 +364,9 @@ impl ModelTab {
     }
 
     fn architecture(&self, profile: &Profile) -> Result<Architecture> {
-        let (height, width, classes) = self.pictures;
-        resolve(&profile.model, profile.data.input(height, width), classes)
+        let info = self.info(&profile.data.name)?;
+        let input = profile.data.input(info.height, info.width);
+        resolve(&profile.model, input, info.classes)
     }
 
     fn entry(&self) -> Option<&Entry> {
@@ -349,24 +385,26 @@ impl ModelTab {
             return false;
         };
         let mut candidate = entry.profile.clone();
-        let result = change(field, &mut candidate).and_then(|()| self.check(&candidate));
-        match result {
-            Err(error) => {
-                self.refused = error.to_string();
-                false
+        let result = change(field, &mut candidate).and_then(|()| {
+            if self.is_unread(&candidate.data.name) {
+                candidate.validate()
+            } else {
+                self.check(&candidate).map(drop)
             }
-            Ok(summary) => {
-                self.refused.clear();
-                self.summary = Ok(summary);
-                if field == fields::DATASET {
-                    self.chosen_set = Some(candidate.data.name);
-                    self.place_set();
-                } else {
-                    self.entries[self.cursor].profile = candidate;
-                }
-                true
-            }
+        });
+        if let Err(error) = result {
+            self.refused = error.to_string();
+            return false;
         }
+        self.refused.clear();
+        if field == fields::DATASET {
+            self.chosen_set = Some(candidate.data.name);
+            self.place_set();
+        } else {
+            self.entries[self.cursor].profile = candidate;
+            self.refresh();
+        }
+        true
     }
 }
 

@@ -277,6 +277,40 @@ fn another_set_gets_its_own_mean() {
     assert_eq!(tab.entry().unwrap().profile.data.normalize, Normalize::Unit);
 }
 
+/// The layers' shapes are those of the recipe's own set, whatever the Data tab shows.
+#[test]
+fn shapes_are_of_the_recipes_own_set() {
+    let mut tab = with_sets();
+    choose(&mut tab, "mlp-50-20");
+    tab.set_sets(vec!["fashion-mnist".into(), "letters".into()]);
+    let parameters = |tab: &ModelTab| {
+        tab.summary
+            .as_ref()
+            .map(|s| s.parameters)
+            .map_err(Clone::clone)
+    };
+    assert_eq!(parameters(&tab), Ok(40_480));
+    assert_eq!(tab.asks_about_set(), None);
+    tab.focus = Focus::Form;
+    assert!(tab.try_value("letters"));
+    assert!(parameters(&tab).unwrap_err().contains("is being read"));
+    assert_eq!(tab.asks_about_set().as_deref(), Some("letters"));
+    assert_eq!(tab.asks_about_set(), None);
+    let letters = DatasetInfo {
+        name: "letters".into(),
+        height: 16,
+        width: 8,
+        classes: 26,
+        train: 400,
+    };
+    tab.set_info("letters".into(), Ok(letters));
+    assert_eq!(parameters(&tab), Ok(129 * 50 + 51 * 20 + 21 * 26));
+    assert!(tab.try_value("fashion-mnist"));
+    assert_eq!(parameters(&tab), Ok(40_480));
+    tab.set_info("letters".into(), Err("is damaged".into()));
+    assert!(!tab.try_value("letters") && tab.refused.contains("is damaged"));
+}
+
 #[test]
 fn views_show_the_file_and_the_story() {
     let mut tab = with_sets();
@@ -314,7 +348,16 @@ fn no_size_and_no_data_panics() {
     }
     for (height, width, classes) in [(0, 0, 0), (1, 1, 26), (28, 28, 0)] {
         let mut tab = testing::lent(ModelTab::new());
-        tab.set_pictures(height, width, classes);
+        for name in ["fashion-mnist", mini::NAME] {
+            let info = DatasetInfo {
+                name: name.into(),
+                height,
+                width,
+                classes,
+                train: 10,
+            };
+            tab.set_info(name.into(), Ok(info));
+        }
         testing::survives(&mut tab);
     }
 }
