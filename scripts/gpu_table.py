@@ -3,7 +3,7 @@
 
     FMNIST_DIR=… scripts/gpu_table.py TORCH_BENCH FMTUI [--rounds 3] [--archs ABCDE] [--batches 64,1024] [--modes eager,compile,compile_graph]
 
-TORCH_BENCH is the peer's script (its networks, data and step are taken), FMTUI a binary built with `--features cuda`. Every network
+TORCH_BENCH is the peer's script, scripts/torch_bench.py (its networks, data and step are taken), FMTUI a binary built with `--features cuda`. Every network
 has a process of its own, which compiles before anything is measured; then all are measured in turn, round by round, PyTorch
 and fmtui (in f32, and in TF32 as PyTorch computes convolutions) one after the other, alone on the machine. Prints a line for every
 measurement, and a table of medians with the ratios of fmtui's f32 and TF32 to each of PyTorch's modes.

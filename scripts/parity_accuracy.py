@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compares the test accuracy after 1, 2, 3 epochs of fmtui with PyTorch's, network by network, over several seeds.
 
-    scripts/parity_accuracy.py OUT.jsonl --torch-bench TORCH_BENCH.py --python PYTHON [--binary FMTUI] [--arch ABCD]
+    scripts/parity_accuracy.py OUT.jsonl --python PYTHON [--binary FMTUI] [--arch ABCD]
                                [--seeds 0 1 2] [--epochs 3] [--threads 2] [--device cpu|cuda] [--backend auto|plan|graph] [--only fmtui|torch]
 
 Both train on the whole Fashion-MNIST with Adam at 1e-3, batches of 64, no averages and no validation set, fmtui through
-`fmtui train PRESET --json`, PyTorch through `TORCH_BENCH.py --task acc`. Every finished run is appended to OUT.jsonl at once, and one that
+`fmtui train PRESET --json`, PyTorch through `scripts/torch_bench.py --task acc`. Every finished run is appended to OUT.jsonl at once, and one that
 is already there is not done again; the table of all that is there comes last. Takes an hour or more on a CPU. On a GPU PyTorch computes in
 whole f32 too (NVIDIA_TF32_OVERRIDE=0). Standard library only.
 """
@@ -54,7 +54,7 @@ def train_fmtui(options, arch, seed):
 
 def train_torch(options, arch, seed):
     out = run([
-        options.python, options.torch_bench, "--arch", arch, "--task", "acc", "--epochs", str(options.epochs),
+        options.python, str(options.torch_bench), "--arch", arch, "--task", "acc", "--epochs", str(options.epochs),
         "--seed", str(seed), "--threads", str(options.threads), "--device", options.device,
     ])
     told = json.loads([line for line in out.splitlines() if line.startswith("{")][-1])
@@ -98,7 +98,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     root = pathlib.Path(__file__).resolve().parent.parent
     parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("--torch-bench", required=True, help="path of torch_bench.py")
+    parser.add_argument("--torch-bench", default=pathlib.Path(__file__).with_name("torch_bench.py"))
     parser.add_argument("--python", default=sys.executable, help="a Python that has torch")
     parser.add_argument("--binary", default=str(root / "target/release/fmtui"))
     parser.add_argument("--arch", default="ABCD", help="letters of the networks")

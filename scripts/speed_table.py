@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Lays out the speed comparison with PyTorch, and makes the tables of docs/PERFORMANCE.md of what it measured.
 
-    scripts/speed_table.py config --bench BENCH_DIR --python PYTHON --binary FMTUI [--others] > CONFIG.txt
+    scripts/speed_table.py config --python PYTHON --binary FMTUI [--others] > CONFIG.txt
     scripts/speed_table.py table OUT.jsonl [--others]
 
-CONFIG.txt is for BENCH_DIR/ab.py, which takes every line in turn, round after round: `ab.py OUT.jsonl 5 CONFIG.txt`. The table gives the
+CONFIG.txt is for scripts/ab.py, which takes every line in turn, round after round: `scripts/ab.py OUT.jsonl 5 CONFIG.txt`. The table gives the
 median of all chunks, and for the ratio the median over the rounds of fmtui's median to that of PyTorch's better f32 mode. `--others` compares what
 is slower on both sides, torch.compile and Candle's graph, with PyTorch's eager mode and the plan. Standard library only.
 """
@@ -31,8 +31,8 @@ OTHERS = ["eager", "compile", "graph", "plan"]
 
 
 def config(options):
-    torch = f"{options.python} {options.bench / 'torch_bench.py'}"
     root = pathlib.Path(__file__).resolve().parent
+    torch = f"{options.python} {root / 'torch_bench.py'}"
     for arch, modes in MODES.items():
         for threads, batch in SETTINGS:
             steps = max(2, PICTURES[arch] * threads // 2 // batch) * CHUNKS
@@ -44,7 +44,7 @@ def config(options):
                 print(f"{arch} graph {threads} {batch} | {options.binary} bench {arch} --steps {steps} {shared} --backend graph --json")
         if options.others:
             continue
-        evaluation = f"{options.python} {root / 'torch_evaluation.py'} --torch-bench {options.bench / 'torch_bench.py'} --arch {arch}"
+        evaluation = f"{options.python} {root / 'torch_evaluation.py'} --arch {arch}"
         for mode in [mode for mode in modes if "bf16" not in mode]:
             print(f"{arch} evaluation-{mode} 2 1000 | {evaluation} --mode {mode}")
 
@@ -123,7 +123,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(required=True)
     lines = commands.add_parser("config")
-    lines.add_argument("--bench", type=pathlib.Path, required=True, help="folder of ab.py and torch_bench.py")
     lines.add_argument("--python", required=True, help="a Python that has torch")
     lines.add_argument("--binary", required=True)
     lines.add_argument("--others", action="store_true", help="torch.compile and the graph in place of channels_last and bf16")

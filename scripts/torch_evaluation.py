@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Measures how fast PyTorch evaluates a network of the speed comparison: forward only, batches of 1000, pictures in memory.
 
-    scripts/torch_evaluation.py --torch-bench TORCH_BENCH.py --arch A [--mode eager|cl] [--threads 2] [--chunks 3] [--batches 10]
+    scripts/torch_evaluation.py --arch A [--mode eager|cl] [--threads 2] [--chunks 3] [--batches 10]
 
 Prints one JSON object with `chunks` in images a second, as the comparison script takes it. Needs torch.
 """
 import argparse
 import importlib.util
 import json
+import pathlib
 import time
 
 import torch
@@ -15,7 +16,7 @@ import torch
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--torch-bench", required=True, help="path of torch_bench.py, whose networks and data are taken")
+    parser.add_argument("--torch-bench", default=pathlib.Path(__file__).with_name("torch_bench.py"), help="whose networks and data are taken")
     parser.add_argument("--arch", required=True)
     parser.add_argument("--mode", default="eager", choices=["eager", "cl"])
     parser.add_argument("--threads", type=int, default=2)
