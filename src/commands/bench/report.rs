@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::commands::answer;
 use crate::event::Breakdown;
 use crate::headless::Table;
 use crate::profile::Profile;
@@ -12,6 +13,8 @@ use crate::train::bench::{Effort, Measured};
 /// One preset's figures, as they are printed with `--json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// The version of what is printed.
+    format: u32,
     /// Always `fmtui`; the scripts that measure others put theirs here.
     fw: String,
     /// The preset's name.
@@ -45,6 +48,7 @@ impl Report {
     pub fn new(profile: &Profile, measured: &Measured) -> Self {
         let [training, whole] = measured.peak_memory.map(mebibytes);
         Self {
+            format: answer::FORMAT,
             fw: "fmtui".into(),
             arch: profile.name.clone(),
             backend: measured.backend.into(),
