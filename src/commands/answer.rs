@@ -12,7 +12,7 @@ use crate::text::figure;
 /// The version of what is printed.
 pub const FORMAT: u32 = crate::profile::FORMAT;
 
-/// Prints an object as a line of JSON, its format first.
+/// Prints an object as a line of JSON, with its format.
 ///
 /// # Errors
 /// `Io` when it cannot be written.
