@@ -87,14 +87,21 @@ pub fn harmless_json(json: &str) -> Cow<'_, str> {
     out.into()
 }
 
-/// TOML whose strings say with escapes what could disturb a terminal: the same to whoever parses it. For TOML as it is
-/// written out, without comments.
+/// TOML whose strings say with escapes what could disturb a terminal, and whose comments are without it: the same to whoever
+/// parses it.
 #[must_use]
 pub fn harmless_toml(toml: &str) -> String {
     let mut out = String::with_capacity(toml.len());
     let mut rest = toml;
-    while let Some(start) = rest.find(['"', '\'']) {
+    while let Some(start) = rest.find(['"', '\'', '#']) {
         let (before, from) = rest.split_at(start);
+        if from.starts_with('#') {
+            let (comment, after) = from.split_at(from.find('\n').unwrap_or(from.len()));
+            out.push_str(before);
+            out.push_str(&harmless(comment));
+            rest = after;
+            continue;
+        }
         let (string, after) = from.split_at(string_end(from));
         out.push_str(before);
         push_string(&mut out, string);
@@ -435,11 +442,14 @@ mod tests {
                 ),
             ]);
             for toml in [toml::to_string(&table), toml::to_string_pretty(&table)] {
-                let toml = toml.unwrap();
+                // Comments have quotes of their own.
+                let line = text.replace(['\n', '\r'], " ");
+                let toml = format!("# the set's \"own\" {line}\n{}# it's", toml.unwrap());
                 let shown = harmless_toml(&toml);
                 assert!(is_harmless(&shown.replace('\n', "")), "{shown:?}");
                 let read: toml::Table = shown.parse().unwrap();
                 assert_eq!(read, table, "{toml:?} {shown:?}");
+                assert!(shown.starts_with("# the set's \"own\""));
             }
         }
     }

@@ -340,7 +340,9 @@ fn keys_act_on_what_the_worker_has() {
     terminal.wait_for(&format!("run {long} stays paused; come back with"));
     terminal.wait_for(&long[long.len() - 4..]);
     let runs = std::fs::read_dir(home.path().join("workspace/profiles/runs")).unwrap();
-    assert_eq!(runs.count(), 2);
+    let names = runs.map(|entry| entry.unwrap().file_name());
+    let records = names.filter(|name| name.to_string_lossy().ends_with(".toml"));
+    assert_eq!(records.count(), 2);
     fmtui(home.path(), &["stop", &long]);
 }
 
