@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::catalog;
 use crate::error::{Error, Result};
 use crate::text;
 
@@ -94,19 +95,11 @@ pub enum Holding {
     Nothing,
 }
 
-/// Sets that torchvision keeps in directories of its own names, the files one deeper, in `raw`.
-const TORCHVISION: [(&str, &str); 3] = [
-    ("FashionMNIST", "fashion-mnist"),
-    ("MNIST", "mnist"),
-    ("KMNIST", "kmnist"),
-];
-
 /// Where torchvision keeps the set called `name` below a directory, where it knows that set.
 #[must_use]
 pub fn torchvisions(name: &str) -> Option<PathBuf> {
-    let known = TORCHVISION.iter().find(|(_, ours)| *ours == name);
-    let directory = match known {
-        Some((theirs, _)) => theirs,
+    let directory = match catalog::find(name).and_then(|set| set.torchvision) {
+        Some(theirs) => theirs,
         None if name.starts_with("emnist-") => "EMNIST",
         None => return None,
     };
@@ -126,10 +119,10 @@ pub fn called(directory: &Path) -> Vec<String> {
             "raw" => directory.parent().and_then(name),
             _ => Some(own.clone()),
         };
-        let known = TORCHVISION
+        let known = catalog::SETS
             .iter()
-            .find(|(n, _)| Some(*n) == theirs.as_deref());
-        names.extend(known.map(|(_, ours)| (*ours).to_string()));
+            .find(|set| set.torchvision.is_some() && set.torchvision == theirs.as_deref());
+        names.extend(known.map(|set| set.name.to_string()));
         if known.is_none() || own != "raw" {
             names.insert(own);
         }

@@ -6,7 +6,6 @@ mod assemble;
 pub mod augment;
 pub mod fetch;
 pub mod idx;
-pub mod known;
 pub mod layout;
 pub mod loader;
 pub mod mini;

@@ -4,10 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::fetch::FETCHABLE;
 use super::idx::{self, Origin};
 use super::layout::{self, Holding, Plain, Role};
-use super::{Dataset, assemble, known, mini};
+use super::{Dataset, assemble, mini};
+use crate::catalog;
 use crate::error::{Error, Result};
 use crate::{storage, text};
 
@@ -77,7 +77,7 @@ pub fn load(name: &str, search: &SearchPath) -> Result<Dataset> {
     let remedy = if let Some([called, ..]) = beside.as_deref() {
         let called = text::sanitize(called);
         format!("set data.name = \"{called}\", or name the directory of its files {name}")
-    } else if FETCHABLE.contains(&name) {
+    } else if is_fetchable(name) {
         format!(
             "type `fmtui data fetch {name}` to download it, or use {}, which is built in",
             mini::NAME
@@ -117,7 +117,7 @@ pub fn available(search: &SearchPath) -> Vec<Found> {
         }
     }
     // Recognised by its content, whatever its directory is called.
-    candidates.extend(FETCHABLE.iter().map(ToString::to_string));
+    candidates.extend(catalog::fetchable().map(|set| set.name.to_string()));
     candidates.sort();
     candidates.dedup();
     for name in candidates {
@@ -255,21 +255,23 @@ fn places(name: &str, search: &SearchPath, system: &Path) -> Vec<Place> {
 /// Whether plain files in a directory are the set that was published under this name, by the SHA-256 of their labels; all
 /// four are held to it when they are read.
 fn has_published(directory: &Path, name: &str) -> bool {
-    let Some(published) = known::published(name) else {
-        return false;
+    let published = match catalog::find(name).map(|set| set.files) {
+        Some(files) if !files.is_empty() => files,
+        _ => return false,
     };
     let Holding::Complete(files) = layout::find(directory, name, Plain::Counts) else {
         return false;
     };
     [1, 3].into_iter().all(|labels| {
         let read = idx::read(&files[labels], 1, "");
-        read.is_ok_and(|read| storage::hex(&read.sha256) == published[labels].sha256)
+        let file = published.get(labels);
+        read.is_ok_and(|read| file.is_some_and(|f| storage::hex(&read.sha256) == f.sha256))
     })
 }
 
 /// Reads the four files at once, each on its own thread.
 fn load_files(name: &str, place: &str, files: &[PathBuf; 4]) -> Result<Dataset> {
-    let remedy = if FETCHABLE.contains(&name) {
+    let remedy = if is_fetchable(name) {
         format!("fetch it again with `fmtui data fetch {name}`")
     } else {
         "replace it by the original file".into()
@@ -298,8 +300,6 @@ fn load_files(name: &str, place: &str, files: &[PathBuf; 4]) -> Result<Dataset> 
     assemble::assemble(name, place, read, &origins)
 }
 
-/// Whether `name` is the set whose published hashes are known and demanded.
-#[must_use]
-pub fn is_verified(name: &str) -> bool {
-    name == mini::NAME || known::published(name).is_some()
+fn is_fetchable(name: &str) -> bool {
+    catalog::fetchable().any(|set| set.name == name)
 }

@@ -14,13 +14,14 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::data::mini;
+use crate::catalog;
 use crate::error::{Error, Result};
 use crate::model::presets::{self, Preset};
 use crate::model::summary::{Summary, summarise};
 use crate::model::{Architecture, freeze, resolve};
 use crate::profile::{Model, Normalize, Profile};
 use crate::run::card::Card;
+use crate::text::grouped;
 use crate::tui::action::Action;
 use crate::tui::context::Context;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
@@ -32,9 +33,6 @@ use path::Path;
 
 /// The group of the user's own, the last of the presets' groups.
 const OWN: &str = presets::YOUR_OWN;
-
-/// Training pictures of the built-in set.
-const MINI_TRAIN: f64 = 2000.0;
 
 /// A preset and its recipe as edited.
 pub struct Entry {
@@ -174,7 +172,7 @@ impl ModelTab {
             form: Form::default(),
             editing: None,
             refused: String::new(),
-            sets: vec![mini::NAME.into()],
+            sets: vec![catalog::BUILT_IN.into()],
             chosen_set: None,
             stages: Vec::new(),
             pictures: (28, 28, 10),
@@ -239,8 +237,8 @@ impl ModelTab {
     /// The data sets that can be loaded now. Where a recipe's own is not among them it takes the built-in one.
     pub fn set_sets(&mut self, sets: Vec<String>) {
         self.sets = sets;
-        if !self.sets.iter().any(|s| s == mini::NAME) {
-            self.sets.push(mini::NAME.into());
+        if !self.sets.iter().any(|s| s == catalog::BUILT_IN) {
+            self.sets.push(catalog::BUILT_IN.into());
         }
         self.place_set();
     }
@@ -293,7 +291,11 @@ impl ModelTab {
                 .as_ref()
                 .unwrap_or(&entry.original.data.name);
             let there = self.sets.contains(wanted);
-            let name = if there { wanted.as_str() } else { mini::NAME };
+            let name = if there {
+                wanted.as_str()
+            } else {
+                catalog::BUILT_IN
+            };
             let name = name.to_string();
             entry.place(&name);
         }
@@ -317,10 +319,12 @@ impl ModelTab {
     /// Checks a recipe as far as it can be without its data.
     fn check(&self, profile: &Profile) -> Result<Summary> {
         profile.validate()?;
-        if profile.data.name == mini::NAME && profile.data.validation >= MINI_TRAIN {
+        let set = catalog::find(&profile.data.name).filter(|set| set.images.0 > 0);
+        if let Some(set) = set.filter(|set| profile.data.validation >= f64::from(set.images.0)) {
+            let (images, name) = (grouped(u64::from(set.images.0)), set.name);
             return Err(Error::input(
                 "data.validation",
-                format!("is more than the 2,000 training pictures of {}", mini::NAME),
+                format!("is more than the {images} training pictures of {name}"),
                 "give a fraction such as 0.1",
             ));
         }
