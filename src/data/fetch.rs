@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use reqwest::StatusCode;
 use sha2::{Digest, Sha256};
 
-use super::layout;
+use super::places;
 use crate::catalog::{self, BUILT_IN, Source};
 use crate::error::{Error, Result};
 use crate::net::transfer;
@@ -55,7 +55,7 @@ pub fn fetch(
     progress: &mut dyn FnMut(Progress),
     cancel: &AtomicBool,
 ) -> Result<()> {
-    layout::check_name(name)?;
+    places::check_name(name)?;
     let mut fetcher = Fetcher::from_environment(name)?;
     fetcher.offline |= offline;
     fetcher.fetch(name, data_dir, progress, cancel)

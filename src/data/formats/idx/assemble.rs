@@ -1,12 +1,12 @@
 //! Four IDX arrays become a checked [`Dataset`]: sizes equal, labels known, EMNIST's pictures turned upright.
 //!
-//! Opens nothing; [`source`](super::source) and [`mini`](super::mini) read the files.
+//! Opens nothing; whoever calls it has read the files.
 
 use sha2::{Digest, Sha256};
 
-use super::idx::{Idx, Origin};
-use super::{Dataset, Examples};
+use super::file::{Idx, Origin};
 use crate::catalog;
+use crate::data::{Dataset, Examples};
 use crate::error::{Error, Result};
 use crate::{storage, text};
 
