@@ -13,6 +13,7 @@
     )
 )]
 
+pub mod catalog;
 pub mod commands;
 pub mod data;
 pub mod error;

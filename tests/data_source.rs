@@ -20,8 +20,9 @@ mod skip;
 use std::io::Write;
 use std::path::Path;
 
+use fmtui::data::formats::idx::file as idx;
 use fmtui::data::source::{self, SearchPath};
-use fmtui::data::{Prepared, idx, mini};
+use fmtui::data::{Prepared, mini};
 use fmtui::error::Error;
 use fmtui::profile;
 use skip::skipped;

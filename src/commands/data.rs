@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand};
 
 use super::download;
-use crate::data::fetch::{self, FETCHABLE};
-use crate::data::source;
+use crate::catalog;
+use crate::data::{fetch, source};
 use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::run::Workspace;
@@ -19,7 +19,7 @@ pub struct Arguments {
 enum Action {
     /// Download a data set into the workspace and verify it
     Fetch {
-        /// Such as fashion-mnist
+        #[arg(help = format!("Such as {}", catalog::DEFAULT))]
         name: String,
     },
 }
@@ -37,14 +37,10 @@ fn list(workspace: &Workspace) -> Result<u8> {
     for set in &found {
         table.row([set.name.clone(), set.place()]);
     }
-    let absent = FETCHABLE
-        .iter()
-        .filter(|name| found.iter().all(|f| f.name != **name));
-    for name in absent {
-        table.row([
-            (*name).to_string(),
-            format!("not here; fmtui data fetch {name}"),
-        ]);
+    let names = catalog::fetchable().map(|set| set.name);
+    for name in names.filter(|name| found.iter().all(|f| f.name != *name)) {
+        let place = format!("not here; fmtui data fetch {name}");
+        table.row([name.to_string(), place]);
     }
     let mut out = Output::standard();
     for line in table.lines() {

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::{answer, arrays, recipe};
+use crate::catalog;
 use crate::data::{self, Dataset};
 use crate::error::Result;
 use crate::headless::{Output, Table};
@@ -48,10 +49,10 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// The set the profile names; where only its shape is of interest, the built-in part of Fashion-MNIST will do for all of it.
+/// The set the profile names; where only its shape is of interest, the built-in part of the default set will do for all of it.
 fn dataset(workspace: &Workspace, name: &str) -> Result<Dataset> {
     data::source::load(name, &workspace.search_path()).or_else(|e| {
-        if name == "fashion-mnist" {
+        if name == catalog::DEFAULT {
             data::mini::load()
         } else {
             Err(e)

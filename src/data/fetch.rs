@@ -10,22 +10,14 @@ use flate2::bufread::MultiGzDecoder;
 use reqwest::StatusCode;
 use sha2::{Digest, Sha256};
 
-use super::{known, layout};
+use super::places;
+use crate::catalog::{self, BUILT_IN, Source};
 use crate::error::{Error, Result};
 use crate::net::transfer;
 use crate::net::{self, Failure, GivenUp};
 use crate::{storage, text};
 
 pub use crate::net::{Limits, Progress, is_offline};
-
-/// The sets that can be downloaded.
-pub const FETCHABLE: &[&str] = &["fashion-mnist"];
-
-/// Where the four gzipped files lie, the encrypted one first. Both serve the same files.
-const MIRRORS: [&str; 2] = [
-    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-];
 
 /// A file that is known before it is downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +55,7 @@ pub fn fetch(
     progress: &mut dyn FnMut(Progress),
     cancel: &AtomicBool,
 ) -> Result<()> {
-    layout::check_name(name)?;
+    places::check_name(name)?;
     let mut fetcher = Fetcher::from_environment(name)?;
     fetcher.offline |= offline;
     fetcher.fetch(name, data_dir, progress, cancel)
@@ -75,25 +67,25 @@ impl Fetcher {
     /// # Errors
     /// `Input` when the set is not one that can be downloaded.
     pub fn from_environment(name: &str) -> Result<Self> {
-        let published = known::published(name).ok_or_else(|| {
-            Error::input(
+        let set = catalog::fetchable().find(|set| set.name == name);
+        let Some((set, Source::Mirrors(mirrors, _))) = set.map(|set| (set, set.source)) else {
+            let others: Vec<_> = catalog::fetchable().map(|set| set.name).collect();
+            return Err(Error::input(
                 format!("data set {}", text::sanitize(name)),
-                format!("cannot be downloaded; {} can", FETCHABLE.join(", ")),
+                format!("cannot be downloaded; {} can", others.join(", ")),
                 "put its four IDX files into a directory of that name under the workspace's data",
-            )
-        })?;
+            ));
+        };
         let given = std::env::var("FMTUI_MIRROR").unwrap_or_default();
-        let mut mirrors: Vec<String> = given.split_whitespace().map(String::from).collect();
-        if mirrors.is_empty() {
-            mirrors = MIRRORS.map(String::from).to_vec();
-        }
-        let files = published.iter().map(|file| Remote {
-            file: file.file.into(),
+        let given: Vec<&str> = given.split_whitespace().collect();
+        let mirrors = if given.is_empty() { mirrors } else { &given };
+        let files = set.files.iter().map(|file| Remote {
+            file: file.name.into(),
             bytes: file.bytes,
             sha256: file.sha256.into(),
         });
         Ok(Self {
-            mirrors,
+            mirrors: mirrors.iter().map(ToString::to_string).collect(),
             files: files.collect(),
             limits: Limits::default(),
             offline: is_offline(),
@@ -125,7 +117,7 @@ impl Fetcher {
             return Err(Error::input(
                 format!("data set {}", text::sanitize(name)),
                 "cannot be downloaded: --offline, FMTUI_OFFLINE or HF_HUB_OFFLINE forbids the network",
-                "leave that out, or use fashion-mnist-mini, which is built in",
+                format!("leave that out, or use {BUILT_IN}, which is built in"),
             ));
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -167,8 +159,9 @@ impl Fetcher {
                 GivenUp::Failed(problem) | GivenUp::Tried(problem) => Error::Download {
                     file: remote.gzipped(),
                     problem,
-                    remedy: "check the network and try again, or use fashion-mnist-mini, which is built in"
-                        .into(),
+                    remedy: format!(
+                        "check the network and try again, or use {BUILT_IN}, which is built in"
+                    ),
                 },
             })
     }

@@ -1,6 +1,7 @@
 //! What a network must know of a data set before its images are read.
 
-use super::{Dataset, mini};
+use super::Dataset;
+use crate::catalog;
 
 /// Shape, classes and size of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,17 +30,15 @@ impl DatasetInfo {
     /// What is known of a set by its name alone, whether it is here or not.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        let train = match name {
-            "fashion-mnist" => 60_000,
-            mini::NAME => 2000,
-            _ => return None,
-        };
+        let set = catalog::find(name).filter(|set| set.images.0 > 0)?;
+        // As all of them are.
+        let (height, width) = (28, 28);
         Some(Self {
             name: name.into(),
-            height: 28,
-            width: 28,
-            classes: 10,
-            train,
+            height,
+            width,
+            classes: set.classes.names().len(),
+            train: set.images.0 as usize,
         })
     }
 }
@@ -50,8 +49,8 @@ mod tests {
 
     #[test]
     fn what_is_known_by_name_is_so() {
-        let dataset = mini::load().unwrap();
-        let known = DatasetInfo::by_name(mini::NAME);
+        let dataset = crate::data::mini::load().unwrap();
+        let known = DatasetInfo::by_name(catalog::BUILT_IN);
         assert_eq!(known, Some(DatasetInfo::from(&dataset)));
         assert_eq!(DatasetInfo::by_name("garments"), None);
     }

@@ -1,49 +1,29 @@
-//! `fashion-mnist-mini`, compiled into the program: the first 200 training and 50 test pictures of each class.
-//!
-//! Made by `scripts/make_mini.py` from the real data; nothing is looked for and nothing can be missing.
+//! The set that is compiled into the program: nothing is looked for and nothing can be missing.
 
-use super::idx::{self, Origin};
-use super::layout::Role;
-use super::{Dataset, assemble};
+use super::Dataset;
+use super::formats::idx;
+use crate::catalog::{self, Source};
 use crate::error::{Error, Result};
 
 /// The set's name in profiles.
-pub const NAME: &str = "fashion-mnist-mini";
-
-macro_rules! built_in {
-    ($file:literal) => {
-        include_bytes!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/data/fashion-mnist-mini/",
-            $file
-        ))
-    };
-}
-
-/// The four gzipped files in [`Role::ALL`]'s order.
-const FILES: [&[u8]; 4] = [
-    built_in!("train-images-idx3-ubyte.gz"),
-    built_in!("train-labels-idx1-ubyte.gz"),
-    built_in!("t10k-images-idx3-ubyte.gz"),
-    built_in!("t10k-labels-idx1-ubyte.gz"),
-];
+pub const NAME: &str = catalog::BUILT_IN;
 
 /// Unpacks the built-in set; takes some 10 ms.
 ///
 /// # Errors
 /// `Input` when the program was built from damaged files.
 pub fn load() -> Result<Dataset> {
-    let origins = Role::ALL.map(|role| Origin {
-        file: format!("built-in {NAME}/{}", role.standard_name()),
-        remedy: "run scripts/make_mini.py and build fmtui again".into(),
-    });
-    let mut files = Vec::with_capacity(4);
-    for ((role, bytes), origin) in Role::ALL.into_iter().zip(FILES).zip(&origins) {
-        files.push(idx::parse(bytes, bytes.len() as u64, role.rank(), origin)?);
+    match catalog::find(NAME).map(|set| set.source) {
+        Some(Source::BuiltIn(files)) => idx::unpack(
+            NAME,
+            files,
+            "run scripts/make_mini.py and build fmtui again",
+        ),
+        _ => Err(Error::compute(
+            "unpacking the built-in set",
+            "it is not part of the program",
+        )),
     }
-    let files = <[_; 4]>::try_from(files)
-        .map_err(|_| Error::compute("unpacking the built-in set", "a file is missing"))?;
-    assemble::assemble(NAME, "built in", files, &origins)
 }
 
 #[cfg(test)]
@@ -77,9 +57,12 @@ mod tests {
             "8fdf02ada67d92f4db5ba3c2f6c5b1cc6186ba6e0efd4914661e4389e103b81e",
             "9c71808b3a0ebfc091442c0009a7aa35be2d9622bf6aaf6891ce9a0088e96c07",
         ];
-        for (file, expected) in FILES.into_iter().zip(expected) {
+        let Some(Source::BuiltIn(files)) = catalog::find(NAME).map(|set| set.source) else {
+            panic!("not built in")
+        };
+        for (file, expected) in files.iter().zip(expected) {
             let mut bytes = Vec::new();
-            std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut bytes)
+            std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(*file), &mut bytes)
                 .unwrap();
             assert_eq!(sha256(&bytes), expected);
         }

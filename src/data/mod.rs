@@ -2,16 +2,14 @@
 //!
 //! Pictures stay u8 in memory; they become normalised f32 only in a batch. Never names `model` or `train`.
 
-mod assemble;
 pub mod augment;
 pub mod fetch;
-pub mod idx;
+pub mod formats;
 mod info;
-pub mod known;
-pub mod layout;
 pub mod loader;
 pub mod mini;
 pub mod normalization;
+pub mod places;
 pub mod resize;
 pub mod source;
 pub mod split;

@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog;
 pub use crate::layers::Activation;
 use crate::layers::{Layer, Shape};
 use crate::text;
@@ -68,7 +69,7 @@ fn format() -> u32 {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// Data set: `fashion-mnist`, `fashion-mnist-mini`, or a directory name under the data directory with IDX files.
+    /// Data set: one of [`catalog::SETS`], or a directory name under the data directory with IDX files.
     pub name: String,
     /// Held out of the training set: a count (≥ 1) or a fraction (< 1); 0 holds out nothing and draws the test curve.
     pub validation: f64,
@@ -81,7 +82,7 @@ pub struct Data {
     pub per_class: usize,
     pub normalize: Normalize,
     /// Per-picture-value mean and standard deviation (of pixels in 0–1), with `normalize = "given"`. Where a recipe for another
-    /// set than Fashion-MNIST states neither, they are computed.
+    /// set than the default states neither, they are computed.
     pub mean: f64,
     pub std: f64,
     /// Side of the network's input in pixels; 0 keeps the data's.
@@ -95,16 +96,17 @@ pub struct Data {
 
 impl Default for Data {
     fn default() -> Self {
+        let (mean, std) = normalization::default_figures();
         Self {
-            name: "fashion-mnist".into(),
+            name: catalog::DEFAULT.into(),
             validation: 5000.0,
             split_seed: 42,
             split: Split::Standard,
             test_fraction: 0.2,
             per_class: 0,
             normalize: Normalize::Given,
-            mean: normalization::FASHION.0,
-            std: normalization::FASHION.1,
+            mean,
+            std,
             image_size: 0,
             resize: Resizing::Bilinear,
             channels: 1,

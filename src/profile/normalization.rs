@@ -1,4 +1,4 @@
-//! Whose mean and deviation a recipe has: those that are the default are Fashion-MNIST's, and no other set gets them unasked.
+//! Whose mean and deviation a recipe has: those that are the default are the default set's, and no other set gets them unasked.
 //!
 //! A recipe that states neither has them computed for any other set, and so has one that is turned to another set. What a
 //! recipe states is used as it is, so that records give the same bits again.
@@ -6,20 +6,29 @@
 use toml::{Table, Value};
 
 use super::{Data, Normalize};
+use crate::catalog;
 use crate::error::{Error, Result};
 
-/// Mean and standard deviation of Fashion-MNIST's training pictures, in 0–1.
-pub(super) const FASHION: (f64, f64) = (0.2859, 0.3530);
+/// Mean and standard deviation of the default set's training images, in 0–1.
+pub(super) fn default_figures() -> (f64, f64) {
+    figures(catalog::DEFAULT).unwrap_or((0.0, 1.0))
+}
 
-/// The sets that [`FASHION`] is of.
-const FASHION_SETS: [&str; 2] = ["fashion-mnist", "fashion-mnist-mini"];
+fn figures(name: &str) -> Option<(f64, f64)> {
+    catalog::find(name)?.grey()
+}
 
-fn is_fashion(name: &str) -> bool {
-    FASHION_SETS.contains(&name)
+/// Whether the default's figures are the figures of the set called so.
+fn has_defaults(name: &str) -> bool {
+    figures(name) == Some(default_figures())
+}
+
+fn is_near(a: f64, b: f64) -> bool {
+    (a - b).abs() < 5e-5
 }
 
 impl Data {
-    /// Takes another set; the mean and deviation of Fashion-MNIST are not taken along, but computed.
+    /// Takes another set; the mean and deviation of the default set are not taken along, but computed.
     pub fn use_set(&mut self, name: &str) {
         name.clone_into(&mut self.name);
         if self.has_anothers_figures() {
@@ -27,14 +36,14 @@ impl Data {
         }
     }
 
-    /// Whether other pictures than Fashion-MNIST's are normalised by its mean and deviation.
+    /// Whether the images of another set are normalised by the default set's mean and deviation.
     #[must_use]
     pub fn has_anothers_figures(&self) -> bool {
-        let near = |a: f64, b: f64| (a - b).abs() < 5e-5;
+        let (mean, std) = default_figures();
         self.normalize == Normalize::Given
-            && !is_fashion(&self.name)
-            && near(self.mean, FASHION.0)
-            && near(self.std, FASHION.1)
+            && !has_defaults(&self.name)
+            && is_near(self.mean, mean)
+            && is_near(self.std, std)
     }
 
     /// What is done to pixel values, for people.
@@ -52,8 +61,8 @@ impl Data {
     }
 }
 
-/// Decides what a recipe leaves open: without a mean and a deviation of its own they are computed, but for Fashion-MNIST,
-/// whose are known.
+/// Decides what a recipe leaves open: without a mean and a deviation of its own they are computed, but for the default
+/// set, whose are known.
 ///
 /// # Errors
 /// `Input` when only one of the two is there.
@@ -66,7 +75,7 @@ pub(super) fn decide(recipe: &mut Table, source: &str) -> Result<()> {
         .is_none_or(|normalize| normalize.as_str() == Some("given"));
     let is_known = data
         .get("name")
-        .is_none_or(|name| name.as_str().is_none_or(is_fashion));
+        .is_none_or(|name| name.as_str().is_none_or(has_defaults));
     if !is_given || is_known {
         return Ok(());
     }
@@ -91,19 +100,20 @@ pub(super) fn decide(recipe: &mut Table, source: &str) -> Result<()> {
     Ok(())
 }
 
-/// Leaves Fashion-MNIST's mean and deviation out of a recipe that has just been turned from the set called `before` to
+/// Leaves the default set's mean and deviation out of a recipe that has just been turned from the set called `before` to
 /// another, where nobody has set them since.
 pub fn turn(recipe: &mut Table, before: &str, is_set: impl Fn(&str) -> bool) {
     let Some(Value::Table(data)) = recipe.get_mut("data") else {
         return;
     };
     let now = data.get("name").and_then(Value::as_str).unwrap_or(before);
-    if now == before || is_fashion(now) || !is_fashion(before) {
+    if now == before || has_defaults(now) || !has_defaults(before) {
         return;
     }
-    for (key, value) in [("mean", FASHION.0), ("std", FASHION.1)] {
+    let (mean, std) = default_figures();
+    for (key, value) in [("mean", mean), ("std", std)] {
         let there = data.get(key).and_then(Value::as_float);
-        if there.is_some_and(|there| (there - value).abs() < 5e-5) && !is_set(key) {
+        if there.is_some_and(|there| is_near(there, value)) && !is_set(key) {
             data.remove(key);
         }
     }

@@ -157,7 +157,7 @@ fn trainable() -> Vec<Trainable> {
 /// What the Train key trains while there is no run: small, quick, and there without a network.
 fn first_profile() -> Option<Profile> {
     let mut profile = presets::find("lenet5")?.profile().ok()?;
-    profile.data.use_set(crate::data::mini::NAME);
+    profile.data.use_set(crate::catalog::BUILT_IN);
     profile.data.validation = 0.2;
     Some(profile)
 }

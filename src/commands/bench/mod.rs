@@ -11,6 +11,7 @@ use clap::Args;
 
 use self::report::{Report, pieces, table};
 use super::recipe;
+use crate::catalog;
 use crate::data::{self, source};
 use crate::error::{Error, Result};
 use crate::headless::{Output, notice};
@@ -144,14 +145,14 @@ impl Arguments {
         })
     }
 
-    /// The recipe that is measured for a preset: on Fashion-MNIST, or the part of it that is built in.
+    /// The recipe that is measured for a preset: on the default set, or the part of it that is built in.
     fn recipe(&self, workspace: &Workspace, preset: &str) -> Result<Profile> {
-        let whole = "fashion-mnist";
+        let whole = catalog::DEFAULT;
         let found = source::available(&workspace.search_path());
         let data = if found.iter().any(|set| set.name == whole) {
             whole
         } else {
-            data::mini::NAME
+            catalog::BUILT_IN
         };
         let mut profile = bench::recipe(&recipe::find(workspace, preset, &[])?, data);
         for (flag, key, text) in [

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::saving::Saving;
 use super::{Session, SetupRest, architecture, thawed};
+use crate::catalog;
 use crate::data::Prepared;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, Started};
@@ -129,8 +130,11 @@ impl<'a> Session<'a> {
         let data = &self.setup.profile.data;
         let anothers = data.has_anothers_figures().then(|| {
             format!(
-                "{} is normalised by Fashion-MNIST's mean {} and deviation {}, as the recipe says; without data.mean and data.std it gets its own",
-                data.name, data.mean, data.std
+                "{} is normalised by {}'s mean {} and deviation {}, as the recipe says; without data.mean and data.std it gets its own",
+                data.name,
+                catalog::title(catalog::DEFAULT),
+                data.mean,
+                data.std
             )
         });
         let warnings = self.warnings.iter().cloned().chain(self.model_warnings());

@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::{Session, download, problem};
+use crate::catalog;
 use crate::data::source::{self, SearchPath};
-use crate::data::{Dataset, DatasetInfo, fetch, mini};
+use crate::data::{Dataset, DatasetInfo, fetch};
 use crate::error::Result;
 use crate::net::Progress;
 use crate::tui::message::Message;
@@ -17,9 +18,13 @@ impl Session {
     /// Reads the data set that the Data tab shows first: the full one where there is one.
     pub fn load_first_dataset(&mut self) {
         let sets = self.tell_sets();
-        let wanted = "fashion-mnist";
-        let there = sets.iter().any(|f| f.name == wanted);
-        self.load_dataset(if there { wanted } else { mini::NAME }.into(), true);
+        let there = sets.iter().any(|f| f.name == catalog::DEFAULT);
+        let name = if there {
+            catalog::DEFAULT
+        } else {
+            catalog::BUILT_IN
+        };
+        self.load_dataset(name.into(), true);
     }
 
     /// Finds the data sets that are here and tells them.

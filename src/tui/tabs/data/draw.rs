@@ -4,9 +4,10 @@ use ratatui::text::{Line, Span};
 
 use super::filter;
 use super::grid::Tile;
-use super::{DataTab, Mode, View, balance};
+use super::{DataTab, FETCHED, Mode, View, balance, fetched_size};
+use crate::catalog::{self, BUILT_IN};
+use crate::data::Dataset;
 use crate::data::statistics::{PixelStatistics, class_means};
-use crate::data::{Dataset, source};
 use crate::text;
 use crate::tui::tabs::mistakes::class_name;
 use crate::tui::theme::Theme;
@@ -35,7 +36,7 @@ impl DataTab {
                 ),
             ]),
         );
-        let verified = if source::is_verified(&dataset.name) {
+        let verified = if catalog::find(&dataset.name).is_some_and(catalog::Set::is_verified) {
             ", as published"
         } else {
             ""
@@ -260,10 +261,15 @@ impl DataTab {
             let lines = self.draw_status(canvas, 4, theme);
             below = 2 + u16::try_from(lines).unwrap_or(4);
         }
-        let words = "Press e to choose one: fashion-mnist-mini is built in. Press d to download fashion-mnist \
-                     (30 MB, 70,000 pictures). Other sets in IDX files are found in the workspace's data directory.";
+        let images = catalog::find(FETCHED).map_or((0, 0), |set| set.images);
+        let words = format!(
+            "Press e to choose one: {BUILT_IN} is built in. Press d to download {FETCHED} ({}, {} pictures). \
+             Other sets in IDX files are found in the workspace's data directory.",
+            fetched_size(),
+            text::grouped(u64::from(images.0 + images.1)),
+        );
         let width = usize::from(canvas.width().saturating_sub(2)).min(76);
-        for (row, line) in (below..).zip(fit::wrap(words, width)) {
+        for (row, line) in (below..).zip(fit::wrap(&words, width)) {
             canvas.put(1, row, Line::styled(line, theme.dim()));
         }
     }

@@ -14,6 +14,7 @@ use ratatui::Frame;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 
+use crate::catalog;
 use crate::data::Dataset;
 use crate::tui::action::Action;
 use crate::tui::context::Context;
@@ -27,7 +28,15 @@ use filter::Filter;
 use grid::Grid;
 
 /// The set that `d` downloads.
-const FETCHED: &str = "fashion-mnist";
+const FETCHED: &str = catalog::DEFAULT;
+
+/// What a download of it takes, for people.
+fn fetched_size() -> &'static str {
+    match catalog::find(FETCHED).map(|set| set.source) {
+        Some(catalog::Source::Mirrors(_, size)) => size,
+        _ => "",
+    }
+}
 
 /// What is drawn below the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -408,7 +417,8 @@ impl Tab for DataTab {
         }
         if self.asks_to_fetch {
             let text = format!(
-                "Download {FETCHED} (30 MB) into the workspace's data directory? Files that are there and whole are kept."
+                "Download {FETCHED} ({}) into the workspace's data directory? Files that are there and whole are kept.",
+                fetched_size()
             );
             popup::question(
                 frame,

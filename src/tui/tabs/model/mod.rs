@@ -16,7 +16,8 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::data::{DatasetInfo, mini};
+use crate::catalog;
+use crate::data::DatasetInfo;
 use crate::error::{Error, Result};
 use crate::model::presets::{self, Preset};
 use crate::model::summary::{Summary, summarise};
@@ -174,7 +175,7 @@ impl ModelTab {
             form: Form::default(),
             editing: None,
             refused: String::new(),
-            sets: vec![mini::NAME.into()],
+            sets: vec![catalog::BUILT_IN.into()],
             chosen_set: None,
             stages: Vec::new(),
             infos: HashMap::new(),
@@ -239,8 +240,8 @@ impl ModelTab {
     /// The data sets that can be loaded now. Where a recipe's own is not among them it takes the built-in one.
     pub fn set_sets(&mut self, sets: Vec<String>) {
         self.sets = sets;
-        if !self.sets.iter().any(|s| s == mini::NAME) {
-            self.sets.push(mini::NAME.into());
+        if !self.sets.iter().any(|s| s == catalog::BUILT_IN) {
+            self.sets.push(catalog::BUILT_IN.into());
         }
         self.place_set();
     }
@@ -325,7 +326,11 @@ impl ModelTab {
                 .as_ref()
                 .unwrap_or(&entry.original.data.name);
             let there = self.sets.contains(wanted);
-            let name = if there { wanted.as_str() } else { mini::NAME };
+            let name = if there {
+                wanted.as_str()
+            } else {
+                catalog::BUILT_IN
+            };
             let name = name.to_string();
             entry.place(&name);
         }

@@ -348,7 +348,7 @@ fn no_size_and_no_data_panics() {
     }
     for (height, width, classes) in [(0, 0, 0), (1, 1, 26), (28, 28, 0)] {
         let mut tab = testing::lent(ModelTab::new());
-        for name in ["fashion-mnist", mini::NAME] {
+        for name in ["fashion-mnist", catalog::BUILT_IN] {
             let info = DatasetInfo {
                 name: name.into(),
                 height,

@@ -9,6 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::curves::{epoch_points, epoch_range, step_points};
 use super::figures::Figures;
 use super::{TrainTab, View, epochs};
+use crate::catalog;
 use crate::event::{Phase, RunHistory, StepPoint};
 use crate::tui::context::Context;
 use crate::tui::run_view::Replay;
@@ -115,7 +116,9 @@ fn empty(frame: &mut Frame, area: Rect, can_train: bool, theme: &Theme) {
         text.push(Line::from(vec![
             say("No run yet. Press "),
             key("t"),
-            say(" to train lenet5 on fashion-mnist-mini."),
+            say(" to train lenet5 on "),
+            say(catalog::BUILT_IN),
+            say("."),
         ]));
     } else {
         text.push(Line::from(vec![say("No run yet.")]));

@@ -1,11 +1,12 @@
 //! Four IDX arrays become a checked [`Dataset`]: sizes equal, labels known, EMNIST's pictures turned upright.
 //!
-//! Opens nothing; [`source`](super::source) and [`mini`](super::mini) read the files.
+//! Opens nothing; whoever calls it has read the files.
 
 use sha2::{Digest, Sha256};
 
-use super::idx::{Idx, Origin};
-use super::{Dataset, Examples, known};
+use super::file::{Idx, Origin};
+use crate::catalog;
+use crate::data::{Dataset, Examples};
 use crate::error::{Error, Result};
 use crate::{storage, text};
 
@@ -49,18 +50,20 @@ pub(super) fn assemble(
         return Err(origins[0].error("and the test pictures are more than 4,294,967,295"));
     }
 
-    if known::counts_from_one(name) {
+    let first = catalog::alike(name).map_or(0, |set| set.first_label);
+    if first > 0 {
         for (examples, origin) in [(&mut train, &origins[1]), (&mut test, &origins[3])] {
             for label in &mut examples.labels {
+                let fault = format!("has the label {label} where labels count from {first}");
                 *label = label
-                    .checked_sub(1)
-                    .ok_or_else(|| origin.error("has the label 0 where labels count from 1"))?;
+                    .checked_sub(first)
+                    .ok_or_else(|| origin.error(fault))?;
             }
         }
     }
     let classes = class_names(name, &train, &test, origins)?;
     let (mut height, mut width) = (height, width);
-    if known::is_transposed(name) {
+    if catalog::is_transposed(name) {
         transpose(&mut train.images, height, width);
         transpose(&mut test.images, height, width);
         (height, width) = (width, height);
@@ -78,12 +81,13 @@ pub(super) fn assemble(
 }
 
 fn check_published(name: &str, files: &[Idx; 4], origins: &[Origin; 4]) -> Result<()> {
-    for (index, published) in known::published(name).into_iter().flatten().enumerate() {
-        let found = storage::hex(&files[index].sha256);
+    let published = catalog::find(name).map_or(&[][..], |set| set.files);
+    for ((published, file), origin) in published.iter().zip(files).zip(origins) {
+        let found = storage::hex(&file.sha256);
         if found != published.sha256 {
-            return Err(origins[index].error(format!(
+            return Err(origin.error(format!(
                 "is not the {} that was published with {name} (SHA-256 {}… instead of {}…)",
-                published.file,
+                published.name,
                 &found[..12],
                 &published.sha256[..12],
             )));
@@ -110,7 +114,9 @@ fn class_names(
     test: &Examples,
     origins: &[Origin; 4],
 ) -> Result<Vec<String>> {
-    let names = known::classes(name).unwrap_or_else(|| {
+    let known = catalog::alike(name).map(|set| set.classes.names());
+    let is_known = known.is_some();
+    let names = known.unwrap_or_else(|| {
         let largest = train.labels.iter().copied().max().unwrap_or(0);
         (0..=largest).map(|label| label.to_string()).collect()
     });
@@ -119,9 +125,7 @@ fn class_names(
             return Err(wrong);
         }
     }
-    if known::classes(name).is_none()
-        && let Some(absent) = absent_class(train, test, names.len())
-    {
+    if !is_known && let Some(absent) = absent_class(train, test, names.len()) {
         let largest = names.len() - 1;
         return Err(origins[1].error(format!(
             "has labels up to {largest}, but no picture has the label {absent}"

@@ -8,24 +8,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
-use crate::text;
-
-/// A data set's name is one plain directory name.
-pub(super) fn check_name(name: &str) -> Result<()> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if (1..=64).contains(&name.len()) && !name.starts_with('.') && name.chars().all(plain) {
-        return Ok(());
-    }
-    Err(Error::input(
-        "data.name",
-        format!(
-            "{:?} is not the name of a data set",
-            text::ellipsis(&text::sanitize(name), 40)
-        ),
-        "use letters, digits, `-`, `_` and `.`, at most 64, not beginning with `.`",
-    ))
-}
+use crate::data::formats::{Holding, Place, Plain};
+use crate::data::places::called;
 
 /// What a file is in its set. The order is that of every `[_; 4]` in this room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,78 +68,18 @@ impl Role {
     }
 }
 
-/// What a directory holds of a set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holding {
-    /// All four files, in [`Role::ALL`]'s order.
-    Complete([PathBuf; 4]),
-    /// Some; the names of those that are missing.
-    Partial(Vec<String>),
-    Nothing,
-}
-
-/// Sets that torchvision keeps in directories of its own names, the files one deeper, in `raw`.
-const TORCHVISION: [(&str, &str); 3] = [
-    ("FashionMNIST", "fashion-mnist"),
-    ("MNIST", "mnist"),
-    ("KMNIST", "kmnist"),
-];
-
-/// Where torchvision keeps the set called `name` below a directory, where it knows that set.
+/// Looks for the four files of a set, which come in [`Role::ALL`]'s order.
 #[must_use]
-pub fn torchvisions(name: &str) -> Option<PathBuf> {
-    let known = TORCHVISION.iter().find(|(_, ours)| *ours == name);
-    let directory = match known {
-        Some((theirs, _)) => theirs,
-        None if name.starts_with("emnist-") => "EMNIST",
-        None => return None,
-    };
-    Some(Path::new(directory).join("raw"))
-}
-
-/// The sets that plain file names in `directory` stand for: the one it is called by, wherever a link to it lies, and
-/// torchvision's.
-#[must_use]
-pub fn called(directory: &Path) -> Vec<String> {
-    let mut names = BTreeSet::new();
-    let real = directory.canonicalize().ok();
-    for directory in std::iter::once(directory).chain(real.as_deref()) {
-        let name = |path: &Path| Some(path.file_name()?.to_str()?.to_string());
-        let Some(own) = name(directory) else { continue };
-        let theirs = match own.as_str() {
-            "raw" => directory.parent().and_then(name),
-            _ => Some(own.clone()),
-        };
-        let known = TORCHVISION
-            .iter()
-            .find(|(n, _)| Some(*n) == theirs.as_deref());
-        names.extend(known.map(|(_, ours)| (*ours).to_string()));
-        if known.is_none() || own != "raw" {
-            names.insert(own);
-        }
-    }
-    names.into_iter().collect()
-}
-
-/// Whether a directory's plain file names, such as `train-images-idx3-ubyte`, stand for the set that is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plain {
-    Counts,
-    Ignored,
-}
-
-/// Looks in `directory` for the files of the set called `name`.
-#[must_use]
-pub fn find(directory: &Path, name: &str, plain: Plain) -> Holding {
+pub fn find(place: Place<'_>) -> Holding<[PathBuf; 4]> {
     let mut best = Holding::Nothing;
     let prefixes = [
-        Some(format!("{name}-")),
-        (plain == Plain::Counts).then(String::new),
+        Some(format!("{}-", place.name)),
+        (place.plain == Plain::Counts).then(String::new),
     ];
     for prefix in prefixes.into_iter().flatten() {
         let found = Role::ALL.map(|role| {
             role.names()
-                .map(|file| directory.join(format!("{prefix}{file}")))
+                .map(|file| place.directory.join(format!("{prefix}{file}")))
                 .find(|path| path.exists())
         });
         let missing: Vec<String> = Role::ALL
@@ -194,15 +118,29 @@ pub fn sets_in(directory: &Path) -> Vec<String> {
             }
         }
     }
-    names
-        .into_iter()
-        .filter(|name| matches!(find(directory, name, Plain::Counts), Holding::Complete(_)))
-        .collect()
+    let is_complete = |name: &String| {
+        let place = Place {
+            directory,
+            name,
+            plain: Plain::Counts,
+        };
+        matches!(find(place), Holding::Complete(_))
+    };
+    names.into_iter().filter(is_complete).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::places::torchvisions;
+
+    fn find(directory: &Path, name: &str, plain: Plain) -> Holding<[PathBuf; 4]> {
+        super::find(Place {
+            directory,
+            name,
+            plain,
+        })
+    }
 
     fn touch(directory: &Path, names: &[&str]) {
         std::fs::create_dir_all(directory).unwrap();

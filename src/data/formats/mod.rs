@@ -1,0 +1,65 @@
+//! The formats that data sets lie in, and which of them a directory is in.
+//!
+//! A format is a file that implements [`Format`], and a line in [`FORMATS`]. Where directories are is [`source`](super::source)'s.
+
+use std::path::Path;
+
+use super::Dataset;
+use crate::error::Result;
+
+pub mod idx;
+
+/// Every format, in the order in which a directory is tried.
+pub const FORMATS: &[&dyn Format] = &[&idx::Files];
+
+/// One way in which data sets lie in directories.
+pub trait Format: Sync {
+    /// In a word, such as `IDX`.
+    fn name(&self) -> &'static str;
+
+    /// Which files make up a set, such as `four IDX files`.
+    fn files(&self) -> &'static str;
+
+    /// The names of the complete sets in a directory, by its own name or by those of its files; reads no content.
+    fn sets_in(&self, directory: &Path) -> Vec<String>;
+
+    /// How much of a set is at a place; reads no content.
+    fn probe(&self, place: Place<'_>) -> Holding;
+
+    /// Whether the files of a directory are the set that was published under this name, whatever it is called.
+    fn is_published(&self, directory: &Path, name: &str) -> bool;
+
+    /// Reads a set that [`probe`](Self::probe) calls complete.
+    ///
+    /// # Errors
+    /// `Input` naming the file that is not as it should be, `Io` when one cannot be read.
+    fn load(&self, place: Place<'_>) -> Result<Dataset>;
+}
+
+/// A directory that may have the set called `name`.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub directory: &'a Path,
+    pub name: &'a str,
+    pub plain: Plain,
+}
+
+/// Whether a directory's plain file names, such as `train-images-idx3-ubyte`, stand for the set that is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain {
+    Counts,
+    Ignored,
+}
+
+/// What a directory holds of a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holding<F = ()> {
+    /// All of its files.
+    Complete(F),
+    /// Some; the names of those that are missing.
+    Partial(Vec<String>),
+    Nothing,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+use std::fs;
+
+use super::*;
+use crate::data::Examples;
+use crate::data::source::{Finder, SearchPath};
+use crate::error::Error;
+
+/// Images of 2×2 in a file each, called `LABEL-NUMBER.raw`.
+struct Raw;
+
+fn raw_files(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = directory.read_dir().into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "raw"));
+    files.sort();
+    files
+}
+
+impl Format for Raw {
+    fn name(&self) -> &'static str {
+        "RAW"
+    }
+
+    fn files(&self) -> &'static str {
+        "files LABEL-NUMBER.raw"
+    }
+
+    fn sets_in(&self, directory: &Path) -> Vec<String> {
+        let name = directory
+            .file_name()
+            .filter(|_| !raw_files(directory).is_empty());
+        name.into_iter()
+            .map(|n| n.to_string_lossy().into())
+            .collect()
+    }
+
+    fn probe(&self, place: Place<'_>) -> Holding {
+        if place.plain == Plain::Ignored || raw_files(place.directory).is_empty() {
+            return Holding::Nothing;
+        }
+        Holding::Complete(())
+    }
+
+    fn is_published(&self, _: &Path, _: &str) -> bool {
+        false
+    }
+
+    fn load(&self, place: Place<'_>) -> Result<Dataset> {
+        let mut train = Examples::default();
+        for path in raw_files(place.directory) {
+            let pixels = fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
+            let fault = |problem| Error::input(path.display().to_string(), problem, "replace it");
+            if pixels.len() != 4 {
+                return Err(fault("is not an image of 2×2"));
+            }
+            let name = path.file_name().unwrap().to_string_lossy();
+            let label = name.split('-').next().and_then(|label| label.parse().ok());
+            train
+                .labels
+                .push(label.ok_or_else(|| fault("has no label"))?);
+            train.images.extend(pixels);
+        }
+        Ok(Dataset {
+            name: place.name.into(),
+            classes: vec!["off".into(), "on".into()],
+            height: 2,
+            width: 2,
+            train,
+            test: Examples::default(),
+            source: place.directory.display().to_string(),
+            sha256: "0".repeat(64),
+        })
+    }
+}
+
+/// A workspace's data directory with `lamps` in raw files.
+fn lamps() -> (tempfile::TempDir, SearchPath) {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("lamps");
+    fs::create_dir(&directory).unwrap();
+    for (name, value) in [("0-1.raw", 3), ("1-1.raw", 250), ("1-2.raw", 240)] {
+        fs::write(directory.join(name), [value; 4]).unwrap();
+    }
+    let search = SearchPath {
+        data_dir: None,
+        workspace_data: root.path().into(),
+    };
+    (root, search)
+}
+
+const FORMATS_AND_RAW: &[&dyn Format] = &[&idx::Files, &Raw];
+
+#[test]
+fn a_format_of_the_list_is_recognised_listed_and_loaded() {
+    let (_root, search) = lamps();
+    let finder = Finder::new(&search).of(FORMATS_AND_RAW);
+    assert!(finder.available().iter().any(|set| set.name == "lamps"));
+    let set = finder.load("lamps").unwrap();
+    assert_eq!((set.train.len(), set.test.len()), (3, 0));
+    assert_eq!((set.label(0), set.label(2)), (0, 1));
+    assert_eq!(set.picture(1), [250; 4]);
+}
+
+#[test]
+fn a_set_in_no_format_says_where_and_which_were_tried() {
+    let (root, search) = lamps();
+    let directory = root.path().join("lamps").display().to_string();
+    let told = Finder::new(&search).load("lamps").unwrap_err().to_string();
+    assert!(
+        told.contains(&format!("{directory} (no IDX files)")),
+        "{told}"
+    );
+    assert!(told.contains("put its four IDX files there"), "{told}");
+
+    fs::create_dir(root.path().join("empty")).unwrap();
+    let finder = Finder::new(&search).of(FORMATS_AND_RAW);
+    let told = finder.load("empty").unwrap_err().to_string();
+    assert!(told.contains("empty (no IDX or RAW files)"), "{told}");
+    assert!(
+        told.contains("put its four IDX files or files LABEL-NUMBER.raw there"),
+        "{told}"
+    );
+    fs::write(root.path().join("lamps/1-3.raw"), [1, 2]).unwrap();
+    let told = finder.load("lamps").unwrap_err().to_string();
+    assert!(
+        told.contains("1-3.raw: is not an image of 2×2; replace it"),
+        "{told}"
+    );
+}
