@@ -79,13 +79,7 @@ fn a_run_begins_with_anothers_weights_and_trains_its_head_alone() {
     let compared = fmtui(dir.path(), &["compare"]);
     let lines = text(&compared.stdout);
     assert!(compared.status.success(), "{}", text(&compared.stderr));
-    for words in [
-        "regime",
-        "frozen",
-        "scratch",
-        "650 of 270 k",
-        "model.freeze",
-    ] {
+    for words in ["mode", "frozen", "scratch", "650 of 270 k", "model.freeze"] {
         assert!(lines.contains(words), "{words}: {lines}");
     }
     assert!(

@@ -188,7 +188,10 @@ mod tests {
             let network = resolve(&profile.model, profile.data.input(28, 28), 10).unwrap();
             assert_eq!(network.parameters(), want, "{name}");
             assert_eq!(profile.name, name);
-            assert_eq!((profile.format, profile.train.seed), (1, 42));
+            assert_eq!(
+                (profile.format, profile.train.seed),
+                (crate::profile::FORMAT, 42)
+            );
         }
     }
 
