@@ -1,6 +1,6 @@
 //! A run's epochs: in its event log while it goes on, and in its record, thinned, when it has ended.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::Path;
 
 use super::log;
@@ -17,16 +17,42 @@ const LONGEST_LINE: usize = 16 << 20;
 /// The finished epochs that a log tells of, those trained again after a resume once; empty where there is none that can be read.
 #[must_use]
 pub fn of_log(path: &Path) -> Vec<EpochRecord> {
-    let Ok(file) = storage::open(path).map(|(file, _)| file) else {
-        return Vec::new();
-    };
-    let mut reader = BufReader::new(file);
-    let (mut history, mut line) = (Vec::new(), Vec::new());
-    loop {
-        line.clear();
-        match reader.read_until(b'\n', &mut line) {
-            Ok(read) if read > 0 && read <= LONGEST_LINE => take(&mut history, &line),
-            _ => return history,
+    let mut logged = Logged::default();
+    logged.read_on(path);
+    logged.history
+}
+
+/// The epochs of a log that may still grow.
+#[derive(Debug, Default)]
+pub struct Logged {
+    /// Bytes of the whole lines that were read.
+    position: u64,
+    pub history: Vec<EpochRecord>,
+}
+
+impl Logged {
+    /// Reads what has come since; all anew where the log is shorter than it was.
+    pub fn read_on(&mut self, path: &Path) {
+        let Ok((mut file, length)) = storage::open(path) else {
+            return;
+        };
+        if length < self.position {
+            *self = Self::default();
+        }
+        if file.seek(SeekFrom::Start(self.position)).is_err() {
+            return;
+        }
+        let mut reader = BufReader::new(file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = reader.read_until(b'\n', &mut line).unwrap_or(0);
+            // A torn line is read again when it is whole.
+            if read > LONGEST_LINE || !line.ends_with(b"\n") {
+                return;
+            }
+            self.position += read as u64;
+            take(&mut self.history, &line);
         }
     }
 }
@@ -133,6 +159,18 @@ mod tests {
         let lines: String = events.map(line).concat();
         std::fs::write(&path, format!("{lines}garbage\n{{\"event\":\"epoch-end\"")).unwrap();
         assert_eq!(numbers(&of_log(&path)), [1, 2, 3, 4]);
+
+        // As it grows, with a line that comes in two pieces; and when it was cut.
+        let mut logged = Logged::default();
+        for cut in (0..=lines.len()).step_by(7) {
+            std::fs::write(&path, &lines[..cut]).unwrap();
+            logged.read_on(&path);
+            assert_eq!(numbers(&logged.history), numbers(&of_log(&path)), "{cut}");
+        }
+        let first = lines.find('\n').unwrap() + 1;
+        std::fs::write(&path, &lines[..first]).unwrap();
+        logged.read_on(&path);
+        assert!(logged.history.is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::history::Logged;
 use super::index::{self, Index, Known, Stamp, in_parallel};
 use super::store::Workspace;
 use super::{history, id};
@@ -31,6 +32,8 @@ pub struct RunList {
     workspace: Workspace,
     index: Index,
     known: HashMap<String, Known>,
+    /// The epochs of runs whose logs have grown since they were read first, as long as their records are the same.
+    logged: HashMap<String, (Stamp, Logged)>,
     /// How those stand that are not over, whatever their records say.
     live: HashMap<String, Status>,
     /// When the directory of the records had changed last, where that was long enough ago to be told from now.
@@ -46,6 +49,7 @@ impl RunList {
             workspace: workspace.clone(),
             index: Index::new(&workspace.profiles_dir()),
             known: HashMap::new(),
+            logged: HashMap::new(),
             live: HashMap::new(),
             seen: None,
             version: 0,
@@ -161,10 +165,30 @@ impl RunList {
         }
         let is_other = !grown.is_empty();
         for (id, record) in grown {
-            let read = self.read(&id, record);
-            self.known.insert(id, read);
+            self.read_on(id, record);
         }
         is_other
+    }
+
+    /// Takes the new epochs of a run whose log has grown.
+    fn read_on(&mut self, id: String, record: Stamp) {
+        let events = self.workspace.events_path(&id);
+        let Some(known) = self.known.get_mut(&id) else {
+            return;
+        };
+        known.log = Stamp::of(&events).or(known.log);
+        if let Ok(profile) = &mut known.profile {
+            // A resume, which cuts the log, writes the record.
+            let entry = self.logged.entry(id);
+            let (of, logged) = entry.or_insert_with(|| (record, Logged::default()));
+            if *of != record {
+                (*of, *logged) = (record, Logged::default());
+            }
+            logged.read_on(&events);
+            let profile = Arc::make_mut(profile);
+            profile.history.clone_from(&logged.history);
+            index::shorten(profile);
+        }
     }
 
     /// All runs as they were at the last look, newest first; one that cannot be read with the reason.
@@ -262,5 +286,67 @@ impl Workspace {
             status,
             profile,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::event::{EpochEnd, Event, Stamped};
+    use crate::run::lock::RunLock;
+
+    #[test]
+    fn a_list_follows_the_log_of_a_run_and_reads_the_same_as_a_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::at(dir.path());
+        let id = workspace.create(&Profile::new("mlp")).unwrap();
+        let mut log = std::fs::File::create(workspace.events_path(&id)).unwrap();
+        let mut record = workspace.load(&id).unwrap();
+        record.run.as_mut().unwrap().status = Status::Running;
+        workspace.save(&record).unwrap();
+        let lock = RunLock::acquire(&workspace.lock_path(&id), &id).unwrap();
+        let mut list = RunList::new(&workspace);
+        let mut seen = list.refresh().unwrap();
+        assert_eq!(list.refresh().unwrap(), seen);
+        for epoch in 1..=600 {
+            let event = Event::EpochEnd(Box::new(EpochEnd {
+                epoch,
+                ..EpochEnd::default()
+            }));
+            let line = serde_json::to_string(&Stamped { at: 1.0, event }).unwrap();
+            writeln!(log, "{line}").unwrap();
+            if epoch % 100 > 0 {
+                continue;
+            }
+            let now = list.refresh().unwrap();
+            assert!(now > seen, "{epoch}");
+            seen = now;
+            let runs = list.runs();
+            let profile = runs[0].profile.as_ref().unwrap();
+            assert_eq!(
+                (profile.epochs_done(), runs[0].status),
+                (epoch, Status::Running)
+            );
+            assert!(profile.history.len() <= index::EPOCHS);
+            assert_eq!(list.with_worker().len(), 1);
+        }
+        drop(lock);
+        list.refresh().unwrap();
+        assert_eq!(list.runs()[0].status, Status::Lost);
+        // Made anew, read from the index, and without one.
+        for _ in 0..2 {
+            assert_eq!(workspace.runs().unwrap().len(), 1);
+            let new = workspace.runs().unwrap().remove(0).profile.unwrap();
+            assert_eq!(
+                new.history.len(),
+                list.runs()[0].profile.as_ref().unwrap().history.len()
+            );
+            std::fs::remove_file(workspace.profiles_dir().join("index.jsonl")).unwrap();
+        }
+        workspace.delete(&id).unwrap();
+        list.refresh().unwrap();
+        assert!(list.runs().is_empty());
     }
 }
