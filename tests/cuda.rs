@@ -153,7 +153,7 @@ fn check(case: &Case) -> Vec<String> {
         let other = if step % 2 == 0 {
             gpu.step_on(&case.data, &picks, &mut batch, update)
         } else {
-            case.data.batch(&picks, &mut batch);
+            case.data.batch(&picks, &mut batch).unwrap();
             gpu.step(&batch, update)
         };
         let other = match other {
@@ -208,7 +208,7 @@ fn check(case: &Case) -> Vec<String> {
     gpu.set_state(&cpu.state().unwrap()).unwrap();
     let picks: Vec<u32> = case.data.train.iter().copied().take(77).collect();
     let theirs = cpu.logits_on(&case.data, &picks, &mut batch).unwrap();
-    case.data.batch(&picks, &mut batch);
+    case.data.batch(&picks, &mut batch).unwrap();
     let deep = case.name.starts_with("vgg");
     let nearest = if deep { LOGITS_DEEP } else { LOGITS };
     for (how, mine) in [

@@ -75,7 +75,7 @@ fn the_given_directory_comes_before_the_workspace() {
     write_set(&workspace.join("mine"), "", 50);
     let from = |data_dir: Option<&Path>| {
         let set = source::load("mine", &search(data_dir, &workspace)).unwrap();
-        set.picture(0)[0]
+        set.image(0).unwrap()[0]
     };
     assert_eq!(from(None), 50);
     std::fs::create_dir_all(&given).unwrap();
@@ -103,7 +103,7 @@ fn a_given_directory_answers_to_its_own_name_alone() {
     write_set(&workspace.join("kmnist"), "", 50);
     let search = search(Some(&given), &workspace);
     let load = |name: &str| source::load(name, &search);
-    assert_eq!(load("mine").unwrap().picture(0)[0], 60);
+    assert_eq!(load("mine").unwrap().image(0).unwrap()[0], 60);
     for name in ["mnist", "typo", "emnist-digits", "fashion-mnist", "qmnist"] {
         if name == "fashion-mnist" && Path::new("/usr/share/datasets/fashion-mnist").exists() {
             continue;
@@ -113,7 +113,7 @@ fn a_given_directory_answers_to_its_own_name_alone() {
         assert!(message.contains("set data.name = \"mine\""), "{message}");
     }
     // The workspace has a set of that name, and it is told that the directory was passed by.
-    assert_eq!(load("kmnist").unwrap().picture(0)[0], 50);
+    assert_eq!(load("kmnist").unwrap().image(0).unwrap()[0], 50);
     let remarks = source::remarks("kmnist", &search);
     assert!(
         remarks[0].ends_with("(--data-dir) holds mine"),
@@ -129,10 +129,13 @@ fn a_given_directory_answers_to_its_own_name_alone() {
         data_dir: Some(given.join("../mine/.")),
         ..search.clone()
     };
-    assert_eq!(source::load("mine", &dotted).unwrap().picture(0)[0], 60);
+    assert_eq!(
+        source::load("mine", &dotted).unwrap().image(0).unwrap()[0],
+        60
+    );
     // Files that begin with a set's name are that set, wherever they lie.
     write_set(&given, "letters-", 80);
-    assert_eq!(load("letters").unwrap().picture(0)[0], 80);
+    assert_eq!(load("letters").unwrap().image(0).unwrap()[0], 80);
 }
 
 #[test]
@@ -145,7 +148,8 @@ fn torchvisions_directories_are_found() {
     write_set(&data.join("EMNIST/raw"), "emnist-digits-", 30);
     let first = |data_dir: &Path, name: &str| {
         let set = source::load(name, &search(Some(data_dir), &nowhere));
-        set.map(|set| set.picture(0)[0]).map_err(|e| e.to_string())
+        set.map(|set| set.image(0).unwrap()[0])
+            .map_err(|e| e.to_string())
     };
     for (name, value) in [("mnist", 10), ("kmnist", 20), ("emnist-digits", 30)] {
         assert_eq!(first(&data, name), Ok(value), "{name}");
@@ -249,7 +253,7 @@ fn sets_are_listed_once_with_their_place() {
     assert!(place("emnist-digits").ends_with("/emnist"));
     // EMNIST's pictures come upright.
     let set = source::load("emnist-digits", &search(None, root.path())).unwrap();
-    assert_eq!(set.picture(0), [1, 3, 2, 4]);
+    assert_eq!(set.image(0).unwrap(), [1, 3, 2, 4]);
 }
 
 #[test]
@@ -412,7 +416,7 @@ fn the_real_set_loads_and_the_built_in_one_is_its_beginning() {
     let indices = [beginning(0..60_000, 200), beginning(60_000..70_000, 50)].concat();
     assert_eq!(indices.len(), mini.len());
     for (place, index) in indices.into_iter().enumerate() {
-        assert_eq!(real.picture(index), mini.picture(place));
+        assert_eq!(real.image(index).unwrap(), mini.image(place).unwrap());
         assert_eq!(real.label(index), mini.label(place));
     }
 

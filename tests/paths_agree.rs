@@ -147,7 +147,7 @@ fn check(dataset: &Arc<Dataset>, case: &Case) {
     let mut losses = Vec::new();
     for step in 0..STEPS {
         let indices: Vec<u32> = order.by_ref().take(size).collect();
-        data.batch(&indices, &mut batch);
+        data.batch(&indices, &mut batch).unwrap();
         let update = Update {
             learning_rate: profile.train.optimizer.learning_rate,
             step: step as u64,

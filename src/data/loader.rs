@@ -23,9 +23,6 @@ const RESIZE_COST: usize = 6;
 /// Pictures that one thread fetches and transforms at a time; they fit the first-level cache.
 const PIECE: usize = 32;
 
-/// **Units** bytes.
-const CACHE_LINE: usize = 64;
-
 /// A data set with its split and transform. Indices are pooled: `dataset.train` first, then `dataset.test`.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -61,8 +58,10 @@ impl Key {
 #[derive(Default)]
 struct Work {
     scratch: Scratch,
-    /// The changed picture.
-    picture: Vec<u8>,
+    /// An image as it lies in the set.
+    original: Vec<u8>,
+    /// The changed image.
+    changed: Vec<u8>,
 }
 
 /// Changes of a step's pictures, of which the first is at this place in the batch.
@@ -102,19 +101,24 @@ impl Prepared {
         }
     }
 
-    /// Without the test part, where it is not to be read.
+    /// Without the test part, where it is not to be read or the set has none.
     ///
     /// # Errors
     /// `Input` where epochs could then be measured on no part.
     pub fn tested(self, is_tested: bool) -> Result<Self> {
-        if is_tested {
+        if is_tested && !self.test.is_empty() {
             return Ok(self);
         }
         if self.validation.is_empty() {
+            let (cause, remedy) = if is_tested {
+                ("a set without a test part", "set data.split = \"pooled\"")
+            } else {
+                ("train.test = false", "leave train.test out")
+            };
             return Err(Error::input(
                 "data.validation",
-                "holds out no picture, and train.test = false leaves none to measure on",
-                "set more of it, or leave train.test out",
+                format!("holds out no picture, and {cause} leaves none to measure on"),
+                format!("set more of it, or {remedy}"),
             ));
         }
         let test = Vec::new();
@@ -152,18 +156,24 @@ impl Prepared {
 
     /// Fills `batch` with the pictures of these pooled indices, reusing its memory.
     ///
+    /// # Errors
+    /// `Io` or `Input` when an image cannot be read.
+    ///
     /// # Panics
     /// When an index is not below the data set's length.
-    pub fn batch(&self, indices: &[u32], batch: &mut Batch) {
-        self.fill(indices, None, batch);
+    pub fn batch(&self, indices: &[u32], batch: &mut Batch) -> Result<()> {
+        self.fill(indices, None, batch)
     }
 
     /// The same as a step learns from them, changed as it asks.
     ///
+    /// # Errors
+    /// As [`batch`](Self::batch).
+    ///
     /// # Panics
     /// As [`batch`](Self::batch).
-    pub fn training_batch(&self, indices: &[u32], step: u64, batch: &mut Batch) {
-        self.fill(indices, self.changes(step, 0), batch);
+    pub fn training_batch(&self, indices: &[u32], step: u64, batch: &mut Batch) -> Result<()> {
+        self.fill(indices, self.changes(step, 0), batch)
     }
 
     fn changes(&self, step: u64, first: usize) -> Changed<'_> {
@@ -171,7 +181,7 @@ impl Prepared {
         Some((augmentation.at(step), first))
     }
 
-    fn fill(&self, indices: &[u32], changed: Changed<'_>, batch: &mut Batch) {
+    fn fill(&self, indices: &[u32], changed: Changed<'_>, batch: &mut Batch) -> Result<()> {
         let size = self.transform.len();
         batch.channels = self.channels;
         batch.height = self.height;
@@ -186,17 +196,17 @@ impl Prepared {
         };
         if batch.images.len() * cost < PARALLEL_FROM {
             let work = &mut Work::default();
-            self.gather(indices, changed, &mut batch.images, work);
+            self.gather(indices, changed, &mut batch.images, work)
         } else {
             batch
                 .images
                 .par_chunks_mut(PIECE * size)
                 .zip(indices.par_chunks(PIECE))
                 .enumerate()
-                .for_each_init(Work::default, |work, (piece, (images, indices))| {
+                .try_for_each_init(Work::default, |work, (piece, (images, indices))| {
                     let changed = changed.map(|(changes, first)| (changes, first + piece * PIECE));
-                    self.gather(indices, changed, images, work);
-                });
+                    self.gather(indices, changed, images, work)
+                })
         }
     }
 
@@ -212,62 +222,73 @@ impl Prepared {
 
     /// The pictures of these pooled indices, on this thread alone. **Shape** `[indices, channels, height, width]`.
     ///
+    /// # Errors
+    /// As [`batch`](Self::batch).
+    ///
     /// # Panics
     /// As [`batch`](Self::batch), or when `images` has another length.
-    pub fn rows(&self, indices: &[u32], images: &mut [f32]) {
-        self.fill_rows(indices, None, images);
+    pub fn rows(&self, indices: &[u32], images: &mut [f32]) -> Result<()> {
+        self.fill_rows(indices, None, images)
     }
 
     /// The same as a step learns from them; the first is at place `first` of its batch.
     ///
+    /// # Errors
+    /// As [`batch`](Self::batch).
+    ///
     /// # Panics
     /// As `rows`.
-    pub fn training_rows(&self, indices: &[u32], step: u64, first: usize, images: &mut [f32]) {
-        self.fill_rows(indices, self.changes(step, first), images);
+    pub fn training_rows(
+        &self,
+        indices: &[u32],
+        step: u64,
+        first: usize,
+        images: &mut [f32],
+    ) -> Result<()> {
+        self.fill_rows(indices, self.changes(step, first), images)
     }
 
-    fn fill_rows(&self, indices: &[u32], changed: Changed<'_>, images: &mut [f32]) {
+    fn fill_rows(&self, indices: &[u32], changed: Changed<'_>, images: &mut [f32]) -> Result<()> {
         thread_local! {
             static WORK: RefCell<Work> = RefCell::default();
         }
         assert_eq!(images.len(), indices.len() * self.transform.len());
-        WORK.with_borrow_mut(|work| self.gather(indices, changed, images, work));
+        WORK.with_borrow_mut(|work| self.gather(indices, changed, images, work))
     }
 
-    fn gather(&self, indices: &[u32], changed: Changed<'_>, images: &mut [f32], work: &mut Work) {
+    fn gather(
+        &self,
+        indices: &[u32],
+        changed: Changed<'_>,
+        images: &mut [f32],
+        work: &mut Work,
+    ) -> Result<()> {
         let size = self.transform.len();
         let sides = (self.dataset.height, self.dataset.width);
+        let Work {
+            scratch,
+            original,
+            changed: other,
+        } = work;
+        original.resize(self.dataset.pixels(), 0);
         if changed.is_some() {
-            work.picture.resize(self.dataset.pixels(), 0);
+            other.resize(self.dataset.pixels(), 0);
         }
         let mut place = 0;
         for (indices, images) in indices.chunks(PIECE).zip(images.chunks_mut(PIECE * size)) {
-            self.touch(indices);
+            self.dataset.announce(indices);
             for (index, image) in indices.iter().zip(images.chunks_exact_mut(size)) {
-                let mut picture = self.dataset.picture(*index as usize);
+                self.dataset.read(*index as usize, original)?;
+                let mut picture: &[u8] = original;
                 if let Some((changes, first)) = changed {
-                    changes.apply(first + place, picture, sides, &mut work.picture);
-                    picture = &work.picture;
+                    changes.apply(first + place, picture, sides, other);
+                    picture = other;
                 }
-                self.transform.apply(picture, image, &mut work.scratch);
+                self.transform.apply(picture, image, scratch);
                 place += 1;
             }
         }
-    }
-
-    /// Reads a byte of every cache line of these pictures.
-    ///
-    /// They lie scattered over tens of megabytes: reading them ahead lets the memory work on many at once instead of
-    /// waiting for each when it is transformed.
-    fn touch(&self, indices: &[u32]) {
-        let mut sum = 0u8;
-        for index in indices {
-            let picture = self.dataset.picture(*index as usize);
-            for byte in picture.iter().step_by(CACHE_LINE) {
-                sum = sum.wrapping_add(*byte);
-            }
-        }
-        std::hint::black_box(sum);
+        Ok(())
     }
 }
 
@@ -304,18 +325,18 @@ mod tests {
     fn a_batch_holds_the_asked_pictures_in_order() {
         let data = prepared(0);
         let mut batch = Batch::default();
-        data.batch(&[5, 2400, 0], &mut batch);
-        data.batch(&[2001, 7], &mut batch);
+        data.batch(&[5, 2400, 0], &mut batch).unwrap();
+        data.batch(&[2001, 7], &mut batch).unwrap();
         assert_eq!((batch.len(), batch.images.len()), (2, 2 * 784));
         assert_eq!((batch.channels, batch.height, batch.width), (1, 28, 28));
         for (place, index) in [2001, 7].into_iter().enumerate() {
             assert_eq!(batch.labels[place], u32::from(data.dataset.label(index)));
             let pictures = batch.images.chunks_exact(784).nth(place).unwrap();
-            for (value, byte) in pictures.iter().zip(data.dataset.picture(index)) {
+            for (value, byte) in pictures.iter().zip(&data.dataset.image(index).unwrap()) {
                 assert!((value * 255.0 - f32::from(*byte)).abs() < 1e-4);
             }
         }
-        data.batch(&[], &mut batch);
+        data.batch(&[], &mut batch).unwrap();
         assert!(batch.is_empty() && batch.images.is_empty());
     }
 
@@ -332,17 +353,18 @@ mod tests {
         assert!(data.augments() && !plain.clone().augmented(&Augment::default(), 4).augments());
         let indices: Vec<u32> = data.order(9, 1)[..200].to_vec();
         let (mut one, mut other) = (Batch::default(), Batch::default());
-        data.training_batch(&indices, 5, &mut one);
-        plain.training_batch(&indices, 5, &mut other);
+        data.training_batch(&indices, 5, &mut one).unwrap();
+        plain.training_batch(&indices, 5, &mut other).unwrap();
         assert_ne!(one.images, other.images);
-        data.batch(&indices, &mut other);
+        data.batch(&indices, &mut other).unwrap();
         assert_ne!(one.images, other.images, "evaluation sees them as they are");
-        data.training_batch(&indices, 6, &mut other);
+        data.training_batch(&indices, 6, &mut other).unwrap();
         assert_ne!(one.images, other.images, "another step");
         let mut images = vec![0.0; one.images.len()];
         for (piece, rows) in images.chunks_mut(50 * 784).enumerate() {
             let first = 50 * piece;
-            data.training_rows(&indices[first..first + 50], 5, first, rows);
+            data.training_rows(&indices[first..first + 50], 5, first, rows)
+                .unwrap();
         }
         assert!(images == one.images, "in pieces as in one");
     }
@@ -353,10 +375,10 @@ mod tests {
             let data = prepared(size);
             let indices: Vec<u32> = data.order(9, 1)[..count].to_vec();
             let (mut large, mut small) = (Batch::default(), Batch::default());
-            data.batch(&indices, &mut large);
+            data.batch(&indices, &mut large).unwrap();
             let mut images = Vec::new();
             for piece in indices.chunks(10) {
-                data.batch(piece, &mut small);
+                data.batch(piece, &mut small).unwrap();
                 images.extend_from_slice(&small.images);
             }
             assert!(large.images == images);

@@ -1,6 +1,6 @@
-//! Pictures and labels: reading them, finding them, splitting them, and handing them to the network in batches.
+//! Images and labels: reading them, finding them, splitting them, and handing them to the network in batches.
 //!
-//! Pictures stay u8 in memory; they become normalised f32 only in a batch. Never names `model` or `train`.
+//! Images stay u8; they become normalised f32 only in a batch. Never names `model` or `train`.
 
 pub mod augment;
 pub mod fetch;
@@ -14,96 +14,194 @@ pub mod resize;
 pub mod source;
 pub mod split;
 pub mod statistics;
+mod store;
 pub mod transform;
+
+use std::ops::Range;
 
 pub use info::DatasetInfo;
 pub use loader::{Key, Prepared};
+pub use store::{Examples, InMemory, Store};
 
-/// A named set of pictures as it lies in its files.
+use crate::error::Result;
+
+/// A named set of images as it lies in its files.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     pub name: String,
     /// One per class; index is the label.
     pub classes: Vec<String>,
+    /// 1 (grey), 3 (red, green, blue) or 4 (and opacity).
+    pub channels: usize,
+    /// Of every image; of the largest where they differ.
     pub height: usize,
     pub width: usize,
     pub train: Examples,
+    /// Empty where the set comes without a validation part of its own.
+    pub validation: Examples,
+    /// Empty where the set comes without a test part.
     pub test: Examples,
     /// Where it was read from, for people.
     pub source: String,
-    /// SHA-256 over the four decompressed files: of their four SHA-256, as raw bytes, one after the other in the order
-    /// train images, train labels, test images, test labels. (A hash of hashes, so that the files are hashed in parallel.)
+    /// SHA-256 of the content, by which runs know it again; how it is taken is the format's.
     pub sha256: String,
 }
 
-/// Pictures counted over the whole set: those of `train` first, then those of `test`.
+/// A part of a set as it is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Train,
+    Test,
+    Validation,
+}
+
+impl Part {
+    /// In the order in which pooled indices count them.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Test, Self::Validation];
+
+    /// In a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+            Self::Validation => "validation",
+        }
+    }
+}
+
+/// Images counted over the whole set: those of `train` first, then those of `test`, then those of `validation`.
 impl Dataset {
-    /// Pictures in `train` and `test` together.
+    /// Images of all parts together.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.train.len() + self.test.len()
+        Part::ALL.iter().map(|part| self.part(*part).len()).sum()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.train.is_empty() && self.test.is_empty()
+        self.len() == 0
     }
 
-    /// Pixels of one picture.
+    #[must_use]
+    pub fn part(&self, part: Part) -> &Examples {
+        match part {
+            Part::Train => &self.train,
+            Part::Test => &self.test,
+            Part::Validation => &self.validation,
+        }
+    }
+
+    /// The pooled indices of a part.
+    #[must_use]
+    pub fn range(&self, part: Part) -> Range<usize> {
+        let before = Part::ALL.iter().take_while(|p| **p != part);
+        let start = before.map(|p| self.part(*p).len()).sum();
+        start..start + self.part(part).len()
+    }
+
+    /// The part that has this pooled index, and the image's own index in it; `None` beyond the last.
+    #[must_use]
+    pub fn place(&self, index: usize) -> Option<(Part, usize)> {
+        let mut own = index;
+        for part in Part::ALL {
+            match own.checked_sub(self.part(part).len()) {
+                None => return Some((part, own)),
+                Some(left) => own = left,
+            }
+        }
+        None
+    }
+
+    /// Pixels of one image, of the largest where they differ.
     #[must_use]
     pub fn pixels(&self) -> usize {
         self.height * self.width
     }
 
-    /// The picture with this pooled index.
-    ///
-    /// **Shape** `[height, width]` u8.
-    ///
-    /// # Panics
-    /// When the index is not below [`len`](Self::len).
+    /// Whether all images have the same height and width.
     #[must_use]
-    pub fn picture(&self, index: usize) -> &[u8] {
-        let (examples, index) = self.locate(index);
-        let pixels = self.pixels();
-        &examples.images[index * pixels..(index + 1) * pixels]
+    pub fn is_uniform(&self) -> bool {
+        let size = (self.height, self.width);
+        (0..self.len()).all(|index| self.size(index) == size)
     }
 
-    /// The label of the picture with this pooled index.
+    /// Height and width in pixels of the image with this pooled index.
     ///
     /// # Panics
     /// When the index is not below [`len`](Self::len).
     #[must_use]
-    pub fn label(&self, index: usize) -> u8 {
+    pub fn size(&self, index: usize) -> (usize, usize) {
+        let (examples, index) = self.locate(index);
+        examples.images.size(index)
+    }
+
+    /// Fills `out` with the image of this pooled index.
+    ///
+    /// **Shape** `[channels, height, width]` u8.
+    ///
+    /// # Errors
+    /// `Io` or `Input` when it cannot be read.
+    ///
+    /// # Panics
+    /// As [`size`](Self::size), or when `out` has another length.
+    pub fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
+        let (examples, index) = self.locate(index);
+        examples.images.read(index, out)
+    }
+
+    /// The image of this pooled index, in memory of its own.
+    ///
+    /// **Shape** `[channels, height, width]` u8.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    ///
+    /// # Panics
+    /// As [`size`](Self::size).
+    pub fn image(&self, index: usize) -> Result<Vec<u8>> {
+        let (height, width) = self.size(index);
+        let mut image = vec![0; self.channels * height * width];
+        self.read(index, &mut image)?;
+        Ok(image)
+    }
+
+    /// Says that these pooled indices will soon be read.
+    ///
+    /// # Panics
+    /// As [`size`](Self::size).
+    pub fn announce(&self, indices: &[u32]) {
+        for index in indices {
+            let (examples, index) = self.locate(*index as usize);
+            examples.images.announce(index);
+        }
+    }
+
+    /// The label of the image with this pooled index.
+    ///
+    /// # Panics
+    /// As [`size`](Self::size).
+    #[must_use]
+    pub fn label(&self, index: usize) -> u16 {
         let (examples, index) = self.locate(index);
         examples.labels[index]
     }
 
+    /// **Units** bytes of memory that it takes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let of_part = |part| {
+            let Examples { images, labels } = self.part(part);
+            images.bytes() + size_of_val(labels.as_slice()) as u64
+        };
+        Part::ALL.into_iter().map(of_part).sum()
+    }
+
     fn locate(&self, index: usize) -> (&Examples, usize) {
-        match index.checked_sub(self.train.len()) {
-            None => (&self.train, index),
-            Some(index) => (&self.test, index),
-        }
-    }
-}
-
-/// Grey pictures and their labels.
-#[derive(Clone, Debug, Default)]
-pub struct Examples {
-    /// **Shape** `[N, height, width]` u8.
-    pub images: Vec<u8>,
-    /// **Shape** `[N]`.
-    pub labels: Vec<u8>,
-}
-
-impl Examples {
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        let len = self.len();
+        assert!(index < len, "image {index} of {len}");
+        let (part, index) = self.place(index).unwrap_or((Part::Train, index));
+        (self.part(part), index)
     }
 }
 

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::Dataset;
 use super::resize::{Resize, Scratch};
 use super::statistics;
+use crate::error::Result;
 
 /// Pictures whose statistics are summed as one piece.
 const PIECE: usize = 2048;
@@ -46,8 +47,10 @@ impl Normalization {
     }
 
     /// Reference: scikit-learn's `StandardScaler` on pixels in 0–1: the deviation divides by n, and where it is 0 it counts as 1.
-    #[must_use]
-    pub fn per_pixel(dataset: &Dataset, train: &[u32], resize: Option<&Resize>) -> Self {
+    ///
+    /// # Errors
+    /// As [`Dataset::read`].
+    pub fn per_pixel(dataset: &Dataset, train: &[u32], resize: Option<&Resize>) -> Result<Self> {
         match resize {
             None => per_file_pixel(dataset, train),
             Some(resize) => per_resized_pixel(dataset, train, resize),
@@ -106,8 +109,8 @@ impl Normalization {
 }
 
 /// In bytes. Exact in integers, so that a constant pixel is seen as one.
-fn per_file_pixel(dataset: &Dataset, train: &[u32]) -> Normalization {
-    let [sum, squares] = statistics::pixel_sums(dataset, train);
+fn per_file_pixel(dataset: &Dataset, train: &[u32]) -> Result<Normalization> {
+    let [sum, squares] = statistics::pixel_sums(dataset, train)?;
     let n = train.len() as u128;
     let count = train.len().max(1) as f64;
     let (mean, inverse) = sum
@@ -120,16 +123,16 @@ fn per_file_pixel(dataset: &Dataset, train: &[u32]) -> Normalization {
             ((*sum as f64 / count) as f32, (1.0 / unit) as f32)
         })
         .unzip();
-    Normalization::PerPixel { mean, inverse }
+    Ok(Normalization::PerPixel { mean, inverse })
 }
 
 /// Sums of differences from the first picture, so that a constant pixel has a deviation of exactly 0.
-fn per_resized_pixel(dataset: &Dataset, train: &[u32], resize: &Resize) -> Normalization {
+fn per_resized_pixel(dataset: &Dataset, train: &[u32], resize: &Resize) -> Result<Normalization> {
     let area = resize.area();
     let mut first = vec![0.0; area];
     if let Some(index) = train.first() {
-        let picture = dataset.picture(*index as usize);
-        resize.apply_to_bytes(picture, &mut first, &mut Scratch::default());
+        let picture = dataset.image(*index as usize)?;
+        resize.apply_to_bytes(&picture, &mut first, &mut Scratch::default());
     }
     let pieces: Vec<[Vec<f64>; 2]> = train
         .par_chunks(PIECE)
@@ -137,17 +140,17 @@ fn per_resized_pixel(dataset: &Dataset, train: &[u32], resize: &Resize) -> Norma
             let mut sums = [vec![0.0; area], vec![0.0; area]];
             let (mut plane, mut scratch) = (vec![0.0; area], Scratch::default());
             for index in piece {
-                let picture = dataset.picture(*index as usize);
-                resize.apply_to_bytes(picture, &mut plane, &mut scratch);
+                let picture = dataset.image(*index as usize)?;
+                resize.apply_to_bytes(&picture, &mut plane, &mut scratch);
                 for (pixel, (value, start)) in plane.iter().zip(&first).enumerate() {
                     let difference = f64::from(*value) - f64::from(*start);
                     sums[0][pixel] += difference;
                     sums[1][pixel] += difference * difference;
                 }
             }
-            sums
+            Ok(sums)
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let count = train.len().max(1) as f64;
     let (mean, inverse) = (0..area)
         .map(|pixel| {
@@ -158,5 +161,5 @@ fn per_resized_pixel(dataset: &Dataset, train: &[u32], resize: &Resize) -> Norma
             ((f64::from(first[pixel]) + mean) as f32, (1.0 / unit) as f32)
         })
         .unzip();
-    Normalization::PerPixel { mean, inverse }
+    Ok(Normalization::PerPixel { mean, inverse })
 }

@@ -225,7 +225,7 @@ mod tests {
                 14_331_655.162_149_064,
             ),
         ] {
-            let both = [0, 1].map(|i| resize(dataset.picture(i), (28, 28), (side, side)));
+            let both = [0, 1].map(|i| resize(&dataset.image(i).unwrap(), (28, 28), (side, side)));
             let values: Vec<f64> = both.concat().into_iter().map(f64::from).collect();
             let total = |f: &dyn Fn(usize, f64) -> f64| -> f64 {
                 values.iter().enumerate().map(|(i, v)| f(i, *v)).sum()

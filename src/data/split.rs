@@ -2,7 +2,7 @@
 //!
 //! Each part depends on the labels, the settings and `split_seed` alone. Shuffling between epochs is the loader's.
 
-use super::Dataset;
+use super::{Dataset, Part};
 use crate::error::{Error, Result};
 use crate::profile::{Data, Split};
 use crate::rng::{Purpose, Stream};
@@ -28,13 +28,21 @@ const FIRST_CLASS: u64 = 1;
 pub fn split(dataset: &Dataset, settings: &Data) -> Result<Parts> {
     let (pool, test) = match settings.split {
         Split::Standard => (
-            indices(0..dataset.train.len()),
-            indices(dataset.train.len()..dataset.len()),
+            [Part::Train, Part::Validation]
+                .into_iter()
+                .flat_map(|part| indices(dataset.range(part)))
+                .collect(),
+            indices(dataset.range(Part::Test)),
         ),
         Split::Pooled => pooled(dataset.len(), settings)?,
     };
-    let held_out = validation_count(settings.validation, pool.len())?;
-    let (mut train, validation) = hold_out(dataset, pool, held_out, settings.split_seed);
+    let (mut train, validation) = if has_own_validation(dataset, settings) {
+        let own = indices(dataset.range(Part::Validation));
+        (indices(dataset.range(Part::Train)), own)
+    } else {
+        let held_out = validation_count(settings.validation, pool.len())?;
+        hold_out(dataset, pool, held_out, settings.split_seed)
+    };
     if settings.per_class > 0 {
         let mut taken = vec![0; dataset.classes.len()];
         train.retain(|index| {
@@ -48,6 +56,19 @@ pub fn split(dataset: &Dataset, settings: &Data) -> Result<Parts> {
         validation,
         test,
     })
+}
+
+/// Whether there are images to test on: the set's own, or some of the pool.
+#[must_use]
+pub fn has_test_part(dataset: &Dataset, settings: &Data) -> bool {
+    settings.split == Split::Pooled || !dataset.test.is_empty()
+}
+
+/// Whether the set comes with a validation part and nobody asked for another: where somebody does, its images are trained on
+/// too, but for those that are held out.
+fn has_own_validation(dataset: &Dataset, settings: &Data) -> bool {
+    let is_default = settings.validation.to_bits() == Data::default().validation.to_bits();
+    is_default && settings.split == Split::Standard && !dataset.validation.is_empty()
 }
 
 /// How many of `pool` pictures `data.validation` holds out: a count as it is, a fraction rounded.

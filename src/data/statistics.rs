@@ -9,6 +9,7 @@
 use rayon::prelude::*;
 
 use super::{Dataset, Examples};
+use crate::error::Result;
 
 /// Pictures that one thread sums at a time.
 const PIECE: usize = 1024;
@@ -34,28 +35,30 @@ impl PixelStatistics {
         Self::from_histogram(&histogram(pixels))
     }
 
-    /// Of the pictures with these pooled indices.
-    #[must_use]
-    pub fn of_pictures(dataset: &Dataset, indices: &[u32]) -> Self {
+    /// Of the images with these pooled indices.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`].
+    pub fn of_images(dataset: &Dataset, indices: &[u32]) -> Result<Self> {
         let total = indices
             .par_chunks(PIECE)
             .map(|piece| {
                 let mut counts = [0; 256];
                 for index in piece {
-                    count(dataset.picture(*index as usize), &mut counts);
+                    count(&dataset.image(*index as usize)?, &mut counts);
                 }
-                counts
+                Ok(counts)
             })
-            .reduce(
+            .try_reduce(
                 || [0; 256],
                 |mut total, counts| {
                     for (a, b) in total.iter_mut().zip(counts) {
                         *a += b;
                     }
-                    total
+                    Ok(total)
                 },
-            );
-        Self::from_histogram(&total)
+            )?;
+        Ok(Self::from_histogram(&total))
     }
 
     /// Of pixels counted by value.
@@ -112,63 +115,65 @@ pub fn class_counts(examples: &Examples, classes: usize) -> Vec<u64> {
     counts
 }
 
-/// The mean picture of each class, black for a class without pictures.
+/// The mean image of each class, black for a class without images.
 ///
-/// **Shape** `[classes]` of `[pixels]` u8, rounded.
-#[must_use]
-pub fn class_means(examples: &Examples, classes: usize, pixels: usize) -> Vec<Vec<u8>> {
+/// **Shape** `[classes]` of `[pixels]` u8, rounded; `pixels` are those of every image, in all its channels.
+///
+/// # Errors
+/// `Io` or `Input` when an image cannot be read.
+pub fn class_means(examples: &Examples, classes: usize, pixels: usize) -> Result<Vec<Vec<u8>>> {
     let mut sums = vec![vec![0u64; pixels]; classes];
-    for (picture, label) in examples
-        .images
-        .chunks_exact(pixels.max(1))
-        .zip(&examples.labels)
-    {
+    let mut picture = vec![0; pixels];
+    for (index, label) in examples.labels.iter().enumerate() {
+        examples.images.read(index, &mut picture)?;
         if let Some(sum) = sums.get_mut(usize::from(*label)) {
-            for (sum, value) in sum.iter_mut().zip(picture) {
+            for (sum, value) in sum.iter_mut().zip(&picture) {
                 *sum += u64::from(*value);
             }
         }
     }
     let counts = class_counts(examples, classes);
     let mean = |sum: u64, count: u64| u8::try_from((sum + count / 2) / count).unwrap_or(u8::MAX);
-    sums.into_iter()
-        .zip(counts)
+    let means = sums.into_iter().zip(counts);
+    Ok(means
         .map(|(sum, count)| sum.into_iter().map(|s| mean(s, count.max(1))).collect())
-        .collect()
+        .collect())
 }
 
 /// Sum and sum of squares of each pixel's bytes over the pictures with these pooled indices.
-#[must_use]
-pub fn pixel_sums(dataset: &Dataset, indices: &[u32]) -> [Vec<u64>; 2] {
+///
+/// # Errors
+/// As [`Dataset::read`].
+pub fn pixel_sums(dataset: &Dataset, indices: &[u32]) -> Result<[Vec<u64>; 2]> {
     let zero = || [vec![0; dataset.pixels()], vec![0; dataset.pixels()]];
     indices
         .par_chunks(PIECE)
         .map(|piece| {
             let [mut sum, mut squares] = zero();
             for index in piece {
-                let pixels = dataset.picture(*index as usize);
+                let pixels = dataset.image(*index as usize)?;
                 for ((sum, squares), value) in sum.iter_mut().zip(&mut squares).zip(pixels) {
-                    let value = u64::from(*value);
+                    let value = u64::from(value);
                     *sum += value;
                     *squares += value * value;
                 }
             }
-            [sum, squares]
+            Ok([sum, squares])
         })
-        .reduce(zero, |mut total, part| {
+        .try_reduce(zero, |mut total, part| {
             for (total, part) in total.iter_mut().zip(part) {
                 for (a, b) in total.iter_mut().zip(part) {
                     *a += b;
                 }
             }
-            total
+            Ok(total)
         })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::mini;
+    use crate::data::{InMemory, mini};
 
     #[test]
     fn figures_of_a_few_pixels() {
@@ -184,13 +189,16 @@ mod tests {
 
     #[test]
     fn classes_are_counted_and_averaged() {
-        let examples = Examples {
-            images: vec![0, 10, 1, 11, 200, 100],
-            labels: vec![0, 0, 2],
+        let images = InMemory {
+            pixels: vec![0, 10, 1, 11, 200, 100],
+            channels: 1,
+            height: 1,
+            width: 2,
         };
+        let examples = Examples::in_memory(images, vec![0, 0, 2]);
         assert_eq!(class_counts(&examples, 3), [2, 0, 1]);
         assert_eq!(
-            class_means(&examples, 3, 2),
+            class_means(&examples, 3, 2).unwrap(),
             [vec![1, 11], vec![0, 0], vec![200, 100]]
         );
     }
@@ -199,8 +207,8 @@ mod tests {
     fn sums_over_indices_agree_with_the_histogram() {
         let dataset = mini::load().unwrap();
         let indices: Vec<u32> = (0..2500).step_by(3).collect();
-        let [sum, squares] = pixel_sums(&dataset, &indices);
-        let statistics = PixelStatistics::of_pictures(&dataset, &indices);
+        let [sum, squares] = pixel_sums(&dataset, &indices).unwrap();
+        let statistics = PixelStatistics::of_images(&dataset, &indices).unwrap();
         let n = (indices.len() * 784) as f64;
         let mean = sum.iter().sum::<u64>() as f64 / n;
         let square = squares.iter().sum::<u64>() as f64 / n;

@@ -44,6 +44,7 @@ impl Transform {
     /// `Input` naming the field that is out of range.
     pub fn new(dataset: &Dataset, settings: &Data, train: &[u32]) -> Result<Self> {
         check(settings)?;
+        check_set(dataset)?;
         let side = settings.image_size;
         let (height, width) = match side {
             0 => (dataset.height, dataset.width),
@@ -66,7 +67,7 @@ impl Transform {
             Normalize::Given => Normalization::uniform(settings.mean, settings.std),
             Normalize::Unit | Normalize::Imagenet => Normalization::uniform(0.0, 1.0),
             Normalize::Computed => {
-                let statistics = PixelStatistics::of_pictures(dataset, train);
+                let statistics = PixelStatistics::of_images(dataset, train)?;
                 Normalization::uniform(statistics.mean, statistics.std)
             }
             Normalize::PerPixel => {
@@ -74,7 +75,7 @@ impl Transform {
                     Some(Way::Bilinear(resize)) => Some(resize),
                     _ => None,
                 };
-                Normalization::per_pixel(dataset, train, resize)
+                Normalization::per_pixel(dataset, train, resize)?
             }
         };
         Ok(Self {
@@ -187,6 +188,24 @@ fn check_padding(dataset: &Dataset, settings: &Data) -> Result<()> {
     Ok(())
 }
 
+fn check_set(dataset: &Dataset) -> Result<()> {
+    let refuse =
+        |problem: &str, remedy: &str| Err(Error::input(dataset.name.as_str(), problem, remedy));
+    if dataset.channels != 1 {
+        return refuse(
+            "has colour images, which nothing here is trained on yet",
+            "take a set of grey ones",
+        );
+    }
+    if !dataset.is_uniform() {
+        return refuse(
+            "has images of several sizes, which nothing here is trained on yet",
+            "bring them to one size",
+        );
+    }
+    Ok(())
+}
+
 fn check(settings: &Data) -> Result<()> {
     if settings.normalize == Normalize::Imagenet && settings.channels != 3 {
         return Err(Error::input(
@@ -215,7 +234,11 @@ mod tests {
 
     fn apply(transform: &Transform, dataset: &Dataset, index: usize) -> Vec<f32> {
         let mut out = vec![f32::NAN; transform.len()];
-        transform.apply(dataset.picture(index), &mut out, &mut Scratch::default());
+        transform.apply(
+            &dataset.image(index).unwrap(),
+            &mut out,
+            &mut Scratch::default(),
+        );
         out
     }
 
@@ -252,7 +275,7 @@ mod tests {
         let dataset = mini::load().unwrap();
         let transform = Transform::new(&dataset, &settings(Normalize::Unit), &[]).unwrap();
         let out = apply(&transform, &dataset, 3);
-        for (value, byte) in out.iter().zip(dataset.picture(3)) {
+        for (value, byte) in out.iter().zip(&dataset.image(3).unwrap()) {
             assert!((value - f32::from(*byte) / 255.0).abs() <= f32::EPSILON);
         }
     }
@@ -366,7 +389,7 @@ mod tests {
             let (channel, y, x) = (i / 1024, i / 32 % 32, i % 32);
             let inside = (2..30).contains(&y) && (2..30).contains(&x);
             let byte = if inside {
-                dataset.picture(7)[(y - 2) * 28 + x - 2]
+                dataset.image(7).unwrap()[(y - 2) * 28 + x - 2]
             } else {
                 0
             };

@@ -44,11 +44,10 @@ impl Data {
     #[must_use]
     pub fn of(dataset: &Dataset) -> Self {
         let pictures = dataset.len();
-        let size = dataset.height * dataset.width + 1;
         Self {
             pictures,
             training: dataset.train.len(),
-            bytes: pictures as u64 * size as u64,
+            bytes: dataset.bytes(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{history, lock};
 use crate::data::Dataset;
+use crate::data::split::has_test_part;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer, Stamped, Started};
 use crate::profile::{EpochRecord, Intervention, Profile, RunRecord, Status};
@@ -37,7 +38,8 @@ pub fn created(profile: &Profile, id: &str) -> Profile {
     }
 }
 
-/// The profile with this machine in its `[run]`: host, device, threads, instruction set, and the hash of the data.
+/// The profile with this machine in its `[run]`: host, device, threads, instruction set, and the hash of the data; without
+/// a test where the data has no part for it.
 ///
 /// # Errors
 /// `Input` when the device it asks for is not here.
@@ -53,6 +55,10 @@ pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> 
     };
     run.kernels = kernels::cpu::isa().name().into();
     run.data_sha256.clone_from(&dataset.sha256);
+    if !has_test_part(dataset, &profile.data) {
+        // So that whoever reads the record knows that there are no test scores.
+        profile.train.test = false;
+    }
     Ok(profile)
 }
 

@@ -95,7 +95,7 @@ pub trait Learner: Send {
         update: Update,
     ) -> Result<StepOutcome> {
         let begun = Instant::now();
-        data.training_batch(indices, update.step, batch);
+        data.training_batch(indices, update.step, batch)?;
         let load_seconds = begun.elapsed().as_secs_f64();
         let outcome = self.step(batch, update)?;
         Ok(StepOutcome {
@@ -115,7 +115,7 @@ pub trait Learner: Send {
         indices: &[u32],
         batch: &mut Batch,
     ) -> Result<Vec<f32>> {
-        data.batch(indices, batch);
+        data.batch(indices, batch)?;
         self.logits(batch)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fmtui::data::{Batch, Dataset, Examples, Prepared};
+use fmtui::data::{Batch, Dataset, Examples, InMemory, Prepared};
 use fmtui::model::{Architecture, freeze};
 use fmtui::profile::{Backend, OptimizerKind, Profile};
 use fmtui::rng::{Purpose, Stream};
@@ -116,7 +116,7 @@ impl Pictures {
             let data = Prepared::new(Arc::new(dataset), &case.profile.data).unwrap();
             let batch = |indices: &Vec<u32>| {
                 let mut batch = Batch::default();
-                data.batch(indices, &mut batch);
+                data.batch(indices, &mut batch).unwrap();
                 batch
             };
             let batches = Vec::from_iter(&indices).into_iter().map(batch).collect();
@@ -178,24 +178,27 @@ impl Pictures {
 pub fn dataset(case: &Case, count: usize, label: &dyn Fn(usize) -> u8) -> Dataset {
     let (_, height, width) = case.input;
     let pixels = Stream::new(case.seed, Purpose::Split, 2);
-    let images = (0..(count * height * width) as u64)
-        .map(|i| pixels.word(i) as u8)
-        .collect();
-    let train = Examples {
-        images,
-        labels: (0..count).map(label).collect(),
-    };
-    let test = Examples {
-        images: train.images[..height * width].to_vec(),
-        labels: train.labels[..1].to_vec(),
+    let part = |count: usize| {
+        let images = InMemory {
+            pixels: (0..(count * height * width) as u64)
+                .map(|i| pixels.word(i) as u8)
+                .collect(),
+            channels: 1,
+            height,
+            width,
+        };
+        let labels = (0..count).map(|i| u16::from(label(i)));
+        Examples::in_memory(images, labels.collect())
     };
     Dataset {
         name: "random".into(),
         classes: (0..case.classes).map(|c| c.to_string()).collect(),
+        channels: 1,
         height,
         width,
-        train,
-        test,
+        train: part(count),
+        validation: Examples::default(),
+        test: part(1),
         source: "noise".into(),
         sha256: format!("noise {}", case.seed),
     }

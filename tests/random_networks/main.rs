@@ -117,9 +117,12 @@ fn files(case: &Case) -> String {
             "images-idx3",
             3,
             &[number, sides[0], sides[1]],
-            &examples.images,
+            &(0..examples.len())
+                .flat_map(|index| dataset.image(index).unwrap())
+                .collect::<Vec<_>>(),
         );
-        write("labels-idx1", 1, &[number], &examples.labels);
+        let labels: Vec<u8> = examples.labels.iter().map(|l| *l as u8).collect();
+        write("labels-idx1", 1, &[number], &labels);
     }
     let place = place.display();
     format!(

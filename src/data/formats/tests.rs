@@ -1,9 +1,11 @@
 use std::fs;
+use std::sync::Arc;
 
 use super::*;
-use crate::data::Examples;
 use crate::data::source::{Finder, SearchPath};
+use crate::data::{Examples, InMemory, Part, Prepared, mini};
 use crate::error::Error;
+use crate::profile::{Data, Split};
 
 /// Images of 2×2 in a file each, called `LABEL-NUMBER.raw`.
 struct Raw;
@@ -46,7 +48,7 @@ impl Format for Raw {
     }
 
     fn load(&self, place: Place<'_>) -> Result<Dataset> {
-        let mut train = Examples::default();
+        let (mut all, mut labels) = (Vec::new(), Vec::new());
         for path in raw_files(place.directory) {
             let pixels = fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
             let fault = |problem| Error::input(path.display().to_string(), problem, "replace it");
@@ -55,22 +57,91 @@ impl Format for Raw {
             }
             let name = path.file_name().unwrap().to_string_lossy();
             let label = name.split('-').next().and_then(|label| label.parse().ok());
-            train
-                .labels
-                .push(label.ok_or_else(|| fault("has no label"))?);
-            train.images.extend(pixels);
+            labels.push(label.ok_or_else(|| fault("has no label"))?);
+            all.extend(pixels);
         }
+        let images = InMemory {
+            pixels: all,
+            channels: 1,
+            height: 2,
+            width: 2,
+        };
         Ok(Dataset {
             name: place.name.into(),
             classes: vec!["off".into(), "on".into()],
+            channels: 1,
             height: 2,
             width: 2,
-            train,
+            train: Examples::in_memory(images, labels),
+            validation: Examples::default(),
             test: Examples::default(),
             source: place.directory.display().to_string(),
             sha256: "0".repeat(64),
         })
     }
+}
+
+/// Half of the built-in set without a test part, and an own validation part of so many images.
+fn without_test(own: usize) -> Dataset {
+    let mut set = mini::load().unwrap();
+    let part = |range: std::ops::Range<usize>| {
+        let images = InMemory {
+            pixels: range.clone().flat_map(|i| set.image(i).unwrap()).collect(),
+            channels: 1,
+            height: 28,
+            width: 28,
+        };
+        Examples::in_memory(images, range.map(|i| set.label(i)).collect())
+    };
+    (set.train, set.validation, set.test) = (part(0..1000), part(1000..1000 + own), part(0..0));
+    set
+}
+
+#[test]
+fn a_set_without_a_test_part_is_trained_on_without_test_scores() {
+    let set = Arc::new(without_test(0));
+    let standard = Data {
+        validation: 0.1,
+        ..Data::default()
+    };
+    let counts = |data: &Prepared| (data.train.len(), data.validation.len(), data.test.len());
+    let new = |set, data: &_| Prepared::new(set, data).unwrap().tested(true);
+    assert_eq!(
+        counts(&new(Arc::clone(&set), &standard).unwrap()),
+        (900, 100, 0)
+    );
+    let nothing = Data {
+        validation: 0.0,
+        ..standard.clone()
+    };
+    assert_eq!(
+        new(Arc::clone(&set), &nothing).unwrap_err().to_string(),
+        "data.validation: holds out no picture, and a set without a test part leaves none to measure on; \
+         set more of it, or set data.split = \"pooled\""
+    );
+    let pooled = Data {
+        split: Split::Pooled,
+        ..standard
+    };
+    assert_eq!(counts(&new(set, &pooled).unwrap()), (720, 80, 200));
+}
+
+#[test]
+fn a_validation_part_of_its_own_is_used_unless_another_is_asked_for() {
+    let set = Arc::new(without_test(200));
+    assert_eq!(set.len(), 1200);
+    assert_eq!(set.place(1000), Some((Part::Validation, 0)));
+    assert_eq!(set.place(1200), None);
+    let default = Prepared::new(Arc::clone(&set), &Data::default()).unwrap();
+    assert_eq!(default.train, (0..1000).collect::<Vec<u32>>());
+    assert_eq!(default.validation, (1000..1200).collect::<Vec<u32>>());
+    let other = Data {
+        validation: 0.1,
+        ..Data::default()
+    };
+    let other = Prepared::new(set, &other).unwrap();
+    assert_eq!((other.train.len(), other.validation.len()), (1080, 120));
+    assert!(other.train.contains(&1100) || other.validation.contains(&1100));
 }
 
 /// A workspace's data directory with `lamps` in raw files.
@@ -98,7 +169,7 @@ fn a_format_of_the_list_is_recognised_listed_and_loaded() {
     let set = finder.load("lamps").unwrap();
     assert_eq!((set.train.len(), set.test.len()), (3, 0));
     assert_eq!((set.label(0), set.label(2)), (0, 1));
-    assert_eq!(set.picture(1), [250; 4]);
+    assert_eq!(set.image(1).unwrap(), [250; 4]);
 }
 
 #[test]

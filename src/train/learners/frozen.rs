@@ -248,7 +248,7 @@ impl Learner for FrozenLearner {
     ) -> Result<StepOutcome> {
         let begun = std::time::Instant::now();
         if data.augments() {
-            data.training_batch(indices, update.step, batch);
+            data.training_batch(indices, update.step, batch)?;
             *batch = self.features_of(batch)?;
         } else {
             self.gather(data, indices, batch)?;

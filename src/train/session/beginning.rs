@@ -7,6 +7,7 @@ use super::saving::Saving;
 use super::{Session, SetupRest, architecture, thawed};
 use crate::catalog;
 use crate::data::Prepared;
+use crate::data::split::has_test_part;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, Started};
 use crate::model::pretrained::Found;
@@ -138,7 +139,13 @@ impl<'a> Session<'a> {
             )
         });
         let warnings = self.warnings.iter().cloned().chain(self.model_warnings());
-        for message in warnings.chain(anothers) {
+        let untested = (!has_test_part(&self.data.dataset, data)).then(|| {
+            format!(
+                "{} has no test part, so there will be no test scores; data.split = \"pooled\" makes one",
+                data.name
+            )
+        });
+        for message in warnings.chain(anothers).chain(untested) {
             host.emit(Event::Warning { message });
         }
         let augment = &self.setup.profile.augment;

@@ -14,7 +14,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 
-use crate::data::{Dataset, Examples};
+use crate::data::{Dataset, Examples, InMemory};
 use crate::event::{EpochEnd, Event, RunHistory, Stamped, Started};
 use crate::metrics::predictions::{Prediction, Predictions};
 use crate::metrics::{Confusion, Scores};
@@ -149,27 +149,34 @@ pub fn history(epochs: usize, finished: bool) -> RunHistory {
 /// A set of rings and bars, one thickness a class.
 pub fn dataset(classes: usize, per_class: usize) -> Dataset {
     let examples = |count: usize, shift: usize| {
-        let mut out = Examples::default();
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for i in 0..count * classes {
             let label = i % classes;
-            out.labels.push(label as u8);
+            labels.push(label as u16);
             for y in 0..28_usize {
                 for x in 0..28_usize {
                     let far = x.abs_diff(14).max(y.abs_diff(13)) + (i / classes + shift) % 3;
                     let inside = far < 12 && far > label && !(x + label).is_multiple_of(label + 2);
-                    out.images
-                        .push(if inside { (40 + far * 18) as u8 } else { 0 });
+                    pixels.push(if inside { (40 + far * 18) as u8 } else { 0 });
                 }
             }
         }
-        out
+        let images = InMemory {
+            pixels,
+            channels: 1,
+            height: 28,
+            width: 28,
+        };
+        Examples::in_memory(images, labels)
     };
     Dataset {
         name: "fashion-mnist-mini".into(),
         classes: names(classes),
+        channels: 1,
         height: 28,
         width: 28,
         train: examples(per_class, 0),
+        validation: Examples::default(),
         test: examples(per_class / 2, 1),
         source: "built in".into(),
         sha256: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b".into(),
@@ -187,7 +194,7 @@ pub fn predictions(dataset: &Dataset, epoch: u32) -> Predictions {
         let sure = 0.5 + (i % 50) as f32 / 101.0;
         Prediction {
             index: (first + i) as u32,
-            label: u16::from(*label),
+            label: *label,
             top: [top[0], top[1], top[2], 0, 0],
             probability: [sure, (1.0 - sure) * 0.7, (1.0 - sure) * 0.2, 0.0, 0.0],
         }

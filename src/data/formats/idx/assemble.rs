@@ -6,11 +6,12 @@ use sha2::{Digest, Sha256};
 
 use super::file::{Idx, Origin};
 use crate::catalog;
-use crate::data::{Dataset, Examples};
+use crate::data::{Dataset, Examples, InMemory};
 use crate::error::{Error, Result};
 use crate::{storage, text};
 
-/// Puts a set together from its files in [`Role::ALL`](super::layout::Role::ALL)'s order.
+/// Puts a set together from its files in [`Role::ALL`](super::layout::Role::ALL)'s order. Its SHA-256 is that of the four
+/// decompressed files' SHA-256, as raw bytes, one after the other in that order.
 ///
 /// # Errors
 /// `Input` naming the file whose size or labels do not fit the others, or whose published SHA-256 it does not have.
@@ -38,22 +39,20 @@ pub(super) fn assemble(
     check_counts(&train_images, &train_labels, origins, 0)?;
     check_counts(&test_images, &test_labels, origins, 2)?;
     let (height, width) = (size[0], size[1]);
-    let mut train = Examples {
-        images: train_images.values,
-        labels: train_labels.values,
-    };
-    let mut test = Examples {
-        images: test_images.values,
-        labels: test_labels.values,
-    };
-    if u32::try_from(train.len() + test.len()).is_err() {
+    let (mut train, mut train_labels) = (train_images.values, train_labels.values);
+    let (mut test, mut test_labels) = (test_images.values, test_labels.values);
+    if u32::try_from(train_labels.len() + test_labels.len()).is_err() {
         return Err(origins[0].error("and the test pictures are more than 4,294,967,295"));
     }
 
     let first = catalog::alike(name).map_or(0, |set| set.first_label);
     if first > 0 {
-        for (examples, origin) in [(&mut train, &origins[1]), (&mut test, &origins[3])] {
-            for label in &mut examples.labels {
+        let both = [
+            (&mut train_labels, &origins[1]),
+            (&mut test_labels, &origins[3]),
+        ];
+        for (labels, origin) in both {
+            for label in labels {
                 let fault = format!("has the label {label} where labels count from {first}");
                 *label = label
                     .checked_sub(first)
@@ -61,22 +60,35 @@ pub(super) fn assemble(
             }
         }
     }
-    let classes = class_names(name, &train, &test, origins)?;
+    let classes = class_names(name, &train_labels, &test_labels, origins)?;
     let (mut height, mut width) = (height, width);
     if catalog::is_transposed(name) {
-        transpose(&mut train.images, height, width);
-        transpose(&mut test.images, height, width);
+        transpose(&mut train, height, width);
+        transpose(&mut test, height, width);
         (height, width) = (width, height);
     }
+    let part = |pixels: Vec<u8>, labels: Vec<u8>| {
+        let images = InMemory {
+            pixels,
+            channels: 1,
+            height,
+            width,
+        };
+        Examples::in_memory(images, labels.into_iter().map(u16::from).collect())
+    };
+    // Of the hashes, so that the files are hashed in parallel.
+    let sha256 = storage::hex(&hash.finalize());
     Ok(Dataset {
         name: name.into(),
         classes,
+        channels: 1,
         height,
         width,
-        train,
-        test,
+        train: part(train, train_labels),
+        validation: Examples::default(),
+        test: part(test, test_labels),
         source: text::sanitize(source),
-        sha256: storage::hex(&hash.finalize()),
+        sha256,
     })
 }
 
@@ -110,18 +122,18 @@ fn check_counts(images: &Idx, labels: &Idx, origins: &[Origin; 4], first: usize)
 /// The known names, or one number for every label up to the largest in the training set.
 fn class_names(
     name: &str,
-    train: &Examples,
-    test: &Examples,
+    train: &[u8],
+    test: &[u8],
     origins: &[Origin; 4],
 ) -> Result<Vec<String>> {
     let known = catalog::alike(name).map(|set| set.classes.names());
     let is_known = known.is_some();
     let names = known.unwrap_or_else(|| {
-        let largest = train.labels.iter().copied().max().unwrap_or(0);
+        let largest = train.iter().copied().max().unwrap_or(0);
         (0..=largest).map(|label| label.to_string()).collect()
     });
-    for (examples, origin) in [(train, &origins[1]), (test, &origins[3])] {
-        if let Some(wrong) = wrong_label(examples, names.len(), origin) {
+    for (labels, origin) in [(train, &origins[1]), (test, &origins[3])] {
+        if let Some(wrong) = wrong_label(labels, names.len(), origin) {
             return Err(wrong);
         }
     }
@@ -138,22 +150,21 @@ fn class_names(
 }
 
 /// The first class without a picture: labels with holes are damage, not classes.
-fn absent_class(train: &Examples, test: &Examples, classes: usize) -> Option<usize> {
+fn absent_class(train: &[u8], test: &[u8], classes: usize) -> Option<usize> {
     let mut present = [false; 256];
-    for label in train.labels.iter().chain(&test.labels) {
+    for label in train.iter().chain(test) {
         present[usize::from(*label)] = true;
     }
     (0..classes).find(|class| !present[*class])
 }
 
-fn wrong_label(examples: &Examples, classes: usize, origin: &Origin) -> Option<Error> {
-    let index = examples
-        .labels
+fn wrong_label(labels: &[u8], classes: usize, origin: &Origin) -> Option<Error> {
+    let index = labels
         .iter()
         .position(|label| usize::from(*label) >= classes)?;
     Some(origin.error(format!(
         "has the label {} at picture {index}, outside the {classes} classes",
-        examples.labels[index]
+        labels[index]
     )))
 }
 
@@ -226,8 +237,8 @@ mod tests {
         let set = assemble("mine", "here", tiny(vec![0, 3, 1], vec![2]), &origins()).unwrap();
         assert_eq!(set.classes, ["0", "1", "2", "3"]);
         assert_eq!(set.len(), 4);
-        assert_eq!(set.picture(1), [6, 7, 8, 9, 10, 11]);
-        assert_eq!(set.picture(3), [9; 6]);
+        assert_eq!(set.image(1).unwrap(), [6, 7, 8, 9, 10, 11]);
+        assert_eq!(set.image(3).unwrap(), [9; 6]);
         assert_eq!((set.label(1), set.label(3)), (3, 2));
     }
 
@@ -268,7 +279,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((set.height, set.width), (3, 2));
-        assert_eq!(set.picture(0), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(set.image(0).unwrap(), [0, 3, 1, 4, 2, 5]);
         assert_eq!(set.classes[usize::from(set.label(1))], "Z");
         assert!(message("emnist-letters", tiny(vec![1, 0, 2], vec![3])).contains("label 0"));
         assert!(message("emnist-letters", tiny(vec![1, 27, 2], vec![3])).contains("label 26"));

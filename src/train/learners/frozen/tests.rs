@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::data::mini;
+use crate::data::{Examples, InMemory, mini};
 use crate::model::resolve;
 use crate::profile::{Backend, Profile};
 use crate::train::learners::build;
@@ -95,7 +95,7 @@ fn kept_features_are_those_of_the_pictures() {
     let mut batch = Batch::default();
     let kept = learner.logits_on(&data, &indices, &mut batch).unwrap();
     let again = learner.logits_on(&data, &indices, &mut batch).unwrap();
-    data.batch(&indices, &mut batch);
+    data.batch(&indices, &mut batch).unwrap();
     let fresh = learner.logits(&batch).unwrap();
     assert!(kept == again && kept == fresh);
 }
@@ -168,13 +168,23 @@ fn another_transform_or_data_set_forgets_the_features() {
     other.normalize = crate::profile::Normalize::Imagenet;
     let transformed = Prepared::new(Arc::clone(&data.dataset), &other).unwrap();
     let mut dataset = mini::load().unwrap();
-    dataset.train.images[784..2 * 784].fill(7);
+    let mut pixels: Vec<u8> = (0..dataset.train.len())
+        .flat_map(|index| dataset.image(index).unwrap())
+        .collect();
+    pixels[784..2 * 784].fill(7);
+    let images = InMemory {
+        pixels,
+        channels: 1,
+        height: 28,
+        width: 28,
+    };
+    dataset.train = Examples::in_memory(images, dataset.train.labels);
     dataset.sha256 = "another".into();
     let changed = Prepared::new(Arc::new(dataset), &settings.data).unwrap();
     let mut batch = Batch::default();
     for data in [&data, &transformed, &changed, &data] {
         let kept = learner.logits_on(data, &[1, 2], &mut batch).unwrap();
-        data.batch(&[1, 2], &mut batch);
+        data.batch(&[1, 2], &mut batch).unwrap();
         assert_eq!(kept, learner.logits(&batch).unwrap());
     }
 }

@@ -33,7 +33,7 @@ fn pass(learner: &mut PerceptronLearner, data: &Prepared, epoch: usize) -> (f64,
     let (mut batch, mut loss, mut correct) = (Batch::default(), 0.0, 0);
     let first = (epoch * data.train.len().div_ceil(200)) as u64;
     for (step, indices) in (first..).zip(data.order(42, epoch).chunks(200)) {
-        data.batch(indices, &mut batch);
+        data.batch(indices, &mut batch).unwrap();
         let update = Update {
             learning_rate: 1.0,
             step,
@@ -49,7 +49,7 @@ fn pass(learner: &mut PerceptronLearner, data: &Prepared, epoch: usize) -> (f64,
 fn accuracy(learner: &mut PerceptronLearner, data: &Prepared, indices: &[u32]) -> f64 {
     let (mut batch, mut correct) = (Batch::default(), 0);
     for indices in indices.chunks(500) {
-        data.batch(indices, &mut batch);
+        data.batch(indices, &mut batch).unwrap();
         let logits = learner.logits(&batch).unwrap();
         let rows = logits.chunks_exact(10).zip(&batch.labels);
         correct += rows
@@ -84,7 +84,7 @@ fn the_size_of_a_batch_changes_no_weight() {
         let mut learner = learner(&profile).unwrap();
         let mut batch = Batch::default();
         for indices in data.train[..600].chunks(size) {
-            data.batch(indices, &mut batch);
+            data.batch(indices, &mut batch).unwrap();
             let update = Update {
                 learning_rate: 1.0,
                 step: 0,

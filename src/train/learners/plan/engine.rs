@@ -6,6 +6,8 @@
 )]
 
 use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::OnceLock;
 
 #[cfg(feature = "cuda")]
 use crate::data::Key;
@@ -168,11 +170,11 @@ impl Engine {
         {
             return plan.step_on_held(indices, labels, settings);
         }
-        let gather = |part: std::ops::Range<usize>, rows: &mut [f32]| {
-            data.training_rows(&indices[part.clone()], settings.step, part.start, rows);
-        };
-        let pictures = Pictures::Gathered(&gather);
-        self.step(Input { pictures, labels }, settings)
+        let step = settings.step;
+        reading(
+            |part, rows| data.training_rows(&indices[part.clone()], step, part.start, rows),
+            |pictures| self.step(Input { pictures, labels }, settings),
+        )
     }
 
     pub(super) fn logits(&mut self, pictures: Pictures<'_>, logits: &mut [f32]) -> Result<()> {
@@ -199,10 +201,28 @@ impl Engine {
         {
             return plan.logits_of_held(indices, logits);
         }
-        let gather =
-            |part: std::ops::Range<usize>, rows: &mut [f32]| data.rows(&indices[part], rows);
-        self.logits(Pictures::Gathered(&gather), logits)
+        reading(
+            |part, rows| data.rows(&indices[part], rows),
+            |pictures| self.logits(pictures, logits),
+        )
     }
+}
+
+/// Runs a plan on images that may be unreadable. Its threads have nobody to tell, so what cannot be read becomes no number,
+/// with which no weight is written, and the first error is given after.
+fn reading<T>(
+    read: impl Fn(Range<usize>, &mut [f32]) -> Result<()> + Sync,
+    run: impl FnOnce(Pictures<'_>) -> Result<T>,
+) -> Result<T> {
+    let failed = OnceLock::new();
+    let gather = |part: Range<usize>, rows: &mut [f32]| {
+        if let Err(error) = read(part, rows) {
+            rows.fill(f32::NAN);
+            let _ = failed.set(error);
+        }
+    };
+    let outcome = run(Pictures::Gathered(&gather));
+    failed.into_inner().map_or(outcome, Err)
 }
 
 #[cfg(feature = "cuda")]
@@ -215,14 +235,22 @@ impl Holds {
             Self::Set(_) | Self::Nothing => {}
         }
         let count = data.dataset.len();
+        let failed = OnceLock::new();
         let fits = plan.hold(count, &|part, rows| {
             use rayon::prelude::*;
             let size = rows.len() / part.len().max(1);
             let indices: Vec<u32> = part.filter_map(|i| u32::try_from(i).ok()).collect();
-            rows.par_chunks_mut(64 * size)
+            let read = rows
+                .par_chunks_mut(64 * size)
                 .zip(indices.par_chunks(64))
-                .for_each(|(rows, indices)| data.rows(indices, rows));
+                .try_for_each(|(rows, indices)| data.rows(indices, rows));
+            if let Err(error) = read {
+                let _ = failed.set(error);
+            }
         })?;
+        if let Some(error) = failed.into_inner() {
+            return Err(error);
+        }
         *self = if fits {
             Self::Set(data.key())
         } else {

@@ -1,12 +1,15 @@
+use std::sync::Arc;
+
 use super::*;
+use crate::data::{Store, mini};
 use crate::layers::{
     Activation, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear,
     MaxPool2d, Residual,
 };
 use crate::model::resolve;
-use crate::profile::Init;
+use crate::profile::{Backend, Init};
 use crate::rng::{Purpose, Stream};
-use crate::train::learners::graph::GraphLearner;
+use crate::train::learners::{self, graph::GraphLearner};
 
 fn noise(seed: u64, count: usize, channels: usize, side: usize) -> Batch {
     let mut images = vec![0.0; count * channels * side * side];
@@ -364,5 +367,62 @@ fn stages_learn_at_their_own_rates() {
                 "{name}[{i}]"
             );
         }
+    }
+}
+
+/// A store that cannot be read from its tenth image on.
+#[derive(Debug)]
+struct Broken;
+
+impl Store for Broken {
+    fn size(&self, _: usize) -> (usize, usize) {
+        (28, 28)
+    }
+
+    fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
+        if index >= 10 {
+            return Err(Error::input("image 10", "is damaged", "fetch it again"));
+        }
+        out.fill(7);
+        Ok(())
+    }
+
+    fn announce(&self, _: usize) {}
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+/// By both backends: the error is the store's, and no weight has moved.
+#[test]
+fn an_image_that_cannot_be_read_ends_the_step_before_anything_is_written() {
+    for backend in [Backend::Plan, Backend::Graph] {
+        let mut profile = profile("mlp");
+        profile.data.validation = 0.1;
+        profile.train.backend = backend;
+        let mut dataset = mini::load().unwrap();
+        dataset.train.images = Arc::new(Broken);
+        let data = Prepared::new(Arc::new(dataset), &profile.data).unwrap();
+        let network = architecture(&profile, 1, 28);
+        let mut learner = learners::build(&profile, &network, 10).unwrap();
+        let before = learner.state().unwrap();
+        let update = Update {
+            step: 1,
+            learning_rate: 0.1,
+        };
+        let mut batch = Batch::default();
+        let whole: Vec<u32> = (0..10).collect();
+        let broken: Vec<u32> = (5..60).collect();
+        let told = learner.step_on(&data, &broken, &mut batch, update);
+        assert!(
+            told.unwrap_err()
+                .to_string()
+                .contains("image 10: is damaged")
+        );
+        assert!(learner.logits_on(&data, &broken, &mut batch).is_err());
+        assert_eq!(learner.state().unwrap(), before);
+        learner.step_on(&data, &whole, &mut batch, update).unwrap();
+        assert_ne!(learner.state().unwrap(), before);
     }
 }

@@ -130,7 +130,7 @@ fn batches(count: usize) -> Vec<Batch> {
         .take(count)
         .map(|indices| {
             let mut batch = Batch::default();
-            data.batch(indices, &mut batch);
+            data.batch(indices, &mut batch).unwrap();
             batch
         })
         .collect()

@@ -38,16 +38,11 @@ pub fn of_cell(predictions: &Predictions, label: usize, prediction: usize) -> Ve
 
 /// Pixels of a predicted picture; `None` where the loaded set is not the one that was predicted.
 #[must_use]
-pub fn pixels<'a>(dataset: &'a Dataset, shown: &Prediction) -> Option<&'a [u8]> {
+pub fn pixels(dataset: &Dataset, shown: &Prediction) -> Option<Vec<u8>> {
     let index = shown.index as usize;
-    let area = dataset.height * dataset.width;
-    let (part, at) = match index.checked_sub(dataset.train.len()) {
-        None => (&dataset.train, index),
-        Some(at) => (&dataset.test, at),
-    };
-    let label = part.labels.get(at)?;
-    let pixels = part.images.get(at * area..(at + 1) * area)?;
-    (u16::from(*label) == shown.label).then_some(pixels)
+    dataset.place(index)?;
+    let is_it = dataset.label(index) == shown.label;
+    is_it.then(|| dataset.image(index).ok())?
 }
 
 /// The open gallery of a cell.
@@ -237,7 +232,7 @@ fn draw_pixels(
     theme: &Theme,
 ) {
     if let Some(pixels) = pixels(dataset, item) {
-        let picture = Picture::new(pixels, dataset.width, dataset.height, theme);
+        let picture = Picture::new(&pixels, dataset.width, dataset.height, theme);
         canvas.picture(x, y, columns, rows, &picture);
     } else {
         canvas.put_in(

@@ -148,7 +148,7 @@ impl DataTab {
                 label
             };
             Some(Tile {
-                pixels: dataset.picture(index),
+                pixels: dataset.image(index).ok()?,
                 label,
             })
         };
@@ -173,11 +173,12 @@ impl DataTab {
             View::Means => {
                 let means = self.means.get_or_insert_with(|| {
                     class_means(&dataset.train, dataset.classes.len(), dataset.pixels())
+                        .unwrap_or_default()
                 });
                 let columns = fitting(size, means.len(), body.width(), body.height());
                 let tile = |place: usize| {
                     Some(Tile {
-                        pixels: means.get(place)?,
+                        pixels: means.get(place)?.clone(),
                         label: class_name(&dataset.classes, place),
                     })
                 };
@@ -207,18 +208,14 @@ impl DataTab {
                     return Line::default();
                 };
                 let label = usize::from(dataset.label(*index));
-                let figures = PixelStatistics::of(dataset.picture(*index));
+                let figures = PixelStatistics::of(&dataset.image(*index).unwrap_or_default());
                 Line::from(vec![
                     Span::styled(format!("#{} ", text::grouped(*index as u64)), theme.dim()),
                     Span::styled(class_name(&dataset.classes, label), theme.title()),
                     Span::styled(
                         format!(
                             " · {} · mean {:.3} ± {:.3}",
-                            if *index < dataset.train.len() {
-                                "train"
-                            } else {
-                                "test"
-                            },
+                            dataset.place(*index).map_or("", |(part, _)| part.name()),
                             figures.mean,
                             figures.std
                         ),

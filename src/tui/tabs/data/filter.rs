@@ -1,6 +1,6 @@
 //! Which pictures are shown: a part of the set and a class, typed or cycled. Pure.
 
-use crate::data::Dataset;
+use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 
 /// Which files the pictures come from.
@@ -94,12 +94,10 @@ impl Filter {
     /// Pooled indices of the pictures that pass.
     #[must_use]
     pub fn indices(&self, dataset: &Dataset) -> Vec<usize> {
-        let train = dataset.train.len();
-        let all = train + dataset.test.len();
         let range = match self.part {
-            Part::All => 0..all,
-            Part::Train => 0..train,
-            Part::Test => train..all,
+            Part::All => 0..dataset.len(),
+            Part::Train => dataset.range(data::Part::Train),
+            Part::Test => dataset.range(data::Part::Test),
         };
         let passes = |i: &usize| {
             self.class

@@ -10,8 +10,8 @@ use crate::tui::widgets::fit;
 use crate::tui::widgets::picture::{Picture, cells};
 
 /// One picture to draw.
-pub struct Tile<'a> {
-    pub pixels: &'a [u8],
+pub struct Tile {
+    pub pixels: Vec<u8>,
     pub label: String,
 }
 
@@ -63,13 +63,13 @@ impl Grid {
     }
 
     /// Draws the pictures `columns` wide around the cursor; `tile` gives the n-th.
-    pub fn draw<'a>(
+    pub fn draw(
         &mut self,
         canvas: &mut Canvas,
         (width, height): (usize, usize),
         columns: u16,
         count: usize,
-        tile: impl Fn(usize) -> Option<Tile<'a>>,
+        tile: impl Fn(usize) -> Option<Tile>,
         theme: &Theme,
     ) {
         let (columns, rows) = cells(width, height, columns);
@@ -98,7 +98,7 @@ impl Grid {
             let at = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
             let x = at(place % self.across).saturating_mul(card.0) + 1;
             let y = at(place / self.across).saturating_mul(card.1);
-            let picture = Picture::new(tile.pixels, width, height, theme);
+            let picture = Picture::new(&tile.pixels, width, height, theme);
             canvas.picture(x, y, columns, rows, &picture);
             let (mark, style) = if index == self.cursor {
                 ("▸", theme.accent())

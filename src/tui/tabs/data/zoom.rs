@@ -34,29 +34,29 @@ pub fn draw(
         .find(|c| fits(*c))
         .unwrap_or(true_size.min(width));
     let (columns, rows) = cells(dataset.width, dataset.height, columns);
-    let pixels = dataset.picture(index);
-    let picture = Picture::new(pixels, dataset.width, dataset.height, theme);
+    // What cannot be read is drawn black, its label beside it.
+    let pixels = dataset.image(index).unwrap_or_default();
+    let picture = Picture::new(&pixels, dataset.width, dataset.height, theme);
     canvas.picture(1, 1, columns, rows, &picture);
     let x = columns + 4;
     let mut part = canvas.part(x, 1, width.saturating_sub(x + 1), height.saturating_sub(1));
-    draw_figures(&mut part, dataset, index, place, count, theme);
-    draw_histogram(&mut part, pixels, theme);
+    draw_figures(&mut part, dataset, (index, &pixels), place, count, theme);
+    draw_histogram(&mut part, &pixels, theme);
 }
 
 fn draw_figures(
     canvas: &mut Canvas,
     dataset: &Dataset,
-    index: usize,
+    (index, pixels): (usize, &[u8]),
     place: usize,
     count: usize,
     theme: &Theme,
 ) {
     let label = usize::from(dataset.label(index));
-    let (part, own) = match index.checked_sub(dataset.train.len()) {
-        None => ("train", index),
-        Some(own) => ("test", own),
-    };
-    let figures = PixelStatistics::of(dataset.picture(index));
+    let (part, own) = dataset
+        .place(index)
+        .map_or(("", index), |(part, own)| (part.name(), own));
+    let figures = PixelStatistics::of(pixels);
     let grouped = |n: usize| text::grouped(n as u64);
     canvas.put(
         0,
