@@ -8,6 +8,7 @@
 
 use rayon::prelude::*;
 
+use super::resize::{Resize, Scratch};
 use super::{Dataset, Examples};
 use crate::error::Result;
 
@@ -33,6 +34,17 @@ impl PixelStatistics {
     #[must_use]
     pub fn of(pixels: &[u8]) -> Self {
         Self::from_histogram(&histogram(pixels))
+    }
+
+    /// Of each channel of an image.
+    ///
+    /// **Shape** `image [channels, height, width]`.
+    #[must_use]
+    pub fn of_channels(image: &[u8], channels: usize) -> Vec<Self> {
+        let plane = image.len() / channels.max(1);
+        (0..channels.max(1))
+            .map(|channel| Self::of(&image[channel * plane..(channel + 1) * plane]))
+            .collect()
     }
 
     /// Of the images with these pooled indices.
@@ -115,29 +127,106 @@ pub fn class_counts(examples: &Examples, classes: usize) -> Vec<u64> {
     counts
 }
 
-/// The mean image of each class, black for a class without images.
+/// The longest side of a class's mean image.
+const MEAN_SIDE: usize = 64;
+
+/// Height and width of the mean images of a set's classes: those of its images, as far as they are small.
+#[must_use]
+pub fn mean_size(dataset: &Dataset) -> (usize, usize) {
+    let longest = dataset.height.max(dataset.width).max(MEAN_SIDE);
+    let side = |side: usize| (side * MEAN_SIDE).div_ceil(longest);
+    (side(dataset.height), side(dataset.width))
+}
+
+/// The mean image of each class, black for a class without images; images of another size are scaled. A colour counts as
+/// much as it is opaque.
 ///
-/// **Shape** `[classes]` of `[pixels]` u8, rounded; `pixels` are those of every image, in all its channels.
+/// **Shape** `[classes]` of `[channels, height, width]` u8, rounded.
 ///
 /// # Errors
 /// `Io` or `Input` when an image cannot be read.
-pub fn class_means(examples: &Examples, classes: usize, pixels: usize) -> Result<Vec<Vec<u8>>> {
-    let mut sums = vec![vec![0u64; pixels]; classes];
-    let mut picture = vec![0; pixels];
+pub fn class_means(
+    examples: &Examples,
+    classes: usize,
+    channels: usize,
+    (height, width): (usize, usize),
+) -> Result<Vec<Vec<u8>>> {
+    let plane = height * width;
+    let mut sums = vec![vec![0u64; channels * plane]; classes];
     for (index, label) in examples.labels.iter().enumerate() {
-        examples.images.read(index, &mut picture)?;
-        if let Some(sum) = sums.get_mut(usize::from(*label)) {
-            for (sum, value) in sum.iter_mut().zip(&picture) {
-                *sum += u64::from(*value);
-            }
+        let Some(sums) = sums.get_mut(usize::from(*label)) else {
+            continue;
+        };
+        let size = examples.images.size(index);
+        let mut image = vec![0; channels * size.0 * size.1];
+        examples.images.read(index, &mut image)?;
+        if size != (height, width) {
+            image = scaled(&image, size, (height, width));
+        }
+        let (colors, opacity) = image.split_at(channels.min(3) * plane);
+        for (at, value) in colors.iter().enumerate() {
+            let weight = opacity.get(at % plane).map_or(1, |o| u64::from(*o));
+            sums[at] += u64::from(*value) * weight;
+        }
+        for (sum, value) in sums[colors.len()..].iter_mut().zip(opacity) {
+            *sum += u64::from(*value);
         }
     }
-    let counts = class_counts(examples, classes);
-    let mean = |sum: u64, count: u64| u8::try_from((sum + count / 2) / count).unwrap_or(u8::MAX);
-    let means = sums.into_iter().zip(counts);
+    let mean = |sum: u64, weight: u64| {
+        let weight = weight.max(1);
+        u8::try_from((sum + weight / 2) / weight).unwrap_or(u8::MAX)
+    };
+    let means = sums.iter().zip(class_counts(examples, classes));
     Ok(means
-        .map(|(sum, count)| sum.into_iter().map(|s| mean(s, count.max(1))).collect())
+        .map(|(sums, count)| {
+            let (colors, opacity) = sums.split_at(channels.min(3) * plane);
+            let of_color = |(at, sum): (usize, &u64)| {
+                mean(*sum, opacity.get(at % plane).copied().unwrap_or(count))
+            };
+            let colors = colors.iter().enumerate().map(of_color);
+            colors
+                .chain(opacity.iter().map(|sum| mean(*sum, count)))
+                .collect()
+        })
         .collect())
+}
+
+/// **Shape** `image [channels, height, width]`, gives `[channels, new_height, new_width]`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "from 0 to 255"
+)]
+fn scaled(image: &[u8], (height, width): (usize, usize), new: (usize, usize)) -> Vec<u8> {
+    let resize = Resize::new(height, width, new.0, new.1);
+    let mut plane = vec![0.0; resize.area()];
+    let mut scratch = Scratch::default();
+    let planes = image.chunks((height * width).max(1));
+    planes
+        .flat_map(|bytes| {
+            resize.apply_to_bytes(bytes, &mut plane, &mut scratch);
+            let byte = |value: &f32| (value * 255.0).round() as u8;
+            plane.iter().map(byte).collect::<Vec<u8>>()
+        })
+        .collect()
+}
+
+/// How bright a colour looks, in the unit of its parts.
+///
+/// **Reference**: ITU-R BT.601, luma.
+#[must_use]
+pub fn luma([r, g, b]: [f64; 3]) -> f64 {
+    (299.0 * r + 587.0 * g + 114.0 * b) / 1000.0
+}
+
+/// A letter for each channel of an image with so many.
+#[must_use]
+pub fn channel_names(channels: usize) -> &'static [&'static str] {
+    match channels {
+        3 => &["R", "G", "B"],
+        4 => &["R", "G", "B", "A"],
+        _ => &["grey"],
+    }
 }
 
 /// Sum and sum of squares of each pixel's bytes over the pictures with these pooled indices.
@@ -185,6 +274,10 @@ mod tests {
         assert!((statistics.zero_share - 0.5).abs() < 1e-12);
         assert_eq!(PixelStatistics::of(&[]), PixelStatistics::default());
         assert_eq!(histogram(&[3, 3, 7])[3], 2);
+        let channels = PixelStatistics::of_channels(&[0, 255, 51, 51, 0, 0], 3);
+        assert_eq!(channels[0], PixelStatistics::of(&[0, 255]));
+        assert_eq!((channels[1].mean, channels[1].std), (0.2, 0.0));
+        assert_eq!((channels[2].max, channels.len()), (0, 3));
     }
 
     #[test]
@@ -198,9 +291,38 @@ mod tests {
         let examples = Examples::in_memory(images, vec![0, 0, 2]);
         assert_eq!(class_counts(&examples, 3), [2, 0, 1]);
         assert_eq!(
-            class_means(&examples, 3, 2).unwrap(),
+            class_means(&examples, 3, 1, (1, 2)).unwrap(),
             [vec![1, 11], vec![0, 0], vec![200, 100]]
         );
+        // Scaled to one pixel, which is the mean of two.
+        assert_eq!(
+            class_means(&examples, 3, 1, (1, 1)).unwrap(),
+            [vec![6], vec![0], vec![150]]
+        );
+    }
+
+    #[test]
+    fn a_mean_colour_is_that_of_what_is_opaque() {
+        let images = InMemory {
+            pixels: vec![200, 100, 0, 255, 50, 20, 10, 85, 9, 9, 9, 0],
+            channels: 4,
+            height: 1,
+            width: 1,
+        };
+        let examples = Examples::in_memory(images, vec![0, 0, 1]);
+        let means = class_means(&examples, 2, 4, (1, 1)).unwrap();
+        // (3·200 + 50) / 4, (3·100 + 20) / 4, 10 / 4, (255 + 85) / 2
+        assert_eq!(means, [vec![163, 80, 3, 170], vec![0, 0, 0, 0]]);
+    }
+
+    #[test]
+    fn mean_images_are_small() {
+        let mut dataset = mini::load().unwrap();
+        assert_eq!(mean_size(&dataset), (28, 28));
+        (dataset.height, dataset.width) = (375, 500);
+        assert_eq!(mean_size(&dataset), (48, 64));
+        (dataset.height, dataset.width) = (0, 0);
+        assert_eq!(mean_size(&dataset), (0, 0));
     }
 
     #[test]

@@ -8,13 +8,15 @@
 )]
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 
-use crate::data::{Dataset, Examples, InMemory};
+use crate::data::{Dataset, Examples, InMemory, Store};
+use crate::error::Result;
 use crate::event::{EpochEnd, Event, RunHistory, Stamped, Started};
 use crate::metrics::predictions::{Prediction, Predictions};
 use crate::metrics::{Confusion, Scores};
@@ -180,6 +182,63 @@ pub fn dataset(classes: usize, per_class: usize) -> Dataset {
         test: examples(per_class / 2, 1),
         source: "built in".into(),
         sha256: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b".into(),
+    }
+}
+
+/// Images in colours of two sizes, one colour a class; the last class is empty.
+#[derive(Debug)]
+struct Colored {
+    channels: usize,
+    sizes: Vec<(usize, usize)>,
+}
+
+impl Store for Colored {
+    fn size(&self, index: usize) -> (usize, usize) {
+        self.sizes[index % self.sizes.len()]
+    }
+
+    fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
+        let (height, width) = self.size(index);
+        assert_eq!(out.len(), self.channels * height * width);
+        for (at, value) in out.iter_mut().enumerate() {
+            let (channel, y, x) = (at / (height * width), at / width % height, at % width);
+            let inside = x * 4 / width % 3 > 0 && y * 4 / height % 3 > 0;
+            *value = match channel {
+                3 => 255 * u8::from(inside || !index.is_multiple_of(2)),
+                _ if !inside => 40 * channel as u8,
+                _ if channel == index % 3 => 250 - (index / 3 % 8) as u8 * 10,
+                _ => 30 + (x * 60 / width) as u8,
+            };
+        }
+        Ok(())
+    }
+
+    fn announce(&self, _: usize) {}
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+/// A set in colours of images of these heights and widths, without a test part, with a validation part of its own.
+pub fn colored(channels: usize, sizes: &[(usize, usize)]) -> Dataset {
+    let examples = |count: usize| Examples {
+        images: Arc::new(Colored {
+            channels,
+            sizes: sizes.to_vec(),
+        }),
+        labels: (0..count).map(|i| (i % 3) as u16).collect(),
+    };
+    Dataset {
+        name: "signs".into(),
+        classes: ["red", "green", "blue", "none"].map(String::from).into(),
+        channels,
+        height: sizes.iter().map(|size| size.0).max().unwrap_or(0),
+        width: sizes.iter().map(|size| size.1).max().unwrap_or(0),
+        train: examples(30),
+        validation: examples(9),
+        test: Examples::default(),
+        ..dataset(0, 0)
     }
 }
 

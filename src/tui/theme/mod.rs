@@ -352,6 +352,17 @@ impl Theme {
             }),
         }
     }
+
+    /// A colour of an image as it is, or the nearest that the terminal has; `None` in mono.
+    #[must_use]
+    pub fn color(self, color: Rgb) -> Option<Color> {
+        match self.depth() {
+            ColorDepth::Mono => None,
+            ColorDepth::TrueColor => Some(rgb(color)),
+            ColorDepth::Ansi256 => Some(Color::Indexed(ramps::nearest_index(color))),
+            ColorDepth::Ansi16 => Some(ramps::nearest_of_16(color)),
+        }
+    }
 }
 
 /// Laid over a dim style it takes the dimness away, as a colour takes the grey away.

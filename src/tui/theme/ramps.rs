@@ -10,6 +10,8 @@
     reason = "levels and channels are small"
 )]
 
+use ratatui::style::Color;
+
 use super::{Heat, Look, Rgb};
 
 /// Levels in true colour.
@@ -171,4 +173,49 @@ pub fn grey_index(value: u8) -> u8 {
         4..=246 => 232 + (value.saturating_sub(3) / 10).min(23),
         247.. => 231,
     }
+}
+
+/// The nearest of the 256 colours, the 16 of the terminal's own left out.
+pub fn nearest_index(color: Rgb) -> u8 {
+    let (r, g, b) = color;
+    let step = |value: u8| match value {
+        0..48 => 0,
+        48..115 => 1,
+        _ => (value - 35) / 40,
+    };
+    let cube = 16 + 36 * step(r) + 6 * step(g) + step(b);
+    let mean = (u16::from(r) + u16::from(g) + u16::from(b)) / 3;
+    let grey = grey_index(u8::try_from(mean).unwrap_or(u8::MAX));
+    let far = |index| distance(color, of_index(index));
+    if far(grey) < far(cube) { grey } else { cube }
+}
+
+/// The nearest of the 16 colours, as most terminals show them.
+pub fn nearest_of_16(color: Rgb) -> Color {
+    const ALL: [(Color, Rgb); 16] = [
+        (Color::Black, (0, 0, 0)),
+        (Color::Red, (205, 0, 0)),
+        (Color::Green, (0, 205, 0)),
+        (Color::Yellow, (205, 205, 0)),
+        (Color::Blue, (0, 0, 238)),
+        (Color::Magenta, (205, 0, 205)),
+        (Color::Cyan, (0, 205, 205)),
+        (Color::Gray, (229, 229, 229)),
+        (Color::DarkGray, (127, 127, 127)),
+        (Color::LightRed, (255, 0, 0)),
+        (Color::LightGreen, (0, 255, 0)),
+        (Color::LightYellow, (255, 255, 0)),
+        (Color::LightBlue, (92, 92, 255)),
+        (Color::LightMagenta, (255, 0, 255)),
+        (Color::LightCyan, (0, 255, 255)),
+        (Color::White, (255, 255, 255)),
+    ];
+    let nearest = ALL.iter().min_by_key(|(_, of)| distance(color, *of));
+    nearest.map_or(Color::Reset, |(color, _)| *color)
+}
+
+/// The square of how far two colours lie from each other.
+fn distance(a: Rgb, b: Rgb) -> u32 {
+    let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+    square(a.0, b.0) + square(a.1, b.1) + square(a.2, b.2)
 }

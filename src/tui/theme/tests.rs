@@ -420,3 +420,31 @@ fn only_a_theme_that_follows_the_background_asks_for_it() {
         assert_eq!(theme.asks_for_ground(), expected, "{palette:?} {depth:?}");
     }
 }
+
+#[test]
+fn colours_of_images_are_the_nearest_that_the_terminal_has() {
+    let theme = |depth| Theme::new(Palette::Light, depth, false);
+    let true_color = theme(ColorDepth::TrueColor);
+    assert_eq!(true_color.color((1, 2, 3)), Some(Color::Rgb(1, 2, 3)));
+    let few = theme(ColorDepth::Ansi16);
+    assert_eq!(few.color((200, 20, 10)), Some(Color::Red));
+    assert_eq!(few.color((130, 120, 125)), Some(Color::DarkGray));
+    assert_eq!(theme(ColorDepth::Mono).color((1, 2, 3)), None);
+    let many = theme(ColorDepth::Ansi256);
+    let far = |a: Rgb, b: Rgb| {
+        let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+        square(a.0, b.0) + square(a.1, b.1) + square(a.2, b.2)
+    };
+    for color in (0..4096_u32).map(|i| i.wrapping_mul(2_654_435_761)) {
+        let [r, g, b, _] = color.to_be_bytes();
+        let Some(Color::Indexed(index)) = many.color((r, g, b)) else {
+            panic!("no colour for {r} {g} {b}");
+        };
+        let least = (16..=255).map(|i| far((r, g, b), ramps::of_index(i))).min();
+        assert_eq!(
+            Some(far((r, g, b), ramps::of_index(index))),
+            least,
+            "{r} {g} {b}"
+        );
+    }
+}

@@ -116,13 +116,15 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Draws a picture of this size, cut at the edges.
+    /// Draws a picture as large as it can be in so many columns and rows, in the middle of them, cut at the canvas' edges.
     pub fn picture(&mut self, x: u16, y: u16, columns: u16, rows: u16, picture: &Picture) {
+        let (width, height) = picture.fitted(columns, rows);
+        let (left, top) = ((columns - width) / 2, (rows - height) / 2);
         let area = Rect {
-            x: self.area.x.saturating_add(x),
-            y: self.area.y.saturating_add(y),
-            width: columns,
-            height: rows,
+            x: self.area.x.saturating_add(x + left),
+            y: self.area.y.saturating_add(y + top),
+            width,
+            height,
         };
         picture.render_clipped(area, self.area, self.buffer);
     }

@@ -11,7 +11,7 @@ use crate::tui::tabs::mistakes::class_name;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
-use crate::tui::widgets::picture::{Picture, cells};
+use crate::tui::widgets::picture::{Picture, cells, fitted};
 
 /// Ranks on a card.
 const SHOWN: usize = 3;
@@ -119,9 +119,12 @@ impl Gallery {
     ) {
         self.cursor = self.cursor.min(items.len().saturating_sub(1));
         let full = to_u16(dataset.width.clamp(1, 64));
-        let small = self.small || canvas.height() < 18 || canvas.width() < full + 2;
+        // Three ranks and the number stand below a full one.
+        let needed = cells(dataset.width, dataset.height, full).1 + 4;
+        let small = self.small || canvas.height() < needed || canvas.width() < full + 2;
         let columns = if small { full.div_ceil(2) } else { full };
-        let (picture_columns, picture_rows) = cells(dataset.width, dataset.height, columns);
+        let room = (columns, canvas.height().max(1));
+        let (picture_columns, picture_rows) = fitted(dataset.width, dataset.height, room);
         // Small pictures have their text at the right, full ones below.
         let text_width = 24;
         let (width, height) = if small {
@@ -232,7 +235,12 @@ fn draw_pixels(
     theme: &Theme,
 ) {
     if let Some(pixels) = pixels(dataset, item) {
-        let picture = Picture::new(&pixels, dataset.width, dataset.height, theme);
+        let picture = Picture::new(
+            &pixels,
+            dataset.channels,
+            dataset.size(item.index as usize),
+            theme,
+        );
         canvas.picture(x, y, columns, rows, &picture);
     } else {
         canvas.put_in(
@@ -253,7 +261,8 @@ pub fn draw_strip(canvas: &mut Canvas, items: &[Prediction], dataset: &Dataset, 
     } else {
         full.div_ceil(2)
     };
-    let rows = rows_of(columns);
+    let room = (columns, canvas.height().saturating_sub(1));
+    let (columns, rows) = fitted(dataset.width, dataset.height, room);
     let width = columns + 2;
     for (place, item) in items
         .iter()

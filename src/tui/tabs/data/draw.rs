@@ -6,8 +6,8 @@ use super::filter;
 use super::grid::Tile;
 use super::{DataTab, FETCHED, Mode, View, balance, fetched_size};
 use crate::catalog::{self, BUILT_IN};
-use crate::data::Dataset;
-use crate::data::statistics::{PixelStatistics, class_means};
+use crate::data::statistics::{PixelStatistics, channel_names, class_means, mean_size};
+use crate::data::{Dataset, Part};
 use crate::text;
 use crate::tui::tabs::mistakes::class_name;
 use crate::tui::theme::Theme;
@@ -17,7 +17,11 @@ use crate::tui::widgets::picture::cells;
 
 impl DataTab {
     pub(super) fn draw_head(&mut self, canvas: &mut Canvas, dataset: &Dataset, theme: &Theme) {
-        let grouped = |n: usize| text::grouped(n as u64);
+        let parts = filter::parts(dataset);
+        let has_test = parts.contains(&Part::Test);
+        let count = |part: Part| text::grouped(dataset.part(part).len() as u64);
+        let told = |part: Part| format!("{} {}", count(part), part.name());
+        let parts: Vec<String> = parts.into_iter().map(told).collect();
         canvas.put(
             1,
             0,
@@ -25,12 +29,11 @@ impl DataTab {
                 Span::styled(dataset.name.clone(), theme.title()),
                 Span::styled(
                     format!(
-                        " · {} train + {} test · {} classes · {} × {}",
-                        grouped(dataset.train.len()),
-                        grouped(dataset.test.len()),
+                        " · {}{} · {} classes · {}",
+                        parts.join(" + "),
+                        if has_test { "" } else { ", no test part" },
                         dataset.classes.len(),
-                        dataset.height,
-                        dataset.width
+                        self.size_of_images(dataset)
                     ),
                     theme.text(),
                 ),
@@ -53,6 +56,17 @@ impl DataTab {
         self.draw_views(canvas, theme);
     }
 
+    /// `28 × 28`, `up to 375 × 500 RGB`.
+    fn size_of_images(&self, dataset: &Dataset) -> String {
+        let up_to = if self.is_uniform { "" } else { "up to " };
+        let colors = match dataset.channels {
+            1 => "",
+            3 => " RGB",
+            _ => " RGBA",
+        };
+        format!("{up_to}{} × {}{colors}", dataset.height, dataset.width)
+    }
+
     /// The status from row 1 on, in at most `most` lines; gives how many it took.
     fn draw_status(&self, canvas: &mut Canvas, most: usize, theme: &Theme) -> usize {
         let width = usize::from(canvas.width().saturating_sub(2));
@@ -69,9 +83,10 @@ impl DataTab {
             let mut line = Line::from(Span::styled("/ ", theme.accent()));
             line.spans.extend(input.line(30, theme.text()).spans);
             let hint = if refused.is_empty() {
-                "  train, test, a class name or number"
+                let parts: Vec<&str> = self.parts().iter().map(|part| part.name()).collect();
+                format!("  {}, a class name or number", parts.join(", "))
             } else {
-                refused
+                refused.clone()
             };
             let style = if refused.is_empty() {
                 theme.dim()
@@ -98,8 +113,10 @@ impl DataTab {
             2,
             Line::from(vec![
                 Span::styled(
-                    self.filter.part.name(),
-                    on(self.filter.part != filter::Part::All),
+                    self.filter
+                        .part
+                        .map_or_else(|| filter::names(&self.parts()), |p| p.name().into()),
+                    on(self.filter.part.is_some()),
                 ),
                 Span::styled(" · ", theme.dim()),
                 Span::styled(format!("‹ {class} ›"), on(self.filter.class.is_some())),
@@ -149,6 +166,8 @@ impl DataTab {
             };
             Some(Tile {
                 pixels: dataset.image(index).ok()?,
+                channels: dataset.channels,
+                size: dataset.size(index),
                 label,
             })
         };
@@ -165,25 +184,40 @@ impl DataTab {
                 .grid
                 .draw(&mut body, size, true_size, shown.len(), tile, theme),
             View::Small => {
-                let columns = true_size.div_ceil(2);
+                let columns = small(true_size);
                 self.grid
                     .draw(&mut body, size, columns, shown.len(), tile, theme);
             }
             View::Balance => balance::draw(&mut body, dataset, self.balance_offset, theme),
             View::Means => {
+                let size = mean_size(dataset);
                 let means = self.means.get_or_insert_with(|| {
-                    class_means(&dataset.train, dataset.classes.len(), dataset.pixels())
-                        .unwrap_or_default()
+                    let classes = dataset.classes.len();
+                    class_means(&dataset.train, classes, dataset.channels, size)
                 });
-                let columns = fitting(size, means.len(), body.width(), body.height());
+                let means = match means {
+                    Ok(means) => means,
+                    Err(why) => {
+                        let why = format!("There are no means: {why}");
+                        let width = usize::from(body.width().saturating_sub(2));
+                        for (y, line) in (1..).zip(fit::wrap(&why, width)) {
+                            body.put(1, y, Line::styled(line, theme.bad()));
+                        }
+                        return;
+                    }
+                };
+                let shape = (size.1, size.0);
+                let columns = fitting(shape, means.len(), body.width(), body.height());
                 let tile = |place: usize| {
                     Some(Tile {
                         pixels: means.get(place)?.clone(),
+                        channels: dataset.channels,
+                        size,
                         label: class_name(&dataset.classes, place),
                     })
                 };
                 self.mean_grid
-                    .draw(&mut body, size, columns, means.len(), tile, theme);
+                    .draw(&mut body, shape, columns, means.len(), tile, theme);
             }
         }
         let last = canvas.height().saturating_sub(1);
@@ -195,35 +229,58 @@ impl DataTab {
     /// What is under the cursor, in a line.
     pub(super) fn caption(&self, dataset: &Dataset, theme: &Theme) -> Line<'static> {
         match self.view() {
-            View::Balance => Line::styled(
-                "bars are relative to the largest class of each part",
-                theme.dim(),
-            ),
-            View::Means => Line::styled(
-                "mean picture of each class in the training part · Enter shows its pictures",
-                theme.dim(),
-            ),
+            View::Balance => {
+                let none = if dataset.test.is_empty() {
+                    " · this set has no test part"
+                } else {
+                    ""
+                };
+                let words = format!("bars are relative to the largest class of each part{none}");
+                Line::styled(words, theme.dim())
+            }
+            View::Means => {
+                let (height, width) = mean_size(dataset);
+                let scaled =
+                    if self.is_uniform && (height, width) == (dataset.height, dataset.width) {
+                        String::new()
+                    } else {
+                        format!(", scaled to {height} × {width}")
+                    };
+                let words = format!(
+                    "mean picture of each class in the training part{scaled} · Enter shows its pictures"
+                );
+                Line::styled(words, theme.dim())
+            }
             View::Large | View::Small => {
                 let Some(index) = self.shown.get(self.grid.cursor) else {
                     return Line::default();
                 };
                 let label = usize::from(dataset.label(*index));
-                let figures = PixelStatistics::of(&dataset.image(*index).unwrap_or_default());
+                let image = dataset.image(*index).unwrap_or_default();
                 Line::from(vec![
                     Span::styled(format!("#{} ", text::grouped(*index as u64)), theme.dim()),
                     Span::styled(class_name(&dataset.classes, label), theme.title()),
                     Span::styled(
                         format!(
-                            " · {} · mean {:.3} ± {:.3}",
+                            " · {}{} · mean {}",
                             dataset.place(*index).map_or("", |(part, _)| part.name()),
-                            figures.mean,
-                            figures.std
+                            self.own_size(dataset, *index),
+                            means_of(&image, dataset.channels)
                         ),
                         theme.dim(),
                     ),
                 ])
             }
         }
+    }
+
+    /// An image's size where it is not the same for all.
+    fn own_size(&self, dataset: &Dataset, index: usize) -> String {
+        if self.is_uniform {
+            return String::new();
+        }
+        let (height, width) = dataset.size(index);
+        format!(" · {height} × {width}")
     }
 
     pub(super) fn draw_sets(&mut self, canvas: &mut Canvas, at: usize, theme: &Theme) {
@@ -272,11 +329,27 @@ impl DataTab {
     }
 }
 
-/// The widest columns, at most true size and at least half, at which `count` pictures fit.
+/// `0.286 ± 0.353` of a grey image; the mean of each channel of one in colours.
+fn means_of(image: &[u8], channels: usize) -> String {
+    let figures = PixelStatistics::of_channels(image, channels);
+    if let [grey] = figures[..] {
+        return format!("{:.3} ± {:.3}", grey.mean, grey.std);
+    }
+    let named = channel_names(channels).iter().zip(figures);
+    let named: Vec<String> = named.map(|(n, f)| format!("{n} {:.3}", f.mean)).collect();
+    named.join(" ")
+}
+
+/// Columns of small images: half of their true size, as far as an overview goes.
+fn small(true_size: u16) -> u16 {
+    true_size.div_ceil(2).min(32)
+}
+
+/// The widest columns, at most true size and at least those of small ones, at which `count` pictures fit.
 fn fitting((width, height): (usize, usize), count: usize, room: u16, rows: u16) -> u16 {
     let full = u16::try_from(width.clamp(1, 256)).unwrap_or(256);
-    let half = full.div_ceil(2);
-    (half..=full)
+    let least = small(full);
+    (least..=full)
         .rev()
         .find(|columns| {
             let (columns, picture_rows) = cells(width, height, *columns);
@@ -284,5 +357,5 @@ fn fitting((width, height): (usize, usize), count: usize, room: u16, rows: u16) 
             let down = usize::from((rows + 1) / (picture_rows + 2));
             across * down >= count
         })
-        .unwrap_or(half)
+        .unwrap_or(least)
 }

@@ -1,50 +1,42 @@
 //! Which pictures are shown: a part of the set and a class, typed or cycled. Pure.
 
-use crate::data::{self, Dataset};
+use crate::data::{Dataset, Part};
 use crate::error::{Error, Result};
-
-/// Which files the pictures come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Part {
-    #[default]
-    All,
-    Train,
-    Test,
-}
 
 /// What is shown of a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    pub part: Part,
+    /// `None`: all of them.
+    pub part: Option<Part>,
     pub class: Option<usize>,
 }
 
-impl Part {
-    #[must_use]
-    pub fn next(self) -> Self {
-        match self {
-            Self::All => Self::Train,
-            Self::Train => Self::Test,
-            Self::Test => Self::All,
-        }
-    }
+/// The parts that a set has.
+#[must_use]
+pub fn parts(dataset: &Dataset) -> Vec<Part> {
+    let has = |part: &Part| !dataset.part(*part).is_empty();
+    Part::ALL.into_iter().filter(has).collect()
+}
 
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::All => "train and test",
-            Self::Train => "train",
-            Self::Test => "test",
+/// `train, test and validation`.
+#[must_use]
+pub fn names(parts: &[Part]) -> String {
+    match parts {
+        [] => "nothing".into(),
+        [one] => one.name().into(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(|part| part.name()).collect();
+            format!("{} and {}", first.join(", "), last.name())
         }
     }
 }
 
 impl Filter {
-    /// Reads what was typed: `train`, `test`, a class number, the beginning of a class name, or two of these.
+    /// Reads what was typed: a part such as `train`, a class number, the beginning of a class name, or two of these.
     ///
     /// # Errors
-    /// `Input` for a word that is none of these.
-    pub fn parse(text: &str, classes: &[String]) -> Result<Self> {
+    /// `Input` for a word that is none of these, or a part that the set has not.
+    pub fn parse(text: &str, classes: &[String], parts: &[Part]) -> Result<Self> {
         let mut filter = Self::default();
         let text = text.trim().to_lowercase();
         // A class name may hold spaces, so the whole text is tried first, then word by word.
@@ -52,20 +44,17 @@ impl Filter {
             filter.class = Some(class);
             return Ok(filter);
         }
-        let (part, rest) = text.split_once(' ').unwrap_or((&text, ""));
-        let rest = match part {
-            "" | "all" => rest,
-            "train" => {
-                filter.part = Part::Train;
-                rest
-            }
-            "test" => {
-                filter.part = Part::Test;
-                rest
-            }
-            _ => &text,
+        let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
+        filter.part = Part::ALL.into_iter().find(|part| part.name() == word);
+        if let Some(part) = filter.part.filter(|part| !parts.contains(part)) {
+            return Err(Error::input(
+                "this set",
+                format!("has no {} part", part.name()),
+                format!("it has {}", names(parts)),
+            ));
         }
-        .trim();
+        let is_part = filter.part.is_some() || word == "all";
+        let rest = if is_part { rest.trim() } else { &text };
         if !rest.is_empty() {
             filter.class = Some(class_of(rest, classes).ok_or_else(|| {
                 Error::input(
@@ -79,6 +68,12 @@ impl Filter {
             })?);
         }
         Ok(filter)
+    }
+
+    /// The next of these parts; after the last come all of them.
+    pub fn step_part(&mut self, parts: &[Part]) {
+        let next = parts.iter().position(|p| Some(*p) == self.part);
+        self.part = parts.get(next.map_or(0, |at| at + 1)).copied();
     }
 
     /// The next class, or the previous; before the first and after the last come all of them.
@@ -95,9 +90,8 @@ impl Filter {
     #[must_use]
     pub fn indices(&self, dataset: &Dataset) -> Vec<usize> {
         let range = match self.part {
-            Part::All => 0..dataset.len(),
-            Part::Train => dataset.range(data::Part::Train),
-            Part::Test => dataset.range(data::Part::Test),
+            None => 0..dataset.len(),
+            Some(part) => dataset.range(part),
         };
         let passes = |i: &usize| {
             self.class
@@ -126,17 +120,39 @@ mod tests {
     #[test]
     fn words_become_filters() {
         let names = testing::names(10);
-        let parse = |text: &str| Filter::parse(text, &names).unwrap();
+        let parts = [Part::Train, Part::Test];
+        let try_parse = |text: &str| Filter::parse(text, &names, &parts);
+        let parse = |text: &str| try_parse(text).unwrap();
         let filter = |part, class| Filter { part, class };
-        assert_eq!(parse(""), filter(Part::All, None));
-        assert_eq!(parse("shirt"), filter(Part::All, Some(6)));
-        assert_eq!(parse("ankle boot"), filter(Part::All, Some(9)));
-        assert_eq!(parse("Test"), filter(Part::Test, None));
-        assert_eq!(parse("test ank"), filter(Part::Test, Some(9)));
-        assert_eq!(parse("train 3"), filter(Part::Train, Some(3)));
-        let refused = Filter::parse("hat", &names).unwrap_err().to_string();
+        assert_eq!(parse(""), filter(None, None));
+        assert_eq!(parse("all"), filter(None, None));
+        assert_eq!(parse("shirt"), filter(None, Some(6)));
+        assert_eq!(parse("ankle boot"), filter(None, Some(9)));
+        assert_eq!(parse("Test"), filter(Some(Part::Test), None));
+        assert_eq!(parse("test ank"), filter(Some(Part::Test), Some(9)));
+        assert_eq!(parse("train 3"), filter(Some(Part::Train), Some(3)));
+        let refused = try_parse("hat").unwrap_err().to_string();
         assert!(refused.contains("0 to 9"), "{refused}");
-        assert!(Filter::parse("10", &names).is_err());
+        assert!(try_parse("10").is_err());
+        assert_eq!(
+            try_parse("validation 3").unwrap_err().to_string(),
+            "this set: has no validation part; it has train and test"
+        );
+    }
+
+    #[test]
+    fn parts_cycle_through_those_that_are_there() {
+        let mut filter = Filter::default();
+        let parts = [Part::Train, Part::Validation];
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            filter.step_part(&parts);
+            seen.push(filter.part);
+        }
+        assert_eq!(seen, [Some(Part::Train), Some(Part::Validation), None]);
+        filter.step_part(&[]);
+        assert_eq!(filter.part, None);
+        assert_eq!(names(&Part::ALL), "train, test and validation");
     }
 
     #[test]
@@ -159,7 +175,7 @@ mod tests {
     fn indices_are_pooled() {
         let set = testing::dataset(10, 4);
         let filter = Filter {
-            part: Part::Test,
+            part: Some(Part::Test),
             class: Some(3),
         };
         assert_eq!(filter.indices(&set), [43, 53]);

@@ -7,11 +7,15 @@ use crate::tui::action::Action;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
-use crate::tui::widgets::picture::{Picture, cells};
+use crate::tui::widgets::picture::{Picture, fitted};
 
-/// One picture to draw.
+/// One image to draw.
 pub struct Tile {
+    /// **Shape** `[channels, height, width]`.
     pub pixels: Vec<u8>,
+    pub channels: usize,
+    /// Height and width.
+    pub size: (usize, usize),
     pub label: String,
 }
 
@@ -62,7 +66,7 @@ impl Grid {
         (column < self.across && index < count).then_some(index)
     }
 
-    /// Draws the pictures `columns` wide around the cursor; `tile` gives the n-th.
+    /// Draws the images around the cursor, one of `width` × `height` at most `columns` wide; `tile` gives the n-th.
     pub fn draw(
         &mut self,
         canvas: &mut Canvas,
@@ -72,7 +76,11 @@ impl Grid {
         tile: impl Fn(usize) -> Option<Tile>,
         theme: &Theme,
     ) {
-        let (columns, rows) = cells(width, height, columns);
+        let room = (
+            columns.min(canvas.width().saturating_sub(2)),
+            canvas.height().saturating_sub(1),
+        );
+        let (columns, rows) = fitted(width, height, room);
         let card = (columns + 2, rows + 2);
         self.across = usize::from(canvas.width() / card.0).max(1);
         let across = u16::try_from(self.across).unwrap_or(1);
@@ -98,7 +106,7 @@ impl Grid {
             let at = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
             let x = at(place % self.across).saturating_mul(card.0) + 1;
             let y = at(place / self.across).saturating_mul(card.1);
-            let picture = Picture::new(&tile.pixels, width, height, theme);
+            let picture = Picture::new(&tile.pixels, tile.channels, tile.size, theme);
             canvas.picture(x, y, columns, rows, &picture);
             let (mark, style) = if index == self.cursor {
                 ("▸", theme.accent())

@@ -15,7 +15,8 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 
 use crate::catalog;
-use crate::data::Dataset;
+use crate::data::{Dataset, Part};
+use crate::error::Result;
 use crate::tui::action::Action;
 use crate::tui::context::Context;
 use crate::tui::request::Request;
@@ -94,8 +95,10 @@ pub struct DataTab {
     filter: Filter,
     /// Pooled indices that pass the filter.
     shown: Vec<usize>,
-    /// Mean picture of each class of the shown part, made when first looked at.
-    means: Option<Vec<Vec<u8>>>,
+    /// Whether the set's images have one size.
+    is_uniform: bool,
+    /// Mean image of each class of the training part, or why there are none; made when first looked at.
+    means: Option<Result<Vec<Vec<u8>>>>,
     grid: Grid,
     mean_grid: Grid,
     balance_offset: usize,
@@ -112,6 +115,9 @@ impl DataTab {
     /// Shows this set.
     pub fn set_dataset(&mut self, dataset: Arc<Dataset>) {
         self.filter.class = self.filter.class.filter(|c| *c < dataset.classes.len());
+        let parts = filter::parts(&dataset);
+        self.filter.part = self.filter.part.filter(|p| parts.contains(p));
+        self.is_uniform = dataset.is_uniform();
         self.dataset = Some(dataset);
         self.means = None;
         self.status.clear();
@@ -141,6 +147,10 @@ impl DataTab {
 
     fn classes(&self) -> &[String] {
         self.dataset.as_ref().map_or(&[], |d| &d.classes)
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        self.dataset.as_deref().map_or_else(Vec::new, filter::parts)
     }
 
     fn view(&self) -> View {
@@ -190,7 +200,8 @@ impl DataTab {
             Action::CycleView => self.view = Some(self.view().next()),
             Action::Filter => self.mode = Mode::Filter(Input::default(), String::new()),
             Action::CycleNumbers => {
-                self.filter.part = self.filter.part.next();
+                let parts = self.parts();
+                self.filter.step_part(&parts);
                 self.refresh();
             }
             Action::Later | Action::Earlier => {
@@ -350,7 +361,7 @@ impl Tab for DataTab {
         };
         match input.on_search_key(key) {
             Typed::Cancelled => {}
-            Typed::Accepted => match Filter::parse(&input.text(), self.classes()) {
+            Typed::Accepted => match Filter::parse(&input.text(), self.classes(), &self.parts()) {
                 Ok(filter) => {
                     self.filter = filter;
                     self.refresh();
@@ -364,6 +375,8 @@ impl Tab for DataTab {
 
     fn hints(&self, _: &Context) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
+        let has_both = self.parts() == [Part::Train, Part::Test];
+        let part = if has_both { "train/test" } else { "part" };
         if self.asks_to_fetch {
             return vec![hint("Enter", "download"), hint("Esc", "no")];
         }
@@ -381,7 +394,7 @@ impl Tab for DataTab {
             Mode::Browse => vec![
                 hint("Enter", "enlarge"),
                 hint("/ < >", "class"),
-                hint("n", "train/test"),
+                hint("n", part),
                 hint("v", "view"),
                 hint("e", "other set"),
             ],
@@ -404,7 +417,8 @@ impl Tab for DataTab {
             (Mode::Zoom, Some(dataset)) => {
                 if let Some(index) = self.shown.get(self.grid.cursor) {
                     let count = self.shown.len();
-                    zoom::draw(&mut canvas, dataset, *index, self.grid.cursor, count, theme);
+                    let place = (self.grid.cursor, count);
+                    zoom::draw(&mut canvas, dataset, *index, place, theme);
                 }
             }
             (_, Some(dataset)) => {

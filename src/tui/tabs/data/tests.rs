@@ -159,10 +159,99 @@ fn no_size_and_no_data_panics() {
         testing::survives(&mut tab);
     }
     testing::survives(&mut testing::lent(DataTab::new()));
+    let mut tab = colored(4, &[(16, 16), (500, 2), (1, 300)]);
+    for view in View::ALL {
+        tab.view = Some(view);
+        testing::survives(&mut tab);
+    }
+    tab.view = Some(View::Large);
+    tab.on_action(Action::Open);
+    testing::survives(&mut tab);
+}
+
+const TWO_SIZES: [(usize, usize); 2] = [(16, 16), (24, 32)];
+
+fn colored(channels: usize, sizes: &[(usize, usize)]) -> Lent<DataTab> {
+    let mut tab = testing::lent(DataTab::new());
+    tab.set_dataset(Arc::new(testing::colored(channels, sizes)));
+    tab
+}
+
+#[test]
+fn sets_in_colours_of_several_sizes_without_a_test_part() {
+    let mut tab = colored(3, &TWO_SIZES);
+    insta::assert_snapshot!("colored_80x24", shot(&mut tab, 80, 24));
+    for view in View::ALL {
+        tab.view = Some(view);
+        let name = format!("colored_{}_120x40", view.name());
+        insta::assert_snapshot!(name, shot(&mut tab, 120, 40));
+    }
+    tab.view = Some(View::Small);
+    tab.on_action(Action::Open);
+    insta::assert_snapshot!("colored_zoom_80x24", shot(&mut tab, 80, 24));
+    let mut tab = colored(4, &TWO_SIZES[..1]);
+    tab.on_action(Action::Open);
+    insta::assert_snapshot!("transparent_zoom_80x24", shot(&mut tab, 80, 24));
+}
+
+#[test]
+fn only_parts_that_are_there_are_chosen() {
+    let mut tab = filled();
+    type_text(&mut tab, "test");
+    tab.set_dataset(Arc::new(testing::colored(3, &TWO_SIZES)));
+    assert_eq!(tab.shown.len(), 39);
+    let counts = [30, 9, 39].map(|_| {
+        tab.on_action(Action::CycleNumbers);
+        tab.shown.len()
+    });
+    assert_eq!(counts, [30, 9, 39]);
+    type_text(&mut tab, "test");
+    assert!(shot(&mut tab, 120, 40).contains("has no test part"));
+}
+
+#[test]
+fn images_of_several_sizes_and_their_means_are_seen_in_their_colours() {
+    use ratatui::style::Color;
+    let mut tab = colored(3, &TWO_SIZES);
+    tab.view = Some(View::Large);
+    let screen = testing::draw(&mut tab, 80, 40, &testing::theme());
+    // 24 × 32 pixels are 32 columns and 12 rows; the square one stands in their middle, 24 columns wide.
+    assert_eq!(screen[(1, 5)].symbol(), " ");
+    assert_eq!(screen[(5, 5)].fg, Color::Rgb(0, 40, 80));
+    assert_eq!(screen[(41, 5)].fg, Color::Rgb(0, 40, 80));
+    tab.view = Some(View::Means);
+    let screen = testing::draw(&mut tab, 80, 40, &testing::theme());
+    let Color::Rgb(red, green, _) = screen[(14, 9)].fg else {
+        panic!("no colour");
+    };
+    assert!(red > 150 && green < 100, "{red} {green}");
 }
 
 #[test]
 fn shots() {
+    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+        for (name, channels, sizes) in [
+            ("several", 3, &TWO_SIZES[..]),
+            ("clear", 4, &[(32, 32)]),
+            ("big", 3, &[(375, 500), (500, 300)]),
+        ] {
+            for view in View::ALL {
+                let mut tab = colored(channels, sizes);
+                tab.view = Some(view);
+                let name = format!("data-{name}-{}", view.name());
+                testing::dump(&name, &mut tab, width, height, &testing::theme());
+                if view == View::Small {
+                    tab.on_action(Action::Open);
+                    let name = format!("{name}-zoom");
+                    testing::dump(&name, &mut tab, width, height, &testing::theme());
+                }
+            }
+        }
+    }
+    for (name, theme) in testing::other_themes() {
+        let name = format!("data-clear-{name}");
+        testing::dump(&name, &mut colored(4, &[(32, 32)]), 80, 24, &theme);
+    }
     for (width, height) in [(80, 24), (120, 40), (200, 50)] {
         for view in View::ALL {
             let mut tab = filled();
