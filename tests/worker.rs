@@ -286,12 +286,15 @@ fn without_a_test_nothing_tells_of_the_test_set() {
     assert!(shown.contains("by the best weights, epoch"), "{shown}");
     let told = text(&place.run(&["attach", "--plain", &untested.run]).stdout);
     assert!(told.contains("200 validation, no test pictures"), "{told}");
-    assert!(told.contains("test        no scores"), "{told}");
+    assert!(
+        told.contains("test        no scores: train.test = false"),
+        "{told}"
+    );
     let compared = text(&place.run(&["compare", &tested.run, &untested.run]).stdout);
     let row = compared
         .lines()
         .find(|line| line.starts_with("test accuracy"));
-    assert!(row.unwrap().ends_with("none"), "{compared}");
+    assert!(row.unwrap().ends_with("train.test = false"), "{compared}");
 
     for setting in ["data.validation=0", "data.validation=0.0001"] {
         let refused = train(&[setting, "train.test=false"]);

@@ -78,6 +78,9 @@ fn cells(run: &RunSummary, profile: &Profile) -> [String; 12] {
     let test = result.and_then(|r| r.test.as_ref());
     let accuracy = profile.accuracy();
     let of = |a: Measured| format!("{}, {}", a.subset.name(), a.weights.short(figure::ANY));
+    let untested = profile
+        .untested()
+        .map_or_else(String::new, |why| format!("; {why}"));
     [
         run.id.clone(),
         run.status.name().into(),
@@ -87,7 +90,7 @@ fn cells(run: &RunSummary, profile: &Profile) -> [String; 12] {
         result.map_or_else(none, |r| text::grouped(r.parameters)),
         format!("{}/{}", profile.epochs_done(), profile.train.epochs),
         accuracy.map_or_else(none, |a| figure::percent(a.accuracy, 2, figure::ANY)),
-        accuracy.map_or_else(String::new, of),
+        accuracy.map_or_else(String::new, of) + &untested,
         profile.standing().map_or_else(none, |s| {
             let to = if s.subset == Subset::Test {
                 " to test"

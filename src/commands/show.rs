@@ -222,8 +222,8 @@ fn show_record(
     for line in scores_table(&parts).lines() {
         out.line(line)?;
     }
-    if !profile.train.test {
-        out.line("no test scores: train.test = false")?;
+    if let Some(why) = profile.untested() {
+        out.line(format!("no test scores: {why}"))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A run as its events tell it: folded into curves, figures and messages, ready to draw. Pure.
 
 use super::{Breakdown, EpochEnd, Event, Features, Load, Stamped, Started, Step};
-use crate::profile::{ResultRecord, Standing, Subset, Weights};
+use crate::profile::{ResultRecord, Standing, Subset, Weights, why_untested};
 
 /// Where a run stands, as its log tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -299,6 +299,13 @@ impl RunHistory {
     #[must_use]
     pub fn is_tested(&self) -> bool {
         self.started.as_ref().is_none_or(|s| s.test_images > 0)
+    }
+
+    /// Why it ends without test scores; `None` where it ends with them.
+    #[must_use]
+    pub fn untested(&self) -> Option<&'static str> {
+        let started = self.started.as_ref().filter(|_| !self.is_tested());
+        started.map(|s| why_untested(s.no_test_part))
     }
 
     /// `validation` or `test`: what the held-out curve is.

@@ -139,6 +139,9 @@ pub struct Started {
     /// 0 where no test scores are wanted (`train.test = false`).
     #[serde(alias = "test_pictures")]
     pub test_images: usize,
+    /// There are no test scores because the data set has no part for them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_test_part: bool,
     /// The epoch curve is the test set's, not a validation set's (`data.validation = 0`).
     pub curve_is_test: bool,
     pub device: String,

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::event::{EpochEnd, Event, Observer, Stamped, Started, Step, changed};
 use crate::metrics::MACRO_F1;
 use crate::metrics::Scores;
-use crate::profile::ResultRecord;
+use crate::profile::{ResultRecord, why_untested};
 use crate::text::{self, figure};
 
 /// Seconds between two lines about steps.
@@ -55,6 +55,8 @@ pub(super) struct Wording {
     epochs: usize,
     total_steps: u64,
     held_out: &'static str,
+    /// Why there are no test scores.
+    untested: Option<&'static str>,
 }
 
 impl Wording {
@@ -104,6 +106,7 @@ impl Wording {
 
     fn started(&mut self, started: &Started) -> Vec<String> {
         self.epochs = started.epochs;
+        self.untested = (started.test_images == 0).then(|| why_untested(started.no_test_part));
         self.total_steps = started.epochs as u64 * started.steps_per_epoch;
         self.held_out = if started.curve_is_test {
             "test"
@@ -187,7 +190,10 @@ impl Wording {
             part("validation", &result.validation),
             part("test", &result.test).or_else(|| {
                 let is_untested = result.is_scored(false) && result.test.is_none();
-                is_untested.then(|| "test        no scores".into())
+                let why = self
+                    .untested
+                    .map_or_else(String::new, |why| format!(": {why}"));
+                is_untested.then(|| format!("test        no scores{why}"))
             }),
         ];
         std::iter::once(format!(
@@ -249,6 +255,7 @@ pub(super) mod tests {
                 train_images: 2000,
                 validation_images: 0,
                 test_images: 500,
+                no_test_part: false,
                 curve_is_test: true,
                 device: "cpu".into(),
                 threads: 2,

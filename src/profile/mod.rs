@@ -19,7 +19,7 @@ pub use early_stop::{EarlyStop, Monitor};
 pub use format::{FORMAT, current_key};
 pub use parse::{LONGEST, parse_table};
 pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status, known_against};
-pub use standing::{Measured, Standing, Subset, Weights, gap};
+pub use standing::{Measured, Standing, Subset, Weights, gap, why_untested};
 
 use std::collections::BTreeMap;
 

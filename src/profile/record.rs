@@ -30,6 +30,9 @@ pub struct RunRecord {
     pub revision: String,
     /// SHA-256 over the data set's images and labels.
     pub data_sha256: String,
+    /// The data set has no part for test scores.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_test_part: bool,
     /// Why it failed, where it did.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,

@@ -275,6 +275,13 @@ impl Profile {
         of_record.or_else(computed)
     }
 
+    /// Why it has no test scores; `None` where it has or gets them.
+    #[must_use]
+    pub fn untested(&self) -> Option<&'static str> {
+        let run = self.run.as_ref();
+        (!self.train.test).then(|| why_untested(run.is_some_and(|run| run.no_test_part)))
+    }
+
     /// Training and held-out accuracy; `None` before the first epoch.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
@@ -318,6 +325,16 @@ impl Profile {
             subset: Subset::held_out(on_test),
             weights: Weights::Best(best.epoch),
         })
+    }
+}
+
+/// Why a run has no test scores, in a few words.
+#[must_use]
+pub fn why_untested(no_test_part: bool) -> &'static str {
+    if no_test_part {
+        "no test part"
+    } else {
+        "train.test = false"
     }
 }
 
@@ -429,6 +446,19 @@ mod tests {
         assert_eq!(of(&on_test), (0.81, Subset::Test, Weights::Best(4)));
         assert_eq!(finished().weights(), Some(Weights::Best(3)));
         assert_eq!(run().weights(), Some(Weights::Epoch(4)));
+    }
+
+    #[test]
+    fn it_is_told_why_there_are_no_test_scores() {
+        let mut profile = finished();
+        assert_eq!(profile.untested(), None);
+        profile.train.test = false;
+        assert_eq!(profile.untested(), Some("train.test = false"));
+        profile.run = Some(crate::profile::RunRecord {
+            no_test_part: true,
+            ..Default::default()
+        });
+        assert_eq!(profile.untested(), Some("no test part"));
     }
 
     #[test]

@@ -238,8 +238,8 @@ pub fn figures(runs: &[&Profile]) -> Vec<Row> {
     // Where nobody wanted them, test scores are not unknown.
     for row in rows.iter_mut().filter(|row| is_test(row)) {
         for (cell, run) in row.cells.iter_mut().zip(runs) {
-            if !run.train.test && *cell == Cell::Unknown {
-                *cell = Cell::Words("none".into());
+            if let Some(why) = run.untested().filter(|_| *cell == Cell::Unknown) {
+                *cell = Cell::Words(why.into());
             }
         }
     }

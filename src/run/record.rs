@@ -55,7 +55,8 @@ pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> 
     };
     run.kernels = kernels::cpu::isa().name().into();
     run.data_sha256.clone_from(&dataset.sha256);
-    if !has_test_part(dataset, &profile.data) {
+    run.no_test_part = !has_test_part(dataset, &profile.data);
+    if run.no_test_part {
         // So that whoever reads the record knows that there are no test scores.
         profile.train.test = false;
     }
@@ -312,6 +313,7 @@ mod tests {
             train_images: 10,
             validation_images: 0,
             test_images: 0,
+            no_test_part: false,
             curve_is_test: false,
             device: "cpu".into(),
             threads: 2,

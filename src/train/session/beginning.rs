@@ -120,6 +120,7 @@ impl<'a> Session<'a> {
             train_images: self.data.train.len(),
             validation_images: self.data.validation.len(),
             test_images: self.data.test.len(),
+            no_test_part: !has_test_part(&self.data.dataset, &self.setup.profile.data),
             curve_is_test: self.curve_is_test(),
             device: run.device,
             threads: run.threads,

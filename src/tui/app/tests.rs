@@ -59,6 +59,7 @@ fn started() -> Vec<Stamped> {
         train_images: 1600,
         validation_images: 400,
         test_images: 500,
+        no_test_part: false,
         curve_is_test: false,
         device: "cpu".into(),
         threads: 2,

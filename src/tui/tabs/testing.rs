@@ -102,6 +102,7 @@ pub fn started() -> Started {
         train_images: 55_000,
         validation_images: 5_000,
         test_images: 10_000,
+        no_test_part: false,
         curve_is_test: false,
         device: "cpu".into(),
         threads: 8,

@@ -33,9 +33,15 @@ impl ConfusionTab {
             Span::styled(" · ", theme.dim()),
             Span::styled(stop.label(history), theme.held_out()),
         ]);
+        let room = usize::from(canvas.width()).saturating_sub(shown.width() + 4);
+        if let Some(why) = history.untested() {
+            let long = format!(" · no test scores: {why}");
+            let fits = line.width() + long.width() <= room;
+            let words = if fits { long } else { format!(" · {why}") };
+            line.push_span(Span::styled(words, theme.dim()));
+        }
         let count = text::grouped(stop.confusion().total());
         let count = format!(" · {count} pictures");
-        let room = usize::from(canvas.width()).saturating_sub(shown.width() + 4);
         if line.width() + count.width() <= room {
             line.push_span(Span::styled(count, theme.dim()));
         }
@@ -153,7 +159,7 @@ impl ConfusionTab {
             ]),
         );
         let trouble = if self.predictions(cx).is_none() {
-            Some(kept_where(&cx.predictions))
+            Some(kept_where(cx))
         } else if items.is_empty() {
             Some("No picture in this cell. Esc goes back to the matrix.".into())
         } else {
@@ -265,7 +271,7 @@ impl ConfusionTab {
                     self.draw_mistakes(&mut part, confusion, columns, cx);
                 }
                 Ok(_) if self.predictions(cx).is_none() => {
-                    part.put(0, 0, Line::styled(kept_where(&cx.predictions), theme.dim()));
+                    part.put(0, 0, Line::styled(kept_where(cx), theme.dim()));
                 }
                 Ok(_) => {}
                 Err(why) => part.put(0, 0, Line::styled(why, theme.dim())),

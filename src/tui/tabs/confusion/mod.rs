@@ -12,11 +12,12 @@ use ratatui::layout::{Position, Rect};
 use super::mistakes::{class_name, mistakes, share};
 use super::timeline::{Stop, Timeline};
 use crate::data::Dataset;
+use crate::event::RunHistory;
 use crate::metrics::Confusion;
 use crate::metrics::predictions::{Prediction, Predictions};
 use crate::text;
 use crate::tui::action::Action;
-use crate::tui::context::{Context, KeptPredictions};
+use crate::tui::context::Context;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::tab_id::TabId;
 use crate::tui::widgets::canvas::Canvas;
@@ -232,7 +233,8 @@ fn pictures(cx: &Context) -> Result<&Dataset, String> {
 }
 
 /// Why there are no pictures for the shown evaluation, and where there are.
-fn kept_where(kept: &KeptPredictions) -> String {
+fn kept_where(cx: &Context) -> String {
+    let kept = &cx.predictions;
     let mut places = Vec::new();
     for (name, predictions) in [("newest", &kept.latest), ("best", &kept.best)] {
         if let Some(predictions) = predictions {
@@ -245,8 +247,12 @@ fn kept_where(kept: &KeptPredictions) -> String {
     if places.is_empty() {
         return "No predictions are kept for this run yet; they come with each epoch.".into();
     }
+    let untested = cx.history().and_then(RunHistory::untested);
+    let untested = untested.map_or_else(String::new, |why| {
+        format!(" There are none of a test ({why}).")
+    });
     format!(
-        "Pictures are kept for {}; go there with < and >.",
+        "Pictures are kept for {}; go there with < and >.{untested}",
         places.join(", ")
     )
 }

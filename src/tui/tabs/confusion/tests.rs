@@ -34,6 +34,43 @@ fn filled_matrix() {
     insta::assert_snapshot!("gallery_80x24", shot(&mut tab, 80, 24));
 }
 
+/// A finished run on a set in colours without a test part: validation is shown instead, and said to be.
+#[test]
+fn without_a_test_part_the_validation_is_shown_and_said_to_be() {
+    let mut history = testing::history(3, true);
+    let started = history.started.as_mut().unwrap();
+    (started.test_images, started.no_test_part) = (0, true);
+    started.dataset = "signs".into();
+    history.result.as_mut().unwrap().test = None;
+    let dataset = testing::colored(3, &[(16, 16), (24, 32)]);
+    // Pooled indices count the test part, where there is one, before the validation part.
+    let mut tested = dataset.clone();
+    std::mem::swap(&mut tested.test, &mut tested.validation);
+    let mut predictions = testing::predictions(&tested, 3);
+    predictions.is_test = false;
+    let mut tab = testing::lent(ConfusionTab::new()).with("run", history);
+    tab.cx.predictions.best = Some(predictions);
+    tab.cx.dataset = Some(Arc::new(dataset));
+    insta::assert_snapshot!("untested_80x24", shot(&mut tab, 80, 24));
+    tab.cursor = (0, 2);
+    tab.on_action(Action::Open);
+    let screen = testing::draw(&mut tab, 80, 24, &testing::theme());
+    let text = testing::text(&screen);
+    assert!(text.contains("validation, epoch 3 of 20"), "{text}");
+    // The outermost pixel of a sign.
+    let outer = ratatui::style::Color::Rgb(0, 40, 80);
+    let cells = screen.content().iter();
+    assert!(cells.filter(|cell| cell.fg == outer).count() > 20, "{text}");
+    tab.on_action(Action::Back);
+    tab.on_action(Action::Earlier);
+    tab.on_action(Action::Open);
+    let text = shot(&mut tab, 120, 40);
+    assert!(
+        text.contains("There are none of a test (no test part)"),
+        "{text}"
+    );
+}
+
 #[test]
 fn pictures_never_cost_rows_of_the_matrix() {
     let mut tab = filled();

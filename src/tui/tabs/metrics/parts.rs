@@ -189,9 +189,13 @@ fn draw_live_note(canvas: &mut Canvas, y: u16, history: &RunHistory, theme: &The
     }
     let note = match &history.started {
         Some(s) if s.curve_is_test => "The curve is the test set's (data.validation = 0).",
-        Some(_) if !history.is_tested() => "There are no test scores (train.test = false).",
         _ => "The test set is read once, at the end.",
     };
+    let untested = history.untested();
+    let note = untested.map_or_else(
+        || note.to_owned(),
+        |why| format!("There are no test scores ({why})."),
+    );
     canvas.put(1, y, Line::styled(note, theme.dim()));
 }
 

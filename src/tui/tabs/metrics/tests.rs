@@ -87,7 +87,10 @@ fn without_a_test_it_says_so() {
     history.result.as_mut().unwrap().test = None;
     let mut tab = testing::lent(MetricsTab::new()).with("run", history);
     let screen = shot(&mut tab, 120, 38);
-    assert!(screen.contains("There are no test scores"), "{screen}");
+    assert!(
+        screen.contains("There are no test scores (train.test = false)"),
+        "{screen}"
+    );
     assert!(screen.contains("best @ "), "{screen}");
 }
 

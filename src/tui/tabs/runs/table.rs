@@ -211,8 +211,11 @@ fn detail(row: Option<&RunRow>, width: usize, theme: &Theme) -> Line<'static> {
                 let weights = a.weights.short(figure::ANY);
                 format!("{} of {weights} · ", a.subset.name())
             });
+            let untested = profile
+                .untested()
+                .map_or_else(String::new, |why| format!("no test scores: {why} · "));
             let text = format!(
-                "{} · {of}{architecture}{} · {} · {} of {} · batch {} · rate {} · seed {}",
+                "{} · {of}{untested}{architecture}{} · {} · {} of {} · batch {} · rate {} · seed {}",
                 row.id,
                 row.training_mode(),
                 profile.data.name,

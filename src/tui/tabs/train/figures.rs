@@ -568,11 +568,11 @@ impl Figures<'_> {
             format!("{} test", count(s.test_images))
         } else {
             format!(
-                "{} validation / {} test",
+                "{} validation / {}",
                 count(s.validation_images),
-                match s.test_images {
-                    0 => "no".into(),
-                    test => count(test),
+                match self.history.untested() {
+                    Some(why) => format!("no test ({why})"),
+                    None => format!("{} test", count(s.test_images)),
                 }
             )
         };

@@ -37,6 +37,7 @@ fn log(epochs: usize) -> Vec<Stamped> {
         train_images: 55_000,
         validation_images: 5_000,
         test_images: 10_000,
+        no_test_part: false,
         curve_is_test: false,
         device: "cpu".into(),
         threads: 2,
@@ -272,7 +273,14 @@ fn without_a_test_it_says_so_and_shows_the_validation() {
         assert!(screen.contains("no test"), "{screen}");
     }
     let screen = draw(&mut tab(&events, Link::Ended), 120, 38);
-    assert!(screen.contains("5,000 validation / no test"), "{screen}");
+    let why = "5,000 validation / no test (train.test = false)";
+    assert!(screen.contains(why), "{screen}");
+    if let Event::Started(started) = &mut events[0].event {
+        started.no_test_part = true;
+    }
+    let screen = draw(&mut tab(&events, Link::Ended), 120, 38);
+    let why = "5,000 validation / no test (no test part)";
+    assert!(screen.contains(why), "{screen}");
 }
 
 /// The figures of a screen's row, in order.
