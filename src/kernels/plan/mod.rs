@@ -32,6 +32,7 @@ use crate::kernels::cpu::lanes::loss::Share;
 use crate::kernels::cpu::lanes::norm::Moments;
 use crate::kernels::cpu::{Isa, isa};
 use crate::kernels::memory::{Layout, Memory};
+use crate::kernels::targets::Targets;
 use crate::profile::Precision;
 use context::{Context, Shared};
 use program::{Group, groups};
@@ -67,11 +68,34 @@ pub struct Parts {
     pub threads: usize,
 }
 
-/// A batch. **Shape** labels `[B]`.
+/// A batch.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
     pub pictures: Pictures<'a>,
+    pub goal: Goal<'a>,
+}
+
+/// What a network should say of a batch.
+#[derive(Clone, Copy, Default)]
+pub struct Goal<'a> {
+    /// **Shape** `[B]`.
     pub labels: &'a [u32],
+    /// What the loss, cross-entropy then, goes by instead of the labels; those are [`Targets::labels`].
+    pub targets: Option<&'a Targets>,
+}
+
+impl Goal<'_> {
+    /// # Panics
+    /// When the batch is empty or larger than `batch`, a label is no class, or there are targets of others or for another loss.
+    pub(in crate::kernels) fn check(&self, batch: usize, classes: usize, criterion: Criterion) {
+        let count = self.labels.len();
+        assert!((1..=batch).contains(&count), "a batch of {count}");
+        assert!(self.labels.iter().all(|l| (*l as usize) < classes));
+        if let Some(targets) = self.targets {
+            assert!(matches!(criterion, Criterion::CrossEntropy(_)));
+            assert!(targets.classes() == classes && targets.labels() == self.labels);
+        }
+    }
 }
 
 /// Where pictures come from, a row each: `[B, C, H, W]`.
@@ -330,11 +354,10 @@ impl Plan {
     /// Takes one step. Nothing is written when the outcome's loss or gradient norm is not finite.
     ///
     /// # Panics
-    /// When the batch is empty, larger than the plan's, of other pictures, or a label is no class.
+    /// When the batch is empty, larger than the plan's, of other pictures, or a label is no class, or targets do not fit.
     pub fn step(&mut self, input: Input<'_>, settings: &Settings<'_>) -> Outcome {
-        let count = input.labels.len();
-        assert!((1..=self.batch).contains(&count), "a batch of {count}");
-        assert!(input.labels.iter().all(|l| (*l as usize) < self.classes));
+        let count = input.goal.labels.len();
+        input.goal.check(self.batch, self.classes, self.criterion);
         self.training.reset();
         let begun = Instant::now();
         let flat = self.flat.share();
@@ -500,7 +523,7 @@ impl Plan {
                     epsilon,
                     input: Input {
                         pictures,
-                        labels: &[],
+                        goal: Goal::default(),
                     },
                     criterion,
                     seed: 0,
