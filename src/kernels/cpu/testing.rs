@@ -18,15 +18,16 @@ pub(super) fn targets(batch: usize, classes: usize, seed: u64, smoothing: f64) -
     let mut soft = vec![0.0; batch * classes];
     stream.fill_uniform(&mut soft, -0.5, 1.0);
     for row in soft.chunks_exact_mut(classes) {
-        row.iter_mut().for_each(|t| *t = t.max(0.0));
-        row[0] += 0.01;
-        let sum: f32 = row.iter().sum();
-        row.iter_mut().for_each(|t| *t /= sum);
+        row[0] = 0.5;
+        let sum: f32 = row.iter().map(|t| t.max(0.0)).sum();
+        for t in row {
+            *t = t.max(0.0) / sum;
+        }
     }
     let mut weights = vec![0.0; batch];
     Stream::new(seed, Purpose::Initialisation, 2).fill_uniform(&mut weights, -0.3, 2.0);
-    weights.iter_mut().for_each(|w| *w = w.max(0.0));
     weights[0] = 1.5;
+    let weights: Vec<f32> = weights.iter().map(|w| w.max(0.0)).collect();
     let labels = vec![0; batch];
     Targets::new(classes, &labels, Some(&soft), Some(&weights), smoothing).unwrap()
 }

@@ -6,13 +6,13 @@
 //! whoever builds the programs (`train::learners::plan`) does.
 
 mod context;
+mod input;
 pub mod ops;
 mod program;
 mod runner;
 mod team;
 mod update;
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -24,6 +24,7 @@ pub use crate::kernels::cpu::lanes::pool::Pool;
 pub use crate::kernels::cpu::lanes::resample::Resample;
 pub use crate::kernels::cpu::optimizer::{Adam, RmsProp, Rule, Sgd};
 pub use crate::kernels::memory::{Buffer, Kernel, Norm, OUT_OF_MEMORY, Weights};
+pub use input::{Goal, Input, Pictures};
 pub use ops::Work;
 pub use program::{Program, Step};
 
@@ -32,7 +33,6 @@ use crate::kernels::cpu::lanes::loss::Share;
 use crate::kernels::cpu::lanes::norm::Moments;
 use crate::kernels::cpu::{Isa, isa};
 use crate::kernels::memory::{Layout, Memory};
-use crate::kernels::targets::Targets;
 use crate::profile::Precision;
 use context::{Context, Shared};
 use program::{Group, groups};
@@ -66,44 +66,6 @@ pub struct Parts {
     /// Of products on a GPU; the CPU's are f32.
     pub precision: Precision,
     pub threads: usize,
-}
-
-/// A batch.
-#[derive(Clone, Copy)]
-pub struct Input<'a> {
-    pub pictures: Pictures<'a>,
-    pub goal: Goal<'a>,
-}
-
-/// What a network should say of a batch.
-#[derive(Clone, Copy, Default)]
-pub struct Goal<'a> {
-    /// **Shape** `[B]`.
-    pub labels: &'a [u32],
-    /// What the loss, cross-entropy then, goes by instead of the labels; those are [`Targets::labels`].
-    pub targets: Option<&'a Targets>,
-}
-
-impl Goal<'_> {
-    /// # Panics
-    /// When the batch is empty or larger than `batch`, a label is no class, or there are targets of others or for another loss.
-    pub(in crate::kernels) fn check(&self, batch: usize, classes: usize, criterion: Criterion) {
-        let count = self.labels.len();
-        assert!((1..=batch).contains(&count), "a batch of {count}");
-        assert!(self.labels.iter().all(|l| (*l as usize) < classes));
-        if let Some(targets) = self.targets {
-            assert!(matches!(criterion, Criterion::CrossEntropy(_)));
-            assert!(targets.classes() == classes && targets.labels() == self.labels);
-        }
-    }
-}
-
-/// Where pictures come from, a row each: `[B, C, H, W]`.
-#[derive(Clone, Copy)]
-pub enum Pictures<'a> {
-    Rows(&'a [f32]),
-    /// Writes the rows of some pictures; asked for by every member for its own.
-    Gathered(&'a (dyn Fn(Range<usize>, &mut [f32]) + Sync)),
 }
 
 /// What varies from step to step.

@@ -11,6 +11,7 @@ use rayon::ThreadPool;
 
 use crate::data::Batch;
 use crate::error::{Error, Result};
+use crate::kernels::targets::Targets;
 use crate::model::rates::Rates;
 use crate::model::{Architecture, Mode, Network, Shape};
 use crate::nn::state::{expect, refuse_unknown};
@@ -130,21 +131,12 @@ impl GraphLearner {
             .network
             .forward_pending(&images, mode, &tape, &mut pending)?;
         drop(images);
-        let (loss, labels) = match &targets {
-            Some(targets) => (
-                loss::mean_of_targets(&tape, &logits, targets),
-                targets.labels(),
-            ),
-            None => {
-                let Train {
-                    loss: kind,
-                    label_smoothing,
-                    ..
-                } = self.settings;
-                let labels = &batch.labels;
-                let loss = loss::mean(&tape, kind, label_smoothing, &logits, labels);
-                (loss, labels.as_slice())
-            }
+        let labels = targets.as_ref().map_or(&*batch.labels, Targets::labels);
+        let (kind, smoothing) = (self.settings.loss, self.settings.label_smoothing);
+        let loss = if let Some(targets) = &targets {
+            loss::mean_of_targets(&tape, &logits, targets)
+        } else {
+            loss::mean(&tape, kind, smoothing, &logits, labels)
         };
         let loss = loss.during("the loss")?;
         let correct = correct(&parameters::array(&logits)?.values, labels);
