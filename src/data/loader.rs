@@ -337,8 +337,13 @@ mod tests {
                 assert!((value * 255.0 - f32::from(*byte)).abs() < 1e-4);
             }
         }
+        (batch.targets, batch.weights) = (Some(vec![0.1; 20]), Some(vec![1.0; 2]));
         data.batch(&[], &mut batch).unwrap();
         assert!(batch.is_empty() && batch.images.is_empty());
+        assert!(
+            batch.targets.is_none() && batch.weights.is_none(),
+            "those of another batch"
+        );
     }
 
     #[test]
