@@ -23,7 +23,7 @@ use fmtui::data::{Batch, Dataset, Prepared, mini};
 use fmtui::layers::{Activation, Layer};
 use fmtui::model::{Architecture, Node, Shape, presets, resolve};
 use fmtui::nn::device;
-use fmtui::profile::{Backend, Precision, Profile};
+use fmtui::profile::{Backend, Loss, Precision, Profile};
 use fmtui::train::learners::graph::GraphLearner;
 use fmtui::train::learners::plan::PlanLearner;
 use fmtui::train::{Learner, StateDict, Update};
@@ -122,6 +122,18 @@ fn relative(a: &StateDict, b: &StateDict, counts: impl Fn(&str) -> bool) -> f64 
     if length > 0.0 { off / length } else { off }
 }
 
+/// Gives every image some of the next class, and weights of which some are 0.
+fn mix(batch: &mut Batch) {
+    let mut rows = vec![0.0; batch.len() * 10];
+    let mut weights = Vec::new();
+    for ((i, row), label) in (0..).zip(rows.chunks_exact_mut(10)).zip(&batch.labels) {
+        row[*label as usize] = 0.7;
+        row[(*label as usize + 1) % 10] = 0.3;
+        weights.push((i % 4) as f32);
+    }
+    (batch.targets, batch.weights) = (Some(rows), Some(weights));
+}
+
 /// What differs by more than it may.
 fn check(case: &Case) -> Vec<String> {
     let started = Instant::now();
@@ -148,14 +160,23 @@ fn check(case: &Case) -> Vec<String> {
         let state = cpu.state().unwrap();
         gpu.set_state(&state).unwrap();
         again.set_state(&state).unwrap();
-        let one = cpu.step_on(&case.data, &picks, &mut batch, update).unwrap();
-        // Odd steps send their pictures, even ones take those that the GPU holds.
-        let other = if step % 2 == 0 {
-            gpu.step_on(&case.data, &picks, &mut batch, update)
-        } else {
+        // Odd steps send their pictures, even ones take those that the GPU holds; one learns from targets and weights.
+        let is_sent = step % 2 == 1;
+        if is_sent {
             case.data.batch(&picks, &mut batch).unwrap();
-            gpu.step(&batch, update)
+        }
+        if step == 1 && case.profile.train.loss == Loss::CrossEntropy {
+            mix(&mut batch);
+        }
+        let mut take = |learner: &mut PlanLearner| {
+            if is_sent {
+                learner.step(&batch, update)
+            } else {
+                learner.step_on(&case.data, &picks, &mut batch, update)
+            }
         };
+        let one = take(&mut cpu).unwrap();
+        let other = take(&mut gpu);
         let other = match other {
             Ok(other) => other,
             Err(e) => {
@@ -197,9 +218,7 @@ fn check(case: &Case) -> Vec<String> {
         if off.is_nan() || off > STATISTICS {
             wrong.push(format!("step {step}: statistics {off:.1e}"));
         }
-        again
-            .step_on(&case.data, &picks, &mut batch, update)
-            .unwrap();
+        take(&mut again).unwrap();
         if again.state().unwrap() != mine {
             wrong.push(format!("step {step}: other bits the second time"));
         }
@@ -325,7 +344,7 @@ fn a_plan_on_the_gpu_computes_what_one_on_the_cpu_does() {
     smoothed.train.optimizer.weight_decay = 1e-3;
     cases.push(Case::new(&dataset, "lenet5, sgd, smoothed", smoothed));
     let mut squared = presets::find("lenet5").unwrap().profile().unwrap();
-    squared.train.loss = fmtui::profile::Loss::Mse;
+    squared.train.loss = Loss::Mse;
     squared.train.optimizer.kind = fmtui::profile::OptimizerKind::Rmsprop;
     squared.train.optimizer.momentum = 0.5;
     cases.push(Case::new(&dataset, "lenet5, rmsprop, squared", squared));

@@ -20,6 +20,7 @@
 use candle_core::{Device, Result, Tensor, Var};
 use fmtui::kernels::cpu::layer_norm::Groups;
 use fmtui::kernels::shape::ResampleShape;
+use fmtui::kernels::targets::Targets;
 use fmtui::layers::layer_norm::Axis;
 use fmtui::layers::{LayerNorm, Shape};
 use fmtui::nn::{Tape, activation, conv, dropout, layer_norm, linear, loss, norm, pool, resample};
@@ -460,7 +461,13 @@ fn losses() {
             Ok(loss::mean(&Tape::off(), kind, smoothing, &t[0], &labels)?.tensor)
         });
     }
+    let (soft, weights) = ([0.1, 0.0, 0.7, 0.2].repeat(5), [1.0, 0.5, 0.0, 2.0, 1.0]);
+    let targets = Targets::new(4, &labels, Some(&soft), Some(&weights), 0.1).unwrap();
+    check("targets", &[var(1, &[5, 4])], 0.02, 1e-3, |t| {
+        Ok(loss::mean_of_targets(&Tape::off(), &t[0], &targets)?.tensor)
+    });
     let logits = var(1, &[5, 4]);
+    assert!(loss::mean_of_targets(&Tape::off(), &var(1, &[4, 5]), &targets).is_err());
     assert!(loss::mean(&Tape::off(), Loss::Mse, 0.0, &logits, &[0; 4]).is_err());
     assert!(loss::mean(&Tape::off(), Loss::Mse, 0.0, &logits, &[0, 1, 2, 3, 4]).is_err());
 }
@@ -620,4 +627,14 @@ fn composed_layers_are_the_same() {
             1e-5,
         );
     }
+    let classes = x[0].dims()[1];
+    let weights = [1.0, 0.5, 0.0, 2.0, 1.0];
+    let targets = Targets::new(classes, &[2, 0, 7, 1, 1], None, Some(&weights), 0.2).unwrap();
+    agree(
+        "composed loss of targets",
+        &x,
+        |t| Ok(loss::mean_of_targets(&Tape::off(), &t[0], &targets)?.tensor),
+        |t| loss::composed_of_targets(&t[0], &targets),
+        1e-5,
+    );
 }

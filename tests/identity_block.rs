@@ -59,6 +59,7 @@ fn batch() -> Batch {
         channels: 1,
         height: SIDE,
         width: SIDE,
+        ..Batch::default()
     }
 }
 

@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use fmtui::data::{Batch, Dataset, Prepared, mini};
 use fmtui::model::{Architecture, Shape, presets, resolve};
-use fmtui::profile::{Augment, Backend, Profile};
-use fmtui::train::{Learner, StateDict, Update, learners};
+use fmtui::profile::{Augment, Backend, Loss, Profile};
+use fmtui::train::{Learner, StateDict, StepOutcome, Update, learners};
 
 const STEPS: usize = 20;
 
@@ -227,6 +227,151 @@ fn every_preset_trains_the_same_by_plan_and_through_the_graph() {
         if !["perceptron", "mlp-scratch"].contains(&preset.name) && !is_same {
             check(&dataset, &Case::of(preset.name));
         }
+    }
+}
+
+/// Mixed targets and weights, by every learner that knows cross-entropy: one step from the same weights.
+#[test]
+fn targets_and_weights_are_learnt_alike() {
+    let mut mixing = Mixing::new();
+    let hard = mixing.hard.clone();
+    let mixed = |share: f32| {
+        let mut rows = vec![0.0; 70 * 10];
+        for (row, label) in rows.chunks_exact_mut(10).zip(&hard.labels) {
+            row[*label as usize] += 1.0 - share;
+            row[(*label as usize + 3) % 10] += share;
+        }
+        Some(rows)
+    };
+    let weights = |of: &dyn Fn(u8) -> f32| Some((0..70).map(of).collect::<Vec<f32>>());
+    let with = |targets, weights| Batch {
+        targets,
+        weights,
+        ..hard.clone()
+    };
+    let plain = mixing.step(&hard);
+    for same in [
+        with(mixed(0.0), None),
+        with(None, weights(&|_| 3.0)),
+        with(mixed(0.0), weights(&|_| 1.0)),
+    ] {
+        let same = mixing.step(&same);
+        assert!((same.loss - plain.loss).abs() < 1e-6);
+        assert!((same.gradient_norm / plain.gradient_norm - 1.0).abs() < 1e-5);
+        assert_eq!(same.correct, plain.correct);
+    }
+    let uneven = weights(&|i| f32::from(i % 4));
+    for other in [
+        with(mixed(0.3), None),
+        with(None, uneven.clone()),
+        with(mixed(0.3), uneven.clone()),
+    ] {
+        let other = mixing.step(&other);
+        assert!((other.loss - plain.loss).abs() > 1e-4, "{other:?}");
+        assert_eq!(other.correct, plain.correct, "by the largest share");
+    }
+    // Most of each image is another class's now; and where nothing counts, nothing is learnt.
+    let moved = mixing.step(&with(mixed(0.9), None));
+    assert_ne!(moved.correct, plain.correct);
+    let none = mixing.step(&with(None, weights(&|_| 0.0)));
+    assert_eq!((none.loss, none.gradient_norm), (0.0, 0.0));
+    // Images without weight are as if they were not there.
+    let first = weights(&|i| f32::from(u8::from(i < 40)));
+    let counted = mixing.step(&with(None, first));
+    let mut fewer = hard.clone();
+    fewer.labels.truncate(40);
+    fewer.images.truncate(40 * 784);
+    assert!((counted.loss - mixing.step(&fewer).loss).abs() < 1e-6);
+
+    for wrong in [
+        with(Some(vec![0.1; 10]), None),
+        with(None, Some(vec![-1.0; 70])),
+    ] {
+        for mut learner in mixing.learners() {
+            let error = learner.step(&wrong, Mixing::UPDATE).unwrap_err();
+            assert!(error.to_string().contains("a batch's"), "{error}");
+        }
+    }
+    mixing.profile.train.label_smoothing = 0.0;
+    mixing.profile.train.loss = Loss::Mse;
+    for mut learner in mixing.learners() {
+        let error = learner.step(&with(None, uneven.clone()), Mixing::UPDATE);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("train.loss"), "{error}");
+        learner.step(&hard, Mixing::UPDATE).unwrap();
+    }
+}
+
+/// The same MLP by hand, by plan and through the graph.
+struct Mixing {
+    profile: Profile,
+    /// Images with labels alone.
+    hard: Batch,
+    input: Shape,
+}
+
+impl Mixing {
+    const UPDATE: Update = Update {
+        learning_rate: 0.1,
+        step: 0,
+    };
+
+    fn new() -> Self {
+        let mut profile = presets::find("mlp-scratch").unwrap().profile().unwrap();
+        profile.data.name = mini::NAME.into();
+        profile.train.device = "cpu".into();
+        profile.train.threads = 2;
+        profile.train.batch_size = 70;
+        profile.train.label_smoothing = 0.1;
+        let data = Prepared::new(Arc::new(mini::load().unwrap()), &profile.data).unwrap();
+        let mut hard = Batch::default();
+        data.batch(&data.train[..70], &mut hard).unwrap();
+        let input = Shape::Map {
+            channels: data.channels,
+            height: data.height,
+            width: data.width,
+        };
+        Self {
+            profile,
+            hard,
+            input,
+        }
+    }
+
+    fn learners(&self) -> [Box<dyn Learner>; 3] {
+        let mut other = self.profile.clone();
+        other.model.architecture = "mlp".into();
+        let of = |profile: &Profile, path| {
+            let architecture = resolve(&profile.model, self.input, 10).unwrap();
+            learner(profile, &architecture, path)
+        };
+        let mut all = [
+            of(&self.profile, Backend::Auto),
+            of(&other, Backend::Plan),
+            of(&other, Backend::Graph),
+        ];
+        let backends = all.each_ref().map(|learner| learner.backend());
+        assert_eq!(backends, ["by hand", "plan", "graph"]);
+        let weights = all[0].weights().unwrap();
+        for other in &mut all[1..] {
+            other.set_weights(&weights).unwrap();
+        }
+        all
+    }
+
+    /// What one step of each gives, which is the same.
+    fn step(&self, batch: &Batch) -> StepOutcome {
+        let mut all = self.learners();
+        let [first, others @ ..] = all
+            .each_mut()
+            .map(|learner| learner.step(batch, Self::UPDATE).unwrap());
+        for other in others {
+            let near = |a: f64, b: f64| (a - b).abs() < SAME_LOSS * b.abs().max(1.0);
+            assert!(near(other.loss, first.loss), "{other:?} {first:?}");
+            assert!(near(other.gradient_norm, first.gradient_norm));
+            assert_eq!(other.correct, first.correct);
+        }
+        first
     }
 }
 

@@ -111,6 +111,7 @@ fn batch(case: &Expected, architecture: &Architecture) -> Batch {
         channels,
         height,
         width,
+        ..Batch::default()
     }
 }
 

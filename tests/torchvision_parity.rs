@@ -79,6 +79,7 @@ fn batch(count: u32, side: u32) -> Batch {
         channels: 3,
         height: side as usize,
         width: side as usize,
+        ..Batch::default()
     }
 }
 

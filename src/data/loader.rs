@@ -186,7 +186,7 @@ impl Prepared {
         batch.channels = self.channels;
         batch.height = self.height;
         batch.width = self.width;
-        self.labels(indices, &mut batch.labels);
+        self.label(indices, batch);
         batch.images.resize(indices.len() * size, 0.0);
 
         let cost = if self.transform.resizes() || changed.is_some() {
@@ -210,14 +210,15 @@ impl Prepared {
         }
     }
 
-    /// Replaces `labels` by those of these pooled indices.
+    /// Replaces the labels by those of these pooled indices; they are the targets, and all count alike.
     ///
     /// # Panics
     /// As [`batch`](Self::batch).
-    pub fn labels(&self, indices: &[u32], labels: &mut Vec<u32>) {
-        labels.clear();
+    pub fn label(&self, indices: &[u32], batch: &mut Batch) {
+        batch.labels.clear();
         let own = indices.iter().map(|i| self.dataset.label(*i as usize));
-        labels.extend(own.map(u32::from));
+        batch.labels.extend(own.map(u32::from));
+        (batch.targets, batch.weights) = (None, None);
     }
 
     /// The pictures of these pooled indices, on this thread alone. **Shape** `[indices, channels, height, width]`.
@@ -336,8 +337,13 @@ mod tests {
                 assert!((value * 255.0 - f32::from(*byte)).abs() < 1e-4);
             }
         }
+        (batch.targets, batch.weights) = (Some(vec![0.1; 20]), Some(vec![1.0; 2]));
         data.batch(&[], &mut batch).unwrap();
         assert!(batch.is_empty() && batch.images.is_empty());
+        assert!(
+            batch.targets.is_none() && batch.weights.is_none(),
+            "those of another batch"
+        );
     }
 
     #[test]

@@ -28,3 +28,4 @@ mod memory;
 pub mod plan;
 pub mod reference;
 pub mod shape;
+pub mod targets;

@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::{Tape, slices};
 use crate::kernels::cpu::loss as kernel;
+use crate::kernels::targets::{Part, Targets};
 use crate::profile::Loss;
 
 /// A loss to go backward from, and its value.
@@ -38,21 +39,41 @@ pub fn mean(
         bail!("label {label} with {classes} classes");
     }
     if !logits.device().is_cpu() {
-        let tensor = composed(kind, label_smoothing, logits, labels)?;
-        // Device synchronisation: the loss is checked before anything is written.
-        let value = f64::from(tensor.to_scalar::<f32>()?);
-        return Ok(Value { tensor, value });
+        return on_device(composed(kind, label_smoothing, logits, labels)?);
     }
+    let goal = Goal::Labels(kind, label_smoothing, labels.to_vec());
+    on_cpu(tape, logits, goal)
+}
+
+/// The mean cross-entropy of a batch with targets.
+///
+/// **Shape** logits `[B,K]`. **Reference** `torch.nn.CrossEntropyLoss()` with class probabilities.
+///
+/// # Errors
+/// When the targets are those of another batch, or the device fails.
+pub fn mean_of_targets(tape: &Tape, logits: &Tensor, targets: &Targets) -> Result<Value> {
+    if logits.dims2()? != (targets.labels().len(), targets.classes()) {
+        bail!("targets of another batch for {:?}", logits.shape());
+    }
+    if !logits.device().is_cpu() {
+        return on_device(composed_of_targets(logits, targets)?);
+    }
+    on_cpu(tape, logits, Goal::Targets(targets.clone()))
+}
+
+fn on_device(tensor: Tensor) -> Result<Value> {
+    // Device synchronisation: the loss is checked before anything is written.
+    let value = f64::from(tensor.to_scalar::<f32>()?);
+    Ok(Value { tensor, value })
+}
+
+fn on_cpu(tape: &Tape, logits: &Tensor, goal: Goal) -> Result<Value> {
     let result = Arc::new(OnceLock::new());
-    let tensor = tape.op1(
-        logits,
-        MeanLoss {
-            kind,
-            label_smoothing,
-            labels: labels.to_vec(),
-            result: Arc::clone(&result),
-        },
-    )?;
+    let loss = MeanLoss {
+        goal,
+        result: Arc::clone(&result),
+    };
+    let tensor = tape.op1(logits, loss)?;
     match result.get() {
         Some((value, _)) => Ok(Value {
             tensor,
@@ -88,20 +109,40 @@ pub fn composed(
     }
     let targets = Tensor::from_vec(targets, (batch, classes), logits.device())?;
     match kind {
-        Loss::CrossEntropy => {
-            let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(1)?)?;
-            let total = shifted.exp()?.sum_keepdim(1)?.log()?;
-            let log_probabilities = shifted.broadcast_sub(&total)?;
-            (log_probabilities * targets)?.sum_all()? / -(batch as f64)
-        }
+        Loss::CrossEntropy => cross_entropy(logits, targets),
         Loss::Mse => (logits - targets)?.sqr()?.mean_all(),
     }
 }
 
+/// [`mean_of_targets`] of Candle's operations, shapes checked before.
+///
+/// # Errors
+/// When the device fails.
+pub fn composed_of_targets(logits: &Tensor, targets: &Targets) -> Result<Tensor> {
+    let Part { rows, factors } = targets.all();
+    let of_factors = factors.iter().zip(rows.chunks_exact(targets.classes()));
+    let rows = of_factors.flat_map(|(factor, row)| row.iter().map(move |t| t * factor));
+    let rows = Tensor::from_vec(rows.collect::<Vec<_>>(), logits.shape(), logits.device())?;
+    cross_entropy(logits, rows)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "batches are small")]
+fn cross_entropy(logits: &Tensor, targets: Tensor) -> Result<Tensor> {
+    let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(1)?)?;
+    let total = shifted.exp()?.sum_keepdim(1)?.log()?;
+    let log_probabilities = shifted.broadcast_sub(&total)?;
+    (log_probabilities * targets)?.sum_all()? / -(logits.dim(0)? as f64)
+}
+
+/// What the logits should be.
+enum Goal {
+    /// With the loss's kind and label smoothing.
+    Labels(Loss, f64, Vec<u32>),
+    Targets(Targets),
+}
+
 struct MeanLoss {
-    kind: Loss,
-    label_smoothing: f64,
-    labels: Vec<u32>,
+    goal: Goal,
     /// The value and its gradient, both known after the forward pass.
     result: Arc<OnceLock<(f64, Vec<f32>)>>,
 }
@@ -116,16 +157,17 @@ impl CustomOp1 for MeanLoss {
         let (batch, classes) = layout.shape().dims2()?;
         let logits = slices::of(logits, layout)?;
         let mut gradient = vec![0.0; logits.len()];
-        let value = match self.kind {
-            Loss::CrossEntropy => kernel::cross_entropy(
-                batch,
-                classes,
-                logits,
-                &self.labels,
-                self.label_smoothing,
-                &mut gradient,
-            ),
-            Loss::Mse => kernel::mse_one_hot(batch, classes, logits, &self.labels, &mut gradient),
+        let into = &mut gradient;
+        let value = match &self.goal {
+            Goal::Labels(Loss::CrossEntropy, smoothing, labels) => {
+                kernel::cross_entropy(batch, classes, logits, labels, *smoothing, into)
+            }
+            Goal::Labels(Loss::Mse, _, labels) => {
+                kernel::mse_one_hot(batch, classes, logits, labels, into)
+            }
+            Goal::Targets(targets) => {
+                kernel::soft_cross_entropy(batch, classes, logits, targets.all(), into)
+            }
         };
         self.result.get_or_init(|| (value, gradient));
         Ok(slices::output(vec![value as f32], ()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fmtui::data::{Batch, Dataset, Examples, InMemory, Prepared};
 use fmtui::model::{Architecture, freeze};
-use fmtui::profile::{Backend, OptimizerKind, Profile};
+use fmtui::profile::{Backend, Loss, OptimizerKind, Profile};
 use fmtui::rng::{Purpose, Stream};
 use fmtui::train::{Array, Learner, StateDict, Update, learners};
 
@@ -140,6 +140,7 @@ impl Pictures {
                 channels,
                 height,
                 width,
+                ..Batch::default()
             }
         };
         Self {
@@ -234,6 +235,22 @@ impl<'a> Bench<'a> {
         };
         bench.weights = bench.start();
         bench
+    }
+
+    /// Some of the networks that learn by cross-entropy do so with targets between classes, weights, or both.
+    pub fn mixing(mut self) -> Self {
+        let case = self.case;
+        if case.profile.train.loss == Loss::CrossEntropy && case.seed.is_multiple_of(3) {
+            let which = case.seed / 3 % 3;
+            self.pictures.data = None;
+            for (i, batch) in (0..).zip(&mut self.pictures.batches) {
+                let of = |place: u64| Stream::new(case.seed, Purpose::Shuffle, 2 * i + place);
+                batch.targets = (which > 0).then(|| mixed(&batch.labels, case.classes, &of(0)));
+                let weight = |j: usize| 2.0 * of(1).uniform(j as u64) * f32::from(j % 5 != 4);
+                batch.weights = (which < 2).then(|| (0..batch.len()).map(weight).collect());
+            }
+        }
+        self
     }
 
     pub fn learner(&self, profile: &Profile, path: Backend, threads: usize) -> Box<dyn Learner> {
@@ -598,12 +615,8 @@ impl<'a> Bench<'a> {
         let trained = &self.architecture.nodes[frozen..];
         let logits = self.pass(weights, true).chain(trained, features.to_vec());
         let train = &self.case.profile.train;
-        loss(
-            train,
-            self.case.classes,
-            &logits,
-            &self.pictures.batches[0].labels,
-        )
+        let batch = &self.pictures.batches[0];
+        loss(train, self.case.classes, &logits, batch)
     }
 
     /// Three steps of the recipe: near each other on both paths, the same bits on any number of threads, and weights
@@ -692,6 +705,17 @@ impl<'a> Bench<'a> {
         };
         self.hold("a step of what was set free", NEAR_AFTER, (&a, &b), &shaken)
     }
+}
+
+/// Each label's image with some of a random class's.
+fn mixed(labels: &[u32], classes: usize, stream: &Stream) -> Vec<f32> {
+    let mut rows = vec![0.0; labels.len() * classes];
+    for ((i, row), label) in (0..).zip(rows.chunks_exact_mut(classes)).zip(labels) {
+        let share = stream.uniform(2 * i);
+        row[*label as usize] += 1.0 - share;
+        row[stream.word(2 * i + 1) as usize % classes] += share;
+    }
+    rows
 }
 
 /// The weights with every number one unit in the last place away, at random.

@@ -33,7 +33,7 @@ use kinds::Values;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 fn check(case: &Case, device: &'static str) -> Result<Counts, String> {
-    let mut bench = Bench::on(case, device);
+    let mut bench = Bench::on(case, device).mixing();
     bench.check()?;
     Ok(bench.counts)
 }

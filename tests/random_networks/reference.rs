@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use fmtui::data::Batch;
 use fmtui::kernels::reference::loss as losses;
+use fmtui::kernels::targets::Targets;
 use fmtui::model::Node;
 use fmtui::profile::{Loss, Train};
 
@@ -40,11 +42,18 @@ impl Pass<'_> {
 }
 
 /// The mean loss of a batch.
-pub fn loss(train: &Train, classes: usize, logits: &[f64], labels: &[u32]) -> f64 {
-    let (batch, mut gradient) = (labels.len(), vec![0.0; logits.len()]);
+pub fn loss(train: &Train, classes: usize, logits: &[f64], batch: &Batch) -> f64 {
+    let (labels, mut gradient) = (&batch.labels, vec![0.0; logits.len()]);
+    let (soft, weights) = (batch.targets.as_deref(), batch.weights.as_deref());
+    let smoothing = train.label_smoothing;
+    let batch = labels.len();
+    if soft.is_some() || weights.is_some() {
+        let targets = Targets::new(classes, labels, soft, weights, smoothing).unwrap();
+        let targets = targets.all();
+        return losses::soft_cross_entropy(batch, classes, logits, targets, &mut gradient);
+    }
     match train.loss {
         Loss::CrossEntropy => {
-            let smoothing = train.label_smoothing;
             losses::cross_entropy(batch, classes, logits, labels, smoothing, &mut gradient)
         }
         Loss::Mse => losses::mse_one_hot(batch, classes, logits, labels, &mut gradient),

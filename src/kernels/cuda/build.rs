@@ -43,7 +43,8 @@ impl CudaPlan {
 
         let head = Memory::zeros(&stream, HEAD_WORDS + 2 * capacity)?;
         let outcome = Memory::zeros(&stream, OUTCOME_WORDS)?;
-        let (shared, memory) = shared(&stream, blocks, &flat, &statistics, &head)?;
+        let targets = Memory::zeros(&stream, capacity * (classes + 1))?;
+        let (shared, memory) = shared(&stream, blocks, &flat, &statistics, &head, &targets)?;
         let starts: Vec<_> = statistics.places.iter().map(|p| p.start).collect();
         let mut tables = Tables::new(&stream);
         let mut lowering = Lowering {
@@ -104,11 +105,13 @@ impl CudaPlan {
             statistics,
             held: None,
             head,
+            targets,
             outcome,
             logits,
             features,
             classes,
             batch: parts.batch,
+            criterion: parts.criterion,
             evaluated,
             capacity,
             steps: 0,
@@ -163,6 +166,7 @@ fn shared(
     flat: &Flat,
     statistics: &Statistics,
     head: &Memory<u32>,
+    targets: &Memory<f32>,
 ) -> Result<(Shared, Vec<Memory<u32>>)> {
     let channels = statistics.channels();
     // In words: factors of normalisations, forward and back; variances; what parts give; shares of the loss.
@@ -185,6 +189,7 @@ fn shared(
         gradients: flat.gradients.address(0),
         head: head.address(0),
         shares,
+        targets: targets.address(0),
         affine,
         back,
         variance,

@@ -20,7 +20,8 @@ struct Head {
     u32 count, rule, nesterov, rated;
     float learning_rate, l2, decay, momentum, beta1, rest1, beta2, rest2, step_size, correction2, epsilon;
     float average_decay, average_rest;
-    float padding;
+    // Whether the loss goes by targets rather than labels.
+    u32 soft;
 };
 
 // What the host reads after it.

@@ -22,7 +22,8 @@ use self::settings::head;
 use super::launch::Tables;
 use super::launch::arguments::{self as args, Head};
 use super::launch::device::{Launch, Memory, OnGpu, Pinned, free_memory};
-use super::plan::{Input, Outcome, Pictures, Row, Settings};
+use super::plan::{Criterion, Goal, Input, Outcome, Pictures, Row, Settings};
+use super::targets::Targets;
 use crate::error::Result;
 
 /// After how many steps the parts of one are timed again.
@@ -77,6 +78,8 @@ pub struct CudaPlan {
     held: Option<Held>,
     staging: Memory<f32>,
     head: Memory<u32>,
+    /// As the loss's kernel takes them: rows for as many pictures as the head has room for, then their factors.
+    targets: Memory<f32>,
     sent: Pinned,
     outcome: Memory<u32>,
     received: Pinned,
@@ -85,6 +88,7 @@ pub struct CudaPlan {
     features: usize,
     classes: usize,
     batch: usize,
+    criterion: Criterion,
     evaluated: usize,
     /// Pictures that the head has room for.
     capacity: usize,
@@ -212,13 +216,12 @@ impl CudaPlan {
     /// When the GPU refuses.
     ///
     /// # Panics
-    /// When the batch is empty, larger than the plan's, of other pictures, or a label is no class.
+    /// When the batch is empty, larger than the plan's, of other pictures, a label is no class, or targets do not fit.
     pub fn step(&mut self, input: Input<'_>, settings: &Settings<'_>) -> Result<Outcome> {
         let begun = Instant::now();
-        let count = input.labels.len();
-        self.stage(input.pictures, 0..count)?;
+        self.stage(input.pictures, 0..input.goal.labels.len())?;
         let load_seconds = begun.elapsed().as_secs_f64();
-        let outcome = self.step_by(self.staging.address(0), None, input.labels, settings)?;
+        let outcome = self.step_by(self.staging.address(0), None, input.goal, settings)?;
         Ok(Outcome {
             load_seconds,
             ..outcome
@@ -235,11 +238,11 @@ impl CudaPlan {
     pub fn step_on_held(
         &mut self,
         picks: &[u32],
-        labels: &[u32],
+        goal: Goal<'_>,
         settings: &Settings<'_>,
     ) -> Result<Outcome> {
         let rows = self.held_rows(picks);
-        self.step_by(rows, Some(picks), labels, settings)
+        self.step_by(rows, Some(picks), goal, settings)
     }
 
     fn held_rows(&self, picks: &[u32]) -> u64 {
@@ -256,17 +259,24 @@ impl CudaPlan {
         &mut self,
         rows: u64,
         picks: Option<&[u32]>,
-        labels: &[u32],
+        goal: Goal<'_>,
         settings: &Settings<'_>,
     ) -> Result<Outcome> {
-        let count = labels.len();
-        assert!((1..=self.batch).contains(&count), "a batch of {count}");
-        assert!(labels.iter().all(|l| (*l as usize) < self.classes));
+        goal.check(self.batch, self.classes, self.criterion);
         let begun = Instant::now();
         if self.steps == 0 {
             self.set_rates(settings.rates)?;
         }
-        self.send(&head(rows, count, settings), picks, labels)?;
+        if let Some(targets) = goal.targets.map(Targets::all) {
+            self.targets.write(0, targets.rows)?;
+            let factors_at = self.capacity * self.classes;
+            self.targets.write(factors_at, targets.factors)?;
+        }
+        let head = Head {
+            soft: u32::from(goal.targets.is_some()),
+            ..head(rows, goal.labels.len(), settings)
+        };
+        self.send(&head, picks, goal.labels)?;
         let timed = self.steps % TIMED_EVERY == TIMED_EVERY / 8;
         if self.times.is_some() {
             self.run_measured()?;

@@ -55,9 +55,32 @@ struct Loss {
     float *gradient;
     const Head *head;
     Share *shares;
+    // **Shape** [capacity][classes] with label smoothing, then [capacity] factors.
+    const float *targets;
     double smoothing;
     int classes, squared, capacity, padding;
 };
+
+// Cross-entropy of a picture's softmax with a target for every class, times its factor, and the gradient.
+__device__ double soft_loss(const Loss &p, u32 picture, u32 count, const float *logits, float most, float *gradient) {
+    const float *targets = p.targets + (u64)picture * p.classes;
+    const double factor = p.targets[(u64)p.capacity * p.classes + picture], share = factor / count;
+    float sum = 0.f;
+    double asked = 0., total = 0.;
+    for (int k = 0; k < p.classes; k++) {
+        sum += expf(logits[k * LANES] - most);
+        asked += targets[k];
+    }
+    const double log_sum = (double)most + log((double)sum);
+    const float inverse = 1.f / sum;
+    for (int k = 0; k < p.classes; k++) {
+        const float x = logits[k * LANES];
+        const double target = targets[k];
+        if (target > 0.) total += target * (log_sum - x);
+        gradient[k * LANES] = (float)(share * ((double)(expf(x - most) * inverse) * asked - target));
+    }
+    return factor * total;
+}
 
 // A warp a block, a thread a picture.
 extern "C" __global__ void __launch_bounds__(32) loss(Loss p) {
@@ -79,7 +102,9 @@ extern "C" __global__ void __launch_bounds__(32) loss(Loss p) {
             most = x > most || x != x ? x : most;
         }
         right = best == label;
-        if (p.squared) {
+        if (p.head->soft) {
+            total = soft_loss(p, picture, count, logits, most, gradient);
+        } else if (p.squared) {
             for (int k = 0; k < p.classes; k++) {
                 const double off = (double)logits[k * LANES] - (k == label ? 1. : 0.);
                 total += off * off;

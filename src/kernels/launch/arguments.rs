@@ -25,7 +25,7 @@ arguments! {
         learning_rate: f32, l2: f32, decay: f32, momentum: f32,
         beta1: f32, rest1: f32, beta2: f32, rest2: f32,
         step_size: f32, correction2: f32, epsilon: f32,
-        average_decay: f32, average_rest: f32, padding: f32,
+        average_decay: f32, average_rest: f32, soft: u32,
     }
     /// Read after it.
     Outcome {
@@ -79,7 +79,7 @@ arguments! {
         logits: u64, rows: u64, size: u64, classes: i32, padding: i32,
     }
     Loss {
-        logits: u64, gradient: u64, head: u64, shares: u64, smoothing: f64,
+        logits: u64, gradient: u64, head: u64, shares: u64, targets: u64, smoothing: f64,
         classes: i32, squared: i32, capacity: i32, padding: i32,
     }
     Measure {

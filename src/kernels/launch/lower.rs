@@ -25,6 +25,7 @@ pub(in crate::kernels) struct Shared {
     pub(in crate::kernels) gradients: u64,
     pub(in crate::kernels) head: u64,
     pub(in crate::kernels) shares: u64,
+    pub(in crate::kernels) targets: u64,
     pub(in crate::kernels) affine: u64,
     pub(in crate::kernels) back: u64,
     pub(in crate::kernels) variance: u64,

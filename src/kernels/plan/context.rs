@@ -64,7 +64,7 @@ pub(in crate::kernels) struct Context<'a> {
 impl Context<'_> {
     /// Pictures of the batch.
     pub(super) fn batch(&self) -> usize {
-        self.input.labels.len()
+        self.input.goal.labels.len()
     }
 
     pub(super) fn blocks(&self) -> usize {

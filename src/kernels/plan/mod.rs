@@ -6,13 +6,13 @@
 //! whoever builds the programs (`train::learners::plan`) does.
 
 mod context;
+mod input;
 pub mod ops;
 mod program;
 mod runner;
 mod team;
 mod update;
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -24,6 +24,7 @@ pub use crate::kernels::cpu::lanes::pool::Pool;
 pub use crate::kernels::cpu::lanes::resample::Resample;
 pub use crate::kernels::cpu::optimizer::{Adam, RmsProp, Rule, Sgd};
 pub use crate::kernels::memory::{Buffer, Kernel, Norm, OUT_OF_MEMORY, Weights};
+pub use input::{Goal, Input, Pictures};
 pub use ops::Work;
 pub use program::{Program, Step};
 
@@ -65,21 +66,6 @@ pub struct Parts {
     /// Of products on a GPU; the CPU's are f32.
     pub precision: Precision,
     pub threads: usize,
-}
-
-/// A batch. **Shape** labels `[B]`.
-#[derive(Clone, Copy)]
-pub struct Input<'a> {
-    pub pictures: Pictures<'a>,
-    pub labels: &'a [u32],
-}
-
-/// Where pictures come from, a row each: `[B, C, H, W]`.
-#[derive(Clone, Copy)]
-pub enum Pictures<'a> {
-    Rows(&'a [f32]),
-    /// Writes the rows of some pictures; asked for by every member for its own.
-    Gathered(&'a (dyn Fn(Range<usize>, &mut [f32]) + Sync)),
 }
 
 /// What varies from step to step.
@@ -330,11 +316,10 @@ impl Plan {
     /// Takes one step. Nothing is written when the outcome's loss or gradient norm is not finite.
     ///
     /// # Panics
-    /// When the batch is empty, larger than the plan's, of other pictures, or a label is no class.
+    /// When the batch is empty, larger than the plan's, of other pictures, or a label is no class, or targets do not fit.
     pub fn step(&mut self, input: Input<'_>, settings: &Settings<'_>) -> Outcome {
-        let count = input.labels.len();
-        assert!((1..=self.batch).contains(&count), "a batch of {count}");
-        assert!(input.labels.iter().all(|l| (*l as usize) < self.classes));
+        let count = input.goal.labels.len();
+        input.goal.check(self.batch, self.classes, self.criterion);
         self.training.reset();
         let begun = Instant::now();
         let flat = self.flat.share();
@@ -500,7 +485,7 @@ impl Plan {
                     epsilon,
                     input: Input {
                         pictures,
-                        labels: &[],
+                        goal: Goal::default(),
                     },
                     criterion,
                     seed: 0,

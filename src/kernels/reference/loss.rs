@@ -3,6 +3,7 @@
 #![expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵²")]
 
 use super::Real;
+use crate::kernels::targets::Part;
 
 /// Cross-entropy of softmax(logits) with label smoothing. **Reference**: PyTorch's `cross_entropy`.
 ///
@@ -33,6 +34,32 @@ pub fn cross_entropy<T: Real>(
         }
     }
     loss / batch as f64
+}
+
+/// Cross-entropy of softmax(logits) with targets `[batch, classes]`, each row times its factor `[batch]`. **Reference**:
+/// PyTorch's `cross_entropy` with class probabilities.
+pub fn soft_cross_entropy<T: Real>(
+    batch: usize,
+    classes: usize,
+    logits: &[T],
+    targets: Part<'_>,
+    dlogits: &mut [T],
+) -> f64 {
+    let mut loss = 0.0;
+    for b in 0..batch {
+        let row = &logits[b * classes..][..classes];
+        let wanted = &targets.rows[b * classes..][..classes];
+        let factor = f64::from(targets.factors[b]) / batch as f64;
+        let most = row.iter().map(|v| v.get()).fold(f64::MIN, f64::max);
+        let sum: f64 = row.iter().map(|v| (v.get() - most).exp()).sum();
+        let asked: f64 = wanted.iter().map(|t| f64::from(*t)).sum();
+        for (k, value) in row.iter().enumerate() {
+            let (log_p, target) = (value.get() - most - sum.ln(), f64::from(wanted[k]));
+            loss -= factor * target * log_p;
+            dlogits[b * classes + k] = T::of(factor * (log_p.exp() * asked - target));
+        }
+    }
+    loss
 }
 
 /// Mean squared distance to the one-hot labels. **Reference**: PyTorch's `mse_loss`, mean over batch and classes.

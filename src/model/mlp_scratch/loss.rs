@@ -9,6 +9,8 @@
     reason = "batch and class counts are small, and gradients are wanted in f32"
 )]
 
+use crate::kernels::targets::Part;
+
 /// Mean cross-entropy between softmax(logits) and the labels; writes δ = ∂L/∂logits.
 ///
 /// With p = softmax(z) and targets t (1 for the label and 0 else; smoothing ε takes ε of the 1 and gives ε/K to each
@@ -52,6 +54,41 @@ pub fn cross_entropy(logits: &[f32], labels: &[u32], smoothing: f64, delta: &mut
         }
     }
     total / batch
+}
+
+/// [`cross_entropy`] with targets for every class, each image times its factor (`kernels::targets`).
+///
+/// With f the factor and T = Σ tₖ (1 but for rounding) the derivation above gives, over the batch,
+///
+/// ```text
+/// ∂L/∂zⱼ = f·(pⱼ·T − tⱼ)/B
+/// ```
+///
+/// **Shape** logits, delta `[B, K]`. **Reference** `torch.nn.CrossEntropyLoss` with class probabilities as targets.
+pub fn soft_cross_entropy(logits: &[f32], targets: Part<'_>, delta: &mut [f32]) -> f64 {
+    let batch = targets.factors.len().max(1) as f64;
+    let classes = (logits.len() / targets.factors.len().max(1)).max(1);
+    let mut total = 0.0;
+    let rows = logits
+        .chunks_exact(classes)
+        .zip(delta.chunks_exact_mut(classes))
+        .zip(targets.rows.chunks_exact(classes))
+        .zip(targets.factors);
+    for (((z, delta), t), factor) in rows {
+        let largest = z.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+        let shifted = |z: f32| f64::from(z) - f64::from(largest);
+        let sum: f64 = z.iter().map(|z| shifted(*z).exp()).sum();
+        let asked: f64 = t.iter().map(|t| f64::from(*t)).sum();
+        let factor = f64::from(*factor) / batch;
+        for ((delta, z), t) in delta.iter_mut().zip(z).zip(t) {
+            let t = f64::from(*t);
+            if t > 0.0 {
+                total -= factor * t * (shifted(*z) - sum.ln());
+            }
+            *delta = (factor * (shifted(*z).exp() / sum * asked - t)) as f32;
+        }
+    }
+    total
 }
 
 /// Mean squared difference between the outputs and the one-hot labels, over batch and classes; writes

@@ -6,6 +6,7 @@ use crate::nn::Tape;
 use candle_core::{Device, Tensor};
 
 use super::*;
+use crate::kernels::targets::Targets;
 use crate::model::{Mode, Network, Shape, resolve};
 use crate::profile::{Loss, Model, Profile};
 
@@ -195,6 +196,32 @@ fn gradients_are_autograds() {
                 }
             }
         }
+    }
+}
+
+/// The second writing of the loss of targets is the kernels'.
+#[test]
+fn targets_are_the_kernels() {
+    let (batch, classes) = (9, 4);
+    let stream = crate::rng::Stream::new(3, crate::rng::Purpose::Augmentation, 0);
+    let mut logits = vec![0.0; batch * classes];
+    stream.fill_normal(&mut logits, 0.0, 5.0);
+    let soft = [0.1, 0.2, 0.7, 0.0].repeat(batch);
+    let weights: Vec<f32> = (0..batch as u8).map(|i| f32::from(i) / 3.0).collect();
+    let labels = vec![0; batch];
+    let targets = Targets::new(classes, &labels, Some(&soft), Some(&weights), 0.1).unwrap();
+    let (mut by_hand, mut expected) = (vec![0.0; logits.len()], vec![0.0; logits.len()]);
+    let a = loss::soft_cross_entropy(&logits, targets.all(), &mut by_hand);
+    let b = crate::kernels::reference::loss::soft_cross_entropy(
+        batch,
+        classes,
+        &logits,
+        targets.all(),
+        &mut expected,
+    );
+    assert!((a / b - 1.0).abs() < 1e-12, "{a} {b}");
+    for (a, b) in by_hand.iter().zip(&expected) {
+        assert!((a - b).abs() < 1e-7, "{a} {b}");
     }
 }
 

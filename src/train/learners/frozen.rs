@@ -95,7 +95,7 @@ impl FrozenLearner {
             let row = self.row(*index).or_else(|| fresh.next());
             to.copy_from_slice(row.unwrap_or_default());
         }
-        data.labels(indices, &mut batch.labels);
+        data.label(indices, batch);
         (batch.channels, batch.height, batch.width) = self.features.sides();
         Ok(())
     }
@@ -141,6 +141,8 @@ impl FrozenLearner {
         Ok(Batch {
             images: self.backbone.logits(batch)?,
             labels: batch.labels.clone(),
+            targets: batch.targets.clone(),
+            weights: batch.weights.clone(),
             channels,
             height,
             width,

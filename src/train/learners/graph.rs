@@ -11,6 +11,7 @@ use rayon::ThreadPool;
 
 use crate::data::Batch;
 use crate::error::{Error, Result};
+use crate::kernels::targets::Targets;
 use crate::model::rates::Rates;
 use crate::model::{Architecture, Mode, Network, Shape};
 use crate::nn::state::{expect, refuse_unknown};
@@ -19,6 +20,7 @@ use crate::nn::{During, Tape, device, loss, parameters};
 use crate::optim::{Gradients, Optimizer, StepSettings, clip_factor, update_average};
 use crate::profile::{Profile, Train};
 use crate::schedule::average_decay;
+use crate::train::learners::targets;
 use crate::train::{Learner, StateDict, StepOutcome, Update};
 
 /// Candle's backward pass recurses over the graph's depth.
@@ -33,6 +35,7 @@ pub struct GraphLearner {
     averaged: Option<Network>,
     optimizer: Optimizer,
     settings: Train,
+    classes: usize,
     /// None on a GPU.
     workers: Option<Arc<ThreadPool>>,
     device: String,
@@ -81,6 +84,7 @@ impl GraphLearner {
             network,
             averaged,
             settings,
+            classes,
             workers,
             device: description,
             note: None,
@@ -121,20 +125,21 @@ impl GraphLearner {
             Some(_) => Tape::on(),
             None => Tape::off(),
         };
+        let targets = targets::of(batch, &self.settings, self.classes)?;
         let images = self.images(batch)?;
         let logits = self
             .network
             .forward_pending(&images, mode, &tape, &mut pending)?;
         drop(images);
-        let loss = loss::mean(
-            &tape,
-            self.settings.loss,
-            self.settings.label_smoothing,
-            &logits,
-            &batch.labels,
-        )
-        .during("the loss")?;
-        let correct = correct(&parameters::array(&logits)?.values, &batch.labels);
+        let labels = targets.as_ref().map_or(&*batch.labels, Targets::labels);
+        let (kind, smoothing) = (self.settings.loss, self.settings.label_smoothing);
+        let loss = if let Some(targets) = &targets {
+            loss::mean_of_targets(&tape, &logits, targets)
+        } else {
+            loss::mean(&tape, kind, smoothing, &logits, labels)
+        };
+        let loss = loss.during("the loss")?;
+        let correct = correct(&parameters::array(&logits)?.values, labels);
         drop(logits);
         check_finite("loss", loss.value, update.step)?;
         let forward = started.elapsed().as_secs_f64();

@@ -5,6 +5,7 @@ pub mod graph;
 pub mod perceptron;
 pub mod plan;
 pub mod scratch;
+mod targets;
 
 use self::frozen::FrozenLearner;
 use super::{Learner, StateDict};

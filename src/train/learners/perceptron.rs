@@ -91,6 +91,17 @@ fn refuse_gradient_settings(train: &Train) -> Result<()> {
     }
 }
 
+fn refuse_targets(batch: &Batch) -> Result<()> {
+    if batch.targets.is_none() && batch.weights.is_none() {
+        return Ok(());
+    }
+    Err(Error::input(
+        "model.architecture",
+        "the perceptron rule knows right and wrong only: no mixed images, no weights of images or classes",
+        "train \"mlp\" without hidden layers, or images that are neither mixed nor weighted",
+    ))
+}
+
 impl Learner for PerceptronLearner {
     fn backend(&self) -> &'static str {
         "perceptron rule"
@@ -100,6 +111,7 @@ impl Learner for PerceptronLearner {
     /// all forward, as scores and updates take turns.
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome> {
         let start = Instant::now();
+        refuse_targets(batch)?;
         let now = &self.perceptron;
         self.next.set(now.weight(), now.bias());
         #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]

@@ -13,12 +13,14 @@ use self::rule::{Part, Updated, remembers};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::kernels::cpu::optimizer;
+use crate::kernels::targets::Targets;
 use crate::model::Architecture;
 use crate::model::mlp_scratch::{Dense, Mlp, Trace, loss};
 use crate::nn::state::{expect, refuse_unknown};
 use crate::optim::clip_factor;
 use crate::profile::{Loss, Profile, Train};
 use crate::schedule::average_decay;
+use crate::train::learners::targets;
 use crate::train::{Array, Learner, StateDict, StepOutcome, Update};
 
 /// Where the optimizer's numbers lie in the state: moments (Adam) or velocity, and mean squared gradients.
@@ -72,20 +74,23 @@ impl ScratchLearner {
     fn differentiate(&mut self, batch: &Batch) -> Result<Differentiated> {
         let start = Instant::now();
         check(batch, self.mlp.features(), self.classes)?;
+        let targets = targets::of(batch, &self.train, self.classes)?;
         let Self {
             mlp, trace, pool, ..
         } = self;
         pool.install(|| mlp.forward(&mlp.weights, batch.len(), &batch.images, trace));
         let logits = trace.logits();
         let mut delta = vec![0.0; logits.len()];
-        let loss = match self.train.loss {
-            Loss::CrossEntropy => {
+        let labels = targets.as_ref().map_or(&*batch.labels, Targets::labels);
+        let loss = match (&targets, self.train.loss) {
+            (Some(targets), _) => loss::soft_cross_entropy(logits, targets.all(), &mut delta),
+            (None, Loss::CrossEntropy) => {
                 let smoothing = self.train.label_smoothing;
-                loss::cross_entropy(logits, &batch.labels, smoothing, &mut delta)
+                loss::cross_entropy(logits, labels, smoothing, &mut delta)
             }
-            Loss::Mse => loss::mean_squared(logits, &batch.labels, &mut delta),
+            (None, Loss::Mse) => loss::mean_squared(logits, labels, &mut delta),
         };
-        let correct = count_correct(logits, &batch.labels);
+        let correct = count_correct(logits, labels);
         let forward_seconds = start.elapsed().as_secs_f64();
 
         let start = Instant::now();

@@ -9,6 +9,7 @@
 use super::LANES;
 use crate::kernels::cpu::isa::{Isa, mul_add, per_isa};
 use crate::kernels::cpu::math;
+use crate::kernels::targets::Part;
 
 /// What a block's pictures contribute to the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -30,22 +31,25 @@ pub enum Criterion {
 
 /// A block's loss, and its gradient into `gradient`, which becomes 0 in lanes without a picture.
 ///
-/// **Shape** logits, gradient `[classes, 32]`; a label for each of the block's pictures. `batch` counts the pictures of the
-/// whole batch, over which the loss is a mean.
+/// **Shape** logits, gradient `[classes, 32]`; a label for each of the block's pictures, by which predictions are counted, and
+/// their targets where the loss, always cross-entropy then, goes by those. `batch` counts the pictures of the whole batch, over
+/// which the loss is a mean.
 pub fn loss(
     isa: Isa,
     criterion: Criterion,
     batch: usize,
     labels: &[u32],
+    targets: Option<Part<'_>>,
     logits: &[f32],
     gradient: &mut [f32],
 ) -> Share {
     let classes = logits.len() / LANES;
-    let loss = match criterion {
-        Criterion::CrossEntropy(smoothing) => {
+    let loss = match (targets, criterion) {
+        (Some(targets), _) => soft_cross_entropy(isa, batch, targets, logits, gradient),
+        (None, Criterion::CrossEntropy(smoothing)) => {
             cross_entropy(isa, smoothing, batch, labels, logits, gradient)
         }
-        Criterion::Mse => mse(batch, labels, logits, gradient),
+        (None, Criterion::Mse) => mse(batch, labels, logits, gradient),
     };
     if labels.len() < LANES {
         for lanes in gradient.chunks_exact_mut(LANES) {
@@ -91,6 +95,37 @@ fn cross_entropy(
     scale_rows(isa, share as f32, (spread * share) as f32, gradient);
     for (lane, label) in labels.iter().enumerate() {
         gradient[*label as usize * LANES + lane] -= ((1.0 - smoothing) * share) as f32;
+    }
+    total
+}
+
+/// The loss is the sum of the pictures' own times their factors.
+fn soft_cross_entropy(
+    isa: Isa,
+    batch: usize,
+    targets: Part<'_>,
+    logits: &[f32],
+    gradient: &mut [f32],
+) -> f64 {
+    let classes = logits.len() / LANES;
+    let (mut most, mut sum) = ([0.0; LANES], [0.0; LANES]);
+    soft_max(isa, logits, gradient, &mut most, &mut sum);
+    let mut total = 0.0;
+    let rows = targets.rows.chunks_exact(classes).zip(targets.factors);
+    for (lane, (row, factor)) in rows.enumerate() {
+        let log_sum = f64::from(most[lane]) + f64::from(sum[lane]).ln();
+        let asked: f64 = row.iter().map(|t| f64::from(*t)).sum();
+        let share = f64::from(*factor) / batch as f64;
+        let mut lost = 0.0;
+        for (k, target) in row.iter().enumerate() {
+            let (at, target) = (k * LANES + lane, f64::from(*target));
+            // A probability of exactly zero costs nothing where nothing is asked of it.
+            if target > 0.0 {
+                lost += target * (log_sum - f64::from(logits[at]));
+            }
+            gradient[at] = (share * (f64::from(gradient[at]) * asked - target)) as f32;
+        }
+        total += f64::from(*factor) * lost;
     }
     total
 }

@@ -20,12 +20,21 @@ impl Operation for Loss {
 
     unsafe fn run(&self, part: &Part<'_>, gradient: &mut [f32]) {
         let context = part.context;
-        let (batch, labels) = (context.batch(), &context.input.labels[part.pictures()]);
+        let (batch, labels) = (context.batch(), &context.input.goal.labels[part.pictures()]);
+        let targets = context.input.goal.targets.map(|t| t.of(part.pictures()));
         // SAFETY: the caller's; the plan keeps a share for every block, which is this unit's.
         unsafe {
             let logits = part.all(self.logits);
             let criterion = context.criterion;
-            let share = loss::loss(context.isa, criterion, batch, labels, logits, gradient);
+            let share = loss::loss(
+                context.isa,
+                criterion,
+                batch,
+                labels,
+                targets,
+                logits,
+                gradient,
+            );
             *context.shared.shares.add(part.block) = share;
         }
     }
@@ -42,6 +51,7 @@ impl Operation for Loss {
             gradient: gpu.at(self.gradient),
             head: gpu.shared.head,
             shares: gpu.shared.shares,
+            targets: gpu.shared.targets,
             smoothing,
             classes: number(self.logits.size / LANES),
             squared,

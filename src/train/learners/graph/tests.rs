@@ -18,6 +18,7 @@ fn noise(seed: u64, count: usize, side: usize) -> Batch {
         channels: 1,
         height: side,
         width: side,
+        ..Batch::default()
     }
 }
 

@@ -123,6 +123,40 @@ fn state_goes_out_and_in() {
 }
 
 #[test]
+fn targets_and_weights_are_refused() {
+    let mut learner = learner(&preset()).unwrap();
+    let plain = Batch {
+        images: vec![1.0; 2 * 784],
+        labels: vec![3, 4],
+        channels: 1,
+        height: 28,
+        width: 28,
+        ..Batch::default()
+    };
+    let update = Update {
+        learning_rate: 1.0,
+        step: 0,
+    };
+    let (soft, weights) = (vec![0.1; 20], vec![1.0; 2]);
+    for batch in [
+        Batch {
+            targets: Some(soft),
+            ..plain.clone()
+        },
+        Batch {
+            weights: Some(weights),
+            ..plain.clone()
+        },
+    ] {
+        let before = learner.state().unwrap();
+        let error = learner.step(&batch, update).unwrap_err();
+        assert!(matches!(error, Error::Input { .. }), "{error}");
+        assert_eq!(learner.state().unwrap(), before);
+    }
+    learner.step(&plain, update).unwrap();
+}
+
+#[test]
 fn a_step_that_fails_changes_nothing() {
     let mut learner = learner(&preset()).unwrap();
     let mut batch = Batch {
@@ -131,6 +165,7 @@ fn a_step_that_fails_changes_nothing() {
         channels: 1,
         height: 28,
         width: 28,
+        ..Batch::default()
     };
     batch.images[800] = f32::INFINITY;
     let before = learner.state().unwrap();

@@ -15,7 +15,7 @@ use crate::data::Prepared;
 use crate::error::{Error, Result};
 #[cfg(feature = "cuda")]
 use crate::kernels::cuda::CudaPlan;
-use crate::kernels::plan::{Input, Outcome, Parts, Pictures, Plan, Row, Settings};
+use crate::kernels::plan::{Goal, Input, Outcome, Parts, Pictures, Plan, Row, Settings};
 
 /// Where a plan runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +160,7 @@ impl Engine {
         &mut self,
         data: &Prepared,
         indices: &[u32],
-        labels: &[u32],
+        goal: Goal<'_>,
         settings: &Settings<'_>,
     ) -> Result<Outcome> {
         #[cfg(feature = "cuda")]
@@ -168,12 +168,12 @@ impl Engine {
             && !data.augments()
             && holds.these(plan, data)?
         {
-            return plan.step_on_held(indices, labels, settings);
+            return plan.step_on_held(indices, goal, settings);
         }
         let step = settings.step;
         reading(
             |part, rows| data.training_rows(&indices[part.clone()], step, part.start, rows),
-            |pictures| self.step(Input { pictures, labels }, settings),
+            |pictures| self.step(Input { pictures, goal }, settings),
         )
     }
 

@@ -13,8 +13,9 @@ use candle_core::{Device, DeviceLocation};
 use crate::data::{Batch, Prepared};
 use crate::error::{Error, Result};
 use crate::kernels::plan::{
-    Adam, Criterion, Input, Outcome, Parts, Pictures, RmsProp, Row, Rule, Settings, Sgd,
+    Adam, Criterion, Goal, Input, Outcome, Parts, Pictures, RmsProp, Row, Rule, Settings, Sgd,
 };
+use crate::kernels::targets::Targets;
 use crate::model::rates::Rates;
 use crate::model::{Architecture, Shape};
 use crate::nn::state::{Array, expect, refuse_unknown};
@@ -23,6 +24,7 @@ use crate::optim::{FIRST, SECOND, STEP, step_array, step_count};
 use crate::profile::{Loss, OptimizerKind, Profile, Train};
 use crate::schedule::average_decay;
 use crate::train::learners::graph::{AVERAGE, check_finite};
+use crate::train::learners::targets;
 use crate::train::{Learner, PieceTime, StateDict, StepOutcome, Update};
 use engine::{Engine, Place};
 use layout::{Normalisation, Placed, Places};
@@ -345,9 +347,10 @@ impl Learner for PlanLearner {
 
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome> {
         self.check_batch(batch.labels.len())?;
+        let targets = targets::of(batch, &self.settings, self.classes)?;
         let input = Input {
             pictures: Pictures::Rows(&batch.images),
-            labels: &batch.labels,
+            goal: goal(batch, targets.as_ref()),
         };
         let settings = Settings {
             rates: &self.rates,
@@ -365,14 +368,14 @@ impl Learner for PlanLearner {
         update: Update,
     ) -> Result<StepOutcome> {
         self.check_batch(indices.len())?;
-        data.labels(indices, &mut batch.labels);
+        data.label(indices, batch);
+        let targets = targets::of(batch, &self.settings, self.classes)?;
+        let goal = goal(batch, targets.as_ref());
         let settings = Settings {
             rates: &self.rates,
             ..self.varying(update)
         };
-        let outcome = self
-            .engine
-            .step_on(data, indices, &batch.labels, &settings)?;
+        let outcome = self.engine.step_on(data, indices, goal, &settings)?;
         self.taken(outcome, update)
     }
 
@@ -389,7 +392,7 @@ impl Learner for PlanLearner {
         indices: &[u32],
         batch: &mut Batch,
     ) -> Result<Vec<f32>> {
-        data.labels(indices, &mut batch.labels);
+        data.label(indices, batch);
         let mut logits = vec![0.0; indices.len() * self.classes];
         self.engine.logits_on(data, indices, &mut logits)?;
         Ok(logits)
@@ -451,6 +454,14 @@ impl Learner for PlanLearner {
         self.take_statistics(state)?;
         self.steps = steps;
         Ok(())
+    }
+}
+
+/// What the plan is held to.
+fn goal<'a>(batch: &'a Batch, targets: Option<&'a Targets>) -> Goal<'a> {
+    Goal {
+        labels: targets.map_or(&batch.labels, Targets::labels),
+        targets,
     }
 }
 

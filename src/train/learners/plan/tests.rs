@@ -21,6 +21,7 @@ fn noise(seed: u64, count: usize, channels: usize, side: usize) -> Batch {
         channels,
         height: side,
         width: side,
+        ..Batch::default()
     }
 }
 

@@ -45,6 +45,7 @@ fn small(train: Train) -> (ScratchLearner, Batch) {
         channels: 1,
         height: 1,
         width: 6,
+        ..Batch::default()
     };
     (learner, batch)
 }

@@ -7,7 +7,7 @@ use super::super::pointwise::{
 };
 use super::{bits, blocks, rows};
 use crate::kernels::cpu::elementwise;
-use crate::kernels::cpu::testing::{assert_close, for_each_isa, numbers};
+use crate::kernels::cpu::testing::{assert_close, for_each_isa, numbers, targets};
 use crate::kernels::reference;
 use crate::profile::Activation;
 use crate::rng::{Purpose, Stream};
@@ -173,7 +173,7 @@ fn losses_and_their_gradients_are_the_references() {
                     blocks(classes, 1, &logits).iter().zip(labels.chunks(LANES))
                 {
                     let mut gradient = vec![f32::NAN; logits.len()];
-                    let share = loss(isa, criterion, batch, labels, logits, &mut gradient);
+                    let share = loss(isa, criterion, batch, labels, None, logits, &mut gradient);
                     total.loss += share.loss;
                     total.correct += share.correct;
                     for row in gradient.chunks_exact(LANES) {
@@ -193,6 +193,62 @@ fn losses_and_their_gradients_are_the_references() {
     }
 }
 
+#[test]
+fn losses_of_targets_are_the_references() {
+    for (batch, classes, scale, smoothing) in [
+        (1, 10, 1.0, 0.0),
+        (17, 1, 1.0, 0.0),
+        (64, 10, 3.0, 0.1),
+        (75, 100, 40.0, 0.2),
+    ] {
+        let logits: Vec<f32> = numbers(batch * classes, 7)
+            .iter()
+            .map(|v| v * scale)
+            .collect();
+        let targets = targets(batch, classes, 5, smoothing);
+        let mut gradient = vec![0.0; logits.len()];
+        let expected = reference::loss::soft_cross_entropy(
+            batch,
+            classes,
+            &logits,
+            targets.all(),
+            &mut gradient,
+        );
+        for_each_isa(|isa| {
+            let what = format!("{batch} × {classes} with {isa:?}");
+            let (mut total, mut found, mut start) = (0.0, Vec::new(), 0);
+            for (pictures, logits) in &blocks(classes, 1, &logits) {
+                let of_block = start..start + pictures;
+                start = of_block.end;
+                let labels = &targets.labels()[of_block.clone()];
+                let targets = Some(targets.of(of_block));
+                let mut gradient = vec![f32::NAN; logits.len()];
+                let criterion = Criterion::CrossEntropy(smoothing);
+                let share = loss(
+                    isa,
+                    criterion,
+                    batch,
+                    labels,
+                    targets,
+                    logits,
+                    &mut gradient,
+                );
+                total += share.loss;
+                for row in gradient.chunks_exact(LANES) {
+                    assert!(row[*pictures..].iter().all(|v| *v == 0.0), "{what}");
+                }
+                found.extend(rows(classes, 1, [(*pictures, &gradient[..])]));
+            }
+            let mean = total / batch as f64;
+            assert!(
+                (mean - expected).abs() < 1e-6 * expected.max(1.0),
+                "{what}: {mean} {expected}"
+            );
+            assert_close(&found, &gradient, 2e-6, &what);
+        });
+    }
+}
+
 /// Of equal outputs the first is the prediction; a NaN makes the loss one.
 #[test]
 fn ties_and_nan_of_outputs() {
@@ -200,10 +256,10 @@ fn ties_and_nan_of_outputs() {
         let mut logits = vec![1.0; 3 * LANES];
         let mut gradient = vec![f32::NAN; logits.len()];
         let criterion = Criterion::CrossEntropy(0.0);
-        let share = loss(isa, criterion, 3, &[0, 1, 2], &logits, &mut gradient);
+        let share = loss(isa, criterion, 3, &[0, 1, 2], None, &logits, &mut gradient);
         assert_eq!(share.correct, 1, "{isa:?}");
         logits[LANES + 1] = f32::NAN;
-        let share = loss(isa, criterion, 3, &[0, 0, 0], &logits, &mut gradient);
+        let share = loss(isa, criterion, 3, &[0, 0, 0], None, &logits, &mut gradient);
         assert!(share.loss.is_nan(), "{isa:?}");
     });
 }
