@@ -21,6 +21,8 @@ pub struct Set {
     pub classes: Classes,
     /// Mean and standard deviation of the training part, of values in 0–1, for each channel; empty where none are given.
     pub statistics: &'static [(f64, f64)],
+    /// **Shape** `[channels, height, width]` of an image.
+    pub shape: [usize; 3],
     /// Images of the training part and of the test part; 0 where nothing depends on them.
     pub images: (u32, u32),
     /// Empty where other files of this name are taken too.
@@ -82,6 +84,7 @@ const PLAIN: Set = Set {
     aliases: &[],
     classes: Classes::Characters("0123456789"),
     statistics: &[],
+    shape: [1, 28, 28],
     images: (0, 0),
     files: &[],
     source: Source::Unknown,

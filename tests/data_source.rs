@@ -427,6 +427,7 @@ fn the_real_set_loads_and_the_built_in_one_is_its_beginning() {
         ..profile::Data::default()
     };
     let prepared = Prepared::new(real.into(), &settings).unwrap();
-    let (mean, std) = prepared.transform().mean_and_std().unwrap();
+    let (mean, std) = prepared.transform().figures().unwrap();
+    let [mean, std] = [mean, std].map(|figure| figure.at(0).unwrap());
     assert!((mean - 0.2860).abs() < 5e-5 && (std - 0.3530).abs() < 5e-5);
 }

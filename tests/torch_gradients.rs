@@ -82,7 +82,7 @@ fn prepare(preset: &str, case: &Expected) -> (Profile, Architecture) {
         side => side,
     };
     let input = Shape::Map {
-        channels: profile.data.channels,
+        channels: profile.data.channels.of(1),
         height: side,
         width: side,
     };

@@ -36,7 +36,11 @@ pub fn find(workspace: &Workspace, what: &str, changes: &[String]) -> Result<Pro
     {
         model.remove("pretrained_sha256");
     }
-    profile::normalization::turn(&mut table, &before, |key| sets(&format!("data.{key}")));
+    let keys = changes.iter().filter_map(|s| s.split('=').next());
+    let of_data: Vec<&str> = keys
+        .filter_map(|key| key.trim().strip_prefix("data."))
+        .collect();
+    profile::normalization::turn(&mut table, &before, &of_data);
     Profile::from_table(table, &source)
 }
 
@@ -161,14 +165,14 @@ mod tests {
         let data = |settings: &[&str]| preset("lenet5", settings).unwrap().data;
         assert_eq!(
             data(&["data.name=fashion-mnist-mini"]).normalize,
-            Normalize::Given
+            Normalize::Dataset
         );
-        assert_eq!(data(&["data.name=mnist"]).normalize, Normalize::Computed);
+        assert_eq!(data(&["data.name=mnist"]).normalize, Normalize::Dataset);
         let stated = data(&["data.name = mnist", "data.mean=0.1307", "data.std=0.3081"]);
         assert_eq!(stated.normalize, Normalize::Given);
-        assert!((stated.mean - 0.1307).abs() < 1e-12);
-        let one = preset("lenet5", &["data.name=mnist", "data.mean=0.1307"]).unwrap_err();
-        assert!(one.to_string().contains("data.std: is missing"), "{one}");
+        assert_eq!(stated.mean.unwrap().at(0), Some(0.1307));
+        let one = data(&["data.name=mnist", "data.mean=0.1307"]);
+        assert_eq!((one.normalize, one.std), (Normalize::Given, None));
     }
 
     #[test]
@@ -211,8 +215,9 @@ mod tests {
         match &setting.kind {
             Kind::Number(bounds) => within(bounds),
             Kind::Numbers { most, each, .. } => vec![within(each); *most].join(", "),
+            Kind::PerChannel(each) => vec![within(each); 1 + number % 4].join(", "),
             Kind::Factors(bounds) => format!("{{ layer1 = {} }}", within(bounds)),
-            Kind::Among(numbers) => numbers[number % numbers.len()].to_string(),
+            Kind::Among(values) => values[number % values.len()].to_string(),
             Kind::Choice(names) => names[number % names.len()].into(),
             Kind::Text { .. } => texts[number % texts.len()].into(),
             Kind::YesNo => ["true", "false"][number % 2].into(),
@@ -248,6 +253,12 @@ mod tests {
                 let all = |value: String| vec![value; *most].join(" ");
                 let mut lists: Vec<_> = around(each).into_iter().map(all).collect();
                 lists.push(vec!["1"; most + 1].join(" "));
+                lists
+            }
+            Kind::PerChannel(each) => {
+                let mut lists = around(each);
+                lists.push("[]".into());
+                lists.push(["1"; 5].join(" "));
                 lists
             }
             Kind::Factors(bounds) => {

@@ -69,7 +69,7 @@ fn network(workspace: &Workspace, profile: &Profile) -> Result<Architecture> {
         (profile.data.validation, profile.data.per_class) = (0.0, 0);
         profile.train.test = true;
     }
-    preflight::resolve(&profile, dataset.into())
+    preflight::resolve(&profile, &dataset.into())
 }
 
 fn show_layers(

@@ -7,6 +7,7 @@ use crate::catalog;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatasetInfo {
     pub name: String,
+    pub channels: usize,
     pub height: usize,
     pub width: usize,
     pub classes: usize,
@@ -18,6 +19,7 @@ impl From<&Dataset> for DatasetInfo {
     fn from(dataset: &Dataset) -> Self {
         Self {
             name: dataset.name.clone(),
+            channels: dataset.channels,
             height: dataset.height,
             width: dataset.width,
             classes: dataset.classes.len(),
@@ -27,14 +29,20 @@ impl From<&Dataset> for DatasetInfo {
 }
 
 impl DatasetInfo {
+    /// **Shape** `[channels, height, width]` of an image.
+    #[must_use]
+    pub fn shape(&self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
+    }
+
     /// What is known of a set by its name alone, whether it is here or not.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         let set = catalog::find(name).filter(|set| set.images.0 > 0)?;
-        // As all of them are.
-        let (height, width) = (28, 28);
+        let [channels, height, width] = set.shape;
         Some(Self {
             name: name.into(),
+            channels,
             height,
             width,
             classes: set.classes.names().len(),

@@ -265,27 +265,27 @@ impl Prepared {
         work: &mut Work,
     ) -> Result<()> {
         let size = self.transform.len();
-        let sides = (self.dataset.height, self.dataset.width);
         let Work {
             scratch,
             original,
             changed: other,
         } = work;
-        original.resize(self.dataset.pixels(), 0);
-        if changed.is_some() {
-            other.resize(self.dataset.pixels(), 0);
-        }
+        let conversion = self.transform.conversion;
         let mut place = 0;
         for (indices, images) in indices.chunks(PIECE).zip(images.chunks_mut(PIECE * size)) {
             self.dataset.announce(indices);
             for (index, image) in indices.iter().zip(images.chunks_exact_mut(size)) {
+                let sides = self.dataset.size(*index as usize);
+                original.resize(conversion.from * sides.0 * sides.1, 0);
                 self.dataset.read(*index as usize, original)?;
-                let mut picture: &[u8] = original;
+                conversion.apply(original);
+                let mut own: &[u8] = original;
                 if let Some((changes, first)) = changed {
-                    changes.apply(first + place, picture, sides, other);
-                    picture = other;
+                    other.resize(own.len(), 0);
+                    changes.apply(first + place, own, sides, other);
+                    own = other;
                 }
-                self.transform.apply(picture, image, scratch);
+                self.transform.apply(own, sides, image, scratch);
                 place += 1;
             }
         }

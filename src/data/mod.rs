@@ -3,6 +3,7 @@
 //! Images stay u8; they become normalised f32 only in a batch. Never names `model` or `train`.
 
 pub mod augment;
+pub mod channels;
 pub mod fetch;
 pub mod formats;
 mod info;
@@ -15,6 +16,8 @@ pub mod source;
 pub mod split;
 pub mod statistics;
 mod store;
+#[cfg(test)]
+pub mod testing;
 pub mod transform;
 
 use std::ops::Range;
@@ -111,6 +114,12 @@ impl Dataset {
             }
         }
         None
+    }
+
+    /// **Shape** `[channels, height, width]` of every image; of the largest where they differ.
+    #[must_use]
+    pub fn shape(&self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
     }
 
     /// Pixels of one image, of the largest where they differ.

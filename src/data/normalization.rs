@@ -10,35 +10,42 @@
 use rayon::prelude::*;
 
 use super::Dataset;
+use super::channels::Conversion;
 use super::resize::{Resize, Scratch};
 use super::statistics;
 use crate::error::Result;
 
-/// Pictures whose statistics are summed as one piece.
+/// Images whose statistics are summed as one piece.
 const PIECE: usize = 2048;
 
 /// How values become normalised ones.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Normalization {
-    /// One mean and deviation for all pixels.
-    Uniform {
-        mean: f32,
-        std: f32,
-        /// The same in bytes, for pictures that are not resized: subtracted, then multiplied.
-        byte_mean: f32,
-        byte_inverse: f32,
-    },
-    /// Each pixel by its own; in bytes without a resize, in 0–1 after one.
+    /// A mean and deviation for each channel, or one for all.
+    Channels(Vec<Affine>),
+    /// For each channel, of values that are brought to 0–1 before, as torchvision does it in two steps.
+    AfterUnit(Vec<(f32, f32)>),
+    /// Each value by its own, plane after plane; in bytes without a resize, in 0–1 after one.
     PerPixel { mean: Vec<f32>, inverse: Vec<f32> },
 }
 
-impl Normalization {
+/// One mean and deviation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Affine {
+    mean: f32,
+    std: f32,
+    /// The same in bytes, for images that are not resized: subtracted, then multiplied.
+    byte_mean: f32,
+    byte_inverse: f32,
+}
+
+impl Affine {
     /// `(byte / 255 − mean) / std`, what torchvision's `ToTensor` and `Normalize` give, without their two divisions per pixel,
     /// so within rounding of them. A deviation of 0 counts as 1.
     #[must_use]
-    pub fn uniform(mean: f64, std: f64) -> Self {
+    pub fn new(mean: f64, std: f64) -> Self {
         let std = if std == 0.0 { 1.0 } else { std };
-        Self::Uniform {
+        Self {
             mean: mean as f32,
             std: std as f32,
             byte_mean: (mean * 255.0) as f32,
@@ -46,61 +53,87 @@ impl Normalization {
         }
     }
 
+    fn apply_to_bytes(self, plane: &[u8], out: &mut [f32]) {
+        for (value, byte) in out.iter_mut().zip(plane) {
+            *value = (f32::from(*byte) - self.byte_mean) * self.byte_inverse;
+        }
+    }
+
+    fn apply(self, plane: &mut [f32]) {
+        let inverse = 1.0 / self.std;
+        for value in plane {
+            *value = (*value - self.mean) * inverse;
+        }
+    }
+}
+
+impl Normalization {
+    /// One mean and deviation for all channels.
+    #[must_use]
+    pub fn uniform(mean: f64, std: f64) -> Self {
+        Self::Channels(vec![Affine::new(mean, std)])
+    }
+
     /// Reference: scikit-learn's `StandardScaler` on pixels in 0–1: the deviation divides by n, and where it is 0 it counts as 1.
     ///
     /// # Errors
     /// As [`Dataset::read`].
-    pub fn per_pixel(dataset: &Dataset, train: &[u32], resize: Option<&Resize>) -> Result<Self> {
+    pub fn per_pixel(
+        dataset: &Dataset,
+        conversion: Conversion,
+        train: &[u32],
+        resize: Option<&Resize>,
+    ) -> Result<Self> {
         match resize {
-            None => per_file_pixel(dataset, train),
-            Some(resize) => per_resized_pixel(dataset, train, resize),
+            None => per_file_pixel(dataset, conversion, train),
+            Some(resize) => per_resized_pixel(dataset, conversion, train, resize),
         }
     }
 
-    /// Mean and standard deviation (of pixels in 0–1) where all pixels share them.
+    /// Whether every channel is treated alike.
     #[must_use]
-    pub fn mean_and_std(&self) -> Option<(f32, f32)> {
+    pub fn is_alike(&self) -> bool {
         match self {
-            Self::Uniform { mean, std, .. } => Some((*mean, *std)),
-            Self::PerPixel { .. } => None,
+            Self::Channels(each) => each.len() == 1,
+            Self::AfterUnit(_) => false,
+            Self::PerPixel { .. } => true,
         }
     }
 
-    /// Normalises a picture that is not resized.
+    /// Normalises a plane that is not resized, of this channel.
     ///
-    /// **Shape** `picture` and `out` alike.
-    pub fn apply_to_bytes(&self, picture: &[u8], out: &mut [f32]) {
+    /// **Shape** `plane` and `out` alike.
+    pub fn apply_to_bytes(&self, channel: usize, plane: &[u8], out: &mut [f32]) {
         match self {
-            Self::Uniform {
-                byte_mean,
-                byte_inverse,
-                ..
-            } => {
-                for (value, byte) in out.iter_mut().zip(picture) {
-                    *value = (f32::from(*byte) - byte_mean) * byte_inverse;
-                }
+            Self::Channels(each) => each[channel.min(each.len() - 1)].apply_to_bytes(plane, out),
+            Self::AfterUnit(_) => {
+                Affine::new(0.0, 1.0).apply_to_bytes(plane, out);
+                self.apply(channel, out);
             }
             Self::PerPixel { mean, inverse } => {
-                let statistics = mean.iter().zip(inverse);
-                for ((value, byte), (mean, inverse)) in out.iter_mut().zip(picture).zip(statistics)
-                {
+                let skip = channel * plane.len();
+                let statistics = mean.iter().zip(inverse).skip(skip);
+                for ((value, byte), (mean, inverse)) in out.iter_mut().zip(plane).zip(statistics) {
                     *value = (f32::from(*byte) - mean) * inverse;
                 }
             }
         }
     }
 
-    /// Normalises a resized picture of numbers in 0–1 in place.
-    pub fn apply(&self, plane: &mut [f32]) {
+    /// Normalises a plane of numbers in 0–1 of this channel in place.
+    pub fn apply(&self, channel: usize, plane: &mut [f32]) {
         match self {
-            Self::Uniform { mean, std, .. } => {
-                let inverse = 1.0 / std;
+            Self::Channels(each) => each[channel.min(each.len() - 1)].apply(plane),
+            Self::AfterUnit(each) => {
+                let (mean, std) = each[channel.min(each.len() - 1)];
                 for value in plane {
-                    *value = (*value - mean) * inverse;
+                    *value = (*value - mean) / std;
                 }
             }
             Self::PerPixel { mean, inverse } => {
-                for ((value, mean), inverse) in plane.iter_mut().zip(mean).zip(inverse) {
+                let skip = channel * plane.len();
+                let statistics = mean.iter().zip(inverse).skip(skip);
+                for (value, (mean, inverse)) in plane.iter_mut().zip(statistics) {
                     *value = (*value - mean) * inverse;
                 }
             }
@@ -109,8 +142,12 @@ impl Normalization {
 }
 
 /// In bytes. Exact in integers, so that a constant pixel is seen as one.
-fn per_file_pixel(dataset: &Dataset, train: &[u32]) -> Result<Normalization> {
-    let [sum, squares] = statistics::pixel_sums(dataset, train)?;
+fn per_file_pixel(
+    dataset: &Dataset,
+    conversion: Conversion,
+    train: &[u32],
+) -> Result<Normalization> {
+    let [sum, squares] = statistics::pixel_sums(dataset, conversion, train)?;
     let n = train.len() as u128;
     let count = train.len().max(1) as f64;
     let (mean, inverse) = sum
@@ -126,13 +163,26 @@ fn per_file_pixel(dataset: &Dataset, train: &[u32]) -> Result<Normalization> {
     Ok(Normalization::PerPixel { mean, inverse })
 }
 
-/// Sums of differences from the first picture, so that a constant pixel has a deviation of exactly 0.
-fn per_resized_pixel(dataset: &Dataset, train: &[u32], resize: &Resize) -> Result<Normalization> {
-    let area = resize.area();
+/// Sums of differences from the first image, so that a constant pixel has a deviation of exactly 0.
+fn per_resized_pixel(
+    dataset: &Dataset,
+    conversion: Conversion,
+    train: &[u32],
+    resize: &Resize,
+) -> Result<Normalization> {
+    let plane = resize.area();
+    let area = conversion.to * plane;
+    let resized = |index: u32, out: &mut [f32], scratch: &mut Scratch| -> Result<()> {
+        let image = conversion.image(dataset, index)?;
+        let planes = image.chunks_exact(image.len() / conversion.to);
+        for (bytes, out) in planes.zip(out.chunks_exact_mut(plane)) {
+            resize.apply_to_bytes(bytes, out, scratch);
+        }
+        Ok(())
+    };
     let mut first = vec![0.0; area];
     if let Some(index) = train.first() {
-        let picture = dataset.image(*index as usize)?;
-        resize.apply_to_bytes(&picture, &mut first, &mut Scratch::default());
+        resized(*index, &mut first, &mut Scratch::default())?;
     }
     let pieces: Vec<[Vec<f64>; 2]> = train
         .par_chunks(PIECE)
@@ -140,8 +190,7 @@ fn per_resized_pixel(dataset: &Dataset, train: &[u32], resize: &Resize) -> Resul
             let mut sums = [vec![0.0; area], vec![0.0; area]];
             let (mut plane, mut scratch) = (vec![0.0; area], Scratch::default());
             for index in piece {
-                let picture = dataset.image(*index as usize)?;
-                resize.apply_to_bytes(&picture, &mut plane, &mut scratch);
+                resized(*index, &mut plane, &mut scratch)?;
                 for (pixel, (value, start)) in plane.iter().zip(&first).enumerate() {
                     let difference = f64::from(*value) - f64::from(*start);
                     sums[0][pixel] += difference;

@@ -8,6 +8,7 @@
 
 use rayon::prelude::*;
 
+use super::channels::Conversion;
 use super::resize::{Resize, Scratch};
 use super::{Dataset, Examples};
 use crate::error::Result;
@@ -71,6 +72,37 @@ impl PixelStatistics {
                 },
             )?;
         Ok(Self::from_histogram(&total))
+    }
+
+    /// Of each channel of converted images with these pooled indices.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`].
+    pub fn of_converted(
+        dataset: &Dataset,
+        conversion: Conversion,
+        indices: &[u32],
+    ) -> Result<Vec<Self>> {
+        let zero = || vec![[0; 256]; conversion.to];
+        let total = indices
+            .par_chunks(PIECE)
+            .map(|piece| {
+                let mut counts = zero();
+                for index in piece {
+                    let image = conversion.image(dataset, *index)?;
+                    let planes = image.chunks_exact((image.len() / conversion.to).max(1));
+                    for (counts, plane) in counts.iter_mut().zip(planes) {
+                        count(plane, counts);
+                    }
+                }
+                Ok(counts)
+            })
+            .try_reduce(zero, |mut total, counts| {
+                let pairs = total.iter_mut().flatten().zip(counts.iter().flatten());
+                pairs.for_each(|(a, b)| *a += b);
+                Ok(total)
+            })?;
+        Ok(total.iter().map(Self::from_histogram).collect())
     }
 
     /// Of pixels counted by value.
@@ -229,18 +261,25 @@ pub fn channel_names(channels: usize) -> &'static [&'static str] {
     }
 }
 
-/// Sum and sum of squares of each pixel's bytes over the pictures with these pooled indices.
+/// Sum and sum of squares of each value's bytes over converted images of one size with these pooled indices.
+///
+/// **Shape** both `[channels, height, width]`.
 ///
 /// # Errors
 /// As [`Dataset::read`].
-pub fn pixel_sums(dataset: &Dataset, indices: &[u32]) -> Result<[Vec<u64>; 2]> {
-    let zero = || [vec![0; dataset.pixels()], vec![0; dataset.pixels()]];
+pub fn pixel_sums(
+    dataset: &Dataset,
+    conversion: Conversion,
+    indices: &[u32],
+) -> Result<[Vec<u64>; 2]> {
+    let values = conversion.to * dataset.pixels();
+    let zero = || [vec![0; values], vec![0; values]];
     indices
         .par_chunks(PIECE)
         .map(|piece| {
             let [mut sum, mut squares] = zero();
             for index in piece {
-                let pixels = dataset.image(*index as usize)?;
+                let pixels = conversion.image(dataset, *index)?;
                 for ((sum, squares), value) in sum.iter_mut().zip(&mut squares).zip(pixels) {
                     let value = u64::from(value);
                     *sum += value;
@@ -329,7 +368,7 @@ mod tests {
     fn sums_over_indices_agree_with_the_histogram() {
         let dataset = mini::load().unwrap();
         let indices: Vec<u32> = (0..2500).step_by(3).collect();
-        let [sum, squares] = pixel_sums(&dataset, &indices).unwrap();
+        let [sum, squares] = pixel_sums(&dataset, Conversion::new(1, 1), &indices).unwrap();
         let statistics = PixelStatistics::of_images(&dataset, &indices).unwrap();
         let n = (indices.len() * 784) as f64;
         let mean = sum.iter().sum::<u64>() as f64 / n;

@@ -1,15 +1,18 @@
-//! From a picture's bytes to what the network sees: resize, normalise, repeat the grey plane. Everything worked out once.
+//! From an image's bytes to what the network sees: resize, normalise, repeat the grey plane. Everything worked out once.
 //!
-//! Pixel values are bytes / 255. Statistics come from the training part alone: `computed` from the pictures as they lie in
+//! Pixel values are bytes / 255. Statistics come from the training part alone: `computed` from the images as they lie in
 //! the file, `per-pixel` from the resized ones.
-//! Random changes come before it (`augment`).
+//! Channels are converted (`channels`) and random changes made (`augment`) before it.
 
 use super::Dataset;
-use super::normalization::Normalization;
+use super::channels::Conversion;
+use super::normalization::{Affine, Normalization};
 use super::resize::{Resize, Scratch};
 use super::statistics::PixelStatistics;
+use crate::catalog;
 use crate::error::{Error, Result};
-use crate::profile::{Data, Normalize, Resizing};
+use crate::profile::{Data, Normalize, PerChannel, Resizing};
+use crate::text;
 
 /// Mean and deviation of ImageNet's red, green and blue, as torchvision's weights expect them.
 const IMAGENET: [(f32, f32); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
@@ -20,71 +23,81 @@ pub struct Transform {
     pub channels: usize,
     pub height: usize,
     pub width: usize,
+    /// What was done to the image before.
+    pub conversion: Conversion,
     resize: Option<Way>,
     normalization: Normalization,
-    /// Mean and deviation of each channel, where they have their own.
-    colours: Option<[(f32, f32); 3]>,
+    figures: Option<(PerChannel, PerChannel)>,
 }
 
-/// How a picture gets its size.
+/// How an image gets its size.
 #[derive(Clone, Debug, PartialEq)]
 enum Way {
-    Bilinear(Resize),
-    /// Rows of this many pixels, in the middle of black.
-    Pad {
-        height: usize,
-        width: usize,
-    },
+    /// Made for images of this height and width, which most have.
+    Bilinear((usize, usize), Resize),
+    /// In the middle of black.
+    Pad,
 }
 
 impl Transform {
-    /// The transform of the profile's `[data]`, with statistics of the pictures in `train` (pooled indices).
+    /// The transform of the profile's `[data]`, with statistics of the images in `train` (pooled indices).
     ///
     /// # Errors
     /// `Input` naming the field that is out of range.
     pub fn new(dataset: &Dataset, settings: &Data, train: &[u32]) -> Result<Self> {
-        check(settings)?;
-        check_set(dataset)?;
+        let channels = settings.channels.of(dataset.channels);
+        check(settings, channels)?;
         let side = settings.image_size;
+        let own = (dataset.height, dataset.width);
         let (height, width) = match side {
-            0 => (dataset.height, dataset.width),
+            0 => own,
             _ => (side, side),
         };
-        let changes = (height, width) != (dataset.height, dataset.width);
-        if changes && settings.resize == Resizing::Pad {
-            check_padding(dataset, settings)?;
-        }
+        let is_uniform = dataset.is_uniform();
+        check_sizes(dataset, settings, is_uniform)?;
+        let changes = !is_uniform || (height, width) != own;
         let resize = changes.then(|| match settings.resize {
-            Resizing::Bilinear => {
-                Way::Bilinear(Resize::new(dataset.height, dataset.width, height, width))
-            }
-            Resizing::Pad => Way::Pad {
-                height: dataset.height,
-                width: dataset.width,
-            },
+            Resizing::Bilinear => Way::Bilinear(own, Resize::new(own.0, own.1, height, width)),
+            Resizing::Pad => Way::Pad,
         });
-        let normalization = match settings.normalize {
-            Normalize::Given => Normalization::uniform(settings.mean, settings.std),
-            Normalize::Unit | Normalize::Imagenet => Normalization::uniform(0.0, 1.0),
-            Normalize::Computed => {
-                let statistics = PixelStatistics::of_images(dataset, train)?;
-                Normalization::uniform(statistics.mean, statistics.std)
-            }
-            Normalize::PerPixel => {
+        let conversion = Conversion::new(dataset.channels, channels);
+        let measured = || {
+            let each = PixelStatistics::of_converted(dataset, conversion, train)?;
+            let (mean, std): (Vec<_>, Vec<_>) = each.iter().map(|s| (s.mean, s.std)).unzip();
+            Ok((PerChannel::from(mean), PerChannel::from(std)))
+        };
+        let figures = match settings.normalize {
+            Normalize::Dataset | Normalize::Given => match (&settings.mean, &settings.std) {
+                (Some(mean), Some(std)) => Some((mean.clone(), std.clone())),
+                (mean, std) => {
+                    let own = published(dataset, conversion).map_or_else(measured, Ok)?;
+                    let or_own = |stated: &Option<_>, own| stated.clone().unwrap_or(own);
+                    Some((or_own(mean, own.0), or_own(std, own.1)))
+                }
+            },
+            Normalize::Computed => Some(measured()?),
+            Normalize::PerPixel | Normalize::Unit | Normalize::Imagenet => None,
+        };
+        let normalization = match (settings.normalize, &figures) {
+            (_, Some((mean, std))) => given(mean, std, channels)?,
+            (Normalize::Imagenet, None) => Normalization::AfterUnit(IMAGENET.to_vec()),
+            (Normalize::PerPixel, None) => {
                 let resize = match &resize {
-                    Some(Way::Bilinear(resize)) => Some(resize),
+                    Some(Way::Bilinear(_, resize)) => Some(resize),
                     _ => None,
                 };
-                Normalization::per_pixel(dataset, train, resize)?
+                Normalization::per_pixel(dataset, conversion, train, resize)?
             }
+            (_, None) => Normalization::uniform(0.0, 1.0),
         };
         Ok(Self {
-            channels: settings.channels,
+            channels,
             height,
             width,
+            conversion,
             resize,
             normalization,
-            colours: (settings.normalize == Normalize::Imagenet).then_some(IMAGENET),
+            figures,
         })
     }
 
@@ -102,68 +115,131 @@ impl Transform {
     /// Whether pictures change their size, which costs several times as much as normalising.
     #[must_use]
     pub fn resizes(&self) -> bool {
-        matches!(self.resize, Some(Way::Bilinear(_)))
+        matches!(self.resize, Some(Way::Bilinear(..)))
     }
 
-    /// Mean and standard deviation (of pixels in 0–1) where all pixels share them.
+    /// Mean and standard deviation (of pixels in 0–1) of all channels or each; `None` where pixels have their own.
     #[must_use]
-    pub fn mean_and_std(&self) -> Option<(f32, f32)> {
-        self.normalization
-            .mean_and_std()
-            .filter(|_| self.colours.is_none())
+    pub fn figures(&self) -> Option<&(PerChannel, PerChannel)> {
+        self.figures.as_ref()
     }
 
-    /// Transforms one picture.
+    /// Transforms one image.
     ///
-    /// **Shape** `picture` as in the data set, `out [channels, height, width]`.
-    pub fn apply(&self, picture: &[u8], out: &mut [f32], scratch: &mut Scratch) {
+    /// **Shape** `image` `[channels, sides.0, sides.1]`, converted; `out [channels, height, width]`.
+    pub fn apply(
+        &self,
+        image: &[u8],
+        sides: (usize, usize),
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
         let area = self.height * self.width;
-        let plane = &mut out[..area];
+        let planes = self.conversion.to;
+        // Of a grey image every channel is the same, but where each has figures of its own.
+        let is_repeated = planes < self.channels && self.normalization.is_alike();
+        let filled = if is_repeated { 1 } else { self.channels };
+        let bytes = |channel: usize| {
+            let area = sides.0 * sides.1;
+            &image[channel.min(planes - 1) * area..][..area]
+        };
+        let channels = out.chunks_exact_mut(area).enumerate().take(filled);
         match &self.resize {
-            None => self.normalization.apply_to_bytes(picture, plane),
-            Some(Way::Bilinear(resize)) => {
-                resize.apply_to_bytes(picture, plane, scratch);
-                self.normalization.apply(plane);
-            }
-            Some(Way::Pad { height, width }) => {
-                pad(picture, (*height, *width), self.width, plane);
-                self.normalization.apply(plane);
+            None => channels.for_each(|(channel, plane)| {
+                self.normalization
+                    .apply_to_bytes(channel, bytes(channel), plane);
+            }),
+            Some(way) => {
+                for (channel, plane) in channels.take(planes) {
+                    self.fit(way, bytes(channel), sides, plane, scratch);
+                }
+                for channel in planes..filled {
+                    out.copy_within(..area, channel * area);
+                }
+                let channels = out.chunks_exact_mut(area).enumerate().take(filled);
+                channels.for_each(|(channel, plane)| self.normalization.apply(channel, plane));
             }
         }
-        if let Some(colours) = &self.colours {
-            return self.colour(colours, out);
-        }
-        for channel in 1..self.channels {
+        for channel in filled..self.channels {
             out.copy_within(..area, channel * area);
         }
     }
 
-    /// Normalises each channel by its own mean and deviation; the first plane holds the grey.
-    fn colour(&self, colours: &[(f32, f32); 3], out: &mut [f32]) {
-        let (grey, others) = out.split_at_mut(self.height * self.width);
-        let planes = others.chunks_exact_mut(grey.len());
-        for (plane, (mean, std)) in planes.zip(&colours[1..]) {
-            for (value, grey) in plane.iter_mut().zip(&*grey) {
-                *value = (grey - mean) / std;
+    /// Brings a plane to its size, as numbers in 0–1.
+    fn fit(
+        &self,
+        way: &Way,
+        bytes: &[u8],
+        sides: (usize, usize),
+        plane: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        match way {
+            Way::Bilinear(of, resize) if *of == sides => {
+                resize.apply_to_bytes(bytes, plane, scratch);
             }
-        }
-        let (mean, std) = colours[0];
-        for value in grey {
-            *value = (*value - mean) / std;
+            Way::Bilinear(..) => Resize::new(sides.0, sides.1, self.height, self.width)
+                .apply_to_bytes(bytes, plane, scratch),
+            Way::Pad => pad(bytes, sides, self.width, plane),
         }
     }
 }
 
-/// A picture as numbers in 0–1 in the middle of black.
-fn pad(picture: &[u8], (height, width): (usize, usize), side: usize, plane: &mut [f32]) {
+/// The figures that are published for a set with these channels.
+fn published(dataset: &Dataset, conversion: Conversion) -> Option<(PerChannel, PerChannel)> {
+    let figures = catalog::find(&dataset.name)?.statistics;
+    let fits = figures.len() == conversion.to && !conversion.loses_colours();
+    let (mean, std): (Vec<_>, Vec<_>) = figures.iter().copied().unzip();
+    fits.then(|| (PerChannel::from(mean), PerChannel::from(std)))
+}
+
+/// By a mean and a deviation for all channels or each.
+fn given(mean: &PerChannel, std: &PerChannel, channels: usize) -> Result<Normalization> {
+    for (key, numbers) in [("data.mean", mean), ("data.std", std)] {
+        if numbers.len() > 1 && numbers.len() != channels {
+            let has = text::count(numbers.len(), "number");
+            let network = text::count(channels, "channel");
+            return Err(Error::input(
+                key,
+                format!("has {has}, and the network's input has {network}"),
+                "give one number, or one for each channel",
+            ));
+        }
+    }
+    let each = mean.len().max(std.len());
+    let affine = |channel| Some(Affine::new(mean.at(channel)?, std.at(channel)?));
+    Ok(Normalization::Channels(
+        (0..each).filter_map(affine).collect(),
+    ))
+}
+
+/// An image as numbers in 0–1 in the middle of black.
+fn pad(image: &[u8], (height, width): (usize, usize), side: usize, plane: &mut [f32]) {
     plane.fill(0.0);
     let (top, left) = ((plane.len() / side - height) / 2, (side - width) / 2);
-    for (row, bytes) in picture.chunks_exact(width).enumerate() {
+    for (row, bytes) in image.chunks_exact(width).enumerate() {
         let start = (top + row) * side + left;
         for (value, byte) in plane[start..start + width].iter_mut().zip(bytes) {
             *value = f32::from(*byte) / 255.0;
         }
     }
+}
+
+/// Whether the images can come to the size that is asked for.
+fn check_sizes(dataset: &Dataset, settings: &Data, is_uniform: bool) -> Result<()> {
+    let side = settings.image_size;
+    if !is_uniform && side == 0 {
+        return Err(Error::input(
+            "data.image_size",
+            format!("is 0, and the images of {} differ in size", dataset.name),
+            "set the side that the network is to see, such as 64",
+        ));
+    }
+    let changes = !is_uniform || (side, side) != (dataset.height, dataset.width);
+    if side == 0 || !changes || settings.resize != Resizing::Pad {
+        return Ok(());
+    }
+    check_padding(dataset, settings)
 }
 
 fn check_padding(dataset: &Dataset, settings: &Data) -> Result<()> {
@@ -188,30 +264,12 @@ fn check_padding(dataset: &Dataset, settings: &Data) -> Result<()> {
     Ok(())
 }
 
-fn check_set(dataset: &Dataset) -> Result<()> {
-    let refuse =
-        |problem: &str, remedy: &str| Err(Error::input(dataset.name.as_str(), problem, remedy));
-    if dataset.channels != 1 {
-        return refuse(
-            "has colour images, which nothing here is trained on yet",
-            "take a set of grey ones",
-        );
-    }
-    if !dataset.is_uniform() {
-        return refuse(
-            "has images of several sizes, which nothing here is trained on yet",
-            "bring them to one size",
-        );
-    }
-    Ok(())
-}
-
-fn check(settings: &Data) -> Result<()> {
-    if settings.normalize == Normalize::Imagenet && settings.channels != 3 {
+fn check(settings: &Data, channels: usize) -> Result<()> {
+    if settings.normalize == Normalize::Imagenet && channels != 3 {
         return Err(Error::input(
             "data.normalize",
             "\"imagenet\" has a mean for each of three channels",
-            "set data.channels = 3, or for one channel data.normalize = \"computed\"",
+            "set data.channels = 3, or for one channel data.normalize = \"dataset\"",
         ));
     }
     Ok(())
@@ -220,7 +278,8 @@ fn check(settings: &Data) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::mini;
+    use crate::data::{mini, testing};
+    use crate::profile::Channels;
 
     type Change = fn(&mut Data);
 
@@ -234,8 +293,10 @@ mod tests {
 
     fn apply(transform: &Transform, dataset: &Dataset, index: usize) -> Vec<f32> {
         let mut out = vec![f32::NAN; transform.len()];
+        let index = u32::try_from(index).unwrap();
         transform.apply(
-            &dataset.image(index).unwrap(),
+            &transform.conversion.image(dataset, index).unwrap(),
+            dataset.size(index as usize),
             &mut out,
             &mut Scratch::default(),
         );
@@ -257,7 +318,7 @@ mod tests {
         let mut bytes = vec![0u8; 784];
         bytes[..5].copy_from_slice(&[0, 1, 77, 128, 255]);
         let mut out = vec![0.0; 784];
-        transform.apply(&bytes, &mut out, &mut Scratch::default());
+        transform.apply(&bytes, (28, 28), &mut out, &mut Scratch::default());
         let expected: [f32; 5] = [
             -0.809_915_07,
             -0.798_805_8,
@@ -286,7 +347,8 @@ mod tests {
         let dataset = mini::load().unwrap();
         let transform =
             Transform::new(&dataset, &settings(Normalize::Computed), &first(1500)).unwrap();
-        let (mean, std) = transform.mean_and_std().unwrap();
+        let (mean, std) = transform.figures().unwrap();
+        let [mean, std] = [mean, std].map(|figure| figure.at(0).unwrap());
         assert!((mean - 0.282_727_1).abs() < 1e-7 && (std - 0.353_116_6).abs() < 1e-7);
     }
 
@@ -353,7 +415,7 @@ mod tests {
         let dataset = mini::load().unwrap();
         let three = Data {
             image_size: 32,
-            channels: 3,
+            channels: Channels::Of(3),
             ..settings(Normalize::Given)
         };
         let transform = Transform::new(&dataset, &three, &[]).unwrap();
@@ -380,7 +442,7 @@ mod tests {
         let padded = Data {
             image_size: 32,
             resize: Resizing::Pad,
-            channels: 3,
+            channels: Channels::Of(3),
             ..settings(Normalize::Imagenet)
         };
         let transform = Transform::new(&dataset, &padded, &[]).unwrap();
@@ -398,7 +460,7 @@ mod tests {
         }
         for (change, field) in [
             ((|d| d.image_size = 20) as Change, "data.image_size"),
-            (|d| d.channels = 1, "data.normalize"),
+            (|d| d.channels = Channels::Of(1), "data.normalize"),
             (|d| d.normalize = Normalize::PerPixel, "data.resize"),
         ] {
             let mut wrong = padded.clone();
@@ -426,5 +488,110 @@ mod tests {
             })
         };
         assert_eq!(values(1), values(3));
+    }
+
+    fn colours(sizes: &[(usize, usize)]) -> Dataset {
+        testing::colours(sizes)
+    }
+
+    /// ```python
+    /// x = torch.tensor(image).float() / 255; (x - mean[:, None, None]) / std[:, None, None]
+    /// ```
+    /// with the mean and (population) deviation of each channel over the training images.
+    #[test]
+    fn each_channel_has_figures_of_its_own() {
+        let dataset = colours(&[(4, 5); 6]);
+        let transform = Transform::new(&dataset, &settings(Normalize::Dataset), &first(4)).unwrap();
+        assert_eq!((transform.channels, transform.len()), (3, 60));
+        let values = |channel: usize| -> Vec<f64> {
+            let plane = |index| dataset.image(index).unwrap()[20 * channel..][..20].to_vec();
+            let bytes = (0..4).flat_map(plane);
+            bytes.map(|byte| f64::from(byte) / 255.0).collect()
+        };
+        let out = apply(&transform, &dataset, 5);
+        let (means, stds) = transform.figures().unwrap();
+        for channel in 0..3 {
+            let all = values(channel);
+            let mean = all.iter().sum::<f64>() / 80.0;
+            let std = (all.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 80.0).sqrt();
+            assert!((means.at(channel).unwrap() - mean).abs() < 1e-12);
+            assert!((stds.at(channel).unwrap() - std).abs() < 1e-12);
+            let image = dataset.image(5).unwrap();
+            for (value, byte) in out[20 * channel..][..20].iter().zip(&image[20 * channel..]) {
+                let expected = (f64::from(*byte) / 255.0 - mean) / std;
+                assert!((f64::from(*value) - expected).abs() < 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn colours_turn_grey_where_one_channel_is_asked() {
+        let dataset = colours(&[(4, 5); 6]);
+        let one = Data {
+            channels: Channels::Of(1),
+            ..settings(Normalize::Unit)
+        };
+        let transform = Transform::new(&dataset, &one, &[]).unwrap();
+        assert!(transform.conversion.loses_colours() && transform.channels == 1);
+        let image = dataset.image(2).unwrap();
+        for (pixel, value) in apply(&transform, &dataset, 2).iter().enumerate() {
+            let of = |channel: usize| f32::from(image[20 * channel + pixel]);
+            let grey = 0.299 * of(0) + 0.587 * of(1) + 0.114 * of(2);
+            assert!((value * 255.0 - grey).abs() <= 0.5 + 1e-3);
+        }
+    }
+
+    #[test]
+    fn images_of_several_sizes_come_to_one() {
+        let sizes = [(4, 5), (8, 8), (3, 9), (6, 6), (2, 2), (7, 4)];
+        let dataset = colours(&sizes);
+        let error = Transform::new(&dataset, &settings(Normalize::Unit), &[]).unwrap_err();
+        assert!(
+            error.to_string().starts_with("data.image_size: is 0"),
+            "{error}"
+        );
+        for resize in [Resizing::Bilinear, Resizing::Pad] {
+            let asked = Data {
+                image_size: 9,
+                resize,
+                ..settings(Normalize::Computed)
+            };
+            let transform = Transform::new(&dataset, &asked, &first(6)).unwrap();
+            for (index, (height, width)) in sizes.into_iter().enumerate() {
+                let out = apply(&transform, &dataset, index);
+                // As the image alone, in a set of its size.
+                let alone = testing::one(&dataset, index);
+                let mut given = asked.clone();
+                (given.mean, given.std) = transform.figures().cloned().unzip();
+                given.normalize = Normalize::Given;
+                let own = Transform::new(&alone, &given, &[]).unwrap();
+                assert_eq!(out, apply(&own, &alone, 0), "{height} × {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_figures_as_channels() {
+        let dataset = colours(&[(4, 5); 2]);
+        let two = Data {
+            mean: Some(vec![0.5, 0.5].into()),
+            std: Some(PerChannel::All(0.5)),
+            ..settings(Normalize::Given)
+        };
+        let error = Transform::new(&dataset, &two, &[]).unwrap_err().to_string();
+        assert!(error.starts_with("data.mean: has 2 numbers"), "{error}");
+        // Grey that is repeated may have figures for each of its copies.
+        let grey = mini::load().unwrap();
+        let three = Data {
+            channels: Channels::Of(3),
+            mean: Some(vec![0.1, 0.2, 0.3].into()),
+            ..two
+        };
+        let transform = Transform::new(&grey, &three, &[]).unwrap();
+        let out = apply(&transform, &grey, 3);
+        let byte = f32::from(grey.image(3).unwrap()[400]) / 255.0;
+        for (channel, mean) in [0.1, 0.2, 0.3].into_iter().enumerate() {
+            assert!((out[784 * channel + 400] - (byte - mean) / 0.5).abs() < 1e-5);
+        }
     }
 }

@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(names, parameters.map(|(name, _)| name));
         for (name, want) in parameters {
             let profile = find(name).unwrap().profile().unwrap();
-            let network = resolve(&profile.model, profile.data.input(28, 28), 10).unwrap();
+            let network = resolve(&profile.model, profile.data.input([1, 28, 28]), 10).unwrap();
             assert_eq!(network.parameters(), want, "{name}");
             assert_eq!(profile.name, name);
             assert_eq!(
@@ -243,8 +243,8 @@ mod tests {
             let profile = find(name).unwrap().profile().unwrap();
             let (data, train) = (profile.data, profile.train);
             assert_eq!(
-                (data.mean, data.std, data.validation),
-                (0.2859, 0.3530, 0.0)
+                (data.normalize, data.mean, data.validation),
+                (crate::profile::Normalize::Dataset, None, 0.0)
             );
             assert_eq!((train.epochs, train.batch_size), (20, 64));
             assert_eq!(train.optimizer, crate::profile::Optimizer::default());

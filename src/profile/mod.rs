@@ -4,6 +4,7 @@
 //! [`validate`](Profile::validate) bounds every number before anything is allocated. Knows no Candle and no terminal.
 
 mod augment;
+mod channels;
 mod early_stop;
 mod format;
 mod kept;
@@ -15,6 +16,7 @@ mod standing;
 mod validate;
 
 pub use augment::Augment;
+pub use channels::{Channels, PerChannel};
 pub use early_stop::{EarlyStop, Monitor};
 pub use format::{FORMAT, current_key};
 pub use parse::{LONGEST, parse_table};
@@ -81,22 +83,23 @@ pub struct Data {
     /// Train on the first N pictures of each class only; 0 for all.
     pub per_class: usize,
     pub normalize: Normalize,
-    /// Per-picture-value mean and standard deviation (of pixels in 0–1), with `normalize = "given"`. Where a recipe for another
-    /// set than the default states neither, they are computed.
-    pub mean: f64,
-    pub std: f64,
+    /// Mean and standard deviation of pixels in 0–1, with `normalize = "given"`; with `"dataset"` those that were found
+    /// when a run began, in its record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean: Option<PerChannel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub std: Option<PerChannel>,
     /// Side of the network's input in pixels; 0 keeps the data's.
     pub image_size: usize,
     /// How pictures come to that size. Left out of the file when `bilinear`.
     #[serde(skip_serializing_if = "Resizing::is_bilinear")]
     pub resize: Resizing,
-    /// 1 keeps grey, 3 repeats it.
-    pub channels: usize,
+    /// 1 makes colours grey, 3 repeats grey.
+    pub channels: Channels,
 }
 
 impl Default for Data {
     fn default() -> Self {
-        let (mean, std) = normalization::default_figures();
         Self {
             name: catalog::DEFAULT.into(),
             validation: 5000.0,
@@ -104,26 +107,26 @@ impl Default for Data {
             split: Split::Standard,
             test_fraction: 0.2,
             per_class: 0,
-            normalize: Normalize::Given,
-            mean,
-            std,
+            normalize: Normalize::Dataset,
+            mean: None,
+            std: None,
             image_size: 0,
             resize: Resizing::Bilinear,
-            channels: 1,
+            channels: Channels::Auto,
         }
     }
 }
 
 impl Data {
-    /// **Shape** of what a network gets of images of this size in pixels.
+    /// **Shape** of what a network gets of images of these channels and this size in pixels.
     #[must_use]
-    pub fn input(&self, height: usize, width: usize) -> Shape {
+    pub fn input(&self, [channels, height, width]: [usize; 3]) -> Shape {
         let (height, width) = match self.image_size {
             0 => (height, width),
             side => (side, side),
         };
         Shape::Map {
-            channels: self.channels,
+            channels: self.channels.of(channels),
             height,
             width,
         }
@@ -163,8 +166,10 @@ impl Resizing {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalize {
-    /// (x − mean) / std with `data.mean` and `data.std`.
+    /// (x − mean) / std of each channel with the set's published mean and std, else with those of the training part.
     #[default]
+    Dataset,
+    /// The same with `data.mean` and `data.std`.
     Given,
     /// The same with mean and std of the training part.
     Computed,

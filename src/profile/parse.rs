@@ -73,7 +73,7 @@ impl Profile {
         }
         check_integers(&table, "", source)?;
         settings::check_table(&table).map_err(|e| in_file(e, source))?;
-        normalization::decide(&mut table, source)?;
+        normalization::decide(&mut table);
         let (mut profile, kept) =
             kept::read::<Self>(table).map_err(|e| explain(&e.to_string(), source))?;
         profile.kept = kept;

@@ -11,7 +11,7 @@ use crate::model::architectures::{self, Rule};
 use crate::model::{self, Architecture};
 use crate::net::Progress;
 use crate::nn;
-use crate::profile::{Backend, Profile};
+use crate::profile::{Backend, Normalize, Profile};
 use crate::text;
 use crate::train::learners;
 
@@ -45,11 +45,20 @@ impl Network {
     ///
     /// # Errors
     /// `Input` naming what does not fit; nothing has been written.
-    pub fn read(workspace: &Workspace, profile: Profile, force: bool) -> Result<Self> {
+    pub fn read(workspace: &Workspace, mut profile: Profile, force: bool) -> Result<Self> {
         profile.validate()?;
         let search = workspace.search_path();
         let dataset = Arc::new(data::source::load(&profile.data.name, &search)?);
-        let architecture = resolve(&profile, Arc::clone(&dataset))?;
+        let prepared = prepare(&profile, &dataset)?;
+        if matches!(
+            profile.data.normalize,
+            Normalize::Dataset | Normalize::Given
+        ) && let Some((mean, std)) = prepared.transform().figures()
+        {
+            // So that the record has them.
+            (profile.data.mean, profile.data.std) = (Some(mean.clone()), Some(std.clone()));
+        }
+        let architecture = architecture(&profile, &dataset)?;
         let mut network = Self {
             profile,
             dataset,
@@ -195,12 +204,19 @@ pub fn check_frozen(profile: &Profile, architecture: &Architecture) -> Result<()
 ///
 /// # Errors
 /// `Input` naming the wrong layer or field.
-pub fn resolve(profile: &Profile, dataset: Arc<Dataset>) -> Result<Architecture> {
-    let classes = dataset.classes.len();
-    let input = profile.data.input(dataset.height, dataset.width);
+pub fn resolve(profile: &Profile, dataset: &Arc<Dataset>) -> Result<Architecture> {
     // What else of `[data]` does not fit the set is found so.
-    Prepared::new(dataset, &profile.data)?.tested(profile.train.test)?;
-    model::resolve(&profile.model, input, classes)
+    prepare(profile, dataset)?;
+    architecture(profile, dataset)
+}
+
+fn prepare(profile: &Profile, dataset: &Arc<Dataset>) -> Result<Prepared> {
+    Prepared::new(Arc::clone(dataset), &profile.data)?.tested(profile.train.test)
+}
+
+fn architecture(profile: &Profile, dataset: &Dataset) -> Result<Architecture> {
+    let input = profile.data.input(dataset.shape());
+    model::resolve(&profile.model, input, dataset.classes.len())
 }
 
 fn check_space(root: &Path, parameters: u64) -> Result<()> {

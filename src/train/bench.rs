@@ -318,7 +318,8 @@ mod tests {
         profile.data.image_size = 32;
         let recipe = recipe(&profile, mini::NAME);
         assert_eq!(recipe.model, profile.model);
-        assert_eq!((recipe.data.image_size, recipe.data.channels), (32, 3));
+        assert_eq!(recipe.data.image_size, 32);
+        assert_eq!(recipe.data.channels, crate::profile::Channels::Of(3));
         assert_eq!(recipe.train, Train::default());
         assert_eq!(recipe.data.validation, 0.0);
     }

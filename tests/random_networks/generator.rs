@@ -7,7 +7,7 @@ use fmtui::layers::{
     Activate, Activation, BatchNorm1d, Dropout, Flatten, GlobalAvgPool, Layer, Linear, Shape,
 };
 use fmtui::model::{Architecture, freeze, resolve};
-use fmtui::profile::{Init, Loss, OptimizerKind, Profile, Unfreeze};
+use fmtui::profile::{Channels, Init, Loss, OptimizerKind, Profile, Unfreeze};
 use proptest::prelude::*;
 use proptest::strategy::{NewTree, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -177,7 +177,7 @@ fn simpler(case: &Case) -> Vec<Case> {
         }
     }
     if case.input.0 > 1 {
-        with(&|case| (case.input.0, case.profile.data.channels) = (1, 1));
+        with(&|case| (case.input.0, case.profile.data.channels) = (1, Channels::Of(1)));
     }
     found
 }
@@ -253,7 +253,7 @@ fn case(
 ) -> Option<Case> {
     let mut profile = Profile::new("custom");
     profile.name = "random".into();
-    profile.data.channels = if input.0 == 3 { 3 } else { 1 };
+    profile.data.channels = Channels::Of(if input.0 == 3 { 3 } else { 1 });
     profile.data.validation = 0.0;
     profile.model.layers = layers;
     profile.model.init = draw.of(&[Init::Torch, Init::He, Init::Xavier]);

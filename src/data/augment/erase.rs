@@ -55,7 +55,9 @@ fn erase(uniform: [f32; 4], image: &mut Image<'_>) {
         start(height - rows, uniform[2]),
         start(width - columns, uniform[3]),
     );
-    for line in image.pixels.chunks_exact_mut(width).skip(top).take(rows) {
-        line[left..left + columns].fill(0);
+    for plane in image.pixels.chunks_exact_mut(height * width) {
+        for line in plane.chunks_exact_mut(width).skip(top).take(rows) {
+            line[left..left + columns].fill(0);
+        }
     }
 }

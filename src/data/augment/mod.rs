@@ -93,13 +93,16 @@ pub struct Changes<'a> {
 impl Changes<'_> {
     /// Writes what becomes of the image at this place of the batch. What comes in from beyond the edge is black.
     ///
-    /// **Shape** both `[height, width]`.
+    /// **Shape** both `[channels, height, width]`; every channel is changed alike.
     pub fn apply(&self, place: usize, image: &[u8], sides: (usize, usize), out: &mut [u8]) {
         let mut pose = Pose::default();
         for augmentation in &self.of.all {
             augmentation.pose(&self.numbers(augmentation.as_ref(), place), &mut pose);
         }
-        pose.place(image, sides, out);
+        let area = (sides.0 * sides.1).max(1);
+        for (plane, out) in image.chunks_exact(area).zip(out.chunks_exact_mut(area)) {
+            pose.place(plane, sides, out);
+        }
         let mut image = Image {
             pixels: out,
             height: sides.0,
@@ -140,6 +143,23 @@ mod tests {
         let mut out = vec![9; 20];
         augmentation.at(3).apply(place, &image(), SIDES, &mut out);
         out
+    }
+
+    #[test]
+    fn every_channel_is_changed_alike() {
+        let settings = Augment {
+            flip: 0.5,
+            shift: 2,
+            rotate: 20.0,
+            erase: 0.5,
+        };
+        let augmentation = Augmentations::new(&settings, 7).unwrap();
+        let colours = image().repeat(3);
+        for place in 0..50 {
+            let mut out = vec![9; 60];
+            augmentation.at(3).apply(place, &colours, SIDES, &mut out);
+            assert_eq!(out, changed(&settings, place).repeat(3));
+        }
     }
 
     #[test]

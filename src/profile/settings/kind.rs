@@ -8,6 +8,9 @@ use toml::{Table, Value};
 use crate::error::{Error, Result};
 use crate::text;
 
+/// Of any image.
+const MOST_CHANNELS: usize = 4;
+
 /// What TOML cannot write.
 pub(super) const TOO_LARGE: &str = "too large a number";
 
@@ -23,8 +26,10 @@ pub enum Kind {
     },
     /// A table of numbers by names that are free.
     Factors(Bounds),
-    /// One of these numbers.
-    Among(&'static [i64]),
+    /// A number for all channels, or a list with one for each.
+    PerChannel(Bounds),
+    /// One of these words and numbers.
+    Among(&'static [&'static str]),
     Choice(&'static [&'static str]),
     /// `offered` are those to choose from where somebody chooses; any other text may be typed.
     Text {
@@ -102,6 +107,10 @@ impl Kind {
                 scale: Scale::Log,
                 ..bounds
             }),
+            Self::PerChannel(bounds) => Self::PerChannel(Bounds {
+                scale: Scale::Log,
+                ..bounds
+            }),
             other => other,
         }
     }
@@ -110,7 +119,7 @@ impl Kind {
     #[must_use]
     pub fn choices(&self) -> &'static [&'static str] {
         match self {
-            Self::Choice(names) | Self::Text { offered: names, .. } => names,
+            Self::Choice(names) | Self::Among(names) | Self::Text { offered: names, .. } => names,
             Self::YesNo => &["true", "false"],
             _ => &[],
         }
@@ -123,7 +132,8 @@ impl Kind {
                 Value::String(text) => Value::String(text),
                 _ => Value::String(text.into()),
             },
-            Self::Numbers { .. } => {
+            Self::PerChannel(_) if !text.contains([',', ' ', '[']) => loose(text),
+            Self::Numbers { .. } | Self::PerChannel(_) => {
                 let inside = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
                 let words = inside.unwrap_or(text).split([',', ' ']);
                 Value::Array(words.filter(|word| !word.is_empty()).map(loose).collect())
@@ -169,7 +179,19 @@ impl Kind {
                 }
                 None => false,
             },
-            Self::Among(numbers) => value.as_integer().is_some_and(|n| numbers.contains(&n)),
+            Self::PerChannel(each) => match value.as_array() {
+                Some(list) => {
+                    for (i, value) in list.iter().enumerate() {
+                        each.check(&format!("{key}[{i}]"), value)?;
+                    }
+                    (1..=MOST_CHANNELS).contains(&list.len())
+                }
+                None => each.contain(value),
+            },
+            Self::Among(values) => {
+                let is_one = |one: &&str| loose(one) == *value;
+                values.iter().any(is_one)
+            }
             Self::Choice(names) => match value.as_str() {
                 Some(name) if !names.contains(&name) => {
                     let near = text::nearest(name, names.iter().copied());
@@ -226,10 +248,11 @@ impl Kind {
                 format!("a list of {count} {}", each.plural())
             }
             Self::Factors(bounds) => format!("a table of {} by name", bounds.plural()),
-            Self::Among(numbers) => {
-                let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-                numbers.join(" or ")
-            }
+            Self::PerChannel(each) => format!("{each}, or a list of one for each channel"),
+            Self::Among(values) => match values {
+                [most @ .., last] if !most.is_empty() => format!("{} or {last}", most.join(", ")),
+                values => values.concat(),
+            },
             Self::Choice(names) => format!("one of {}", names.join(", ")),
             Self::Text { longest, .. } => format!("text of at most {longest} bytes"),
             Self::YesNo => "true or false".into(),

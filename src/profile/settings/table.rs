@@ -119,20 +119,29 @@ pub static ALL: &[Setting] = &[
     .unit("images"),
     row!(
         data.normalize,
-        Kind::Choice(&["given", "computed", "per-pixel", "unit", "imagenet"]),
-        "by data.mean and std, the set's, each pixel's own, not at all, or ImageNet's"
+        Kind::Choice(&[
+            "dataset",
+            "given",
+            "computed",
+            "per-pixel",
+            "unit",
+            "imagenet"
+        ]),
+        "the set's mean and std, data.mean's, computed, each pixel's, none, ImageNet's"
     ),
     row!(
         data.mean,
-        real(-1e3, 1e3),
-        "mean of pixels in 0–1; normalize = \"given\""
+        Kind::PerChannel(bounds(-1e3, 1e3)),
+        "mean of pixels in 0–1, or of each channel; normalize = \"given\""
     )
+    .left_out("the set's")
     .when(|p| p.data.normalize == Normalize::Given),
     row!(
         data.std,
-        real(1e-6, 1e6).log(),
-        "standard deviation of pixels in 0–1; normalize = \"given\""
+        Kind::PerChannel(bounds(1e-6, 1e6)).log(),
+        "deviation of pixels in 0–1, or of each channel; normalize = \"given\""
     )
+    .left_out("the set's")
     .when(|p| p.data.normalize == Normalize::Given),
     row!(
         data.image_size,
@@ -148,8 +157,8 @@ pub static ALL: &[Setting] = &[
     .when(|p| p.data.image_size > 0),
     row!(
         data.channels,
-        Kind::Among(&[1, 3]),
-        "1 keeps grey images, 3 repeats the grey channel"
+        Kind::Among(&["auto", "1", "3"]),
+        "the images' own, 1 to make them grey, or 3, which repeats grey"
     ),
     row!(
         augment.flip,

@@ -198,7 +198,7 @@ mod tests {
         let mut profile = presets::find(preset).unwrap().profile().unwrap();
         profile.train.backend = path;
         profile.train.device = "cpu".into();
-        let architecture = resolve(&profile.model, profile.data.input(28, 28), 10)?;
+        let architecture = resolve(&profile.model, profile.data.input([1, 28, 28]), 10)?;
         build(&profile, &architecture, 10)
     }
 

@@ -132,11 +132,16 @@ impl<'a> Session<'a> {
         let data = &self.setup.profile.data;
         let anothers = data.has_anothers_figures().then(|| {
             format!(
-                "{} is normalised by {}'s mean {} and deviation {}, as the recipe says; without data.mean and data.std it gets its own",
+                "{} is normalised {}, {}'s, as the recipe says; without data.mean and data.std it gets its own",
                 data.name,
+                data.normalization_told(),
                 catalog::title(catalog::DEFAULT),
-                data.mean,
-                data.std
+            )
+        });
+        let grey = self.data.transform().conversion.loses_colours().then(|| {
+            format!(
+                "{} is in colour, and the network sees it in grey: data.channels = 1",
+                data.name
             )
         });
         let warnings = self.warnings.iter().cloned().chain(self.model_warnings());
@@ -146,18 +151,23 @@ impl<'a> Session<'a> {
                 data.name
             )
         });
-        for message in warnings.chain(anothers).chain(untested) {
+        for message in warnings.chain(anothers).chain(grey).chain(untested) {
             host.emit(Event::Warning { message });
         }
         let augment = &self.setup.profile.augment;
         let changes = (!augment.is_none())
             .then(|| format!("training pictures change from step to step: {augment}"));
-        let computed = match self.data.transform().mean_and_std() {
-            Some((mean, std)) if data.normalize == Normalize::Computed => Some(format!(
-                "pictures are normalised by mean {mean:.4} and deviation {std:.4}, those of the training part"
-            )),
-            _ => None,
+        let is_computed = match data.normalize {
+            Normalize::Computed => true,
+            Normalize::Dataset => {
+                catalog::find(&data.name).is_none_or(|set| set.statistics.is_empty())
+            }
+            _ => false,
         };
+        let figures = self.data.transform().figures().filter(|_| is_computed);
+        let computed = figures.map(|(mean, std)| {
+            format!("images are normalised by mean {mean} and deviation {std}, those of the training part")
+        });
         let begun_from = self.begun_from.iter().cloned();
         for message in begun_from
             .chain(self.learner.note(self.data.dataset.len()))

@@ -326,7 +326,7 @@ pub(in crate::train) fn architecture(
     data: &Prepared,
     classes: usize,
 ) -> Result<Architecture> {
-    let input = profile.data.input(data.dataset.height, data.dataset.width);
+    let input = profile.data.input(data.dataset.shape());
     model::resolve(&profile.model, input, classes)
 }
 

@@ -11,7 +11,7 @@ use crate::train::learners::build;
 fn profile(freeze: &str, path: Backend) -> Profile {
     let mut profile = Profile::new("resnet20");
     profile.data.name = mini::NAME.into();
-    profile.data.channels = 3;
+    profile.data.channels = crate::profile::Channels::Of(3);
     profile.data.validation = 0.0;
     profile.model.freeze = freeze.into();
     let train = &mut profile.train;

@@ -22,7 +22,8 @@ use crate::error::{Error, Result};
 use crate::model::presets::{self, Preset};
 use crate::model::summary::{Summary, summarise};
 use crate::model::{Architecture, freeze, resolve};
-use crate::profile::{Model, Normalize, Profile};
+use crate::profile::normalization::Figures;
+use crate::profile::{Model, Profile};
 use crate::run::card::Card;
 use crate::text;
 use crate::tui::action::Action;
@@ -55,7 +56,7 @@ impl Entry {
     fn is_edited(&self) -> bool {
         let mut profile = self.profile.clone();
         if self.is_normalized_as(&profile.data.name) {
-            profile.data.normalize = self.original.data.normalize;
+            profile.data.set_figures(self.original.data.figures());
         }
         profile.data.name.clone_from(&self.original.data.name);
         profile != self.original
@@ -63,20 +64,20 @@ impl Entry {
 
     /// Whether nobody chose another normalisation than the recipe has with the set called so.
     fn is_normalized_as(&self, name: &str) -> bool {
-        self.profile.data.normalize == self.normalization_with(name)
+        self.profile.data.figures() == self.figures_with(name)
     }
 
     /// How the recipe, as it was, normalises the set called so: without the figures of another.
-    fn normalization_with(&self, name: &str) -> Normalize {
+    fn figures_with(&self, name: &str) -> Figures {
         let mut data = self.original.data.clone();
         data.use_set(name);
-        data.normalize
+        data.figures()
     }
 
     /// Takes the set called so.
     fn place(&mut self, name: &str) {
         if self.is_normalized_as(&self.profile.data.name) {
-            self.profile.data.normalize = self.normalization_with(name);
+            self.profile.data.set_figures(self.figures_with(name));
         }
         name.clone_into(&mut self.profile.data.name);
     }
@@ -230,7 +231,8 @@ impl ModelTab {
         };
         if recipe.data.name != entry.profile.data.name {
             self.chosen_set = Some(recipe.data.name.clone());
-            recipe.data.use_set(&recipe.data.name.clone());
+            let name = std::mem::replace(&mut recipe.data.name, entry.profile.data.name.clone());
+            recipe.data.use_set(&name);
         }
         entry.profile = recipe;
         self.refused.clear();
@@ -370,7 +372,7 @@ impl ModelTab {
 
     fn architecture(&self, profile: &Profile) -> Result<Architecture> {
         let info = self.info(&profile.data.name)?;
-        let input = profile.data.input(info.height, info.width);
+        let input = profile.data.input(info.shape());
         resolve(&profile.model, input, info.classes)
     }
 

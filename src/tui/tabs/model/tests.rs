@@ -252,10 +252,10 @@ fn a_chosen_set_holds_for_every_preset() {
     assert!(!tab.entry().unwrap().is_edited());
 }
 
-/// Fashion-MNIST's mean and deviation stay with it, and come back with it.
+/// A mean and deviation that were found for a set stay with it, and come back with it.
 #[test]
 fn another_set_gets_its_own_mean() {
-    use crate::profile::Normalize;
+    use crate::profile::{Normalize, PerChannel};
     let mut tab = with_sets();
     tab.set_sets(vec!["fashion-mnist".into(), "mnist".into()]);
     let turn = |tab: &mut Lent<ModelTab>, set: &str| {
@@ -264,14 +264,22 @@ fn another_set_gets_its_own_mean() {
         let entry = tab.entry().unwrap();
         assert_eq!(entry.profile.data.name, set);
         assert!(!entry.is_edited());
-        entry.profile.data.normalize
+        entry.profile.data.figures()
     };
     assert_eq!(tab.form.field(), Field::named("data"));
-    assert_eq!(turn(&mut tab, "mnist"), Normalize::Computed);
-    assert_eq!(turn(&mut tab, "fashion-mnist"), Normalize::Given);
-    // What somebody chose is theirs.
-    assert_eq!(turn(&mut tab, "mnist"), Normalize::Computed);
     let at = tab.cursor;
+    // As a record has it.
+    let found = (
+        Normalize::Dataset,
+        Some(PerChannel::All(0.2859)),
+        Some(PerChannel::All(0.353)),
+    );
+    tab.entries[at].original.data.set_figures(found.clone());
+    tab.entries[at].profile.data.set_figures(found.clone());
+    assert_eq!(turn(&mut tab, "mnist"), (Normalize::Dataset, None, None));
+    assert_eq!(turn(&mut tab, "fashion-mnist"), found);
+    // What somebody chose is theirs.
+    assert_eq!(turn(&mut tab, "mnist"), (Normalize::Dataset, None, None));
     tab.entries[at].profile.data.normalize = Normalize::Unit;
     assert!(tab.try_value("fashion-mnist") && tab.entry().unwrap().is_edited());
     assert_eq!(tab.entry().unwrap().profile.data.normalize, Normalize::Unit);
@@ -297,6 +305,7 @@ fn shapes_are_of_the_recipes_own_set() {
     assert_eq!(tab.asks_about_set().as_deref(), Some("letters"));
     assert_eq!(tab.asks_about_set(), None);
     let letters = DatasetInfo {
+        channels: 1,
         name: "letters".into(),
         height: 16,
         width: 8,
@@ -350,6 +359,7 @@ fn no_size_and_no_data_panics() {
         let mut tab = testing::lent(ModelTab::new());
         for name in ["fashion-mnist", catalog::BUILT_IN] {
             let info = DatasetInfo {
+                channels: 1,
                 name: name.into(),
                 height,
                 width,

@@ -1,0 +1,71 @@
+//! Small data sets in colour for tests.
+
+use std::sync::Arc;
+
+use super::{Dataset, Examples, Store};
+use crate::error::Result;
+
+/// Images of these sizes whose bytes look like noise.
+#[derive(Clone, Debug)]
+struct Noise {
+    sizes: Vec<(usize, usize)>,
+    /// The number of the first one.
+    first: usize,
+    channels: usize,
+}
+
+impl Store for Noise {
+    fn size(&self, index: usize) -> (usize, usize) {
+        self.sizes[index]
+    }
+
+    fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
+        let (height, width) = self.sizes[index];
+        assert_eq!(out.len(), self.channels * height * width);
+        for (place, byte) in out.iter_mut().enumerate() {
+            let number = (self.first + index) * 7919 + place * 31 + place * place * 7;
+            *byte = (number % 251) as u8;
+        }
+        Ok(())
+    }
+
+    fn announce(&self, _: usize) {}
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+fn set(sizes: &[(usize, usize)], first: usize) -> Dataset {
+    let labels = (0..sizes.len()).map(|index| (index % 2) as u16).collect();
+    let images = Noise {
+        sizes: sizes.to_vec(),
+        first,
+        channels: 3,
+    };
+    Dataset {
+        name: "noise".into(),
+        classes: vec!["even".into(), "odd".into()],
+        channels: 3,
+        height: sizes.iter().map(|s| s.0).max().unwrap_or(0),
+        width: sizes.iter().map(|s| s.1).max().unwrap_or(0),
+        train: Examples {
+            images: Arc::new(images),
+            labels,
+        },
+        validation: Examples::default(),
+        test: Examples::default(),
+        source: String::new(),
+        sha256: format!("{first} {sizes:?}"),
+    }
+}
+
+/// A set in colour without test part.
+pub fn colours(sizes: &[(usize, usize)]) -> Dataset {
+    set(sizes, 0)
+}
+
+/// A set of one image of [`colours`].
+pub fn one(dataset: &Dataset, index: usize) -> Dataset {
+    set(&[dataset.size(index)], index)
+}
