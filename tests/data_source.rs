@@ -193,16 +193,25 @@ fn no_set_is_normalised_by_anothers_mean() {
         told.contains("normalised by mean 0.0608 and deviation 0.0135"),
         "{told}"
     );
-    assert!(record.contains("normalize = \"computed\""), "{record}");
+    assert!(
+        record.contains("normalize = \"dataset\"\nmean = 0.0607"),
+        "{record}"
+    );
 
     // As 0.1 recorded it: the same again, and it is told.
     let old = root.path().join("old.toml");
-    let given = record.replace("normalize = \"computed\"", "normalize = \"given\"");
-    let recipe = given.split("[run]").next().unwrap();
-    std::fs::write(&old, recipe).unwrap();
+    let stated = |line: &str| match line.split(" = ").next() {
+        Some("normalize") => "normalize = \"given\"".into(),
+        Some("mean") => "mean = 0.2859".into(),
+        Some("std") => "std = 0.353".into(),
+        _ => String::from(line),
+    };
+    let recipe = record.split("[run]").next().unwrap();
+    let given: Vec<String> = recipe.lines().map(stated).collect();
+    std::fs::write(&old, given.join("\n")).unwrap();
     let (told, record) = train(&[old.to_str().unwrap()]);
     assert!(
-        told.contains("by Fashion-MNIST's mean 0.2859 and deviation 0.353"),
+        told.contains("by mean 0.2859 and deviation 0.353, Fashion-MNIST's"),
         "{told}"
     );
     assert!(
