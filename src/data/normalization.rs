@@ -176,7 +176,7 @@ fn per_resized_pixel(
         let image = conversion.image(dataset, index)?;
         let planes = image.chunks_exact(image.len() / conversion.to);
         for (bytes, out) in planes.zip(out.chunks_exact_mut(plane)) {
-            resize.apply_to_bytes(bytes, out, scratch);
+            resize.fit(bytes, dataset.size(index as usize), out, scratch);
         }
         Ok(())
     };

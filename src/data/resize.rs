@@ -21,6 +21,7 @@ pub struct Scratch {
 /// A resize from one size to another.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resize {
+    source_height: usize,
     source_width: usize,
     columns: Vec<Tap>,
     rows: Vec<Tap>,
@@ -31,6 +32,7 @@ impl Resize {
     #[must_use]
     pub fn new(height: usize, width: usize, new_height: usize, new_width: usize) -> Self {
         Self {
+            source_height: height,
             source_width: width,
             columns: taps(width, new_width),
             rows: taps(height, new_height),
@@ -51,6 +53,15 @@ impl Resize {
         let unit = picture.iter().map(|byte| f32::from(*byte) / 255.0);
         scratch.unit.extend(unit);
         self.apply(&scratch.unit, out, &mut scratch.wide);
+    }
+
+    /// [`apply_to_bytes`](Self::apply_to_bytes) of an image that may have another height and width than it was made for.
+    pub fn fit(&self, image: &[u8], sides: (usize, usize), out: &mut [f32], scratch: &mut Scratch) {
+        if sides == (self.source_height, self.source_width) {
+            return self.apply_to_bytes(image, out, scratch);
+        }
+        let (rows, columns) = (self.rows.len(), self.columns.len());
+        Self::new(sides.0, sides.1, rows, columns).apply_to_bytes(image, out, scratch);
     }
 
     /// Resizes one picture.

@@ -48,32 +48,6 @@ impl PixelStatistics {
             .collect()
     }
 
-    /// Of the images with these pooled indices.
-    ///
-    /// # Errors
-    /// As [`Dataset::read`].
-    pub fn of_images(dataset: &Dataset, indices: &[u32]) -> Result<Self> {
-        let total = indices
-            .par_chunks(PIECE)
-            .map(|piece| {
-                let mut counts = [0; 256];
-                for index in piece {
-                    count(&dataset.image(*index as usize)?, &mut counts);
-                }
-                Ok(counts)
-            })
-            .try_reduce(
-                || [0; 256],
-                |mut total, counts| {
-                    for (a, b) in total.iter_mut().zip(counts) {
-                        *a += b;
-                    }
-                    Ok(total)
-                },
-            )?;
-        Ok(Self::from_histogram(&total))
-    }
-
     /// Of each channel of converted images with these pooled indices.
     ///
     /// # Errors
@@ -369,7 +343,11 @@ mod tests {
         let dataset = mini::load().unwrap();
         let indices: Vec<u32> = (0..2500).step_by(3).collect();
         let [sum, squares] = pixel_sums(&dataset, Conversion::new(1, 1), &indices).unwrap();
-        let statistics = PixelStatistics::of_images(&dataset, &indices).unwrap();
+        let grey = Conversion::new(1, 1);
+        let statistics = PixelStatistics::of_converted(&dataset, grey, &indices).unwrap();
+        let [statistics] = statistics[..] else {
+            panic!("one channel")
+        };
         let n = (indices.len() * 784) as f64;
         let mean = sum.iter().sum::<u64>() as f64 / n;
         let square = squares.iter().sum::<u64>() as f64 / n;

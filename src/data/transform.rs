@@ -33,8 +33,7 @@ pub struct Transform {
 /// How an image gets its size.
 #[derive(Clone, Debug, PartialEq)]
 enum Way {
-    /// Made for images of this height and width, which most have.
-    Bilinear((usize, usize), Resize),
+    Bilinear(Resize),
     /// In the middle of black.
     Pad,
 }
@@ -57,7 +56,7 @@ impl Transform {
         check_sizes(dataset, settings, is_uniform)?;
         let changes = !is_uniform || (height, width) != own;
         let resize = changes.then(|| match settings.resize {
-            Resizing::Bilinear => Way::Bilinear(own, Resize::new(own.0, own.1, height, width)),
+            Resizing::Bilinear => Way::Bilinear(Resize::new(own.0, own.1, height, width)),
             Resizing::Pad => Way::Pad,
         });
         let conversion = Conversion::new(dataset.channels, channels);
@@ -83,7 +82,7 @@ impl Transform {
             (Normalize::Imagenet, None) => Normalization::AfterUnit(IMAGENET.to_vec()),
             (Normalize::PerPixel, None) => {
                 let resize = match &resize {
-                    Some(Way::Bilinear(_, resize)) => Some(resize),
+                    Some(Way::Bilinear(resize)) => Some(resize),
                     _ => None,
                 };
                 Normalization::per_pixel(dataset, conversion, train, resize)?
@@ -115,7 +114,7 @@ impl Transform {
     /// Whether pictures change their size, which costs several times as much as normalising.
     #[must_use]
     pub fn resizes(&self) -> bool {
-        matches!(self.resize, Some(Way::Bilinear(..)))
+        matches!(self.resize, Some(Way::Bilinear(_)))
     }
 
     /// Mean and standard deviation (of pixels in 0–1) of all channels or each; `None` where pixels have their own.
@@ -175,11 +174,7 @@ impl Transform {
         scratch: &mut Scratch,
     ) {
         match way {
-            Way::Bilinear(of, resize) if *of == sides => {
-                resize.apply_to_bytes(bytes, plane, scratch);
-            }
-            Way::Bilinear(..) => Resize::new(sides.0, sides.1, self.height, self.width)
-                .apply_to_bytes(bytes, plane, scratch),
+            Way::Bilinear(resize) => resize.fit(bytes, sides, plane, scratch),
             Way::Pad => pad(bytes, sides, self.width, plane),
         }
     }
@@ -566,6 +561,92 @@ mod tests {
                 given.normalize = Normalize::Given;
                 let own = Transform::new(&alone, &given, &[]).unwrap();
                 assert_eq!(out, apply(&own, &alone, 0), "{height} × {width}");
+            }
+        }
+    }
+
+    /// Every way of normalising × channels × sizes, held to the definition on planes of f64.
+    #[test]
+    fn every_combination_is_what_it_is_defined_as() {
+        let uniform = [(4, 5); 6];
+        let several = [(4, 5), (8, 8), (3, 9), (6, 6), (2, 2), (7, 4)];
+        let ways = [
+            Normalize::Dataset,
+            Normalize::Computed,
+            Normalize::PerPixel,
+            Normalize::Unit,
+            Normalize::Imagenet,
+        ];
+        let mut count = 0;
+        for (sizes, side) in [(uniform, 0), (uniform, 7), (several, 7)] {
+            for channels in [Channels::Auto, Channels::Of(1), Channels::Of(3)] {
+                for normalize in ways {
+                    let dataset = colours(&sizes);
+                    let asked = Data {
+                        image_size: side,
+                        channels,
+                        ..settings(normalize)
+                    };
+                    let Ok(transform) = Transform::new(&dataset, &asked, &first(4)) else {
+                        assert!(normalize == Normalize::Imagenet && channels == Channels::Of(1));
+                        continue;
+                    };
+                    holds(&dataset, &transform, normalize);
+                    count += 1;
+                }
+            }
+        }
+        assert_eq!(count, 42);
+    }
+
+    fn holds(dataset: &Dataset, transform: &Transform, normalize: Normalize) {
+        let area = transform.height * transform.width;
+        let values = |index: usize| -> Vec<f64> {
+            let at = u32::try_from(index).unwrap();
+            let image = transform.conversion.image(dataset, at).unwrap();
+            let (height, width) = dataset.size(index);
+            let resize = Resize::new(height, width, transform.height, transform.width);
+            let plane = |bytes: &[u8]| {
+                let mut out = vec![0.0; area];
+                resize.apply_to_bytes(bytes, &mut out, &mut Scratch::default());
+                out.into_iter().map(f64::from).collect::<Vec<f64>>()
+            };
+            image.chunks(height * width).flat_map(plane).collect()
+        };
+        let spread = |all: &[f64]| {
+            let n = all.len() as f64;
+            let mean = all.iter().sum::<f64>() / n;
+            let std = (all.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+            (mean, if std < 1e-9 { 1.0 } else { std })
+        };
+        let bytes = |channel: usize| -> Vec<f64> {
+            let of = |index: u32| {
+                let image = transform.conversion.image(dataset, index).unwrap();
+                let plane = image.len() / transform.channels;
+                image[channel * plane..][..plane].to_vec()
+            };
+            let all = (0..4).flat_map(of);
+            all.map(|byte| f64::from(byte) / 255.0).collect()
+        };
+        let train: Vec<Vec<f64>> = (0..4).map(values).collect();
+        for index in 0..6 {
+            let found = apply(transform, dataset, index);
+            for (place, value) in values(index).into_iter().enumerate() {
+                let channel = place / area;
+                let (mean, std) = match normalize {
+                    Normalize::Unit => (0.0, 1.0),
+                    Normalize::Imagenet => {
+                        let (mean, std) = IMAGENET[channel];
+                        (f64::from(mean), f64::from(std))
+                    }
+                    Normalize::PerPixel => {
+                        spread(&train.iter().map(|v| v[place]).collect::<Vec<f64>>())
+                    }
+                    _ => spread(&bytes(channel)),
+                };
+                let expected = (value - mean) / std;
+                let error = (f64::from(found[place]) - expected).abs();
+                assert!(error < 2e-4, "{normalize:?} {index} {place}: {error}");
             }
         }
     }

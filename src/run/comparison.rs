@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::data::DatasetInfo;
 use crate::metrics::{METRICS, Unit};
-use crate::profile::{EpochRecord, Profile, Subset};
+use crate::profile::{Channels, EpochRecord, Normalize, Profile, Subset};
 use crate::text::{self, figure};
 
 /// How many runs can be told apart.
@@ -252,7 +253,8 @@ pub fn figures(runs: &[&Profile]) -> Vec<Row> {
 /// Every setting in which the runs differ.
 #[must_use]
 pub fn differences(runs: &[&Profile]) -> Vec<Row> {
-    let settings: Vec<BTreeMap<String, Cell>> = runs.iter().map(|run| flatten(run)).collect();
+    let settings: Vec<BTreeMap<String, Cell>> =
+        runs.iter().map(|run| flatten(&as_used(run))).collect();
     let row = |name: &String| Row {
         name: name.clone(),
         cells: settings
@@ -363,6 +365,19 @@ fn walk(path: &str, value: &toml::Value, out: &mut BTreeMap<String, Cell>) {
     }
 }
 
+/// A recipe with what it came to on its data, so that two words for the same are no difference.
+fn as_used(run: &Profile) -> Profile {
+    let mut run = run.clone();
+    let data = &mut run.data;
+    if data.normalize == Normalize::Dataset && data.mean.is_some() && data.std.is_some() {
+        data.normalize = Normalize::Given;
+    }
+    if let Some(info) = DatasetInfo::by_name(&data.name) {
+        data.channels = Channels::Of(data.channels.of(info.channels));
+    }
+    run
+}
+
 /// Keys whose values are not the same everywhere.
 fn differing(settings: &[BTreeMap<String, Cell>]) -> Vec<String> {
     let mut keys: Vec<&String> = settings.iter().flat_map(BTreeMap::keys).collect();
@@ -382,6 +397,7 @@ fn differing(settings: &[BTreeMap<String, Cell>]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::metrics::Scores;
+    use crate::profile::PerChannel;
     use crate::profile::{ResultRecord, Unfreeze};
 
     fn run(pretrained: &str, freeze: &str, test: f64, seconds: f64) -> Profile {
@@ -534,5 +550,27 @@ mod tests {
             listed(&[&none, &one, &weights("a.th", "3")]),
             ["model.pretrained", DIGEST]
         );
+    }
+
+    /// A record of 0.1 states what is left to the set now.
+    #[test]
+    fn two_words_for_the_same_are_no_difference() {
+        let with = |normalize, channels, mean: f64| {
+            let mut profile = Profile::new("lenet5");
+            profile.data.normalize = normalize;
+            profile.data.channels = channels;
+            profile.data.mean = Some(PerChannel::All(mean));
+            profile.data.std = Some(PerChannel::All(0.353));
+            profile
+        };
+        let old = with(Normalize::Given, Channels::Of(1), 0.2859);
+        let now = with(Normalize::Dataset, Channels::Auto, 0.2859);
+        let other = with(Normalize::Dataset, Channels::Of(3), 0.5);
+        assert_eq!(differences(&[&old, &now]).len(), 0);
+        let names: Vec<String> = differences(&[&old, &other])
+            .into_iter()
+            .map(|row| row.name)
+            .collect();
+        assert_eq!(names, ["data.channels", "data.mean"]);
     }
 }
