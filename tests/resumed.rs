@@ -464,16 +464,21 @@ fn damaged_best_weights_that_the_checkpoint_has_too_are_written_again() {
     assert_same(&end(&outcome, dir.path()), &expected, "written again");
 }
 
-/// A workspace with the run that fmtui 0.1.0 has trained: `tiny()`, with a checkpoint at every epoch.
+/// Runs that earlier versions have recorded: `tiny()`, with a checkpoint at every epoch. 0.1 wrote format 1, 0.2 writes 2.
+const RECORDED: [&str; 2] = ["run-0.1", "run-0.2"];
+
+/// A workspace with one run.
 struct Place {
     dir: tempfile::TempDir,
     id: String,
 }
 
 impl Place {
-    fn of_version_0_1() -> Self {
+    /// With a [`RECORDED`] run.
+    fn with(recorded: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/run-0.1");
+        let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support");
+        let old = old.join(recorded);
         let record = fs::read_to_string(old.join("record.toml")).unwrap();
         let id = Profile::parse(&record, "record").unwrap().run.unwrap().id;
         let place = Self { dir, id };
@@ -539,7 +544,9 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
+        if path.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&path).unwrap(), to).unwrap();
+        } else if path.is_dir() {
             copy(&path, &to);
         } else {
             fs::copy(&path, &to).unwrap();
@@ -552,142 +559,150 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_version_0_1_has_recorded_is_shown_exported_and_begun_with() {
-    let place = Place::of_version_0_1();
-    let result = place.record().result.unwrap();
-    assert!(text(&place.fmtui(&["show", &place.id]).stdout).contains("best epoch    5"));
-    assert_eq!(place.export(&[]), Ok(result.weights_sha256));
-    assert!(place.export(&["--last"]).is_ok());
-    let csv = place.fmtui(&["export", &place.id, "--format", "csv", "--out", "-"]);
-    let rows = text(&csv.stdout).lines().count();
-    assert_eq!(rows, 1 + place.record().history.len());
-    let unknown = place.fmtui(&["export", &place.id, "--format", "xlsx"]);
-    assert_eq!(unknown.status.code(), Some(2));
-    assert!(text(&unknown.stderr).contains("torch-safetensors, csv, jsonl"));
-    let from = format!("model.pretrained=run:{}", place.id);
-    let recipe = place.dir.path().join("tiny.toml");
-    fs::write(&recipe, tiny().to_toml()).unwrap();
-    let begin = [
-        "train",
-        recipe.to_str().unwrap(),
-        "--set",
-        "train.epochs=1",
-        "--set",
-        &from,
-    ];
-    let second = place.fmtui(&begin);
-    assert!(second.status.success(), "{}", text(&second.stderr));
+fn what_earlier_versions_have_recorded_is_shown_exported_and_begun_with() {
+    for recorded in RECORDED {
+        let place = Place::with(recorded);
+        let result = place.record().result.unwrap();
+        assert!(text(&place.fmtui(&["show", &place.id]).stdout).contains("best epoch    5"));
+        assert_eq!(place.export(&[]), Ok(result.weights_sha256));
+        assert!(place.export(&["--last"]).is_ok());
+        let csv = place.fmtui(&["export", &place.id, "--format", "csv", "--out", "-"]);
+        let rows = text(&csv.stdout).lines().count();
+        assert_eq!(rows, 1 + place.record().history.len());
+        let unknown = place.fmtui(&["export", &place.id, "--format", "xlsx"]);
+        assert_eq!(unknown.status.code(), Some(2));
+        assert!(text(&unknown.stderr).contains("torch-safetensors, csv, jsonl"));
+        let from = format!("model.pretrained=run:{}", place.id);
+        let recipe = place.dir.path().join("tiny.toml");
+        fs::write(&recipe, tiny().to_toml()).unwrap();
+        let begin = [
+            "train",
+            recipe.to_str().unwrap(),
+            "--set",
+            "train.epochs=1",
+            "--set",
+            &from,
+        ];
+        let second = place.fmtui(&begin);
+        assert!(second.status.success(), "{}", text(&second.stderr));
 
-    turn_signs(&place.run_dir().join(BEST));
-    let refused = place.export(&[]).unwrap_err();
-    assert!(refused.contains("not what was recorded"), "{refused}");
-    let refused = place.fmtui(&begin);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("not what was recorded"));
-    assert!(place.export(&["--last"]).is_ok());
-    assert!(place.fmtui(&["delete", &place.id]).status.success());
-    assert!(!place.run_dir().exists());
+        turn_signs(&place.run_dir().join(BEST));
+        let refused = place.export(&[]).unwrap_err();
+        assert!(refused.contains("not what was recorded"), "{refused}");
+        let refused = place.fmtui(&begin);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(text(&refused.stderr).contains("not what was recorded"));
+        assert!(place.export(&["--last"]).is_ok());
+        assert!(place.fmtui(&["delete", &place.id]).status.success());
+        assert!(!place.run_dir().exists());
+    }
 }
 
 #[test]
-fn what_version_0_1_has_recorded_is_played_compared_and_trained_again() {
-    let place = Place::of_version_0_1();
-    let played = place.fmtui(&["replay", &place.id, "--plain"]);
-    assert!(played.status.success(), "{}", text(&played.stderr));
-    let lines = text(&played.stdout);
-    for expected in [
-        "1 threads, plan",
-        "epoch 10",
-        "stopped early after epoch 10",
-    ] {
-        assert!(lines.contains(expected), "{lines}");
-    }
-    assert!(!lines.contains("cannot be read"), "{lines}");
-    let listed = text(&place.fmtui(&["runs", "--json"]).stdout);
-    assert!(listed.contains("0.492"), "{listed}");
+fn what_earlier_versions_have_recorded_is_played_compared_and_trained_again() {
+    for recorded in RECORDED {
+        let place = Place::with(recorded);
+        let played = place.fmtui(&["replay", &place.id, "--plain"]);
+        assert!(played.status.success(), "{}", text(&played.stderr));
+        let lines = text(&played.stdout);
+        for expected in [
+            "1 threads, plan",
+            "epoch 10",
+            "stopped early after epoch 10",
+        ] {
+            assert!(lines.contains(expected), "{lines}");
+        }
+        assert!(!lines.contains("cannot be read"), "{lines}");
+        let listed = text(&place.fmtui(&["runs", "--json"]).stdout);
+        assert!(listed.contains("0.492"), "{listed}");
 
-    let recipe = place.dir.path().join("tiny.toml");
-    fs::write(&recipe, tiny().to_toml()).unwrap();
-    let again = place.fmtui(&["train", recipe.to_str().unwrap()]);
-    assert!(again.status.success(), "{}", text(&again.stderr));
-    let compared = place.fmtui(&["compare", &place.id, "last"]);
-    assert!(compared.status.success(), "{}", text(&compared.stderr));
-    assert!(
-        text(&compared.stdout).contains("all settings are the same"),
-        "{compared:?}"
-    );
+        let recipe = place.dir.path().join("tiny.toml");
+        fs::write(&recipe, tiny().to_toml()).unwrap();
+        let again = place.fmtui(&["train", recipe.to_str().unwrap()]);
+        assert!(again.status.success(), "{}", text(&again.stderr));
+        let compared = place.fmtui(&["compare", &place.id, "last"]);
+        assert!(compared.status.success(), "{}", text(&compared.stderr));
+        assert!(
+            text(&compared.stdout).contains("all settings are the same"),
+            "{compared:?}"
+        );
 
-    let verified = place.fmtui(&["replay", &place.id, "--verify"]);
-    let told = text(&verified.stderr);
-    // Other instruction sets round otherwise.
-    if told.contains("the instruction set is") {
-        skipped(&told);
-    } else {
-        assert_eq!(text(&verified.stdout), "identical\n", "{told}");
+        let verified = place.fmtui(&["replay", &place.id, "--verify"]);
+        let told = text(&verified.stderr);
+        // Other instruction sets round otherwise.
+        if told.contains("the instruction set is") {
+            skipped(&told);
+        } else {
+            assert_eq!(text(&verified.stdout), "identical\n", "{told}");
+        }
     }
 }
 
 /// What a newer fmtui has recorded is shown and deleted, and otherwise left alone.
 #[test]
 fn a_record_of_a_newer_format_is_read_and_never_written() {
-    let place = Place::of_version_0_1();
-    let path = place.workspace().profile_path(&place.id);
-    let newer = fs::read_to_string(&path)
-        .unwrap()
-        .replace("format = 1\n", "format = 9\nseason = \"autumn\"\n")
-        .replace("status = \"finished\"", "status = \"stopped\"");
-    fs::write(&path, &newer).unwrap();
-    let shown = text(&place.fmtui(&["show", &place.id]).stdout);
-    assert!(shown.contains("best epoch    5"), "{shown}");
-    assert!(text(&place.fmtui(&["runs"]).stdout).contains("tiny"));
-    for arguments in [
-        vec!["resume", &place.id],
-        vec!["replay", &place.id, "--verify"],
-        vec!["worker", &place.id, "--resume"],
-        vec!["train", &place.id],
-    ] {
-        let refused = place.fmtui(&arguments);
-        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
-        let said = text(&refused.stderr);
-        assert!(
-            said.contains("newer fmtui") || said.contains("reads 1 to"),
-            "{arguments:?}: {said}"
-        );
-        assert_eq!(fs::read_to_string(&path).unwrap(), newer, "{arguments:?}");
+    for recorded in RECORDED {
+        let place = Place::with(recorded);
+        let path = place.workspace().profile_path(&place.id);
+        let newer = fs::read_to_string(&path)
+            .unwrap()
+            .replacen("format = ", "season = \"autumn\"\nformat = 9", 1)
+            .replace("status = \"finished\"", "status = \"stopped\"");
+        fs::write(&path, &newer).unwrap();
+        let shown = text(&place.fmtui(&["show", &place.id]).stdout);
+        assert!(shown.contains("best epoch    5"), "{shown}");
+        assert!(text(&place.fmtui(&["runs"]).stdout).contains("tiny"));
+        for arguments in [
+            vec!["resume", &place.id],
+            vec!["replay", &place.id, "--verify"],
+            vec!["worker", &place.id, "--resume"],
+            vec!["train", &place.id],
+        ] {
+            let refused = place.fmtui(&arguments);
+            assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+            let said = text(&refused.stderr);
+            assert!(
+                said.contains("newer fmtui") || said.contains("reads 1 to"),
+                "{arguments:?}: {said}"
+            );
+            assert_eq!(fs::read_to_string(&path).unwrap(), newer, "{arguments:?}");
+        }
+        assert!(place.export(&[]).is_ok());
+        assert!(place.fmtui(&["delete", &place.id]).status.success());
     }
-    assert!(place.export(&[]).is_ok());
-    assert!(place.fmtui(&["delete", &place.id]).status.success());
 }
 
 #[test]
-fn a_run_of_version_0_1_that_had_stopped_early_ends_and_does_not_train_on() {
-    let place = Place::of_version_0_1();
-    let (before, best) = (place.record(), digest(&place.run_dir().join(BEST)));
-    place.unfinished();
-    let resumed = place.fmtui(&["resume", &place.id]);
-    assert!(resumed.status.success(), "{}", text(&resumed.stderr));
-    assert!(text(&resumed.stdout).contains("stopped early after epoch 10"));
-    let after = place.record();
-    assert_eq!(after.history, before.history);
-    let (before, after) = (before.result.unwrap(), after.result.unwrap());
-    assert_eq!(after.best_epoch, 5);
-    assert_eq!(after.weights_sha256, before.weights_sha256);
-    assert_eq!(after.best_file_sha256, best);
-    let link = fs::read_link(place.run_dir().join(BEST)).unwrap();
-    assert_eq!(
-        link.display().to_string(),
-        format!("best-{}.safetensors", &best[..16])
-    );
-    let kept = fs::read(place.run_dir().join(predictions::BEST)).unwrap();
-    assert_eq!(Predictions::decode(&kept).unwrap().epoch, 5);
-    assert_eq!(place.export(&[]), Ok(after.weights_sha256));
-    assert!(place.fmtui(&["delete", &place.id]).status.success());
+fn a_run_of_an_earlier_version_that_had_stopped_early_ends_and_does_not_train_on() {
+    for recorded in RECORDED {
+        let place = Place::with(recorded);
+        let (before, best) = (place.record(), digest(&place.run_dir().join(BEST)));
+        place.unfinished();
+        let resumed = place.fmtui(&["resume", &place.id]);
+        assert!(resumed.status.success(), "{}", text(&resumed.stderr));
+        assert!(text(&resumed.stdout).contains("stopped early after epoch 10"));
+        let after = place.record();
+        assert_eq!(after.history, before.history);
+        let (before, after) = (before.result.unwrap(), after.result.unwrap());
+        assert_eq!(after.best_epoch, 5);
+        assert_eq!(after.weights_sha256, before.weights_sha256);
+        assert_eq!(after.best_file_sha256, best);
+        let link = fs::read_link(place.run_dir().join(BEST)).unwrap();
+        assert_eq!(
+            link.display().to_string(),
+            format!("best-{}.safetensors", &best[..16])
+        );
+        let kept = fs::read(place.run_dir().join(predictions::BEST)).unwrap();
+        assert_eq!(Predictions::decode(&kept).unwrap().epoch, 5);
+        assert_eq!(place.export(&[]), Ok(after.weights_sha256));
+        assert!(place.fmtui(&["delete", &place.id]).status.success());
+    }
 }
 
 #[test]
-fn a_run_of_version_0_1_goes_on_and_damage_to_its_best_weights_is_told() {
-    for is_damaged in [false, true] {
-        let place = Place::of_version_0_1();
+fn a_run_of_an_earlier_version_goes_on_and_damage_to_its_best_weights_is_told() {
+    for (recorded, is_damaged) in RECORDED.map(|r| [(r, false), (r, true)]).concat() {
+        let place = Place::with(recorded);
         place.unfinished();
         // From the end of the ninth epoch.
         fs::remove_dir_all(place.run_dir().join("state-0000000100")).unwrap();

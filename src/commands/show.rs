@@ -210,7 +210,7 @@ fn show_record(
     out.line("")?;
     if let Some(weights) = profile
         .weights()
-        .filter(|_| result.is_scored(profile.train.test))
+        .filter(|_| result.is_scored(profile.is_tested()))
     {
         out.line(format!("by {}:", weights.long()))?;
     }

@@ -278,8 +278,14 @@ impl Profile {
     /// Why it has no test scores; `None` where it has or gets them.
     #[must_use]
     pub fn untested(&self) -> Option<&'static str> {
-        let run = self.run.as_ref();
-        (!self.train.test).then(|| why_untested(run.is_some_and(|run| run.no_test_part)))
+        let no_test_part = self.run.as_ref().is_some_and(|run| run.no_test_part);
+        (no_test_part || !self.train.test).then(|| why_untested(no_test_part))
+    }
+
+    /// Whether it has test scores, or gets them at its end.
+    #[must_use]
+    pub fn is_tested(&self) -> bool {
+        self.untested().is_none()
     }
 
     /// Training and held-out accuracy; `None` before the first epoch.
@@ -295,7 +301,7 @@ impl Profile {
 
     /// The result, once its weights were scored to the last part.
     fn scored(&self) -> Option<&ResultRecord> {
-        let is_scored = |r: &&ResultRecord| r.is_scored(self.train.test);
+        let is_scored = |r: &&ResultRecord| r.is_scored(self.is_tested());
         self.result.as_ref().filter(is_scored)
     }
 
@@ -307,12 +313,12 @@ impl Profile {
     }
 
     /// The accuracy a run is known by: on the test set when it is finished (on the validation set
-    /// where `train.test` is false), before that the held-out one of its best epoch.
+    /// where it has no test scores), before that the held-out one of its best epoch.
     #[must_use]
     pub fn accuracy(&self) -> Option<Measured> {
         let on_test = self.curve_is_test();
         if let Some(result) = &self.result
-            && let Some((scores, subset)) = result.known_by(self.train.test)
+            && let Some((scores, subset)) = result.known_by(self.is_tested())
         {
             return Some(Measured {
                 accuracy: scores.accuracy,
@@ -458,7 +464,11 @@ mod tests {
             no_test_part: true,
             ..Default::default()
         });
-        assert_eq!(profile.untested(), Some("no test part"));
+        for asked in [false, true] {
+            profile.train.test = asked;
+            assert_eq!(profile.untested(), Some("no test part"));
+            assert!(!profile.is_tested());
+        }
     }
 
     #[test]

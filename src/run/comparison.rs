@@ -233,8 +233,8 @@ pub fn figures(runs: &[&Profile]) -> Vec<Row> {
     );
     let is_test = |row: &Row| row.name.starts_with("test ");
     let is_told = |row: &Row| row.cells.iter().any(|cell| *cell != Cell::Unknown);
-    let wants_none = |run: &&Profile| !run.train.test;
-    let says_none = |row: &Row| row.name == "test accuracy" && runs.iter().any(wants_none);
+    let has_none = |run: &&Profile| !run.is_tested();
+    let says_none = |row: &Row| row.name == "test accuracy" && runs.iter().any(has_none);
     rows.retain(|row| !is_test(row) || is_told(row) || says_none(row));
     // Where nobody wanted them, test scores are not unknown.
     for row in rows.iter_mut().filter(|row| is_test(row)) {

@@ -38,8 +38,8 @@ pub fn created(profile: &Profile, id: &str) -> Profile {
     }
 }
 
-/// The profile with this machine in its `[run]`: host, device, threads, instruction set, and the hash of the data; without
-/// a test where the data has no part for it.
+/// The profile with this machine in its `[run]`: host, device, threads, instruction set, and the hash of the data, and
+/// whether it has no test part.
 ///
 /// # Errors
 /// `Input` when the device it asks for is not here.
@@ -56,10 +56,6 @@ pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> 
     run.kernels = kernels::cpu::isa().name().into();
     run.data_sha256.clone_from(&dataset.sha256);
     run.no_test_part = !has_test_part(dataset, &profile.data);
-    if run.no_test_part {
-        // So that whoever reads the record knows that there are no test scores.
-        profile.train.test = false;
-    }
     Ok(profile)
 }
 
