@@ -75,7 +75,6 @@ fn table(runs: &[RunSummary]) -> Table {
 fn cells(run: &RunSummary, profile: &Profile) -> [String; 12] {
     let none = || String::from("–");
     let result = profile.result.as_ref();
-    let test = result.and_then(|r| r.test.as_ref());
     let accuracy = profile.accuracy();
     let of = |a: Measured| format!("{}, {}", a.subset.name(), a.weights.short(figure::ANY));
     let untested = profile
@@ -99,7 +98,9 @@ fn cells(run: &RunSummary, profile: &Profile) -> [String; 12] {
             };
             figure::signed(100.0 * s.gap(), 2, figure::ANY) + to
         }),
-        test.map_or_else(none, |t| MACRO_F1.text(t, 2, figure::ANY)),
+        profile
+            .known_scores()
+            .map_or_else(none, |s| MACRO_F1.text(s, 2, figure::ANY)),
         comparison::seconds(profile).map_or_else(none, text::seconds),
     ]
 }

@@ -312,6 +312,13 @@ impl Profile {
         of_result.or_else(|| self.history.last().map(|e| Weights::Epoch(e.epoch)))
     }
 
+    /// The scores a run is known by once it is over: on the test set, or on the validation set where it has no test scores.
+    #[must_use]
+    pub fn known_scores(&self) -> Option<&Scores> {
+        let known = self.result.as_ref()?.known_by(self.is_tested());
+        known.map(|(scores, _)| scores)
+    }
+
     /// The accuracy a run is known by: on the test set when it is finished (on the validation set
     /// where it has no test scores), before that the held-out one of its best epoch.
     #[must_use]
@@ -480,6 +487,7 @@ mod tests {
         result.validation.as_mut().unwrap().accuracy = 0.85;
         let known = untested.accuracy().unwrap();
         assert_eq!((known.accuracy, known.subset), (0.85, Subset::Validation));
+        assert_eq!(untested.known_scores().unwrap().accuracy, 0.85);
         assert_eq!(known.weights, Weights::Best(3));
         assert_eq!(untested.weights(), Some(Weights::Best(3)));
         assert_eq!(untested.standing().unwrap().weights, Weights::Best(3));
@@ -487,6 +495,7 @@ mod tests {
         untested.train.test = true;
         assert_eq!(untested.weights(), Some(Weights::Epoch(4)));
         assert_eq!(untested.accuracy().unwrap().accuracy, 0.84);
+        assert_eq!(untested.known_scores(), None);
     }
 
     #[test]

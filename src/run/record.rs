@@ -170,7 +170,7 @@ impl Recorder {
         Ok(recorder)
     }
 
-    /// Takes note of where the run runs; it is written with the next event.
+    /// Takes note of where the run runs, and on what data; it is written with the next event.
     pub fn describe(&mut self, profile: &Profile) {
         let Some(here) = &profile.run else { return };
         let run = self.run();
@@ -179,6 +179,7 @@ impl Recorder {
         run.threads = here.threads;
         run.kernels.clone_from(&here.kernels);
         run.data_sha256.clone_from(&here.data_sha256);
+        run.no_test_part = here.no_test_part;
     }
 
     /// Takes over what the training itself recorded of interventions; it is written with the next event. Of stops only the one that
@@ -340,6 +341,14 @@ mod tests {
 
         let mut recorder = Recorder::begin(path.clone(), created).unwrap();
         assert_eq!(on_disk().run.unwrap().status, Status::Running);
+        recorder.describe(&Profile {
+            run: Some(RunRecord {
+                data_sha256: "5eed".into(),
+                no_test_part: true,
+                ..RunRecord::default()
+            }),
+            ..Profile::new("mlp")
+        });
         tell(&mut recorder, started(0));
         tell(&mut recorder, epoch(1, 0.5));
         let change = Event::Changed {
@@ -380,8 +389,10 @@ mod tests {
             },
         );
         let record = on_disk();
+        assert_eq!(record.untested(), Some("no test part"));
         let run = record.run.unwrap();
         assert_eq!(run.status, Status::Stopped);
+        assert_eq!(run.data_sha256, "5eed");
         assert_eq!(run.backend, "graph");
         assert_eq!(run.interventions.len(), 1);
         assert_eq!(

@@ -186,7 +186,9 @@ impl MetricsTab {
         } else {
             String::new()
         };
-        draw_head(canvas, shown, (note, &place), cx);
+        // Where it is wide, a line of its own says it.
+        let untested = history.untested().filter(|_| !wide);
+        draw_head(canvas, shown, (note, &place), untested, cx);
         let shown_height = u16::try_from(shown_rows).unwrap_or(u16::MAX);
         self.head_area = canvas.rect(0, top, table_width, 1);
         self.rows_area = canvas.rect(0, top + 1, table_width, shown_height);
@@ -235,10 +237,17 @@ impl MetricsTab {
 }
 
 /// Draws what is shown of which run, which of its classes, and the note on it.
-fn draw_head(canvas: &mut Canvas, shown: &Shown, (note, place): (Vec<String>, &str), cx: &Context) {
+fn draw_head(
+    canvas: &mut Canvas,
+    shown: &Shown,
+    (note, place): (Vec<String>, &str),
+    untested: Option<&str>,
+    cx: &Context,
+) {
     let (name, theme) = (cx.run_name(), &cx.theme);
     let pictures = text::grouped(shown.scores.confusion.total());
-    let pictures = format!(" · {pictures} pictures");
+    let untested = untested.map_or_else(String::new, |why| format!(" · {why}"));
+    let pictures = format!(" · {pictures} pictures{untested}");
     let place_width = place.chars().count();
     let width = usize::from(canvas.width()).saturating_sub(place_width);
     // What the figures are of comes before the whole of a long name.

@@ -68,9 +68,8 @@ impl RunRow {
     }
 
     fn macro_f1(&self) -> Option<String> {
-        let result = self.profile.as_ref().ok()?.result.as_ref()?;
-        let test = result.test.as_ref()?;
-        Some(MACRO_F1.text(test, 1, 6))
+        let scores = self.profile.as_ref().ok()?.known_scores()?;
+        Some(MACRO_F1.text(scores, 1, 6))
     }
 
     fn training_mode(&self) -> String {

@@ -260,7 +260,7 @@ impl Columns {
 
     fn row(&self, row: &RunRow, marked: bool, theme: &Theme) -> Line<'static> {
         let dash = || "–".to_string();
-        let is_test = row.macro_f1().is_some();
+        let is_over = row.macro_f1().is_some();
         let accuracy = row
             .accuracy()
             .map_or_else(dash, |a| figure::percent(a.accuracy, 1, 8));
@@ -297,7 +297,7 @@ impl Columns {
             Span::styled(column(&parameters, self.parameters), theme.text()),
             Span::styled(
                 right(&format!("{flaw}{accuracy}"), 9),
-                match (flaw, is_test) {
+                match (flaw, is_over) {
                     ("!", _) => theme.warn(),
                     (_, true) => theme.title(),
                     (_, false) => theme.dim(),
