@@ -93,8 +93,10 @@ fn without_a_test_it_says_so() {
     );
     assert!(screen.contains("best @ "), "{screen}");
     let screen = shot(&mut tab, 80, 24);
-    let head = screen.lines().next().unwrap_or_default();
-    assert!(head.contains(" pictures · train.test = false"), "{screen}");
+    assert!(
+        screen.contains(" pictures · train.test = false"),
+        "{screen}"
+    );
 }
 
 #[test]
