@@ -5,7 +5,7 @@
 use super::{Architecture, Node, Shape, freeze};
 use crate::error::Result;
 use crate::layers::{Activate, Flatten, Layer};
-use crate::profile::{OptimizerKind, Train};
+use crate::profile::Train;
 
 /// The table of a network's layers with its totals.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,14 +97,11 @@ impl Summary {
 
 /// Numbers that are kept per parameter, by the optimizer and for averages.
 fn kept(train: &Train) -> usize {
-    let momentum = usize::from(train.optimizer.momentum != 0.0);
-    let averaged = usize::from(train.ema > 0.0);
-    averaged
-        + match train.optimizer.kind {
-            OptimizerKind::Sgd => momentum,
-            OptimizerKind::Rmsprop => 1 + momentum,
-            OptimizerKind::Adam | OptimizerKind::Adamw => 2,
-        }
+    let [first, second] = train.optimizer.keeps();
+    [first, second, train.ema > 0.0]
+        .map(usize::from)
+        .iter()
+        .sum()
 }
 
 fn tabulate(nodes: &[Node], depth: usize, rows: &mut Vec<Row>, activations: &mut u64) {

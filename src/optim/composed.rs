@@ -7,15 +7,15 @@
 
 use candle_core::{Result, Tensor, Var, bail};
 
-use super::{Rule, Slot, Slots};
+use super::{Slot, Slots, Step};
 use crate::profile::OptimizerKind;
 
 /// Updates `var` and its slots.
-pub(super) fn update(rule: Rule, var: &Var, gradient: &Tensor, slots: &mut Slots) -> Result<()> {
-    let s = rule.settings;
-    let rate = rule.step.learning_rate;
+pub(super) fn update(step: Step, var: &Var, gradient: &Tensor, slots: &mut Slots) -> Result<()> {
+    let s = step.settings;
+    let rate = step.varying.learning_rate;
     let weight = var.as_detached_tensor();
-    let mut gradient = (gradient.detach() * rule.step.gradient_scale)?;
+    let mut gradient = (gradient.detach() * step.varying.gradient_scale)?;
     if s.weight_decay != 0.0 && s.kind != OptimizerKind::Adamw {
         gradient = (gradient + (&weight * s.weight_decay)?)?;
     }
@@ -54,7 +54,7 @@ pub(super) fn update(rule: Rule, var: &Var, gradient: &Tensor, slots: &mut Slots
             };
             let mean = blend(m, s.betas[0], &gradient)?;
             let square = blend(v, s.betas[1], &gradient.sqr()?)?;
-            let number = rule.number.min(i32::MAX as u64) as i32;
+            let number = step.number.min(i32::MAX as u64) as i32;
             let correction = s.betas.map(|beta| 1.0 - beta.powi(number));
             let deviation = ((square.sqrt()? / correction[1].sqrt())? + s.epsilon)?;
             (weight - ((mean / deviation)? * (rate / correction[0]))?)?

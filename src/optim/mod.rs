@@ -7,7 +7,7 @@ mod composed;
 mod fused;
 mod gradients;
 
-pub use crate::kernels::cpu::optimizer::clip_factor;
+pub use crate::kernels::cpu::optimizer::{Rule, clip_factor, update};
 pub use average::update_average;
 pub use gradients::Gradients;
 
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Var};
 
 use crate::error::Result;
+use crate::kernels::cpu::optimizer::{Adam, RmsProp, Sgd};
 use crate::nn::parameters::{self, Parameters};
 use crate::nn::state::{Array, StateDict, expect};
 use crate::nn::{During, state};
@@ -64,17 +65,51 @@ pub struct StepSettings {
     pub gradient_scale: f64,
 }
 
+/// The rule of an optimizer's step of this number, from 1.
+#[must_use]
+pub fn rule(settings: &Settings, step: StepSettings, number: u64) -> Rule {
+    let StepSettings {
+        learning_rate,
+        gradient_scale,
+    } = step;
+    let weight_decay = settings.weight_decay;
+    let adam = Adam {
+        learning_rate,
+        beta1: settings.betas[0],
+        beta2: settings.betas[1],
+        epsilon: settings.epsilon,
+        weight_decay,
+        step: number,
+        gradient_scale,
+    };
+    match settings.kind {
+        OptimizerKind::Adam => Rule::Adam(adam),
+        OptimizerKind::Adamw => Rule::AdamW(adam),
+        OptimizerKind::Sgd => Rule::Sgd(Sgd {
+            learning_rate,
+            momentum: settings.momentum,
+            nesterov: settings.nesterov,
+            weight_decay,
+            gradient_scale,
+        }),
+        OptimizerKind::Rmsprop => Rule::RmsProp(RmsProp {
+            learning_rate,
+            alpha: settings.alpha,
+            epsilon: settings.epsilon,
+            momentum: settings.momentum,
+            weight_decay,
+            gradient_scale,
+        }),
+    }
+}
+
 impl Optimizer {
     /// An optimizer without memory of any step.
     ///
     /// # Errors
     /// `Compute` when the device has no room.
     pub fn new(settings: &Settings, parameters: &Parameters) -> Result<Self> {
-        let first = match settings.kind {
-            OptimizerKind::Adam | OptimizerKind::Adamw => true,
-            OptimizerKind::Sgd | OptimizerKind::Rmsprop => settings.momentum != 0.0,
-        };
-        let second = settings.kind != OptimizerKind::Sgd;
+        let [first, second] = settings.keeps();
         let slots = parameters
             .trainable()
             .map(|(name, var)| {
@@ -119,18 +154,18 @@ impl Optimizer {
             let Some(slots) = self.slots.get_mut(name) else {
                 continue;
             };
-            let rule = Rule {
+            let step = Step {
                 settings: &self.settings,
-                step: StepSettings {
+                varying: StepSettings {
                     learning_rate: step.learning_rate * slots.rate,
                     ..step
                 },
                 number: self.steps,
             };
             if var.device().is_cpu() {
-                fused::update(rule, var, gradient, slots)
+                fused::update(step, var, gradient, slots)
             } else {
-                composed::update(rule, var, gradient, slots)
+                composed::update(step, var, gradient, slots)
             }
             .during(&format!("updating {name}"))?;
         }
@@ -204,11 +239,11 @@ impl Optimizer {
     }
 }
 
-/// One step's rule.
+/// One step of one parameter.
 #[derive(Clone, Copy)]
-struct Rule<'a> {
+struct Step<'a> {
     settings: &'a Settings,
-    step: StepSettings,
+    varying: StepSettings,
     /// From 1.
     number: u64,
 }

@@ -74,12 +74,12 @@ fn composed_updates_are_the_same() {
             optimizer.step(&gradients(&fused, scale), step).unwrap();
             other.steps += 1;
             for (name, var, gradient) in gradients(&composed, scale).iter() {
-                let rule = Rule {
+                let step = Step {
                     settings: &settings,
-                    step,
+                    varying: step,
                     number: other.steps,
                 };
-                composed::update(rule, var, gradient, other.slots.get_mut(name).unwrap()).unwrap();
+                composed::update(step, var, gradient, other.slots.get_mut(name).unwrap()).unwrap();
             }
         }
         assert_near(&fused.export().unwrap(), &composed.export().unwrap());

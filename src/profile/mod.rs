@@ -401,6 +401,18 @@ pub struct Optimizer {
     pub alpha: f64,
 }
 
+impl Optimizer {
+    /// Whether it keeps a first and a second number per parameter: a velocity or first moment, and the mean of squared gradients.
+    #[must_use]
+    pub fn keeps(&self) -> [bool; 2] {
+        match self.kind {
+            OptimizerKind::Sgd => [self.momentum != 0.0, false],
+            OptimizerKind::Rmsprop => [self.momentum != 0.0, true],
+            OptimizerKind::Adam | OptimizerKind::Adamw => [true, true],
+        }
+    }
+}
+
 impl Default for Optimizer {
     fn default() -> Self {
         Self {

@@ -59,7 +59,42 @@ pub enum Rule {
     AdamW(Adam),
 }
 
-/// One step of any rule on this thread: `first` is the first moment or the velocity, `second` the squared gradients' mean.
+impl Rule {
+    /// The same with this factor on the gradients, and this one on the learning rate.
+    #[must_use]
+    pub fn scaled(mut self, gradient_scale: f64, factor: f64) -> Self {
+        let (rate, scale) = match &mut self {
+            Self::Sgd(s) => (&mut s.learning_rate, &mut s.gradient_scale),
+            Self::RmsProp(s) => (&mut s.learning_rate, &mut s.gradient_scale),
+            Self::Adam(s) | Self::AdamW(s) => (&mut s.learning_rate, &mut s.gradient_scale),
+        };
+        *rate *= factor;
+        *scale = gradient_scale;
+        self
+    }
+}
+
+/// One step of any rule: `first` is the first moment or the velocity, `second` the squared gradients' mean.
+///
+/// # Panics
+/// When the lengths differ or state that the rule needs is missing.
+pub fn update(
+    rule: &Rule,
+    p: &mut [f32],
+    g: &[f32],
+    first: Option<&mut [f32]>,
+    second: Option<&mut [f32]>,
+) {
+    match (rule, first, second) {
+        (Rule::Sgd(s), velocity, _) => sgd(s, p, g, velocity),
+        (Rule::RmsProp(s), velocity, Some(square)) => rmsprop(s, p, g, square, velocity),
+        (Rule::Adam(s), Some(m), Some(v)) => adam(s, p, g, m, v),
+        (Rule::AdamW(s), Some(m), Some(v)) => adamw(s, p, g, m, v),
+        _ => panic!("a rule without its state"),
+    }
+}
+
+/// The same on this thread.
 ///
 /// # Panics
 /// When the lengths differ or state that the rule needs is missing.

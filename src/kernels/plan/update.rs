@@ -101,7 +101,7 @@ impl FlatParts {
             let start = piece * PIECE;
             let end = self.len.min(start + PIECE);
             for (stretch, factor) in stretches(settings.rates, start..end) {
-                let rule = scaled(settings.rule, clip, factor);
+                let rule = settings.rule.scaled(clip, factor);
                 // SAFETY: the stretch lies inside every array, and is this member's alone.
                 unsafe { self.update_stretch(&rule, settings.average_decay, stretch) };
             }
@@ -146,31 +146,6 @@ fn stretches(
     starts
         .zip(ends)
         .map(|((start, factor), end)| (start..end, factor))
-}
-
-fn scaled(rule: Rule, gradient_scale: f64, factor: f64) -> Rule {
-    match rule {
-        Rule::Sgd(s) => Rule::Sgd(super::Sgd {
-            gradient_scale,
-            learning_rate: s.learning_rate * factor,
-            ..s
-        }),
-        Rule::RmsProp(s) => Rule::RmsProp(super::RmsProp {
-            gradient_scale,
-            learning_rate: s.learning_rate * factor,
-            ..s
-        }),
-        Rule::Adam(s) => Rule::Adam(scaled_adam(s, gradient_scale, factor)),
-        Rule::AdamW(s) => Rule::AdamW(scaled_adam(s, gradient_scale, factor)),
-    }
-}
-
-fn scaled_adam(adam: super::Adam, gradient_scale: f64, factor: f64) -> super::Adam {
-    super::Adam {
-        gradient_scale,
-        learning_rate: adam.learning_rate * factor,
-        ..adam
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rayon::ThreadPool;
 
-use self::rule::{Part, Updated, remembers};
+use self::rule::{Part, Updated};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::kernels::cpu::optimizer;
@@ -17,16 +17,13 @@ use crate::kernels::targets::Targets;
 use crate::model::Architecture;
 use crate::model::mlp_scratch::{Dense, Mlp, Trace, loss};
 use crate::nn::state::{expect, refuse_unknown};
-use crate::optim::clip_factor;
+use crate::optim::{self, FIRST, SECOND, StepSettings, clip_factor};
 use crate::profile::{Loss, Profile, Train};
 use crate::schedule::average_decay;
 use crate::train::learners::targets;
 use crate::train::{Array, Learner, StateDict, StepOutcome, Update};
 
-/// Where the optimizer's numbers lie in the state: moments (Adam) or velocity, and mean squared gradients.
-const FIRST: &str = "optimizer.m.";
-const SECOND: &str = "optimizer.v.";
-/// The same for averaged weights.
+/// Where averaged weights lie in the state.
 const AVERAGE: &str = "ema.";
 
 /// Learns by [`Mlp::backward`].
@@ -52,7 +49,7 @@ impl ScratchLearner {
     /// `Input` for an architecture that is not a plain MLP, `Compute` when no threads are to be had.
     pub fn new(profile: &Profile, architecture: &Architecture, classes: usize) -> Result<Self> {
         let mlp = Mlp::new(architecture, profile.model.init, profile.train.seed)?;
-        let (first, second) = remembers(&profile.train.optimizer);
+        let [first, second] = profile.train.optimizer.keeps();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(profile.train.threads)
             .build()
@@ -108,7 +105,11 @@ impl ScratchLearner {
 
     /// Moves every weight by the gradients times `gradient_scale`, and the averages after them.
     fn descend(&mut self, update: Update, gradient_scale: f64) {
-        let rule = &self.train.optimizer;
+        let step = StepSettings {
+            learning_rate: update.learning_rate,
+            gradient_scale,
+        };
+        let rule = optim::rule(&self.train.optimizer, step, update.step + 1);
         let (weights, gradients) = (&mut self.mlp.weights, &self.gradients);
         for (layer, (weights, gradients)) in weights.iter_mut().zip(gradients).enumerate() {
             let mut first = self.first.as_mut().map(|slot| &mut slot[layer]);
@@ -120,7 +121,7 @@ impl ScratchLearner {
                     first: first.as_deref_mut().map(|slot| part.of_mut(slot)),
                     second: second.as_deref_mut().map(|slot| part.of_mut(slot)),
                 };
-                array.by(rule, update, gradient_scale);
+                array.by(&rule);
             }
         }
         let Some(averages) = &mut self.average else {

@@ -12,16 +12,14 @@ use candle_core::{Device, DeviceLocation};
 
 use crate::data::{Batch, Prepared};
 use crate::error::{Error, Result};
-use crate::kernels::plan::{
-    Adam, Criterion, Goal, Input, Outcome, Parts, Pictures, RmsProp, Row, Rule, Settings, Sgd,
-};
+use crate::kernels::plan::{Criterion, Goal, Input, Outcome, Parts, Pictures, Row, Rule, Settings};
 use crate::kernels::targets::Targets;
 use crate::model::rates::Rates;
 use crate::model::{Architecture, Shape};
 use crate::nn::state::{Array, expect, refuse_unknown};
 use crate::nn::{device, init, norm, statistics};
-use crate::optim::{FIRST, SECOND, STEP, step_array, step_count};
-use crate::profile::{Loss, OptimizerKind, Profile, Train};
+use crate::optim::{self, FIRST, SECOND, STEP, StepSettings, step_array, step_count};
+use crate::profile::{Loss, Profile, Train};
 use crate::schedule::average_decay;
 use crate::train::learners::graph::{AVERAGE, check_finite};
 use crate::train::learners::targets;
@@ -58,11 +56,6 @@ pub fn why_not_on(device: &Device) -> Option<String> {
 fn parts(settings: &Train, architecture: &Architecture, place: Place) -> (Parts, Places) {
     let programs = compile::compile(architecture, settings.batch_size, place);
     let places = programs.places;
-    let optimizer = &settings.optimizer;
-    let first = match optimizer.kind {
-        OptimizerKind::Adam | OptimizerKind::Adamw => true,
-        OptimizerKind::Sgd | OptimizerKind::Rmsprop => optimizer.momentum != 0.0,
-    };
     #[expect(clippy::cast_possible_truncation, reason = "0.1 in f32")]
     let momentum = statistics::MOMENTUM as f32;
     let parts = Parts {
@@ -77,7 +70,7 @@ fn parts(settings: &Train, architecture: &Architecture, place: Place) -> (Parts,
             Loss::CrossEntropy => Criterion::CrossEntropy(settings.label_smoothing),
             Loss::Mse => Criterion::Mse,
         },
-        keeps: [first, optimizer.kind != OptimizerKind::Sgd],
+        keeps: settings.optimizer.keeps(),
         averages: settings.ema > 0.0,
         batch: settings.batch_size,
         precision: settings.precision,
@@ -138,36 +131,11 @@ impl PlanLearner {
     }
 
     fn rule(&self, learning_rate: f64) -> Rule {
-        let optimizer = &self.settings.optimizer;
-        let weight_decay = optimizer.weight_decay;
-        let adam = Adam {
+        let step = StepSettings {
             learning_rate,
-            beta1: optimizer.betas[0],
-            beta2: optimizer.betas[1],
-            epsilon: optimizer.epsilon,
-            weight_decay,
-            step: self.steps + 1,
             gradient_scale: 1.0,
         };
-        match optimizer.kind {
-            OptimizerKind::Adam => Rule::Adam(adam),
-            OptimizerKind::Adamw => Rule::AdamW(adam),
-            OptimizerKind::Sgd => Rule::Sgd(Sgd {
-                learning_rate,
-                momentum: optimizer.momentum,
-                nesterov: optimizer.nesterov,
-                weight_decay,
-                gradient_scale: 1.0,
-            }),
-            OptimizerKind::Rmsprop => Rule::RmsProp(RmsProp {
-                learning_rate,
-                alpha: optimizer.alpha,
-                epsilon: optimizer.epsilon,
-                momentum: optimizer.momentum,
-                weight_decay,
-                gradient_scale: 1.0,
-            }),
-        }
+        optim::rule(&self.settings.optimizer, step, self.steps + 1)
     }
 
     /// What varies from step to step, but for the factors on the learning rate.

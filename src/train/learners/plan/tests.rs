@@ -7,7 +7,7 @@ use crate::layers::{
     MaxPool2d, Residual,
 };
 use crate::model::resolve;
-use crate::profile::{Backend, Init};
+use crate::profile::{Backend, Init, OptimizerKind};
 use crate::rng::{Purpose, Stream};
 use crate::train::learners::{self, graph::GraphLearner};
 
