@@ -66,7 +66,7 @@ def ours(fmtui, arch, batch, steps, precision):
     command = [fmtui, "bench", PRESETS[arch], "--device", "cuda", "--batch", str(batch), "--steps", str(steps), "--chunks", "1", "--json"]
     command += ["--precision", precision]
     line = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return json.loads(line)["ips"]
+    return json.loads(line)["images_per_second"]
 
 
 def main():

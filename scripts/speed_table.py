@@ -102,8 +102,8 @@ def table(options):
             shown = [all_of(arch, mode, threads, batch) for mode in ("eager", "cl", bf16(arch), "plan")]
             theirs = [rates(arch, mode, threads, batch) for mode in ("eager", "cl")]
             memory = [
-                median([run[key] for mode in modes for run in runs[arch, mode, threads, batch].values()])
-                for key, modes in (("rss_mb", ["eager", "cl"]), ("training_rss_mb", ["plan"]))
+                median([run[key] / unit for mode in modes for run in runs[arch, mode, threads, batch].values()])
+                for key, unit, modes in (("rss_mb", 1, ["eager", "cl"]), ("training_peak_memory_bytes", 2**20, ["plan"]))
             ]
             cells = " | ".join(cell(value) for value in shown)
             print(f"| {arch} {name} | {cells} | {ratio(rates(arch, 'plan', threads, batch), theirs)} | {' | '.join(cell(m) + ' MB' for m in memory)} |")
@@ -114,7 +114,7 @@ def table(options):
     for arch, name in NAMES.items():
         theirs = [rates(arch, f"evaluation-{mode}", 2, 1000) for mode in ("eager", "cl")]
         shown = [all_of(arch, f"evaluation-{mode}", 2, 1000) for mode in ("eager", "cl")]
-        ours = {number: [rate] for number, rate in rates(arch, "plan", 2, 64, "evaluation_ips").items()}
+        ours = {number: [rate] for number, rate in rates(arch, "plan", 2, 64, "evaluation_images_per_second").items()}
         shown.append(median([rate[0] for rate in ours.values()]))
         print(f"| {arch} {name} | {' | '.join(cell(value) for value in shown)} | {ratio(ours, theirs)} |")
 

@@ -342,13 +342,19 @@ fn bench_measures_every_preset_in_a_process_of_its_own() {
             (&2.into(), &32.into())
         );
         assert!(["plan", "graph"].contains(&report["backend"].as_str().unwrap()));
-        for (chunks, middle) in [("chunks", "ips"), ("evaluation_chunks", "evaluation_ips")] {
+        for (chunks, middle) in [
+            ("chunks", "images_per_second"),
+            ("evaluation_chunks", "evaluation_images_per_second"),
+        ] {
             assert_eq!(report[chunks].as_array().unwrap().len(), 2, "{report}");
             assert!(report[middle].as_f64().unwrap() > 0.0, "{report}");
         }
         let loss = report["loss"].as_f64().unwrap();
         assert!((1.0..4.0).contains(&loss), "{loss}");
-        assert!(report["rss_mb"].as_f64().unwrap() > 1.0, "{report}");
+        assert!(
+            report["peak_memory_bytes"].as_u64().unwrap() > 1 << 20,
+            "{report}"
+        );
     }
     assert_eq!(files(dir.path()).len(), 0);
 }

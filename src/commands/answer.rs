@@ -45,7 +45,7 @@ pub fn record(id: &str, status: &str, profile: &Profile) -> Value {
         "architecture": profile.model.architecture,
         "training_mode": comparison::training_mode(profile),
         "pretrained": profile.model.pretrained,
-        "data": profile.data.name,
+        "dataset": profile.data.name,
         "started": profile.run.as_ref().map(|r| &r.started),
         "epochs": profile.train.epochs,
         "epochs_done": profile.epochs_done(),

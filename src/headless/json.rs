@@ -2,7 +2,7 @@
 
 use super::Output;
 use crate::error::Result;
-use crate::event::{Observer, Stamped};
+use crate::event::{self, Event, Observer, Stamped};
 
 /// Prints every event.
 pub struct Json {
@@ -18,7 +18,18 @@ impl Json {
 
 impl Observer for Json {
     fn on_event(&mut self, event: &Stamped) -> Result<()> {
-        self.out.json(event)
+        // Whatever format a log is of, its lines are printed in this one.
+        match &event.event {
+            Event::Started(started) if started.format < event::FORMAT => {
+                let mut started = started.clone();
+                started.format = event::FORMAT;
+                self.out.json(&Stamped {
+                    at: event.at,
+                    event: Event::Started(started),
+                })
+            }
+            _ => self.out.json(event),
+        }
     }
 }
 
@@ -26,7 +37,6 @@ impl Observer for Json {
 mod tests {
     use super::super::output::tests::Kept;
     use super::*;
-    use crate::event::Event;
     use crate::run::log;
 
     #[test]

@@ -113,7 +113,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         }
         for report in reports.iter().filter(|r| !r.pieces.is_empty()) {
             out.line("")?;
-            out.line(&report.arch)?;
+            out.line(&report.name)?;
             for line in pieces(report).lines() {
                 out.line(line)?;
             }

@@ -17,26 +17,26 @@ pub struct Report {
     format: u32,
     /// Always `fmtui`; the scripts that measure others put theirs here.
     fw: String,
-    /// The preset's name.
-    pub arch: String,
+    /// The recipe's name.
+    pub name: String,
     backend: String,
     device: String,
     threads: usize,
     /// Instruction set of the CPU kernels.
     kernels: String,
-    data: String,
-    batch: usize,
-    params: u64,
+    dataset: String,
+    batch_size: usize,
+    parameters: u64,
     /// Training, images a second.
     chunks: Vec<f64>,
-    ips: f64,
+    images_per_second: f64,
     /// Evaluation, images a second.
     evaluation_chunks: Vec<f64>,
-    evaluation_ips: f64,
+    evaluation_images_per_second: f64,
     breakdown: Breakdown,
-    /// The process's peak, in MiB as `torch_bench.py` counts: after all, and before evaluation.
-    rss_mb: f64,
-    training_rss_mb: f64,
+    /// The process's peak: after all, and before evaluation.
+    peak_memory_bytes: u64,
+    training_peak_memory_bytes: u64,
     loss: f64,
     accuracy: f64,
     /// Where a planned step's time went, where that was asked for.
@@ -46,25 +46,25 @@ pub struct Report {
 
 impl Report {
     pub fn new(profile: &Profile, measured: &Measured) -> Self {
-        let [training, whole] = measured.peak_memory.map(mebibytes);
+        let [training, whole] = measured.peak_memory;
         Self {
             format: answer::FORMAT,
             fw: "fmtui".into(),
-            arch: profile.name.clone(),
+            name: profile.name.clone(),
             backend: measured.backend.into(),
             device: measured.device.clone(),
             threads: measured.threads,
             kernels: crate::kernels::cpu::isa().name().into(),
-            data: profile.data.name.clone(),
-            batch: profile.train.batch_size,
-            params: measured.parameters,
+            dataset: profile.data.name.clone(),
+            batch_size: profile.train.batch_size,
+            parameters: measured.parameters,
             chunks: rounded(&measured.training),
-            ips: round(median(&measured.training)),
+            images_per_second: round(median(&measured.training)),
             evaluation_chunks: rounded(&measured.evaluation),
-            evaluation_ips: round(median(&measured.evaluation)),
+            evaluation_images_per_second: round(median(&measured.evaluation)),
             breakdown: measured.breakdown,
-            rss_mb: round(whole),
-            training_rss_mb: round(training),
+            peak_memory_bytes: whole,
+            training_peak_memory_bytes: training,
             loss: measured.loss,
             accuracy: measured.accuracy,
             pieces: measured.pieces.iter().map(Piece::new).collect(),
@@ -75,11 +75,11 @@ impl Report {
     pub fn circumstances(&self, effort: Effort) -> String {
         format!(
             "{} · {}, {} threads, {} · batches of {} · {} steps in {} parts",
-            self.data,
+            self.dataset,
             self.device,
             self.threads,
             self.kernels,
-            self.batch,
+            self.batch_size,
             effort.steps,
             effort.chunks
         )
@@ -149,18 +149,18 @@ pub fn table(reports: &[Report]) -> Table {
             r.chunks.iter().copied().fold(0.0, f64::max),
         );
         table.row([
-            r.arch.clone(),
-            text::grouped(r.params),
+            r.name.clone(),
+            text::grouped(r.parameters),
             r.backend.clone(),
-            speed(r.ips),
+            speed(r.images_per_second),
             format!("{}–{}", speed(lowest), speed(highest)),
-            speed(r.evaluation_ips),
+            speed(r.evaluation_images_per_second),
             load,
             forward,
             backward,
             update,
-            format!("{:.0} MB", r.training_rss_mb),
-            format!("{:.0} MB", r.rss_mb),
+            format!("{:.0} MB", mebibytes(r.training_peak_memory_bytes)),
+            format!("{:.0} MB", mebibytes(r.peak_memory_bytes)),
         ]);
     }
     table
@@ -237,8 +237,17 @@ mod tests {
         assert_eq!(median(&[4.0, 1.0]), 2.5);
         assert_eq!(median(&[]), 0.0);
         let report = report();
-        assert_eq!((report.ips, report.evaluation_ips), (1e5, 3.5e5));
-        assert_eq!((report.training_rss_mb, report.rss_mb), (100.0, 200.0));
+        assert_eq!(
+            (
+                report.images_per_second,
+                report.evaluation_images_per_second
+            ),
+            (1e5, 3.5e5)
+        );
+        assert_eq!(
+            (report.training_peak_memory_bytes, report.peak_memory_bytes),
+            (100 << 20, 200 << 20)
+        );
         assert_eq!(report.chunks[0], 90_000.0);
     }
 
