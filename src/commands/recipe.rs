@@ -40,6 +40,7 @@ pub fn find(workspace: &Workspace, what: &str, changes: &[String]) -> Result<Pro
     let of_data: Vec<&str> = keys
         .filter_map(|key| key.trim().strip_prefix("data."))
         .collect();
+    check_figures(&table, &of_data)?;
     profile::normalization::turn(&mut table, &before, &of_data);
     Profile::from_table(table, &source)
 }
@@ -99,6 +100,24 @@ fn read_file(path: &Path) -> Result<String> {
             "give a profile's path, or the name of a preset",
         )
     })
+}
+
+/// A mean or deviation that is set is the one that is used: it goes with no other normalisation.
+fn check_figures(recipe: &Table, set: &[&str]) -> Result<()> {
+    let normalize = recipe
+        .get("data")
+        .and_then(|data| data.get("normalize")?.as_str());
+    let given = set.iter().find(|key| ["mean", "std"].contains(key));
+    match (given, normalize) {
+        (Some(key), Some(normalize)) if set.contains(&"normalize") && normalize != "given" => {
+            Err(Error::input(
+                format!("data.{key}"),
+                format!("is set, and data.normalize = \"{normalize}\" has its own"),
+                "leave one of the two out",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Applies `train.epochs=3` to a table. The value is TOML, or text without quotes where the setting is a text.

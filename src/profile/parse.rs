@@ -4,6 +4,7 @@ use toml::{Table, Value};
 
 use super::{FORMAT, Profile, format, kept, normalization, settings};
 use crate::error::{Error, Result};
+use crate::layers::Layer;
 use crate::text;
 
 /// **Units** bytes. No honest profile is longer; a record of 10,000 epochs has 3 MB.
@@ -74,8 +75,14 @@ impl Profile {
         check_integers(&table, "", source)?;
         settings::check_table(&table).map_err(|e| in_file(e, source))?;
         normalization::decide(&mut table);
-        let (mut profile, kept) =
-            kept::read::<Self>(table).map_err(|e| explain(&e.to_string(), source))?;
+        let layers = table
+            .get("model")
+            .and_then(|model| model.get("layers"))
+            .cloned();
+        let (mut profile, kept) = kept::read::<Self>(table).map_err(|e| {
+            let wrong = layers.and_then(|layers| wrong_layer(&layers, "model.layers", source));
+            wrong.unwrap_or_else(|| explain(&e.to_string(), source))
+        })?;
         profile.kept = kept;
         profile.validate().map_err(|e| in_file(e, source))?;
         Ok(profile)
@@ -151,6 +158,49 @@ fn check_integers(table: &Table, path: &str, source: &str) -> Result<()> {
         };
         check(value, &path, source)
     })
+}
+
+/// What is wrong in a list of layers: serde does not say in which of them it is, nor in which of its fields.
+fn wrong_layer(layers: &Value, path: &str, source: &str) -> Option<Error> {
+    let mut layers = layers.as_array()?.iter().enumerate();
+    layers.find_map(|(index, layer)| wrong_in_layer(layer, &format!("{path}[{index}]"), source))
+}
+
+fn wrong_in_layer(layer: &Value, path: &str, source: &str) -> Option<Error> {
+    let error = |place: &str, problem: &str, remedy: &str| {
+        Some(Error::input(format!("{source}: {place}"), problem, remedy))
+    };
+    let Some(fields) = layer.as_table() else {
+        let remedy = "write it as { kind = \"linear\", out_features = 10 }";
+        return error(path, "is no table", remedy);
+    };
+    if !fields.get("kind").is_some_and(Value::is_str) {
+        let remedy = "write its kind as kind = \"linear\"";
+        return error(path, "has no kind, which is a text", remedy);
+    }
+    let within = ["layers", "shortcut"].iter().find_map(|key| {
+        let layers = fields.get(*key)?;
+        wrong_layer(layers, &format!("{path}.{key}"), source)
+    });
+    if within.is_some() {
+        return within;
+    }
+    let read = |fields: Table| {
+        let read = Value::Table(fields).try_into::<Layer>();
+        read.err().map(|e| e.message().to_owned())
+    };
+    let message = read(fields.clone())?;
+    let names_its_field = message.starts_with("unknown field") || message.starts_with("missing");
+    // The field without which another thing is wrong, or none.
+    let is_kind = message.starts_with("unknown variant");
+    let mut candidates = fields.keys().filter(|key| (*key == "kind") == is_kind);
+    let wrong = candidates.find(|key| {
+        let mut others = fields.clone();
+        others.remove(*key);
+        !names_its_field && read(others).as_ref() != Some(&message)
+    });
+    let place = wrong.map_or_else(|| path.to_owned(), |key| format!("{path}.{key}"));
+    Some(explain(&format!("{message}\nin `{place}`\n"), source))
 }
 
 /// The key that serde does not know, where that is what its message says.
@@ -328,8 +378,43 @@ mod tests {
         let layers = "layers = [{ kind = 'flatten', activation = 'relu' }]\n";
         assert_eq!(
             refusal(&format!("{MODEL}{layers}")),
-            "x.toml: model.layers.activation: is not a known key; remove it: there are none here"
+            "x.toml: model.layers[0].activation: is not a known key; remove it: there are none here"
         );
+        for (layer, told) in [
+            (
+                "{ kind = 'linear', out_features = -10 }",
+                "[0].out_features: is -10; give a whole number from 0 on",
+            ),
+            (
+                "{ kind = 'flatten' }, { kind = 'dropout', p = 'x' }",
+                "[1].p: is \"x\"; give a number",
+            ),
+            (
+                "{ kind = 3 }",
+                "[0]: has no kind, which is a text; write its kind as kind = \"linear\"",
+            ),
+            (
+                "{ kind = 'liner' }",
+                "[0].kind: has no choice `liner`; did you mean `linear`?",
+            ),
+            (
+                "{ kind = 'linear' }",
+                "[0].out_features: is missing; add it",
+            ),
+            (
+                "3",
+                "[0]: is no table; write it as { kind = \"linear\", out_features = 10 }",
+            ),
+            (
+                "{ kind = 'residual', layers = [{ kind = 'flatten' }, { kind = 'dropout', p = true }] }",
+                "[0].layers[1].p: is true; give a number",
+            ),
+        ] {
+            assert_eq!(
+                refusal(&format!("{MODEL}layers = [{layer}]\n")),
+                format!("x.toml: model.layers{told}")
+            );
+        }
     }
 
     #[test]

@@ -201,14 +201,36 @@ pub fn suggestion(key: &str) -> String {
         let near = text::nearest(name, of_table(table).map(Setting::name))?;
         of_table(table).find(|s| s.name() == near).map(|s| s.key)
     };
+    // `arch`, `lr`, `batchsize`: in its table first, then anywhere.
+    let short = || {
+        let mut all = of_table(table).chain(ALL.iter());
+        all.find(|s| is_short_for(name, s.name())).map(|s| s.key)
+    };
     let all = namesakes.collect::<Vec<_>>();
-    match text::nearest(key, all.iter().copied())
+    let near = text::nearest(key, all.iter().copied())
         .or_else(|| all.first().copied())
         .or_else(close)
-    {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "remove it; `fmtui show lenet5 --toml` prints those that there are".into(),
+        .or_else(short);
+    if let Some(near) = near {
+        return format!("did you mean `{near}`?");
     }
+    let keys: Vec<&str> = of_table(table).map(|s| s.key).collect();
+    if keys.is_empty() || table.is_empty() {
+        "remove it; docs/profile.md lists every key".into()
+    } else {
+        format!("set one of {}", keys.join(", "))
+    }
+}
+
+/// Whether a word is the beginning, the initials or the letters of a key's name.
+fn is_short_for(word: &str, name: &str) -> bool {
+    let initials: String = name
+        .split('_')
+        .filter_map(|part| part.chars().next())
+        .collect();
+    let begins = word.len() >= 3 && name.starts_with(word);
+    !word.is_empty()
+        && (begins || (word.len() >= 2 && word == initials) || word == name.replace('_', ""))
 }
 
 /// Refuses values of another kind or out of their bounds in a recipe as it was written, before serde names Rust's types.
