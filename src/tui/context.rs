@@ -32,6 +32,8 @@ pub struct KeptPredictions {
     pub best: Option<Predictions>,
     /// Of the test at the end.
     pub test: Option<Predictions>,
+    /// Files that are there and cannot be read.
+    pub damaged: Vec<String>,
     /// Newer ones are on their way.
     pub awaited: bool,
 }

@@ -207,14 +207,20 @@ impl Session {
     pub fn load_predictions(&self, run: String) {
         let directory = self.workspace.run_dir(&run);
         self.blocking(move || {
-            let read = |name: &str| -> Option<Predictions> {
+            let mut damaged = Vec::new();
+            let mut read = |name: &str| -> Option<Predictions> {
                 let bytes = storage::read(&directory.join(name), predictions::LARGEST).ok()?;
-                Predictions::decode(&bytes).ok()
+                let read = Predictions::decode(&bytes);
+                if read.is_err() {
+                    damaged.push(name.to_owned());
+                }
+                read.ok()
             };
             let kept = Box::new(KeptPredictions {
                 latest: read(predictions::LATEST),
                 best: read(predictions::BEST),
                 test: read(predictions::TEST),
+                damaged,
                 awaited: false,
             });
             Ok(Message::Predictions { run, kept })

@@ -244,15 +244,22 @@ fn kept_where(cx: &Context) -> String {
     if kept.test.is_some() {
         places.push("the final test".into());
     }
-    if places.is_empty() {
+    let damaged = match &kept.damaged[..] {
+        [] => String::new(),
+        damaged => format!(" Damaged: {}.", damaged.join(", ")),
+    };
+    if places.is_empty() && damaged.is_empty() {
         return "No predictions are kept for this run yet; they come with each epoch.".into();
+    }
+    if places.is_empty() {
+        return format!("The predictions of this run cannot be read.{damaged}");
     }
     let untested = cx.history().and_then(RunHistory::untested);
     let untested = untested.map_or_else(String::new, |why| {
         format!(" There are none of a test ({why}).")
     });
     format!(
-        "Pictures are kept for {}; go there with < and >.{untested}",
+        "Pictures are kept for {}; go there with < and >.{untested}{damaged}",
         places.join(", ")
     )
 }
