@@ -744,6 +744,132 @@ fn a_run_of_an_earlier_version_goes_on_and_damage_to_its_best_weights_is_told() 
     }
 }
 
+/// A resume that is refused leaves the record as it was.
+#[test]
+fn a_run_whose_recipe_was_changed_is_not_resumed_and_keeps_its_result() {
+    for recorded in RECORDED {
+        let place = Place::with(recorded);
+        let path = place.workspace().profile_path(&place.id);
+        let record = fs::read_to_string(&path).unwrap();
+        for (from, to, why) in [
+            (
+                "learning_rate = 0.05",
+                "learning_rate = 0.5",
+                "the profile is not the one",
+            ),
+            (
+                "validation = 40",
+                "validation = 50",
+                "the profile is not the one",
+            ),
+            ("patience = 3", "patience = 2", "the profile is not the one"),
+        ] {
+            let changed = record
+                .replace("status = \"finished\"", "status = \"stopped\"")
+                .replacen(from, to, 1);
+            assert!(changed.contains(to));
+            fs::write(&path, &changed).unwrap();
+            let events = fs::read(place.workspace().events_path(&place.id)).unwrap();
+            let refused = place.fmtui(&["resume", &place.id]);
+            assert_eq!(refused.status.code(), Some(2), "{to}");
+            let told = text(&refused.stderr);
+            assert!(told.contains(why) && !told.contains("go on with"), "{told}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), changed, "{to}");
+            let now = fs::read(place.workspace().events_path(&place.id)).unwrap();
+            assert_eq!(now, events);
+        }
+        // Nor one without any checkpoint.
+        fs::write(
+            &path,
+            record.replace("status = \"finished\"", "status = \"stopped\""),
+        )
+        .unwrap();
+        for entry in fs::read_dir(place.run_dir()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                fs::remove_dir_all(path).unwrap();
+            }
+        }
+        let before = fs::read_to_string(&path).unwrap();
+        let refused = place.fmtui(&["resume", &place.id]);
+        assert_eq!(refused.status.code(), Some(2));
+        assert_eq!(fs::read_to_string(&path).unwrap(), before);
+    }
+}
+
+/// A record says how a run ended where its log does not.
+#[test]
+fn a_finished_run_without_its_log_is_told_from_its_record() {
+    for recorded in RECORDED {
+        let place = Place::with(recorded);
+        let events = place.workspace().events_path(&place.id);
+        let whole = fs::read_to_string(&events).unwrap();
+        let half = whole.lines().count() / 2;
+        let lines: Vec<&str> = whole.split_inclusive('\n').take(half).collect();
+        let cut = lines.concat();
+        for log in [None, Some(""), Some(cut.as_str())] {
+            match log {
+                None => fs::remove_file(&events).unwrap(),
+                Some(log) => fs::write(&events, log).unwrap(),
+            }
+            let since = Instant::now();
+            let attached = place.fmtui(&["attach", &place.id, "--plain"]);
+            let told = text(&attached.stdout) + &text(&attached.stderr);
+            assert_eq!(attached.status.code(), Some(0), "{told}");
+            assert!(since.elapsed() < Duration::from_secs(20), "{told}");
+            for expected in ["gone or cut short", "epoch 10/40", "best @ 5", "49.20 %"] {
+                assert!(told.contains(expected), "{expected}: {told}");
+            }
+            assert_eq!(told.matches("epoch 10/40").count(), 1, "{told}");
+        }
+        // Somebody else's machine has left the lock.
+        fs::remove_file(place.workspace().lock_path(&place.id)).unwrap();
+        let since = Instant::now();
+        assert!(
+            place
+                .fmtui(&["attach", &place.id, "--plain"])
+                .status
+                .success()
+        );
+        assert!(since.elapsed() < Duration::from_secs(20));
+    }
+}
+
+/// What no training can do is refused before there is a run of it.
+#[test]
+fn what_cannot_be_trained_makes_no_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place {
+        dir,
+        id: String::new(),
+    };
+    for settings in [
+        vec![
+            "data.validation=0",
+            "train.early_stop.patience=1",
+            "train.early_stop.monitor=validation-accuracy",
+        ],
+        vec!["data.mean=0.3", "data.normalize=dataset"],
+        vec!["data.std=[0.3]", "data.normalize=unit"],
+    ] {
+        let mut arguments = vec!["train", "lenet5", "--set", "data.name=fashion-mnist-mini"];
+        for setting in &settings {
+            arguments.extend(["--set", setting]);
+        }
+        let refused = place.fmtui(&arguments);
+        assert_eq!(
+            refused.status.code(),
+            Some(2),
+            "{settings:?} {}",
+            text(&refused.stderr)
+        );
+        assert!(
+            !place.workspace().root.join("profiles").exists(),
+            "{settings:?}"
+        );
+    }
+}
+
 fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let since = Instant::now();
     while !condition() {

@@ -84,6 +84,12 @@ impl Status {
         matches!(self, Self::Running | Self::Paused | Self::Waiting)
     }
 
+    /// It has ended, and its record says how.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Finished | Self::Stopped | Self::Failed)
+    }
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

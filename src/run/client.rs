@@ -13,6 +13,7 @@ use super::{Workspace, lock, memory, record, spool};
 use crate::error::{Error, Result};
 use crate::event::Command;
 use crate::profile::Status;
+use crate::train;
 
 /// How long a worker may take to come up before its starter looks no longer.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -38,7 +39,7 @@ pub fn start(workspace: &Workspace, checked: &Checked) -> Result<String> {
 /// Goes on with a stopped, failed or lost run from its newest checkpoint.
 ///
 /// # Errors
-/// `Input` when the run is finished or cannot work, `Busy` when it is running or paused, else as [`start()`].
+/// `Input` when the run is finished, cannot work or is not what its checkpoint was made with, `Busy` when it is running or paused, else as [`start()`].
 pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
     resume_with(workspace, id, false, &mut |_| ())
 }
@@ -64,9 +65,11 @@ pub fn resume_with(
     }
     record::check_unfinished(&profile)?;
     // Its weights are in its checkpoint: where the first came from is of no more interest.
-    let mut checked = profile;
-    checked.model.pretrained.clear();
-    let checked = Network::read(workspace, checked, force)?.check(workspace)?;
+    let mut network = profile.clone();
+    network.model.pretrained.clear();
+    let network = Network::read(workspace, network, force)?;
+    train::check_resumable(&workspace.run_dir(id), &profile, &network.dataset.sha256)?;
+    let checked = network.check(workspace)?;
     before(checked.warning);
     // Nothing is written here: only who has the run changes its record, and that is the worker.
     bring_up(workspace, id, true)

@@ -18,9 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::log::Follower;
 use super::protocol::{self, FromWorker, Hello};
-use super::{Workspace, client, lock, spool};
+use super::{Workspace, client, history, lock, spool};
 use crate::error::Result;
 use crate::event::{Command, Event, Stamped};
+use crate::profile::{Profile, Status};
 
 /// Events that may wait for their reader; a reader that lags further catches up from the log.
 const BACKLOG: usize = 1024;
@@ -73,6 +74,7 @@ impl Connection {
             commands: commands_out,
             live: Arc::clone(&live),
             ended: false,
+            told: None,
             ahead: Vec::new(),
             turned_away: false,
             is_other: false,
@@ -188,6 +190,8 @@ struct Feed {
     live: Arc<AtomicBool>,
     /// The last event told was the run's last.
     ended: bool,
+    /// The last epoch told, 0 before the first; `None` before the beginning.
+    told: Option<usize>,
     /// What was told before it stood in the log.
     ahead: Vec<Stamped>,
     /// It was said that the worker does not serve this client.
@@ -207,7 +211,12 @@ impl Feed {
         loop {
             // Asked before reading: what a worker wrote before it went is then certainly read.
             let is_there = self.is_there();
-            if self.catch_up(u64::MAX).await.is_break() || !is_there {
+            if self.catch_up(u64::MAX).await.is_break() {
+                return;
+            }
+            if !is_there {
+                // Nobody who listens is left, where this breaks.
+                let _ = self.tell_rest().await;
                 return;
             }
             let watched = match self.connect().await {
@@ -232,8 +241,32 @@ impl Feed {
         if lock::is_held(&self.lock_path) {
             return true;
         }
-        let elsewhere = lock::holder(&self.lock_path).host != lock::host_name();
-        elsewhere && !self.ended && !self.workspace.is_silent(&self.id)
+        let host = lock::holder(&self.lock_path).host;
+        if host.is_empty() && self.record().is_some_and(|(_, status)| status.is_over()) {
+            // A record that was copied here.
+            return false;
+        }
+        host != lock::host_name() && !self.ended && !self.workspace.is_silent(&self.id)
+    }
+
+    fn record(&self) -> Option<(Profile, Status)> {
+        let record = self.workspace.load(&self.id).ok()?;
+        let status = record.run.as_ref()?.status;
+        Some((record, status))
+    }
+
+    /// Tells what the record has of a run that is over and whose log does not say so.
+    async fn tell_rest(&mut self) -> ControlFlow<()> {
+        if self.ended {
+            return ControlFlow::Continue(());
+        }
+        let Some((record, _)) = self.record() else {
+            return ControlFlow::Continue(());
+        };
+        for event in history::events_of(&record, self.told) {
+            self.tell(event).await?;
+        }
+        ControlFlow::Continue(())
     }
 
     /// Tells everything that the log has up to byte `end`.
@@ -266,6 +299,11 @@ impl Feed {
 
     async fn tell(&mut self, event: Stamped) -> ControlFlow<()> {
         self.ended = matches!(event.event, Event::Finished { .. } | Event::Failed { .. });
+        match &event.event {
+            Event::Started(_) => self.told = self.told.or(Some(0)),
+            Event::EpochEnd(end) => self.told = Some(end.epoch),
+            _ => {}
+        }
         match self.events.send(event).await {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),

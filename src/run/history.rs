@@ -4,8 +4,10 @@ use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::Path;
 
 use super::log;
-use crate::event::{Event, Started};
-use crate::profile::EpochRecord;
+use crate::catalog;
+use crate::event::{self, EpochEnd, Event, Stamped, Started};
+use crate::metrics::Scores;
+use crate::profile::{EpochRecord, Profile, RunRecord, Status};
 use crate::storage;
 
 /// Rows that a record holds at most.
@@ -83,6 +85,85 @@ pub fn add(history: &mut Vec<EpochRecord>, epoch: EpochRecord) {
     let later = history.iter().rev().take_while(|e| e.epoch >= epoch.epoch);
     history.truncate(history.len() - later.count());
     history.push(epoch);
+}
+
+/// The events of a run that is over as its record tells them: for where its log is gone or cut short. `told` is the
+/// last epoch that is known already, 0 before the first, and `None` where not even the beginning is.
+#[must_use]
+pub fn events_of(record: &Profile, told: Option<usize>) -> Vec<Stamped> {
+    let Some(run) = record.run.as_ref().filter(|run| run.status.is_over()) else {
+        return Vec::new();
+    };
+    let mut events = Vec::new();
+    if told.is_none() {
+        events.push(Event::Started(Box::new(started(record, run))));
+    }
+    let message =
+        "the event log is gone or cut short: what it lacks is told as the record has it".into();
+    events.push(Event::Warning { message });
+    let best = record.best_epoch().map_or(0, |best| best.epoch);
+    for epoch in record
+        .history
+        .iter()
+        .filter(|e| e.epoch > told.unwrap_or(0))
+    {
+        events.push(Event::EpochEnd(Box::new(EpochEnd {
+            epoch: epoch.epoch,
+            train: Scores::running(epoch.train_loss, epoch.train_accuracy),
+            held_out: Scores::running(epoch.held_out_loss, epoch.held_out_accuracy),
+            learning_rate: epoch.learning_rate,
+            seconds: epoch.seconds,
+            images_per_second: epoch.images_per_second,
+            best_epoch: best.min(epoch.epoch),
+            ..EpochEnd::default()
+        })));
+    }
+    events.push(match (&record.result, run.status) {
+        (Some(result), Status::Finished | Status::Stopped) => Event::Finished {
+            complete: run.status == Status::Finished,
+            reason: run.status.name().into(),
+            result: Box::new(result.clone()),
+        },
+        _ => Event::Failed {
+            message: run.error.clone(),
+            remedy: String::new(),
+        },
+    });
+    events.into_iter().map(Stamped::now).collect()
+}
+
+/// How a run began, as far as its record tells.
+fn started(record: &Profile, run: &RunRecord) -> Started {
+    let result = record.result.as_ref();
+    let images = |scores: Option<&Scores>| {
+        let images = scores.map_or(0, |s| s.confusion.total());
+        usize::try_from(images).unwrap_or(usize::MAX)
+    };
+    let train = &record.train;
+    Started {
+        format: event::FORMAT,
+        run: run.id.clone(),
+        name: record.name.clone(),
+        architecture: record.model.architecture.clone(),
+        dataset: record.data.name.clone(),
+        classes: catalog::find(&record.data.name).map_or_else(Vec::new, |set| set.classes.names()),
+        parameters: result.map_or(0, |r| r.parameters),
+        trained_parameters: result.map_or(0, |r| r.trained_parameters),
+        multiply_adds: result.map_or(0, |r| r.multiply_adds),
+        epochs: train.epochs,
+        batch_size: train.batch_size,
+        train_images: images(result.and_then(|r| r.train.as_ref())),
+        validation_images: images(result.and_then(|r| r.validation.as_ref())),
+        test_images: images(result.and_then(|r| r.test.as_ref())),
+        no_test_part: run.no_test_part,
+        curve_is_test: record.curve_is_test(),
+        device: run.device.clone(),
+        threads: run.threads,
+        backend: run.backend.clone(),
+        learning_rate: train.optimizer.learning_rate,
+        patience: train.early_stop.patience,
+        ..Started::default()
+    }
 }
 
 /// At most [`MOST`] rows, evenly over all, with the first, the best and the last.

@@ -13,7 +13,7 @@ use crate::net::Progress;
 use crate::nn;
 use crate::profile::{Backend, Normalize, Profile};
 use crate::text;
-use crate::train::learners;
+use crate::train::{self, learners};
 
 /// What a run needs on disk beside its checkpoints: log, predictions, profile.
 const BESIDES: u64 = 64 << 20;
@@ -59,6 +59,7 @@ impl Network {
             (profile.data.mean, profile.data.std) = (Some(mean.clone()), Some(std.clone()));
         }
         let architecture = architecture(&profile, &dataset)?;
+        train::check(&profile, &prepared, &architecture)?;
         let mut network = Self {
             profile,
             dataset,

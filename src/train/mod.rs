@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use control::DISK_FULL;
-pub use session::{peak_memory, train};
+pub use session::{check, check_resumable, peak_memory, train};
 
 pub use learner::{Learner, PieceTime, StepOutcome, Update};
 

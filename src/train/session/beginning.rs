@@ -35,9 +35,8 @@ impl<'a> Session<'a> {
         let data = Prepared::new(Arc::new(dataset), &profile.data)?
             .tested(profile.train.test)?
             .augmented(&profile.augment, profile.train.seed);
-        check_monitor(profile, &data)?;
         let architecture = architecture(profile, &data, classes)?;
-        check_last_batch(profile, &data, &architecture)?;
+        check(profile, &data, &architecture)?;
         let mut progress = Progress {
             format: FORMAT,
             learning_rate_factor: 1.0,
@@ -233,6 +232,27 @@ fn begin_from(
     ))
 }
 
+/// Checks what a training of these images needs: something to watch for early stopping, and batches that batch norm can train on.
+///
+/// # Errors
+/// `Input` naming the setting.
+pub fn check(profile: &Profile, data: &Prepared, architecture: &Architecture) -> Result<()> {
+    check_monitor(profile, data)?;
+    check_last_batch(profile, data, architecture)
+}
+
+/// Checks that a run can go on from its newest checkpoint: that one is there, made with this recipe, on data of this hash.
+///
+/// # Errors
+/// `Input` saying what is not so.
+pub fn check_resumable(directory: &Path, profile: &Profile, data_sha256: &str) -> Result<()> {
+    match checkpoint::newest_progress(directory) {
+        Some(progress) => check_same(directory, &progress, profile, data_sha256),
+        // What is wrong with those that are there.
+        None => checkpoint::load_newest(directory).map(drop),
+    }
+}
+
 fn check_monitor(profile: &Profile, data: &Prepared) -> Result<()> {
     let stop = &profile.train.early_stop;
     if stop.patience > 0 && stop.monitor != Monitor::TrainLoss && data.validation.is_empty() {
@@ -322,7 +342,16 @@ fn resume_from(
     let loaded = checkpoint::load_newest(directory)?;
     let skipped = loaded.skipped.iter();
     warnings.extend(skipped.map(|why| format!("skipped a broken checkpoint: {why}")));
-    let then = &loaded.progress;
+    check_same(directory, &loaded.progress, profile, data_sha256)?;
+    Ok(loaded)
+}
+
+fn check_same(
+    directory: &Path,
+    then: &Progress,
+    profile: &Profile,
+    data_sha256: &str,
+) -> Result<()> {
     for (what, is_same) in [
         (
             "the profile",
@@ -338,5 +367,5 @@ fn resume_from(
             ));
         }
     }
-    Ok(loaded)
+    Ok(())
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use saving::Saving;
 
+pub use beginning::{check, check_resumable};
 pub use ending::peak_memory;
 
 use super::checkpoint::Progress;
