@@ -334,11 +334,11 @@ fn bench_measures_every_preset_in_a_process_of_its_own() {
     let presets = [("mlp-100-100-50", 94_160), ("mlp-20", 15_910)];
     for (report, (preset, parameters)) in reports.iter().zip(presets) {
         assert_eq!(report["fw"], "fmtui");
-        assert_eq!(report["arch"], preset);
-        assert_eq!(report["params"], parameters);
+        assert_eq!(report["name"], preset);
+        assert_eq!(report["parameters"], parameters);
         assert_eq!(report["device"], "cpu");
         assert_eq!(
-            (&report["threads"], &report["batch"]),
+            (&report["threads"], &report["batch_size"]),
             (&2.into(), &32.into())
         );
         assert!(["plan", "graph"].contains(&report["backend"].as_str().unwrap()));

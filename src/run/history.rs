@@ -109,6 +109,7 @@ pub fn events_of(record: &Profile, told: Option<usize>) -> Vec<Stamped> {
     {
         events.push(Event::EpochEnd(Box::new(EpochEnd {
             epoch: epoch.epoch,
+            step: epoch.epoch as u64 * steps_per_epoch(record),
             train: Scores::running(epoch.train_loss, epoch.train_accuracy),
             held_out: Scores::running(epoch.held_out_loss, epoch.held_out_accuracy),
             learning_rate: epoch.learning_rate,
@@ -132,6 +133,13 @@ pub fn events_of(record: &Profile, told: Option<usize>) -> Vec<Stamped> {
     events.into_iter().map(Stamped::now).collect()
 }
 
+/// Known from how many images were scored; 0 where none were.
+fn steps_per_epoch(record: &Profile) -> u64 {
+    let scores = record.result.as_ref().and_then(|r| r.train.as_ref());
+    let images = scores.map_or(0, |s| s.confusion.total());
+    images.div_ceil(record.train.batch_size.max(1) as u64)
+}
+
 /// How a run began, as far as its record tells.
 fn started(record: &Profile, run: &RunRecord) -> Started {
     let result = record.result.as_ref();
@@ -152,6 +160,7 @@ fn started(record: &Profile, run: &RunRecord) -> Started {
         multiply_adds: result.map_or(0, |r| r.multiply_adds),
         epochs: train.epochs,
         batch_size: train.batch_size,
+        steps_per_epoch: steps_per_epoch(record),
         train_images: images(result.and_then(|r| r.train.as_ref())),
         validation_images: images(result.and_then(|r| r.validation.as_ref())),
         test_images: images(result.and_then(|r| r.test.as_ref())),
