@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use fmtui::profile::{Profile, Status};
 use fmtui::run::{Workspace, lock};
+use fmtui::train::checkpoint;
 
 /// The program, away from this machine's home, data and network.
 fn fmtui(workspace: &Path, arguments: &[&str]) -> Command {
@@ -64,6 +65,52 @@ fn make(workspace: &Workspace, profile: &Profile) -> String {
     record.result.clone_from(&profile.result);
     workspace.save(&record).unwrap();
     id
+}
+
+/// A run that was stopped and has a checkpoint.
+fn stopped(workspace: &Workspace) -> String {
+    let recipe = workspace.root.join("recipe.toml");
+    fs::write(&recipe, profile(Status::Created).recipe().to_toml()).unwrap();
+    let said = |arguments: &[&str]| {
+        let output = fmtui(&workspace.root, arguments).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let id = said(&["train", recipe.to_str().unwrap(), "--detach"]);
+    let id = id.trim().to_owned();
+    let until = |what: &str, condition: &dyn Fn() -> bool| {
+        let since = Instant::now();
+        while !condition() {
+            assert!(since.elapsed() < Duration::from_mins(1), "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    until("no checkpoint", &|| {
+        checkpoint::exists(&workspace.run_dir(&id))
+    });
+    said(&["stop", &id]);
+    until("it goes on", &|| !workspace.is_running(&id));
+    id
+}
+
+/// Another run of the same recipe, with the checkpoints of the first.
+fn like(workspace: &Workspace, id: &str, status: Status) -> String {
+    let mut record = workspace.load(id).unwrap();
+    record.run.as_mut().unwrap().status = status;
+    let other = make(workspace, &record);
+    for entry in fs::read_dir(workspace.run_dir(id)).unwrap() {
+        let state = entry.unwrap().path();
+        if !state.is_dir() {
+            continue;
+        }
+        let to = workspace.run_dir(&other).join(state.file_name().unwrap());
+        fs::create_dir_all(&to).unwrap();
+        for file in fs::read_dir(&state).unwrap() {
+            let file = file.unwrap().path();
+            fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    other
 }
 
 /// Everything that can be sent to a terminal beside plain text: line breaks, and nothing else.
@@ -334,7 +381,7 @@ fn files_that_are_none_are_refused_in_no_time() {
     let workspace = Workspace::at(dir.path());
     let (id, good) = (
         make(&workspace, &profile(Status::Stopped)),
-        make(&workspace, &profile(Status::Stopped)),
+        stopped(&workspace),
     );
     let fifo = |path: &Path| {
         let _ = fs::remove_file(path);
@@ -416,8 +463,9 @@ fn delete_resume_and_stop_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let workspace = Workspace::at(dir.path());
     let (mut deleted, mut resumed) = (0, 0);
+    let first = stopped(&workspace);
     for round in 0..120_u64 {
-        let id = make(&workspace, &profile(Status::Lost));
+        let id = like(&workspace, &first, Status::Lost);
         fs::write(workspace.run_dir(&id).join("worker.log"), "before\n").unwrap();
         let begin = |arguments: &[&str]| {
             let mut command = fmtui(dir.path(), arguments);
