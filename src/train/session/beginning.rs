@@ -241,14 +241,16 @@ pub fn check(profile: &Profile, data: &Prepared, architecture: &Architecture) ->
     check_last_batch(profile, data, architecture)
 }
 
-/// Checks that a run can go on from its newest checkpoint: that one is there, made with this recipe, on data of this hash.
+/// Checks that a run can go on from its newest checkpoint: that it was made with this recipe, on data of this hash. A run that
+/// ended before its first checkpoint begins again.
 ///
 /// # Errors
 /// `Input` saying what is not so.
 pub fn check_resumable(directory: &Path, profile: &Profile, data_sha256: &str) -> Result<()> {
     match checkpoint::newest_progress(directory) {
         Some(progress) => check_same(directory, &progress, profile, data_sha256),
-        // What is wrong with those that are there.
+        None if profile.result.is_none() && !checkpoint::exists(directory) => Ok(()),
+        // Says that there are none any more, or what is wrong with them.
         None => checkpoint::load_newest(directory).map(drop),
     }
 }
