@@ -18,6 +18,9 @@ use crate::{storage, text};
 /// **Units** bytes of the end of `worker.log` in which a dead worker's last words are looked for.
 const LAST_WORDS: u64 = 64 << 10;
 
+/// How often a deleted run's directory is tried to be removed.
+const REMOVALS: usize = 10;
+
 /// A worker on another machine writes its log every second; after this long without a line it is gone.
 const SILENCE: Duration = Duration::from_mins(1);
 
@@ -453,8 +456,16 @@ impl Workspace {
         }
         storage::remove(&self.profile_path(id))?;
         lock.remove()?;
-        // Whoever waited for the lock finds no record and leaves nothing either.
-        let _ = fs::remove_dir_all(&dir);
+        // Whoever waited for the lock finds no record and leaves nothing either. A command that is just being left there lets
+        // the removal fail once; nobody makes the directory again.
+        for _ in 0..REMOVALS {
+            match fs::remove_dir_all(&dir) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                _ => break,
+            }
+        }
         Ok(())
     }
 }
