@@ -18,7 +18,7 @@ use crate::{storage, text};
 /// **Units** bytes of the end of `worker.log` in which a dead worker's last words are looked for.
 const LAST_WORDS: u64 = 64 << 10;
 
-/// How often a deleted run's directory is tried to be removed.
+/// How often the removal of a directory is tried.
 const REMOVALS: usize = 10;
 
 /// A worker on another machine writes its log every second; after this long without a line it is gone.
@@ -456,16 +456,8 @@ impl Workspace {
         }
         storage::remove(&self.profile_path(id))?;
         lock.remove()?;
-        // Whoever waited for the lock finds no record and leaves nothing either. A command that is just being left there lets
-        // the removal fail once; nobody makes the directory again.
-        for _ in 0..REMOVALS {
-            match fs::remove_dir_all(&dir) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                _ => break,
-            }
-        }
+        // Whoever waited for the lock finds no record and leaves nothing either.
+        let _ = remove_tree(&dir);
         Ok(())
     }
 }
@@ -475,7 +467,23 @@ fn remove_all(path: &Path) -> Result<()> {
     if !is_dir {
         return storage::remove(path);
     }
-    match fs::remove_dir_all(path) {
+    remove_tree(path)
+}
+
+/// Removes a directory with all that is in it. A command that is just being left there lets a removal fail; after that nobody
+/// makes the directory again.
+fn remove_tree(path: &Path) -> Result<()> {
+    let mut removed = fs::remove_dir_all(path);
+    for _ in 1..REMOVALS {
+        match &removed {
+            Err(e) if e.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
+                std::thread::sleep(Duration::from_millis(5));
+                removed = fs::remove_dir_all(path);
+            }
+            _ => break,
+        }
+    }
+    match removed {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("delete", path, e)),
         _ => Ok(()),
     }
