@@ -46,6 +46,11 @@ pub fn leave(workspace: &Workspace, id: &str, command: &Command) -> Result<()> {
     // Who takes it may be of an older fmtui.
     let line = protocol::command_line(command, protocol::FIRST_FORMAT).unwrap_or_default();
     storage::commit(&path, &line)?;
+    if !workspace.profile_path(id).exists() {
+        // It was deleted meanwhile: what was made just now goes too.
+        let _ = fs::remove_dir_all(workspace.run_dir(id));
+        return Err(workspace.not_running(id));
+    }
     let since = Instant::now();
     while path.exists() {
         if since.elapsed() >= PATIENCE {
