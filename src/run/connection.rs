@@ -188,7 +188,7 @@ struct Feed {
     events: mpsc::Sender<Stamped>,
     commands: mpsc::Receiver<(Command, Answer)>,
     live: Arc<AtomicBool>,
-    /// The last event told was the run's last.
+    /// The run's end was told, and no new beginning since.
     ended: bool,
     /// The last epoch told, 0 before the first; `None` before the beginning.
     told: Option<usize>,
@@ -298,10 +298,14 @@ impl Feed {
     }
 
     async fn tell(&mut self, event: Stamped) -> ControlFlow<()> {
-        self.ended = matches!(event.event, Event::Finished { .. } | Event::Failed { .. });
         match &event.event {
-            Event::Started(_) => self.told = self.told.or(Some(0)),
+            Event::Started(_) => {
+                self.told = self.told.or(Some(0));
+                self.ended = false;
+            }
             Event::EpochEnd(end) => self.told = Some(end.epoch),
+            // A warning may still come after it.
+            Event::Finished { .. } | Event::Failed { .. } => self.ended = true,
             _ => {}
         }
         match self.events.send(event).await {

@@ -47,8 +47,10 @@ pub fn leave(workspace: &Workspace, id: &str, command: &Command) -> Result<()> {
     let line = protocol::command_line(command, protocol::FIRST_FORMAT).unwrap_or_default();
     storage::commit(&path, &line)?;
     if !workspace.profile_path(id).exists() {
-        // It was deleted meanwhile: what was made just now goes too.
-        let _ = fs::remove_dir_all(workspace.run_dir(id));
+        // It was deleted meanwhile: what was made just now goes too, and nothing else.
+        let _ = fs::remove_file(&path);
+        let _ = fs::remove_dir(&directory);
+        let _ = fs::remove_dir(workspace.run_dir(id));
         return Err(workspace.not_running(id));
     }
     let since = Instant::now();
