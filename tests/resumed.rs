@@ -822,6 +822,16 @@ fn a_finished_run_without_its_log_is_told_from_its_record() {
             }
             assert_eq!(told.matches("epoch 10/40").count(), 1, "{told}");
         }
+        // A warning after the end is not a missing end.
+        let late = r#"{"at":1795942290.0,"event":"warning","message":"late"}"#;
+        fs::write(&events, format!("{whole}{late}\n")).unwrap();
+        let attached = place.fmtui(&["attach", &place.id, "--plain"]);
+        let told = text(&attached.stdout) + &text(&attached.stderr);
+        assert!(
+            told.contains("late") && !told.contains("cut short"),
+            "{told}"
+        );
+        fs::write(&events, "").unwrap();
         // Somebody else's machine has left the lock.
         fs::remove_file(place.workspace().lock_path(&place.id)).unwrap();
         let since = Instant::now();
