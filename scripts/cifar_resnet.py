@@ -1,4 +1,4 @@
-"""The residual networks for pictures of 32 × 32 (He et al. 2015, section 4.2) in plain PyTorch, which torchvision does not have."""
+"""The residual networks for 32 × 32 images (He et al. 2015, section 4.2) in plain PyTorch; torchvision has none."""
 import torch.nn.functional as F
 from torch import nn
 
@@ -26,7 +26,10 @@ class CifarResNet(nn.Module):
     def __init__(self, blocks):
         super().__init__()
         self.conv1, self.bn1, self.relu = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()
-        stage = lambda a, b, s: nn.Sequential(*[Block(a if i == 0 else b, b, s if i == 0 else 1) for i in range(blocks)])
+
+        def stage(a, b, s):
+            return nn.Sequential(Block(a, b, s), *[Block(b, b, 1) for _ in range(blocks - 1)])
+
         self.layer1, self.layer2, self.layer3 = stage(16, 16, 1), stage(16, 32, 2), stage(32, 64, 2)
         self.linear = nn.Linear(64, 10)
 

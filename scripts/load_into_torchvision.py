@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Loads safetensors that `fmtui export` wrote into a network of torchvision, every array of it, and tests it there.
 
-    scripts/load_into_torchvision.py FILE ARCHITECTURE IDX_DIR        # such as run.safetensors resnet18 data/fashion-mnist-mini
+    scripts/load_into_torchvision.py FILE ARCHITECTURE IDX_DIR
+    scripts/load_into_torchvision.py run.safetensors resnet18 data/fashion-mnist-mini
 
-IDX_DIR holds t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz; the pictures are padded to 32 × 32, normalised with Fashion-MNIST's
-mean and deviation and repeated to three channels. A VGG with one linear layer behind its convolutions (`head = "linear"`) is torchvision's
-with its pooling and classifier exchanged. Prints what load_state_dict says, then loss and accuracy. Needs torch and torchvision.
+IDX_DIR holds t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz; the images are padded to 32 × 32, normalised
+with Fashion-MNIST's mean and deviation and repeated to three channels. A VGG with one linear layer behind its
+convolutions (`head = "linear"`) is torchvision's with its pooling and classifier exchanged. Prints what
+load_state_dict says, then loss and accuracy. Needs torch and torchvision.
 """
 import gzip
 import json

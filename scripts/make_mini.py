@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes data/fashion-mnist-mini: the first 200 training and the first 50 test pictures of each class.
+"""Makes data/fashion-mnist-mini: the first 200 training and the first 50 test images of each class.
 
     scripts/make_mini.py [SOURCE] [TARGET]
 
 SOURCE holds the four gzipped IDX files of the real Fashion-MNIST (default /usr/share/datasets/fashion-mnist),
-TARGET is written (default data/fashion-mnist-mini beside this script's directory). Pictures keep the order they
+TARGET is written (default data/fashion-mnist-mini beside this script's directory). Images keep the order they
 have in the real files. Needs Python's standard library only; the same source gives the same bytes.
 """
 
@@ -43,10 +43,10 @@ IN THE SOFTWARE.
 
 README = """# fashion-mnist-mini
 
-The first 200 training and the first 50 test pictures of each class of
+The first 200 training and the first 50 test images of each class of
 [Fashion-MNIST](https://github.com/zalandoresearch/fashion-mnist) (Xiao, Rasul and Vollgraf, 2017), in the order
-they have in the real files: 2,000 + 500 grey pictures of 28×28, in the same IDX layout. Made by
-`scripts/make_mini.py`, compiled into `fmtui`. The pictures are Zalando's, under the MIT licence beside this file.
+they have in the real files: 2,000 + 500 grey images of 28×28, in the same IDX layout. Made by
+`scripts/make_mini.py`, compiled into `fmtui`. The images are Zalando's, under the MIT licence beside this file.
 
 SHA-256 of the decompressed files:
 

@@ -7,10 +7,10 @@ BINARY is target/release/fmtui by default. Two kinds of visit take turns:
 - aimed: `fmtui attach RUN`, and only keys that stay on its Train tab. The other two runs must not be touched: no pause,
   stop, change or save in their logs meanwhile.
 - free: `fmtui` or `fmtui attach RUN`, every key and click there is, on all tabs. Whatever that stops is resumed.
-Each visit ends by q, Ctrl-C, a closed terminal or SIGTERM. It is a fault when a program panics or ends by a signal, when a
-terminal is left in another mode, when a worker dies, when a log skips or repeats a step, or when a run of an aimed visit's
-neighbour is touched. The seed is printed; the workspace is kept where something was wrong. Python 3.8 or later on Linux,
-standard library only.
+  Each visit ends by q, Ctrl-C, a closed terminal or SIGTERM. It is a fault when a program panics or ends by a
+  signal, when a terminal is left in another mode, when a worker dies, when a log skips or repeats a step, or when a
+  run of an aimed visit's neighbour is touched. The seed is printed; the workspace is kept where something was
+  wrong. Python 3.8 or later on Linux, standard library only.
 """
 import argparse
 import collections
@@ -32,12 +32,13 @@ import tempfile
 import termios
 import time
 
-ESCAPES = ["\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F", "\x1b[5~", "\x1b[6~", "\x1b[Z", "\x1b[3~", "\x1b[15~"]
+ESCAPES = [f"\x1b[{key}" for key in ("A", "B", "C", "D", "H", "F", "5~", "6~", "Z", "3~", "15~")]
 AIMED = [" ", "+", "-", "c", "v", "n", "?", "\x1b", "T", "z", "\x0c", "h", "j", "k", "l"] + ESCAPES[:8]
-FREE = [chr(c) for c in range(0x20, 0x7f)] + ESCAPES + list("\r\t\x1b\x0c\x7f\x10\x12") + ["ü", "日", "\x1b[200~pasted\x1b[201~"]
+FREE = [chr(c) for c in range(0x20, 0x7f)] + ESCAPES + list("\r\t\x1b\x0c\x7f\x10\x12")
+FREE += ["ü", "日", "\x1b[200~pasted\x1b[201~"]
 # Answers that a terminal may give at any time, asked or not.
 ANSWERS = ["\x1b]11;rgb:ffff/ffff/ffff\x1b\\", "\x1b]11;rgb:0000/0000/0000\x07", "\x1b[?62;22c", "\x1b[I", "\x1b[O"]
-TOUCHES = ("paused", "resumed", "changed", "finished", "failed", "waiting")
+TOUCHES = ("paused", "continued", "changed", "finished", "failed", "waiting")
 SIZES = [(24, 80), (40, 120), (50, 200), (10, 30), (1, 1), (5, 200), (60, 20), (100, 300)]
 
 
@@ -109,11 +110,15 @@ class Use:
         self.faults = []
         self.counts = collections.Counter()
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("FMTUI_")}
-        self.environment.update(FMTUI_HOME=str(place), HOME=str(place), XDG_CONFIG_HOME=str(place / "config"), FMTUI_OFFLINE="1", EDITOR="true", VISUAL="true", TERM="xterm-256color")
+        self.environment.update(
+            FMTUI_HOME=str(place), HOME=str(place), XDG_CONFIG_HOME=str(place / "config"), FMTUI_OFFLINE="1",
+            EDITOR="true", VISUAL="true", TERM="xterm-256color",
+        )
         self.runs = []
 
     def fmtui(self, *arguments):
-        return subprocess.run([self.binary, *arguments], env=self.environment, capture_output=True, text=True, timeout=120)
+        command = [self.binary, *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120)
 
     def fault(self, what):
         self.faults.append(what)
@@ -121,8 +126,12 @@ class Use:
 
     def start(self):
         for preset in ("mlp-20", "mlp-50-20", "lenet5"):
-            done = self.fmtui("train", preset, "--set", "data.name=fashion-mnist-mini", "--set", "train.epochs=100000",
-                              "--set", "train.early_stop.patience=0", "--set", "train.threads=1", "--set", "train.checkpoint_every=2", "--detach")
+            settings = [
+                "data.name=fashion-mnist-mini", "train.epochs=100000", "train.early_stop.patience=0",
+                "train.threads=1", "train.checkpoint_every=2",
+            ]
+            flags = [word for setting in settings for word in ("--set", setting)]
+            done = self.fmtui("train", preset, *flags, "--detach")
             if done.returncode != 0:
                 sys.exit(f"cannot start {preset}: {done.stderr}")
             self.runs.append(done.stdout.strip())
@@ -134,10 +143,10 @@ class Use:
 
     def states(self):
         rows = [json.loads(line) for line in self.fmtui("runs", "--json").stdout.splitlines()]
-        return {row["id"]: row["status"] for row in rows}
+        return {row["run"]: row["status"] for row in rows}
 
     def settle(self):
-        """Waits until all three run on, and nothing else does, and what was asked for is done; a lost one is a fault."""
+        """Waits until all three runs train, nothing else does, and all commands are obeyed; a lost run is a fault."""
         until = time.monotonic() + 90
         before = None
         while time.monotonic() < until:
@@ -149,7 +158,7 @@ class Use:
                 return
             before = now
             time.sleep(1)
-        self.fault(f"the runs do not come to rest: {self.states()}")
+        self.fault(f"the runs do not settle: {self.states()}")
 
     def put_right(self, run, state):
         if state in ("lost", "failed"):
@@ -190,7 +199,8 @@ class Use:
             for other in self.runs:
                 touches = [] if other == run else self.touched(other, before[other])
                 if touches:
-                    self.fault(f"a visit to {run} touched {other}: {touches[:3]}; it began at {began:.1f} and was given {screen.got}")
+                    visit = f"a visit to {run}, begun at {began:.1f} and given {screen.got},"
+                    self.fault(f"{visit} touched {other}: {touches[:3]}")
             self.counts["touches of an aimed visit"] += len(self.touched(run, before[run]))
 
     def act(self, screen, aimed):
@@ -232,12 +242,13 @@ class Use:
             screen.ends(5)
         elif os.WIFSIGNALED(screen.status):
             self.fault(f"ended by signal {os.WTERMSIG(screen.status)} when left by {way}")
-        elif os.WEXITSTATUS(screen.status) not in (0, 3, 4) and not (way == "close" and os.WEXITSTATUS(screen.status) == 1):
+        elif os.WEXITSTATUS(screen.status) not in ((0, 1, 3, 4) if way == "close" else (0, 3, 4)):
             self.fault(f"exit {os.WEXITSTATUS(screen.status)} when left by {way}: {bytes(screen.said[-600:])!r}")
         if b"panicked" in screen.said:
             at = screen.said.index(b"panicked")
             self.fault(f"panic: {bytes(screen.said[max(0, at - 200):at + 600])!r}")
-        modes = {m.group(1): m.group(2) for m in re.finditer(rb"\x1b\[\?(1049|1000|1003|2004)([hl])", bytes(screen.said))}
+        switches = re.finditer(rb"\x1b\[\?(1049|1000|1003|2004)([hl])", bytes(screen.said))
+        modes = {m.group(1): m.group(2) for m in switches}
         if screen.master is not None:
             left_on = [mode.decode() for mode, state in modes.items() if state == b"h"]
             if left_on:

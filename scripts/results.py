@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes docs/results.md and docs/runs/*.toml from the finished runs of a workspace.
+"""Writes the table of docs/results.md, and docs/runs/*.toml, from the finished runs of a workspace.
 
     scripts/results.py WORKSPACE
 
-For every preset of the study the newest finished run of that name is taken; its record is copied to docs/runs (without the
-host's name) and becomes a row beside the study's own figure. Python 3.11 or later, standard library only.
+For every preset of the study the newest finished run of that name is taken; its record is copied to docs/runs
+(without the host's name) and becomes a row beside the study's own figure. The text above the table is left as it
+is. Python 3.11 or later, standard library only.
 """
 import pathlib
 import re
@@ -21,44 +22,12 @@ STUDY = {
     "mlp-100-100-50": 0.899, "mlp-scratch": 0.899,
     "lenet5": 0.900, "lenet5-1998": None, "modern-lenet": 0.910, "improved-cnn": 0.930, "resnet18-scratch": 0.898,
 }
-HEAD = """# Results
-
-One recorded run of every from-scratch preset on the real Fashion-MNIST, beside the figure the study reached. Each row's profile, with its
-whole history, is in [`docs/runs`](runs): `fmtui train docs/runs/lenet5.toml` does it again, and `fmtui replay RUN --verify` compares a run
-with itself, epoch by epoch. This table is written by `scripts/results.py` from the records; what stands above it was measured apart.
-
-The perceptron and MLP study pooled all 70,000 pictures and split them 80/20; the others use the standard 60,000/10,000. No validation set is held
-out (the notebooks' way), so the weights at the end are the ones measured and nothing was chosen by the test set.
-
-The study names neither optimizer nor schedule of mlp-100-100-50. It is trained with Adam at 1e-3 in batches of 64, as the study's convolutional
-networks, and with a one-cycle learning rate: on 10 % held out for validation, mean of three seeds, that gave 0.8989, a cosine 0.8961 and a constant
-rate 0.8952 (24 settings of schedule, batch, rate and L2 were tried, the best, 2e-3 with L2, gave 0.8993).
-
-The perceptron and the sweep's MLPs keep every setting the study names, and answer with averaged weights (`train.ema`) besides, which it did
-not do. The decay of the MLPs was chosen on 10 % held out (0.9998: 0.8700; 0.9995: 0.8691; 0.999: 0.8689; mlp-20-20-20, mlp-20-50-20 and mlp-80, two
-seeds each, last epoch). With it no row is more than 0.0046 below its figure. What the last weights alone reach, with the study's settings to the
-letter, is the column "without averaging" and is recorded too; there mlp-20-20-20 is 0.0104 below. Those weights scatter with the seed, and the
-study gives two digits, so its 0.86 may have been 0.855:
-
-| without averaging, seeds 0–4 of weights, order and split | mean | from–to | the study |
-|---|---:|---:|---:|
-| mlp-80 | 0.8789 | 0.8706–0.8820 | 0.88 |
-| mlp-20-20 | 0.8554 | 0.8523–0.8569 | 0.86 |
-| mlp-20-20-20 | 0.8555 | 0.8534–0.8581 | 0.86 |
-| mlp-20-50-20 | 0.8590 | 0.8553–0.8651 | 0.86 |
-| mlp-100-100-50-sweep | 0.8848 | 0.8804–0.8890 | 0.89 |
-| perceptron | 0.7869 | 0.7600–0.8121 | 0.81 |
-| perceptron, scikit-learn's own, seeds 0–9 | 0.8018 | 0.7760–0.8217 | 0.81 |
-
-(`scripts/study_peers.py … --fmtui target/release/fmtui` measures fmtui and the study's libraries alike.) With seed 0 scikit-learn's mlp-20-20-20
-ended at 0.8543 and its mlp-80 at 0.8831.
-
-Times are of two CPU cores, in most rows shared with other work, and are no benchmark; `docs/PERFORMANCE.md` has one. Every row went by plan
-but perceptron and mlp-scratch, which have ways of their own.
-
-| preset | command | parameters | epochs | train accuracy | test accuracy | macro F1 | without averaging | training time | the study | difference |
-|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|
-"""
+COLUMNS = [
+    "preset", "command", "parameters", "epochs", "train accuracy", "test accuracy", "macro F1", "without averaging",
+    "training time", "the study", "difference",
+]
+HEADER = f"| {' | '.join(COLUMNS)} |"
+RULE = "|---|---|" + "---:|" * (len(COLUMNS) - 2)
 
 
 def clock(seconds):
@@ -103,11 +72,17 @@ def main():
             path, alone = plain[name]
             keep(path, out / f"plain/{name}.toml")
             without = f"[{alone['result']['test']['accuracy']:.4f}](runs/plain/{name}.toml)"
-        rows.append(
-            f"| [{name}](runs/{name}.toml) | `fmtui train {name}` | {result['parameters']:,} | {result['epochs']} | {train['accuracy']:.4f} | "
-            f"{test['accuracy']:.4f} | {test['macro_f1']:.4f} | {without} | {clock(result['seconds'])} | {figure} | {difference} |"
-        )
-    (root / "docs/results.md").write_text(HEAD + "\n".join(rows) + "\n")
+        cells = [
+            f"[{name}](runs/{name}.toml)", f"`fmtui train {name}`", f"{result['parameters']:,}", str(result["epochs"]),
+            f"{train['accuracy']:.4f}", f"{test['accuracy']:.4f}", f"{test['macro_f1']:.4f}", without,
+            clock(result["seconds"]), figure, difference,
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    page = root / "docs/results.md"
+    above, found, _ = page.read_text().partition(HEADER)
+    if not found:
+        sys.exit(f"{page} has no table that begins with\n{HEADER}")
+    page.write_text("\n".join([above + HEADER, RULE, *rows]) + "\n")
     print(f"docs/results.md: {len(rows)} of {len(STUDY)} presets")
 
 

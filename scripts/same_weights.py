@@ -3,11 +3,11 @@
 
     scripts/same_weights.py BEFORE AFTER [--only WORD ...] [--jobs 2]
 
-Two epochs on the built-in mini set on one thread of the CPU: every preset that needs no weights of the hub, and variants of presets
-with augmentation, on the graph, with dropout, averages, other losses and optimizers, and frozen layers. Prints a table of the
-records' `weights_sha256` and says which differ; exit code 1 where some do. What a build refuses is told as such, and differs
-from weights. BEFORE may be the file of a table that was printed earlier. Ten images a class where the network is large.
-Standard library only.
+Two epochs on the built-in mini set on one thread of the CPU: every preset that needs no weights of the hub, and
+variants of presets with augmentation, on the graph, with dropout, averages, other losses and optimizers, and frozen
+layers. Prints a table of the records' `weights_sha256` and says which differ; exit code 1 where some do. What a
+build refuses is told as such, and differs from weights. BEFORE may be the file of a table that was printed earlier.
+Ten images a class where the network is large. Standard library only.
 """
 import argparse
 import concurrent.futures
@@ -20,6 +20,7 @@ import tomllib
 
 LARGE = ("resnet", "vgg")
 FEW = ["data.per_class=10"]
+# `train.path` is what version 0.1 calls `train.backend`; both builds read it.
 VARIANTS = {
     "augmented: flip": ("lenet5", ["augment.flip=0.5"]),
     "augmented: shift": ("modern-lenet", ["augment.shift=2"]),
@@ -60,7 +61,8 @@ def weights(binary, preset, settings):
     settings = ["train.threads=1", *settings, "data.name=fashion-mnist-mini", "train.epochs=2", "train.device=cpu"]
     with tempfile.TemporaryDirectory(prefix="fmtui-same-") as place:
         options = [word for setting in settings for word in ("--set", setting)]
-        done = subprocess.run([binary, "--workspace", place, "--offline", "train", preset, *options], capture_output=True, text=True)
+        command = [binary, "--workspace", place, "--offline", "train", preset, *options]
+        done = subprocess.run(command, capture_output=True, text=True)
         records = list(pathlib.Path(place, "profiles", "runs").glob("*.toml"))
         if records:
             digest = tomllib.loads(records[0].read_text()).get("result", {}).get("weights_sha256")
@@ -69,9 +71,9 @@ def weights(binary, preset, settings):
         return "none: " + " | ".join((done.stderr or done.stdout).strip().splitlines()[-2:])
 
 
-def told(table):
+def read_table(path):
     """The digests of a table: their first 16 characters, by recipe."""
-    rows = (line for line in pathlib.Path(table).read_text().splitlines() if " = " in line)
+    rows = (line for line in pathlib.Path(path).read_text().splitlines() if " = " in line)
     return {row[:24].strip(): row[24:].split()[-1] for row in rows}
 
 
@@ -84,11 +86,12 @@ def main():
     arguments = parser.parse_args()
     recipes = {name: (name, FEW if name.startswith(LARGE) else []) for name in presets()} | VARIANTS
     chosen = {name: recipe for name, recipe in recipes.items() if all(word in name for word in arguments.only)}
-    known = {} if os.access(arguments.before, os.X_OK) else told(arguments.before)
+    known = {} if os.access(arguments.before, os.X_OK) else read_table(arguments.before)
+    binaries = [arguments.after] if known else [arguments.after, arguments.before]
     wrong = 0
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         both = {
-            name: [pool.submit(weights, binary, *recipe) for binary in [arguments.after, arguments.before][: 1 if known else 2]]
+            name: [pool.submit(weights, binary, *recipe) for binary in binaries]
             for name, recipe in chosen.items()
         }
         for name, (after, *before) in both.items():

@@ -4,9 +4,9 @@ trains, and the training's speed with and without a screen attached.
 
     scripts/screen_cost.py [BINARY] [--preset NAME] [--rounds N] [--seconds N] [--set KEY=VALUE …] [--skip-throughput]
 
-BINARY is target/release/fmtui by default. Nothing else should run meanwhile. A workspace is made in a temporary directory,
-pictures are those of fashion-mnist where it is installed. Frame times are measured by `cargo test --release screen_speed --
---ignored --nocapture`. Python 3.8 or later on Linux, standard library only.
+BINARY is target/release/fmtui by default. Nothing else should run meanwhile. A workspace is made in a temporary
+directory, images are those of fashion-mnist where it is installed. Frame times are measured by `cargo test
+--release screen_speed -- --ignored --nocapture`. Python 3.8 or later on Linux, standard library only.
 """
 import argparse
 import bisect
@@ -204,8 +204,8 @@ def watching(bench, seconds):
 def throughput(bench, rounds, seconds):
     """Images a second of one run, with a screen on its Train tab that is held still (SIGSTOP) and let go in turn.
 
-    A pair a round, order alternating. Speeds are by the training's own clock, between the steps told in a window; the log is read
-    when all windows are over, for reading it costs time as well.
+    A pair per round, in alternating order. Speeds are by the training's own clock, between the steps logged in a
+    window; the log is read when all windows are over, since reading it costs time as well.
     """
     windows = []
     with bench.training() as run:
@@ -236,7 +236,7 @@ def throughput(bench, rounds, seconds):
 
 
 def interval(values):
-    """Where the median lies with at least 95 % certainty, whatever the distribution (sign test); None of fewer than six."""
+    """The 95 % confidence interval of the median, by the sign test; None for fewer than six values."""
     ordered, count = sorted(values), len(values)
     outside = lambda rank: 2 * sum(math.comb(count, k) for k in range(rank + 1)) / 2**count
     ranks = [rank for rank in range(count // 2) if outside(rank) <= 0.05]
@@ -244,7 +244,7 @@ def interval(values):
 
 
 def say(name, value, unit, detail="", certain=None):
-    """A figure and whether its goal is met; where it scatters, only what holds in the whole interval `certain` counts."""
+    """Prints a figure and whether its goal is met; where it scatters, the whole interval `certain` must meet it."""
     goal = GOALS.get(name)
     low, high = certain or (value, value)
     verdict = ""
@@ -259,8 +259,8 @@ def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     parser.add_argument("binary", nargs="?", default=str(root / "target/release/fmtui"))
     parser.add_argument("--preset", default="lenet5")
-    parser.add_argument("--rounds", type=int, default=150, help="pairs of throughput measurements; six at least say something")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of every measurement but a throughput's, which takes a sixth")
+    parser.add_argument("--rounds", type=int, default=150, help="pairs of throughput measurements; at least six")
+    parser.add_argument("--seconds", type=float, default=10.0, help="per measurement; one of throughput takes a sixth")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of fmtui train")
     parser.add_argument("--skip-throughput", action="store_true")
     options = parser.parse_args()
@@ -269,7 +269,7 @@ def main():
         bench = Bench(options, home)
         if not any(s.startswith("data.name=") for s in options.set):
             here = bench.fmtui("data")
-            full = any(l.startswith("fashion-mnist ") and "not here" not in l for l in here.splitlines())
+            full = any(l.startswith("fashion-mnist ") and "not downloaded" not in l for l in here.splitlines())
             options.set.append("data.name=" + ("fashion-mnist" if full else "fashion-mnist-mini"))
         frames = first_frame(bench)
         say("first frame", statistics.median(frames), "ms", f"longest of {len(frames)}: {max(frames):.1f}")
@@ -287,8 +287,8 @@ def main():
         alone = statistics.median(a for a, _ in pairs)
         certain = interval(ratios) or (-math.inf, math.inf)
         say("throughput lost", statistics.median(ratios), "%",
-            f"{len(ratios)} pairs from {ratios[0]:.2f} to {ratios[-1]:.2f}, median surely {certain[0]:.2f} to {certain[1]:.2f}, "
-            f"at {alone:,.0f} images/s", certain)
+            f"{len(ratios)} pairs from {ratios[0]:.2f} to {ratios[-1]:.2f}, median in {certain[0]:.2f} to "
+            f"{certain[1]:.2f} (95 %), at {alone:,.0f} images/s", certain)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Prints tests/torch_gradients/values.rs: every preset's gradients as PyTorch computes them in float64.
+"""Prints tests/numerics/torch_gradients/values.rs: every preset's gradients as PyTorch computes them in float64.
 
-    python3 scripts/torch_gradients.py > tests/torch_gradients/values.rs
+    python3 scripts/torch_gradients.py > tests/numerics/torch_gradients/values.rs
     python3 scripts/torch_gradients.py --float32      # what PyTorch's own float32 is off by, measured the same way
 
-Weights and pictures come from one formula that the Rust side repeats (`fill`), in float32; nothing is exchanged but results:
-of every parameter's gradient its L2 norm and its products with eight vectors of ±1. An error e of a gradient shows in such a
-product with the mean square |e|², so the root mean square of eight measures |e|, were it eleven million numbers.
+Weights and images come from one formula that the Rust side repeats (`fill`), in float32; nothing is exchanged but
+results: of every parameter's gradient its L2 norm and its products with eight vectors of ±1. An error e of a
+gradient shows in such a product with the mean square |e|², so the root mean square of eight measures |e|, were it
+eleven million numbers.
 
-A ReLU whose input is 0 up to rounding, or a max pool with two largest inputs that are equal up to rounding, makes the
-gradient jump: float32 may take the other branch. So the seed is searched for the one whose nearest miss is farthest away,
-in units of the layer's root mean square. Dropout is left out.
+A ReLU whose input is 0 up to rounding, or a max pool with two largest inputs that are equal up to rounding, makes
+the gradient jump: float32 may take the other branch. So the seed is searched for the one whose nearest miss is
+farthest away, in units of the layer's root mean square. Dropout is left out.
 """
 import math
 import sys
@@ -100,11 +101,11 @@ def vgg(make):
     return model
 
 
-def regimes(name):
-    return [f"{name}-{regime}" for regime in ("scratch", "finetune", "frozen")]
+def training_modes(name):
+    return [f"{name}-{mode}" for mode in ("scratch", "finetune", "frozen")]
 
 
-# Presets of this architecture, the network, pictures, label smoothing, shape of a picture.
+# Presets of this architecture, the network, images, label smoothing, shape of an image.
 GREY, LARGE = (1, 28, 28), (1, 32, 32)
 CASES = [
     (["mlp-20", "mlp-20-l2"], lambda: mlp(20), 64, 0.0, GREY),
@@ -123,10 +124,10 @@ CASES = [
     (["lenet5"], lambda: lenet5(False), 64, 0.0, LARGE),
     (["modern-lenet"], lambda: lenet5(True), 64, 0.0, LARGE),
     (["improved-cnn"], improved_cnn, 64, 0.0, GREY),
-    (regimes("resnet18"), lambda: resnet18(num_classes=10), 64, 0.0, (3, 28, 28)),
-    (regimes("resnet20-cifar"), lambda: CifarResNet(3), 8, 0.0, (3, 32, 32)),
-    (regimes("vgg11-bn"), lambda: vgg(vgg11_bn), 16, 0.0, (3, 32, 32)),
-    (regimes("vgg16"), lambda: vgg(vgg16), 16, 0.0, (3, 32, 32)),
+    (training_modes("resnet18"), lambda: resnet18(num_classes=10), 64, 0.0, (3, 28, 28)),
+    (training_modes("resnet20-cifar"), lambda: CifarResNet(3), 8, 0.0, (3, 32, 32)),
+    (training_modes("vgg11-bn"), lambda: vgg(vgg11_bn), 16, 0.0, (3, 32, 32)),
+    (training_modes("vgg16"), lambda: vgg(vgg16), 16, 0.0, (3, 32, 32)),
     (["custom-cnn"], custom_cnn, 64, 0.05, GREY),
 ]
 
@@ -214,11 +215,13 @@ def main(float32):
                 _, single = gradients(*case, s, torch.float32)
                 off = lambda n: math.dist(single[n][1:], truth[n][1:]) / math.sqrt(PROJECTIONS) / scale(truth, n)
                 worst = max(truth, key=off)
-                print(f"{presets[0]:16} seed {s:2} nearest miss {misses[s]:.1e} {worst:24} {off(worst):.1e}", flush=True)
+                miss = f"nearest miss {misses[s]:.1e}"
+                print(f"{presets[0]:16} seed {s:2} {miss} {worst:24} {off(worst):.1e}", flush=True)
             continue
         names = ", ".join(f'"{p}"' for p in presets)
         miss = "f64::INFINITY" if misses[seed] == math.inf else f"{misses[seed]:.2e}"
-        print(f"Expected {{ presets: &[{names}], batch: {count}, seed: {seed}, nearest_miss: {miss}, loss: {number(loss)},")
+        print(f"Expected {{ presets: &[{names}], batch: {count}, seed: {seed}, nearest_miss: {miss},", end=" ")
+        print(f"loss: {number(loss)},")
         print("parameters: &[")
         for name, values in exact.items():
             print(f'("{name}", [{", ".join(map(number, values))}]),')

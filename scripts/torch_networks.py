@@ -1,5 +1,6 @@
-"""Rebuilds networks that tests/random_networks exported, in float64 PyTorch, and writes its logits, and its gradients and
-statistics after a step, beside them. Each layer is an expression, which its kind's tests give.
+"""Rebuilds networks that tests/random_networks exported, in float64 PyTorch.
+
+Writes the logits, and the gradients and statistics of one step, beside them. Each layer is an expression, which its kind's tests give.
 
     python scripts/torch_networks.py FOLDER COUNT
     python scripts/torch_networks.py FOLDER examples

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Prints tests/torch_parity/values.rs: what PyTorch computes for the cases of tests/torch_parity.rs.
+"""Prints tests/numerics/torch_parity/values.rs: what PyTorch computes for the cases of tests/numerics/torch_parity.rs.
 
-    python3 scripts/torch_parity.py > tests/torch_parity/values.rs
+    python3 scripts/torch_parity.py > tests/numerics/torch_parity/values.rs
 
 Weights and inputs come from one formula that the Rust side repeats (`fill`), so nothing is exchanged but results.
 """

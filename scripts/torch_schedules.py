@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Prints the learning rates that PyTorch's schedulers give, for tests/torch_schedules.rs.
+"""Prints the learning rates that PyTorch's schedulers give, for tests/numerics/torch_schedules.rs.
 
-    python3 scripts/torch_schedules.py --random 300 --seed 1 > tests/torch_schedules/cases.txt
+    python3 scripts/torch_schedules.py --random 300 --seed 1 > tests/numerics/torch_schedules/cases.txt
     echo "cosine 0.1 10 200 2.5 1 0.1 0.01 | 0 1 2 3 199" | python3 scripts/torch_schedules.py
 
-A case is a line: kind, base rate, steps per epoch, steps in all, then warmup_epochs, step_epochs, gamma and final_factor of
-`[train.schedule]`, and after a bar the steps that are asked for. It is printed again with the rates after a second bar, `-`
-where PyTorch gives none. With w = warmup_epochs × steps per epoch:
+A case is a line: kind, base rate, steps per epoch, steps in all, then warmup_epochs, step_epochs, gamma and
+final_factor of `[train.schedule]`, and after a bar the steps that are asked for. It is printed again with the rates
+after a second bar, `-` where PyTorch gives none. With w = warmup_epochs × steps per epoch:
 
-- one-cycle: `OneCycleLR(total_steps, pct_start = w / total, or 0.3 where w is 0)`, stepped through. Where pct_start × total is
-  1, PyTorch divides zero by zero in step 0.
+- one-cycle: `OneCycleLR(total_steps, pct_start = w / total, or 0.3 where w is 0)`, stepped through. Where pct_start
+  × total is 1, PyTorch divides zero by zero in step 0.
 - others, w whole: `SequentialLR` of `LambdaLR` with min(1, (step + 1) / w) and `StepLR` or `CosineAnnealingLR`, stepped
   through: their chainable forms.
-- others, w or the steps between drops no whole number, which the chainable forms cannot have: `_get_closed_form_lr` of the
-  same schedulers at step − w.
+- others, w or the steps between drops no whole number, which the chainable forms cannot have: `_get_closed_form_lr`
+  of the same schedulers at step − w.
 """
 import argparse
 import math
@@ -114,7 +114,8 @@ def random_case(rng):
     base, gamma = rounded(10 ** rng.uniform(-4, 0)), rounded(10 ** rng.uniform(-2, 0))
     final = rng.choice([0.0, rounded(rng.random())])
     end = warmup * per_epoch
-    near = [0, 1, math.floor(end) - 1, math.floor(end), math.ceil(end), rng.randrange(total), rng.randrange(total), total - 1]
+    around = [math.floor(end) - 1, math.floor(end), math.ceil(end)]
+    near = [0, 1, *around, rng.randrange(total), rng.randrange(total), total - 1]
     steps = range(total) if total < 8 else sorted({step for step in near if 0 <= step < total})
     return (kind, base, per_epoch, total, warmup, between, gamma, final), steps
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Prints tests/torchvision_parity/values.rs: what torchvision's ResNets and VGGs, and a plain CIFAR ResNet-20, say in float64.
+"""Prints tests/numerics/torchvision_parity/values.rs: logits and losses of torchvision's networks in float64.
 
-    python3 scripts/torchvision_parity.py > tests/torchvision_parity/values.rs
+    python3 scripts/torchvision_parity.py > tests/numerics/torchvision_parity/values.rs
 
-Weights, running statistics and pictures come from the formula of torch_formula.py, which the Rust side repeats. For every network and
-size of picture: the logits of two pictures in evaluation mode; for one size also the losses of six steps in training mode, one after the other by
-SGD on the same sixteen pictures, dropout left out, with a learning rate that is small enough for float32's rounding not to be amplified.
+The networks are ResNets and VGGs, and a plain CIFAR ResNet-20. Weights, running statistics and images come from the
+formula of torch_formula.py, which the Rust side repeats. For every network and size of image: the logits of two
+images in evaluation mode; for one size also the losses of six steps in training mode, one after the other by SGD on
+the same sixteen images, dropout left out, with a learning rate that is small enough for float32's rounding not to
+be amplified.
 """
 import math
 import sys
@@ -18,11 +20,12 @@ from torch import nn
 from cifar_resnet import CifarResNet
 from torch_formula import fill, fnv
 
-PICTURES, TRAINED, STEPS = 2, 16, 5
+IMAGES, TRAINED, STEPS = 2, 16, 5
 
 
 models = torchvision.models
-# At 32 pixels a ResNet-50's last maps are single pixels, and its loss so steep that PyTorch's own float32 is 3e-4 off after a step.
+# At 32 pixels a ResNet-50's last maps are single pixels, and its loss so steep that PyTorch's own float32 is 3e-4 off
+# after a step.
 RATES = {"resnet20": 1e-3, "resnet18": 1e-5, "resnet50": 1e-7, "vgg11-bn": 1e-5}
 NETWORKS = {
     "resnet18": lambda: models.resnet18(num_classes=10),
@@ -53,7 +56,7 @@ def set_weights(model):
             p.copy_(fill(fnv(name), p.shape, scale, shift))
 
 
-def pictures(count, side):
+def images(count, side):
     return fill(fnv(f"pictures {side}"), (count, 3, side, side), 1.7).double()
 
 
@@ -74,12 +77,12 @@ def main():
             set_weights(model)
             model.eval()
             with torch.no_grad():
-                logits = model(pictures(PICTURES, side))
+                logits = model(images(IMAGES, side))
             print(f"({side}, [{numbers(logits.flatten().tolist())}]),")
         set_weights(model)
         model.train()
         side = 64 if name == "resnet50" else 32
-        x, labels = pictures(TRAINED, side), torch.tensor([(7 * i + 3) % 10 for i in range(TRAINED)])
+        x, labels = images(TRAINED, side), torch.tensor([(7 * i + 3) % 10 for i in range(TRAINED)])
         rate = RATES.get(name, 1e-6)
         optimizer = torch.optim.SGD(model.parameters(), lr=rate)
         losses = []

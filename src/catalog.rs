@@ -19,11 +19,11 @@ pub struct Set {
     /// Other names that mean the same classes.
     pub aliases: &'static [&'static str],
     pub classes: Classes,
-    /// Mean and standard deviation of the training part, of values in 0–1, for each channel; empty where none are given.
+    /// Mean and standard deviation of the training set, of values in 0–1, for each channel; empty where none are given.
     pub statistics: &'static [(f64, f64)],
     /// **Shape** `[channels, height, width]` of an image.
     pub shape: [usize; 3],
-    /// Images of the training part and of the test part; 0 where nothing depends on them.
+    /// Images of the training set and of the test set; 0 where nothing depends on them.
     pub images: (u32, u32),
     /// Empty where other files of this name are taken too.
     pub files: &'static [File],
@@ -145,7 +145,7 @@ macro_rules! built_in {
 /// Made by `scripts/make_mini.py` of the files above: the first 200 training and 50 test images of each class.
 const FASHION_MNIST_MINI: Set = Set {
     name: BUILT_IN,
-    title: "Fashion-MNIST, a part of it",
+    title: "Fashion-MNIST, a subset",
     images: (2000, 500),
     // Its mean and deviation are those of the whole set.
     files: &[],

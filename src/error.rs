@@ -79,7 +79,7 @@ impl fmt::Display for Error {
             ),
             Self::Busy { run, pid: 0 } => write!(
                 out,
-                "run {run} is being started, resumed or deleted by another process; `fmtui runs` says how it stands"
+                "run {run} is being started, resumed or deleted by another process; `fmtui runs` shows its status"
             ),
             Self::Busy { run, pid } => write!(
                 out,

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         .theme(theme)
         .panic_message(Harmless)
         .install();
-    let code = match commands::parse(std::env::args_os().collect()) {
+    let code = match commands::parse(&std::env::args_os().collect::<Vec<_>>()) {
         Ok(cli) => commands::run(cli),
         Err(code) => code,
     };

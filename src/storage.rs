@@ -17,11 +17,21 @@ use crate::text;
 /// How the names of files end that are not yet whole.
 pub const PARTIAL: &str = ".partial";
 
+/// The path with a leading `~/` as the home directory: shells leave it in `--option=~/x`, and files have no shell.
+#[must_use]
+pub fn expand_home(path: &Path) -> PathBuf {
+    let home = || directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf());
+    match (path.strip_prefix("~"), home()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_path_buf(),
+    }
+}
+
 /// Opens a file for reading, whoever put it there: a regular one, with its length in bytes. Does not wait, as opening a FIFO
 /// would.
 ///
 /// # Errors
-/// The operating system's, and `InvalidInput` for what is no regular file.
+/// The operating system's, and `InvalidInput` for what is not a regular file.
 pub fn open(path: &Path) -> std::io::Result<(File, u64)> {
     let file = OpenOptions::new()
         .read(true)
@@ -52,7 +62,7 @@ pub fn regular(file: &File) -> std::io::Result<u64> {
         _ if kind.is_dir() => "is a directory",
         _ if kind.is_fifo() => "is a FIFO",
         _ if kind.is_char_device() || kind.is_block_device() => "is a device",
-        _ => "is no regular file",
+        _ => "is not a regular file",
     };
     Err(std::io::Error::new(
         std::io::ErrorKind::InvalidInput,

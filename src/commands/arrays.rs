@@ -22,7 +22,7 @@ struct Row {
 /// Prints a line an array, or one JSON object of all.
 ///
 /// # Errors
-/// `Input` when the recipe begins with fresh weights, or with some that are not here or do not fit.
+/// `Input` when the recipe starts from random weights, or with some that are not here or do not fit.
 pub fn show(
     workspace: &Workspace,
     profile: &Profile,
@@ -45,9 +45,7 @@ pub fn show(
         let ([own, shape], [theirs, there]) = (cells(&row.own), cells(&row.theirs));
         table.row([own, shape, theirs, there, row.outcome.clone()]);
     }
-    for line in table.lines() {
-        out.line(line)?;
-    }
+    table.print(out)?;
     if !others.is_empty() {
         out.line(others)?;
     }
@@ -64,7 +62,7 @@ fn rows(
     let Some(found) = pretrained::load(workspace, settings)? else {
         return Err(Error::input(
             profile.name.as_str(),
-            "begins with fresh weights",
+            "starts from random weights",
             "name some: --set model.pretrained=FILE, run:ID or hf:OWNER/NAME",
         ));
     };

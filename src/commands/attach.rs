@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{screen, train};
+use super::{complete, screen, train};
 use crate::error::Result;
 use crate::headless::{self, Interrupt};
 use crate::run::Workspace;
@@ -10,13 +10,13 @@ use crate::run::signals::Watch;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A run's id, the start or end of one, or `last`
-    #[arg(default_value = "last")]
+    /// A run: its ID, a unique part of it, its name, the path of its record, or `last`
+    #[arg(add = complete::run(), default_value = "last")]
     run: String,
-    /// Print lines instead of opening the screens
+    /// Print plain lines instead of opening the TUI
     #[arg(long)]
     plain: bool,
-    /// Print one JSON object a line, as in the event log
+    /// Print events as JSON lines, as in the event log
     #[arg(long)]
     json: bool,
 }

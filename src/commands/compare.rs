@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::answer;
+use super::{answer, complete};
 use crate::error::{Error, Result};
 use crate::headless::{Output, Table, draw_bar, notice};
 use crate::profile::{EpochRecord, Profile, Status};
@@ -21,10 +21,10 @@ const BAR: usize = 10;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Two to five runs; without any, the newest run and those that trained the same network on the same data in other ways
-    #[arg(value_name = "RUN")]
+    /// Two to five runs [default: the newest run and matching runs trained in other modes]
+    #[arg(add = complete::run(), value_name = "RUN")]
     runs: Vec<String>,
-    /// Print one JSON object a run
+    /// Print one JSON object per run
     #[arg(long)]
     json: bool,
 }
@@ -43,7 +43,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         return Err(Error::input(
             "compare",
             format!("{} of 2 to {MOST} runs are named", runs.len()),
-            "name them by their ids; `fmtui runs` lists them",
+            "name them by ID; `fmtui runs` lists them",
         ));
     }
     let is_again = |(i, (id, _)): &(usize, &(String, Profile))| {
@@ -75,27 +75,27 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     }
     let profiles: Vec<&Profile> = runs.iter().map(|(_, profile)| profile).collect();
     out.line("")?;
-    print(
-        &table(&comparison::figures(&profiles), runs.len()),
-        &mut out,
-    )?;
+    let columns = out.columns();
+    table(&comparison::figures(&profiles), runs.len(), columns).print(&mut out)?;
     for (i, profile) in profiles.iter().enumerate() {
         for note in comparison::notes(profile) {
             out.line(format!("{}  note: {note}", letter(i)))?;
         }
     }
     out.line("")?;
+    out.line("* the best of its row")?;
+    out.line("")?;
     out.line(format!(
-        "{} accuracy; bars from the least to the most of all epochs",
+        "{} accuracy; bars span the lowest to the highest epoch",
         comparison::curve(&profiles)
     ))?;
-    print(&curves(&profiles), &mut out)?;
+    curves(&profiles, columns).print(&mut out)?;
     let differences = comparison::differences(&profiles);
     out.line("")?;
     if differences.is_empty() {
         out.line("all settings are the same")?;
     } else {
-        print(&table(&differences, runs.len()), &mut out)?;
+        table(&differences, runs.len(), columns).print(&mut out)?;
     }
     Ok(0)
 }
@@ -123,19 +123,12 @@ fn newest_of_each_mode(workspace: &Workspace) -> Result<Vec<(String, Profile)>> 
     if chosen.len() < 2 {
         return Err(Error::input(
             "compare",
-            "there are no two runs of one network on the same data in different ways",
-            "train such as resnet20-cifar-scratch and resnet20-cifar-finetune, or name the runs",
+            "no two runs train the same network on the same data in different modes",
+            "train, for example, resnet20-cifar-scratch and resnet20-cifar-finetune, or name the runs",
         ));
     }
-    notice("the newest runs of one network on the same data, one of each way of training it");
+    notice("the newest run of each training mode of one network on the same data");
     Ok(chosen)
-}
-
-fn print(table: &Table, out: &mut Output) -> Result<()> {
-    table
-        .lines()
-        .into_iter()
-        .try_for_each(|line| out.line(line))
 }
 
 fn head(runs: usize) -> Vec<String> {
@@ -143,13 +136,24 @@ fn head(runs: usize) -> Vec<String> {
     std::iter::once(String::new()).chain(letters).collect()
 }
 
-fn table(rows: &[Row], runs: usize) -> Table {
+/// How wide each run's cells may be, next to names of `beside` columns.
+fn cell_width(columns: Option<usize>, beside: usize, runs: usize) -> usize {
+    columns.map_or(CELL, |all| {
+        (all.saturating_sub(beside) / runs.max(1))
+            .saturating_sub(3)
+            .clamp(7, CELL)
+    })
+}
+
+fn table(rows: &[Row], runs: usize, columns: Option<usize>) -> Table {
+    let names = rows.iter().map(|row| row.name.chars().count());
+    let width = cell_width(columns, names.max().unwrap_or(0), runs);
     let head = head(runs);
-    let mut table = Table::new(&head.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut table = Table::new(&head);
     for row in rows {
         let cells = row.cells.iter().enumerate().map(|(i, cell)| {
             let mark = if row.best.contains(&i) { "*" } else { " " };
-            format!("{}{mark}", cell.text(CELL))
+            format!("{}{mark}", cell.text(width))
         });
         table.row(std::iter::once(row.name.clone()).chain(cells));
     }
@@ -157,7 +161,10 @@ fn table(rows: &[Row], runs: usize) -> Table {
 }
 
 /// Held-out accuracy epoch by epoch, each with a bar from the least to the most of all.
-fn curves(runs: &[&Profile]) -> Table {
+fn curves(runs: &[&Profile], columns: Option<usize>) -> Table {
+    let bar = cell_width(columns, 5, runs.len())
+        .saturating_sub(8)
+        .min(BAR);
     let head = head(runs.len());
     let mut names: Vec<&str> = head.iter().map(String::as_str).collect();
     names[0] = ">epoch";
@@ -171,7 +178,7 @@ fn curves(runs: &[&Profile]) -> Table {
     let most = all().fold(f64::NEG_INFINITY, f64::max);
     let cell = |epoch: &EpochRecord| {
         let share = (epoch.held_out_accuracy - least) / (most - least).max(1e-9);
-        let bar = draw_bar(share, BAR, false);
+        let bar = draw_bar(share, bar, false);
         format!(
             "{bar} {:>7}",
             figure::percent(epoch.held_out_accuracy, 1, 7)

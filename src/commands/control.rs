@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::complete;
 use crate::error::Result;
 use crate::event::Command;
 use crate::headless::Output;
@@ -9,8 +10,8 @@ use crate::run::{Workspace, client};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A run's id, the start or end of one, or `last`
-    #[arg(default_value = "last")]
+    /// A run: its ID, a unique part of it, its name, the path of its record, or `last`
+    #[arg(add = complete::live_run(), default_value = "last")]
     run: String,
 }
 

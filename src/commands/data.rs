@@ -2,9 +2,9 @@
 
 use clap::{Args, Subcommand};
 
-use super::download;
+use super::{complete, download};
 use crate::catalog;
-use crate::data::{fetch, source};
+use crate::data::{fetch, locate};
 use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::run::Workspace;
@@ -19,7 +19,7 @@ pub struct Arguments {
 enum Action {
     /// Download a data set into the workspace and verify it
     Fetch {
-        #[arg(help = format!("Such as {}", catalog::DEFAULT))]
+        #[arg(add = complete::dataset(), help = format!("Such as {}", catalog::DEFAULT))]
         name: String,
     },
 }
@@ -32,20 +32,18 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
 }
 
 fn list(workspace: &Workspace) -> Result<u8> {
-    let found = source::available(&workspace.search_path());
+    let found = locate::available(&workspace.search_path());
     let mut table = Table::new(&["data set", "where"]);
     for set in &found {
         table.row([set.name.clone(), set.place()]);
     }
     let names = catalog::fetchable().map(|set| set.name);
     for name in names.filter(|name| found.iter().all(|f| f.name != *name)) {
-        let place = format!("not here; fmtui data fetch {name}");
+        let place = format!("not downloaded; fmtui data fetch {name}");
         table.row([name.to_string(), place]);
     }
     let mut out = Output::standard();
-    for line in table.lines() {
-        out.line(line)?;
-    }
+    table.print(&mut out)?;
     Ok(0)
 }
 

@@ -2,13 +2,15 @@
 
 use clap::Args;
 
+use super::complete;
 use crate::error::{Error, Result};
 use crate::headless::Output;
 use crate::run::Workspace;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The run's whole id
+    /// The run's full ID
+    #[arg(add = complete::run())]
     run: String,
 }
 
@@ -18,11 +20,11 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if id != *given {
         return Err(Error::input(
             "delete",
-            format!("wants a run's whole id, and `{given}` is short for one"),
-            format!("say which is meant: `fmtui delete {id}`"),
+            format!("needs the full ID; `{given}` is only part of it"),
+            format!("to delete it: `fmtui delete {id}`"),
         ));
     }
     workspace.delete(&id)?;
-    Output::standard().line(format!("{id} is deleted"))?;
+    Output::standard().line(format!("{id} deleted"))?;
     Ok(0)
 }

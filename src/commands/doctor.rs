@@ -2,10 +2,10 @@
 
 use std::io::IsTerminal;
 
-use crate::data::source;
+use crate::data::locate;
 use crate::error::Result;
 use crate::headless::Output;
-use crate::run::{Workspace, lingering, lock, preflight, record};
+use crate::run::{Workspace, lock, logind, preflight, record};
 use crate::{kernels, nn, text};
 
 pub fn run(workspace: &Workspace) -> Result<u8> {
@@ -41,7 +41,7 @@ fn device() -> String {
     .map(|(name, _)| *name)
     .collect();
     let built = if built.is_empty() {
-        "built for the CPU alone".into()
+        "built for the CPU only".into()
     } else {
         format!("built with {}", built.join(", "))
     };
@@ -74,7 +74,7 @@ fn terminal() -> String {
     let screens = if cfg!(feature = "tui") {
         ""
     } else {
-        ", built without screens"
+        ", built without the TUI"
     };
     format!("{kind}{screens} {}", set.join(" "))
 }
@@ -91,8 +91,8 @@ fn place(workspace: &Workspace) -> String {
     });
     match (workspace.root.is_dir(), may_write) {
         (true, true) => root,
-        (false, true) => format!("{root} (made with the first run)"),
-        (_, false) => format!("{root} (may not be written: give another with --workspace)"),
+        (false, true) => format!("{root} (created by the first run)"),
+        (_, false) => format!("{root} (not writable: give another with --workspace)"),
     }
 }
 
@@ -110,7 +110,7 @@ fn runs(workspace: &Workspace) -> String {
 }
 
 fn data(workspace: &Workspace) -> String {
-    source::available(&workspace.search_path())
+    locate::available(&workspace.search_path())
         .iter()
         .map(|set| format!("{} ({})", set.name, set.place()))
         .collect::<Vec<_>>()
@@ -119,7 +119,7 @@ fn data(workspace: &Workspace) -> String {
 
 fn hub(workspace: &Workspace) -> String {
     if workspace.offline {
-        "offline: nothing is fetched (--offline, FMTUI_OFFLINE or HF_HUB_OFFLINE)".into()
+        "offline (--offline, FMTUI_OFFLINE or HF_HUB_OFFLINE)".into()
     } else {
         let hub = workspace.hub();
         let token = if hub.token.is_some() {
@@ -132,12 +132,12 @@ fn hub(workspace: &Workspace) -> String {
             format!(", and those of {} are taken", shared.root().display())
         });
         format!(
-            "{} is asked when a profile names weights of it{token}; {here} files of it are here{shared}",
+            "{} , used for hf: weights{token}; {here} files cached{shared}",
             hub.host()
         )
     }
 }
 
 fn log_out() -> String {
-    lingering::advice().unwrap_or_else(|| "runs go on when you log out".into())
+    logind::advice().unwrap_or_else(|| "runs survive logout".into())
 }

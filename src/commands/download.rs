@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::headless::{can_draw_bar, draw_bar, notice, redraw_notice};
-use crate::net::Progress;
+use crate::net::DownloadProgress;
 use crate::text;
 
 /// Columns that are surely there.
@@ -18,7 +18,7 @@ const COLUMNS: usize = 79;
 /// # Errors
 /// As the download.
 pub fn shown<T>(
-    download: impl FnOnce(&mut dyn FnMut(Progress), &AtomicBool) -> Result<T>,
+    download: impl FnOnce(&mut dyn FnMut(DownloadProgress), &AtomicBool) -> Result<T>,
 ) -> Result<T> {
     let cancel = Arc::new(AtomicBool::new(false));
     cancel_on_interrupt(Arc::clone(&cancel))?;
@@ -64,7 +64,7 @@ impl Shown {
         }
     }
 
-    fn show(&mut self, progress: &Progress) {
+    fn show(&mut self, progress: &DownloadProgress) {
         if self.note != progress.note {
             (self.note, self.stands) = (progress.note.clone(), false);
         }
@@ -89,7 +89,7 @@ impl Shown {
     }
 }
 
-fn words(progress: &Progress) -> String {
+fn words(progress: &DownloadProgress) -> String {
     let share = |total: u64| {
         #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
         let share = progress.bytes as f64 / total.max(1) as f64;
@@ -108,9 +108,9 @@ fn words(progress: &Progress) -> String {
         1 => String::new(),
         files => format!("{}/{files} ", progress.file_index + 1),
     };
-    let left = progress
-        .seconds_left()
-        .map_or_else(String::new, |s| format!("  {} left", text::seconds(s)));
+    let left = progress.seconds_left().map_or_else(String::new, |s| {
+        format!("  {} left", text::seconds(s.ceil()))
+    });
     let note = progress
         .note
         .as_ref()

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
+use super::complete;
 use crate::error::{Error, Result};
 use crate::export::{self, Exporter, FORMATS, Source};
 use crate::headless::{Output, notice};
@@ -15,14 +16,15 @@ use crate::storage;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The run
+    #[arg(add = complete::run())]
     run: String,
-    /// What to write
+    /// Output format
     #[arg(long, value_parser = formats(), default_value = FORMATS[0].name())]
     format: String,
-    /// Take the weights of the end instead of the best ones
+    /// Export the last weights instead of the best
     #[arg(long)]
     last: bool,
-    /// Where to, - for standard output [default: RUN and the format's extension, here]
+    /// Output file, or - for standard output [default: RUN.EXTENSION in the current directory]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -36,7 +38,8 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let id = workspace.resolve(&arguments.run)?;
     let format = export::format(&arguments.format).unwrap_or(FORMATS[0]);
     let default = || PathBuf::from(format!("{id}.{}", format.extension()));
-    let out = arguments.out.clone().unwrap_or_else(default);
+    let given = arguments.out.as_deref().map(storage::expand_home);
+    let out = given.unwrap_or_else(default);
     let to_standard_output = out == Path::new("-");
     if !to_standard_output && out.exists() {
         return Err(Error::input(

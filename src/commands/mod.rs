@@ -5,6 +5,7 @@ mod arrays;
 mod attach;
 mod bench;
 mod compare;
+mod complete;
 mod control;
 mod data;
 mod delete;
@@ -22,19 +23,22 @@ mod verify;
 mod weights;
 mod worker;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 
 use crate::error::{Error, Result};
-use crate::headless::{Output, is_hung_up, notice};
+use crate::headless::{Color, Output, is_hung_up, notice, set_color};
+use crate::profile::settings;
 use crate::run::Workspace;
-use crate::text;
+use crate::{storage, text};
 
 /// Train and study image classifiers in the terminal.
 ///
-/// Without a command the screens open. Exit codes: 0 done, 1 the run failed or its best weights were damaged, 2 bad input, 3 stopped, 4 left while the run goes on.
+/// Without a command the TUI opens. Exit codes: 0 done, 1 run failed or best weights damaged, 2 bad input, 3 stopped, 4 detached from a run that is still going.
 #[derive(Debug, Parser)]
 #[command(name = "fmtui", version = version(), propagate_version = true)]
 pub struct Cli {
@@ -47,51 +51,58 @@ pub struct Cli {
 /// What every command understands.
 #[derive(Debug, Args)]
 struct Global {
-    /// Where data, profiles and runs lie [default: $FMTUI_HOME, else here when there is a profiles/, else the platform's data directory]
+    /// Workspace directory [default: $FMTUI_HOME, else the current directory if it has profiles/, else the platform's data directory]
     #[arg(long, global = true, value_name = "DIR")]
     workspace: Option<PathBuf>,
-    /// Look for data sets here first [also: $FMTUI_DATA_DIR]
+    /// Directory searched first for data sets [env: FMTUI_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Never use the network [also: FMTUI_OFFLINE=1, HF_HUB_OFFLINE=1]
+    /// Never use the network [env: FMTUI_OFFLINE=1, HF_HUB_OFFLINE=1]
     #[arg(long, global = true)]
     offline: bool,
+    /// Print in colour [env: NO_COLOR]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Train a profile, a preset or the recipe of a run
+    /// Train a profile, a preset or a run's recipe
     Train(train::Arguments),
-    /// Watch a run: everything since its first step, then live
+    /// Watch a run: full history, then live
     Attach(attach::Arguments),
     /// List all runs
     Runs(runs::Arguments),
-    /// Lay runs side by side: figures, curves, settings
+    /// Compare runs: metrics, curves, settings
     Compare(compare::Arguments),
-    /// Play a recorded run, or train it again and compare
+    /// Replay a recorded run, or retrain it and verify
     Replay(replay::Arguments),
-    /// Go on with a stopped, failed or lost run from its newest checkpoint
+    /// Resume a stopped, failed or crashed run
     Resume(resume::Arguments),
-    /// Save and end a running run
+    /// Stop a run and save its state
     Stop(control::Arguments),
-    /// Halt a running run; `continue` lets it go on
+    /// Pause a run until `continue`
     Pause(control::Arguments),
-    /// Let a paused run go on
+    /// Continue a paused run
     Continue(control::Arguments),
-    /// Show what a profile or preset builds, or the record of a run
+    /// Show the network of a profile or preset, or a run's record
     Show(show::Arguments),
-    /// List the data sets that are here, or fetch one
+    /// List local data sets, or download one
     Data(data::Arguments),
-    /// List the weights of the hub that are here, or fetch some
+    /// List cached Hugging Face weights, or download some
     Weights(weights::Arguments),
-    /// Measure how fast presets train and evaluate here, and the memory they take
+    /// Benchmark presets: training and evaluation speed, memory
     Bench(bench::Arguments),
-    /// Write a run's weights or its history for other programs
+    /// Export a run's weights or history
     Export(export::Arguments),
-    /// Delete a run with everything it wrote
+    /// Delete a run and all its files
     Delete(delete::Arguments),
-    /// Say what this machine offers: device, threads, terminal, data, disk
+    /// Check this machine: devices, threads, terminal, data, disk
     Doctor,
+    /// Print a completion script: source <(fmtui completions bash)
+    Completions(complete::Arguments),
+    /// Write the manual pages
+    Man(complete::ManArguments),
     /// The process that trains a run
     #[command(hide = true)]
     Worker(worker::Arguments),
@@ -110,10 +121,12 @@ fn version() -> &'static str {
 ///
 /// # Errors
 /// The exit code, where nothing is left to do.
-pub fn parse(arguments: Vec<OsString>) -> Result<Cli, u8> {
+pub fn parse(arguments: &[OsString]) -> Result<Cli, u8> {
+    complete::answer_shell();
     let is_harmless = |a: &OsString| a.to_str().is_some_and(text::is_harmless);
     let quotes_no_harm = arguments.iter().all(is_harmless);
-    Cli::try_parse_from(arguments).map_err(|e| {
+    Cli::try_parse_from(arguments).map_err(|mut e| {
+        point_to_settings(&mut e, arguments);
         if quotes_no_harm {
             // In colours, where there are some. Nobody may be there to read it.
             let _ = e.print();
@@ -125,6 +138,35 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Cli, u8> {
         }
         u8::try_from(e.exit_code()).unwrap_or(2)
     })
+}
+
+/// Where an unknown option is the name of a setting, says how settings are changed.
+fn point_to_settings(error: &mut clap::Error, arguments: &[OsString]) {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return;
+    };
+    let takes_settings = arguments.iter().any(|a| a == "train" || a == "show");
+    let words = || arguments.iter().map(|a| a.to_string_lossy());
+    let name = option.trim_start_matches('-').replace('-', "_");
+    let keys = settings::ALL.iter().filter(|s| s.name() == name);
+    let Some(key) = keys.map(|s| s.key).min_by_key(|key| key.len()) else {
+        return;
+    };
+    if error.kind() != ErrorKind::UnknownArgument || !takes_settings {
+        return;
+    }
+    let inline =
+        words().find_map(|a| Some(a.strip_prefix(&**option)?.strip_prefix('=')?.to_owned()));
+    let next = words().skip_while(|a| a != option).nth(1);
+    let value = inline.or_else(|| next.filter(|n| !n.starts_with('-')).map(Cow::into_owned));
+    let value = value.unwrap_or_else(|| "VALUE".into());
+    let told = format!("settings are changed with '--set {key}={value}'");
+    error.remove(ContextKind::Suggested);
+    error.remove(ContextKind::SuggestedArg);
+    error.insert(
+        ContextKind::Suggested,
+        ContextValue::StyledStrs(vec![told.into()]),
+    );
 }
 
 /// Does what the command line says; gives the exit code.
@@ -142,6 +184,12 @@ pub fn run(cli: Cli) -> u8 {
 }
 
 fn dispatch(cli: Cli) -> Result<u8> {
+    set_color(cli.global.color);
+    match &cli.command {
+        Some(Command::Completions(arguments)) => return complete::script(arguments),
+        Some(Command::Man(arguments)) => return complete::man(arguments),
+        _ => {}
+    }
     let workspace = cli.global.workspace()?;
     let Some(command) = cli.command else {
         return screen::open(&workspace, screen::Open::Home);
@@ -163,6 +211,8 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Export(arguments) => export::run(&workspace, &arguments),
         Command::Delete(arguments) => delete::run(&workspace, &arguments),
         Command::Doctor => doctor::run(&workspace),
+        Command::Completions(arguments) => complete::script(&arguments),
+        Command::Man(arguments) => complete::man(&arguments),
         Command::Worker(arguments) => worker::run(&workspace, &arguments),
     }
 }
@@ -171,6 +221,7 @@ impl Global {
     fn workspace(&self) -> Result<Workspace> {
         let mut workspace = Workspace::locate(self.workspace.as_deref())?;
         if let Some(dir) = &self.data_dir {
+            let dir = storage::expand_home(dir);
             if !dir.is_dir() {
                 return Err(Error::input(
                     format!("--data-dir {}", dir.display()),
@@ -178,7 +229,7 @@ impl Global {
                     "give the directory that holds the data set",
                 ));
             }
-            workspace.data_override = Some(dir.clone());
+            workspace.data_override = Some(dir);
         }
         workspace.data_override = workspace
             .data_override

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use crate::error::{Error, Result};
 use crate::model::presets;
 use crate::profile::{self, Profile, settings};
-use crate::run::Workspace;
+use crate::run::{Workspace, example};
 use crate::{storage, text};
 
 /// Finds and reads a profile: a file, a preset of the workspace, a built-in preset, or a run. `changes` are `key=value`.
@@ -59,7 +59,7 @@ pub fn look(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Pr
 
 fn read(workspace: &Workspace, what: &str) -> Result<(String, String)> {
     let shown = text::sanitize(what);
-    let path = Path::new(what);
+    let path = &storage::expand_home(Path::new(what));
     if storage::is_there(path)
         || what.contains('/')
         || path.extension().is_some_and(|e| e == "toml")
@@ -74,20 +74,24 @@ fn read(workspace: &Workspace, what: &str) -> Result<(String, String)> {
     if let Some(preset) = presets::find(what) {
         return Ok((preset.toml.into(), format!("preset {shown}")));
     }
-    if let Ok(id) = workspace.resolve(what) {
+    if !workspace.candidates(what)?.is_empty() {
+        let id = workspace.resolve(what)?;
         return Ok((
             read_file(&workspace.profile_path(&id))?,
             format!("{id}.toml"),
         ));
     }
+    if what == example::ID {
+        return Ok((example::RECORD.into(), example::ID.into()));
+    }
     let names: Vec<&str> = presets::all().iter().map(|p| p.name).collect();
     let remedy = match text::nearest(what, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("give a file or one of: {}", names.join(", ")),
+        None => "`fmtui show` lists all presets, `fmtui runs` all runs".into(),
     };
     Err(Error::input(
         format!("profile {shown}"),
-        "is no file, no preset and no run",
+        "is not a file, preset or run",
         remedy,
     ))
 }
@@ -140,7 +144,7 @@ fn set(table: &mut Table, setting: &str) -> Result<()> {
             .or_insert_with(|| Value::Table(Table::new()));
         place = inside.as_table_mut().ok_or_else(|| {
             let remedy = format!("make it a table, [{key}]");
-            Error::input(key, "is no table in the profile", remedy)
+            Error::input(key, "is not a table in the profile", remedy)
         })?;
     }
     Ok(())

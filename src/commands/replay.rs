@@ -2,34 +2,34 @@
 
 use clap::Args;
 
-use super::{screen, train, verify};
+use super::{complete, screen, train, verify};
 use crate::error::{Error, Result};
 use crate::headless;
-use crate::run::Workspace;
+use crate::run::{Workspace, example};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A run's id, the start or end of one, or `last`
-    #[arg(default_value = "last")]
+    /// A run: its ID, a unique part of it, its name, the path of its record, `last`, or `example`
+    #[arg(add = complete::run(), default_value = "last")]
     run: String,
-    /// This many times as fast as it happened [default: 10 on the screen, at once as lines]
+    /// Playback speed-up [default: 10 in the TUI, instant as plain lines]
     #[arg(long, value_name = "FACTOR")]
     speed: Option<f64>,
-    /// Train again from the profile and say whether every epoch and the weights are the same
+    /// Retrain from the profile and check that every epoch and the weights are identical
     #[arg(long, conflicts_with_all = ["speed", "plain"])]
     verify: bool,
-    /// Print lines instead of opening the screens
+    /// Print plain lines instead of opening the TUI
     #[arg(long)]
     plain: bool,
-    /// Print one JSON object a line, as in the event log
+    /// Print events as JSON lines, as in the event log
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
-    let id = workspace.resolve(&arguments.run)?;
+    let (home, id) = example::resolve(workspace, &arguments.run)?;
     if arguments.verify {
-        return verify::run(workspace, &id, arguments.json);
+        return verify::run(&home, &id, arguments.json);
     }
     if let Some(speed) = arguments.speed
         && !(speed.is_finite() && speed > 0.0)
@@ -43,10 +43,5 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if !arguments.plain && !arguments.json && screen::is_possible() {
         return screen::open(workspace, screen::Open::Replay(id, arguments.speed));
     }
-    headless::play(
-        workspace,
-        &id,
-        train::style(arguments.json),
-        arguments.speed,
-    )
+    headless::play(&home, &id, train::style(arguments.json), arguments.speed)
 }

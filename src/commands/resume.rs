@@ -2,24 +2,24 @@
 
 use clap::Args;
 
-use super::train;
+use super::{complete, train};
 use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, notice};
 use crate::run::signals::Watch;
-use crate::run::{Workspace, client, company};
+use crate::run::{Workspace, client, concurrent_runs};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A run's id, the start or end of one, or `last`
-    #[arg(default_value = "last")]
+    /// A run: its ID, a unique part of it, its name, the path of its record, or `last`
+    #[arg(add = complete::ended_run(), default_value = "last")]
     run: String,
-    /// Leave it running
+    /// Return at once and leave it running
     #[arg(long)]
     detach: bool,
-    /// Print one JSON object a line, as in the event log
+    /// Print events as JSON lines, as in the event log
     #[arg(long)]
     json: bool,
-    /// Begin even where there is less memory than the run is estimated to need
+    /// Start even if the estimated memory exceeds what is free
     #[arg(long)]
     force: bool,
 }
@@ -33,7 +33,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             notice(format!("warning: {warning}"));
         }
     })?;
-    if let Some(note) = company::note(workspace, &id) {
+    if let Some(note) = concurrent_runs::note(workspace, &id) {
         notice(note);
     }
     if arguments.detach {

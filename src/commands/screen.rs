@@ -23,12 +23,12 @@ pub fn is_possible() -> bool {
 fn hindrance() -> Option<String> {
     let term = std::env::var("TERM").unwrap_or_default();
     if !cfg!(feature = "tui") {
-        Some("this fmtui was built without screens".into())
+        Some("this fmtui was built without the TUI".into())
     } else if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         Some("there is no terminal to draw on".into())
     } else if term.is_empty() || term == "dumb" {
         Some(format!(
-            "TERM is \"{term}\", a terminal that cannot show screens"
+            "TERM is \"{term}\", a terminal that cannot run the TUI"
         ))
     } else {
         None

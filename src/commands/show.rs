@@ -2,40 +2,43 @@
 
 use clap::Args;
 
-use super::{answer, arrays, recipe};
+use super::{answer, arrays, complete, recipe};
 use crate::catalog;
 use crate::data::{self, Dataset};
 use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::metrics::{METRICS, Scores};
 use crate::model::summary::{Summary, summarise};
-use crate::model::{Architecture, Shape};
+use crate::model::{Architecture, Shape, presets};
 use crate::profile::{EpochRecord, Profile, ResultRecord, Standing, Status, Subset, settings};
-use crate::run::{Workspace, card, memory, preflight};
+use crate::run::{Workspace, memory, preflight, weights_info};
 use crate::text::{self, figure};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A profile's file, a preset such as lenet5, or a run
-    #[arg(value_name = "FILE|PRESET|RUN")]
-    what: String,
-    /// Change a setting, such as model.hidden=[50,20]; may be given several times
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// A profile file, a preset such as lenet5, or a run [default: the list of all presets]
+    #[arg(add = complete::profile(), value_name = "FILE|PRESET|RUN")]
+    what: Option<String>,
+    /// Override a setting, such as `model.hidden=[50,20]`; repeatable
+    #[arg(add = complete::setting(), long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Print one JSON object
     #[arg(long, conflicts_with = "toml")]
     json: bool,
-    /// Print the profile itself, with what every setting means
+    /// Print the profile as TOML with comments
     #[arg(long)]
     toml: bool,
-    /// Print what becomes of every array of the weights that it begins with
+    /// Print how each pretrained tensor maps onto the network
     #[arg(long, conflicts_with = "toml")]
     weights: bool,
 }
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
-    let profile = recipe::look(workspace, &arguments.what, &arguments.set)?;
     let mut out = Output::standard();
+    let Some(what) = &arguments.what else {
+        return list_presets(arguments.json, &mut out).map(|()| 0);
+    };
+    let profile = recipe::look(workspace, what, &arguments.set)?;
     if arguments.toml {
         out.toml(&settings::commented(&profile.to_toml()))?;
     } else if arguments.weights {
@@ -49,9 +52,29 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
+fn list_presets(json: bool, out: &mut Output) -> Result<()> {
+    let mut table = Table::new(&["preset", "group", "what it is"]);
+    for preset in presets::all() {
+        if json {
+            let answer = serde_json::json!({
+                "name": preset.name,
+                "group": preset.group,
+                "title": preset.title,
+                "year": preset.year,
+            });
+            answer::print(out, answer)?;
+        }
+        table.row([preset.name, preset.group, preset.title].map(String::from));
+    }
+    if json {
+        return Ok(());
+    }
+    table.print(out)
+}
+
 /// The set the profile names; where only its shape is of interest, the built-in part of the default set will do for all of it.
 fn dataset(workspace: &Workspace, name: &str) -> Result<Dataset> {
-    data::source::load(name, &workspace.search_path()).or_else(|e| {
+    data::locate::load(name, &workspace.search_path()).or_else(|e| {
         if name == catalog::DEFAULT {
             data::mini::load()
         } else {
@@ -84,7 +107,7 @@ fn show_layers(
     let summary = summarise(&architecture).with_frozen(&architecture, &profile.model.freeze)?;
     if json {
         let mut shown = layers_json(profile, input, &summary);
-        let card = card::card(workspace, &profile.model);
+        let card = weights_info::card(workspace, &profile.model);
         if !card.is_empty() {
             shown["weights"] = card
                 .into_iter()
@@ -98,13 +121,11 @@ fn show_layers(
         profile.name, profile.model.architecture
     ))?;
     out.line("")?;
-    for line in layers_table(&summary).lines() {
-        out.line(line)?;
-    }
+    layers_table(&summary).print(out)?;
     out.line("")?;
     if !profile.model.pretrained.is_empty() {
-        out.line(format!("begins with {}", profile.model.pretrained))?;
-        for (what, is) in card::card(workspace, &profile.model) {
+        out.line(format!("initialised from {}", profile.model.pretrained))?;
+        for (what, is) in weights_info::card(workspace, &profile.model) {
             out.line(format!("  {what:<10}  {is}"))?;
         }
         out.line("")?;
@@ -122,18 +143,27 @@ fn show_layers(
     }
     out.line("")?;
     out.line(format!(
-        "{} parameters, {} of them trained{} · {} multiply-adds a picture · about {} to train with batches of {}",
+        "{} parameters{} · {} multiply-adds (MACs) per image\nabout {} of memory to train with batches of {}",
         text::grouped(summary.parameters),
-        text::grouped(summary.trained_parameters),
-        if at_first { " at first" } else { "" },
+        trained_of(&summary, at_first),
         text::grouped(summary.multiply_adds),
         text::bytes(summary.memory_bytes(&profile.train)),
         profile.train.batch_size
     ))
 }
 
+/// How many parameters are trained, where that is not all.
+fn trained_of(summary: &Summary, at_first: bool) -> String {
+    if summary.trained_parameters == summary.parameters && !at_first {
+        return String::new();
+    }
+    let at_first = if at_first { " at first" } else { "" };
+    let trained = text::grouped(summary.trained_parameters);
+    format!(", {trained} of them trained{at_first}")
+}
+
 fn layers_table(summary: &Summary) -> Table {
-    let mut table = Table::new(&["layer", "kind", "output", ">parameters", ">multiply-adds"]);
+    let mut table = Table::new(&["layer", "kind", "output", ">parameters", ">MACs"]);
     for row in &summary.rows {
         table.row([
             format!("{}{}", "  ".repeat(row.depth), row.name),
@@ -200,9 +230,7 @@ fn show_record(
     }
     if !profile.history.is_empty() {
         out.line("")?;
-        for line in history_table(&profile).lines() {
-            out.line(line)?;
-        }
+        history_table(&profile).print(out)?;
     }
     let Some(result) = &profile.result else {
         return Ok(());
@@ -219,9 +247,7 @@ fn show_record(
         ("validation", &result.validation),
         ("test", &result.test),
     ];
-    for line in scores_table(&parts).lines() {
-        out.line(line)?;
-    }
+    scores_table(&parts).print(out)?;
     if let Some(why) = profile.untested() {
         out.line(format!("no test scores: {why}"))?;
     }
@@ -235,18 +261,23 @@ fn facts(profile: &Profile) -> Vec<String> {
         ("data", profile.data.name.clone()),
         ("normalised", profile.data.normalization_told()),
     ];
-    facts.push(("begins with", profile.model.pretrained.clone()));
+    facts.push(("initialised from", profile.model.pretrained.clone()));
     facts.extend(profile.learning());
     if let Some(run) = &profile.run {
         facts.extend([
             ("run", run.id.clone()),
             ("status", run.status.name().into()),
-            ("started", run.started.clone()),
-            ("finished", run.finished.clone()),
+            ("started", text::local(&run.started)),
+            ("finished", text::local(&run.finished)),
             ("host", run.host.clone()),
             (
                 "device",
-                format!("{}, {} threads, {}", run.device, run.threads, run.kernels),
+                format!(
+                    "{}, {}, {}",
+                    run.device,
+                    text::count(run.threads, "thread"),
+                    run.kernels
+                ),
             ),
             ("backend", run.backend.clone()),
             ("fmtui", format!("{} {}", run.version, run.revision)),
@@ -268,7 +299,7 @@ fn facts(profile: &Profile) -> Vec<String> {
             ("parameters", trained(result)),
             ("time", text::seconds(result.seconds)),
             ("memory", text::bytes(result.peak_memory_bytes)),
-            ("weights", result.weights_sha256.clone()),
+            ("SHA-256", result.weights_sha256.clone()),
             ("note", result.note.clone()),
             ("verdict", result.verdict().unwrap_or_default()),
         ]);
@@ -279,10 +310,11 @@ fn facts(profile: &Profile) -> Vec<String> {
     if let Some(standing) = profile.standing() {
         facts.push(("gap", gap(&standing)));
     }
+    facts.retain(|(_, value)| !value.trim().is_empty());
+    let widest = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     facts
         .into_iter()
-        .filter(|(_, value)| !value.trim().is_empty())
-        .map(|(name, value)| format!("{name:<13} {}", value.trim()))
+        .map(|(name, value)| format!("{name:<widest$}  {}", value.trim()))
         .collect()
 }
 
@@ -309,7 +341,7 @@ fn best_epoch(profile: &Profile, best: &EpochRecord) -> String {
 fn gap(standing: &Standing) -> String {
     let subset = standing.subset.name();
     format!(
-        "{} (train − {subset} accuracy by {})",
+        "{} (train − {subset} accuracy, {})",
         figure::points(standing.gap(), figure::ANY),
         standing.weights.long()
     )
@@ -317,14 +349,14 @@ fn gap(standing: &Standing) -> String {
 
 fn history_table(profile: &Profile) -> Table {
     let held_out = match Subset::held_out(profile.curve_is_test()) {
-        Subset::Test => [">test loss", ">test accuracy"],
-        _ => [">validation loss", ">validation accuracy"],
+        Subset::Test => [">test loss", ">test acc."],
+        _ => [">val. loss", ">val. acc."],
     };
     let best = profile.best_epoch().map(|e| e.epoch);
     let mut table = Table::new(&[
         ">epoch",
         ">train loss",
-        ">train accuracy",
+        ">train acc.",
         held_out[0],
         held_out[1],
         ">learning rate",
@@ -353,13 +385,8 @@ fn scores_table(parts: &[(&str, &Option<Scores>)]) -> Table {
         .iter()
         .filter_map(|(name, scores)| Some((*name, scores.as_ref()?)))
         .collect();
-    let names: Vec<String> = measured
-        .iter()
-        .map(|(name, _)| format!(">{name}"))
-        .collect();
-    let head: Vec<&str> = std::iter::once("")
-        .chain(names.iter().map(String::as_str))
-        .collect();
+    let names = measured.iter().map(|(name, _)| format!(">{name}"));
+    let head: Vec<String> = std::iter::once(String::new()).chain(names).collect();
     let mut table = Table::new(&head);
     for metric in METRICS {
         let figures = measured

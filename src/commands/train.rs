@@ -2,28 +2,28 @@
 
 use clap::Args;
 
-use super::{answer, download, recipe};
+use super::{answer, complete, download, recipe};
 use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, Style, notice};
 use crate::run::preflight::Network;
 use crate::run::signals::Watch;
-use crate::run::{Workspace, client, company, lingering, pretrained};
+use crate::run::{Workspace, client, concurrent_runs, logind, pretrained};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A profile's file, a preset such as lenet5, or a run whose recipe is trained again
-    #[arg(value_name = "FILE|PRESET|RUN")]
+    /// A profile file, a preset such as lenet5, or a run to train again
+    #[arg(add = complete::profile(), value_name = "FILE|PRESET|RUN")]
     what: String,
-    /// Change a setting, such as train.epochs=3; may be given several times
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// Override a setting, such as train.epochs=3; repeatable
+    #[arg(add = complete::setting(), long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Print the run's id and leave it running
+    /// Print the run's ID and leave it running
     #[arg(long)]
     detach: bool,
-    /// Print one JSON object a line, as in the event log
+    /// Print events as JSON lines, as in the event log
     #[arg(long)]
     json: bool,
-    /// Begin even where there is less memory than the run is estimated to need
+    /// Start even if the estimated memory exceeds what is free
     #[arg(long)]
     force: bool,
 }
@@ -34,10 +34,10 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let changes = profile.run.as_ref().map_or(0, |r| r.interventions.len());
     if changes > 0 {
         notice(format!(
-            "the recorded run was changed {changes} times while it ran; the changes are applied again"
+            "the recorded run was changed {changes} times while it ran; the same changes are applied"
         ));
     }
-    if let Some(advice) = lingering::advice() {
+    if let Some(advice) = logind::advice() {
         notice(format!("warning: {advice}"));
     }
     let (network, signals) = if pretrained::is_on_hub(&profile.model) {
@@ -55,7 +55,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         notice(format!("warning: {warning}"));
     }
     let id = client::start(workspace, &checked)?;
-    if let Some(note) = company::note(workspace, &id) {
+    if let Some(note) = concurrent_runs::note(workspace, &id) {
         notice(note);
     }
     if arguments.detach {
@@ -64,7 +64,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             answer::print(&mut out, serde_json::json!({ "run": id }))?;
         } else {
             out.line(&id)?;
-            notice(format!("it runs; watch it with: fmtui attach {id}"));
+            notice(format!("running; watch it with: fmtui attach {id}"));
         }
         return Ok(0);
     }

@@ -17,14 +17,14 @@ pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
         return Err(Error::input(
             format!("run {id}"),
             "is still running",
-            "wait until it has ended",
+            "wait until it ends",
         ));
     }
     if recorded.history.is_empty() {
         return Err(Error::input(
             format!("run {id}"),
             "has no finished epoch to compare",
-            "let it train for one epoch at least",
+            "train at least one epoch",
         ));
     }
     let ready = Ready::read(workspace, &recorded)?;
@@ -124,7 +124,7 @@ fn first_difference(recorded: &Profile, again: &Again) -> Option<String> {
     }
     let weights = recorded.result.as_ref().map(|r| &r.weights_sha256)?;
     (!weights.is_empty() && *weights != again.weights_sha256).then(|| {
-        format!("first difference at epoch {now}: every figure is the same but not the weights")
+        format!("first difference at epoch {now}: all metrics match but the weights differ")
     })
 }
 

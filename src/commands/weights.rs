@@ -6,11 +6,11 @@ use std::fs;
 
 use clap::{Args, Subcommand};
 
-use super::{download, recipe};
+use super::{complete, download, recipe};
 use crate::error::{Error, Result};
 use crate::headless::{Output, Table};
 use crate::model::presets;
-use crate::model::pretrained::known::known;
+use crate::model::pretrained::catalog::known;
 use crate::net::hub::{Cached, Part, Pattern, Reference, SCHEME, Source};
 use crate::profile::Model;
 use crate::run::{Workspace, pretrained};
@@ -24,23 +24,23 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Fetch weights into the workspace and verify them
+    /// Download weights into the workspace and verify them
     Fetch {
-        /// hf:owner/name, or a preset or profile file whose weights are wanted
-        #[arg(value_name = "hf:OWNER/NAME|FILE|PRESET")]
+        /// hf:owner/name, or a preset or profile file that needs weights
+        #[arg(add = complete::profile(), value_name = "hf:OWNER/NAME|FILE|PRESET")]
         what: String,
     },
-    /// Read every file again and compare its SHA-256 with what was fetched
+    /// Re-verify the SHA-256 of every cached file
     Verify,
-    /// Delete weights; a run that begins with them fetches them again
+    /// Delete cached weights; a run that needs them downloads them again
     Delete {
-        /// A repository's, those of one commit or file of it, or a preset's or profile file's
+        /// A repository, one commit or file of it, or the weights of a preset or profile file
         #[arg(
             value_name = "hf:OWNER/NAME[@COMMIT][:FILE]|FILE|PRESET",
             required_unless_present = "old"
         )]
         what: Vec<String>,
-        /// All that newer ones have come in the place of and no run began with
+        /// All superseded versions that no run uses
         #[arg(long, conflicts_with = "what")]
         old: bool,
     },
@@ -61,9 +61,9 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             let name = what.rsplit("huggingface.co/").next().unwrap_or_default();
             Err(Error::input(
                 what,
-                "is no preset and no profile",
+                "is neither a preset nor a profile",
                 format!(
-                    "for what lies on the hub write {SCHEME}{}",
+                    "for weights on the hub write {SCHEME}{}",
                     name.trim_end_matches('/')
                 ),
             ))
@@ -134,7 +134,7 @@ fn verify(workspace: &Workspace) -> Result<u8> {
     let damaged = outcomes.iter().filter(|(_, outcome)| outcome.is_err());
     let damaged = damaged.count();
     out.line(format!(
-        "{} here, {damaged} damaged",
+        "{} cached, {damaged} damaged",
         text::count(outcomes.len(), "file")
     ))?;
     Ok(u8::from(damaged > 0))
@@ -169,8 +169,8 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
         if chosen.len() + unfinished.len() == before {
             return Err(Error::input(
                 given,
-                "is not here",
-                "`fmtui weights` lists what is",
+                "is not cached",
+                "`fmtui weights` lists what is cached",
             ));
         }
     }
@@ -200,11 +200,11 @@ fn delete(workspace: &Workspace, what: &[String]) -> Result<u8> {
     if !unfinished.is_empty() {
         let bytes = unfinished.iter().map(|(_, bytes)| bytes).sum();
         out.line(format!(
-            "{} of downloads that were given up are deleted",
+            "{} of partial downloads deleted",
             text::bytes(bytes)
         ))?;
     } else if chosen.is_empty() {
-        out.line("nothing here is old")?;
+        out.line("nothing is superseded")?;
     }
     Ok(0)
 }
@@ -217,7 +217,7 @@ fn on_hub(workspace: &Workspace, what: &str) -> Result<Model> {
     }
     Err(Error::input(
         what,
-        "begins with no weights of the hub",
+        "uses no weights from the hub",
         "name a preset such as resnet18-finetune, or hf:owner/name",
     ))
 }
@@ -249,7 +249,9 @@ fn list(workspace: &Workspace) -> Result<u8> {
     let found = cache.list();
     let (unfinished, broken) = (cache.unfinished(None), cache.broken());
     if found.is_empty() && unfinished.is_empty() && broken.is_empty() {
-        out.line("no weights of the hub are here; fetch some with: fmtui weights fetch resnet18-finetune")?;
+        out.line(
+            "no weights are cached; download some with: fmtui weights fetch resnet18-finetune",
+        )?;
         return Ok(0);
     }
     let runs = begun_from(workspace)?;
@@ -261,7 +263,8 @@ fn list(workspace: &Workspace) -> Result<u8> {
         "licence",
         "trained on",
         "where",
-    ]);
+    ])
+    .dispensing_with(&["trained on", "licence", "SHA-256"]);
     for cached in found {
         let old = if is_old(workspace, &runs, &cached) {
             " (old)"
@@ -283,9 +286,9 @@ fn list(workspace: &Workspace) -> Result<u8> {
             ),
             text::bytes(source.bytes),
             if source.vouched {
-                "the hub's"
+                "verified"
             } else {
-                "as it came"
+                "unverified"
             }
             .into(),
             told(source.licence, known.map(|k| k.licence)),
@@ -293,17 +296,12 @@ fn list(workspace: &Workspace) -> Result<u8> {
             cached.path.display().to_string(),
         ]);
     }
-    let lines = if table.is_empty() {
-        Vec::new()
-    } else {
-        table.lines()
-    };
-    for line in lines {
-        out.line(line)?;
+    if !table.is_empty() {
+        table.print(&mut out)?;
     }
     for (path, bytes) in unfinished {
         out.line(format!(
-            "given up, goes on where it was: {}, {}",
+            "partial download, resumed by the next fetch: {}, {}",
             text::bytes(bytes),
             path.display()
         ))?;

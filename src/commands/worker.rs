@@ -8,7 +8,7 @@ use crate::run::{Workspace, worker};
 #[derive(Debug, Args)]
 pub struct Arguments {
     run: String,
-    /// Go on from the newest checkpoint
+    /// Resume from the newest checkpoint
     #[arg(long)]
     resume: bool,
 }

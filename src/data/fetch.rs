@@ -17,7 +17,7 @@ use crate::net::transfer;
 use crate::net::{self, Failure, GivenUp};
 use crate::{storage, text};
 
-pub use crate::net::{Limits, Progress, is_offline};
+pub use crate::net::{DownloadProgress, Limits, is_offline};
 
 /// A file that is known before it is downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn fetch(
     name: &str,
     data_dir: &Path,
     offline: bool,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(DownloadProgress),
     cancel: &AtomicBool,
 ) -> Result<()> {
     places::check_name(name)?;
@@ -100,7 +100,7 @@ impl Fetcher {
         &self,
         name: &str,
         data_dir: &Path,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(DownloadProgress),
         cancel: &AtomicBool,
     ) -> Result<()> {
         let directory = data_dir.join(name);
@@ -117,7 +117,7 @@ impl Fetcher {
             return Err(Error::input(
                 format!("data set {}", text::sanitize(name)),
                 "cannot be downloaded: --offline, FMTUI_OFFLINE or HF_HUB_OFFLINE forbids the network",
-                format!("leave that out, or use {BUILT_IN}, which is built in"),
+                format!("go online, or use the built-in {BUILT_IN}"),
             ));
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -126,8 +126,12 @@ impl Fetcher {
             .map_err(|e| Error::compute("starting a download", e))?;
         let files = self.files.len();
         let outcome = missing.into_iter().try_for_each(|(file_index, remote)| {
-            let mut report = |step: net::Step| {
-                progress(Progress::of(remote.gzipped(), (file_index, files), step));
+            let mut report = |step: net::FileProgress| {
+                progress(DownloadProgress::of(
+                    remote.gzipped(),
+                    (file_index, files),
+                    step,
+                ));
             };
             let bytes = runtime.block_on(self.file(remote, &mut report, cancel))?;
             storage::commit(&directory.join(remote.gzipped()), &bytes)
@@ -141,10 +145,10 @@ impl Fetcher {
     async fn file(
         &self,
         remote: &Remote,
-        report: &mut dyn FnMut(net::Step),
+        report: &mut dyn FnMut(net::FileProgress),
         cancel: &AtomicBool,
     ) -> Result<Vec<u8>> {
-        let attempt = async |number: usize, report: &mut dyn FnMut(net::Step)| {
+        let attempt = async |number: usize, report: &mut dyn FnMut(net::FileProgress)| {
             let mirror = self.mirrors.iter().cycle().nth(number);
             let mirror = mirror.ok_or_else(|| Failure::never("no mirror is known"))?;
             let address = remote.address(mirror);
@@ -160,7 +164,7 @@ impl Fetcher {
                     file: remote.gzipped(),
                     problem,
                     remedy: format!(
-                        "check the network and try again, or use {BUILT_IN}, which is built in"
+                        "check the network and try again, or use the built-in {BUILT_IN}"
                     ),
                 },
             })
@@ -170,7 +174,7 @@ impl Fetcher {
         &self,
         address: &str,
         remote: &Remote,
-        report: &mut dyn FnMut(net::Step),
+        report: &mut dyn FnMut(net::FileProgress),
     ) -> Result<Vec<u8>, Failure> {
         let response = transfer::get(address, &self.limits).await?;
         if response.status() != StatusCode::OK {
@@ -205,8 +209,7 @@ impl Remote {
     fn cancelled(&self) -> Error {
         Error::Cancelled {
             file: self.gzipped(),
-            remedy: "start it again whenever you like; the files that were complete are kept"
-                .into(),
+            remedy: "try again at any time; complete files are kept".into(),
         }
     }
 
@@ -215,7 +218,7 @@ impl Remote {
         let mut content = std::io::Read::take(MultiGzDecoder::new(gzipped), self.bytes + 1);
         let mut hash = Sha256::new();
         let length = std::io::copy(&mut content, &mut HashWriter(&mut hash))
-            .map_err(|e| format!("is not a whole gzip file ({e})"))?;
+            .map_err(|e| format!("is not a complete gzip file ({e})"))?;
         if length != self.bytes {
             let more = if length > self.bytes { "more" } else { "fewer" };
             return Err(format!("inflates to {more} than {} bytes", self.bytes));

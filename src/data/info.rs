@@ -11,7 +11,7 @@ pub struct DatasetInfo {
     pub height: usize,
     pub width: usize,
     pub classes: usize,
-    /// Images in the training part.
+    /// Images in the training set.
     pub train: usize,
 }
 

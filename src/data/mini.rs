@@ -21,7 +21,7 @@ pub fn load() -> Result<Dataset> {
         ),
         _ => Err(Error::compute(
             "unpacking the built-in set",
-            "it is not part of the program",
+            "it is not in this build",
         )),
     }
 }
@@ -40,7 +40,7 @@ mod tests {
         assert_eq!(set.classes[9], "Ankle boot");
         assert_eq!(class_counts(&set.train, 10), [200; 10]);
         assert_eq!(class_counts(&set.test, 10), [50; 10]);
-        // The first training picture of Fashion-MNIST is an ankle boot.
+        // The first training image of Fashion-MNIST is an ankle boot.
         assert_eq!((set.label(0), set.label(1)), (9, 0));
         assert_eq!(
             set.sha256,

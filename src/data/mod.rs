@@ -7,12 +7,12 @@ pub mod channels;
 pub mod fetch;
 pub mod formats;
 mod info;
-pub mod loader;
+pub mod locate;
 pub mod mini;
 pub mod normalization;
+pub mod pipeline;
 pub mod places;
 pub mod resize;
-pub mod source;
 pub mod split;
 pub mod statistics;
 mod store;
@@ -23,7 +23,7 @@ pub mod transform;
 use std::ops::Range;
 
 pub use info::DatasetInfo;
-pub use loader::{Key, Prepared};
+pub use pipeline::{Key, SplitDataset};
 pub use store::{Examples, InMemory, Store};
 
 use crate::error::Result;
@@ -40,9 +40,9 @@ pub struct Dataset {
     pub height: usize,
     pub width: usize,
     pub train: Examples,
-    /// Empty where the set comes without a validation part of its own.
+    /// Empty where the set comes without a validation set of its own.
     pub validation: Examples,
-    /// Empty where the set comes without a test part.
+    /// Empty where the set comes without a test set.
     pub test: Examples,
     /// Where it was read from, for people.
     pub source: String,

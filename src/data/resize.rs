@@ -39,18 +39,18 @@ impl Resize {
         }
     }
 
-    /// Pixels of a resized picture.
+    /// Pixels of a resized image.
     #[must_use]
     pub fn area(&self) -> usize {
         self.rows.len() * self.columns.len()
     }
 
-    /// Resizes one picture of bytes, as numbers in 0–1.
+    /// Resizes one image of bytes, as numbers in 0–1.
     ///
-    /// **Shape** `picture [height, width]`, `out [new_height, new_width]`.
-    pub fn apply_to_bytes(&self, picture: &[u8], out: &mut [f32], scratch: &mut Scratch) {
+    /// **Shape** `image [height, width]`, `out [new_height, new_width]`.
+    pub fn apply_to_bytes(&self, image: &[u8], out: &mut [f32], scratch: &mut Scratch) {
         scratch.unit.clear();
-        let unit = picture.iter().map(|byte| f32::from(*byte) / 255.0);
+        let unit = image.iter().map(|byte| f32::from(*byte) / 255.0);
         scratch.unit.extend(unit);
         self.apply(&scratch.unit, out, &mut scratch.wide);
     }
@@ -64,13 +64,13 @@ impl Resize {
         Self::new(sides.0, sides.1, rows, columns).apply_to_bytes(image, out, scratch);
     }
 
-    /// Resizes one picture.
+    /// Resizes one image.
     ///
-    /// **Shape** `picture [height, width]`, `out [new_height, new_width]`; `wide` is working space kept between calls.
-    pub fn apply(&self, picture: &[f32], out: &mut [f32], wide: &mut Vec<f32>) {
+    /// **Shape** `image [height, width]`, `out [new_height, new_width]`; `wide` is working space kept between calls.
+    pub fn apply(&self, image: &[f32], out: &mut [f32], wide: &mut Vec<f32>) {
         let width = self.columns.len();
-        wide.resize(picture.len() / self.source_width * width, 0.0);
-        for (row, out) in picture
+        wide.resize(image.len() / self.source_width * width, 0.0);
+        for (row, out) in image
             .chunks_exact(self.source_width)
             .zip(wide.chunks_exact_mut(width))
         {
@@ -92,7 +92,7 @@ impl Resize {
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "sides of pictures are small, positions are not negative"
+    reason = "sides of images are small, positions are not negative"
 )]
 fn taps(size: usize, new_size: usize) -> Vec<Tap> {
     // In f32, because PyTorch works the positions out in the tensor's type.
@@ -115,10 +115,10 @@ mod tests {
     use super::*;
     use crate::data::mini;
 
-    fn resize(picture: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<f32> {
+    fn resize(image: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<f32> {
         let resize = Resize::new(from.0, from.1, to.0, to.1);
         let mut out = vec![f32::NAN; resize.area()];
-        resize.apply_to_bytes(picture, &mut out, &mut Scratch::default());
+        resize.apply_to_bytes(image, &mut out, &mut Scratch::default());
         out
     }
 
@@ -209,12 +209,12 @@ mod tests {
     }
 
     /// ```python
-    /// y = F.interpolate(x, size=(s, s), mode="bilinear", align_corners=False)   # x: mini training pictures 0 and 1, / 255
+    /// y = F.interpolate(x, size=(s, s), mode="bilinear", align_corners=False)   # x: mini training images 0 and 1, / 255
     /// f = y.flatten().double(); f.sum(), (f * f).sum(), (f * torch.arange(len(f)).double()).sum()
     /// ```
     #[test]
     #[expect(clippy::cast_precision_loss, reason = "positions are small")]
-    fn real_pictures_agree_with_torch() {
+    fn real_images_agree_with_torch() {
         let dataset = mini::load().unwrap();
         for (side, sum, squares, weighted) in [
             (

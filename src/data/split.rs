@@ -1,4 +1,4 @@
-//! Which pictures are trained on, which are held out, which are tested on. Pooled indices, ascending, never shared.
+//! Which images are trained on, which are held out, which are tested on. Pooled indices, ascending, never shared.
 //!
 //! Each part depends on the labels, the settings and `split_seed` alone. Shuffling between epochs is the loader's.
 
@@ -21,7 +21,7 @@ const FIRST_CLASS: u64 = 1;
 
 /// Splits the set as the profile says.
 ///
-/// The validation part is held out before `per_class` shortens the training part, so that it is the same for every `per_class`.
+/// The validation set is held out before `per_class` shortens the training set, so that it is the same for every `per_class`.
 ///
 /// # Errors
 /// `Input` naming the field when nothing would be left to train or test on.
@@ -60,18 +60,18 @@ pub fn split(dataset: &Dataset, settings: &Data) -> Result<Parts> {
 
 /// Whether there are images to test on: the set's own, or some of the pool.
 #[must_use]
-pub fn has_test_part(dataset: &Dataset, settings: &Data) -> bool {
+pub fn has_test_set(dataset: &Dataset, settings: &Data) -> bool {
     settings.split == Split::Pooled || !dataset.test.is_empty()
 }
 
-/// Whether the set comes with a validation part and nobody asked for another: where somebody does, its images are trained on
+/// Whether the set comes with a validation set and nobody asked for another: where somebody does, its images are trained on
 /// too, but for those that are held out.
 fn has_own_validation(dataset: &Dataset, settings: &Data) -> bool {
     let is_default = settings.validation.to_bits() == Data::default().validation.to_bits();
     is_default && settings.split == Split::Standard && !dataset.validation.is_empty()
 }
 
-/// How many of `pool` pictures `data.validation` holds out: a count as it is, a fraction rounded.
+/// How many of `pool` images `data.validation` holds out: a count as it is, a fraction rounded.
 ///
 /// # Errors
 /// `Input` when it is not such a number or leaves nothing to train on.
@@ -79,7 +79,7 @@ fn has_own_validation(dataset: &Dataset, settings: &Data) -> bool {
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "checked to be a count of pictures"
+    reason = "checked to be a count of images"
 )]
 pub fn validation_count(validation: f64, pool: usize) -> Result<usize> {
     let wrong = |problem: String| {
@@ -102,13 +102,13 @@ pub fn validation_count(validation: f64, pool: usize) -> Result<usize> {
     }
     if count >= pool as f64 {
         return Err(wrong(format!(
-            "{validation} leaves nothing of {pool} pictures to train on"
+            "{validation} leaves none of {pool} images to train on"
         )));
     }
     Ok(count as usize)
 }
 
-/// All pictures at random, not stratified; the test part is rounded up as scikit-learn's `train_test_split` does.
+/// All images at random, not stratified; the test set is rounded up as scikit-learn's `train_test_split` does.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -121,7 +121,7 @@ fn pooled(len: usize, settings: &Data) -> Result<(Vec<u32>, Vec<u32>)> {
     if !(fraction > 0.0 && count < len as f64) {
         return Err(Error::input(
             "data.test_fraction",
-            format!("{fraction} leaves nothing to train or to test on"),
+            format!("{fraction} leaves nothing to train or test on"),
             "set a fraction between 0 and 1 such as 0.2",
         ));
     }
@@ -133,7 +133,7 @@ fn pooled(len: usize, settings: &Data) -> Result<(Vec<u32>, Vec<u32>)> {
     Ok((pool, all))
 }
 
-/// Takes `count` pictures out of `pool`, of each class its share, and returns what is left and what was taken.
+/// Takes `count` images out of `pool`, of each class its share, and returns what is left and what was taken.
 fn hold_out(dataset: &Dataset, pool: Vec<u32>, count: usize, seed: u64) -> (Vec<u32>, Vec<u32>) {
     if count == 0 {
         return (pool, Vec::new());
@@ -182,7 +182,7 @@ fn class_of(dataset: &Dataset, index: u32) -> usize {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "a set has at most u32::MAX pictures; checked when it is loaded"
+    reason = "a set has at most u32::MAX images; checked when it is loaded"
 )]
 fn indices(range: std::ops::Range<usize>) -> Vec<u32> {
     range.map(|index| index as u32).collect()

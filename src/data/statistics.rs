@@ -1,4 +1,4 @@
-//! What there is to say about pictures: brightness, histogram, how many of each class, what each class looks like on average.
+//! What there is to say about images: brightness, histogram, how many of each class, what each class looks like on average.
 //!
 //! Sums are exact integers, so no figure depends on the number of threads. Draws nothing.
 #![expect(
@@ -13,10 +13,10 @@ use super::resize::{Resize, Scratch};
 use super::{Dataset, Examples};
 use crate::error::Result;
 
-/// Pictures that one thread sums at a time.
+/// Images that one thread sums at a time.
 const PIECE: usize = 1024;
 
-/// Figures about the pixels of one or many pictures. Values as in the profile: 0–1.
+/// Figures about the pixels of one or many images. Values as in the profile: 0–1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PixelStatistics {
     pub mean: f64,
@@ -31,7 +31,7 @@ pub struct PixelStatistics {
 }
 
 impl PixelStatistics {
-    /// Of some pixels, such as one picture's.
+    /// Of some pixels, such as one image's.
     #[must_use]
     pub fn of(pixels: &[u8]) -> Self {
         Self::from_histogram(&histogram(pixels))
@@ -119,7 +119,7 @@ fn count(pixels: &[u8], counts: &mut [u64; 256]) {
     }
 }
 
-/// Pictures of each class.
+/// Images of each class.
 ///
 /// **Shape** `[classes]`.
 #[must_use]

@@ -60,7 +60,7 @@ fn set(sizes: &[(usize, usize)], first: usize) -> Dataset {
     }
 }
 
-/// A set in colour without test part.
+/// A set in colour without test set.
 pub fn colours(sizes: &[(usize, usize)]) -> Dataset {
     set(sizes, 0)
 }

@@ -1,6 +1,6 @@
 //! From an image's bytes to what the network sees: resize, normalise, repeat the grey plane. Everything worked out once.
 //!
-//! Pixel values are bytes / 255. Statistics come from the training part alone: `computed` from the images as they lie in
+//! Pixel values are bytes / 255. Statistics come from the training set alone: `computed` from the images as they lie in
 //! the file, `per-pixel` from the resized ones.
 //! Channels are converted (`channels`) and random changes made (`augment`) before it.
 
@@ -25,14 +25,14 @@ pub struct Transform {
     pub width: usize,
     /// What was done to the image before.
     pub conversion: Conversion,
-    resize: Option<Way>,
+    resize: Option<ResizeMethod>,
     normalization: Normalization,
     figures: Option<(PerChannel, PerChannel)>,
 }
 
 /// How an image gets its size.
 #[derive(Clone, Debug, PartialEq)]
-enum Way {
+enum ResizeMethod {
     Bilinear(Resize),
     /// In the middle of black.
     Pad,
@@ -56,8 +56,8 @@ impl Transform {
         check_sizes(dataset, settings, is_uniform)?;
         let changes = !is_uniform || (height, width) != own;
         let resize = changes.then(|| match settings.resize {
-            Resizing::Bilinear => Way::Bilinear(Resize::new(own.0, own.1, height, width)),
-            Resizing::Pad => Way::Pad,
+            Resizing::Bilinear => ResizeMethod::Bilinear(Resize::new(own.0, own.1, height, width)),
+            Resizing::Pad => ResizeMethod::Pad,
         });
         let conversion = Conversion::new(dataset.channels, channels);
         let measured = || {
@@ -82,7 +82,7 @@ impl Transform {
             (Normalize::Imagenet, None) => Normalization::AfterUnit(IMAGENET.to_vec()),
             (Normalize::PerPixel, None) => {
                 let resize = match &resize {
-                    Some(Way::Bilinear(resize)) => Some(resize),
+                    Some(ResizeMethod::Bilinear(resize)) => Some(resize),
                     _ => None,
                 };
                 Normalization::per_pixel(dataset, conversion, train, resize)?
@@ -100,7 +100,7 @@ impl Transform {
         })
     }
 
-    /// Numbers of one picture as the network takes it.
+    /// Numbers of one image as the network takes it.
     #[must_use]
     pub fn len(&self) -> usize {
         self.channels * self.height * self.width
@@ -111,10 +111,10 @@ impl Transform {
         self.len() == 0
     }
 
-    /// Whether pictures change their size, which costs several times as much as normalising.
+    /// Whether images change their size, which costs several times as much as normalising.
     #[must_use]
     pub fn resizes(&self) -> bool {
-        matches!(self.resize, Some(Way::Bilinear(_)))
+        matches!(self.resize, Some(ResizeMethod::Bilinear(_)))
     }
 
     /// Mean and standard deviation (of pixels in 0–1) of all channels or each; `None` where pixels have their own.
@@ -148,9 +148,9 @@ impl Transform {
                 self.normalization
                     .apply_to_bytes(channel, bytes(channel), plane);
             }),
-            Some(way) => {
+            Some(method) => {
                 for (channel, plane) in channels.take(planes) {
-                    self.fit(way, bytes(channel), sides, plane, scratch);
+                    self.fit(method, bytes(channel), sides, plane, scratch);
                 }
                 for channel in planes..filled {
                     out.copy_within(..area, channel * area);
@@ -167,15 +167,15 @@ impl Transform {
     /// Brings a plane to its size, as numbers in 0–1.
     fn fit(
         &self,
-        way: &Way,
+        method: &ResizeMethod,
         bytes: &[u8],
         sides: (usize, usize),
         plane: &mut [f32],
         scratch: &mut Scratch,
     ) {
-        match way {
-            Way::Bilinear(resize) => resize.fit(bytes, sides, plane, scratch),
-            Way::Pad => pad(bytes, sides, self.width, plane),
+        match method {
+            ResizeMethod::Bilinear(resize) => resize.fit(bytes, sides, plane, scratch),
+            ResizeMethod::Pad => pad(bytes, sides, self.width, plane),
         }
     }
 }
@@ -227,7 +227,7 @@ fn check_sizes(dataset: &Dataset, settings: &Data, is_uniform: bool) -> Result<(
         return Err(Error::input(
             "data.image_size",
             format!("is 0, and the images of {} differ in size", dataset.name),
-            "set the side that the network is to see, such as 64",
+            "set the side length that the network sees, such as 64",
         ));
     }
     let changes = !is_uniform || (side, side) != (dataset.height, dataset.width);
@@ -243,7 +243,7 @@ fn check_padding(dataset: &Dataset, settings: &Data) -> Result<()> {
         return Err(Error::input(
             "data.image_size",
             format!(
-                "{} is smaller than the pictures, which cannot be padded to it",
+                "{} is smaller than the images, which cannot be padded to it",
                 settings.image_size
             ),
             format!("set at least {least}, or data.resize = \"bilinear\""),
@@ -252,7 +252,7 @@ fn check_padding(dataset: &Dataset, settings: &Data) -> Result<()> {
     if settings.normalize == Normalize::PerPixel {
         return Err(Error::input(
             "data.resize",
-            "cannot pad pictures that are normalised pixel by pixel: the border has no deviation",
+            "cannot pad images that are normalised pixel by pixel: the border has no deviation",
             "set data.normalize = \"given\", or data.resize = \"bilinear\"",
         ));
     }
@@ -336,7 +336,7 @@ mod tests {
         }
     }
 
-    /// `X[:1500].mean(), X[:1500].std()` in numpy f64, `X` the mini set's training pictures / 255.
+    /// `X[:1500].mean(), X[:1500].std()` in numpy f64, `X` the mini set's training images / 255.
     #[test]
     fn computed_looks_at_the_training_part_only() {
         let dataset = mini::load().unwrap();
@@ -350,7 +350,7 @@ mod tests {
     /// ```python
     /// scaler = sklearn.preprocessing.StandardScaler().fit(X[:1500]); z = scaler.transform(X); z[i, p]
     /// ```
-    /// Pixels 0 and 28 are constant in these 1500 pictures; picture 1711 has a 4 at pixel 28.
+    /// Pixels 0 and 28 are constant in these 1500 images; image 1711 has a 4 at pixel 28.
     #[test]
     fn per_pixel_is_standard_scaler() {
         let dataset = mini::load().unwrap();
@@ -366,12 +366,9 @@ mod tests {
             (3, 15, 1.174_275_7),
             (1711, 28, 0.015_686_275),
         ];
-        for (picture, pixel, expected) in cases {
-            let found = apply(&transform, &dataset, picture)[pixel];
-            assert!(
-                (found - expected).abs() < 2e-6,
-                "{picture} {pixel}: {found}"
-            );
+        for (image, pixel, expected) in cases {
+            let found = apply(&transform, &dataset, image)[pixel];
+            assert!((found - expected).abs() < 2e-6, "{image} {pixel}: {found}");
         }
         let total: f64 = (0..2000)
             .flat_map(|i| apply(&transform, &dataset, i))
@@ -396,12 +393,9 @@ mod tests {
             (1999, 300, 0.485_143_93),
             (700, 31, -0.044_766_15),
         ];
-        for (picture, pixel, expected) in cases {
-            let found = apply(&transform, &dataset, picture)[pixel];
-            assert!(
-                (found - expected).abs() < 1e-5,
-                "{picture} {pixel}: {found}"
-            );
+        for (image, pixel, expected) in cases {
+            let found = apply(&transform, &dataset, image)[pixel];
+            assert!((found - expected).abs() < 1e-5, "{image} {pixel}: {found}");
         }
     }
 
@@ -429,10 +423,10 @@ mod tests {
     }
 
     /// ```python
-    /// x = F.pad(torch.tensor(pictures[7]).float() / 255, (2, 2, 2, 2)); (x - mean[c]) / std[c]
+    /// x = F.pad(torch.tensor(images[7]).float() / 255, (2, 2, 2, 2)); (x - mean[c]) / std[c]
     /// ```
     #[test]
-    fn padding_keeps_the_picture_and_colours_have_their_own_mean() {
+    fn padding_keeps_the_image_and_colours_have_their_own_mean() {
         let dataset = mini::load().unwrap();
         let padded = Data {
             image_size: 32,

@@ -1,6 +1,6 @@
 //! A run as its events tell it: folded into curves, figures and messages, ready to draw. Pure.
 
-use super::{Breakdown, EpochEnd, Event, Features, Load, Stamped, Started, Step};
+use super::{Breakdown, EpochEnd, Event, Features, ResourceUsage, Stamped, Started, Step};
 use crate::profile::{ResultRecord, Standing, Subset, Weights, why_untested};
 
 /// Where a run stands, as its log tells.
@@ -55,7 +55,7 @@ pub struct RunHistory {
     pub phase: Phase,
     pub steps: Vec<StepPoint>,
     pub epochs: Vec<EpochEnd>,
-    pub load: Option<Load>,
+    pub load: Option<ResourceUsage>,
     /// What the worker waits for, where nobody has paused it.
     pub waiting: Option<String>,
     /// Features of frozen layers, while they are computed.
@@ -305,7 +305,7 @@ impl RunHistory {
     #[must_use]
     pub fn untested(&self) -> Option<&'static str> {
         let started = self.started.as_ref().filter(|_| !self.is_tested());
-        started.map(|s| why_untested(s.no_test_part))
+        started.map(|s| why_untested(s.no_test_set))
     }
 
     /// `validation` or `test`: what the held-out curve is.

@@ -45,7 +45,7 @@ pub enum Event {
     Started(Box<Started>),
     /// A step (one optimizer update) was taken; only some steps are told.
     Step(Step),
-    /// What frozen layers give for the pictures is computed before the first step.
+    /// What frozen layers give for the images is computed before the first step.
     Features(Features),
     /// An epoch and its evaluation are done.
     EpochEnd(Box<EpochEnd>),
@@ -97,7 +97,7 @@ pub enum Event {
         message: String,
     },
     /// What the machine is doing, once a second.
-    Load(Load),
+    Load(ResourceUsage),
     /// The run is over: by itself, by early stopping, or because somebody stopped it.
     Finished {
         /// False when somebody stopped it.
@@ -140,8 +140,8 @@ pub struct Started {
     #[serde(alias = "test_pictures")]
     pub test_images: usize,
     /// There are no test scores because the data set has no part for them.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub no_test_part: bool,
+    #[serde(alias = "no_test_part", skip_serializing_if = "std::ops::Not::not")]
+    pub no_test_set: bool,
     /// The epoch curve is the test set's, not a validation set's (`data.validation = 0`).
     pub curve_is_test: bool,
     pub device: String,
@@ -164,7 +164,7 @@ pub struct Step {
     pub step: u64,
     /// 1-based.
     pub epoch: usize,
-    /// Means over the pictures since the step told before, in training mode.
+    /// Means over the images since the step told before, in training mode.
     #[serde(default = "unknown", deserialize_with = "figure")]
     pub loss: f64,
     #[serde(default = "unknown", deserialize_with = "figure")]
@@ -187,9 +187,9 @@ pub struct Step {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Features {
-    /// Pictures whose features are kept.
+    /// Images whose features are kept.
     pub done: usize,
-    /// Pictures whose features will be.
+    /// Images whose features will be.
     pub all: usize,
     /// Since this process began with them.
     #[serde(default = "unknown", deserialize_with = "figure")]
@@ -201,7 +201,7 @@ impl Features {
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
-        reason = "counts of pictures are below 2^53"
+        reason = "counts of images are below 2^53"
     )]
     pub fn seconds_left(&self) -> f64 {
         self.all.saturating_sub(self.done) as f64 * self.seconds / self.done.max(1) as f64
@@ -215,8 +215,8 @@ impl Features {
         } else {
             text::seconds(self.seconds)
         };
-        let pictures = text::count(self.all, "picture");
-        format!("the frozen layers' features of {pictures} took {time}")
+        let images = text::count(self.all, "image");
+        format!("features of the frozen layers for {images} took {time}")
     }
 }
 
@@ -356,7 +356,7 @@ impl From<WrittenEpoch> for EpochEnd {
 /// What the worker's machine is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Load {
+pub struct ResourceUsage {
     /// Of the worker, 100 % is one core.
     #[serde(default = "unknown", deserialize_with = "figure")]
     pub cpu_percent: f64,

@@ -18,7 +18,7 @@ impl Exporter for Csv {
     }
 
     fn about(&self) -> &'static str {
-        "The history as a table, a row an epoch; a figure that is not known or not finite is an empty cell"
+        "The history as a table, one row per epoch; unknown or non-finite values are empty cells"
     }
 
     fn extension(&self) -> &'static str {

@@ -22,7 +22,7 @@ pub fn read(run: &Source) -> Result<Vec<Entry>> {
     if run.weights.is_some() {
         return Err(Error::input(
             "--last",
-            "chooses weights, and this format has none",
+            "selects weights, and this format has none",
             "leave it out",
         ));
     }

@@ -25,7 +25,7 @@ impl Exporter for JsonLines {
     }
 
     fn about(&self) -> &'static str {
-        "The history, a JSON object a line: each epoch and each logged step, by its `kind`"
+        "The history as JSON lines: every epoch and logged step, by its `kind`"
     }
 
     fn extension(&self) -> &'static str {

@@ -16,7 +16,7 @@ impl Exporter for TorchSafetensors {
     }
 
     fn about(&self) -> &'static str {
-        "Arrays by PyTorch's names, for `safetensors.torch.load_file` and `load_state_dict`"
+        "Tensors with PyTorch's names, for `safetensors.torch.load_file` and `load_state_dict`"
     }
 
     fn extension(&self) -> &'static str {
@@ -34,7 +34,7 @@ impl Exporter for TorchSafetensors {
         let mut notes = Vec::new();
         if !kept.is_verified {
             notes.push(format!(
-                "nothing was recorded that this run's {name} could be held to"
+                "nothing recorded to verify this run's {name} against"
             ));
         }
         if arrays.contains_key("classifier.weight") {

@@ -41,7 +41,7 @@ impl Bar {
             wording: Wording::default(),
             history: RunHistory::default(),
             drawn: None,
-            ascii: !speaks_unicode(),
+            ascii: super::terminal::is_ascii(),
         }
     }
 
@@ -54,17 +54,16 @@ impl Bar {
                 draw(share, CELLS, self.ascii),
                 share * 100.0,
                 text::grouped(features.done as u64),
-                text::count(features.all, "picture"),
-                text::seconds(features.seconds_left())
+                text::count(features.all, "image"),
+                text::seconds(features.seconds_left().ceil())
             ));
         }
         let step = self.history.steps.last()?;
         let total = started.epochs as u64 * started.steps_per_epoch;
         let share = ratio(step.step, total);
-        let left = self
-            .history
-            .seconds_left()
-            .map_or_else(String::new, |s| format!("  {} left", text::seconds(s)));
+        let left = self.history.seconds_left().map_or_else(String::new, |s| {
+            format!("  {} left", text::seconds(s.ceil()))
+        });
         let epoch = (step.step.saturating_sub(1) / started.steps_per_epoch.max(1) + 1)
             .min(started.epochs as u64);
         Some(format!(
@@ -122,16 +121,6 @@ pub fn draw(share: f64, cells: usize, ascii: bool) -> String {
 #[expect(clippy::cast_precision_loss, reason = "step counts are below 2^53")]
 fn ratio(a: u64, b: u64) -> f64 {
     a as f64 / b.max(1) as f64
-}
-
-fn speaks_unicode() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .filter_map(|name| std::env::var(name).ok())
-        .find(|value| !value.is_empty())
-        .unwrap_or_default()
-        .to_lowercase();
-    !matches!(locale.as_str(), "c" | "posix")
 }
 
 #[cfg(test)]

@@ -90,11 +90,11 @@ async fn watch(
                 }
                 if !stopping {
                     stopping = true;
-                    notice("stopping: the run is saved after this step; Ctrl-C again leaves at once");
+                    notice("stopping after this step and saving; Ctrl-C again quits at once");
                     tokio::spawn(ask_to_stop(connection.sender()));
                 } else if !ending.is_warning() {
                     drop(printer);
-                    notice(format!("left while it stops; `fmtui resume {id}` goes on with it"));
+                    notice(format!("quit while it stops; resume it with `fmtui resume {id}`"));
                     return Ok(STOPPED);
                 }
             }
@@ -107,7 +107,7 @@ async fn watch(
     Ok(gone(workspace, id))
 }
 
-/// The exit code of a run whose worker is gone without a word.
+/// The exit code of a run whose worker exited unexpectedly.
 fn gone(workspace: &Workspace, id: &str) -> u8 {
     let run = workspace.load(id).ok().and_then(|profile| profile.run);
     let failed = run.filter(|run| run.status == Status::Failed && !run.error.is_empty());
@@ -117,11 +117,11 @@ fn gone(workspace: &Workspace, id: &str) -> u8 {
     }
     match memory::cause_of_death(workspace, id) {
         Some(cause) => notice(format!(
-            "error: the worker of run {id} {cause}; free some memory and go on with: fmtui resume {id}, or train it anew with a \
+            "error: the worker of run {id} {cause}; free some memory and resume with: fmtui resume {id}, or train it anew with a \
              smaller train.batch_size"
         )),
         None => notice(format!(
-            "error: the worker of run {id} is gone without a word; go on with: fmtui resume {id}"
+            "error: the worker of run {id} exited unexpectedly; resume with: fmtui resume {id}"
         )),
     }
     FAILED
@@ -144,7 +144,7 @@ fn left(last: Option<&Event>, id: &str) -> u8 {
         return code_of(last, id);
     }
     notice(format!(
-        "the run goes on; `fmtui attach {id}` comes back to it"
+        "the run goes on; reattach with `fmtui attach {id}`"
     ));
     GOES_ON
 }
@@ -170,7 +170,7 @@ fn code_of(last: Option<&Event>, id: &str) -> u8 {
             FAILED
         }
         Some(Event::Finished { .. }) => {
-            notice(format!("go on with: fmtui resume {id}"));
+            notice(format!("resume with: fmtui resume {id}"));
             STOPPED
         }
         Some(Event::Failed { message, .. }) => {
@@ -190,8 +190,8 @@ pub fn play(workspace: &Workspace, id: &str, style: Style, speed: Option<f64>) -
     if events.is_empty() {
         return Err(Error::input(
             format!("run {id}"),
-            "has no event yet",
-            "look at its state with `fmtui runs`",
+            "has no events yet",
+            "see its status with `fmtui runs`",
         ));
     }
     let mut printer = printer(style);

@@ -8,6 +8,7 @@ mod json;
 mod output;
 mod plain;
 mod table;
+mod terminal;
 
 pub use bar::{Bar, draw as draw_bar, is_capable as can_draw_bar};
 pub use follow::{Interrupt, follow, play};
@@ -15,6 +16,7 @@ pub use json::Json;
 pub use output::{Output, is_hung_up, notice, redraw_notice};
 pub use plain::Plain;
 pub use table::Table;
+pub use terminal::{Color, Tint, is_ascii, set_color};
 
 use std::io::IsTerminal;
 

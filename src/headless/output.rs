@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::terminal::{self, Tint};
 use crate::error::{Error, Result};
 use crate::run::signals::writing;
 use crate::text;
@@ -16,18 +17,38 @@ pub(super) const CLEAR: &str = "\r\x1b[K";
 /// A place for lines.
 pub struct Output {
     out: Box<dyn Write + Send>,
+    is_colored: bool,
+    is_ascii: bool,
+    columns: Option<usize>,
 }
 
 impl Output {
     /// Standard output.
     #[must_use]
     pub fn standard() -> Self {
-        Self::to(Box::new(io::stdout()))
+        Self {
+            out: Box::new(io::stdout()),
+            is_colored: terminal::is_colored(&io::stdout()),
+            is_ascii: terminal::is_ascii(),
+            columns: terminal::columns(&io::stdout()),
+        }
     }
 
+    /// One that takes UTF-8 of any width, without colours.
     #[must_use]
     pub fn to(out: Box<dyn Write + Send>) -> Self {
-        Self { out }
+        Self {
+            out,
+            is_colored: false,
+            is_ascii: false,
+            columns: None,
+        }
+    }
+
+    /// How wide a line may be; `None` for as wide as it is.
+    #[must_use]
+    pub fn columns(&self) -> Option<usize> {
+        self.columns
     }
 
     /// Prints a line.
@@ -35,7 +56,24 @@ impl Output {
     /// # Errors
     /// `Io` when it cannot be written.
     pub fn line(&mut self, text: impl Display) -> Result<()> {
-        self.write(&format!("{}\n", text::harmless(&text.to_string())))
+        let line = text.to_string();
+        self.words(&format!("{}\n", text::harmless(&line)))
+    }
+
+    /// Prints a line of pieces, each in its tint where there are colours.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be written.
+    pub fn tinted(&mut self, pieces: &[(String, Tint)]) -> Result<()> {
+        let painted = pieces.iter().map(|(text, tint)| {
+            if self.is_colored {
+                tint.paint(text)
+            } else {
+                Tint::Plain.paint(text)
+            }
+        });
+        let line: String = painted.collect();
+        self.words(&(line + "\n"))
     }
 
     /// Prints a line of JSON; what could disturb a terminal stands in it escaped.
@@ -73,7 +111,15 @@ impl Output {
         let lines = lines.iter().map(|line| text::harmless(line) + "\n");
         let lines: String = lines.collect();
         let last = text::ellipsis(&text::harmless(last), columns);
-        self.write(&format!("{CLEAR}{lines}{last}"))
+        self.words(&format!("{CLEAR}{lines}{last}"))
+    }
+
+    /// What people read, in ASCII where the terminal has no more.
+    fn words(&mut self, text: &str) -> Result<()> {
+        if self.is_ascii {
+            return self.write(&text::ascii(text));
+        }
+        self.write(text)
     }
 
     /// In one write.
@@ -83,6 +129,13 @@ impl Output {
 }
 
 const STANDARD_OUTPUT: &str = "standard output";
+
+/// How a notice begins, and in which colour.
+const LEADS: &[(&str, Tint)] = &[
+    ("error:", Tint::Bad),
+    ("warning:", Tint::Warning),
+    ("note:", Tint::Live),
+];
 
 /// Whether the error says that nobody reads standard output any more: its pipe is closed, its terminal is gone.
 #[must_use]
@@ -99,15 +152,30 @@ fn is_gone(error: &io::Error) -> bool {
 /// Says something aside, on standard error; nobody listening is no problem.
 pub fn notice(text: impl Display) {
     // In one write, so that lines of several processes do not mix.
-    let line = format!("{}\n", text::harmless(&text.to_string()));
-    let _ = writing(|| io::stderr().write_all(line.as_bytes()));
+    let text = text.to_string();
+    let line = match LEADS.iter().find(|(lead, _)| text.starts_with(lead)) {
+        Some((lead, tint)) if terminal::is_colored(&io::stderr()) => {
+            tint.paint(lead) + &text::harmless(&text[lead.len()..])
+        }
+        _ => text::harmless(&text).into_owned(),
+    };
+    aside(&(line + "\n"));
 }
 
 /// Replaces the line under the cursor, on standard error.
 pub fn redraw_notice(line: &str, columns: usize) {
     let line = text::ellipsis(&text::harmless(line), columns);
-    // Nobody sees a progress bar that cannot be written.
-    let _ = writing(|| write!(io::stderr(), "{CLEAR}{line}"));
+    aside(&format!("{CLEAR}{line}"));
+}
+
+/// Writes to standard error; nobody sees what cannot be written.
+fn aside(text: &str) {
+    let text = if terminal::is_ascii() {
+        text::ascii(text)
+    } else {
+        text.into()
+    };
+    let _ = writing(|| io::stderr().write_all(text.as_bytes()));
 }
 
 #[cfg(test)]

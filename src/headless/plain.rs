@@ -106,7 +106,7 @@ impl Wording {
 
     fn started(&mut self, started: &Started) -> Vec<String> {
         self.epochs = started.epochs;
-        self.untested = (started.test_images == 0).then(|| why_untested(started.no_test_part));
+        self.untested = (started.test_images == 0).then(|| why_untested(started.no_test_set));
         self.total_steps = started.epochs as u64 * started.steps_per_epoch;
         self.held_out = if started.curve_is_test {
             "test"
@@ -116,31 +116,34 @@ impl Wording {
         let mut lines = vec![
             format!("run {}", started.run),
             format!(
-                "{} on {}: {} parameters, {} multiply-adds a picture",
+                "{} on {}: {} parameters, {} multiply-adds per image",
                 started.architecture,
                 started.dataset,
                 text::grouped(started.parameters),
                 text::short_count(started.multiply_adds)
             ),
             format!(
-                "{} training, {} validation, {} test pictures; {} epochs of {} steps of {}; {}, {} threads{}",
+                "{} training, {} validation, {} test images; {} of {}, batches of {}; {}, {}{}",
                 text::grouped(started.train_images as u64),
                 text::grouped(started.validation_images as u64),
                 match started.test_images {
                     0 => "no".into(),
                     count => text::grouped(count as u64),
                 },
-                started.epochs,
-                started.steps_per_epoch,
+                text::count(started.epochs, "epoch"),
+                text::count(
+                    usize::try_from(started.steps_per_epoch).unwrap_or(usize::MAX),
+                    "step"
+                ),
                 started.batch_size,
                 started.device,
-                started.threads,
+                text::count(started.threads, "thread"),
                 path(started)
             ),
         ];
         if started.resumed_at_step > 0 {
             let step = started.resumed_at_step;
-            lines.push(format!("goes on from the checkpoint at step {step}"));
+            lines.push(format!("resumes from the checkpoint at step {step}"));
         }
         lines
     }
@@ -255,7 +258,7 @@ pub(super) mod tests {
                 train_images: 2000,
                 validation_images: 0,
                 test_images: 500,
-                no_test_part: false,
+                no_test_set: false,
                 curve_is_test: true,
                 device: "cpu".into(),
                 threads: 2,
@@ -309,8 +312,8 @@ pub(super) mod tests {
         assert_eq!(
             kept.text(),
             "run 20261123-160211-mlp-3f2a\n\
-             mlp on fashion-mnist-mini: 15,910 parameters, 16 k multiply-adds a picture\n\
-             2,000 training, 0 validation, 500 test pictures; 2 epochs of 10 steps of 200; cpu, 2 threads, graph\n\
+             mlp on fashion-mnist-mini: 15,910 parameters, 16 k multiply-adds per image\n\
+             2,000 training, 0 validation, 500 test images; 2 epochs of 10 steps, batches of 200; cpu, 2 threads, graph\n\
              step 5/20  loss 2.0000  accuracy 25.0 %  4,096 images/s\n\
              epoch 1/2  train loss 1.5000 accuracy 50.0 %  test loss 1.2500 accuracy 62.5 %  2 s  4,000 images/s\n\
              all 2 epochs done, 4 s of training (4,000 images/s, lowest training loss in epoch 2)\n\

@@ -1,33 +1,59 @@
-//! Columns of text: words to the left, figures to the right.
+//! Columns of text.
 
+use super::output::Output;
+use super::terminal::Tint;
+use crate::error::Result;
 use crate::text;
 
-/// Rows that are printed in columns.
+/// A column of words is not cut shorter than this.
+const LEAST: usize = 8;
+/// Blanks between two columns.
+const GAP: usize = 2;
+
+/// Rows that are printed in columns, no wider than the terminal.
 #[derive(Default)]
 pub struct Table {
-    rows: Vec<Vec<String>>,
+    rows: Vec<Vec<(String, Tint)>>,
     right: Vec<bool>,
+    dispensable: Vec<String>,
 }
 
 impl Table {
     /// A table with these headings; one that starts with `>` stands over figures.
     #[must_use]
-    pub fn new(headings: &[&str]) -> Self {
+    pub fn new<T: AsRef<str>>(headings: &[T]) -> Self {
+        let headings = || headings.iter().map(AsRef::as_ref);
         Self {
             rows: vec![
-                headings
-                    .iter()
-                    .map(|h| h.trim_start_matches('>').into())
+                headings()
+                    .map(|h| (h.trim_start_matches('>').into(), Tint::Bold))
                     .collect(),
             ],
-            right: headings.iter().map(|h| h.starts_with('>')).collect(),
+            right: headings().map(|h| h.starts_with('>')).collect(),
+            dispensable: Vec::new(),
         }
+    }
+
+    /// The columns with these headings are left out, in this order, while the table is wider than the terminal.
+    #[must_use]
+    pub fn dispensing_with(mut self, headings: &[&str]) -> Self {
+        self.dispensable = headings.iter().map(|h| (*h).to_owned()).collect();
+        self
     }
 
     /// Adds a row; its cells are as wide as they will be printed.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let printed = |cell: String| text::harmless(&cell).into_owned();
+        let printed = |cell: String| (text::harmless(&cell).into_owned(), Tint::Plain);
         self.rows.push(cells.into_iter().map(printed).collect());
+    }
+
+    /// Tints the cell of the last row under this heading.
+    pub fn tint(&mut self, heading: &str, tint: Tint) {
+        let column = self.rows[0].iter().position(|(own, _)| own == heading);
+        let row = self.rows.last_mut();
+        if let Some(cell) = column.and_then(|column| row?.get_mut(column)) {
+            cell.1 = tint;
+        }
     }
 
     /// Whether there is no row beneath the headings.
@@ -36,36 +62,109 @@ impl Table {
         self.rows.len() < 2
     }
 
-    /// The table's lines, headings first.
+    /// Prints the table.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be written.
+    pub fn print(&self, out: &mut Output) -> Result<()> {
+        for line in self.fitted(out.columns()) {
+            out.tinted(&line)?;
+        }
+        Ok(())
+    }
+
+    /// How wide the table is when nothing is cut.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        let all: Vec<usize> = (0..self.right.len()).collect();
+        total(&self.widths(&all))
+    }
+
+    /// The table's lines, headings first, as wide as they are.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let width = |column: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|c| c.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..self.right.len()).map(width).collect();
-        self.rows
-            .iter()
-            .map(|row| {
-                let cells = row.iter().zip(&widths).zip(&self.right);
-                let padded: Vec<String> = cells
-                    .map(|((cell, width), right)| {
-                        if *right {
-                            format!("{cell:>width$}")
-                        } else {
-                            format!("{cell:<width$}")
-                        }
-                    })
-                    .collect();
-                padded.join("  ").trim_end().to_string()
-            })
-            .collect()
+        let text = |line: Vec<(String, Tint)>| line.into_iter().map(|(piece, _)| piece).collect();
+        self.fitted(None).into_iter().map(text).collect()
     }
+
+    fn widths(&self, columns: &[usize]) -> Vec<usize> {
+        let width = |column: &usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(*column));
+            cells.map(|(c, _)| c.chars().count()).max().unwrap_or(0)
+        };
+        columns.iter().map(width).collect()
+    }
+
+    /// The table's lines, headings first, in `most` columns where that can be.
+    fn fitted(&self, most: Option<usize>) -> Vec<Vec<(String, Tint)>> {
+        let most = most.unwrap_or(usize::MAX);
+        let mut columns: Vec<usize> = (0..self.right.len()).collect();
+        let mut widths = self.widths(&columns);
+        for heading in &self.dispensable {
+            if total(&widths) <= most {
+                break;
+            }
+            columns.retain(|column| self.rows[0][*column].0 != *heading);
+            widths = self.widths(&columns);
+        }
+        while total(&widths) > most {
+            let words = columns.iter().enumerate().filter(|(_, c)| !self.right[**c]);
+            let widest = words.map(|(at, _)| at).max_by_key(|at| widths[*at]);
+            let Some(widest) = widest.filter(|at| widths[*at] > LEAST) else {
+                break;
+            };
+            widths[widest] -= 1;
+        }
+        let fitted = |row: &Vec<(String, Tint)>| self.line(row, &columns, &widths);
+        self.rows.iter().map(fitted).collect()
+    }
+
+    fn line(
+        &self,
+        row: &[(String, Tint)],
+        columns: &[usize],
+        widths: &[usize],
+    ) -> Vec<(String, Tint)> {
+        let mut line: Vec<(String, Tint)> = Vec::new();
+        let mut blanks = 0;
+        for (column, width) in columns.iter().zip(widths) {
+            let (cell, tint) = row.get(*column).cloned().unwrap_or_default();
+            let cell = text::ellipsis(&cell, *width);
+            let rest = width - cell.chars().count();
+            let (before, after) = if self.right[*column] {
+                (rest, 0)
+            } else {
+                (0, rest)
+            };
+            blanks += before;
+            if !cell.is_empty() {
+                line.push((" ".repeat(blanks), Tint::Plain));
+                line.push((cell, tint));
+                blanks = 0;
+            }
+            blanks += after + GAP;
+        }
+        line.retain(|(piece, _)| !piece.is_empty());
+        if let Some((last, _)) = line.last_mut() {
+            last.truncate(last.trim_end().len());
+        }
+        line
+    }
+}
+
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn lines(table: &Table, most: Option<usize>) -> Vec<String> {
+        let text = |line: Vec<(String, Tint)>| line.into_iter().map(|(piece, _)| piece).collect();
+        table.fitted(most).into_iter().map(text).collect()
+    }
 
     #[test]
     fn figures_stand_right() {
@@ -73,12 +172,47 @@ mod tests {
         table.row(["conv1".into(), "80".into(), String::new()]);
         table.row(["f\u{9b}c".into(), "161,400".into(), "×".into()]);
         assert_eq!(
-            table.lines(),
+            lines(&table, None),
             [
                 "layer  parameters  note",
                 "conv1          80",
                 "fc        161,400  ×",
             ]
         );
+        assert_eq!(table.width(), 23);
+    }
+
+    #[test]
+    fn what_is_too_wide_loses_columns_and_then_ends_of_words() {
+        let mut table =
+            Table::new(&["run", ">accuracy", "of", ">F1"]).dispensing_with(&["F1", "of"]);
+        table.row([
+            "a-run-of-a-long-name".into(),
+            "73.60 %".into(),
+            "test".into(),
+        ]);
+        table.tint("accuracy", Tint::Good);
+        assert_eq!(
+            lines(&table, Some(36))[1],
+            "a-run-of-a-long-name   73.60 %  test"
+        );
+        assert_eq!(lines(&table, Some(30))[1], "a-run-of-a-long-name   73.60 %");
+        assert_eq!(lines(&table, Some(20))[1], "a-run-of-…   73.60 %");
+        assert_eq!(table.fitted(None)[1][2], ("73.60 %".into(), Tint::Good));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_wider_than_asked(
+            cells in prop::collection::vec(prop::collection::vec("[a-zé ]{0,30}", 3), 0..6),
+            most in 26_usize..100,
+        ) {
+            let mut table = Table::new(&["one", "two", "three"]);
+            for row in cells {
+                table.row(row);
+            }
+            let widest = lines(&table, Some(most)).iter().map(|l| l.chars().count()).max();
+            prop_assert!(widest.unwrap() <= most.max(3 * LEAST + 2 * GAP));
+        }
     }
 }

@@ -133,7 +133,7 @@ fn positions(size: usize, kernel: usize, stride: usize, padding: usize) -> usize
 
 /// Weightless sums of pixels: what a map becomes when its pixels are averaged on a grid, or left out.
 ///
-/// **Shape**: x `[channels, height, width]`, y `[out_channels, out_height, out_width]`, for each picture.
+/// **Shape**: x `[channels, height, width]`, y `[out_channels, out_height, out_width]`, for each image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResampleShape {
     pub channels: usize,

@@ -66,7 +66,7 @@ impl Kind for Activate {
             // The function is the layer, not something that follows it.
             activation: Activation::None,
             ends_stage: true,
-            mixes_pictures: false,
+            mixes_images: false,
             begins_head: false,
         }
     }

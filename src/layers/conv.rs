@@ -45,7 +45,7 @@ impl Kind for Conv2d {
             stem: "conv",
             activation: self.activation,
             ends_stage: false,
-            mixes_pictures: false,
+            mixes_images: false,
             begins_head: false,
         }
     }

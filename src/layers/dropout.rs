@@ -24,7 +24,7 @@ impl Kind for Dropout {
             stem: "dropout",
             activation: Activation::None,
             ends_stage: false,
-            mixes_pictures: false,
+            mixes_images: false,
             begins_head: false,
         }
     }

@@ -15,7 +15,7 @@ impl Kind for Flatten {
             stem: "flatten",
             activation: Activation::None,
             ends_stage: false,
-            mixes_pictures: false,
+            mixes_images: false,
             begins_head: false,
         }
     }

@@ -1,4 +1,4 @@
-//! Layer normalisation: numbers of one picture brought to mean 0 and deviation 1, then scaled and shifted.
+//! Layer normalisation: numbers of one image brought to mean 0 and deviation 1, then scaled and shifted.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ fn epsilon() -> f64 {
 }
 
 impl LayerNorm {
-    /// How a picture's numbers, as PyTorch lays them, fall into groups: number `k` of a group lies at
+    /// How an image's numbers, as PyTorch lays them, fall into groups: number `k` of a group lies at
     /// `(outer·count + k)·inner + i`. Gives `[outer, count, inner]`.
     #[must_use]
     pub fn groups(&self, input: Shape) -> [usize; 3] {
@@ -62,7 +62,7 @@ impl Kind for LayerNorm {
             stem: "ln",
             activation: self.activation,
             ends_stage: false,
-            mixes_pictures: false,
+            mixes_images: false,
             begins_head: false,
         }
     }

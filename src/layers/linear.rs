@@ -33,7 +33,7 @@ impl Kind for Linear {
             stem: "fc",
             activation: self.activation,
             ends_stage: false,
-            mixes_pictures: false,
+            mixes_images: false,
             begins_head: true,
         }
     }

@@ -55,7 +55,7 @@ pub trait Kind {
     /// The arrays that it owns, in PyTorch's order.
     fn parameters(&self, input: Shape) -> Vec<Parameter>;
 
-    /// Of one picture, forward. Counted as usual: products with weights, without biases. Saturates instead of overflowing.
+    /// Of one image, forward. Counted as usual: products with weights, without biases. Saturates instead of overflowing.
     fn multiply_adds(&self, input: Shape, output: Shape) -> u64;
 }
 
@@ -69,7 +69,7 @@ pub struct Facts {
     /// Whether it goes along with the layer before it, where that is frozen.
     pub ends_stage: bool,
     /// Whether it trains on means over the batch, for which one number a channel is too few.
-    pub mixes_pictures: bool,
+    pub mixes_images: bool,
     /// Whether the first of its kind begins the head of a network, and what comes before is the backbone.
     pub begins_head: bool,
 }

@@ -38,7 +38,7 @@ impl<const MAPS: bool> Kind for BatchNorm<MAPS> {
             stem: "bn",
             activation: self.activation,
             ends_stage: false,
-            mixes_pictures: true,
+            mixes_images: true,
             begins_head: false,
         }
     }

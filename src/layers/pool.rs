@@ -46,7 +46,7 @@ impl<const MAX: bool> Kind for Pool<MAX> {
             stem: "pool",
             activation: Activation::None,
             ends_stage: true,
-            mixes_pictures: false,
+            mixes_images: false,
             begins_head: false,
         }
     }
@@ -88,7 +88,7 @@ impl Kind for GlobalAvgPool {
             stem: "pool",
             activation: Activation::None,
             ends_stage: true,
-            mixes_pictures: false,
+            mixes_images: false,
             begins_head: false,
         }
     }
@@ -128,7 +128,7 @@ impl Kind for AdaptiveAvgPool2d {
             stem: "pool",
             activation: Activation::None,
             ends_stage: false,
-            mixes_pictures: false,
+            mixes_images: false,
             begins_head: false,
         }
     }

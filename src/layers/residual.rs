@@ -26,14 +26,14 @@ impl Residual {
     pub fn enter(&self, depth: usize) -> Result<(), Fault> {
         if depth >= DEEPEST {
             return Err(Fault::new(
-                format!("residual blocks lie more than {DEEPEST} deep in one another"),
+                format!("residual blocks are nested more than {DEEPEST} deep"),
                 "nest less",
             ));
         }
         if self.layers.is_empty() {
             return Err(Fault::new(
                 "has no layers to add to its shortcut",
-                "put some into its layers",
+                "add some to its layers",
             ));
         }
         Ok(())
@@ -54,7 +54,7 @@ impl Kind for Residual {
             // Applied along with the sum.
             activation: Activation::None,
             ends_stage: false,
-            mixes_pictures: false,
+            mixes_images: false,
             begins_head: false,
         }
     }

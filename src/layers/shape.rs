@@ -2,7 +2,7 @@
 
 use super::Fault;
 
-/// The shape of one picture's worth of data between two layers.
+/// The shape of one image's worth of data between two layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// Channels, height, width.
@@ -16,14 +16,14 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// Numbers per picture.
+    /// Numbers per image.
     #[must_use]
     pub fn elements(self) -> usize {
         let (channels, height, width) = self.sides();
         channels * height * width
     }
 
-    /// Numbers per picture; nothing where they do not fit 64 bits.
+    /// Numbers per image; nothing where they do not fit 64 bits.
     #[must_use]
     pub fn checked_elements(self) -> Option<u64> {
         let (channels, height, width) = self.sides();

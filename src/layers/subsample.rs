@@ -21,7 +21,7 @@ impl Kind for Subsample {
             stem: "subsample",
             activation: Activation::None,
             ends_stage: false,
-            mixes_pictures: false,
+            mixes_images: false,
             begins_head: false,
         }
     }

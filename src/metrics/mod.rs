@@ -1,10 +1,12 @@
 //! Counts of right and wrong, and the figures computed from them. Pure functions; figures match scikit-learn's.
 
 mod list;
+mod mistakes;
 pub mod predictions;
 mod written;
 
 pub use list::{MACRO_F1, METRICS, Metric, Unit, metric};
+pub use mistakes::{Mistake, class_name, mistakes, share, worst_pair};
 pub use written::lean;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -31,7 +33,7 @@ impl Confusion {
         if is_square { self } else { Self::default() }
     }
 
-    /// Counts one picture.
+    /// Counts one image.
     pub fn add(&mut self, label: usize, prediction: usize) {
         self.counts[label][prediction] += 1;
     }
@@ -41,13 +43,13 @@ impl Confusion {
         self.counts.len()
     }
 
-    /// All pictures.
+    /// All images.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts.iter().flatten().map(|c| u64::from(*c)).sum()
     }
 
-    /// Pictures predicted right.
+    /// Images predicted right.
     #[must_use]
     pub fn correct(&self) -> u64 {
         (0..self.classes())
@@ -55,19 +57,19 @@ impl Confusion {
             .sum()
     }
 
-    /// Pictures whose true class is `label` (the support).
+    /// Images whose true class is `label` (the support).
     #[must_use]
     pub fn row_total(&self, label: usize) -> u64 {
         self.counts[label].iter().map(|c| u64::from(*c)).sum()
     }
 
-    /// Pictures predicted as `prediction`.
+    /// Images predicted as `prediction`.
     #[must_use]
     pub fn column_total(&self, prediction: usize) -> u64 {
         self.counts.iter().map(|r| u64::from(r[prediction])).sum()
     }
 
-    /// Share predicted right, 0 for no pictures.
+    /// Share predicted right, 0 for no images.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
         ratio(self.correct(), self.total())
@@ -209,7 +211,7 @@ impl Scores {
     }
 
     /// The share of the largest class, where the accuracy is not above it by more than two standard errors: whoever names
-    /// that class alone does as well. `None` where it is, or where there are too few pictures to tell.
+    /// that class alone does as well. `None` where it is, or where there are too few images to tell.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
     pub fn chance(&self) -> Option<f64> {

@@ -137,9 +137,9 @@ impl Predictions {
         } else {
             let (body, digest) = bytes
                 .split_last_chunk::<DIGEST>()
-                .ok_or_else(|| bad("is cut short"))?;
+                .ok_or_else(|| bad("is truncated"))?;
             if Sha256::digest(body).as_slice() != digest {
-                return Err(bad("is not as it was written"));
+                return Err(bad("is corrupt"));
             }
             body
         };

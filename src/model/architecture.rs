@@ -71,7 +71,7 @@ impl Node {
             .fold(0, |sum, (_, array)| sum.saturating_add(array.elements()))
     }
 
-    /// Of one picture, forward. Saturates instead of overflowing.
+    /// Of one image, forward. Saturates instead of overflowing.
     #[must_use]
     pub fn multiply_adds(&self) -> u64 {
         every(std::slice::from_ref(self))
@@ -110,13 +110,13 @@ impl Architecture {
         self.arrays().map(zeros).collect()
     }
 
-    /// The first layer that trains on means over the batch and sees one number a channel and picture: a batch of one
-    /// picture gives it no variance.
+    /// The first layer that trains on means over the batch and sees one number a channel and image: a batch of one
+    /// image gives it no variance.
     #[must_use]
     pub fn norm_of_single_numbers(&self) -> Option<&str> {
         let is_single = |node: &&Node| {
             let (channels, ..) = node.input.sides();
-            node.layer.kind().facts().mixes_pictures && node.input.elements() == channels
+            node.layer.kind().facts().mixes_images && node.input.elements() == channels
         };
         every(&self.nodes)
             .find(is_single)

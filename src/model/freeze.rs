@@ -127,9 +127,9 @@ fn unknown(architecture: &Architecture, freeze: &str) -> Error {
     Error::input(
         "model.freeze",
         if freeze == BACKBONE || has_stage(architecture, freeze) {
-            format!("`{wanted}` leaves nothing to freeze or nothing to train in this network")
+            format!("`{wanted}` freezes nothing or everything in this network")
         } else {
-            format!("`{wanted}` is no stage of this network")
+            format!("`{wanted}` is not a stage of this network")
         },
         format!("use one of {}", names.join(", ")),
     )

@@ -1,7 +1,7 @@
 //! A multilayer perceptron with its backward pass written by hand: matrix products and the chain rule, no autograd.
 //!
 //! # Forward
-//! A batch of B pictures is a matrix a₀ with one picture per row. Layer l has a weight matrix W (one row per neuron) and a
+//! A batch of B images is a matrix a₀ with one image per row. Layer l has a weight matrix W (one row per neuron) and a
 //! bias b, and gives
 //!
 //! ```text
@@ -12,7 +12,7 @@
 //! loss L of the batch.
 //!
 //! # Backward
-//! Wanted is how L changes with every weight. Write δ = ∂L/∂z for a layer: one row per picture, one column per neuron.
+//! Wanted is how L changes with every weight. Write δ = ∂L/∂z for a layer: one row per image, one column per neuron.
 //! At the output the loss gives δ at once, for softmax and cross-entropy the famous (softmax(z) − y)/B. Since z is linear
 //! in W, b and a₍ₗ₋₁₎, the chain rule turns δ into all that is needed with two more matrix products:
 //!
@@ -148,7 +148,7 @@ impl Mlp {
         &self.layers
     }
 
-    /// Numbers per picture that the first layer takes.
+    /// Numbers per image that the first layer takes.
     #[must_use]
     pub fn features(&self) -> usize {
         self.layers.first().map_or(0, |layer| layer.in_features)
@@ -160,7 +160,7 @@ impl Mlp {
         self.layers.iter().map(Dense::zeros).collect()
     }
 
-    /// Computes the logits of `batch` pictures with the weights `weights` (the network's own or averages of them) and
+    /// Computes the logits of `batch` images with the weights `weights` (the network's own or averages of them) and
     /// keeps in `trace` what [`backward`](Self::backward) needs.
     ///
     /// **Shape** images `[B, features]`.
@@ -227,7 +227,7 @@ impl Mlp {
             let Dense { weight, bias } = &mut gradients[l];
             linear::backward_weights(batch, inputs, outputs, input, &delta, weight, Some(bias));
             if l == 0 {
-                // Nobody asks how the loss changes with the pictures.
+                // Nobody asks how the loss changes with the images.
                 return;
             }
             // ∂L/∂a of the layer before = δ·W

@@ -3,13 +3,13 @@
 pub mod architecture;
 pub mod architectures;
 pub mod freeze;
+pub mod lr_multipliers;
 pub mod mlp_scratch;
 mod naming;
 pub mod network;
 pub mod perceptron;
 pub mod presets;
 pub mod pretrained;
-pub mod rates;
 pub mod resolve;
 pub mod summary;
 

@@ -1,8 +1,8 @@
-//! Rosenblatt's perceptron, one against the rest: ten neurons that learn from their mistakes, one picture at a time.
+//! Rosenblatt's perceptron, one against the rest: ten neurons that learn from their mistakes, one image at a time.
 //!
-//! Each class k has one neuron with weights w and bias b. Shown a picture x it answers with the sign of its score
-//! s = w·x + b; the right answer is y = +1 when the picture is of class k, else −1. Where y·s > 0 it was right and nothing
-//! happens. Where y·s ≤ 0 it was wrong (or undecided), and it moves towards the picture or away from it:
+//! Each class k has one neuron with weights w and bias b. Shown an image x it answers with the sign of its score
+//! s = w·x + b; the right answer is y = +1 when the image is of class k, else −1. Where y·s > 0 it was right and nothing
+//! happens. Where y·s ≤ 0 it was wrong (or undecided), and it moves towards the image or away from it:
 //!
 //! ```text
 //! w ← w + η·y·x        b ← b + η·y
@@ -14,7 +14,7 @@
 //! scores, never an answer.
 //!
 //! **Reference** Rosenblatt 1958; scikit-learn's `Perceptron` (without penalty), whose ten problems are these ten neurons.
-//! Deliberately not parallel: each picture must see the weights that the picture before it left.
+//! Deliberately not parallel: each image must see the weights that the image before it left.
 
 use crate::kernels::cpu::optimizer::ema;
 
@@ -31,9 +31,9 @@ pub struct Perceptron {
     bias: Vec<f32>,
 }
 
-/// What one picture, or the sum over several, gave.
+/// What one image, or the sum over several, gave.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Lesson {
+pub struct PerceptronUpdate {
     /// The perceptron loss max(0, −y·s), mean over the classes, before the weights moved. scikit-learn reports the same
     /// for each class by itself.
     pub loss: f64,
@@ -93,7 +93,7 @@ impl Perceptron {
         ema(decay, &mut self.bias, &other.bias);
     }
 
-    /// The score of every class for one picture. **Shape** x `[features]`, scores `[K]`.
+    /// The score of every class for one image. **Shape** x `[features]`, scores `[K]`.
     pub fn scores(&self, x: &[f32], scores: &mut [f32]) {
         let neurons = self.weight.chunks_exact(self.features).zip(&self.bias);
         for (score, (w, b)) in scores.iter_mut().zip(neurons) {
@@ -101,14 +101,20 @@ impl Perceptron {
         }
     }
 
-    /// Shows one picture and lets the neurons that are wrong learn, with step width `eta`.
+    /// Shows one image and lets the neurons that are wrong learn, with step width `eta`.
     ///
     /// `scores` is work space of one number per class; it is left holding the scores before the update.
-    pub fn learn(&mut self, x: &[f32], label: u32, eta: f32, scores: &mut [f32]) -> Lesson {
+    pub fn learn(
+        &mut self,
+        x: &[f32],
+        label: u32,
+        eta: f32,
+        scores: &mut [f32],
+    ) -> PerceptronUpdate {
         self.scores(x, scores);
-        let mut lesson = Lesson {
+        let mut lesson = PerceptronUpdate {
             correct: usize::from(highest(scores) == label as usize),
-            ..Lesson::default()
+            ..PerceptronUpdate::default()
         };
         let neurons = self
             .weight
@@ -197,7 +203,7 @@ mod tests {
         assert_eq!((lesson.mistakes, lesson.loss, lesson.correct), (2, 0.0, 1));
         perceptron.scores(&x, &mut scores);
         assert_eq!(scores, [10.5, -10.5]);
-        // The same picture with the other label: both neurons are wrong by 10.5.
+        // The same image with the other label: both neurons are wrong by 10.5.
         let lesson = perceptron.learn(&x, 1, 0.5, &mut scores);
         assert_eq!((lesson.mistakes, lesson.loss, lesson.correct), (2, 10.5, 0));
         // Right answers change nothing.

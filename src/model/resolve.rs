@@ -10,7 +10,7 @@ use crate::layers::{Activate, Activation, Fault, INSIDE, Kind, Layer};
 use crate::profile::Model;
 use crate::text::grouped;
 
-/// The most parameters of a network, and the most numbers per picture between two layers.
+/// The most parameters of a network, and the most numbers per image between two layers.
 const MOST_NUMBERS: u64 = 1 << 31;
 
 /// Expands the architecture that `model` names and infers the shape between every two layers.
@@ -22,8 +22,8 @@ pub fn resolve(model: &Model, input: Shape, classes: usize) -> Result<Architectu
     let numbers = input.checked_elements();
     if numbers.is_none_or(|numbers| numbers == 0 || numbers > MOST_NUMBERS) {
         return Err(Error::input(
-            "the pictures",
-            format!("{input} is not a size to work with"),
+            "the images",
+            format!("{input} is not a valid input size"),
             "check data.image_size and data.channels",
         ));
     }
@@ -153,7 +153,7 @@ impl Resolver {
         if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
             return Err(Fault::new(
                 format!(
-                    "its output of {output} is more than {} numbers per picture",
+                    "its output of {output} is more than {} numbers per image",
                     grouped(MOST_NUMBERS)
                 ),
                 "make it smaller",

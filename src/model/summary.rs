@@ -14,9 +14,9 @@ pub struct Summary {
     pub parameters: u64,
     /// Those that training changes.
     pub trained_parameters: u64,
-    /// Of one picture, forward. Counted as usual: convolutions and linear layers, without their biases.
+    /// Of one image, forward. Counted as usual: convolutions and linear layers, without their biases.
     pub multiply_adds: u64,
-    /// Numbers per picture that training keeps for the backward pass: the input and every layer's output.
+    /// Numbers per image that training keeps for the backward pass: the input and every layer's output.
     pub activation_floats: u64,
     /// Running means and variances of batch norm.
     pub statistics: u64,

@@ -10,7 +10,7 @@ use crate::text;
 
 /// How a download stands.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Progress {
+pub struct DownloadProgress {
     /// The file that is being downloaded.
     pub file: String,
     /// Its place among the files, from 0, and their number.
@@ -25,10 +25,10 @@ pub struct Progress {
     pub note: Option<String>,
 }
 
-impl Progress {
+impl DownloadProgress {
     /// The step of one of several files.
     #[must_use]
-    pub fn of(file: String, (file_index, files): (usize, usize), step: Step) -> Self {
+    pub fn of(file: String, (file_index, files): (usize, usize), step: FileProgress) -> Self {
         Self {
             file,
             file_index,
@@ -75,14 +75,14 @@ impl Default for Limits {
 
 /// How far one file is.
 #[derive(Clone, Debug, Default)]
-pub struct Step {
+pub struct FileProgress {
     pub bytes: u64,
     pub total: Option<u64>,
     pub bytes_per_second: f64,
     pub note: Option<String>,
 }
 
-impl Step {
+impl FileProgress {
     fn of(bytes: u64, total: Option<u64>, since: Instant) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let bytes_per_second = bytes as f64 / since.elapsed().as_secs_f64().max(1e-3);
@@ -164,9 +164,9 @@ pub enum GivenUp {
 /// As [`GivenUp`] says.
 pub async fn persist<T>(
     limits: &Limits,
-    report: &mut dyn FnMut(Step),
+    report: &mut dyn FnMut(FileProgress),
     cancel: &AtomicBool,
-    mut attempt: impl AsyncFnMut(usize, &mut dyn FnMut(Step)) -> Result<T, Failure>,
+    mut attempt: impl AsyncFnMut(usize, &mut dyn FnMut(FileProgress)) -> Result<T, Failure>,
 ) -> Result<T, GivenUp> {
     let mut failures: Vec<String> = Vec::new();
     let mut pause = limits.back_off;
@@ -174,9 +174,9 @@ pub async fn persist<T>(
     let mut tries = 0;
     for number in 0.. {
         if number > 0 {
-            report(Step {
+            report(FileProgress {
                 note: failures.last().cloned(),
-                ..Step::default()
+                ..FileProgress::default()
             });
             transfer::cancellable(tokio::time::sleep(wait), cancel)
                 .await

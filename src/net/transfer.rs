@@ -12,7 +12,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::time::timeout;
 
-use super::{Failure, Limits, Step};
+use super::{Failure, FileProgress, Limits};
 
 /// What has to arrive within the stall time: a server that drips single bytes has stalled as well.
 pub const LEAST_PER_STALL: u64 = 16 << 10;
@@ -116,7 +116,7 @@ pub async fn body(
     response: Response,
     most: u64,
     limits: &Limits,
-    report: &mut dyn FnMut(Step),
+    report: &mut dyn FnMut(FileProgress),
     sink: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let total = response.content_length();
@@ -131,7 +131,7 @@ pub async fn body(
     let mut window = (tokio::time::Instant::now() + limits.stall, 0);
     loop {
         if reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
-            report(Step::of(length, total, started));
+            report(FileProgress::of(length, total, started));
             reported = Some(Instant::now());
         }
         if length - window.1 >= LEAST_PER_STALL {
@@ -153,7 +153,7 @@ pub async fn body(
     if total.is_some_and(|total| total != length) {
         return Err(Failure::soon(format!("broke off after {length} bytes")));
     }
-    report(Step::of(length, Some(length), started));
+    report(FileProgress::of(length, Some(length), started));
     Ok(length)
 }
 

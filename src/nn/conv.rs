@@ -1,4 +1,4 @@
-//! Convolution with both its gradients; those that nobody asks for (the picture's, frozen weights') are not computed.
+//! Convolution with both its gradients; those that nobody asks for (the image's, frozen weights') are not computed.
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
@@ -90,7 +90,7 @@ fn input_gradient(
         .contiguous()
 }
 
-/// For every tap the product of dy with the shifted input, summed over pictures and positions.
+/// For every tap the product of dy with the shifted input, summed over images and positions.
 fn weight_gradient(
     x: &Tensor,
     w: &Tensor,

@@ -1,4 +1,4 @@
-//! What every kind of layer does on the way through a network; each file of a kind implements [`Forward`].
+//! What every kind of layer does on the way through a network; each file of a kind implements `Forward`.
 
 use candle_core::Tensor;
 

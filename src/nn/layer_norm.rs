@@ -71,7 +71,7 @@ pub fn layer_norm(
     tape.op3(x, gamma, beta, op)
 }
 
-/// [`layer_norm`] of Candle's operations.
+/// [`layer_norm()`] of Candle's operations.
 ///
 /// # Errors
 /// When the device fails.

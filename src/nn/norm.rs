@@ -187,7 +187,7 @@ fn check(x: &Tensor, first: &Tensor, second: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// Batch, channels, numbers per picture and channel.
+/// Batch, channels, numbers per image and channel.
 fn sizes(x: &Tensor) -> Result<(usize, usize, usize)> {
     match *x.dims() {
         [batch, channels, ref area @ ..] => Ok((batch, channels, area.iter().product())),
@@ -214,8 +214,8 @@ impl<const MAPS: bool> Forward for layers::BatchNorm<MAPS> {
         if site.named(per_channel(x))? < 2 {
             return Err(Error::input(
                 site.doing(),
-                "batch normalisation cannot train on a batch of one picture: its variance is undefined",
-                "choose a train.batch_size that leaves no single picture over",
+                "batch normalisation cannot train on a batch of one image: its variance is undefined",
+                "choose a train.batch_size that leaves no single image over",
             ));
         }
         let (y, statistics) = site.named(batch_norm_train(pass.tape, x, &gamma, &beta, relu))?;

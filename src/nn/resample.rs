@@ -89,11 +89,11 @@ impl CustomOp1 for Resample {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let pictures = layout.shape().dims4()?.0;
+        let images = layout.shape().dims4()?.0;
         let (channels, height, width) = self.0.output();
-        let mut y = vec![0.0; pictures * channels * height * width];
+        let mut y = vec![0.0; images * channels * height * width];
         resample::forward(&self.0, slices::of(x, layout)?, &mut y);
-        Ok(slices::output(y, (pictures, channels, height, width)))
+        Ok(slices::output(y, (images, channels, height, width)))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {

@@ -7,11 +7,16 @@
 
 use candle_core::{Result, Tensor, Var, bail};
 
-use super::{Slot, Slots, Step};
+use super::{Slot, Slots, VarUpdate};
 use crate::profile::OptimizerKind;
 
 /// Updates `var` and its slots.
-pub(super) fn update(step: Step, var: &Var, gradient: &Tensor, slots: &mut Slots) -> Result<()> {
+pub(super) fn update(
+    step: VarUpdate,
+    var: &Var,
+    gradient: &Tensor,
+    slots: &mut Slots,
+) -> Result<()> {
     let s = step.settings;
     let rate = step.varying.learning_rate;
     let weight = var.as_detached_tensor();

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, Var, bail};
 
-use super::{Slot, Slots, Step};
+use super::{Slot, Slots, VarUpdate};
 
 /// Updates `var` and its slots.
 pub(super) fn update(
-    step: Step<'_>,
+    step: VarUpdate<'_>,
     var: &Var,
     gradient: &Tensor,
     slots: &mut Slots,
@@ -21,7 +21,7 @@ pub(super) fn update(
 }
 
 struct Update<'a> {
-    step: Step<'a>,
+    step: VarUpdate<'a>,
     slots: RefCell<&'a mut Slots>,
 }
 
@@ -49,7 +49,7 @@ impl InplaceOp2 for Update<'_> {
         let mut slots = self.slots.borrow_mut();
         let Slots { first, second, .. } = &mut **slots;
         let (first, second) = (host(first), host(second));
-        let Step {
+        let VarUpdate {
             settings,
             varying,
             number,

@@ -154,7 +154,7 @@ impl Optimizer {
             let Some(slots) = self.slots.get_mut(name) else {
                 continue;
             };
-            let step = Step {
+            let step = VarUpdate {
                 settings: &self.settings,
                 varying: StepSettings {
                     learning_rate: step.learning_rate * slots.rate,
@@ -241,7 +241,7 @@ impl Optimizer {
 
 /// One step of one parameter.
 #[derive(Clone, Copy)]
-struct Step<'a> {
+struct VarUpdate<'a> {
     settings: &'a Settings,
     varying: StepSettings,
     /// From 1.

@@ -74,7 +74,7 @@ fn composed_updates_are_the_same() {
             optimizer.step(&gradients(&fused, scale), step).unwrap();
             other.steps += 1;
             for (name, var, gradient) in gradients(&composed, scale).iter() {
-                let step = Step {
+                let step = VarUpdate {
                     settings: &settings,
                     varying: step,
                     number: other.steps,

@@ -1,10 +1,10 @@
-//! How training pictures change.
+//! How training images change.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// `[augment]`: how training pictures change at random from step to step. All of it left out changes nothing.
+/// `[augment]`: how training images change at random from step to step. All of it left out changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augment {

@@ -59,7 +59,7 @@ pub(super) fn refused(format: &impl Display) -> Error {
     Error::input(
         "format",
         format!("is {format}, and this fmtui reads 1 to {FORMAT}"),
-        "use the fmtui that wrote the profile",
+        "use the version of fmtui that wrote the profile",
     )
 }
 

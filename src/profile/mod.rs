@@ -67,7 +67,7 @@ fn format() -> u32 {
     FORMAT
 }
 
-/// `[data]`: which pictures, how they are split and what is done to them before the network.
+/// `[data]`: which images, how they are split and what is done to them before the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
@@ -78,9 +78,9 @@ pub struct Data {
     /// Seed of every split.
     pub split_seed: u64,
     pub split: Split,
-    /// Share of the pooled pictures that is tested on, with `split = "pooled"`.
+    /// Share of the pooled images that is tested on, with `split = "pooled"`.
     pub test_fraction: f64,
-    /// Train on the first N pictures of each class only; 0 for all.
+    /// Train on the first N images of each class only; 0 for all.
     pub per_class: usize,
     pub normalize: Normalize,
     /// Mean and standard deviation of pixels in 0–1, with `normalize = "given"`; with `"dataset"` those that were found
@@ -91,7 +91,7 @@ pub struct Data {
     pub std: Option<PerChannel>,
     /// Side of the network's input in pixels; 0 keeps the data's.
     pub image_size: usize,
-    /// How pictures come to that size. Left out of the file when `bilinear`.
+    /// How images come to that size. Left out of the file when `bilinear`.
     #[serde(skip_serializing_if = "Resizing::is_bilinear")]
     pub resize: Resizing,
     /// 1 makes colours grey, 3 repeats grey.
@@ -144,7 +144,7 @@ pub enum Split {
     Pooled,
 }
 
-/// How a picture gets another size.
+/// How an image gets another size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resizing {
@@ -166,14 +166,14 @@ impl Resizing {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalize {
-    /// (x − mean) / std of each channel with the set's published mean and std, else with those of the training part.
+    /// (x − mean) / std of each channel with the set's published mean and std, else with those of the training set.
     #[default]
     Dataset,
     /// The same with `data.mean` and `data.std`.
     Given,
-    /// The same with mean and std of the training part.
+    /// The same with mean and std of the training set.
     Computed,
-    /// Each pixel by its own mean and std over the training part (scikit-learn's `StandardScaler`).
+    /// Each pixel by its own mean and std over the training set (scikit-learn's `StandardScaler`).
     PerPixel,
     /// 0–1 as it is.
     Unit,
@@ -198,7 +198,7 @@ pub struct Model {
     /// Weights to start from instead of fresh ones: a file (safetensors or PyTorch's), or `run:ID`. Empty: none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pretrained: String,
-    /// SHA-256 of the file they came from, written when the run begins; another file is refused.
+    /// SHA-256 of that file, recorded when the run starts; another file is refused.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pretrained_sha256: String,
     /// Takes over the last layer too, where it has as many classes.
@@ -242,7 +242,7 @@ pub enum Stem {
     /// A 7×7 convolution of stride 2 and a max pooling: a quarter of the side is left.
     #[default]
     Imagenet,
-    /// A 3×3 convolution that keeps the size, for small pictures.
+    /// A 3×3 convolution that keeps the size, for small images.
     Cifar,
 }
 
@@ -270,13 +270,13 @@ pub enum Init {
     Xavier,
 }
 
-/// `[train]`: how it is trained.
+/// `[train]`: training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Train {
     pub epochs: usize,
     pub batch_size: usize,
-    /// Seed of initial weights, order of pictures and dropout.
+    /// Seed of initial weights, shuffling and dropout.
     pub seed: u64,
     /// `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
     pub device: String,
@@ -438,7 +438,7 @@ pub enum OptimizerKind {
     Adamw,
 }
 
-/// `[train.schedule]`: the learning rate over time, as a factor of `optimizer.learning_rate`.
+/// `[train.schedule]`: learning rate schedule, as a factor of `optimizer.learning_rate`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Schedule {

@@ -87,12 +87,12 @@ impl Data {
                 let own = published();
                 format!(
                     "by {}",
-                    own.unwrap_or_else(|| "mean and deviation of the training part".into())
+                    own.unwrap_or_else(|| "mean and deviation of the training set".into())
                 )
             }
-            (Normalize::Computed, ..) => "by mean and deviation of the training part".into(),
+            (Normalize::Computed, ..) => "by mean and deviation of the training set".into(),
             (Normalize::PerPixel, ..) => {
-                "each pixel by its own mean and deviation over the training part".into()
+                "each pixel by its own mean and deviation over the training set".into()
             }
             (Normalize::Unit, ..) => "not; pixels are 0–1".into(),
             (Normalize::Imagenet, ..) => "by ImageNet's mean and deviation of each colour".into(),

@@ -51,7 +51,7 @@ impl Profile {
             Error::input(
                 source,
                 format!("is of format {format}, of a newer fmtui, and this one reads up to {FORMAT} ({e})"),
-                "use the fmtui that wrote it",
+                "use the version of fmtui that wrote it",
             )
         })
     }
@@ -172,11 +172,11 @@ fn wrong_in_layer(layer: &Value, path: &str, source: &str) -> Option<Error> {
     };
     let Some(fields) = layer.as_table() else {
         let remedy = "write it as { kind = \"linear\", out_features = 10 }";
-        return error(path, "is no table", remedy);
+        return error(path, "is not a table", remedy);
     };
     if !fields.get("kind").is_some_and(Value::is_str) {
         let remedy = "write its kind as kind = \"linear\"";
-        return error(path, "has no kind, which is a text", remedy);
+        return error(path, "has no kind (a string)", remedy);
     }
     let within = ["layers", "shortcut"].iter().find_map(|key| {
         let layers = fields.get(*key)?;
@@ -391,7 +391,7 @@ mod tests {
             ),
             (
                 "{ kind = 3 }",
-                "[0]: has no kind, which is a text; write its kind as kind = \"linear\"",
+                "[0]: has no kind (a string); write its kind as kind = \"linear\"",
             ),
             (
                 "{ kind = 'liner' }",
@@ -403,7 +403,7 @@ mod tests {
             ),
             (
                 "3",
-                "[0]: is no table; write it as { kind = \"linear\", out_features = 10 }",
+                "[0]: is not a table; write it as { kind = \"linear\", out_features = 10 }",
             ),
             (
                 "{ kind = 'residual', layers = [{ kind = 'flatten' }, { kind = 'dropout', p = true }] }",
@@ -437,7 +437,7 @@ mod tests {
         // As a recipe it is refused, and so is what means something that is not known.
         assert_eq!(
             refusal(&format!("format = 3\n{MODEL}")),
-            "x.toml: format: is 3, and this fmtui reads 1 to 2; use the fmtui that wrote the profile"
+            "x.toml: format: is 3, and this fmtui reads 1 to 2; use the version of fmtui that wrote the profile"
         );
         for unknown in [
             newer.replace("\"standard\"", "\"by-author\""),

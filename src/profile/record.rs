@@ -31,8 +31,8 @@ pub struct RunRecord {
     /// SHA-256 over the data set's images and labels.
     pub data_sha256: String,
     /// The data set has no part for test scores.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub no_test_part: bool,
+    #[serde(alias = "no_test_part", skip_serializing_if = "std::ops::Not::not")]
+    pub no_test_set: bool,
     /// Why it failed, where it did.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
@@ -49,7 +49,7 @@ pub fn known_against(version: &str) -> Option<&'static str> {
         return None;
     };
     ((major, minor) < (0, 2)).then_some(
-        "this run was begun by fmtui 0.1, which computed some networks and learning rates wrong (CHANGELOG.md, Wrong results in 0.1)",
+        "this run was started by fmtui 0.1, which computed some networks and learning rates wrong (CHANGELOG.md, Wrong results in 0.1)",
     )
 }
 
@@ -70,7 +70,7 @@ pub enum Status {
     /// Ended by somebody; can be resumed.
     Stopped,
     Failed,
-    /// Its worker is gone without a word; can be resumed.
+    /// Its worker exited unexpectedly; can be resumed.
     Lost,
     /// What this version does not know.
     #[serde(other)]
@@ -124,7 +124,7 @@ pub struct Intervention {
 pub struct ResultRecord {
     pub parameters: u64,
     pub trained_parameters: u64,
-    /// Of one picture, forward.
+    /// Of one image, forward.
     pub multiply_adds: u64,
     pub epochs: usize,
     pub best_epoch: usize,
@@ -150,7 +150,7 @@ pub struct ResultRecord {
     pub test: Option<Scores>,
 }
 
-/// `[[history]]`: one finished epoch. Loss is the mean per picture, accuracy a share.
+/// `[[history]]`: one finished epoch. Loss is the mean per image, accuracy a share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EpochRecord {

@@ -1,4 +1,4 @@
-//! Which model and which pictures a run's figures are of, and the gap between training and held-out accuracy. Whatever shows such a
+//! Which model and which images a run's figures are of, and the gap between training and held-out accuracy. Whatever shows such a
 //! figure, a screen or a command, asks here, so that no two mean different things by one word.
 
 use super::{EpochRecord, Profile, ResultRecord};
@@ -46,7 +46,7 @@ pub struct Standing {
     pub subset: Subset,
 }
 
-/// The gap of any figure: that on the training pictures less that on the held-out ones, by the same weights.
+/// The gap of any figure: that on the training images less that on the held-out ones, by the same weights.
 #[must_use]
 pub fn gap(train: f64, held_out: f64) -> f64 {
     train - held_out
@@ -278,8 +278,8 @@ impl Profile {
     /// Why it has no test scores; `None` where it has or gets them.
     #[must_use]
     pub fn untested(&self) -> Option<&'static str> {
-        let no_test_part = self.run.as_ref().is_some_and(|run| run.no_test_part);
-        (no_test_part || !self.train.test).then(|| why_untested(no_test_part))
+        let no_test_set = self.run.as_ref().is_some_and(|run| run.no_test_set);
+        (no_test_set || !self.train.test).then(|| why_untested(no_test_set))
     }
 
     /// Whether it has test scores, or gets them at its end.
@@ -343,9 +343,9 @@ impl Profile {
 
 /// Why a run has no test scores, in a few words.
 #[must_use]
-pub fn why_untested(no_test_part: bool) -> &'static str {
-    if no_test_part {
-        "no test part"
+pub fn why_untested(no_test_set: bool) -> &'static str {
+    if no_test_set {
+        "no test set"
     } else {
         "train.test = false"
     }
@@ -468,12 +468,12 @@ mod tests {
         profile.train.test = false;
         assert_eq!(profile.untested(), Some("train.test = false"));
         profile.run = Some(crate::profile::RunRecord {
-            no_test_part: true,
+            no_test_set: true,
             ..Default::default()
         });
         for asked in [false, true] {
             profile.train.test = asked;
-            assert_eq!(profile.untested(), Some("no test part"));
+            assert_eq!(profile.untested(), Some("no test set"));
             assert!(!profile.is_tested());
         }
     }

@@ -42,7 +42,7 @@ impl Profile {
             return Err(Error::input(
                 "data.validation",
                 format!("is {}", data.validation),
-                "give a whole number of pictures, or a fraction below 1",
+                "give a whole number of images, or a fraction below 1",
             ));
         }
         Ok(())

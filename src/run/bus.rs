@@ -48,7 +48,7 @@ impl Bus {
                 && !is_end
             {
                 let warning = Stamped::now(Event::Warning {
-                    message: format!("{error}; training goes on"),
+                    message: format!("{error}; training continues"),
                 });
                 for other in (0..observers.len()).filter(|other| *other != at) {
                     // One that fails at this too is told of with its next event.

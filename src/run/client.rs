@@ -107,13 +107,13 @@ pub(super) fn refused(workspace: &Workspace, id: &str, why: &str) -> Error {
         return Error::input(
             format!("run {id}"),
             "its worker is of another version of fmtui and does not know this command",
-            format!("stop it; `fmtui resume {id}` goes on with this version"),
+            format!("stop it, then `fmtui resume {id}` continues with this version"),
         );
     }
     if !workspace.is_running(id) {
         return workspace.not_running(id);
     }
-    let remedy = "it goes on; try again, or look at it with `fmtui attach`";
+    let remedy = "the run goes on; try again, or watch it with `fmtui attach`";
     Error::input(format!("run {id}"), crate::text::sanitize(why), remedy)
 }
 
@@ -274,6 +274,6 @@ fn last_words(workspace: &Workspace, id: &str, status: std::process::ExitStatus)
     let words = recorded
         .or_else(|| memory::cause_of_death(workspace, id))
         .or_else(logged)
-        .unwrap_or_else(|| format!("it ended with {status} and without a word"));
+        .unwrap_or_else(|| format!("it exited with {status} and no message"));
     Error::compute(format!("the worker of {id}"), words)
 }

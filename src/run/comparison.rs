@@ -121,9 +121,9 @@ fn validation_accuracy(profile: &Profile) -> Option<f64> {
 /// What the gap is measured to, where that is the same for all.
 fn gap_name(runs: &[&Profile]) -> &'static str {
     match curve(runs) {
-        "test" => "gap to test",
+        "test" => "train–test gap",
         "validation" => "gap",
-        _ => "gap to held-out",
+        _ => "train–held-out gap",
     }
 }
 
@@ -211,9 +211,9 @@ pub fn figures(runs: &[&Profile]) -> Vec<Row> {
             Cell::or_unknown(p.best_epoch(), |e| count(e.epoch))
         }),
         words("epochs", &|p| count(p.epochs_done())),
-        words("weights trained", &trained),
+        words("parameters trained", &trained),
         numbers("time", -1.0, &seconds, Cell::Seconds),
-        numbers("time an epoch", -1.0, &typical_epoch, Cell::Seconds),
+        numbers("time per epoch", -1.0, &typical_epoch, Cell::Seconds),
     ];
     rows.extend(
         METRICS
@@ -456,11 +456,11 @@ mod tests {
         assert_eq!(row("test accuracy"), ("80.0 % | 90.0 %".into(), vec![1]));
         assert_eq!(row("weights").0, "last @ 2 | last @ 2");
         assert_eq!(
-            row("gap to test"),
+            row("train–test gap"),
             ("+5.0 points to test | +5.0 points to test".into(), vec![])
         );
         assert!(best(&[Some(-1.0), Some(2.0)], 0.0).is_empty());
-        assert_eq!(row("weights trained").0, "1,000 | 10 of 1,000");
+        assert_eq!(row("parameters trained").0, "1,000 | 10 of 1,000");
         assert_eq!(row("best epoch").0, "1 | 1");
         assert_eq!(row("time").1, [1]);
         let unfinished = Profile::new("resnet20");

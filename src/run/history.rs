@@ -87,7 +87,7 @@ pub fn add(history: &mut Vec<EpochRecord>, epoch: EpochRecord) {
     history.push(epoch);
 }
 
-/// The events of a run that is over as its record tells them: for where its log is gone or cut short. `told` is the
+/// The events of a run that is over as its record tells them: for where its log is missing or truncated. `told` is the
 /// last epoch that is known already, 0 before the first, and `None` where not even the beginning is.
 #[must_use]
 pub fn events_of(record: &Profile, told: Option<usize>) -> Vec<Stamped> {
@@ -98,8 +98,7 @@ pub fn events_of(record: &Profile, told: Option<usize>) -> Vec<Stamped> {
     if told.is_none() {
         events.push(Event::Started(Box::new(started(record, run))));
     }
-    let message =
-        "the event log is gone or cut short: what it lacks is told as the record has it".into();
+    let message = "the event log is missing or truncated: the rest comes from the record".into();
     events.push(Event::Warning { message });
     let best = record.best_epoch().map_or(0, |best| best.epoch);
     for epoch in record
@@ -164,7 +163,7 @@ fn started(record: &Profile, run: &RunRecord) -> Started {
         train_images: images(result.and_then(|r| r.train.as_ref())),
         validation_images: images(result.and_then(|r| r.validation.as_ref())),
         test_images: images(result.and_then(|r| r.test.as_ref())),
-        no_test_part: run.no_test_part,
+        no_test_set: run.no_test_set,
         curve_is_test: record.curve_is_test(),
         device: run.device.clone(),
         threads: run.threads,

@@ -190,7 +190,9 @@ impl Shared {
     fn set_aside(&mut self, line: Line, stamped: &Stamped, error: &Error) {
         let told: Line = protocol::unlogged_line(stamped).into();
         if self.unlogged.is_empty() {
-            self.warn(format!("{error}; what is told is kept until it can be"));
+            self.warn(format!(
+                "{error}; events are kept in memory until they can be written"
+            ));
         }
         let is_figure = matches!(stamped.event, Event::Step(_) | Event::Load(_));
         // Of what is told all the time only so much waits that there is room for what is told once.

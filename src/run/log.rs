@@ -174,7 +174,7 @@ fn of_later_format(stamped: &Stamped) -> Option<Stamped> {
         at: stamped.at,
         event: Event::Warning {
             message: format!(
-                "this log is of a newer fmtui (format {}, this one writes {FORMAT}): what is unknown in it is left out",
+                "this log is from a newer fmtui (format {}, this one writes {FORMAT}): unknown content is skipped",
                 started.format
             ),
         },
@@ -198,7 +198,7 @@ fn events(lines: &[u8]) -> Vec<Stamped> {
     }
     if unread > 0 {
         let message = format!(
-            "{} of the event log cannot be read: damaged, or written by another version of fmtui",
+            "{} of the event log cannot be read: damaged, or from another version of fmtui",
             text::count(unread, "line")
         );
         events.push(Stamped {
@@ -334,7 +334,7 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Features, Load, Step};
+    use crate::event::{Features, ResourceUsage, Step};
     use crate::profile::ResultRecord;
 
     fn line(step: u64) -> Vec<u8> {
@@ -420,9 +420,9 @@ mod tests {
             Event::Step(Step::default()),
             Event::Features(Features::default()),
             Event::EpochEnd(Box::default()),
-            Event::Load(Load {
+            Event::Load(ResourceUsage {
                 gpu_percent: Some(1.0),
-                ..Load::default()
+                ..ResourceUsage::default()
             }),
             Event::Changed {
                 step: 1,
@@ -470,7 +470,8 @@ mod tests {
         bytes.extend(b"{\"at\":1.0,\"event\":\"warning\",\"message\":\"a\\u001b[31mb\"}\n");
         std::fs::write(&path, bytes).unwrap();
         let events = read(&path).unwrap();
-        let told = "3 lines of the event log cannot be read: damaged, or written by another version of fmtui";
+        let told =
+            "3 lines of the event log cannot be read: damaged, or from another version of fmtui";
         let warnings = ["a[31mb", told].map(|message| Event::Warning {
             message: message.into(),
         });

@@ -27,15 +27,15 @@ const FAILED_ALLOCATION: &str = "memory allocation of ";
 /// # Errors
 /// `Input` when `model.freeze` names nothing that could be frozen.
 pub fn needed(profile: &Profile, architecture: &Architecture, dataset: &Data) -> Result<u64> {
-    let learner = learners::memory_bytes(profile, architecture, dataset.pictures)?;
+    let learner = learners::memory_bytes(profile, architecture, dataset.images)?;
     Ok(PROGRAM + dataset.bytes + learner)
 }
 
 /// How large a data set is in memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Data {
-    pub pictures: usize,
-    /// Pictures that may be in one batch.
+    pub images: usize,
+    /// Images that may be in one batch.
     pub training: usize,
     pub bytes: u64,
 }
@@ -43,9 +43,9 @@ pub struct Data {
 impl Data {
     #[must_use]
     pub fn of(dataset: &Dataset) -> Self {
-        let pictures = dataset.len();
+        let images = dataset.len();
         Self {
-            pictures,
+            images,
             training: dataset.train.len(),
             bytes: dataset.bytes(),
         }
@@ -187,7 +187,7 @@ pub fn kills() -> u64 {
         .sum()
 }
 
-/// What became of a worker that is gone without a word, where memory was the reason.
+/// What became of a worker that exited unexpectedly, where memory was the reason.
 #[must_use]
 pub fn cause_of_death(workspace: &Workspace, id: &str) -> Option<String> {
     let log = workspace.worker_log_end(id);
@@ -218,7 +218,7 @@ mod tests {
             whose: "this machine has",
             free: 300 << 20,
         };
-        // 100 MiB and one for every picture of a batch.
+        // 100 MiB and one for every image of a batch.
         let needed = |batch: usize| Ok((100 + batch as u64) << 20);
         assert_eq!(check(128, &limits, false, &needed).unwrap(), None);
         let tight = check(512, &limits, false, &needed).unwrap().unwrap();

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::{Workspace, memory, pretrained};
-use crate::data::{self, Dataset, Prepared};
+use crate::data::{self, Dataset, SplitDataset};
 use crate::error::{Error, Result};
 use crate::model::architectures::{self, Rule};
 use crate::model::{self, Architecture};
-use crate::net::Progress;
+use crate::net::DownloadProgress;
 use crate::nn;
 use crate::profile::{Backend, Normalize, Profile};
 use crate::text;
@@ -48,7 +48,7 @@ impl Network {
     pub fn read(workspace: &Workspace, mut profile: Profile, force: bool) -> Result<Self> {
         profile.validate()?;
         let search = workspace.search_path();
-        let dataset = Arc::new(data::source::load(&profile.data.name, &search)?);
+        let dataset = Arc::new(data::locate::load(&profile.data.name, &search)?);
         let prepared = prepare(&profile, &dataset)?;
         if matches!(
             profile.data.normalize,
@@ -96,7 +96,7 @@ impl Network {
         workspace: &Workspace,
         profile: Profile,
         force: bool,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(DownloadProgress),
         cancel: &AtomicBool,
     ) -> Result<Self> {
         let mut network = Self::read(workspace, profile, force)?;
@@ -198,7 +198,7 @@ pub fn check_frozen(profile: &Profile, architecture: &Architecture) -> Result<()
             "leave train.lr_multipliers out",
         ));
     }
-    model::rates::check(architecture, &profile.train.lr_multipliers)
+    model::lr_multipliers::check(architecture, &profile.train.lr_multipliers)
 }
 
 /// The architecture a profile comes to on its data.
@@ -211,8 +211,8 @@ pub fn resolve(profile: &Profile, dataset: &Arc<Dataset>) -> Result<Architecture
     architecture(profile, dataset)
 }
 
-fn prepare(profile: &Profile, dataset: &Arc<Dataset>) -> Result<Prepared> {
-    Prepared::new(Arc::clone(dataset), &profile.data)?.tested(profile.train.test)
+fn prepare(profile: &Profile, dataset: &Arc<Dataset>) -> Result<SplitDataset> {
+    SplitDataset::new(Arc::clone(dataset), &profile.data)?.tested(profile.train.test)
 }
 
 fn architecture(profile: &Profile, dataset: &Dataset) -> Result<Architecture> {

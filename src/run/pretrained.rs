@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicBool;
 
 use super::{Workspace, weights};
 use crate::error::{Error, Result};
-use crate::model::pretrained::known::known;
+use crate::model::pretrained::catalog::known;
 use crate::model::pretrained::{Found, file};
 use crate::model::{self, Architecture};
-use crate::net::Progress;
+use crate::net::DownloadProgress;
 use crate::net::hub::{Cached, Fits, Part, Reference, SCHEME};
 use crate::profile::{Head, Model};
 use crate::state::{self, Shapes};
@@ -33,7 +33,7 @@ pub fn fetch(
     workspace: &Workspace,
     model: &mut Model,
     network: Option<&Architecture>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(DownloadProgress),
     cancel: &AtomicBool,
 ) -> Result<()> {
     if !is_on_hub(model) {
@@ -157,14 +157,14 @@ pub(super) fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBu
             Some(cached) => Ok(Some(cached.path)),
             None => Err(Error::input(
                 "model.pretrained",
-                format!("{reference} has not been fetched"),
-                format!("fetch it with: fmtui weights fetch {reference}"),
+                format!("{reference} has not been downloaded"),
+                format!("download it with: fmtui weights fetch {reference}"),
             )),
         };
     }
     let Some(run) = named.strip_prefix(RUN) else {
         let weights = workspace.weights_dir();
-        let mut places = vec![PathBuf::from(named), weights.join(named)];
+        let mut places = vec![storage::expand_home(Path::new(named)), weights.join(named)];
         // A profile from elsewhere names a path that may not be here; what has that name is held to the SHA-256.
         if let Some(name) = Path::new(named).file_name()
             && !model.pretrained_sha256.is_empty()
@@ -175,17 +175,16 @@ pub(super) fn find(workspace: &Workspace, model: &Model) -> Result<Option<PathBu
             Some(path) => Ok(Some(path)),
             None if named.contains("huggingface.co/") => Err(Error::input(
                 "model.pretrained",
-                format!("{named} is an address"),
-                format!("write {SCHEME}OWNER/NAME for what lies on the hub"),
+                format!("{named} is a URL"),
+                format!("write {SCHEME}OWNER/NAME for weights on the hub"),
             )),
             None => Err(Error::input(
                 "model.pretrained",
                 format!("there is no file {named}"),
                 format!(
-                    "put it into {}{}, or give the path of a .safetensors, .pth, .pt or .th file, run:ID, or {SCHEME}OWNER/NAME for what lies on the hub",
+                    "put it into {}{}, or give the path of a .safetensors, .pth, .pt or .th file, run:ID, or {SCHEME}OWNER/NAME for weights on the hub",
                     weights.display(),
-                    known(named)
-                        .map_or_else(String::new, |k| format!(" (it is by {})", k.trained_by))
+                    known(named).map_or_else(String::new, |k| format!(" (by {})", k.trained_by))
                 ),
             )),
         };

@@ -154,9 +154,9 @@ pub fn command_line(command: &Command, format: u32) -> Result<Vec<u8>, String> {
 #[must_use]
 pub fn otherness(format: u32) -> Option<String> {
     let can = if format > FORMAT {
-        "watched and stopped from here"
+        "watched and stopped, nothing else"
     } else {
-        "watched and asked from here as ever"
+        "watched and controlled as usual"
     };
     (format != FORMAT).then(|| {
         format!("the worker is of another fmtui (protocol {format}, this one speaks {FORMAT}): it can be {can}")

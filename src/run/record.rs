@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{history, lock};
 use crate::data::Dataset;
-use crate::data::split::has_test_part;
+use crate::data::split::has_test_set;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer, Stamped, Started};
 use crate::profile::{EpochRecord, Intervention, Profile, RunRecord, Status};
@@ -39,7 +39,7 @@ pub fn created(profile: &Profile, id: &str) -> Profile {
 }
 
 /// The profile with this machine in its `[run]`: host, device, threads, instruction set, and the hash of the data, and
-/// whether it has no test part.
+/// whether it has no test set.
 ///
 /// # Errors
 /// `Input` when the device it asks for is not here.
@@ -55,7 +55,7 @@ pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> 
     };
     run.kernels = kernels::cpu::isa().name().into();
     run.data_sha256.clone_from(&dataset.sha256);
-    run.no_test_part = !has_test_part(dataset, &profile.data);
+    run.no_test_set = !has_test_set(dataset, &profile.data);
     Ok(profile)
 }
 
@@ -74,7 +74,7 @@ pub fn check_known(profile: &Profile) -> Result<()> {
             "was recorded by a newer fmtui (format {}), and this one may only read it",
             profile.format
         ),
-        "use that fmtui",
+        "use that version of fmtui",
     ))
 }
 
@@ -179,7 +179,7 @@ impl Recorder {
         run.threads = here.threads;
         run.kernels.clone_from(&here.kernels);
         run.data_sha256.clone_from(&here.data_sha256);
-        run.no_test_part = here.no_test_part;
+        run.no_test_set = here.no_test_set;
     }
 
     /// Takes over what the training itself recorded of interventions; it is written with the next event. Of stops only the one that
@@ -310,7 +310,7 @@ mod tests {
             train_images: 10,
             validation_images: 0,
             test_images: 0,
-            no_test_part: false,
+            no_test_set: false,
             curve_is_test: false,
             device: "cpu".into(),
             threads: 2,
@@ -344,7 +344,7 @@ mod tests {
         recorder.describe(&Profile {
             run: Some(RunRecord {
                 data_sha256: "5eed".into(),
-                no_test_part: true,
+                no_test_set: true,
                 ..RunRecord::default()
             }),
             ..Profile::new("mlp")
@@ -389,7 +389,7 @@ mod tests {
             },
         );
         let record = on_disk();
-        assert_eq!(record.untested(), Some("no test part"));
+        assert_eq!(record.untested(), Some("no test set"));
         let run = record.run.unwrap();
         assert_eq!(run.status, Status::Stopped);
         assert_eq!(run.data_sha256, "5eed");

@@ -42,7 +42,7 @@ pub async fn serve(listener: UnixListener, service: Service, closing: impl Futur
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if is_same_user(&stream) && clients.len() >= most => {
-                    let why = format!("the run's worker serves {most} screens and no more");
+                    let why = format!("the run's worker serves at most {most} clients");
                     // Who has not read this within its own patience follows the log without a word.
                     let _ = stream.try_write(&protocol::dropped_line(&why));
                 }
@@ -95,7 +95,7 @@ async fn attend(stream: UnixStream, service: Service) {
         // Its backlog was full, or it is gone.
         let _ = send(
             &mut writer,
-            &protocol::dropped_line("too slow for what the run tells"),
+            &protocol::dropped_line("too slow to keep up with the run"),
         )
         .await;
     }

@@ -61,7 +61,7 @@ pub fn leave(workspace: &Workspace, id: &str, command: &Command) -> Result<()> {
             return Err(Error::input(
                 format!("run {id}"),
                 "its worker takes no commands",
-                "look at it with `fmtui attach`",
+                "watch it with `fmtui attach`",
             ));
         }
         std::thread::sleep(AGAIN);

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::lock::{self, RunLock};
 use super::{history, id, record};
-use crate::data::source::SearchPath;
+use crate::data::locate::SearchPath;
 use crate::error::{Error, Result};
 use crate::net::{self, hub::Hub};
 use crate::profile::{self, Profile, RunRecord, Status};
@@ -54,9 +54,9 @@ impl Workspace {
         let home = std::env::var_os("FMTUI_HOME").filter(|v| !v.is_empty());
         let here = std::env::current_dir().ok();
         let root = if let Some(path) = given {
-            path.to_path_buf()
+            storage::expand_home(path)
         } else if let Some(path) = home {
-            PathBuf::from(path)
+            storage::expand_home(Path::new(&path))
         } else if let Some(path) = here.as_ref().filter(|h| h.join("profiles").is_dir()) {
             path.clone()
         } else {
@@ -85,7 +85,7 @@ impl Workspace {
             root,
             data_override: std::env::var_os("FMTUI_DATA_DIR")
                 .filter(|v| !v.is_empty())
-                .map(PathBuf::from),
+                .map(|dir| storage::expand_home(Path::new(&dir))),
             offline: net::is_offline(),
         })
     }
@@ -209,7 +209,7 @@ impl Workspace {
     pub fn save(&self, profile: &Profile) -> Result<()> {
         let id = profile.run.as_ref().map_or("", |r| r.id.as_str());
         if !id::is_plausible(id) {
-            return Err(Error::input("run.id", "is no run's id", "leave [run] out"));
+            return Err(Error::input("run.id", "is not a run id", "leave [run] out"));
         }
         record::check_known(profile)?;
         storage::commit(&self.profile_path(id), profile.to_toml().as_bytes())
@@ -236,7 +236,7 @@ impl Workspace {
             Some(run) if run.id == id => Ok(profile),
             _ => Err(Error::input(
                 source,
-                "its [run] has another id than its file name",
+                "its [run] id differs from its file name",
                 "give the file its old name back",
             )),
         }
@@ -260,7 +260,7 @@ impl Workspace {
         }
     }
 
-    fn unknown(&self, id: &str) -> Error {
+    pub(super) fn unknown(&self, id: &str) -> Error {
         let ids = self.ids();
         let remedy = match text::nearest(id, ids.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {near}? `fmtui runs` lists all"),
@@ -314,13 +314,13 @@ impl Workspace {
             status if status.has_worker() => (
                 "is trained on another machine".into(),
                 format!(
-                    "ask it there, on {}",
+                    "control it there, on {}",
                     lock::holder(&self.lock_path(id)).host
                 ),
             ),
             status => (
                 format!("is not running ({})", status.name()),
-                format!("go on with `fmtui resume {id}`"),
+                format!("resume it with `fmtui resume {id}`"),
             ),
         };
         Error::input(format!("run {id}"), problem, remedy)
@@ -394,40 +394,6 @@ impl Workspace {
             .collect();
         ids.sort_unstable_by(|a, b| b.cmp(a));
         Ok(ids)
-    }
-
-    /// The run somebody means: an id, the start of exactly one id, or `last`.
-    ///
-    /// # Errors
-    /// `Input` when it is none or several.
-    pub fn resolve(&self, text: &str) -> Result<String> {
-        let ids = self.ids();
-        if text == "last" {
-            return ids.into_iter().next().ok_or_else(|| {
-                Error::input(
-                    "run last",
-                    format!("there is no run in {}", self.root.display()),
-                    "start one with `fmtui train lenet5`",
-                )
-            });
-        }
-        if ids.iter().any(|i| i == text) {
-            return Ok(text.into());
-        }
-        // The name inside the id counts too: `lenet5-3f2a` finds 20261123-160211-lenet5-3f2a.
-        let matching: Vec<&String> = ids
-            .iter()
-            .filter(|i| !text.is_empty() && (i.starts_with(text) || i.ends_with(text)))
-            .collect();
-        match matching.as_slice() {
-            [one] => Ok((*one).clone()),
-            [] => Err(self.unknown(text)),
-            [first, second, ..] => Err(Error::input(
-                format!("run {text}"),
-                format!("could be {second} or {first}"),
-                "give more of the id",
-            )),
-        }
     }
 
     /// Deletes a run with everything it wrote.
@@ -578,7 +544,27 @@ mod tests {
         assert_eq!(found("last").unwrap(), "20260102-000000-mlp-bbbb");
         assert_eq!(found("20260101").unwrap(), "20260101-000000-mlp-aaaa");
         assert_eq!(found("mlp-bbbb").unwrap(), "20260102-000000-mlp-bbbb");
-        assert!(found("2026").unwrap_err().to_string().contains("could be"));
+        for several in ["2026", "mlp"] {
+            let error = found(several).unwrap_err().to_string();
+            assert!(
+                error.contains("fits 2 runs: 20260102-000000-mlp-bbbb, "),
+                "{error}"
+            );
+        }
+        w.save(&record::created(
+            &Profile::new("mine"),
+            "20260103-000000-mlp-cccc",
+        ))
+        .unwrap();
+        assert_eq!(found("mine").unwrap(), "20260103-000000-mlp-cccc");
+        let record = w.profile_path("20260101-000000-mlp-aaaa");
+        assert_eq!(
+            found(record.to_str().unwrap()).unwrap(),
+            "20260101-000000-mlp-aaaa"
+        );
+        let (_other, elsewhere) = workspace();
+        let error = elsewhere.resolve(record.to_str().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("--workspace"), "{error}");
         for wrong in ["", "../x", "nothing", "a\0b"] {
             assert!(matches!(found(wrong), Err(Error::Input { .. })), "{wrong}");
         }

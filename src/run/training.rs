@@ -8,7 +8,7 @@ use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
 use crate::profile::Profile;
-use crate::train::{self, Host, Outcome, Setup};
+use crate::train::{self, Outcome, Setup, TrainingContext};
 
 /// Automatic differentiation walks the graph recursively.
 pub const STACK: usize = 64 << 20;
@@ -25,7 +25,7 @@ impl Ready {
     /// # Errors
     /// `Input` when it is not there or does not fit.
     pub fn read(workspace: &Workspace, recorded: &Profile) -> Result<Self> {
-        let dataset = data::source::load(&recorded.data.name, &workspace.search_path())?;
+        let dataset = data::locate::load(&recorded.data.name, &workspace.search_path())?;
         let profile = record::on_this_machine(recorded, &dataset)?;
         Ok(Self { profile, dataset })
     }
@@ -40,7 +40,7 @@ impl Ready {
         directory: &Path,
         resume: bool,
         warnings: Vec<String>,
-        host: &mut dyn Host,
+        context: &mut dyn TrainingContext,
     ) -> Result<Outcome> {
         let pretrained = if resume {
             None
@@ -55,7 +55,7 @@ impl Ready {
             pretrained,
             warnings,
         };
-        train::train(setup, host)
+        train::train(setup, context)
     }
 
     /// Trains the run `id` again from its beginning, in a directory that goes afterwards; `tell` hears what happens.
@@ -74,8 +74,8 @@ impl Ready {
                 .name("training".into())
                 .stack_size(STACK)
                 .spawn_scoped(scope, || {
-                    let mut host = Listener { tell };
-                    self.train(workspace, &scratch.path, false, Vec::new(), &mut host)
+                    let mut context = Listener { tell };
+                    self.train(workspace, &scratch.path, false, Vec::new(), &mut context)
                 })
                 .map_err(|e| Error::compute("starting the training thread", e))?;
             training.join().unwrap_or_else(|panic| {
@@ -90,7 +90,7 @@ struct Listener<'a> {
     tell: &'a mut (dyn FnMut(&Event) + Send),
 }
 
-impl Host for Listener<'_> {
+impl TrainingContext for Listener<'_> {
     fn next_command(&mut self, wait: Duration) -> Option<Command> {
         std::thread::sleep(wait);
         None

@@ -166,11 +166,11 @@ fn damaged(path: &Path, which: Which) -> Error {
         Which::Last if is_there(checkpoint::BEST) => {
             "take the best ones with `fmtui export`, or train the run again"
         }
-        Which::Best | Which::Last => "go on with `fmtui resume`, or train the run again",
+        Which::Best | Which::Last => "resume it with `fmtui resume`, or train the run again",
     };
     Error::input(
         path.display().to_string(),
-        "is gone, or not what was recorded",
+        "is missing, or not what was recorded",
         remedy,
     )
 }
@@ -268,12 +268,12 @@ mod tests {
         kept::write(&run.dir(), &sha256, &one).unwrap();
         kept::point(&run.dir(), &sha256).unwrap();
         assert_eq!(run.read(Which::Best), Ok((one.clone(), true)));
-        let progress = checkpoint::Progress {
+        let progress = checkpoint::TrainingProgress {
             best: Some(checkpoint::Best {
                 file_sha256: sha256.clone(),
                 ..checkpoint::Best::default()
             }),
-            ..checkpoint::Progress::default()
+            ..checkpoint::TrainingProgress::default()
         };
         checkpoint::save(&run.dir(), &StateDict::new(), &progress).unwrap();
         std::fs::remove_file(run.dir().join(checkpoint::BEST)).unwrap();

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
 
-use super::host::WorkerHost;
+use super::context::WorkerContext;
 use super::journal::Journal;
 use super::lock::{self, Holder, RunLock};
 use super::record::{self, Recorder};
@@ -20,14 +20,14 @@ use super::reserve::Reserve;
 use super::server::{self, Service};
 use super::signals::Endings;
 use super::training::{Ready, STACK, panic_message};
-use super::{history, load, memory, pretrained, socket, spool};
+use super::{history, memory, pretrained, resource_monitor, socket, spool};
 use crate::data;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
 use crate::kernels::plan::OUT_OF_MEMORY;
 use crate::profile::{Profile, Status};
 use crate::run::Workspace;
-use crate::train::{Host, Outcome, checkpoint};
+use crate::train::{Outcome, TrainingContext, checkpoint};
 
 /// Commands that may wait for the training.
 const COMMANDS: usize = 64;
@@ -63,7 +63,7 @@ impl End {
 /// Trains the run until it ends; `resume` goes on from its newest checkpoint.
 ///
 /// # Errors
-/// `Busy` when somebody else has it; `Input` when there is no such run, or it has already begun or ended; `Io` when its files
+/// `Busy` when somebody else has it; `Input` when there is no such run, or it has already started or ended; `Io` when its files
 /// cannot be written. Everything that happens later is told as `Failed` and is not an error here.
 pub fn run(workspace: &Workspace, id: &str, resume: bool) -> Result<End> {
     // Fails where the process already leads a session, which is as good.
@@ -147,8 +147,8 @@ fn serve_and_train(
     if !resume && journal.log_length() > 0 {
         return Err(Error::input(
             format!("run {id}"),
-            "has already begun",
-            format!("go on with `fmtui resume {id}`"),
+            "has already started",
+            format!("resume it with `fmtui resume {id}`"),
         ));
     }
     let recorder = Recorder::begin(workspace.profile_path(id), with_history(workspace, profile))?;
@@ -174,14 +174,14 @@ fn serve_and_train(
         socket: path.clone(),
         kills: Some(memory::kills()),
     })?;
-    let host = WorkerHost::new(receiver, recorder, journal.clone(), |_| ())
+    let context = WorkerContext::new(receiver, recorder, journal.clone(), |_| ())
         .with_sign(sign)
         .with_reserve(Reserve::keep(workspace.run_dir(id).join("reserve")));
     let end = runtime.block_on(async {
-        tokio::spawn(load::watch(
-            host.bus(),
+        tokio::spawn(resource_monitor::watch(
+            context.bus(),
             journal.clone(),
-            load::gpu_index(&profile.train.device),
+            resource_monitor::gpu_index(&profile.train.device),
         ));
         tokio::spawn(spool::watch(
             spool::directory(workspace, id),
@@ -199,7 +199,7 @@ fn serve_and_train(
                 closing.notified().await;
             }))
         });
-        let end = train_on_own_thread(workspace, profile, resume, warnings, host).await;
+        let end = train_on_own_thread(workspace, profile, resume, warnings, context).await;
         journal.close();
         closing.notify_one();
         if let Some(serving) = serving {
@@ -240,7 +240,7 @@ async fn train_on_own_thread(
     profile: &Profile,
     resume: bool,
     warnings: Vec<String>,
-    mut host: WorkerHost,
+    mut context: WorkerContext,
 ) -> Result<End> {
     let (done, ended) = oneshot::channel();
     let (workspace, profile) = (workspace.clone(), profile.clone());
@@ -248,7 +248,7 @@ async fn train_on_own_thread(
         .name("training".into())
         .stack_size(STACK)
         .spawn(move || {
-            let end = train_to_the_end(&workspace, &profile, resume, warnings, &mut host);
+            let end = train_to_the_end(&workspace, &profile, resume, warnings, &mut context);
             // The receiver waits for exactly this.
             let _ = done.send(end);
         })
@@ -262,10 +262,10 @@ fn train_to_the_end(
     profile: &Profile,
     resume: bool,
     warnings: Vec<String>,
-    host: &mut WorkerHost,
+    context: &mut WorkerContext,
 ) -> End {
     let trained = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        load_and_train(workspace, profile, resume, warnings, host)
+        load_and_train(workspace, profile, resume, warnings, context)
     }));
     let (event, end) = match trained {
         Ok(Ok(outcome)) => {
@@ -304,7 +304,7 @@ fn train_to_the_end(
             End::Failed,
         ),
     };
-    if host.end(event) { end } else { End::Failed }
+    if context.end(event) { end } else { End::Failed }
 }
 
 fn load_and_train(
@@ -312,29 +312,29 @@ fn load_and_train(
     profile: &Profile,
     resume: bool,
     mut warnings: Vec<String>,
-    host: &mut WorkerHost,
+    context: &mut WorkerContext,
 ) -> Result<Outcome> {
     let id = profile.run.as_ref().map_or("", |r| r.id.as_str());
     let directory = workspace.run_dir(id);
     let ready = Ready::read(workspace, profile)?;
     let profile = &ready.profile;
-    host.describe(profile);
+    context.describe(profile);
     let resume = resume && checkpoint::exists(&directory);
     if !resume {
         // A run that died before its first checkpoint begins again, and so does its log.
-        host.rewind_log(0)?;
+        context.rewind_log(0)?;
     }
     let unverified = pretrained::cached(workspace, &profile.model).map(|cached| cached.source);
     let unverified = unverified.filter(|source| !resume && !source.vouched);
     warnings.extend(
         unverified.map(|source| format!("{} is here {}", source.reference(), source.verified())),
     );
-    warnings.extend(data::source::remarks(
+    warnings.extend(data::locate::remarks(
         &profile.data.name,
         &workspace.search_path(),
     ));
-    let outcome = ready.train(workspace, &directory, resume, warnings, host)?;
-    host.conclude(&outcome);
+    let outcome = ready.train(workspace, &directory, resume, warnings, context)?;
+    context.conclude(&outcome);
     Ok(outcome)
 }
 

@@ -90,7 +90,7 @@ pub fn count(value: u64, width: usize) -> String {
     )
 }
 
-/// A figure of which the decimals do not matter, its digits grouped: pictures a second.
+/// A figure of which the decimals do not matter, its digits grouped: images a second.
 #[must_use]
 #[expect(
     clippy::cast_possible_truncation,

@@ -1,33 +1,33 @@
-//! How fast a learner is: the clock around what a run does for every step, and around passes over the test pictures.
+//! How fast a learner is: the clock around what a run does for every step, and around passes over the test images.
 //!
-//! Deliberately leaves out what a run does between steps (telling, checkpoints), and never says whether a figure is good.
+//! Deliberately leaves out what a run does between steps (meter, checkpoints), and never says whether a figure is good.
 
 #![expect(
     clippy::cast_precision_loss,
-    reason = "counts of pictures are below 2^53"
+    reason = "counts of images are below 2^53"
 )]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::session::{architecture, peak_memory};
+use super::trainer::{architecture, peak_memory};
 use super::{Learner, PieceTime, Update, learners};
-use crate::data::{Batch, Dataset, Prepared};
+use crate::data::{Batch, Dataset, SplitDataset};
 use crate::error::{Error, Result};
 use crate::event::Breakdown;
 use crate::model::summary::summarise;
 use crate::nn;
 use crate::profile::{Data, Profile, Train};
 
-/// Pictures of a forward pass.
+/// Images of a forward pass.
 const EVALUATION_BATCH: usize = 1000;
 
-/// A chunk of evaluation passes over the test pictures again until it has taken this long.
+/// A chunk of evaluation passes over the test images again until it has taken this long.
 const SHORTEST_EVALUATION: Duration = Duration::from_millis(100);
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Effort {
+pub struct BenchOptions {
     /// Steps that are not counted.
     pub warm_up: usize,
     /// Steps that are counted, in equal chunks; a rest is left out.
@@ -40,7 +40,7 @@ pub struct Effort {
 
 /// What was measured, chunk by chunk where there are several.
 #[derive(Clone, Debug)]
-pub struct Measured {
+pub struct BenchResult {
     /// The program that computed the steps, as [`Learner::backend`] names it.
     pub backend: &'static str,
     /// In words, such as `cpu`.
@@ -57,7 +57,7 @@ pub struct Measured {
     pub breakdown: Breakdown,
     /// Of the last step.
     pub loss: f64,
-    /// On the test pictures, after the last step.
+    /// On the test images, after the last step.
     pub accuracy: f64,
     /// **Units** bytes: the process's peak after training, and after evaluation.
     pub peak_memory: [u64; 2],
@@ -85,14 +85,14 @@ pub fn recipe(profile: &Profile, dataset: &str) -> Profile {
 ///
 /// # Errors
 /// `Input` when profile, data and effort do not fit; else what the learner says.
-pub fn measure(profile: &Profile, dataset: Dataset, effort: Effort) -> Result<Measured> {
+pub fn measure(profile: &Profile, dataset: Dataset, effort: BenchOptions) -> Result<BenchResult> {
     let classes = dataset.classes.len();
-    let data = Prepared::new(Arc::new(dataset), &profile.data)?;
+    let data = SplitDataset::new(Arc::new(dataset), &profile.data)?;
     if profile.train.batch_size > data.train.len() {
         return Err(Error::input(
             "train.batch_size",
             format!(
-                "is {}, and there are {} training pictures",
+                "is {}, and there are {} training images",
                 profile.train.batch_size,
                 data.train.len()
             ),
@@ -109,7 +109,7 @@ pub fn measure(profile: &Profile, dataset: Dataset, effort: Effort) -> Result<Me
     let chunks = training.measure(learner.as_mut(), effort)?;
     let after_training = peak_memory();
     let (evaluation, accuracy) = evaluate(learner.as_mut(), &data, classes, effort.chunks)?;
-    Ok(Measured {
+    Ok(BenchResult {
         backend: learner.backend(),
         device,
         threads: threads(profile),
@@ -134,7 +134,7 @@ fn threads(profile: &Profile) -> usize {
 /// Steps one after the other, epoch after epoch, in full batches only.
 struct Training<'a> {
     profile: &'a Profile,
-    data: &'a Prepared,
+    data: &'a SplitDataset,
     batch: Batch,
     epoch: usize,
     /// Of the epoch under way, from `position` on still to be trained on.
@@ -148,7 +148,7 @@ struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    fn new(profile: &'a Profile, data: &'a Prepared) -> Self {
+    fn new(profile: &'a Profile, data: &'a SplitDataset) -> Self {
         Self {
             profile,
             data,
@@ -164,19 +164,19 @@ impl<'a> Training<'a> {
     }
 
     /// Images a second, chunk by chunk.
-    fn measure(&mut self, learner: &mut dyn Learner, effort: Effort) -> Result<Vec<f64>> {
+    fn measure(&mut self, learner: &mut dyn Learner, effort: BenchOptions) -> Result<Vec<f64>> {
         for _ in 0..effort.warm_up {
             self.step(learner)?;
         }
         (self.parts, self.seconds) = ([0.0; 4], 0.0);
         let per_chunk = effort.steps / effort.chunks;
-        let pictures = (per_chunk * self.profile.train.batch_size) as f64;
+        let images = (per_chunk * self.profile.train.batch_size) as f64;
         let chunk = |_| {
             let begun = Instant::now();
             for _ in 0..per_chunk {
                 self.step(learner)?;
             }
-            Ok(pictures / begun.elapsed().as_secs_f64())
+            Ok(images / begun.elapsed().as_secs_f64())
         };
         (0..effort.chunks).map(chunk).collect()
     }
@@ -217,10 +217,10 @@ impl<'a> Training<'a> {
     }
 }
 
-/// Images a second on the test pictures, chunk by chunk, and the share of all of them that is right.
+/// Images a second on the test images, chunk by chunk, and the share of all of them that is right.
 fn evaluate(
     learner: &mut dyn Learner,
-    data: &Prepared,
+    data: &SplitDataset,
     classes: usize,
     chunks: usize,
 ) -> Result<(Vec<f64>, f64)> {
@@ -240,13 +240,13 @@ fn evaluate(
     let mut parts = test.chunks(EVALUATION_BATCH).cycle();
     let chunk = |_| {
         let begun = Instant::now();
-        let mut pictures = 0;
+        let mut images = 0;
         while begun.elapsed() < SHORTEST_EVALUATION {
             let Some(part) = parts.next() else { break };
             std::hint::black_box(pass(part)?);
-            pictures += part.len();
+            images += part.len();
         }
-        Ok(pictures as f64 / begun.elapsed().as_secs_f64())
+        Ok(images as f64 / begun.elapsed().as_secs_f64())
     };
     let speeds: Result<Vec<f64>> = (0..chunks).map(chunk).collect();
     Ok((speeds?, accuracy))
@@ -274,7 +274,7 @@ mod tests {
         recipe(&preset, mini::NAME)
     }
 
-    const LITTLE: Effort = Effort {
+    const LITTLE: BenchOptions = BenchOptions {
         warm_up: 1,
         steps: 65,
         chunks: 2,
@@ -304,7 +304,7 @@ mod tests {
         profile.train.batch_size = 2001;
         let error = measure(&profile, mini::load().unwrap(), LITTLE).unwrap_err();
         assert!(
-            error.to_string().contains("2000 training pictures"),
+            error.to_string().contains("2000 training images"),
             "{error}"
         );
     }

@@ -34,7 +34,7 @@ const KEPT: usize = 2;
 
 /// Where a run stands, beyond its learner's state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct TrainingProgress {
     /// The format of profiles when it was written, which its recipe's digest is taken over; the first ones do not say.
     #[serde(default = "first_format")]
     pub format: u32,
@@ -195,7 +195,7 @@ pub fn state_sha256(state: &StateDict) -> String {
 ///
 /// # Errors
 /// `Io`; earlier generations are untouched then.
-pub fn save(directory: &Path, state: &StateDict, progress: &Progress) -> Result<()> {
+pub fn save(directory: &Path, state: &StateDict, progress: &TrainingProgress) -> Result<()> {
     let place = generation(directory, progress.step);
     let mut partial = place.clone();
     partial.set_extension("partial");
@@ -239,7 +239,7 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-fn write_generation(partial: &Path, state: &StateDict, progress: &Progress) -> Result<()> {
+fn write_generation(partial: &Path, state: &StateDict, progress: &TrainingProgress) -> Result<()> {
     remove(partial)?;
     fs::create_dir_all(partial).map_err(|e| Error::io("create", partial, e))?;
     let json = |e: serde_json::Error| Error::compute("packing a checkpoint", e);
@@ -318,7 +318,7 @@ fn generations(directory: &Path) -> Vec<(u64, PathBuf)> {
 /// What [`load_newest`] found.
 pub struct Loaded {
     pub state: StateDict,
-    pub progress: Progress,
+    pub progress: TrainingProgress,
     /// Generations that were newer but broken, with the reason; for a warning.
     pub skipped: Vec<String>,
 }
@@ -355,12 +355,12 @@ pub fn load_newest(directory: &Path) -> Result<Loaded> {
 
 /// Where the newest generation stands whose progress verifies; its state is not looked at.
 #[must_use]
-pub fn newest_progress(directory: &Path) -> Option<Progress> {
+pub fn newest_progress(directory: &Path) -> Option<TrainingProgress> {
     let mut found = generations(directory).into_iter();
     found.find_map(|(_, path)| Generation::open(&path).ok()?.progress().ok())
 }
 
-fn read_generation(path: &Path) -> Result<(StateDict, Progress)> {
+fn read_generation(path: &Path) -> Result<(StateDict, TrainingProgress)> {
     let generation = Generation::open(path)?;
     let progress = generation.progress()?;
     let state = from_safetensors(&generation.verified(STATE_FILE)?, path)?;
@@ -380,8 +380,8 @@ impl<'a> Generation<'a> {
         Ok(Self { path, manifest })
     }
 
-    fn progress(&self) -> Result<Progress> {
-        let mut progress: Progress = serde_json::from_slice(&self.verified(PROGRESS_FILE)?)
+    fn progress(&self) -> Result<TrainingProgress> {
+        let mut progress: TrainingProgress = serde_json::from_slice(&self.verified(PROGRESS_FILE)?)
             .map_err(|e| broken(self.path, format!("{PROGRESS_FILE}: {e}")))?;
         progress.training_seconds += progress.history.drain(..).map(|e| e.seconds).sum::<f64>();
         if progress.format > FORMAT {
@@ -398,7 +398,7 @@ impl<'a> Generation<'a> {
             .ok_or_else(|| broken(self.path, format!("manifest lacks {name}")))?;
         let bytes = read(self.path, name, expected.bytes)?;
         if bytes.len() as u64 != expected.bytes || storage::sha256(&bytes) != expected.sha256 {
-            return Err(broken(self.path, format!("{name} is not what was written")));
+            return Err(broken(self.path, format!("{name} is corrupt")));
         }
         Ok(bytes)
     }

@@ -1,10 +1,11 @@
 //! Commands between steps: pause is real, every change is journaled and comes again on replay.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::Host;
-use super::checkpoint::Progress;
+use super::TrainingContext;
+use super::checkpoint::TrainingProgress;
 use crate::error::Result;
 use crate::event::{Command, Event};
 use crate::profile::Intervention;
@@ -12,13 +13,6 @@ use crate::{schedule, text};
 
 /// How long a paused run sleeps between looks at its commands.
 const PAUSE_LOOK: Duration = Duration::from_millis(100);
-
-/// Whether training goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    GoOn,
-    Stop,
-}
 
 /// What is to be done before the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,18 +70,18 @@ impl Control {
     /// Applies what is due before the next step, and waits while the run is paused. `scheduled_rate` is the schedule's.
     pub fn before_step(
         &mut self,
-        progress: &mut Progress,
+        progress: &mut TrainingProgress,
         scheduled_rate: f64,
-        host: &mut dyn Host,
+        context: &mut dyn TrainingContext,
     ) -> Due {
-        self.apply_scheduled(progress, scheduled_rate, host);
+        self.apply_scheduled(progress, scheduled_rate, context);
         if !self.is_paused {
             // All of it first: a stop further back wins over a pause.
-            self.take_all(host);
+            self.take_all(context);
         }
         loop {
             if let Some(command) = self.pending.pop_front() {
-                let due = self.obey(&command, progress, scheduled_rate, host);
+                let due = self.obey(&command, progress, scheduled_rate, context);
                 if due == Due::Save {
                     return due;
                 }
@@ -97,7 +91,7 @@ impl Control {
                 return Due::Stop;
             } else if !self.is_paused {
                 return Due::Step;
-            } else if let Some(command) = host.next_command(PAUSE_LOOK) {
+            } else if let Some(command) = context.next_command(PAUSE_LOOK) {
                 self.take(command);
             }
         }
@@ -106,9 +100,9 @@ impl Control {
     /// What was done before this step in an earlier run of the same profile.
     fn apply_scheduled(
         &mut self,
-        progress: &mut Progress,
+        progress: &mut TrainingProgress,
         scheduled_rate: f64,
-        host: &mut dyn Host,
+        context: &mut dyn TrainingContext,
     ) {
         while self
             .scheduled
@@ -119,11 +113,11 @@ impl Control {
                 break;
             };
             match what.as_str() {
-                "learning_rate" => set_learning_rate(value, progress, scheduled_rate, host),
+                "learning_rate" => set_learning_rate(value, progress, scheduled_rate, context),
                 "stop" => self.stop_requested = true,
-                other => host.emit(Event::Warning {
+                other => context.emit(Event::Warning {
                     message: format!(
-                        "the profile's intervention `{other}` is unknown and was left out"
+                        "the profile's intervention `{other}` is unknown and was ignored"
                     ),
                 }),
             }
@@ -138,20 +132,24 @@ impl Control {
         }
     }
 
-    fn take_all(&mut self, host: &mut dyn Host) {
-        while let Some(command) = host.next_command(Duration::ZERO) {
+    fn take_all(&mut self, context: &mut dyn TrainingContext) {
+        while let Some(command) = context.next_command(Duration::ZERO) {
             self.take(command);
         }
     }
 
     /// Whether somebody asks for something, which [`before_step`](Self::before_step) will do.
-    pub fn is_asked(&mut self, host: &mut dyn Host) -> bool {
-        self.take_all(host);
+    pub fn is_asked(&mut self, context: &mut dyn TrainingContext) -> bool {
+        self.take_all(context);
         self.stop_requested || !self.pending.is_empty()
     }
 
-    /// Looks for a stop while pictures are evaluated; everything else waits for the next step.
-    pub fn during_evaluation(&mut self, progress: &mut Progress, host: &mut dyn Host) -> Flow {
+    /// Looks for a stop while images are evaluated; everything else waits for the next step.
+    pub fn during_evaluation(
+        &mut self,
+        progress: &mut TrainingProgress,
+        context: &mut dyn TrainingContext,
+    ) -> ControlFlow<()> {
         let stop = Intervention {
             step: progress.step,
             what: "stop".into(),
@@ -167,7 +165,7 @@ impl Control {
             self.stop_requested = true;
             progress.interventions.push(stop.clone());
         }
-        while let Some(command) = host.next_command(Duration::ZERO) {
+        while let Some(command) = context.next_command(Duration::ZERO) {
             if command == Command::Stop {
                 self.stop_requested = true;
                 progress.interventions.push(stop.clone());
@@ -176,9 +174,9 @@ impl Control {
             }
         }
         if self.stop_requested {
-            Flow::Stop
+            ControlFlow::Break(())
         } else {
-            Flow::GoOn
+            ControlFlow::Continue(())
         }
     }
 
@@ -186,28 +184,28 @@ impl Control {
     fn obey(
         &mut self,
         command: &Command,
-        progress: &mut Progress,
+        progress: &mut TrainingProgress,
         scheduled_rate: f64,
-        host: &mut dyn Host,
+        context: &mut dyn TrainingContext,
     ) -> Due {
         let step = progress.step;
         match command {
             Command::Pause if !self.stop_requested && !self.is_paused => {
                 self.is_paused = true;
-                host.emit(Event::Paused { step });
+                context.emit(Event::Paused { step });
             }
             Command::Continue if self.is_paused => {
                 self.is_paused = false;
-                host.emit(Event::Continued { step });
+                context.emit(Event::Continued { step });
             }
             Command::SaveCheckpoint if !self.stop_requested => return Due::Save,
             Command::Pause | Command::Continue | Command::SaveCheckpoint => {}
             Command::Stop => self.stop_requested = true,
             Command::SetLearningRate { value } => {
-                set_learning_rate(*value, progress, scheduled_rate, host);
+                set_learning_rate(*value, progress, scheduled_rate, context);
             }
             Command::StepLearningRate { up } => {
-                step_learning_rate(*up, progress, scheduled_rate, host);
+                step_learning_rate(*up, progress, scheduled_rate, context);
             }
         }
         Due::Step
@@ -220,7 +218,7 @@ impl Control {
     pub fn retrying(
         &mut self,
         step: u64,
-        host: &mut dyn Host,
+        context: &mut dyn TrainingContext,
         mut save: impl FnMut() -> Result<()>,
     ) -> Result<()> {
         let mut has_room_kept = true;
@@ -233,20 +231,20 @@ impl Control {
             }
             if self.stop_requested {
                 // Nobody waits for room any more: what was kept for this is used.
-                host.give_room_back();
+                context.give_room_back();
                 has_room_kept = false;
                 continue;
             }
-            host.emit(Event::Warning {
+            context.emit(Event::Warning {
                 message: format!("{error}; free some space, the run waits and tries again"),
             });
-            host.emit(Event::Waiting {
+            context.emit(Event::Waiting {
                 step,
                 why: DISK_FULL.into(),
             });
             let again = Instant::now() + RETRY;
             while Instant::now() < again {
-                match host.next_command(PAUSE_LOOK) {
+                match context.next_command(PAUSE_LOOK) {
                     Some(Command::Stop) => {
                         self.stop_requested = true;
                         break;
@@ -260,7 +258,7 @@ impl Control {
                 }
             }
             // Whoever had paused the run before has not gone on.
-            host.emit(if self.is_paused {
+            context.emit(if self.is_paused {
                 Event::Paused { step }
             } else {
                 Event::Continued { step }
@@ -270,7 +268,7 @@ impl Control {
 }
 
 /// Notes that the run was stopped here.
-fn note_stop(progress: &mut Progress, value: f64) {
+fn note_stop(progress: &mut TrainingProgress, value: f64) {
     let stop = Intervention {
         step: progress.step,
         what: "stop".into(),
@@ -281,11 +279,16 @@ fn note_stop(progress: &mut Progress, value: f64) {
     }
 }
 
-fn step_learning_rate(up: bool, progress: &mut Progress, scheduled_rate: f64, host: &mut dyn Host) {
+fn step_learning_rate(
+    up: bool,
+    progress: &mut TrainingProgress,
+    scheduled_rate: f64,
+    context: &mut dyn TrainingContext,
+) {
     let now = scheduled_rate * progress.learning_rate_factor;
     match schedule::neighbour_rate(now, up) {
-        Some(value) => set_learning_rate(value, progress, scheduled_rate, host),
-        None => host.emit(Event::Warning {
+        Some(value) => set_learning_rate(value, progress, scheduled_rate, context),
+        None => context.emit(Event::Warning {
             message: format!(
                 "the learning rate stays at {}: steps go from {} to {}",
                 text::figure::learning_rate(now, 9),
@@ -299,13 +302,13 @@ fn step_learning_rate(up: bool, progress: &mut Progress, scheduled_rate: f64, ho
 /// Changes the rate from the next step on. Of several changes before one step the last is kept: only it takes effect.
 fn set_learning_rate(
     value: f64,
-    progress: &mut Progress,
+    progress: &mut TrainingProgress,
     scheduled_rate: f64,
-    host: &mut dyn Host,
+    context: &mut dyn TrainingContext,
 ) {
     let what = "learning_rate";
     if !(value.is_finite() && (1e-12..=1e3).contains(&value)) {
-        host.emit(Event::Warning {
+        context.emit(Event::Warning {
             message: format!("learning rate {value} is not between 1e-12 and 1e3; kept as it was"),
         });
         return;
@@ -321,7 +324,7 @@ fn set_learning_rate(
         what: what.into(),
         value,
     });
-    host.emit(Event::Changed {
+    context.emit(Event::Changed {
         step,
         what: what.into(),
         from,

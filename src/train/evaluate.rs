@@ -1,11 +1,11 @@
-//! Measuring a learner on a part of the data: loss, counts, and what it said about each picture.
+//! Measuring a learner on a part of the data: loss, counts, and what it said about each image.
 
 #![expect(
     clippy::cast_possible_truncation,
-    reason = "classes and pictures are far below 2^32"
+    reason = "classes and images are far below 2^32"
 )]
 
-use crate::data::{Batch, Prepared};
+use crate::data::{Batch, SplitDataset};
 use crate::error::Result;
 use crate::metrics::predictions::{Prediction, Predictions, RANKS};
 use crate::metrics::{Confusion, Scores};
@@ -14,19 +14,19 @@ use crate::profile::{Loss, Profile};
 
 use super::Learner;
 
-/// Pictures a forward pass takes at once.
+/// Images a forward pass takes at once.
 const BATCH: usize = 256;
 
-/// How the loss of held-out pictures is computed: the training's, without label smoothing.
+/// How the loss of held-out images is computed: the training's, without label smoothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Criterion {
+pub enum LossKind {
     CrossEntropy,
     Mse,
     /// Mean over classes of max(0, −y·score), y = ±1.
     Perceptron,
 }
 
-impl Criterion {
+impl LossKind {
     /// The criterion of a profile.
     #[must_use]
     pub fn of(profile: &Profile) -> Self {
@@ -44,17 +44,17 @@ pub struct Evaluation {
     pub predictions: Predictions,
 }
 
-/// Evaluates on the pictures with these pooled indices, in order. `go_on` is asked between batches;
+/// Evaluates on the images with these pooled indices, in order. `go_on` is asked between batches;
 /// `None` when it said no.
 ///
 /// # Errors
 /// What the learner says.
 pub fn evaluate(
     learner: &mut dyn Learner,
-    data: &Prepared,
+    data: &SplitDataset,
     indices: &[u32],
     classes: usize,
-    criterion: Criterion,
+    criterion: LossKind,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Evaluation>> {
     let mut batch = Batch::default();
@@ -69,7 +69,7 @@ pub fn evaluate(
         for ((row, label), index) in logits.chunks_exact(classes).zip(&batch.labels).zip(chunk) {
             let label = *label as usize;
             let probabilities = softmax(row);
-            loss += picture_loss(criterion, row, &probabilities, label);
+            loss += image_loss(criterion, row, &probabilities, label);
             let prediction = rank(row, &probabilities, label, *index);
             confusion.add(label, usize::from(prediction.top[0]));
             let ranks = classes.min(3);
@@ -96,7 +96,7 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "class counts are small")]
-fn picture_loss(criterion: Criterion, logits: &[f32], probabilities: &[f64], label: usize) -> f64 {
+fn image_loss(criterion: LossKind, logits: &[f32], probabilities: &[f64], label: usize) -> f64 {
     let classes = logits.len() as f64;
     let per_class = |f: fn(f64, bool) -> f64| {
         logits
@@ -107,9 +107,9 @@ fn picture_loss(criterion: Criterion, logits: &[f32], probabilities: &[f64], lab
             / classes
     };
     match criterion {
-        Criterion::CrossEntropy => cross_entropy(logits, probabilities[label], label),
-        Criterion::Mse => per_class(|l, own| (l - f64::from(u8::from(own))).powi(2)),
-        Criterion::Perceptron => per_class(|l, own| if own { (-l).max(0.0) } else { l.max(0.0) }),
+        LossKind::CrossEntropy => cross_entropy(logits, probabilities[label], label),
+        LossKind::Mse => per_class(|l, own| (l - f64::from(u8::from(own))).powi(2)),
+        LossKind::Perceptron => per_class(|l, own| if own { (-l).max(0.0) } else { l.max(0.0) }),
     }
 }
 
@@ -166,10 +166,10 @@ mod tests {
     #[test]
     fn losses() {
         let logits = [1.0, 2.0, 3.0];
-        let loss = |c| picture_loss(c, &logits, &softmax(&logits), 0);
-        assert!((loss(Criterion::CrossEntropy) - 2.407_605_964).abs() < 1e-8);
-        assert!((loss(Criterion::Mse) - 13.0 / 3.0).abs() < 1e-12);
-        assert!((loss(Criterion::Perceptron) - 5.0 / 3.0).abs() < 1e-12);
+        let loss = |c| image_loss(c, &logits, &softmax(&logits), 0);
+        assert!((loss(LossKind::CrossEntropy) - 2.407_605_964).abs() < 1e-8);
+        assert!((loss(LossKind::Mse) - 13.0 / 3.0).abs() < 1e-12);
+        assert!((loss(LossKind::Perceptron) - 5.0 / 3.0).abs() < 1e-12);
     }
 
     /// ```python
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_confident_wrong_answer_costs_what_its_logits_say() {
         let loss = |logits: &[f32], label| {
-            picture_loss(Criterion::CrossEntropy, logits, &softmax(logits), label)
+            image_loss(LossKind::CrossEntropy, logits, &softmax(logits), label)
         };
         for (logits, label, torch) in [
             (&[0.0, 2000.0][..], 0, 2000.0),
@@ -214,7 +214,7 @@ mod tests {
                 .collect();
             let probabilities = softmax(&logits);
             for (label, p) in probabilities.iter().enumerate() {
-                let loss = picture_loss(Criterion::CrossEntropy, &logits, &probabilities, label);
+                let loss = image_loss(LossKind::CrossEntropy, &logits, &probabilities, label);
                 if *p >= f64::MIN_POSITIVE {
                     assert_eq!(loss.to_bits(), (-p.ln()).to_bits());
                 } else {

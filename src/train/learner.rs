@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::data::{Batch, Prepared};
+use crate::data::{Batch, SplitDataset};
 use crate::error::Result;
 use crate::state::StateDict;
 
@@ -19,7 +19,7 @@ pub struct Update {
 pub struct StepOutcome {
     /// Mean over the batch, before the update.
     pub loss: f64,
-    /// Pictures predicted right, before the update.
+    /// Images predicted right, before the update.
     pub correct: usize,
     /// L2 norm of the whole gradient, before clipping.
     pub gradient_norm: f64,
@@ -51,19 +51,19 @@ pub trait Learner: Send {
         None
     }
 
-    /// What else is worth telling at the start, of a set of so many pictures.
-    fn note(&self, _pictures: usize) -> Option<String> {
+    /// What else is worth meter at the start, of a set of so many images.
+    fn note(&self, _images: usize) -> Option<String> {
         None
     }
 
-    /// Computes ahead what every epoch needs of these pictures and is still missing. After a part of it `go_on` gets how many pictures are
+    /// Computes ahead what every epoch needs of these images and is still missing. After a part of it `go_on` gets how many images are
     /// done, of how many; where it says no, the rest is left. Returns whether all is there.
     ///
     /// # Errors
     /// `Compute` when the device fails.
-    fn compute_ahead(
+    fn precompute_features(
         &mut self,
-        _data: &Prepared,
+        _data: &SplitDataset,
         _go_on: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<bool> {
         Ok(true)
@@ -83,13 +83,13 @@ pub trait Learner: Send {
     /// `NotFinite` when loss or gradient is not a number (before anything is written); `Compute` when the device fails.
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome>;
 
-    /// [`step`](Self::step) on the pictures of these pooled indices, changed at random where the data says so; `batch` is working memory that holds their labels after.
+    /// [`step`](Self::step) on the images of these pooled indices, changed at random where the data says so; `batch` is working memory that holds their labels after.
     ///
     /// # Errors
     /// As `step`.
     fn step_on(
         &mut self,
-        data: &Prepared,
+        data: &SplitDataset,
         indices: &[u32],
         batch: &mut Batch,
         update: Update,
@@ -104,14 +104,14 @@ pub trait Learner: Send {
         })
     }
 
-    /// [`logits`](Self::logits) of the pictures of these pooled indices; `batch` is working memory that holds their labels
+    /// [`logits`](Self::logits) of the images of these pooled indices; `batch` is working memory that holds their labels
     /// after.
     ///
     /// # Errors
     /// As `logits`.
     fn logits_on(
         &mut self,
-        data: &Prepared,
+        data: &SplitDataset,
         indices: &[u32],
         batch: &mut Batch,
     ) -> Result<Vec<f32>> {

@@ -6,14 +6,14 @@ mod control;
 mod evaluate;
 pub mod learner;
 pub mod learners;
-mod session;
-mod telling;
+mod step_meter;
+mod trainer;
 
 use std::path::Path;
 use std::time::Duration;
 
 pub use control::DISK_FULL;
-pub use session::{check, check_resumable, peak_memory, train};
+pub use trainer::{check, check_resumable, peak_memory, train};
 
 pub use learner::{Learner, PieceTime, StepOutcome, Update};
 
@@ -41,7 +41,7 @@ pub struct Setup<'a> {
 }
 
 /// Who a training speaks with: the worker, or a test.
-pub trait Host {
+pub trait TrainingContext {
     /// The next command; waits up to `wait` for one, forever never.
     fn next_command(&mut self, wait: Duration) -> Option<Command>;
 

@@ -34,7 +34,7 @@ pub enum Action {
     LearningRateDown,
     /// `c`.
     Checkpoint,
-    /// `n`: next way of showing numbers (counts, row share, column share).
+    /// `n`: cycle number format (counts, row share, column share).
     CycleNumbers,
     /// `m`: compare or mark.
     Mark,

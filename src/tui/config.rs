@@ -63,7 +63,7 @@ fn parse(content: &str) -> Settings {
     let table: toml::Table = content.parse().unwrap_or_else(|e: toml::de::Error| {
         let why = text::sanitize(e.message());
         warnings.push(format!(
-            "config.toml is no TOML, so nothing of it holds: {why}"
+            "config.toml is not valid TOML and is ignored: {why}"
         ));
         toml::Table::new()
     });
@@ -132,7 +132,7 @@ fn own_keys(table: &toml::Table, warnings: &mut Vec<String>) -> BTreeMap<String,
                 keys.insert(name.clone(), key.to_string());
             }
             None => warnings.push(format!(
-                "config.toml: keys.{} must be a text such as \"p\"",
+                "config.toml: keys.{} must be a string such as \"p\"",
                 text::sanitize(name)
             )),
         }
@@ -181,7 +181,7 @@ impl KeptTheme {
         let path = self.path.as_deref().ok_or_else(|| {
             Error::input(
                 "theme",
-                "this user has no directory for settings, so it is not kept",
+                "this user has no directory for settings, so it is not saved",
                 "set HOME",
             )
         })?;
@@ -202,7 +202,7 @@ fn write_theme(path: &Path, palette: Palette) -> Result<()> {
     let content = with_theme(&content, palette.name()).ok_or_else(|| {
         Error::input(
             "theme",
-            "config.toml is written so that no theme can be put into it; it is as it was",
+            "config.toml could not take the theme; it is unchanged",
             format!(
                 "write theme = \"{}\" into {} yourself",
                 palette.name(),
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(s.warnings.len(), 7, "{:?}", s.warnings);
         assert_eq!(s.theme.palette(), Palette::Auto);
         assert_eq!(parse("theme = ").warnings.len(), 1);
-        assert!(parse("theme = ").warnings[0].contains("nothing of it holds"));
+        assert!(parse("theme = ").warnings[0].contains("is not valid TOML"));
         assert_eq!(parse("terminal = false").warnings.len(), 1);
     }
 

@@ -76,8 +76,7 @@ fn edit_file(
             Ok(edited) => return Ok(Some(edited)),
             Err(error) => {
                 let wrong = text::sanitize(&error.to_string());
-                text =
-                    format!("{NOTE}{wrong}\n{NOTE}Leave the file as it is to give up.\n{recipe}");
+                text = format!("{NOTE}{wrong}\n{NOTE}Save the file unchanged to cancel.\n{recipe}");
             }
         }
     }
@@ -86,7 +85,7 @@ fn edit_file(
 /// Runs the editor as a shell would, since it may have arguments.
 fn run(editor: &str, path: &Path, is_over: &dyn Fn() -> bool) -> Result<()> {
     let shown = || format!("editor `{}`", text::sanitize(editor));
-    let remedy = "set EDITOR to an editor that is here, such as nano";
+    let remedy = "set EDITOR to an editor that is installed, such as nano";
     let status = Command::new("sh")
         .args(["-c", &format!("{editor} \"$0\"")])
         .arg(path)

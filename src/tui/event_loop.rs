@@ -14,7 +14,7 @@ use super::editor;
 use super::message::Message;
 use super::replies::Replies;
 use super::request::Request;
-use super::session::Session;
+use super::services::Services;
 use super::terminal::{self, Screen};
 use crate::error::{Error, Result};
 use crate::profile::Profile;
@@ -36,7 +36,7 @@ const SWALLOWING: Duration = Duration::from_millis(300);
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum ExitReason {
     /// Somebody pressed a key for it, or sent a signal.
     Asked,
     /// The terminal has gone.
@@ -81,19 +81,19 @@ pub async fn end_what_hangs(mut endings: Endings) {
 enum Next {
     Input(Input),
     Resumed,
-    Left(Left),
+    ExitReason(ExitReason),
 }
 
 /// Runs until the user leaves or the terminal goes.
 pub async fn run(
     app: &mut App,
-    session: &mut Session,
+    services: &mut Services,
     messages: &mut Receiver<Message>,
     screen: &mut Screen,
     signals: Signals,
-) -> Left {
+) -> ExitReason {
     let mut outside = Outside {
-        session,
+        services,
         screen,
         signals,
         keys: EventStream::new(),
@@ -113,13 +113,13 @@ pub async fn run(
         };
         if waiting && drawn.elapsed() >= pace {
             if outside.screen.draw(|frame| app.render(frame)).is_err() {
-                return Left::TerminalGone;
+                return ExitReason::TerminalGone;
             }
             drawn = Instant::now();
             // After something is on the screen, so that nobody waits for the answer.
             if app.asks_background() {
                 if outside.screen.ask_background().is_err() {
-                    return Left::TerminalGone;
+                    return ExitReason::TerminalGone;
                 }
                 outside.replies.expect(drawn);
             }
@@ -133,22 +133,22 @@ pub async fn run(
         };
         let patience = patience.min(outside.replies.patience());
         match outside.next(messages, patience).await {
-            Next::Left(left) => {
-                if left == Left::Asked {
+            Next::ExitReason(left) => {
+                if left == ExitReason::Asked {
                     tokio::task::block_in_place(|| swallow_answer(&mut outside.replies));
                 }
                 return left;
             }
             Next::Resumed => {
                 if outside.screen.reenter().is_err() {
-                    return Left::TerminalGone;
+                    return ExitReason::TerminalGone;
                 }
                 app.update(Input::Damaged);
             }
             Next::Input(input) => {
                 eager |= !matches!(input, Input::Tick(_) | Input::Message(_));
                 if matches!(input, Input::Tick(_)) && !terminal::is_there() {
-                    return Left::TerminalGone;
+                    return ExitReason::TerminalGone;
                 }
                 // Keys are taken at the time they come.
                 let now = Instant::now();
@@ -192,7 +192,7 @@ fn swallow_answer(replies: &mut Replies) {
 
 /// What requests are carried out with.
 struct Outside<'a> {
-    session: &'a mut Session,
+    services: &'a mut Services,
     screen: &'a mut Screen,
     signals: Signals,
     keys: EventStream,
@@ -201,36 +201,38 @@ struct Outside<'a> {
 
 impl Outside<'_> {
     /// Carries a request out; says so when it ends the loop.
-    async fn perform(&mut self, request: Request) -> Option<Left> {
+    async fn perform(&mut self, request: Request) -> Option<ExitReason> {
         match request {
             Request::Leave => {
                 tokio::task::block_in_place(|| swallow_answer(&mut self.replies));
-                return Some(Left::Asked);
+                return Some(ExitReason::Asked);
             }
-            Request::Redraw if self.screen.clear().is_err() => return Some(Left::TerminalGone),
+            Request::Redraw if self.screen.clear().is_err() => {
+                return Some(ExitReason::TerminalGone);
+            }
             Request::Redraw => {}
             Request::Suspend => return self.suspend().await,
             Request::EditText(profile) => return self.edit(&profile),
-            Request::Start(start) => self.session.start(start),
-            Request::Open(run) => self.session.open(run),
-            Request::Send { run, command } => self.session.send(run, command),
-            Request::Replay { run, speed } => self.session.replay(run, speed),
-            Request::Delete(run) => self.session.delete(run),
-            Request::LoadDataset(name) => self.session.load_dataset(name, true),
-            Request::LoadRunDataset(name) => self.session.load_dataset(name, false),
-            Request::FetchDataset(name) => self.session.fetch(name),
-            Request::CancelFetch => self.session.cancel_fetch(),
-            Request::DescribeWeights(model) => self.session.describe_weights(model),
-            Request::DescribeDataset(name) => self.session.describe_dataset(name),
-            Request::LoadPredictions(run) => self.session.load_predictions(run),
-            Request::WatchRuns(on) => self.session.watch_runs(on),
-            Request::ReadOwn => self.session.tell_own(),
-            Request::KeepTheme(palette) => self.session.keep_theme(palette),
+            Request::Start(start) => self.services.start(start),
+            Request::Open(run) => self.services.open(run),
+            Request::Send { run, command } => self.services.send(run, command),
+            Request::Replay { run, speed } => self.services.replay(run, speed),
+            Request::Delete(run) => self.services.delete(run),
+            Request::LoadDataset(name) => self.services.load_dataset(name, true),
+            Request::LoadRunDataset(name) => self.services.load_dataset(name, false),
+            Request::FetchDataset(name) => self.services.fetch(name),
+            Request::CancelFetch => self.services.cancel_fetch(),
+            Request::DescribeWeights(model) => self.services.describe_weights(model),
+            Request::DescribeDataset(name) => self.services.describe_dataset(name),
+            Request::LoadPredictions(run) => self.services.load_predictions(run),
+            Request::WatchRuns(on) => self.services.watch_runs(on),
+            Request::ReadOwn => self.services.tell_own(),
+            Request::KeepTheme(palette) => self.services.keep_theme(palette),
         }
         None
     }
 
-    async fn suspend(&mut self) -> Option<Left> {
+    async fn suspend(&mut self) -> Option<ExitReason> {
         tokio::task::block_in_place(|| swallow_answer(&mut self.replies));
         self.screen.leave();
         // Where nobody could continue us the kernel ignores this, and we go on at once.
@@ -239,29 +241,29 @@ impl Outside<'_> {
         self.reenter()
     }
 
-    fn edit(&mut self, profile: &Profile) -> Option<Left> {
+    fn edit(&mut self, profile: &Profile) -> Option<ExitReason> {
         tokio::task::block_in_place(|| swallow_answer(&mut self.replies));
         // Nobody but the editor reads keys now.
         self.keys = EventStream::new();
         self.screen.leave();
-        tokio::task::block_in_place(|| self.session.edit(profile));
+        tokio::task::block_in_place(|| self.services.edit(profile));
         // Ctrl-C was the editor's.
         self.signals.endings.forget(Ending::Interrupt);
         self.reenter()
     }
 
-    fn reenter(&mut self) -> Option<Left> {
+    fn reenter(&mut self) -> Option<ExitReason> {
         let gone = self.screen.reenter().is_err();
-        gone.then_some(Left::TerminalGone)
+        gone.then_some(ExitReason::TerminalGone)
     }
 
     /// The next thing that happens; a tick when nothing does.
     async fn next(&mut self, messages: &mut Receiver<Message>, patience: Duration) -> Next {
         tokio::select! {
             biased;
-            ending = self.signals.endings.next() => Next::Left(match ending {
-                Ending::HangUp => Left::TerminalGone,
-                _ => Left::Asked,
+            ending = self.signals.endings.next() => Next::ExitReason(match ending {
+                Ending::HangUp => ExitReason::TerminalGone,
+                _ => ExitReason::Asked,
             }),
             _ = self.signals.resumed.recv() => Next::Resumed,
             event = self.keys.next() => match event {
@@ -269,11 +271,11 @@ impl Outside<'_> {
                 Some(Ok(Event::Mouse(mouse))) => Next::Input(Input::Mouse(mouse)),
                 Some(Ok(Event::Paste(text))) => Next::Input(Input::Paste(text)),
                 Some(Ok(_)) => Next::Input(Input::Damaged),
-                Some(Err(_)) | None => Next::Left(Left::TerminalGone),
+                Some(Err(_)) | None => Next::ExitReason(ExitReason::TerminalGone),
             },
             message = messages.recv() => match message {
                 Some(message) => Next::Input(Input::Message(message)),
-                None => Next::Left(Left::Asked),
+                None => Next::ExitReason(ExitReason::Asked),
             },
             () = tokio::time::sleep(patience) => Next::Input(Input::Tick(Instant::now())),
         }

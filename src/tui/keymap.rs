@@ -53,7 +53,7 @@ const TABLE: &[Row] = &[
         "train",
         "t",
         "t",
-        "train the profile or go to the models",
+        "train, or open Model",
         Action::Train,
     ),
     (
@@ -61,7 +61,7 @@ const TABLE: &[Row] = &[
         "pause",
         "space",
         "Space",
-        "pause, go on, play",
+        "pause/continue",
         Action::PauseOrResume,
     ),
     (
@@ -141,7 +141,7 @@ const TABLE: &[Row] = &[
         "numbers",
         "n",
         "n",
-        "next way of showing numbers",
+        "cycle number format",
         Action::CycleNumbers,
     ),
     (LOOK, "sort", "s", "s", "next order", Action::Sort),
@@ -257,7 +257,7 @@ const PROGRAM_TABLE: &[Row] = &[
         "theme",
         "T",
         "T",
-        "next theme (colours); kept",
+        "next colour theme; saved",
         Action::NextTheme,
     ),
     (
@@ -265,7 +265,7 @@ const PROGRAM_TABLE: &[Row] = &[
         "redraw",
         "ctrl-l",
         "Ctrl-L",
-        "draw the screen anew",
+        "redraw the screen",
         Action::Redraw,
     ),
     (
@@ -273,7 +273,7 @@ const PROGRAM_TABLE: &[Row] = &[
         "suspend",
         "ctrl-z",
         "Ctrl-Z",
-        "to the shell; fg comes back",
+        "suspend; fg returns",
         Action::Suspend,
     ),
     (
@@ -281,7 +281,7 @@ const PROGRAM_TABLE: &[Row] = &[
         "leave",
         "q ctrl-c",
         "q",
-        "leave; a run goes on",
+        "quit; runs go on",
         Action::Leave,
     ),
 ];
@@ -330,13 +330,16 @@ impl Keymap {
             let Some(at) = names.iter().position(|n| n == name) else {
                 let near = text::nearest(name, names.iter().copied());
                 let near = near.map_or(String::new(), |n| format!("; did you mean {n}?"));
-                warnings.push(format!("keys.{} is no action{near}", text::sanitize(name)));
+                warnings.push(format!(
+                    "keys.{} is not an action{near}",
+                    text::sanitize(name)
+                ));
                 continue;
             };
             let parsed: Vec<Option<Key>> = keys.split_whitespace().map(Key::parse).collect();
             if parsed.is_empty() || parsed.contains(&None) {
                 warnings.push(format!(
-                    "keys.{name}: \"{}\" is no key; write one such as \"p\", \"ctrl-p\", \"f5\" or \"space\"",
+                    "keys.{name}: \"{}\" is not a key; write one such as \"p\", \"ctrl-p\", \"f5\" or \"space\"",
                     text::sanitize(keys)
                 ));
                 continue;

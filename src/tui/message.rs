@@ -8,8 +8,8 @@ use super::tabs::runs::RunRow;
 use crate::data::{Dataset, DatasetInfo};
 use crate::event::Stamped;
 use crate::profile::Profile;
-use crate::run::card::Card;
-use crate::run::company::Live;
+use crate::run::concurrent_runs::Live;
+use crate::run::weights_info::Card;
 
 /// What the app is told.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ pub mod message;
 mod replies;
 pub mod request;
 pub mod run_view;
-mod session;
+mod services;
 pub mod tab;
 pub mod tab_id;
 pub mod tabs;
@@ -29,14 +29,14 @@ use std::io::Write;
 use std::time::Duration;
 
 use self::app::{App, Trainable};
-use self::event_loop::{Left, Signals};
-use self::session::Session;
+use self::event_loop::{ExitReason, Signals};
+use self::services::Services;
 use self::terminal::Screen;
 use crate::error::{Error, Result};
 use crate::model::presets;
 use crate::profile::Profile;
 use crate::run::signals::Endings;
-use crate::run::{RunList, Workspace, company};
+use crate::run::{RunList, Workspace, concurrent_runs, example};
 
 /// Speed at which a run is replayed unless somebody says otherwise.
 pub const REPLAY_SPEED: f64 = 10.0;
@@ -61,7 +61,7 @@ pub enum Launch {
 /// `Input` when there is no terminal or no such run, `Io` when the terminal cannot be used.
 pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
     terminal::check()?;
-    let launch = resolve(&workspace, launch)?;
+    let (workspace, launch) = resolve(workspace, launch)?;
     let place = workspace.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -69,22 +69,22 @@ pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
         .build()
         .map_err(|e| Error::io("start", "the runtime", e))?;
     let mut app = App::new(config::read(), trainable(), first_profile());
-    let left: Result<Left> = runtime.block_on(async {
+    let left: Result<ExitReason> = runtime.block_on(async {
         let signals = Signals::install()?;
         tokio::spawn(event_loop::end_what_hangs(Endings::install()?));
-        let (mut session, mut messages) = Session::new(workspace);
+        let (mut services, mut messages) = Services::new(workspace);
         let mut screen = Screen::enter()?;
-        session.load_first_dataset();
-        session.tell_own();
+        services.load_first_dataset();
+        services.tell_own();
         match launch {
-            Launch::Home => session.open_newest(),
-            Launch::Attach(run) => session.open(run),
-            Launch::Replay { run, speed } => session.replay(run, speed),
+            Launch::Home => services.open_newest(),
+            Launch::Attach(run) => services.open(run),
+            Launch::Replay { run, speed } => services.replay(run, speed),
         }
-        Ok(event_loop::run(&mut app, &mut session, &mut messages, &mut screen, signals).await)
+        Ok(event_loop::run(&mut app, &mut services, &mut messages, &mut screen, signals).await)
     });
     let left = left?;
-    if left == Left::Asked
+    if left == ExitReason::Asked
         && let Some(words) = farewell(&place)
     {
         // The terminal may have gone since; then there is nobody to tell.
@@ -99,7 +99,7 @@ pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
 fn farewell(workspace: &Workspace) -> Option<String> {
     let mut list = RunList::new(workspace);
     list.refresh().ok()?;
-    let live = company::live(&list);
+    let live = concurrent_runs::live(&list);
     match live.as_slice() {
         [] => None,
         [run] => {
@@ -115,14 +115,14 @@ fn farewell(workspace: &Workspace) -> Option<String> {
                 "goes on"
             };
             Some(format!(
-                "run {} {state}; come back with `fmtui attach{which}`",
+                "run {} {state}; reattach with `fmtui attach{which}`",
                 run.id
             ))
         }
         runs => {
             let ids: Vec<&str> = runs.iter().map(|r| r.id.as_str()).collect();
             Some(format!(
-                "{} runs go on: {}; come back with `fmtui attach RUN`",
+                "{} runs go on: {}; reattach with `fmtui attach RUN`",
                 runs.len(),
                 ids.join(", ")
             ))
@@ -131,15 +131,16 @@ fn farewell(workspace: &Workspace) -> Option<String> {
 }
 
 /// The same with the whole id of its run.
-fn resolve(workspace: &Workspace, launch: Launch) -> Result<Launch> {
-    Ok(match launch {
+fn resolve(workspace: Workspace, launch: Launch) -> Result<(Workspace, Launch)> {
+    let launch = match launch {
         Launch::Home => Launch::Home,
         Launch::Attach(run) => Launch::Attach(workspace.resolve(&run)?),
         Launch::Replay { run, speed } => Launch::Replay {
-            run: workspace.resolve(&run)?,
+            run: example::resolve(&workspace, &run)?.1,
             speed,
         },
-    })
+    };
+    Ok((workspace, launch))
 }
 
 fn trainable() -> Vec<Trainable> {

@@ -233,7 +233,7 @@ impl Replies {
     }
 }
 
-/// The key that a sequence means, by its parameters and last sign; none for what is no key of ours.
+/// The key that a sequence means, by its parameters and last sign; none for what is not a key of ours.
 fn pressed(parameters: &str, last: char) -> Option<KeyEvent> {
     let code = match (parameters, last) {
         ("", 'A') => KeyCode::Up,

@@ -76,7 +76,7 @@ pub fn check() -> Result<()> {
         return Err(Error::input(
             "terminal",
             format!(
-                "TERM is \"{}\", which cannot show screens",
+                "TERM is \"{}\", which cannot run the TUI",
                 crate::text::sanitize(&term)
             ),
             "set TERM (such as xterm-256color), or use `fmtui train FILE`",

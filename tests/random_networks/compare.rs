@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fmtui::data::{Batch, Dataset, Examples, InMemory, Prepared};
+use fmtui::data::{Batch, Dataset, Examples, InMemory, SplitDataset};
 use fmtui::model::{Architecture, freeze};
 use fmtui::profile::{Backend, Loss, OptimizerKind, Profile};
 use fmtui::rng::{Purpose, Stream};
@@ -30,7 +30,7 @@ const PROBE: f64 = 4096.0;
 pub struct Counts {
     pub arrays: usize,
     pub excused: usize,
-    /// Networks that no backend trains: one picture and a norm of single numbers, or outputs that are always the same.
+    /// Networks that no backend trains: one image and a norm of single numbers, or outputs that are always the same.
     pub refused: usize,
 }
 
@@ -86,14 +86,14 @@ fn is_statistic(name: &str) -> bool {
     name.contains(".running_")
 }
 
-/// The pictures of a case, as a data set of the program where it can be one.
-pub struct Pictures {
-    pub data: Option<Prepared>,
+/// The images of a case, as a data set of the program where it can be one.
+pub struct Images {
+    pub data: Option<SplitDataset>,
     pub indices: Vec<Vec<u32>>,
     pub batches: Vec<Batch>,
 }
 
-impl Pictures {
+impl Images {
     pub fn of(case: &Case) -> Self {
         let (channels, height, width) = case.input;
         let size = case.profile.train.batch_size;
@@ -113,7 +113,7 @@ impl Pictures {
             .collect();
         if case.fits_files() {
             let dataset = dataset(case, all, &|i| label(i) as u8);
-            let data = Prepared::new(Arc::new(dataset), &case.profile.data).unwrap();
+            let data = SplitDataset::new(Arc::new(dataset), &case.profile.data).unwrap();
             let batch = |indices: &Vec<u32>| {
                 let mut batch = Batch::default();
                 data.batch(indices, &mut batch).unwrap();
@@ -209,7 +209,7 @@ pub fn dataset(case: &Case, count: usize, label: &dyn Fn(usize) -> u8) -> Datase
 pub struct Bench<'a> {
     pub case: &'a Case,
     pub architecture: Architecture,
-    pub pictures: Pictures,
+    pub images: Images,
     /// What every learner begins with.
     weights: StateDict,
     /// Of plans.
@@ -227,7 +227,7 @@ impl<'a> Bench<'a> {
         let architecture = case.architecture().unwrap();
         let mut bench = Self {
             case,
-            pictures: Pictures::of(case),
+            images: Images::of(case),
             weights: StateDict::new(),
             device,
             architecture,
@@ -242,8 +242,8 @@ impl<'a> Bench<'a> {
         let case = self.case;
         if case.profile.train.loss == Loss::CrossEntropy && case.seed.is_multiple_of(3) {
             let which = case.seed / 3 % 3;
-            self.pictures.data = None;
-            for (i, batch) in (0..).zip(&mut self.pictures.batches) {
+            self.images.data = None;
+            for (i, batch) in (0..).zip(&mut self.images.batches) {
                 let of = |place: u64| Stream::new(case.seed, Purpose::Shuffle, 2 * i + place);
                 batch.targets = (which > 0).then(|| mixed(&batch.labels, case.classes, &of(0)));
                 let weight = |j: usize| 2.0 * of(1).uniform(j as u64) * f32::from(j % 5 != 4);
@@ -313,7 +313,7 @@ impl<'a> Bench<'a> {
         profile
     }
 
-    /// The gradients of the first batch, and the statistics after it; an error where one picture has no variance.
+    /// The gradients of the first batch, and the statistics after it; an error where one image has no variance.
     pub fn gradients(&self, path: Backend, weights: &StateDict) -> Result<Gradients, String> {
         let mut learner = self.learner(&self.probing(), path, 2);
         learner.set_weights(weights).unwrap();
@@ -321,7 +321,7 @@ impl<'a> Bench<'a> {
             learning_rate: PROBE,
             step: 3,
         };
-        self.pictures
+        self.images
             .step(learner.as_mut(), 0, update)
             .map_err(|e| e.to_string())?;
         let mut found = Gradients::default();
@@ -364,12 +364,12 @@ impl<'a> Bench<'a> {
         let mut learner = self.learner(profile, path, threads);
         learner.set_weights(weights).unwrap();
         if let Some(data) = self
-            .pictures
+            .images
             .data
             .as_ref()
             .filter(|_| self.case.seed.is_multiple_of(2))
         {
-            assert!(learner.compute_ahead(data, &mut |_, _| true).unwrap());
+            assert!(learner.precompute_features(data, &mut |_, _| true).unwrap());
         }
         for which in 0..3 {
             let learning_rate = profile.train.optimizer.learning_rate;
@@ -377,7 +377,7 @@ impl<'a> Bench<'a> {
                 learning_rate,
                 step: which as u64,
             };
-            self.pictures
+            self.images
                 .step(learner.as_mut(), which, update)
                 .map_err(|e| e.to_string())?;
         }
@@ -464,9 +464,9 @@ impl<'a> Bench<'a> {
         learner.weights().unwrap()
     }
 
-    /// The first batch's pictures.
+    /// The first batch's images.
     pub fn input(&self) -> StateDict {
-        let values = self.pictures.batches[0].images.clone();
+        let values = self.images.batches[0].images.clone();
         let shape = vec![values.len()];
         [("images".to_string(), Array { shape, values })].into()
     }
@@ -477,7 +477,7 @@ impl<'a> Bench<'a> {
         let of = |bench: &Self, path, weights: &StateDict| {
             let mut learner = bench.learner(&bench.case.profile, path, 2);
             learner.set_weights(weights).unwrap();
-            let logits = bench.pictures.logits(learner.as_mut(), 0);
+            let logits = bench.images.logits(learner.as_mut(), 0);
             Arrays::from([("logits".to_string(), wide(&logits))])
         };
         let theirs_wide = Arrays::from([("logits".to_string(), wide(&logits.values))]);
@@ -502,7 +502,7 @@ impl<'a> Bench<'a> {
         let of = |bench: &Self, path, weights: &StateDict| {
             let mut learner = bench.learner(&bench.case.profile, path, 2);
             learner.set_weights(weights).unwrap();
-            let values = (0..3).flat_map(|which| bench.pictures.logits(learner.as_mut(), which));
+            let values = (0..3).flat_map(|which| bench.images.logits(learner.as_mut(), which));
             Arrays::from([("all".to_string(), values.map(f64::from).collect())])
         };
         let [a, b] = [Backend::Plan, Backend::Graph].map(|path| of(self, path, weights));
@@ -597,7 +597,7 @@ impl<'a> Bench<'a> {
     fn pass<'w>(&self, weights: &'w Weights, training: bool) -> Pass<'w> {
         Pass {
             weights,
-            batch: self.pictures.batches[0].len(),
+            batch: self.images.batches[0].len(),
             training,
             seed: self.case.profile.train.seed,
             step: 3,
@@ -606,7 +606,7 @@ impl<'a> Bench<'a> {
     }
 
     fn reference_features(&self, weights: &Weights, frozen: usize) -> Vec<f64> {
-        let images = wide(&self.pictures.batches[0].images);
+        let images = wide(&self.images.batches[0].images);
         self.pass(weights, false)
             .chain(&self.architecture.nodes[..frozen], images)
     }
@@ -615,7 +615,7 @@ impl<'a> Bench<'a> {
         let trained = &self.architecture.nodes[frozen..];
         let logits = self.pass(weights, true).chain(trained, features.to_vec());
         let train = &self.case.profile.train;
-        let batch = &self.pictures.batches[0];
+        let batch = &self.images.batches[0];
         loss(train, self.case.classes, &logits, batch)
     }
 
@@ -673,7 +673,7 @@ impl<'a> Bench<'a> {
             learner.set_weights(weights).unwrap();
             let learning_rate = profile.train.optimizer.learning_rate;
             bench
-                .pictures
+                .images
                 .step(
                     learner.as_mut(),
                     1,
@@ -734,7 +734,7 @@ fn perturbed(weights: &StateDict, seed: u64) -> StateDict {
     weights
 }
 
-/// What plan and graph give; none where both refuse, since one picture may have no variance.
+/// What plan and graph give; none where both refuse, since one image may have no variance.
 fn both<T>(of: impl Fn(Backend) -> Result<T, String>) -> Result<Option<[T; 2]>, String> {
     match (of(Backend::Plan), of(Backend::Graph)) {
         (Ok(by_plan), Ok(by_graph)) => Ok(Some([by_plan, by_graph])),

@@ -200,7 +200,7 @@ fn exported_networks_are_pytorchs() {
     );
 }
 
-/// A case that PyTorch can repeat: other masks are drawn there, and one picture has no variance.
+/// A case that PyTorch can repeat: other masks are drawn there, and one image has no variance.
 fn unfrozen(mut case: Case) -> Case {
     case.profile.model.freeze.clear();
     case.profile.model.unfreeze.clear();
@@ -234,7 +234,7 @@ fn write(place: &Path, number: usize, bench: &Bench) {
     let description = json!({
         "network": kinds::modules(&bench.architecture.nodes, ""),
         "input": [channels, height, width],
-        "labels": bench.pictures.batches[0].labels,
+        "labels": bench.images.batches[0].labels,
         "loss": train.loss,
         "label_smoothing": train.label_smoothing,
     });

@@ -15,16 +15,16 @@ use proptest::test_runner::TestRunner;
 use super::draw::{Draw, fitting};
 use super::kinds::{self, Values, map};
 
-/// A network, how it is trained, and the pictures that it is tried on.
+/// A network, training, and the images that it is tried on.
 #[derive(Clone)]
 pub struct Case {
     pub profile: Profile,
     /// Channels, height, width.
     pub input: (usize, usize, usize),
     pub classes: usize,
-    /// Pictures of the third batch, after two whole ones.
+    /// Images of the third batch, after two whole ones.
     pub last: usize,
-    /// Of pictures and weights.
+    /// Of images and weights.
     pub seed: u64,
     /// Whether the head is fresh and everything before it is not.
     pub new_head: bool,
@@ -59,7 +59,7 @@ impl Case {
         (architecture.parameters() > 0).then_some(architecture)
     }
 
-    /// Whether it can be a data set of the program's: grey pictures and labels of a byte.
+    /// Whether it can be a data set of the program's: grey images and labels of a byte.
     pub fn fits_files(&self) -> bool {
         matches!(self.input.0, 1 | 3) && self.classes <= 256
     }
@@ -200,7 +200,7 @@ pub fn fewer(layers: &[Layer]) -> Vec<Vec<Layer>> {
 
 /// A network of any layers, if they are one.
 pub fn any(draw: &mut Draw) -> Option<Case> {
-    let (input, shape) = pictures(draw);
+    let (input, shape) = images(draw);
     let length = draw.from(1, 5);
     let (mut layers, shape) = chain(draw, shape, length);
     let classes = end(draw, &mut layers, shape);
@@ -209,7 +209,7 @@ pub fn any(draw: &mut Draw) -> Option<Case> {
 
 /// A small network around a layer of one kind; none where it does not go.
 pub fn around<K: Values>(draw: &mut Draw) -> Option<Case> {
-    let (input, mut shape) = pictures(draw);
+    let (input, mut shape) = images(draw);
     let mut layers: Vec<Layer> = Vec::new();
     if draw.once_in(2) {
         layers.push(Flatten {}.into());
@@ -231,14 +231,14 @@ pub fn around<K: Values>(draw: &mut Draw) -> Option<Case> {
     };
     layers.push(fitting(last, Shape::Flat(output.elements()))?.0);
     let mut case = case(draw, input, layers, out_features)?;
-    // A norm of single numbers needs two pictures.
+    // A norm of single numbers needs two images.
     let train = &mut case.profile.train;
     (train.batch_size, case.last) = (train.batch_size.max(2), case.last.max(2));
     Some(case)
 }
 
-/// Channels, height and width of pictures.
-fn pictures(draw: &mut Draw) -> ((usize, usize, usize), Shape) {
+/// Channels, height and width of images.
+fn images(draw: &mut Draw) -> ((usize, usize, usize), Shape) {
     let (channels, height, width) = (draw.from(1, 4), draw.from(3, 11), draw.from(3, 11));
     let channels = if draw.once_in(3) { 1 } else { channels };
     ((channels, height, width), map(channels, height, width))

@@ -11,7 +11,7 @@ struct Layers {
     layers: Vec<Layer>,
 }
 
-/// A case of layers as a profile writes them, on grey pictures of these sides.
+/// A case of layers as a profile writes them, on grey images of these sides.
 fn case(layers: &str, freeze: &str, (height, width): (usize, usize), classes: usize) -> Case {
     let mut profile = Profile::new("custom");
     profile.data.validation = 0.0;
@@ -102,7 +102,7 @@ fn networks_that_were_wrong_are_right() {
             10,
         ),
         (
-            "two linear layers on the pictures",
+            "two linear layers on the images",
             "layers = [{ kind = 'residual', layers = [{ kind = 'flatten' }, { kind = 'linear', out_features = 10 }],
                 shortcut = [{ kind = 'flatten' }, { kind = 'linear', out_features = 10 }] }]"
                 .to_string(),

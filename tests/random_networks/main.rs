@@ -95,7 +95,7 @@ fn files(case: &Case) -> String {
     let place =
         std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("network-{}", case.seed));
     if !case.fits_files() {
-        return "(no data set of the program has such pictures or so many classes)".into();
+        return "(no data set of the program has such images or so many classes)".into();
     }
     let set = place.join("data/random");
     std::fs::create_dir_all(&set).unwrap();

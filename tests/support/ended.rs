@@ -8,7 +8,7 @@ use fmtui::event::{Command, Event, Stamped};
 use fmtui::profile::{EpochRecord, Intervention, ResultRecord};
 use fmtui::run::history;
 use fmtui::run::log::LogWriter;
-use fmtui::train::{Host, Setup, train};
+use fmtui::train::{Setup, TrainingContext, train};
 
 /// The log's name in the run's directory.
 pub const LOG: &str = "events.jsonl";
@@ -24,17 +24,17 @@ pub struct Ended {
 }
 
 struct Logged<'a> {
-    host: &'a mut dyn Host,
+    context: &'a mut dyn TrainingContext,
     log: LogWriter,
 }
 
-impl Host for Logged<'_> {
+impl TrainingContext for Logged<'_> {
     fn next_command(&mut self, wait: Duration) -> Option<Command> {
-        self.host.next_command(wait)
+        self.context.next_command(wait)
     }
 
     fn emit(&mut self, event: Event) {
-        self.host.emit(event.clone());
+        self.context.emit(event.clone());
         let mut line = serde_json::to_vec(&Stamped { at: 1.0, event }).unwrap();
         line.push(b'\n');
         self.log.append(&line).unwrap();
@@ -45,20 +45,20 @@ impl Host for Logged<'_> {
     }
 
     fn rewind_log(&mut self, length: u64) -> Result<()> {
-        self.host.rewind_log(length)?;
+        self.context.rewind_log(length)?;
         self.log.rewind(length)
     }
 }
 
 /// Trains with a log in the run's directory.
-pub fn train_logged(setup: Setup<'_>, host: &mut dyn Host) -> Result<Ended> {
+pub fn train_logged(setup: Setup<'_>, context: &mut dyn TrainingContext) -> Result<Ended> {
     let (directory, resume) = (setup.directory.to_path_buf(), setup.resume);
     let path: &Path = &directory.join(LOG);
     let mut log = LogWriter::open(path)?;
     if !resume {
         log.rewind(0)?;
     }
-    let outcome = train(setup, &mut Logged { host, log })?;
+    let outcome = train(setup, &mut Logged { context, log })?;
     Ok(Ended {
         complete: outcome.complete,
         reason: outcome.reason,

@@ -1,7 +1,7 @@
 //! A hub on the loopback interface that speaks real HTTP, and behaves well, badly, or not at all.
 
 #[path = "http.rs"]
-mod http;
+pub mod http;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
@@ -21,7 +21,7 @@ pub enum Fault {
     Drop(usize),
     /// Sends the whole file whatever range was asked for.
     IgnoreRange,
-    /// Sends another range than was asked for.
+    /// Sends another range than requested.
     OtherRange,
     /// A status line and headers, without a body.
     Status(&'static str),

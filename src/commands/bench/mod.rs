@@ -10,15 +10,16 @@ use std::process::Stdio;
 use clap::Args;
 
 use self::report::{Report, pieces, table};
+use super::complete;
 use super::recipe;
 use crate::catalog;
-use crate::data::{self, source};
+use crate::data::{self, locate};
 use crate::error::{Error, Result};
 use crate::headless::{Output, notice};
 use crate::profile::{Profile, settings};
 use crate::run::training::{STACK, panic_message};
 use crate::run::{Workspace, client};
-use crate::train::bench::{self, Effort, Measured};
+use crate::train::bench::{self, BenchOptions, BenchResult};
 use crate::{nn, text};
 
 /// What is measured where nothing is named, with the letters by which `torch_bench.py` knows them.
@@ -35,34 +36,34 @@ const WARM_UP: usize = 10;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Presets, profile files or runs, or the letters A to E for the five that are measured by default
-    #[arg(value_name = "PRESET")]
+    /// Presets, profile files or runs; A to E name the five defaults
+    #[arg(add = complete::preset(), value_name = "PRESET")]
     presets: Vec<String>,
-    /// Training steps that are measured, after a warm-up of 10
+    /// Training steps to measure, after 10 of warm-up
     #[arg(long, value_name = "N", default_value_t = 200)]
     steps: usize,
-    /// Parts in which they are measured; the median counts
+    /// Chunks to measure them in; the median is reported
     #[arg(long, value_name = "N", default_value_t = 5)]
     chunks: usize,
-    /// Pictures per step
+    /// Images per step
     #[arg(long, value_name = "N", default_value_t = 64)]
     batch: usize,
-    /// Threads on the CPU; 0 takes all cores
+    /// CPU threads; 0 for all cores
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
     /// auto, cpu, cuda, cuda:1 or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
-    /// The program that computes a step: auto, plan or graph
+    /// Execution backend: auto, plan or graph
     #[arg(long, alias = "path", value_name = "BACKEND", default_value = "auto")]
     backend: String,
-    /// What a planned step multiplies in on CUDA's GPUs: f32, or tf32 as PyTorch's convolutions
+    /// Matrix precision of the plan backend on CUDA: f32, or tf32 as PyTorch's convolutions
     #[arg(long, value_name = "PRECISION", default_value = "f32")]
     precision: String,
-    /// Show where a planned step's time goes, piece by piece
+    /// Show the time of each operation of a planned step
     #[arg(long)]
     pieces: bool,
-    /// Print one JSON object a preset
+    /// Print one JSON object per preset
     #[arg(long)]
     json: bool,
     /// Measure in this process and print JSON
@@ -108,15 +109,11 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if let Some(first) = reports.first() {
         out.line(first.circumstances(effort))?;
         out.line("")?;
-        for line in table(&reports).lines() {
-            out.line(line)?;
-        }
+        table(&reports).print(&mut out)?;
         for report in reports.iter().filter(|r| !r.pieces.is_empty()) {
             out.line("")?;
             out.line(&report.name)?;
-            for line in pieces(report).lines() {
-                out.line(line)?;
-            }
+            pieces(report).print(&mut out)?;
         }
     }
     Ok(0)
@@ -134,10 +131,10 @@ impl Arguments {
         self.presets.iter().map(|p| named(p.as_str())).collect()
     }
 
-    fn effort(&self) -> Result<Effort> {
+    fn effort(&self) -> Result<BenchOptions> {
         within("--steps", self.steps, 1, 1_000_000)?;
         within("--chunks", self.chunks, 1, self.steps)?;
-        Ok(Effort {
+        Ok(BenchOptions {
             warm_up: WARM_UP,
             steps: self.steps,
             chunks: self.chunks,
@@ -148,7 +145,7 @@ impl Arguments {
     /// The recipe that is measured for a preset: on the default set, or the part of it that is built in.
     fn recipe(&self, workspace: &Workspace, preset: &str) -> Result<Profile> {
         let whole = catalog::DEFAULT;
-        let found = source::available(&workspace.search_path());
+        let found = locate::available(&workspace.search_path());
         let data = if found.iter().any(|set| set.name == whole) {
             whole
         } else {
@@ -226,17 +223,21 @@ fn measure(
     workspace: &Workspace,
     arguments: &Arguments,
     preset: &str,
-    effort: Effort,
+    effort: BenchOptions,
 ) -> Result<String> {
     let profile = arguments.recipe(workspace, preset)?;
-    let dataset = source::load(&profile.data.name, &workspace.search_path())?;
+    let dataset = locate::load(&profile.data.name, &workspace.search_path())?;
     let measured = on_roomy_thread(&profile, dataset, effort)?;
     serde_json::to_string(&Report::new(&profile, &measured))
         .map_err(|e| Error::compute("writing JSON", e))
 }
 
 /// Measures on a thread with room for automatic differentiation.
-fn on_roomy_thread(profile: &Profile, dataset: data::Dataset, effort: Effort) -> Result<Measured> {
+fn on_roomy_thread(
+    profile: &Profile,
+    dataset: data::Dataset,
+    effort: BenchOptions,
+) -> Result<BenchResult> {
     std::thread::scope(|scope| {
         let measuring = std::thread::Builder::new()
             .name("training".into())

@@ -8,7 +8,7 @@ use crate::headless::Table;
 use crate::profile::Profile;
 use crate::text;
 use crate::train::PieceTime;
-use crate::train::bench::{Effort, Measured};
+use crate::train::bench::{BenchOptions, BenchResult};
 
 /// One preset's figures, as they are printed with `--json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(profile: &Profile, measured: &Measured) -> Self {
+    pub fn new(profile: &Profile, measured: &BenchResult) -> Self {
         let [training, whole] = measured.peak_memory;
         Self {
             format: answer::FORMAT,
@@ -72,16 +72,16 @@ impl Report {
     }
 
     /// What all rows of a table have in common.
-    pub fn circumstances(&self, effort: Effort) -> String {
+    pub fn circumstances(&self, effort: BenchOptions) -> String {
         format!(
-            "{} · {}, {} threads, {} · batches of {} · {} steps in {} parts",
+            "{} · {}, {}, {} · batches of {} · {}, timed {}",
             self.dataset,
             self.device,
-            self.threads,
+            text::count(self.threads, "thread"),
             self.kernels,
             self.batch_size,
-            effort.steps,
-            effort.chunks
+            text::count(effort.steps, "step"),
+            text::count(effort.chunks, "time")
         )
     }
 }
@@ -130,15 +130,23 @@ pub fn table(reports: &[Report]) -> Table {
         "preset",
         ">parameters",
         "backend",
-        ">train images/s",
+        ">images/s",
         ">min–max",
-        ">evaluation images/s",
+        ">eval. images/s",
         ">load",
         ">forward",
         ">backward",
         ">update",
-        ">memory in training",
-        ">and evaluation",
+        ">training memory",
+        ">evaluation",
+    ])
+    .dispensing_with(&[
+        "parameters",
+        "evaluation",
+        "min–max",
+        "backend",
+        "load",
+        "update",
     ]);
     for r in reports {
         let b = r.breakdown;
@@ -159,8 +167,8 @@ pub fn table(reports: &[Report]) -> Table {
             forward,
             backward,
             update,
-            format!("{:.0} MB", mebibytes(r.training_peak_memory_bytes)),
-            format!("{:.0} MB", mebibytes(r.peak_memory_bytes)),
+            text::bytes(r.training_peak_memory_bytes),
+            text::bytes(r.peak_memory_bytes),
         ]);
     }
     table
@@ -173,11 +181,6 @@ pub fn table(reports: &[Report]) -> Table {
 )]
 fn speed(images_per_second: f64) -> String {
     text::grouped(images_per_second.round() as u64)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }
 
 fn rounded(values: &[f64]) -> Vec<f64> {
@@ -206,7 +209,7 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        let measured = Measured {
+        let measured = BenchResult {
             backend: "graph",
             device: "cpu".into(),
             threads: 2,
@@ -262,8 +265,8 @@ mod tests {
             "350,000",
             "10 %",
             "20 %",
-            "100 MB",
-            "200 MB",
+            "100 MiB",
+            "200 MiB",
         ] {
             assert!(lines[1].contains(part), "{part} not in {}", lines[1]);
         }

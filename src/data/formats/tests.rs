@@ -2,8 +2,8 @@ use std::fs;
 use std::sync::Arc;
 
 use super::*;
-use crate::data::source::{Finder, SearchPath};
-use crate::data::{Examples, InMemory, Part, Prepared, mini};
+use crate::data::locate::{Finder, SearchPath};
+use crate::data::{Examples, InMemory, Part, SplitDataset, mini};
 use crate::error::Error;
 use crate::profile::{Data, Split};
 
@@ -81,7 +81,7 @@ impl Format for Raw {
     }
 }
 
-/// Half of the built-in set without a test part, and an own validation part of so many images.
+/// Half of the built-in set without a test set, and an own validation set of so many images.
 fn without_test(own: usize) -> Dataset {
     let mut set = mini::load().unwrap();
     let part = |range: std::ops::Range<usize>| {
@@ -104,8 +104,8 @@ fn a_set_without_a_test_part_is_trained_on_without_test_scores() {
         validation: 0.1,
         ..Data::default()
     };
-    let counts = |data: &Prepared| (data.train.len(), data.validation.len(), data.test.len());
-    let new = |set, data: &_| Prepared::new(set, data).unwrap().tested(true);
+    let counts = |data: &SplitDataset| (data.train.len(), data.validation.len(), data.test.len());
+    let new = |set, data: &_| SplitDataset::new(set, data).unwrap().tested(true);
     assert_eq!(
         counts(&new(Arc::clone(&set), &standard).unwrap()),
         (900, 100, 0)
@@ -116,8 +116,8 @@ fn a_set_without_a_test_part_is_trained_on_without_test_scores() {
     };
     assert_eq!(
         new(Arc::clone(&set), &nothing).unwrap_err().to_string(),
-        "data.validation: holds out no picture, and a set without a test part leaves none to measure on; \
-         set more of it, or set data.split = \"pooled\""
+        "data.validation: holds out no images, and a data set without a test set leaves none to evaluate on; \
+         increase it, or set data.split = \"pooled\""
     );
     let pooled = Data {
         split: Split::Pooled,
@@ -132,14 +132,14 @@ fn a_validation_part_of_its_own_is_used_unless_another_is_asked_for() {
     assert_eq!(set.len(), 1200);
     assert_eq!(set.place(1000), Some((Part::Validation, 0)));
     assert_eq!(set.place(1200), None);
-    let default = Prepared::new(Arc::clone(&set), &Data::default()).unwrap();
+    let default = SplitDataset::new(Arc::clone(&set), &Data::default()).unwrap();
     assert_eq!(default.train, (0..1000).collect::<Vec<u32>>());
     assert_eq!(default.validation, (1000..1200).collect::<Vec<u32>>());
     let other = Data {
         validation: 0.1,
         ..Data::default()
     };
-    let other = Prepared::new(set, &other).unwrap();
+    let other = SplitDataset::new(set, &other).unwrap();
     assert_eq!((other.train.len(), other.validation.len()), (1080, 120));
     assert!(other.train.contains(&1100) || other.validation.contains(&1100));
 }

@@ -7,7 +7,7 @@
 
 pub use crate::kernels::shape::ConvShape;
 
-use super::gemm::{Left, Offsets, Packed, Product, Start};
+use super::gemm::{Lhs, Offsets, Packed, Product, Start};
 use super::isa::{Isa, isa};
 use super::layout::{
     Rows, SLACK, copy_rows, crop, gather_tap, pad, pad_channels_last, padded_len, padded_plane,
@@ -165,7 +165,7 @@ fn convolve_shifted(
         Product {
             rows: shape.out_channels,
             lanes: span,
-            left: Left::Packed(weights, 0),
+            left: Lhs::Packed(weights, 0),
             right: image,
             offsets,
             start,
@@ -236,7 +236,7 @@ fn convolve_columns(
                     Product {
                         rows: out,
                         lanes,
-                        left: Left::Packed(weights, block.start),
+                        left: Lhs::Packed(weights, block.start),
                         right: columns,
                         offsets: &offsets(block.len()),
                         start: if block.start == 0 {
@@ -275,7 +275,7 @@ fn scatter(isa: Isa, shape: &ConvShape, dy: &[f32], w: &[f32], dx: &mut [f32]) {
                 Product {
                     rows: taps,
                     lanes: area,
-                    left: Left::Strided {
+                    left: Lhs::Strided {
                         data: w,
                         step: taps,
                         row: 1,
@@ -359,7 +359,7 @@ fn add_image(
             Product {
                 rows: dy.len() / area,
                 lanes,
-                left: Left::Strided {
+                left: Lhs::Strided {
                     data: dy,
                     step: 1,
                     row: area,

@@ -14,7 +14,7 @@ const PARALLEL_WORK: usize = 1 << 18;
 
 /// The left matrix, `depth × rows`.
 #[derive(Clone, Copy)]
-pub(super) enum Left<'a> {
+pub(super) enum Lhs<'a> {
     /// Copied into the order tiles read it; the product starts at this depth of it.
     Packed(&'a Packed, usize),
     /// a\[p\]\[i\] = `data[p * step + i * row]`.
@@ -94,7 +94,7 @@ pub(super) enum Start<'a> {
 pub(super) struct Product<'a> {
     pub(super) rows: usize,
     pub(super) lanes: usize,
-    pub(super) left: Left<'a>,
+    pub(super) left: Lhs<'a>,
     pub(super) right: &'a [f32],
     pub(super) offsets: &'a Offsets,
     pub(super) start: Start<'a>,
@@ -116,7 +116,7 @@ impl Product<'_> {
         };
         let work = self.rows * self.lanes * job.depth;
         let wanted = (work / PARALLEL_WORK).min(4 * rayon::current_num_threads());
-        if wanted < 2 || matches!(self.left, Left::Packed(..)) {
+        if wanted < 2 || matches!(self.left, Lhs::Packed(..)) {
             // SAFETY: as in `run`.
             return unsafe { job.run(isa) };
         }
@@ -143,11 +143,11 @@ impl Product<'_> {
         assert!((rows - 1) * c_row + lanes <= c.len());
         assert!(depth == 0 || self.offsets.last + lanes <= self.right.len());
         let (data, a_step, a_row) = match self.left {
-            Left::Packed(packed, from) => {
+            Lhs::Packed(packed, from) => {
                 assert!(packed.rows == rows && from + depth <= packed.depth);
                 (packed.data.as_slice(), packed.depth, from)
             }
-            Left::Strided { data, step, row } => {
+            Lhs::Strided { data, step, row } => {
                 assert!(depth == 0 || (depth - 1) * step + (rows - 1) * row < data.len());
                 (data, step, row)
             }
@@ -171,7 +171,7 @@ impl Product<'_> {
             a: data.as_ptr(),
             a_step,
             a_row,
-            packed: matches!(self.left, Left::Packed(..)),
+            packed: matches!(self.left, Lhs::Packed(..)),
             b: self.right.as_ptr(),
             offsets: self.offsets.starts.as_ptr(),
             start,
@@ -215,12 +215,12 @@ mod tests {
                     })
                 };
                 let packed = Packed::new(isa, depth, rows, |p, i| a[p * rows + i]);
-                let strided = Left::Strided {
+                let strided = Lhs::Strided {
                     data: &a,
                     step: rows,
                     row: 1,
                 };
-                for left in [Left::Packed(&packed, 0), strided] {
+                for left in [Lhs::Packed(&packed, 0), strided] {
                     let mut product = Product {
                         rows,
                         lanes,
@@ -252,7 +252,7 @@ mod tests {
         let product = Product {
             rows: 1,
             lanes: 4,
-            left: Left::Strided {
+            left: Lhs::Strided {
                 data: &[1.0; 2],
                 step: 1,
                 row: 1,

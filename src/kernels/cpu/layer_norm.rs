@@ -1,7 +1,7 @@
-//! Layer normalisation: groups of one picture's numbers brought to mean 0 and deviation 1, each number then scaled and
+//! Layer normalisation: groups of one image's numbers brought to mean 0 and deviation 1, each number then scaled and
 //! shifted by its place in the group.
 //!
-//! One set of loops for both layouts, rows of 32 pictures in lanes and single numbers. Sums are kept in f64.
+//! One set of loops for both layouts, rows of 32 images in lanes and single numbers. Sums are kept in f64.
 //!
 //! **Reference**: Ba, Kiros and Hinton, "Layer normalization", 2016; PyTorch's `LayerNorm`.
 
@@ -74,7 +74,7 @@ macro_rules! per_row {
 per_row! {
     /// The statistics of every group. **Shape** x `[outer, count, inner, L]`, out `[outer, inner, 2, L]`.
     fn statistics<L>(lanes, groups: Groups, epsilon: f64, x: &[f32], out: &mut [f32]) {
-        #[expect(clippy::cast_precision_loss, reason = "a picture has far below 2^52 numbers")]
+        #[expect(clippy::cast_precision_loss, reason = "an image has far below 2^52 numbers")]
         let share = 1.0 / groups.count as f64;
         for (group, first) in groups.each() {
             let numbers = || (0..groups.count).map(|k| row::<L>(x, first + k * groups.inner));
@@ -118,7 +118,7 @@ per_row! {
 per_row! {
     /// The gradient to x. **Shape** as [`normalise`].
     fn input_gradient<L>(lanes, groups: Groups, x: &[f32], statistics: &[f32], gamma: &[f32], dy: &[f32], dx: &mut [f32]) {
-        #[expect(clippy::cast_precision_loss, reason = "a picture has far below 2^52 numbers")]
+        #[expect(clippy::cast_precision_loss, reason = "an image has far below 2^52 numbers")]
         let share = 1.0 / groups.count as f64;
         for (group, first) in groups.each() {
             let [mean, inverse] = of_group::<L>(statistics, group);
@@ -147,14 +147,14 @@ per_row! {
 }
 
 per_row! {
-    /// Adds to Σ dy·(x − mean)/deviation and Σ dy of number `k` of the groups what the first `pictures` lanes give.
+    /// Adds to Σ dy·(x − mean)/deviation and Σ dy of number `k` of the groups what the first `images` lanes give.
     ///
     /// **Shape** x, dy `[outer, count, inner, L]`.
     fn add_parameter_gradients<L>(
         lanes,
         groups: Groups,
         k: usize,
-        pictures: usize,
+        images: usize,
         x: &[f32],
         statistics: &[f32],
         dy: &[f32],
@@ -171,7 +171,7 @@ per_row! {
             }
         }
         for (sum, lanes) in sums.iter_mut().zip([dots, plain]) {
-            *sum += lanes[..pictures].iter().sum::<f64>();
+            *sum += lanes[..images].iter().sum::<f64>();
         }
     }
 }
@@ -305,7 +305,7 @@ mod tests {
             let size = outer * count * inner;
             let [gamma, beta] = [1, 2].map(|seed| numbers(count, seed));
             let affine = [&gamma[..], &beta];
-            // The same pictures one after the other, and side by side.
+            // The same images one after the other, and side by side.
             let [x, dy] = [3, 4].map(|seed| numbers(size * LANES, seed));
             let across = |values: &[f32]| -> Vec<f32> {
                 let at = |i| values[i % LANES * size + i / LANES];

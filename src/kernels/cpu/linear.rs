@@ -3,7 +3,7 @@
 //! The gradients' operands already lie as the product wants them. The forward pass has to turn one over: the weights, or
 //! the input and then the output, whichever costs less.
 
-use super::gemm::{Left, Offsets, Product, Start};
+use super::gemm::{Lhs, Offsets, Product, Start};
 use super::isa::{Isa, isa};
 use super::layout::transpose;
 use super::tile::tile_lanes;
@@ -36,7 +36,7 @@ pub fn forward(
             Product {
                 rows: batch,
                 lanes: out_f,
-                left: Left::Strided {
+                left: Lhs::Strided {
                     data: x,
                     step: 1,
                     row: in_f,
@@ -55,7 +55,7 @@ pub fn forward(
             Product {
                 rows: out_f,
                 lanes: batch,
-                left: Left::Strided {
+                left: Lhs::Strided {
                     data: w,
                     step: 1,
                     row: in_f,
@@ -86,7 +86,7 @@ pub fn backward_input(
     Product {
         rows: batch,
         lanes: in_f,
-        left: Left::Strided {
+        left: Lhs::Strided {
             data: dy,
             step: 1,
             row: out_f,
@@ -116,7 +116,7 @@ pub fn backward_weights(
     Product {
         rows: out_f,
         lanes: in_f,
-        left: Left::Strided {
+        left: Lhs::Strided {
             data: dy,
             step: out_f,
             row: 1,
@@ -204,7 +204,7 @@ mod tests {
         assert_thread_invariant(|| all_three(67, 301, 150).concat());
     }
 
-    /// A picture's outputs are the same bits in any batch.
+    /// An image's outputs are the same bits in any batch.
     #[test]
     fn the_batch_does_not_matter() {
         for_each_isa(|_| {

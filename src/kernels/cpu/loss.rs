@@ -4,7 +4,7 @@
 
 #![expect(
     clippy::cast_precision_loss,
-    reason = "counts of pictures and classes are far below 2⁵²"
+    reason = "counts of images and classes are far below 2⁵²"
 )]
 #![expect(
     clippy::cast_possible_truncation,

@@ -125,7 +125,7 @@ pub fn backward(
     };
     let shape = (batch, channels, area);
     channels_first(shape, [x, dy], dx, |(batch, area), [x, dy], dx| {
-        go_back(
+        backward_channels(
             batch,
             area,
             x,
@@ -171,7 +171,7 @@ pub fn backward_relu(
     };
     let shape = (batch, channels, area);
     channels_first(shape, [x, dy], dx, |(batch, area), [x, dy], dx| {
-        go_back(
+        backward_channels(
             batch,
             area,
             x,
@@ -357,7 +357,7 @@ fn normalise(
     clippy::cast_possible_truncation,
     reason = "sums are kept in f64 and rounded once"
 )]
-fn go_back(
+fn backward_channels(
     batch: usize,
     area: usize,
     x: &[f32],

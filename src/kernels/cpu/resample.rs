@@ -1,17 +1,17 @@
-//! Weightless sums of pixels, a picture at a time.
+//! Weightless sums of pixels, an image at a time.
 
 use rayon::prelude::*;
 
 use crate::kernels::shape::ResampleShape;
 
-/// **Shape** x `[pictures, …input]`, y `[pictures, …output]`, overwritten.
+/// **Shape** x `[images, …input]`, y `[images, …output]`, overwritten.
 ///
 /// # Panics
 /// When a slice's length is not the shape's.
 pub fn forward(shape: &ResampleShape, x: &[f32], y: &mut [f32]) {
     let sizes = check(shape, x, y);
-    let pictures = y.par_chunks_mut(sizes.1).zip(x.par_chunks(sizes.0));
-    pictures.for_each(|(y, x)| {
+    let images = y.par_chunks_mut(sizes.1).zip(x.par_chunks(sizes.0));
+    images.for_each(|(y, x)| {
         y.fill(0.0);
         each(shape, |from, to, weight| y[to] += x[from] * weight);
     });
@@ -23,14 +23,14 @@ pub fn forward(shape: &ResampleShape, x: &[f32], y: &mut [f32]) {
 /// When a slice's length is not the shape's.
 pub fn backward(shape: &ResampleShape, dy: &[f32], dx: &mut [f32]) {
     let sizes = check(shape, dx, dy);
-    let pictures = dx.par_chunks_mut(sizes.0).zip(dy.par_chunks(sizes.1));
-    pictures.for_each(|(dx, dy)| {
+    let images = dx.par_chunks_mut(sizes.0).zip(dy.par_chunks(sizes.1));
+    images.for_each(|(dx, dy)| {
         dx.fill(0.0);
         each(shape, |from, to, weight| dx[from] += dy[to] * weight);
     });
 }
 
-/// Numbers of a picture, in and out.
+/// Numbers of an image, in and out.
 fn check(shape: &ResampleShape, x: &[f32], y: &[f32]) -> (usize, usize) {
     let (channels, height, width) = shape.output();
     let sizes = (
@@ -42,7 +42,7 @@ fn check(shape: &ResampleShape, x: &[f32], y: &[f32]) -> (usize, usize) {
     sizes
 }
 
-/// Calls `term(index in x, index in y, weight)` for every term of a picture's sums.
+/// Calls `term(index in x, index in y, weight)` for every term of an image's sums.
 fn each(shape: &ResampleShape, mut term: impl FnMut(usize, usize, f32)) {
     let (_, height, width) = shape.output();
     let (area, out_area) = (shape.height * shape.width, height * width);

@@ -25,7 +25,7 @@ pub(super) struct Job {
     pub(super) c_row: usize,
 }
 
-/// [`Start`] as pointers.
+/// `Start` as pointers.
 #[derive(Clone, Copy)]
 pub(super) enum From {
     Zero,

@@ -14,9 +14,9 @@ use crate::kernels::launch::device::{
 use crate::kernels::launch::{COUNTERS, Lowering, PARTIAL, SUMS, Shared, Tables};
 use crate::kernels::memory::{Buffer, Layout};
 use crate::kernels::plan::ops::{Outline, load::Load};
-use crate::kernels::plan::{LANES, Parts, Program, Step};
+use crate::kernels::plan::{Instruction, LANES, Parts, Program};
 
-/// Pictures that are evaluated at a time, where there is memory for them.
+/// Images that are evaluated at a time, where there is memory for them.
 const EVALUATED: usize = 2048;
 
 const _: () = assert!(EVALUATED.is_multiple_of(LANES) && (EVALUATED / LANES).is_power_of_two());
@@ -306,7 +306,7 @@ fn launches(gpu: &mut Lowering<'_>, program: &Program) -> Result<Vec<(usize, Lau
 }
 
 fn uses(program: &Program) -> Vec<Vec<Buffer>> {
-    program.steps.iter().map(Step::buffers).collect()
+    program.steps.iter().map(Instruction::buffers).collect()
 }
 
 /// What every launch does: the first of a step its products, another adds up their parts.
@@ -328,13 +328,13 @@ fn labels(program: &Program, launches: &[(usize, Launch)]) -> Vec<(String, usize
     launches.iter().map(of).collect()
 }
 
-/// Numbers of a picture.
+/// Numbers of an image.
 fn features(program: &Program) -> usize {
     let mut loads = program.steps.iter().filter_map(|s| s.work.is::<Load>());
     loads.next().map_or(0, |load| load.channels * load.pixels)
 }
 
-/// How many pictures are evaluated at a time, and where their maps lie: a quarter of the free memory at most.
+/// How many images are evaluated at a time, and where their maps lie: a quarter of the free memory at most.
 fn evaluation(gpu: &Gpu, parts: &Parts) -> Result<(usize, Layout)> {
     let room = free_memory(&gpu.context)? / size_of::<f32>() / 4;
     let uses = uses(&parts.evaluation);

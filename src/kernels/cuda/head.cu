@@ -1,4 +1,4 @@
-// What all kernels share. Maps lie in lanes, as on the CPU: [block][pixel][channel][32 pictures].
+// What all kernels share. Maps lie in lanes, as on the CPU: [block][pixel][channel][32 images].
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -11,9 +11,9 @@ constexpr float LEAK = 0.01f;
 enum Activation { NONE, RELU, LEAKY_RELU, TANH, SIGMOID, GELU, SILU };
 enum RuleKind { SGD, RMSPROP, ADAM };
 
-// What the host writes before every step; the numbers of the pictures and their labels follow it.
+// What the host writes before every step; the numbers of the images and their labels follow it.
 struct Head {
-    // The pictures as rows, which `picks` counts.
+    // The images as rows, which `picks` counts.
     const float *rows;
     u64 seed, step;
     double clip;

@@ -30,7 +30,7 @@ struct Norm {
     int channels, pixels, blocks, parts, relu, padding;
 };
 
-// Σ (x − guess) and its square over the pictures there are; or Σ g and Σ g·(x − mean). A block of threads takes a part of
+// Σ (x − guess) and its square over the images there are; or Σ g and Σ g·(x − mean). A block of threads takes a part of
 // a channel's pixels; the last one to finish adds them all up, in their order.
 template <bool BACK>
 __device__ __forceinline__ void channel_sums(const Norm &p) {
@@ -124,8 +124,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) normalise_back(Norm p) {
     if (at >= p.size) return;
     const u32 row = at / LANES;
     const Back b = p.back[row % p.channels];
-    const int picture = row / (u32)(p.channels * p.pixels) * LANES + at % LANES;
-    const int alive = (int)p.head->count - picture;
+    const int image = row / (u32)(p.channels * p.pixels) * LANES + at % LANES;
+    const int alive = (int)p.head->count - image;
     const float4 x = *(const float4 *)(p.x + at), dy = *(const float4 *)(p.y_or_dy + at);
     const float xs[4] = {x.x, x.y, x.z, x.w}, gs[4] = {dy.x, dy.y, dy.z, dy.w};
     float out[4];
@@ -197,7 +197,7 @@ struct Pool {
     float share;
 };
 
-// Where four neighbouring numbers lie: of pictures `lane` … `lane + 3` of a block.
+// Where four neighbouring numbers lie: of images `lane` … `lane + 3` of a block.
 struct Place {
     u32 lane, channel, row, column, block;
 };

@@ -1,8 +1,8 @@
 //! A planned step on a GPU: the same programs as on the CPU, each piece of work a kernel, the whole step one CUDA graph.
 //!
 //! Maps lie in lanes here too, which suits warps of 32 threads: a row of a map is what a warp reads at once, and a
-//! convolution is a matrix product on tensor cores without any rearrangement. Pictures are on the GPU once; a step sends
-//! the numbers of its pictures and gets loss, hits and norm back. Sums have a fixed order: the same GPU gives the same bits.
+//! convolution is a matrix product on tensor cores without any rearrangement. Images are on the GPU once; a step sends
+//! the numbers of its images and gets loss, hits and norm back. Sums have a fixed order: the same GPU gives the same bits.
 
 mod build;
 mod settings;
@@ -22,7 +22,7 @@ use self::settings::head;
 use super::launch::Tables;
 use super::launch::arguments::{self as args, Head};
 use super::launch::device::{Launch, Memory, OnGpu, Pinned, free_memory};
-use super::plan::{Criterion, Goal, Input, Outcome, Pictures, Row, Settings};
+use super::plan::{Goal, Images, Input, LossKind, Outcome, Row, Settings};
 use super::targets::Targets;
 use crate::error::Result;
 
@@ -50,7 +50,7 @@ struct Statistics {
     places: Vec<Range<usize>>,
 }
 
-/// Pictures that lie on the GPU, a row each.
+/// Images that lie on the GPU, a row each.
 struct Held {
     rows: Memory<f32>,
     count: usize,
@@ -61,7 +61,7 @@ struct Ready {
     launches: Vec<Launch>,
     /// Where the way back begins, and where the update does.
     marks: [usize; 2],
-    /// What the pieces are, with multiply-adds for one picture.
+    /// What the pieces are, with multiply-adds for one image.
     labels: Vec<(String, usize)>,
     /// Held for the launches.
     _memory: Memory<f32>,
@@ -78,19 +78,19 @@ pub struct CudaPlan {
     held: Option<Held>,
     staging: Memory<f32>,
     head: Memory<u32>,
-    /// As the loss's kernel takes them: rows for as many pictures as the head has room for, then their factors.
+    /// As the loss's kernel takes them: rows for as many images as the head has room for, then their factors.
     targets: Memory<f32>,
     sent: Pinned,
     outcome: Memory<u32>,
     received: Pinned,
     logits: Memory<f32>,
-    /// Numbers of a picture.
+    /// Numbers of an image.
     features: usize,
     classes: usize,
     batch: usize,
-    criterion: Criterion,
+    criterion: LossKind,
     evaluated: usize,
-    /// Pictures that the head has room for.
+    /// Images that the head has room for.
     capacity: usize,
     steps: u64,
     /// The parts of a step's time as last timed, which the first step is: forward with the loss, backward, update.
@@ -109,9 +109,9 @@ struct Graph(CudaGraph);
 unsafe impl Send for Graph {}
 
 impl CudaPlan {
-    /// Puts pictures on the GPU for [`step_on_held`](Self::step_on_held), where there is room; says whether there was.
+    /// Puts images on the GPU for [`step_on_held`](Self::step_on_held), where there is room; says whether there was.
     ///
-    /// `fill` writes the rows of some of the `count` pictures.
+    /// `fill` writes the rows of some of the `count` images.
     ///
     /// # Errors
     /// When the GPU refuses.
@@ -200,7 +200,7 @@ impl CudaPlan {
         self.times = Some(vec![0.0; self.training.launches.len()]);
     }
 
-    /// Seconds by piece of work since [`measure`](Self::measure), with the work's multiply-adds for one picture.
+    /// Seconds by piece of work since [`measure`](Self::measure), with the work's multiply-adds for one image.
     #[must_use]
     pub fn times(&self) -> Vec<(String, f64, usize)> {
         let times = self.times.iter().flatten();
@@ -216,10 +216,10 @@ impl CudaPlan {
     /// When the GPU refuses.
     ///
     /// # Panics
-    /// When the batch is empty, larger than the plan's, of other pictures, a label is no class, or targets do not fit.
+    /// When the batch is empty, larger than the plan's, of other images, a label is not a class, or targets do not fit.
     pub fn step(&mut self, input: Input<'_>, settings: &Settings<'_>) -> Result<Outcome> {
         let begun = Instant::now();
-        self.stage(input.pictures, 0..input.goal.labels.len())?;
+        self.stage(input.images, 0..input.goal.labels.len())?;
         let load_seconds = begun.elapsed().as_secs_f64();
         let outcome = self.step_by(self.staging.address(0), None, input.goal, settings)?;
         Ok(Outcome {
@@ -228,13 +228,13 @@ impl CudaPlan {
         })
     }
 
-    /// [`step`](Self::step) on some of the pictures that the GPU [holds](Self::hold).
+    /// [`step`](Self::step) on some of the images that the GPU [holds](Self::hold).
     ///
     /// # Errors
     /// When the GPU refuses.
     ///
     /// # Panics
-    /// As `step`, or when a picture is not held.
+    /// As `step`, or when an image is not held.
     pub fn step_on_held(
         &mut self,
         picks: &[u32],
@@ -251,7 +251,7 @@ impl CudaPlan {
                 assert!(picks.iter().all(|p| (*p as usize) < held.count));
                 held.rows.address(0)
             }
-            None => panic!("no pictures are held"),
+            None => panic!("no images are held"),
         }
     }
 
@@ -307,14 +307,14 @@ impl CudaPlan {
         self.flat.rates.write(0, &factors)
     }
 
-    /// Rows of pictures of this machine, for a step or an evaluation.
-    fn stage(&mut self, pictures: Pictures<'_>, part: Range<usize>) -> Result<()> {
-        match pictures {
-            Pictures::Rows(all) => {
+    /// Rows of images of this machine, for a step or an evaluation.
+    fn stage(&mut self, images: Images<'_>, part: Range<usize>) -> Result<()> {
+        match images {
+            Images::Rows(all) => {
                 let numbers = part.start * self.features..part.end * self.features;
                 self.staging.write(0, &all[numbers])
             }
-            Pictures::Gathered(gather) => {
+            Images::Gathered(gather) => {
                 let mut rows = vec![0.0; part.len() * self.features];
                 gather(part, &mut rows);
                 self.staging.write(0, &rows)
@@ -456,24 +456,24 @@ impl CudaPlan {
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub fn logits(&mut self, pictures: Pictures<'_>, logits: &mut [f32]) -> Result<()> {
+    pub fn logits(&mut self, images: Images<'_>, logits: &mut [f32]) -> Result<()> {
         let count = logits.len() / self.classes;
         for start in (0..count).step_by(self.evaluated) {
             let part = start..(start + self.evaluated).min(count);
-            self.stage(pictures, part.clone())?;
+            self.stage(images, part.clone())?;
             let of_part = part.start * self.classes..part.end * self.classes;
             self.evaluate(self.staging.address(0), None, &mut logits[of_part])?;
         }
         Ok(())
     }
 
-    /// [`logits`](Self::logits) of some of the pictures that the GPU [holds](Self::hold).
+    /// [`logits`](Self::logits) of some of the images that the GPU [holds](Self::hold).
     ///
     /// # Errors
     /// When the GPU refuses.
     ///
     /// # Panics
-    /// When the lengths do not fit, or a picture is not held.
+    /// When the lengths do not fit, or an image is not held.
     pub fn logits_of_held(&mut self, picks: &[u32], logits: &mut [f32]) -> Result<()> {
         let rows = self.held_rows(picks);
         let parts = picks.chunks(self.evaluated);

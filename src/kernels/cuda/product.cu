@@ -109,7 +109,7 @@ __device__ __forceinline__ int row_of(int g, int which) {
 // Steps through the depth that tensor cores add up by themselves.
 constexpr int STRETCH = 2;
 
-// A depth of 8: numbers 2t and 2t + 1 of it for the lane's rows and its pictures 4g … 4g + 3.
+// A depth of 8: numbers 2t and 2t + 1 of it for the lane's rows and its images 4g … 4g + 3.
 template <int MT, bool EXACT>
 __device__ __forceinline__ void step_flat(const Product &p, const float *x, const int2 *taps, int depth, int first, int chunk,
                                           float (&sum)[MT][4][4]) {
@@ -256,7 +256,7 @@ __device__ __forceinline__ void product(const Product &p) {
         }
     }
     if (!live || part > 0) return;
-    // Columns 2t and 2t + 1 of tile j are pictures 8t + j and 8t + 4 + j.
+    // Columns 2t and 2t + 1 of tile j are images 8t + j and 8t + 4 + j.
 #pragma unroll
     for (int which = 0; which < 2 * MT; which++) {
         const int row = first + row_of<MT, MODE>(g, which);
@@ -298,14 +298,14 @@ PRODUCT(1, ACROSS)
 PRODUCT(2, ACROSS)
 
 // The gradients to a convolution's weights and biases: for every weight the products of dy with the pixels of x that its
-// tap meets, over all pictures. A bias is a weight whose x is 1.
+// tap meets, over all images. A bias is a weight whose x is 1.
 struct Weights {
     const float *x, *dy;
     // **Shape** [rows][slots · depth], and [rows].
     float *dw, *db;
     // **Shape** [pixels][slots]: the pixel of x that a tap meets, or −1.
     const int *sources;
-    // What parts of the pictures give: **Shape** [parts][rows][columns].
+    // What parts of the images give: **Shape** [parts][rows][columns].
     float *partial;
     u64 x_block, y_block;
     int slots, pixels, items;
@@ -321,8 +321,8 @@ __device__ __forceinline__ void put_weight(const Weights &p, int row, int column
         p.db[row] = value;
 }
 
-// A block of threads goes through pictures for 32·ROWS × 32·COLUMNS weights, 32 × 32 a warp; what is left of its 8 warps
-// takes other parts of the pictures.
+// A block of threads goes through images for 32·ROWS × 32·COLUMNS weights, 32 × 32 a warp; what is left of its 8 warps
+// takes other parts of the images.
 template <int ROWS, int COLUMNS, bool EXACT>
 __device__ __forceinline__ void weight_gradient(const Weights &p) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;

@@ -1,6 +1,6 @@
-// What frames a step: pictures in, logits out, the loss, the gradient's norm, the update.
+// What frames a step: images in, logits out, the loss, the gradient's norm, the update.
 
-// Rows of pictures into lanes: 32 pictures × 32 numbers at a time, through shared memory.
+// Rows of images into lanes: 32 images × 32 numbers at a time, through shared memory.
 struct Load {
     float *to;
     const Head *head;
@@ -14,10 +14,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) load(Load p) {
     const int features = p.channels * p.pixels, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int first = blockIdx.x * LANES, block = blockIdx.y;
     for (int of_block = warp; of_block < LANES; of_block += WARPS) {
-        const u32 picture = block * LANES + of_block;
+        const u32 image = block * LANES + of_block;
         const int feature = first + lane;
-        tile[of_block][lane] = picture < p.head->count && feature < features
-                                   ? p.head->rows[(u64)picks(p.head)[picture] * features + feature]
+        tile[of_block][lane] = image < p.head->count && feature < features
+                                   ? p.head->rows[(u64)picks(p.head)[image] * features + feature]
                                    : 0.f;
     }
     __syncthreads();
@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) load(Load p) {
     }
 }
 
-// Logits out of their lanes: **Shape** [pictures][classes].
+// Logits out of their lanes: **Shape** [images][classes].
 struct Unload {
     const float *logits;
     float *rows;
@@ -40,11 +40,11 @@ struct Unload {
 extern "C" __global__ void __launch_bounds__(THREADS) unload(Unload p) {
     const u64 at = (u64)blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= p.size) return;
-    const u64 picture = at / p.classes;
-    p.rows[at] = p.logits[(picture / LANES * p.classes + at % p.classes) * LANES + picture % LANES];
+    const u64 image = at / p.classes;
+    p.rows[at] = p.logits[(image / LANES * p.classes + at % p.classes) * LANES + image % LANES];
 }
 
-// What a block's pictures contribute to the batch.
+// What a block's images contribute to the batch.
 struct Share {
     double loss;
     u64 correct;
@@ -61,10 +61,10 @@ struct Loss {
     int classes, squared, capacity, padding;
 };
 
-// Cross-entropy of a picture's softmax with a target for every class, times its factor, and the gradient.
-__device__ double soft_loss(const Loss &p, u32 picture, u32 count, const float *logits, float most, float *gradient) {
-    const float *targets = p.targets + (u64)picture * p.classes;
-    const double factor = p.targets[(u64)p.capacity * p.classes + picture], share = factor / count;
+// Cross-entropy of an image's softmax with a target for every class, times its factor, and the gradient.
+__device__ double soft_loss(const Loss &p, u32 image, u32 count, const float *logits, float most, float *gradient) {
+    const float *targets = p.targets + (u64)image * p.classes;
+    const double factor = p.targets[(u64)p.capacity * p.classes + image], share = factor / count;
     float sum = 0.f;
     double asked = 0., total = 0.;
     for (int k = 0; k < p.classes; k++) {
@@ -82,18 +82,18 @@ __device__ double soft_loss(const Loss &p, u32 picture, u32 count, const float *
     return factor * total;
 }
 
-// A warp a block, a thread a picture.
+// A warp a block, a thread an image.
 extern "C" __global__ void __launch_bounds__(32) loss(Loss p) {
     const int lane = threadIdx.x, block = blockIdx.x;
-    const u32 picture = block * LANES + lane, count = p.head->count;
+    const u32 image = block * LANES + lane, count = p.head->count;
     const float *logits = p.logits + (u64)block * p.classes * LANES + lane;
     float *gradient = p.gradient + (u64)block * p.classes * LANES + lane;
     double total = 0.;
     u32 right = 0;
-    if (picture >= count) {
+    if (image >= count) {
         for (int k = 0; k < p.classes; k++) gradient[k * LANES] = 0.f;
     } else {
-        const u32 label = (picks(p.head) + p.capacity)[picture];
+        const u32 label = (picks(p.head) + p.capacity)[image];
         float most = -INFINITY;
         int best = 0;
         for (int k = 0; k < p.classes; k++) {
@@ -103,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(32) loss(Loss p) {
         }
         right = best == label;
         if (p.head->soft) {
-            total = soft_loss(p, picture, count, logits, most, gradient);
+            total = soft_loss(p, image, count, logits, most, gradient);
         } else if (p.squared) {
             for (int k = 0; k < p.classes; k++) {
                 const double off = (double)logits[k * LANES] - (k == label ? 1. : 0.);

@@ -92,7 +92,7 @@ pub fn obstacle(ordinal: usize) -> Option<String> {
         Err(e) => Some(e.to_string()),
         Ok(Err(e)) => Some(e.to_string()),
         Ok(Ok((major, minor))) if major < AMPERE => Some(format!(
-            "the GPU's compute capability is {major}.{minor}, and the kernels need {AMPERE}.0"
+            "the GPU's compute capability is {major}.{minor}, and the kernels need at least {AMPERE}.0"
         )),
         Ok(Ok(_)) => None,
     }
@@ -176,7 +176,7 @@ unsafe impl Send for Pinned {}
 impl Pinned {
     /// Words of zeros.
     pub(in crate::kernels) fn new(gpu: &Gpu, words: usize) -> Result<Self> {
-        let doing = "taking memory of this machine";
+        let doing = "allocating host memory";
         gpu.context.bind_to_thread().on_gpu(doing)?;
         // SAFETY: the context is bound; the memory is given back in `drop`.
         let start = unsafe { result::malloc_host(words * 4, 0) }.on_gpu(doing)?;

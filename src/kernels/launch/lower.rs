@@ -5,7 +5,7 @@ use super::device::{Argument, Gpu, Launch, THREADS};
 use super::tables::Tables;
 use crate::error::Result;
 use crate::kernels::cpu::lanes::LANES;
-use crate::kernels::cpu::lanes::loss::Criterion;
+use crate::kernels::cpu::lanes::loss::LossKind;
 use crate::kernels::memory::{Buffer, Layout, Weights};
 use crate::profile::{Activation, Precision};
 
@@ -68,9 +68,9 @@ pub(in crate::kernels) struct Lowering<'a> {
     /// Of every normalisation, where its channels start among those of all.
     pub(in crate::kernels) norms: &'a [usize],
     pub(in crate::kernels) epsilon: f64,
-    pub(in crate::kernels) criterion: Criterion,
+    pub(in crate::kernels) criterion: LossKind,
     pub(in crate::kernels) precision: Precision,
-    /// Pictures that the head has room for.
+    /// Images that the head has room for.
     pub(in crate::kernels) capacity: usize,
 }
 
@@ -121,8 +121,8 @@ impl Lowering<'_> {
         })
     }
 
-    /// A block of threads for each block of pictures.
-    pub(in crate::kernels) fn a_thread_a_picture<A: Argument>(
+    /// A block of threads for each block of images.
+    pub(in crate::kernels) fn a_thread_an_image<A: Argument>(
         &self,
         kernel: &'static str,
         argument: &A,

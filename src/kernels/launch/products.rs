@@ -17,7 +17,7 @@ pub(in crate::kernels) const PARTIAL: usize = 1 << 24;
 
 /// How a product goes through its depth; the modes of `product.cu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Algorithm {
     Flat,
     OneByOne,
     Along,
@@ -55,13 +55,13 @@ impl Lowering<'_> {
         };
         let columns = self.blocks * pixels;
         let kind = if depth < 16 {
-            Way::Flat
+            Algorithm::Flat
         } else if !depth.is_multiple_of(16) || !(forward || rows.is_multiple_of(4)) {
-            Way::OneByOne
+            Algorithm::OneByOne
         } else if forward {
-            Way::Along
+            Algorithm::Along
         } else {
-            Way::Across
+            Algorithm::Across
         };
         let tiles = if rows > 16 { 2 } else { 1 };
         let warps = columns * rows.div_ceil(16 * tiles);
@@ -91,14 +91,14 @@ impl Lowering<'_> {
             ..product
         };
         let [exact, tf32] = match (kind, tiles) {
-            (Way::Flat, 1) => ["product_1_FLAT", "product_1_FLAT_TF32"],
-            (Way::Flat, _) => ["product_2_FLAT", "product_2_FLAT_TF32"],
-            (Way::OneByOne, 1) => ["product_1_ONE_BY_ONE", "product_1_ONE_BY_ONE_TF32"],
-            (Way::OneByOne, _) => ["product_2_ONE_BY_ONE", "product_2_ONE_BY_ONE_TF32"],
-            (Way::Along, 1) => ["product_1_ALONG", "product_1_ALONG_TF32"],
-            (Way::Along, _) => ["product_2_ALONG", "product_2_ALONG_TF32"],
-            (Way::Across, 1) => ["product_1_ACROSS", "product_1_ACROSS_TF32"],
-            (Way::Across, _) => ["product_2_ACROSS", "product_2_ACROSS_TF32"],
+            (Algorithm::Flat, 1) => ["product_1_FLAT", "product_1_FLAT_TF32"],
+            (Algorithm::Flat, _) => ["product_2_FLAT", "product_2_FLAT_TF32"],
+            (Algorithm::OneByOne, 1) => ["product_1_ONE_BY_ONE", "product_1_ONE_BY_ONE_TF32"],
+            (Algorithm::OneByOne, _) => ["product_2_ONE_BY_ONE", "product_2_ONE_BY_ONE_TF32"],
+            (Algorithm::Along, 1) => ["product_1_ALONG", "product_1_ALONG_TF32"],
+            (Algorithm::Along, _) => ["product_2_ALONG", "product_2_ALONG_TF32"],
+            (Algorithm::Across, 1) => ["product_1_ACROSS", "product_1_ACROSS_TF32"],
+            (Algorithm::Across, _) => ["product_2_ACROSS", "product_2_ACROSS_TF32"],
         };
         let kernel = self.in_precision(exact, tf32);
         let grid = (
@@ -109,7 +109,7 @@ impl Lowering<'_> {
         self.launch(kernel, grid, &argument)
     }
 
-    /// The products, in parts of the pictures where there are few weights, and then the parts' sum.
+    /// The products, in parts of the images where there are few weights, and then the parts' sum.
     pub(in crate::kernels) fn weights(
         &mut self,
         g: &Geometry,
@@ -120,7 +120,7 @@ impl Lowering<'_> {
         let sources = self.tables.sources(g)?;
         let rows = g.out_channels;
         let columns = g.depth() + usize::from(kernel.bias.is_some());
-        // Warps of a block side by side; those left over share the pictures.
+        // Warps of a block side by side; those left over share the images.
         let (exact, tf32, down, across) = match (rows > TILE, columns > 2 * TILE) {
             (false, false) => ("weight_gradient_1_1", "weight_gradient_1_1_TF32", 1, 1),
             (true, false) => ("weight_gradient_2_1", "weight_gradient_2_1_TF32", 2, 1),

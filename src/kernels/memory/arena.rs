@@ -92,7 +92,7 @@ pub(in crate::kernels) struct Layout {
 }
 
 impl Layout {
-    /// Places `sizes[id]` numbers a block for every buffer, so that no two overlap that are used by times that do.
+    /// BlockPosition `sizes[id]` numbers a block for every buffer, so that no two overlap that are used by times that do.
     ///
     /// `uses` names the buffers of every moment, in order.
     pub(in crate::kernels) fn new(sizes: &[usize], blocks: usize, uses: &[Vec<Buffer>]) -> Self {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 
-use super::{Criterion, Input, NormState};
+use super::{Input, LossKind, NormState};
 use crate::kernels::cpu::Isa;
 use crate::kernels::cpu::lanes::LANES;
 use crate::kernels::cpu::lanes::loss::Share;
@@ -52,17 +52,17 @@ pub(in crate::kernels) struct Context<'a> {
     pub(super) norms: &'a [NormState],
     pub(super) epsilon: f64,
     pub(super) input: Input<'a>,
-    pub(super) criterion: Criterion,
+    pub(super) criterion: LossKind,
     pub(super) seed: u64,
     pub(super) step: u64,
-    /// In an evaluation, whose every block is worked on by itself: the pictures of this one.
+    /// In an evaluation, whose every block is worked on by itself: the images of this one.
     pub(super) only: Option<Range<usize>>,
-    /// Time spent gathering pictures, of all members.
+    /// Time spent gathering images, of all members.
     pub(super) load_nanos: AtomicU64,
 }
 
 impl Context<'_> {
-    /// Pictures of the batch.
+    /// Images of the batch.
     pub(super) fn batch(&self) -> usize {
         self.input.goal.labels.len()
     }
@@ -71,8 +71,8 @@ impl Context<'_> {
         self.batch().div_ceil(LANES)
     }
 
-    /// Pictures of a block.
-    pub(super) fn pictures(&self, block: usize) -> Range<usize> {
+    /// Images of a block.
+    pub(super) fn images(&self, block: usize) -> Range<usize> {
         block * LANES..((block + 1) * LANES).min(self.batch())
     }
 
@@ -83,7 +83,7 @@ impl Context<'_> {
         unsafe { std::slice::from_raw_parts(self.shared.parameters.add(range.start), range.len()) }
     }
 
-    /// The batch's mean loss and the pictures predicted right.
+    /// The batch's mean loss and the images predicted right.
     ///
     /// # Safety
     /// Every block's share is written.
@@ -151,9 +151,9 @@ pub(in crate::kernels) struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Pictures of the block.
-    pub(super) fn pictures(&self) -> Range<usize> {
-        self.context.pictures(self.block)
+    /// Images of the block.
+    pub(super) fn images(&self) -> Range<usize> {
+        self.context.images(self.block)
     }
 
     /// A buffer's numbers of the block.

@@ -1,14 +1,14 @@
-//! What a step is given: pictures, and what the network should say of them.
+//! What a step is given: images, and what the network should say of them.
 
 use std::ops::Range;
 
-use super::Criterion;
+use super::LossKind;
 use crate::kernels::targets::Targets;
 
 /// A batch.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
-    pub pictures: Pictures<'a>,
+    pub images: Images<'a>,
     pub goal: Goal<'a>,
 }
 
@@ -23,22 +23,22 @@ pub struct Goal<'a> {
 
 impl Goal<'_> {
     /// # Panics
-    /// When the batch is empty or larger than `batch`, a label is no class, or there are targets of others or for another loss.
-    pub(in crate::kernels) fn check(&self, batch: usize, classes: usize, criterion: Criterion) {
+    /// When the batch is empty or larger than `batch`, a label is not a class, or there are targets of others or for another loss.
+    pub(in crate::kernels) fn check(&self, batch: usize, classes: usize, criterion: LossKind) {
         let count = self.labels.len();
         assert!((1..=batch).contains(&count), "a batch of {count}");
         assert!(self.labels.iter().all(|l| (*l as usize) < classes));
         if let Some(targets) = self.targets {
-            assert!(matches!(criterion, Criterion::CrossEntropy(_)));
+            assert!(matches!(criterion, LossKind::CrossEntropy(_)));
             assert!(targets.classes() == classes && targets.labels() == self.labels);
         }
     }
 }
 
-/// Where pictures come from, a row each: `[B, C, H, W]`.
+/// Where images come from, a row each: `[B, C, H, W]`.
 #[derive(Clone, Copy)]
-pub enum Pictures<'a> {
+pub enum Images<'a> {
     Rows(&'a [f32]),
-    /// Writes the rows of some pictures; asked for by every member for its own.
+    /// Writes the rows of some images; asked for by every member for its own.
     Gathered(&'a (dyn Fn(Range<usize>, &mut [f32]) + Sync)),
 }

@@ -1,7 +1,7 @@
 //! A network's training step laid out once: a list of work in lanes, one arena, one team of threads.
 //!
 //! Nothing is allocated in a step, no graph is built, and no thread waits but at the borders of *groups*: runs of work in
-//! which a block of 32 pictures needs nothing of other blocks. Every result is one chain of operations in a fixed order,
+//! which a block of 32 images needs nothing of other blocks. Every result is one chain of operations in a fixed order,
 //! so neither the number of threads nor who does what changes a bit. Deliberately knows no architecture and no names:
 //! whoever builds the programs (`train::learners::plan`) does.
 
@@ -18,15 +18,15 @@ use std::time::Instant;
 
 pub use crate::kernels::cpu::lanes::LANES;
 pub use crate::kernels::cpu::lanes::conv::{Conv, Geometry};
-pub use crate::kernels::cpu::lanes::loss::Criterion;
+pub use crate::kernels::cpu::lanes::loss::LossKind;
 pub use crate::kernels::cpu::lanes::pointwise::is_gate;
 pub use crate::kernels::cpu::lanes::pool::Pool;
 pub use crate::kernels::cpu::lanes::resample::Resample;
 pub use crate::kernels::cpu::optimizer::{Adam, RmsProp, Rule, Sgd};
 pub use crate::kernels::memory::{Buffer, Kernel, Norm, OUT_OF_MEMORY, Weights};
-pub use input::{Goal, Input, Pictures};
+pub use input::{Goal, Images, Input};
 pub use ops::Work;
-pub use program::{Program, Step};
+pub use program::{Instruction, Program};
 
 use crate::kernels::cpu::lanes::layout::into_rows;
 use crate::kernels::cpu::lanes::loss::Share;
@@ -37,7 +37,7 @@ use crate::profile::Precision;
 use context::{Context, Shared};
 use program::{Group, groups};
 use runner::{Runner, run_block};
-use team::{Meeting, Team};
+use team::{Team, TeamBarrier};
 use update::Flat;
 
 /// What a plan is made of.
@@ -56,12 +56,12 @@ pub struct Parts {
     pub epsilon: f64,
     /// Share of a batch's moments in the running ones.
     pub momentum: f32,
-    pub criterion: Criterion,
+    pub criterion: LossKind,
     /// Whether the rule keeps a first moment or velocity, and a mean of squares.
     pub keeps: [bool; 2],
     /// Whether averaged parameters are kept, and evaluated with.
     pub averages: bool,
-    /// Pictures of the largest batch that is trained on.
+    /// Images of the largest batch that is trained on.
     pub batch: usize,
     /// Of products on a GPU; the CPU's are f32.
     pub precision: Precision,
@@ -91,7 +91,7 @@ pub struct Outcome {
     pub correct: usize,
     /// Before clipping; not a number where the loss already wasn't finite.
     pub gradient_norm: f64,
-    /// A member's, on average, for gathering its pictures.
+    /// A member's, on average, for gathering its images.
     pub load_seconds: f64,
     /// Forward with the loss, backward, update.
     pub seconds: [f64; 3],
@@ -111,7 +111,7 @@ pub enum Row {
 /// A planned step with all its memory.
 pub struct Plan {
     team: Team,
-    meeting: Meeting,
+    barrier: TeamBarrier,
     isa: Isa,
     training: Ready,
     /// One block's memory for every member.
@@ -126,7 +126,7 @@ pub struct Plan {
     sums: Vec<[f64; 2]>,
     epsilon: f64,
     momentum: f32,
-    criterion: Criterion,
+    criterion: LossKind,
     shares: Vec<Share>,
     batch: usize,
     /// Nanoseconds spent in every step of the training program by the first member, where measured.
@@ -166,12 +166,12 @@ impl Ready {
 /// Where a program's buffers lie: apart where one step, or one group of steps, needs them together.
 fn lay_out(program: &Program, groups: &[Group], blocks: usize, each_step: bool) -> Layout {
     let moments: Vec<_> = if each_step {
-        program.steps.iter().map(Step::buffers).collect()
+        program.steps.iter().map(Instruction::buffers).collect()
     } else {
         let of_group = |g: &Group| {
             program.steps[g.steps.clone()]
                 .iter()
-                .flat_map(Step::buffers)
+                .flat_map(Instruction::buffers)
         };
         groups.iter().map(|g| of_group(g).collect()).collect()
     };
@@ -232,7 +232,7 @@ impl Plan {
         };
         let norms: Vec<_> = parts.norms.iter().map(norm).collect();
         Ok(Self {
-            meeting: team.meeting(),
+            barrier: team.barrier(),
             isa: isa(),
             evaluation: Ready::new(parts.evaluation, 1, team.members(), true),
             training: Ready::new(parts.training, blocks, 1, false),
@@ -296,7 +296,7 @@ impl Plan {
     }
 
     /// Seconds of the first member by piece of work since [`measure`](Self::measure), with the work's multiply-adds for
-    /// one picture.
+    /// one image.
     #[must_use]
     pub fn times(&self) -> Vec<(String, f64, usize)> {
         #[expect(
@@ -316,7 +316,7 @@ impl Plan {
     /// Takes one step. Nothing is written when the outcome's loss or gradient norm is not finite.
     ///
     /// # Panics
-    /// When the batch is empty, larger than the plan's, of other pictures, or a label is no class, or targets do not fit.
+    /// When the batch is empty, larger than the plan's, of other images, or a label is not a class, or targets do not fit.
     pub fn step(&mut self, input: Input<'_>, settings: &Settings<'_>) -> Outcome {
         let count = input.goal.labels.len();
         input.goal.check(self.batch, self.classes, self.criterion);
@@ -354,13 +354,13 @@ impl Plan {
                 marks[which].store(nanos, Ordering::Relaxed);
             }
         };
-        let (training, meeting, times) = (&self.training, &self.meeting, self.times.as_deref());
+        let (training, barrier, times) = (&self.training, &self.barrier, self.times.as_deref());
         let members = self.team.members();
         self.team.run(&|member| {
             let runner = Runner {
                 context: &context,
                 ready: training,
-                meeting,
+                barrier,
                 times,
                 member,
                 members,
@@ -379,7 +379,7 @@ impl Plan {
             }
             // SAFETY: the gradients are complete, and each piece is one member's.
             unsafe { flat.measure(member, members) };
-            meeting.wait();
+            barrier.wait();
             mark(1, member);
             // SAFETY: all pieces were measured before the barrier; every piece is one member's.
             unsafe { flat.update(settings, member, members) };
@@ -441,7 +441,7 @@ impl Plan {
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub fn logits(&mut self, pictures: Pictures<'_>, logits: &mut [f32]) {
+    pub fn logits(&mut self, images: Images<'_>, logits: &mut [f32]) {
         let count = logits.len() / self.classes;
         assert!(count * self.classes == logits.len());
         if count == 0 {
@@ -484,7 +484,7 @@ impl Plan {
                     norms,
                     epsilon,
                     input: Input {
-                        pictures,
+                        images,
                         goal: Goal::default(),
                     },
                     criterion,

@@ -10,20 +10,20 @@ use crate::profile::Activation;
 /// Work in the order of its results, with the buffers it goes through.
 #[derive(Default)]
 pub struct Program {
-    pub(in crate::kernels) steps: Vec<Step>,
+    pub(in crate::kernels) steps: Vec<Instruction>,
     pub(in crate::kernels) sizes: Vec<usize>,
     /// The first step of the way back.
     pub(in crate::kernels) backward_from: usize,
 }
 
 /// A piece of work, and an activation whose slope multiplies what it writes.
-pub struct Step {
+pub struct Instruction {
     pub(in crate::kernels) work: Work,
     /// The activation and its result.
     pub(in crate::kernels) gate: Option<(Activation, Buffer)>,
 }
 
-impl Step {
+impl Instruction {
     pub(in crate::kernels) fn buffers(&self) -> Vec<Buffer> {
         let mut buffers = self.work.outline.buffers.clone();
         buffers.extend(self.gate.map(|(_, y)| y));
@@ -44,7 +44,7 @@ impl Program {
     /// Appends work; its number can be given to [`gate`](Self::gate).
     pub fn push(&mut self, work: impl Into<Work>) -> usize {
         let work = work.into();
-        self.steps.push(Step { work, gate: None });
+        self.steps.push(Instruction { work, gate: None });
         self.steps.len() - 1
     }
 
@@ -53,7 +53,7 @@ impl Program {
         self.steps[step].gate = Some((activation, y));
     }
 
-    /// Leaves the pictures in `buffer` too, a row each, when they are loaded.
+    /// Leaves the images in `buffer` too, a row each, when they are loaded.
     pub fn keep_rows(&mut self, buffer: Buffer) {
         for step in &mut self.steps {
             if let Some(load) = step.work.is::<Load>() {
@@ -64,7 +64,7 @@ impl Program {
     }
 
     /// The way back begins with the next step.
-    pub fn turn_back(&mut self) {
+    pub fn begin_backward(&mut self) {
         self.backward_from = self.steps.len();
     }
 }

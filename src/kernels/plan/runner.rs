@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::Ready;
 use super::context::{Context, Part};
-use super::program::{Group, Step};
-use super::team::Meeting;
+use super::program::{Group, Instruction};
+use super::team::TeamBarrier;
 use crate::kernels::cpu::lanes::pointwise;
 use crate::kernels::cpu::portion;
 
@@ -15,7 +15,7 @@ use crate::kernels::cpu::portion;
 pub(super) struct Runner<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) ready: &'a Ready,
-    pub(super) meeting: &'a Meeting,
+    pub(super) barrier: &'a TeamBarrier,
     pub(super) times: Option<&'a [AtomicU64]>,
     pub(super) member: usize,
     pub(super) members: usize,
@@ -50,11 +50,11 @@ impl Runner<'_> {
             for index in group.steps.clone() {
                 self.timed(index, || self.claimed(index, blocks));
                 if index + 1 < group.steps.end {
-                    self.meeting.wait();
+                    self.barrier.wait();
                 }
             }
         }
-        self.meeting.wait();
+        self.barrier.wait();
     }
 
     /// Takes tasks of a step as long as there are some.
@@ -98,7 +98,7 @@ impl Runner<'_> {
 ///
 /// # Safety
 /// What it reads is complete, and nobody else works on the block.
-pub(super) unsafe fn run_block(context: &Context<'_>, step: &Step, block: usize) {
+pub(super) unsafe fn run_block(context: &Context<'_>, step: &Instruction, block: usize) {
     // SAFETY: the caller's.
     unsafe { run(context, step, block, 0..step.work.units()) }
 }
@@ -107,7 +107,7 @@ pub(super) unsafe fn run_block(context: &Context<'_>, step: &Step, block: usize)
 ///
 /// # Safety
 /// What it reads is complete, and nobody else works on these units.
-unsafe fn run(context: &Context<'_>, step: &Step, block: usize, units: Range<usize>) {
+unsafe fn run(context: &Context<'_>, step: &Instruction, block: usize, units: Range<usize>) {
     let written = step.work.outline.stretch(&units);
     let range = written.clone().map_or(0..0, |(_, range)| range);
     let part = Part {

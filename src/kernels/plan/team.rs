@@ -127,16 +127,16 @@ impl Team {
 
     /// What members wait at while [`run`](Self::run) borrows the team.
     #[must_use]
-    pub fn meeting(&self) -> Meeting {
-        Meeting(Arc::clone(&self.shared))
+    pub fn barrier(&self) -> TeamBarrier {
+        TeamBarrier(Arc::clone(&self.shared))
     }
 }
 
 /// A team's barrier.
 #[derive(Clone)]
-pub struct Meeting(Arc<Shared>);
+pub struct TeamBarrier(Arc<Shared>);
 
-impl Meeting {
+impl TeamBarrier {
     /// Waits, within a job, until every member has come here.
     pub fn wait(&self) {
         self.0.barrier.wait(self.0.members);
@@ -234,14 +234,14 @@ mod tests {
     fn every_member_runs_every_job_and_meets_the_others() {
         for members in [1, 2, 5] {
             let mut team = Team::new(members).unwrap();
-            let meeting = team.meeting();
+            let barrier = team.barrier();
             let count = AtomicUsize::new(0);
             for round in 1..=200 {
                 team.run(&|_| {
                     count.fetch_add(1, Ordering::Relaxed);
-                    meeting.wait();
+                    barrier.wait();
                     assert_eq!(count.load(Ordering::Relaxed), round * members);
-                    meeting.wait();
+                    barrier.wait();
                 });
                 if round % 50 == 0 {
                     std::thread::sleep(std::time::Duration::from_millis(3));
@@ -254,10 +254,10 @@ mod tests {
     #[should_panic(expected = "compute thread panicked")]
     fn a_panic_is_passed_on_and_nobody_waits_for_ever() {
         let mut team = Team::new(3).unwrap();
-        let meeting = team.meeting();
+        let barrier = team.barrier();
         team.run(&|member| {
             assert!(member != 2, "on purpose");
-            meeting.wait();
+            barrier.wait();
         });
     }
 }

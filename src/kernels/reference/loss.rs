@@ -1,4 +1,4 @@
-//! Losses and their gradients, picture by picture. Both are means over the batch, as PyTorch's default is.
+//! Losses and their gradients, image by image. Both are means over the batch, as PyTorch's default is.
 
 #![expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵²")]
 

@@ -1,4 +1,4 @@
-//! The study's LeNet-5: a first 3×3 convolution on 32×32 pictures and wider maps than the original, max pooling, tanh.
+//! The study's LeNet-5: a first 3×3 convolution on 32×32 images and wider maps than the original, max pooling, tanh.
 
 use super::parts::{conv, linear, max_pool};
 use super::{Blueprint, Definition};

@@ -1,6 +1,6 @@
 //! Every architecture a profile can name, one file each: its name, the fields that it uses, its list of layers.
 //!
-//! Deliberately knows no shapes: [`resolve`](super::resolve()) finds out whether the layers fit the pictures.
+//! Deliberately knows no shapes: [`resolve`](super::resolve()) finds out whether the layers fit the images.
 
 mod custom;
 mod improved_cnn;
@@ -115,7 +115,7 @@ impl Field {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Blueprint {
     pub layers: Vec<Layer>,
-    /// One per layer of `layers`; layers inside a residual block are named by [`naming`].
+    /// One per layer of `layers`; layers inside a residual block are named by `naming`.
     pub names: Vec<String>,
 }
 

@@ -69,7 +69,7 @@ pub fn parse(bytes: &[u8]) -> Result<Found, String> {
     if bytes.get(8) == Some(&b'{') {
         return safetensors(bytes);
     }
-    Err("is no file of weights that fmtui knows".into())
+    Err("is not a weights file that fmtui can read".into())
 }
 
 fn safetensors(bytes: &[u8]) -> Result<Found, String> {

@@ -2,8 +2,8 @@
 //!
 //! Nothing is loaded before everything fits. Knows files and names; who sets the weights is `train`'s concern.
 
+pub mod catalog;
 pub mod file;
-pub mod known;
 pub mod pairing;
 mod pickle;
 mod tensors;
@@ -187,7 +187,7 @@ fn check_finite(source: &str, name: &str, values: &[f32]) -> Result<()> {
     };
     Err(Error::input(
         text::sanitize(source),
-        format!("holds {value} in {name}: these weights are spoiled"),
+        format!("holds {value} in {name}: the weights are corrupt"),
         "choose others",
     ))
 }
@@ -206,7 +206,7 @@ fn with_shape(name: &str, shape: &[usize]) -> String {
 pub enum Reshaping {
     /// The same numbers in the same order; a convolution's as a linear layer's.
     Same,
-    /// Three input channels added up to one, which sees the same in a grey picture that three would see in its repetition.
+    /// Three input channels added up to one, which sees the same in a grey image that three would see in its repetition.
     Folded,
 }
 

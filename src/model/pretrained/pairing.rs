@@ -267,7 +267,7 @@ impl Attempt {
                 contents(found)
             ),
             if self.only_last {
-                "leave model.keep_head out, so that the last layer begins anew"
+                "leave model.keep_head out, so that the last layer is initialised anew"
             } else {
                 "choose the architecture, stem and channels it was made for"
             },

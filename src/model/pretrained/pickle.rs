@@ -142,7 +142,7 @@ impl<'a> Machine<'a> {
             .at
             .checked_add(count)
             .filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or("its pickle is cut off")?;
+        let end = end.ok_or("its pickle is truncated")?;
         let taken = &self.bytes[self.at..end];
         self.at = end;
         Ok(taken)
@@ -164,13 +164,13 @@ impl<'a> Machine<'a> {
 
     fn long_length(&mut self) -> Result<usize, String> {
         usize::try_from(u64::from_le_bytes(self.array()?))
-            .map_err(|_| "its pickle is cut off".into())
+            .map_err(|_| "its pickle is truncated".into())
     }
 
     fn line(&mut self) -> Result<String, String> {
         let rest = &self.bytes[self.at..];
         let end = rest.iter().position(|b| *b == b'\n');
-        let line = self.take(end.ok_or("its pickle is cut off")? + 1)?;
+        let line = self.take(end.ok_or("its pickle is truncated")? + 1)?;
         Ok(text(&line[..line.len() - 1]))
     }
 

@@ -56,7 +56,7 @@ impl Kind {
             | "torch.QUInt4x2Storage"
             | "torch.QUInt2x4Storage" => Self::Foreign(1, QUANTISED),
             "torch.storage.UntypedStorage" | "torch.UntypedStorage" => {
-                Self::Foreign(1, "bytes without a kind")
+                Self::Foreign(1, "untyped bytes")
             }
             _ => return None,
         })
@@ -313,7 +313,7 @@ fn rebuilt<'a>(
         },
         "torch._utils._rebuild_qtensor" => Ok(Some(Form::Foreign(QUANTISED.into()))),
         "numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct" => {
-            Ok(Some(Form::Foreign("an array of NumPy's".into())))
+            Ok(Some(Form::Foreign("a NumPy array".into())))
         }
         other => {
             let kind = ["torch._utils._rebuild_", "torch._tensor._rebuild_"]
@@ -384,7 +384,7 @@ fn named(name: &str) -> String {
 fn size(value: &Value) -> Result<usize, String> {
     match value {
         Value::Int(n) => usize::try_from(*n).map_err(|_| "has a negative size".into()),
-        _ => Err("has a size that is no number".into()),
+        _ => Err("has a size that is not a number".into()),
     }
 }
 

@@ -150,7 +150,7 @@ fn spoiled_weights_are_refused_and_a_head_of_other_classes_has_a_remedy() {
     assert!(
         refused
             .to_string()
-            .ends_with("leave model.keep_head out, so that the last layer begins anew"),
+            .ends_with("leave model.keep_head out, so that the last layer is initialised anew"),
         "{refused}"
     );
 }
@@ -265,9 +265,9 @@ fn broken_and_hostile_files_are_refused() {
         (
             "no file of weights",
             b"GIF89a..............".to_vec(),
-            "no file of weights",
+            "is not a weights file",
         ),
-        ("nothing", Vec::new(), "no file of weights"),
+        ("nothing", Vec::new(), "is not a weights file"),
         (
             "a zip without weights",
             zipped(&[("a.txt", b"hello")]),
@@ -301,12 +301,12 @@ fn broken_and_hostile_files_are_refused() {
         (
             "an endless text",
             legacy_of(b"\x80\x02X\xff\xff\xff\x7fabc"),
-            "cut off",
+            "truncated",
         ),
         (
             "an endless text of 64 bits",
             legacy_of(b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7fabc"),
-            "cut off",
+            "truncated",
         ),
         (
             "an unknown operation",

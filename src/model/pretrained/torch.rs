@@ -68,7 +68,7 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Result<Found, String> {
         rest = &rest[8..];
         let size = *sizes
             .get(key.as_str())
-            .ok_or("it has a storage that nothing names")?;
+            .ok_or("it has an unreferenced storage")?;
         let len = usize::try_from(count)
             .ok()
             .and_then(|count| count.checked_mul(size));

@@ -275,11 +275,11 @@ fn a_wrong_layer_is_named_with_what_it_needs() {
         ),
         (
             "layers = [ { kind = 'residual', layers = [] } ]",
-            "model.layers[0] (residual): has no layers to add to its shortcut; put some into its layers",
+            "model.layers[0] (residual): has no layers to add to its shortcut; add some to its layers",
         ),
         (
             "layers = [ { kind = 'residual', layers = [], shortcut = [ { kind = 'flatten' } ] } ]",
-            "model.layers[0] (residual): has no layers to add to its shortcut; put some into its layers",
+            "model.layers[0] (residual): has no layers to add to its shortcut; add some to its layers",
         ),
         (
             "layers = [ { kind = 'residual', layers = [ { kind = 'activation', function = 'none' } ], shortcut = [ { kind = 'conv2d', out_channels = 8, kernel_size = 1 } ] } ]",
@@ -303,7 +303,7 @@ fn a_wrong_layer_is_named_with_what_it_needs() {
         ),
         (
             "layers = [ { kind = 'conv2d', out_channels = 65536, kernel_size = 1, padding = 63 }, { kind = 'conv2d', out_channels = 65536, kernel_size = 1, padding = 63 } ]",
-            "model.layers[1] (conv2d): its output of 65536 × 280 × 280 is more than 2,147,483,648 numbers per picture; make it smaller",
+            "model.layers[1] (conv2d): its output of 65536 × 280 × 280 is more than 2,147,483,648 numbers per image; make it smaller",
         ),
         (
             "layers = [ { kind = 'linear', out_features = 9223372036854775807 } ]",

@@ -15,9 +15,9 @@ use sha2::{Digest, Sha256};
 use super::cache::{Source, hash_into};
 use super::part::{self, Header, Plan};
 use super::reference::{Reference, is_hex};
-use super::{Hub, LARGEST, card, transfer};
+use super::{Hub, LARGEST, model_card, transfer};
 use crate::net::transfer::REDIRECTS;
-use crate::net::{Failure, GivenUp, Limits, Step, persist};
+use crate::net::{Failure, FileProgress, GivenUp, Limits, persist};
 use crate::storage;
 
 /// What the hub says of a file.
@@ -94,14 +94,12 @@ impl<'a> Server<'a> {
             }
             if status.is_success() {
                 return Err(Failure::soon(
-                    "the server does not say which commit this is: it is no hub",
+                    "the server names no commit: it is not a Hugging Face hub",
                 ));
             }
             return Err(self.refusal(reference, status, headers));
         }
-        Err(Failure::never(
-            "is sent from one address to the next without end",
-        ))
+        Err(Failure::never("redirects endlessly"))
     }
 
     /// Fetches the whole file to `beside`, going on with what is there; gives its SHA-256.
@@ -110,7 +108,7 @@ impl<'a> Server<'a> {
         pinned: &Reference,
         about: &About,
         beside: &Path,
-        report: &mut dyn FnMut(Step),
+        report: &mut dyn FnMut(FileProgress),
         cancel: &AtomicBool,
     ) -> Result<String, GivenUp> {
         let length = || beside.metadata().map_or(0, |m| m.len());
@@ -127,7 +125,7 @@ impl<'a> Server<'a> {
         pinned: &Reference,
         about: &About,
         beside: &Path,
-        report: &mut dyn FnMut(Step),
+        report: &mut dyn FnMut(FileProgress),
     ) -> Result<String, Failure> {
         let disk = |e: std::io::Error| Failure::never(format!("cannot be kept on disk: {e}"));
         let mut file = fs::OpenOptions::new()
@@ -163,7 +161,7 @@ impl<'a> Server<'a> {
                 hash.update(chunk);
                 file.write_all(chunk).map_err(disk)
             };
-            let mut told = |step: Step| report(step.behind(have));
+            let mut told = |step: FileProgress| report(step.behind(have));
             let rest = about.bytes - have;
             let came = transfer::body(response, rest, self.limits, &mut told, &mut keep).await?;
             if came != rest {
@@ -181,7 +179,7 @@ impl<'a> Server<'a> {
         {
             file.set_len(0).map_err(disk)?;
             return Err(Failure::soon(
-                "what came has another SHA-256 than the hub vouches for",
+                "the download does not match the hub's SHA-256",
             ));
         }
         file.sync_all().map_err(disk)?;
@@ -194,14 +192,14 @@ impl<'a> Server<'a> {
         &self,
         pinned: &Reference,
         about: &About,
-        report: &mut dyn FnMut(Step),
+        report: &mut dyn FnMut(FileProgress),
         cancel: &AtomicBool,
     ) -> Result<Option<Header>, GivenUp> {
         if !pinned.file.ends_with(".safetensors") {
             return Ok(None);
         }
         let read = persist(self.limits, report, cancel, async |_, _| {
-            let (mut silent, mut bytes) = (|_: Step| {}, Vec::new());
+            let (mut silent, mut bytes) = (|_: FileProgress| {}, Vec::new());
             let mut end = part::NUMBER;
             // The number that says how long the header is, then the header.
             while (bytes.len() as u64) < end {
@@ -233,7 +231,7 @@ impl<'a> Server<'a> {
         (pinned, about): (&Reference, &About),
         plan: &Plan,
         beside: &Path,
-        report: &mut dyn FnMut(Step),
+        report: &mut dyn FnMut(FileProgress),
         cancel: &AtomicBool,
     ) -> Result<Vec<u8>, GivenUp> {
         let gone = |e: std::io::Error| GivenUp::Failed(format!("cannot be kept on disk: {e}"));
@@ -250,7 +248,7 @@ impl<'a> Server<'a> {
         let mut before = 0;
         for range in &plan.ranges {
             let length = range.end - range.start;
-            let attempt = async |_: usize, report: &mut dyn FnMut(Step)| {
+            let attempt = async |_: usize, report: &mut dyn FnMut(FileProgress)| {
                 let disk =
                     |e: std::io::Error| Failure::never(format!("cannot be kept on disk: {e}"));
                 let had = kept.metadata().map_err(disk)?.len();
@@ -258,8 +256,8 @@ impl<'a> Server<'a> {
                 if done >= length {
                     return Ok(());
                 }
-                let mut told = |step: Step| {
-                    report(Step {
+                let mut told = |step: FileProgress| {
+                    report(FileProgress {
                         total: Some(total),
                         ..step.behind(had)
                     });
@@ -270,7 +268,9 @@ impl<'a> Server<'a> {
                 let now = kept.metadata().map_err(disk)?.len();
                 match outcome {
                     Ok(Came::All) => Ok(()),
-                    Ok(Came::NoPart) => Err(Failure::soon("the server sent no part this time")),
+                    Ok(Came::NoPart) => Err(Failure::soon(
+                        "the server sent the whole file, not the requested range",
+                    )),
                     Ok(Came::Rest(failure)) => Err(failure.behind(now - had)),
                     Err(failure) => Err(failure),
                 }
@@ -292,7 +292,7 @@ impl<'a> Server<'a> {
         pinned: &Reference,
         range: Range<u64>,
         about: &About,
-        report: &mut dyn FnMut(Step),
+        report: &mut dyn FnMut(FileProgress),
         keep: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<Came, Failure> {
         let response = self.get(pinned, Some(range.clone())).await?;
@@ -332,10 +332,17 @@ impl<'a> Server<'a> {
         };
         let work = async {
             let response = self.get(&card, None).await?;
-            transfer::body(response, card::LONGEST, self.limits, &mut |_| {}, &mut keep).await
+            transfer::body(
+                response,
+                model_card::LONGEST,
+                self.limits,
+                &mut |_| {},
+                &mut keep,
+            )
+            .await
         };
         if let Some(Ok(_)) = transfer::cancellable(work, cancel).await {
-            (source.licence, source.datasets) = card::read(&String::from_utf8_lossy(&bytes));
+            (source.licence, source.datasets) = model_card::read(&String::from_utf8_lossy(&bytes));
         }
     }
 
@@ -357,9 +364,9 @@ impl<'a> Server<'a> {
         match response.status() {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(response),
             // Bytes often lie with somebody else, at an address that holds for a while.
-            status if response.url().origin() != address.origin() => Err(Failure::soon(format!(
-                "the server that keeps the file answers {status}"
-            ))),
+            status if response.url().origin() != address.origin() => {
+                Err(Failure::soon(format!("the file's server answers {status}")))
+            }
             status => Err(self.refusal(reference, status, response.headers())),
         }
     }
@@ -367,7 +374,7 @@ impl<'a> Server<'a> {
     fn address(&self, reference: &Reference) -> Result<Url, Failure> {
         let address = self.api.repo(reference.repo()).url(&reference.file);
         Url::parse(&address)
-            .map_err(|e| Failure::never(format!("HF_ENDPOINT makes no address ({e})")))
+            .map_err(|e| Failure::never(format!("HF_ENDPOINT is not a valid URL ({e})")))
     }
 
     fn refusal(&self, reference: &Reference, status: StatusCode, headers: &HeaderMap) -> Failure {
@@ -376,7 +383,7 @@ impl<'a> Server<'a> {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.token.is_none() => {
                 Failure::never(format!(
-                    "{repository} is private, asks for consent to its terms, or does not exist; log in (hf auth login), or set HF_TOKEN to a token that may read it"
+                    "{repository} is private or gated, or does not exist; log in (hf auth login), or set HF_TOKEN to a token that may read it"
                 ))
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::never(format!(
@@ -390,7 +397,7 @@ impl<'a> Server<'a> {
     }
 }
 
-impl Step {
+impl FileProgress {
     /// The step of a transfer that goes on behind `before` bytes.
     fn behind(self, before: u64) -> Self {
         Self {
@@ -420,14 +427,14 @@ fn is_private(address: &str) -> bool {
 /// Reads what a hub says of a file, as strictly as it goes into paths and comparisons.
 fn about(headers: &HeaderMap) -> Result<About, Failure> {
     let commit = text(headers, "x-repo-commit").filter(|commit| is_hex(commit, 40));
-    let commit = commit.ok_or_else(|| Failure::never("the server names no sound commit"))?;
+    let commit = commit.ok_or_else(|| Failure::never("the server names no valid commit"))?;
     let length = text(headers, "x-linked-size").or(text(headers, CONTENT_LENGTH.as_str()));
     let bytes: u64 = length
         .and_then(|length| length.parse().ok())
         .ok_or_else(|| Failure::soon("the server does not say how long the file is"))?;
     if bytes == 0 || bytes > LARGEST {
         return Err(Failure::never(format!(
-            "is {bytes} bytes long, and no weights"
+            "is {bytes} bytes long, too long for weights"
         )));
     }
     let digest = text(headers, "x-linked-etag").or(text(headers, ETAG.as_str()));
@@ -456,9 +463,7 @@ fn check(response: &Response, start: u64, about: &About) -> Result<(), Failure> 
         if begins && range.ends_with(&format!("/{}", about.bytes)) {
             return Ok(());
         }
-        return Err(Failure::soon(
-            "the server sent another part than was asked for",
-        ));
+        return Err(Failure::soon("the server sent another part than requested"));
     }
     match response.content_length() {
         Some(length) if length != about.bytes => Err(Failure::soon(format!(

@@ -69,13 +69,13 @@ impl Source {
     pub fn verified(&self) -> String {
         match (self.vouched, self.part.as_str()) {
             (true, "") if self.endpoint == SHARED => {
-                "verified: it has the SHA-256 by which Python's cache names it".into()
+                "verified: SHA-256 given by the Hugging Face cache".into()
             }
-            (true, "") => "verified: the hub vouches for its SHA-256".into(),
-            (true, _) => "verified: cut out of a file whose SHA-256 the hub vouches for".into(),
-            (false, "") => "as it came: the hub names no SHA-256 of it".into(),
+            (true, "") => "verified: SHA-256 given by the hub".into(),
+            (true, _) => "verified: part of a file whose SHA-256 the hub gives".into(),
+            (false, "") => "unverified: the hub gives no SHA-256 for it".into(),
             (false, _) => format!(
-                "as it came: the hub vouches for whole files only; to verify it, fetch all of it: fmtui weights fetch {}",
+                "unverified: checksums exist for whole files only; to verify it, download the whole file: fmtui weights fetch {}",
                 self.reference()
             ),
         }
@@ -360,8 +360,8 @@ impl Cache {
             Ok(()) => Ok(Some(file)),
             Err(fs::TryLockError::WouldBlock) => Err(Error::input(
                 reference.repository(),
-                "is being fetched by another fmtui",
-                "wait for it, or stop it, and delete then",
+                "is being downloaded by another fmtui",
+                "wait for it or stop it, then delete",
             )),
             Err(fs::TryLockError::Error(e)) => Err(Error::io("lock", &path, e)),
         }
@@ -472,8 +472,8 @@ fn record_of(path: &Path) -> Result<Source> {
     let mut source: Source = toml::from_str(&text).map_err(|e| {
         Error::input(
             record.display().to_string(),
-            format!("is no record of where weights came from: {}", e.message()),
-            "delete it and the weights beside it: they are fetched again",
+            format!("is not a valid source record of weights: {}", e.message()),
+            "delete it and the weights beside it: they are downloaded again",
         )
     })?;
     for words in [
@@ -498,7 +498,7 @@ fn record_of(path: &Path) -> Result<Source> {
 /// Writes down where a file came from. Before the file gets its name: a file without a record is not looked at.
 pub(super) fn write_record(path: &Path, source: &Source) -> Result<()> {
     let text = toml::to_string(source)
-        .map_err(|e| Error::compute("writing down where weights came from", e))?;
+        .map_err(|e| Error::compute("writing the source record of weights", e))?;
     storage::commit(&record_path(path), text.as_bytes())
 }
 
@@ -514,7 +514,7 @@ fn verify(path: &Path, source: &Source) -> Result<()> {
         Err(Error::input(
             path.display().to_string(),
             problem,
-            "delete it: it is fetched again where the network is allowed",
+            "delete it: it is downloaded again when online",
         ))
     };
     let length = path
@@ -528,7 +528,7 @@ fn verify(path: &Path, source: &Source) -> Result<()> {
         ));
     }
     if sha256(path)? != source.sha256 {
-        return refuse("has changed since it was fetched: its SHA-256 is another".into());
+        return refuse("has changed since it was downloaded: its SHA-256 differs".into());
     }
     Ok(())
 }

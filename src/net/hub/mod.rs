@@ -9,7 +9,7 @@
 
 mod ask;
 mod cache;
-mod card;
+mod model_card;
 mod part;
 pub mod reference;
 mod shared;
@@ -27,7 +27,7 @@ pub use shared::Shared;
 use self::ask::{About, Server};
 use self::part::Plan;
 use super::transfer::{self, POLL};
-use super::{GivenUp, Limits, Progress, Step, is_offline, persist};
+use super::{DownloadProgress, FileProgress, GivenUp, Limits, is_offline, persist};
 use crate::error::{Error, Result};
 use crate::state::Shapes;
 use crate::{storage, text};
@@ -115,7 +115,7 @@ impl Hub {
         &self,
         reference: &Reference,
         part: Part,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(DownloadProgress),
         cancel: &AtomicBool,
     ) -> Result<Cached> {
         self.fetch_fitting(reference, part, None, progress, cancel)
@@ -131,7 +131,7 @@ impl Hub {
         reference: &Reference,
         part: Part,
         fits: Option<&Fits<'_>>,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(DownloadProgress),
         cancel: &AtomicBool,
     ) -> Result<Cached> {
         if (self.offline || reference.is_pinned())
@@ -143,12 +143,13 @@ impl Hub {
             return Err(Error::input(
                 reference.to_string(),
                 "is not in the cache, and the network is forbidden (--offline, FMTUI_OFFLINE or HF_HUB_OFFLINE)",
-                "leave that out once, or give a file",
+                "go online once, or give a file",
             ));
         }
         self.check()?;
         let file = reference.file.rsplit('/').next().unwrap_or_default();
-        let mut report = |step: Step| progress(Progress::of(file.into(), (0, 1), step));
+        let mut report =
+            |step: FileProgress| progress(DownloadProgress::of(file.into(), (0, 1), step));
         let _held = self.lock(reference, &mut report, cancel)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -173,7 +174,7 @@ impl Hub {
             return Err(Error::input(
                 "HF_ENDPOINT",
                 format!(
-                    "{} is no address of a server",
+                    "{} is not the URL of a server",
                     text::sanitize(&self.endpoint)
                 ),
                 format!("write one such as {ENDPOINT}, or unset it"),
@@ -183,8 +184,8 @@ impl Hub {
         if self.token.as_ref().is_some_and(|token| !is_sound(token)) {
             return Err(Error::input(
                 "HF_TOKEN, or the token of your login",
-                "holds a space or what is no ASCII letter, digit or sign",
-                "set it anew",
+                "contains a space or a character that is not printable ASCII",
+                "set it again",
             ));
         }
         Ok(())
@@ -216,7 +217,7 @@ impl Hub {
         reference: &Reference,
         part: Part,
         fits: Option<&Fits<'_>>,
-        report: &mut dyn FnMut(Step),
+        report: &mut dyn FnMut(FileProgress),
         cancel: &AtomicBool,
     ) -> Result<Cached> {
         let gave_up = |given_up| not_fetched(reference, given_up, false);
@@ -239,17 +240,17 @@ impl Hub {
                 let Some(own) = self.unless_damaged(self.kept(reference, part))? else {
                     return Err(gave_up(GivenUp::Tried(problem)));
                 };
-                let note = format!("what was fetched before is taken: {problem}");
-                report(Step {
+                let note = format!("using the cached version: {problem}");
+                report(FileProgress {
                     note: Some(note),
-                    ..Step::default()
+                    ..FileProgress::default()
                 });
                 return Ok(own);
             }
             Err(given_up) => return Err(gave_up(given_up)),
         };
         if reference.is_pinned() && about.commit != reference.revision {
-            let words = "the server answers with another commit than was asked for";
+            let words = "the server answers with another commit than requested";
             return Err(gave_up(GivenUp::Failed(words.into())));
         }
         let own = self.cache.at_commit(reference, &about.commit, part);
@@ -338,7 +339,7 @@ impl Hub {
     fn lock(
         &self,
         reference: &Reference,
-        report: &mut dyn FnMut(Step),
+        report: &mut dyn FnMut(FileProgress),
         cancel: &AtomicBool,
     ) -> Result<fs::File> {
         let path = self.cache.repository(reference).join(cache::LOCK);
@@ -351,9 +352,9 @@ impl Hub {
                     return Err(not_fetched(reference, GivenUp::Cancelled, false));
                 }
                 Err(fs::TryLockError::WouldBlock) => {
-                    report(Step {
-                        note: Some("another fmtui is fetching from this repository".into()),
-                        ..Step::default()
+                    report(FileProgress {
+                        note: Some("another fmtui is downloading from this repository".into()),
+                        ..FileProgress::default()
                     });
                     std::thread::sleep(POLL);
                 }
@@ -382,15 +383,11 @@ fn create_parent(path: &Path) -> Result<()> {
 /// `kept`: whether what came of it is still there.
 fn not_fetched(reference: &Reference, given_up: GivenUp, kept: bool) -> Error {
     let file = reference.to_string();
-    let goes_on = if kept {
-        " (it goes on where it was)"
-    } else {
-        ""
-    };
+    let goes_on = if kept { " (the download resumes)" } else { "" };
     match given_up {
         GivenUp::Cancelled => Error::Cancelled {
             file,
-            remedy: format!("start again whenever you like{goes_on}"),
+            remedy: format!("try again at any time{goes_on}"),
         },
         GivenUp::Failed(problem) => Error::Download {
             file,

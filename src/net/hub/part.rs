@@ -23,7 +23,7 @@ pub(super) fn header_end(number: &[u8], size: u64) -> Result<u64, Failure> {
     let number = number.try_into().map_or(u64::MAX, u64::from_le_bytes);
     let end = number.saturating_add(NUMBER);
     if number > LONGEST_HEADER || end > size {
-        return Err(Failure::never("is no safetensors file"));
+        return Err(Failure::never("is not a safetensors file"));
     }
     Ok(end)
 }

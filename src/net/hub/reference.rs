@@ -33,7 +33,7 @@ impl Reference {
         Self::parts(given).ok_or_else(|| {
             Error::input(
                 text::sanitize(&text::ellipsis(given, 200)),
-                "is no name of a file on the hub",
+                "is not the name of a file on the hub",
                 "write hf:owner/name, such as hf:timm/resnet18.tv_in1k, and if need be @revision and :file after it",
             )
         })

@@ -8,7 +8,7 @@ use hf_hub::Cache;
 
 use super::cache::{Cached, SHARED, Source, sha256};
 use super::reference::{Reference, is_hex};
-use super::{Token, card};
+use super::{Token, model_card};
 use crate::{storage, text};
 
 /// `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else `~/.cache/huggingface/hub`. Only read.
@@ -84,9 +84,9 @@ impl Shared {
 fn card_of(snapshot: &Path) -> (String, Vec<String>) {
     let mut bytes = Vec::new();
     let read = storage::open(&snapshot.join("README.md"))
-        .and_then(|(file, _)| file.take(card::LONGEST).read_to_end(&mut bytes));
+        .and_then(|(file, _)| file.take(model_card::LONGEST).read_to_end(&mut bytes));
     match read {
-        Ok(_) => card::read(&String::from_utf8_lossy(&bytes)),
+        Ok(_) => model_card::read(&String::from_utf8_lossy(&bytes)),
         Err(_) => Default::default(),
     }
 }

@@ -65,10 +65,10 @@ mod tests {
     fn reference() -> String {
         let mut out = String::from(
             "# Settings of a profile\n\n\
-             Every key of a recipe, as it stands in the file and as `--set KEY=VALUE` takes it. A key that is left out has its\n\
-             default; a key that there is not is refused. `fmtui show lenet5 --toml` prints a recipe with these explanations.\n\
-             What layers a `custom` network may have is in the [README](../README.md#a-profile).\n\n\
-             This page is made from `src/profile/settings/table.rs`: `FMTUI_RECORD=1 cargo test settings::docs` writes it anew.\n",
+             Every key of a recipe, as in the file and for `--set KEY=VALUE`. A key that is left out has its\n\
+             default; an unknown key is refused. `fmtui show lenet5 --toml` prints a recipe with these explanations.\n\
+             The layers of a `custom` network are in [layers.md](layers.md).\n\n\
+             This page is generated from `src/profile/settings/table.rs` by `FMTUI_RECORD=1 cargo test settings::docs`.\n",
         );
         let usual = Profile::new("");
         for (table, about) in TABLES {

@@ -16,16 +16,16 @@ const LONGEST_PATH: usize = 4096;
 /// The tables of a recipe, and what each is for.
 pub const TABLES: [(&str, &str); 8] = [
     ("", "at the top"),
-    ("data", "which images, how they are split and prepared"),
+    ("data", "data set, split and preprocessing"),
     (
         "augment",
-        "random changes in training, as flip 0.5, shift 2, rotate 10, erase 0.25",
+        "data augmentation, such as flip 0.5, shift 2, erase 0.25; off by default",
     ),
-    ("model", "the network and the weights it starts from"),
-    ("train", "how it is trained"),
-    ("train.optimizer", "how a gradient becomes a step"),
-    ("train.schedule", "the learning rate over time"),
-    ("train.early_stop", "when a run ends before its last epoch"),
+    ("model", "network and initial weights"),
+    ("train", "training"),
+    ("train.optimizer", "the optimizer"),
+    ("train.schedule", "learning rate schedule"),
+    ("train.early_stop", "early stopping"),
 ];
 
 macro_rules! row {
@@ -84,7 +84,7 @@ impl Setting {
 
 /// Every setting of a recipe.
 pub static ALL: &[Setting] = &[
-    row!(name, text(200), "a label for people"),
+    row!(name, text(200), "display name"),
     row!(
         data.name,
         required(&[]),
@@ -93,13 +93,9 @@ pub static ALL: &[Setting] = &[
     row!(
         data.validation,
         real(0.0, 1e9),
-        "held out of training: a count, a fraction below 1, or 0 to watch the test set"
+        "validation images: a count, a fraction below 1, or 0 to use the test set"
     ),
-    row!(
-        data.split_seed,
-        whole(0, LARGEST),
-        "seed of every random split"
-    ),
+    row!(data.split_seed, whole(0, LARGEST), "seed of random splits"),
     row!(
         data.split,
         Kind::Choice(&["standard", "pooled"]),
@@ -108,13 +104,13 @@ pub static ALL: &[Setting] = &[
     row!(
         data.test_fraction,
         Kind::Number(bounds(0.0, 1.0).above().below()),
-        "share of the pooled images that is tested on; split = \"pooled\""
+        "test share of the pooled images; split = \"pooled\""
     )
     .only_when(|p| p.data.split == Split::Pooled),
     row!(
         data.per_class,
         whole(0, 100_000_000),
-        "train on the first so many of each class; 0 takes all"
+        "training images per class; 0 takes all"
     )
     .unit("images"),
     row!(
@@ -132,55 +128,55 @@ pub static ALL: &[Setting] = &[
     row!(
         data.mean,
         Kind::PerChannel(bounds(-1e3, 1e3)),
-        "mean of pixels in 0–1, or of each channel; normalize = \"given\""
+        "mean of pixels in 0–1, or one per channel; normalize = \"given\""
     )
     .left_out("the set's")
     .when(|p| p.data.normalize == Normalize::Given),
     row!(
         data.std,
         Kind::PerChannel(bounds(1e-6, 1e6)).log(),
-        "deviation of pixels in 0–1, or of each channel; normalize = \"given\""
+        "standard deviation of pixels in 0–1, or one per channel; normalize = \"given\""
     )
     .left_out("the set's")
     .when(|p| p.data.normalize == Normalize::Given),
     row!(
         data.image_size,
         whole(0, 512),
-        "side of the images that the network sees; 0 leaves them as they are"
+        "side length that the network sees; 0 keeps the images' own"
     )
     .unit("pixels"),
     row!(
         data.resize,
         Kind::Choice(&["bilinear", "pad"]),
-        "how images get that size: interpolated, or padded with black"
+        "how images get that size: interpolated or padded"
     )
     .when(|p| p.data.image_size > 0),
     row!(
         data.channels,
         Kind::Among(&["auto", "1", "3"]),
-        "the images' own, 1 to make them grey, or 3, which repeats grey"
+        "the images' own, 1 (greyscale) or 3 (grey is repeated)"
     ),
     row!(
         augment.flip,
         real(0.0, 1.0),
-        "probability of being mirrored, left for right"
+        "probability of a horizontal flip"
     ),
     row!(
         augment.shift,
         whole(0, 512),
-        "largest shift, down or up and left or right; black comes in"
+        "maximum shift in each direction; filled with black"
     )
     .unit("pixels"),
     row!(
         augment.rotate,
         real(0.0, 180.0),
-        "largest rotation, either way"
+        "maximum rotation, either way"
     )
     .unit("degrees"),
     row!(
         augment.erase,
         real(0.0, 1.0),
-        "probability that a rectangle of 2 to 33 % becomes black"
+        "probability of random erasing (a black rectangle of 2 to 33 %)"
     ),
     row!(
         model.architecture,
@@ -217,20 +213,20 @@ pub static ALL: &[Setting] = &[
     row!(
         model.init,
         Kind::Choice(&["torch", "he", "xavier"]),
-        "how weights start: PyTorch's way, He, or Xavier"
+        "weight initialisation: PyTorch's, He or Xavier"
     )
     .by_gradient(),
     row!(
         model.pretrained,
         text(LONGEST_PATH),
-        "file (.safetensors, .pth, .th), run:ID or hf:OWNER/NAME; none starts fresh"
+        "file (.safetensors, .pth), run:ID or hf:OWNER/NAME; none: random weights"
     )
     .left_out("none")
     .by_gradient(),
     row!(
         model.pretrained_sha256,
         text(200),
-        "SHA-256 of the file they came from, written when the run begins"
+        "SHA-256 of that file, recorded when the run starts"
     )
     .left_out("none")
     .by_gradient()
@@ -238,46 +234,46 @@ pub static ALL: &[Setting] = &[
     row!(
         model.keep_head,
         Kind::YesNo,
-        "take over the last layer too, where it has as many classes"
+        "keep the pretrained last layer, if it has as many classes"
     )
     .by_gradient()
     .when(is_pretrained),
     row!(
         model.freeze,
         text(200),
-        "layers that keep their weights: the backbone, or all up to a stage's end"
+        "frozen layers: the backbone, or everything up to a stage"
     )
     .left_out("none")
     .by_gradient(),
     row!(
         model.unfreeze,
-        Kind::Tables("epochs with what is frozen from then on"),
-        "from which epochs on less is frozen: epoch and freeze of each"
+        Kind::Tables("a list of epochs, each with what is frozen from then on"),
+        "epochs at which layers are unfrozen: epoch and freeze of each"
     )
     .left_out("none")
     .by_gradient(),
     row!(
         model.stem,
         Kind::Choice(&["imagenet", "cifar"]),
-        "first layers of resnet18, 34 and 50: a quarter of the side is left, or all"
+        "stem of resnet18, 34 and 50: quarter or full resolution"
     )
     .left_out("imagenet"),
     row!(
         model.head,
         Kind::Choice(&["mlp", "linear"]),
-        "last layers of the VGGs: two hidden ones of 4096, or none"
+        "VGG classifier: two hidden layers of 4096, or none"
     )
     .left_out("mlp"),
     row!(
         model.dropout,
         real(0.0, layers::Dropout::MOST),
-        "share that each dropout of the VGGs' mlp head silences"
+        "dropout probability in the VGG mlp head"
     )
     .left_out("0.5"),
     row!(
         model.layers,
         Kind::Tables("layers"),
-        "the layers of a custom network; the last gives one number per class"
+        "layers of a custom network; the last gives one logit per class"
     )
     .left_out("none"),
     row!(
@@ -289,52 +285,47 @@ pub static ALL: &[Setting] = &[
     row!(
         train.seed,
         whole(0, LARGEST),
-        "of initial weights, order of images and dropout"
+        "of initial weights, shuffling and dropout"
     ),
     row!(
         train.device,
         required(&["auto", "cpu", "cuda", "metal"]),
-        "auto takes a GPU where there is one; cuda:1 is the second"
+        "auto uses a GPU if there is one; cuda:1 is the second"
     ),
     row!(
         train.threads,
         whole(0, 1024),
-        "on the CPU; 0 takes all cores; the result does not depend on it"
+        "CPU threads; 0 uses all cores; results do not depend on it"
     ),
     row!(
         train.backend,
         Kind::Choice(&["auto", "plan", "graph"]),
-        "what computes a step; they differ in rounding; auto plans where it can"
+        "execution backend; they differ in rounding; auto uses plan where possible"
     )
     .by_gradient(),
     row!(
         train.precision,
         Kind::Choice(&["f32", "tf32"]),
-        "what the planned step multiplies in on CUDA; everything else is f32"
+        "matrix precision of plan on CUDA; everything else is f32"
     )
     .by_gradient(),
     row!(
         train.loss,
         Kind::Choice(&["cross-entropy", "mse"]),
-        "what is minimised"
+        "the loss that is minimised"
     )
     .by_gradient(),
-    row!(
-        train.label_smoothing,
-        real(0.0, 0.999),
-        "share of the target spread over all classes"
-    )
-    .by_gradient(),
+    row!(train.label_smoothing, real(0.0, 0.999), "label smoothing").by_gradient(),
     row!(
         train.clip,
         real(0.0, 1e9),
-        "largest norm of the gradient; 0 does not clip"
+        "maximum gradient norm; 0 turns clipping off"
     )
     .by_gradient(),
     row!(
         train.ema,
         real(0.0, 0.999_999),
-        "decay of the averaged weights that are evaluated; 0 keeps none"
+        "decay of the weights' EMA, which is evaluated; 0 turns it off"
     )
     .by_gradient(),
     row!(
@@ -351,20 +342,20 @@ pub static ALL: &[Setting] = &[
     row!(
         train.lr_multipliers,
         Kind::Factors(bounds(0.0, 1e3).above()),
-        "factors on the learning rate by stage; backbone is all but the last layer"
+        "learning rate multipliers by stage; backbone is all but the last layer"
     )
     .left_out("none")
     .by_gradient(),
     row!(
         train.optimizer.kind,
         Kind::Choice(&["sgd", "rmsprop", "adam", "adamw"]),
-        "how a gradient becomes a step"
+        "the optimizer"
     )
     .by_gradient(),
     row!(
         train.optimizer.learning_rate,
         real(1e-12, 1e3).log(),
-        "length of a step; can be changed while it trains"
+        "learning rate; can be changed while it trains"
     ),
     row!(
         train.optimizer.betas,
@@ -387,20 +378,20 @@ pub static ALL: &[Setting] = &[
     row!(
         train.optimizer.weight_decay,
         real(0.0, 1e3),
-        "pull of the weights to zero (L2), decoupled with adamw"
+        "weight decay (L2), decoupled with adamw"
     )
     .by_gradient(),
     row!(
         train.optimizer.momentum,
         real(0.0, 0.999_999),
-        "share of the last step that is kept; sgd and rmsprop"
+        "momentum; sgd and rmsprop"
     )
     .by_gradient()
     .when(|p| !is_adam(p)),
     row!(
         train.optimizer.nesterov,
         Kind::YesNo,
-        "look ahead along the momentum; sgd"
+        "Nesterov momentum; sgd"
     )
     .by_gradient()
     .when(|p| p.train.optimizer.kind == OptimizerKind::Sgd),
@@ -414,7 +405,7 @@ pub static ALL: &[Setting] = &[
     row!(
         train.schedule.kind,
         Kind::Choice(&["constant", "step", "cosine", "one-cycle"]),
-        "the learning rate over time"
+        "learning rate schedule"
     )
     .by_gradient(),
     row!(
@@ -442,26 +433,26 @@ pub static ALL: &[Setting] = &[
     row!(
         train.schedule.final_factor,
         real(0.0, 1.0),
-        "share of the learning rate that is left at the end; cosine"
+        "final learning rate as a fraction of the base rate; cosine"
     )
     .by_gradient()
     .when(|p| p.train.schedule.kind == ScheduleKind::Cosine),
     row!(
         train.early_stop.patience,
         whole(0, 1_000_000),
-        "epochs without improvement before it stops early; 0 never"
+        "patience in epochs; 0 turns early stopping off"
     )
     .unit("epochs"),
     row!(
         train.early_stop.min_delta,
         real(0.0, 1e6),
-        "an improvement is larger than this"
+        "minimum improvement"
     )
     .when(stops_early),
     row!(
         train.early_stop.monitor,
         Kind::Choice(&["validation-loss", "validation-accuracy", "train-loss"]),
-        "the figure that is to improve"
+        "the monitored metric"
     )
     .when(stops_early),
 ];

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{BEST, Best, LAST, PROGRESS_FILE, Progress, generations, to_safetensors};
+use super::{BEST, Best, LAST, PROGRESS_FILE, TrainingProgress, generations, to_safetensors};
 use crate::error::{Error, Result};
 use crate::metrics::predictions::{self, Predictions};
 use crate::model::pretrained::file;
@@ -100,7 +100,7 @@ pub fn is_named(directory: &Path, sha256: &str) -> bool {
 /// `Io` when a file cannot be read or a link not be set; `Compute` when the device fails.
 pub fn restore(
     directory: &Path,
-    progress: &Progress,
+    progress: &TrainingProgress,
     weights: impl FnOnce() -> Result<StateDict>,
 ) -> Result<bool> {
     let Some(best) = &progress.best else {
@@ -236,9 +236,9 @@ mod tests {
     }
 
     /// The progress at an epoch's end whose best epoch is `best`, with weights `best` as f32.
-    fn progress(epoch: usize, best: usize) -> Progress {
+    fn progress(epoch: usize, best: usize) -> TrainingProgress {
         let bytes = pack(&weights(best as f32), best).unwrap();
-        Progress {
+        TrainingProgress {
             step: epoch as u64,
             epoch,
             best: Some(Best {
@@ -246,7 +246,7 @@ mod tests {
                 file_sha256: storage::sha256(&bytes),
                 ..Best::default()
             }),
-            ..Progress::default()
+            ..TrainingProgress::default()
         }
     }
 

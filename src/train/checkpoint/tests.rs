@@ -20,8 +20,8 @@ fn state(value: f32) -> StateDict {
 }
 
 /// No `..Default` here: a new field must be added, and so is round-tripped.
-fn progress(step: u64) -> Progress {
-    Progress {
+fn progress(step: u64) -> TrainingProgress {
+    TrainingProgress {
         format: 2,
         step,
         epoch: 3,
@@ -98,8 +98,8 @@ fn of_one_step_the_newer_one_counts_also_after_a_death_before_the_old_one_went()
 fn checkpoints_of_version_0_1_do_not_say_why_training_ended() {
     let mut json = serde_json::to_value(progress(5)).unwrap();
     json.as_object_mut().unwrap().remove("early");
-    let read: Progress = serde_json::from_value(json).unwrap();
-    let expected = Progress {
+    let read: TrainingProgress = serde_json::from_value(json).unwrap();
+    let expected = TrainingProgress {
         early: None,
         ..progress(5)
     };
@@ -145,4 +145,15 @@ fn the_hash_sees_every_bit() {
         state_sha256(&state(1.0)),
         state_sha256(&state(1.0f32.next_up()))
     );
+}
+
+#[test]
+fn an_epoch_under_way_of_0_1_keeps_its_sums() {
+    let directory =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/run-0.1/state-0000000090");
+    let old = std::fs::read_to_string(directory.join(PROGRESS_FILE)).unwrap();
+    assert!(old.contains("\"epoch_pictures\": 0"));
+    let under_way = old.replace("\"epoch_pictures\": 0", "\"epoch_pictures\": 128");
+    let progress: TrainingProgress = serde_json::from_str(&under_way).unwrap();
+    assert_eq!(progress.epoch_images, 128);
 }

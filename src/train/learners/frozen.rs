@@ -1,21 +1,21 @@
-//! A network whose first layers keep their weights: those are run once a picture, and what comes out is kept.
+//! A network whose first layers keep their weights: those are run once an image, and what comes out is kept.
 //!
 //! Two learners in one: a backbone that only predicts, in evaluation mode, and a head that learns on what it gives. Neither
 //! knows of the other.
 
 use std::collections::BTreeSet;
 
-use crate::data::{Batch, Key, Prepared};
+use crate::data::{Batch, Key, SplitDataset};
 use crate::error::Result;
 use crate::model::Shape;
 use crate::state::StateDict;
 use crate::text;
 use crate::train::{Learner, PieceTime, StepOutcome, Update};
 
-/// **Units** bytes of features that are kept at most; those of further pictures are computed at every step.
+/// **Units** bytes of features that are kept at most; those of further images are computed at every step.
 const MOST_KEPT: usize = 2 << 30;
 
-/// Pictures that go through the backbone at a time.
+/// Images that go through the backbone at a time.
 const AT_A_TIME: usize = 1024;
 
 /// See the module.
@@ -24,29 +24,29 @@ pub struct FrozenLearner {
     head: Box<dyn Learner>,
     /// Names of the backbone's arrays.
     frozen: BTreeSet<String>,
-    /// What the backbone gives for a picture: a map or a vector, in PyTorch's order like all that a learner gives.
+    /// What the backbone gives for an image: a map or a vector, in PyTorch's order like all that a learner gives.
     features: Shape,
     kept: Option<Kept>,
     /// As [`MOST_KEPT`].
     most_kept: usize,
-    /// Whether pictures are trained on as they are.
-    still: bool,
+    /// Whether images are trained on as they are.
+    is_unaugmented: bool,
 }
 
-/// Features of the first pictures seen, as many as there is room for; forgotten when the backbone's weights change.
+/// Features of the first images seen, as many as there is room for; forgotten when the backbone's weights change.
 struct Kept {
     /// Data and transform.
     key: Key,
     /// **Shape** `[room, features]`.
     rows: Vec<f32>,
-    /// The row of each picture, by pooled index.
+    /// The row of each image, by pooled index.
     places: Vec<Option<u32>>,
     used: usize,
     room: usize,
 }
 
 impl FrozenLearner {
-    /// `shape` is what the backbone gives for a picture; `still` says whether pictures are trained on as they are.
+    /// `shape` is what the backbone gives for an image; `is_unaugmented` says whether images are trained on as they are.
     ///
     /// # Errors
     /// When the backbone does not lay its weights open.
@@ -54,7 +54,7 @@ impl FrozenLearner {
         backbone: Box<dyn Learner>,
         head: Box<dyn Learner>,
         shape: Shape,
-        still: bool,
+        is_unaugmented: bool,
     ) -> Result<Self> {
         Ok(Self {
             frozen: backbone.weights()?.into_keys().collect(),
@@ -63,24 +63,24 @@ impl FrozenLearner {
             features: shape,
             kept: None,
             most_kept: MOST_KEPT,
-            still,
+            is_unaugmented,
         })
     }
 
-    /// Of how many pictures the features are kept.
-    fn room(&self, pictures: usize) -> usize {
-        pictures.min(self.most_kept / (4 * self.features.elements()).max(1))
+    /// Of how many images the features are kept.
+    fn room(&self, images: usize) -> usize {
+        images.min(self.most_kept / (4 * self.features.elements()).max(1))
     }
 
-    /// What is kept of a picture.
+    /// What is kept of an image.
     fn row(&self, index: u32) -> Option<&[f32]> {
         let kept = self.kept.as_ref()?;
         let (place, count) = (kept.places[index as usize]?, self.features.elements());
         Some(&kept.rows[place as usize * count..][..count])
     }
 
-    /// Fills `batch` with the features of these pictures.
-    fn gather(&mut self, data: &Prepared, indices: &[u32], batch: &mut Batch) -> Result<()> {
+    /// Fills `batch` with the features of these images.
+    fn gather(&mut self, data: &SplitDataset, indices: &[u32], batch: &mut Batch) -> Result<()> {
         let count = self.features.elements();
         self.keep(data, indices)?;
         let is_other = |index: &u32| self.row(*index).is_none();
@@ -100,15 +100,15 @@ impl FrozenLearner {
         Ok(())
     }
 
-    /// Keeps the features of these pictures as far as there is room; computes those of others along, which come sooner or later.
-    fn keep(&mut self, data: &Prepared, indices: &[u32]) -> Result<()> {
-        let (count, pictures) = (self.features.elements(), data.dataset.len());
-        let room = self.room(pictures);
+    /// Keeps the features of these images as far as there is room; computes those of others along, which come sooner or later.
+    fn keep(&mut self, data: &SplitDataset, indices: &[u32]) -> Result<()> {
+        let (count, images) = (self.features.elements(), data.dataset.len());
+        let room = self.room(images);
         self.kept.take_if(|kept| !kept.key.is_of(data));
         let kept = self.kept.get_or_insert_with(|| Kept {
             key: data.key(),
             rows: vec![0.0; room * count],
-            places: vec![None; pictures],
+            places: vec![None; images],
             used: 0,
             room,
         });
@@ -185,42 +185,42 @@ impl Learner for FrozenLearner {
             .or_else(|| self.backbone.backend_note())
     }
 
-    fn note(&self, pictures: usize) -> Option<String> {
-        let room = self.room(pictures);
-        let how = if !self.still {
-            "pictures change from step to step (augment), so they are computed at every one".into()
-        } else if room == pictures {
-            "they are computed once for each and kept".into()
+    fn note(&self, images: usize) -> Option<String> {
+        let room = self.room(images);
+        let how = if !self.is_unaugmented {
+            "images are augmented, so features are computed at every step".into()
+        } else if room == images {
+            "features are computed once per image and cached".into()
         } else {
             format!(
-                "those of {} pictures are computed once and kept in {}, those of the other {} at every step",
+                "features of {} images are computed once and cached in {}, those of the other {} at every step",
                 text::grouped(room as u64),
                 text::bytes(self.most_kept as u64),
-                text::grouped((pictures - room) as u64)
+                text::grouped((images - room) as u64)
             )
         };
         Some(format!(
-            "the frozen layers give {} numbers for a picture; {how}",
+            "the frozen layers give {} features per image; {how}",
             text::grouped(self.features.elements() as u64)
         ))
     }
 
-    fn compute_ahead(
+    fn precompute_features(
         &mut self,
-        data: &Prepared,
+        data: &SplitDataset,
         go_on: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<bool> {
         if data.augments() {
             return Ok(true);
         }
         let parts = [&data.train, &data.validation, &data.test];
-        let pictures: Vec<u32> = parts.into_iter().flatten().copied().collect();
-        for part in pictures.chunks(AT_A_TIME) {
+        let images: Vec<u32> = parts.into_iter().flatten().copied().collect();
+        for part in images.chunks(AT_A_TIME) {
             let used = |kept: &Option<Kept>| kept.as_ref().map_or(0, |kept| kept.used);
             let before = used(&self.kept);
             self.keep(data, part)?;
             let done = used(&self.kept);
-            let all = self.room(pictures.len());
+            let all = self.room(images.len());
             if done > before && !go_on(done, all) {
                 return Ok(done == all);
             }
@@ -243,7 +243,7 @@ impl Learner for FrozenLearner {
 
     fn step_on(
         &mut self,
-        data: &Prepared,
+        data: &SplitDataset,
         indices: &[u32],
         batch: &mut Batch,
         update: Update,
@@ -270,7 +270,7 @@ impl Learner for FrozenLearner {
 
     fn logits_on(
         &mut self,
-        data: &Prepared,
+        data: &SplitDataset,
         indices: &[u32],
         batch: &mut Batch,
     ) -> Result<Vec<f32>> {

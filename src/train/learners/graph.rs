@@ -12,7 +12,7 @@ use rayon::ThreadPool;
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::kernels::targets::Targets;
-use crate::model::rates::Rates;
+use crate::model::lr_multipliers::LrMultipliers;
 use crate::model::{Architecture, Mode, Network, Shape};
 use crate::nn::state::{expect, refuse_unknown};
 use crate::nn::statistics::PendingStatistics;
@@ -77,7 +77,7 @@ impl GraphLearner {
         let averaged = (settings.ema > 0.0)
             .then(|| network.with_own_weights())
             .transpose()?;
-        let rates = Rates::new(architecture, &settings.lr_multipliers);
+        let rates = LrMultipliers::new(architecture, &settings.lr_multipliers);
         Ok(Self {
             optimizer: Optimizer::new(&settings.optimizer, network.parameters())?
                 .with_rates(|name| rates.of(name)),
@@ -271,7 +271,7 @@ pub(super) fn check_finite(quantity: &'static str, value: f64, step: u64) -> Res
     })
 }
 
-/// Pictures whose largest output (the first of equal ones) is the label's.
+/// Images whose largest output (the first of equal ones) is the label's.
 fn correct(logits: &[f32], labels: &[u32]) -> usize {
     let classes = logits.len() / labels.len().max(1);
     let hit = |(row, label): (&[f32], &u32)| {

@@ -77,28 +77,24 @@ fn frozen(profile: &Profile, mut cut: Cut, classes: usize) -> Result<FrozenLearn
     train.optimizer.momentum = 0.0;
     let backbone = network(&predicting, &cut.frozen, shape.elements())?;
     let head = network(profile, &cut.trained, classes)?;
-    let still = profile.augment.is_none();
-    FrozenLearner::new(backbone, head, shape, still)
+    let is_unaugmented = profile.augment.is_none();
+    FrozenLearner::new(backbone, head, shape, is_unaugmented)
 }
 
 /// **Units** bytes of a checkpoint beside its arrays: names, the history of some thousand epochs.
 const BESIDES: u64 = 1 << 20;
 
-/// Pictures' features that are kept at most.
+/// Images' features that are kept at most.
 const MOST_FEATURES: u64 = 2 << 30;
 
 /// About how much memory of the CPU's a learner takes for this profile, without building it.
 ///
-/// **Units** bytes: weights, gradients, what the optimizer keeps, activations of a batch, features of `pictures` pictures where
+/// **Units** bytes: weights, gradients, what the optimizer keeps, activations of a batch, features of `images` images where
 /// layers are frozen, and the copies that are made to save all that. The data set comes on top.
 ///
 /// # Errors
 /// `Input` when `model.freeze` names nothing that could be frozen.
-pub fn memory_bytes(
-    profile: &Profile,
-    architecture: &Architecture,
-    pictures: usize,
-) -> Result<u64> {
+pub fn memory_bytes(profile: &Profile, architecture: &Architecture, images: usize) -> Result<u64> {
     let train = &profile.train;
     let of = |train: &Train, architecture: &Architecture| {
         let has_own_rule = rule(&profile.model.architecture) != Rule::Gradient;
@@ -114,7 +110,7 @@ pub fn memory_bytes(
         + match freeze::cut(architecture, &profile.model.freeze)? {
             None => of(train, architecture),
             Some(cut) => {
-                let features = cut.frozen.output().elements() as u64 * 4 * pictures as u64;
+                let features = cut.frozen.output().elements() as u64 * 4 * images as u64;
                 let predicting = Train {
                     batch_size: 1,
                     ..train.clone()
@@ -183,7 +179,7 @@ fn network(
         )),
         Some(why) => {
             let learner = graph::GraphLearner::new(profile, architecture, classes)?;
-            let note = format!("trains through Candle's graph, not by plan: {why}");
+            let note = format!("uses the slower autograd backend (graph): {why}");
             Ok(Box::new(learner.because(note)))
         }
     }

@@ -1,4 +1,4 @@
-//! The perceptron rule behind the [`Learner`] seam: a step is one pass over the batch, picture by picture.
+//! The perceptron rule behind the [`Learner`] seam: a step is one pass over the batch, image by image.
 //!
 //! The rule has no gradient, so what belongs to gradients (losses, smoothing, momentum, weight decay, clipping) is refused
 //! instead of ignored where it was asked for. `train.ema` evaluates averaged weights, which calms the rule's wandering
@@ -85,7 +85,7 @@ fn refuse_gradient_settings(train: &Train) -> Result<()> {
         None => Ok(()),
         Some((_, field)) => Err(Error::input(
             *field,
-            "the perceptron rule has no gradient that it could apply to",
+            "the perceptron rule computes no gradient for it",
             "remove it, or train model.architecture = \"mlp\" without hidden layers",
         )),
     }
@@ -97,7 +97,7 @@ fn refuse_targets(batch: &Batch) -> Result<()> {
     }
     Err(Error::input(
         "model.architecture",
-        "the perceptron rule knows right and wrong only: no mixed images, no weights of images or classes",
+        "the perceptron rule takes plain labels only: no mixed images, no weights of images or classes",
         "train \"mlp\" without hidden layers, or images that are neither mixed nor weighted",
     ))
 }
@@ -107,7 +107,7 @@ impl Learner for PerceptronLearner {
         "perceptron rule"
     }
 
-    /// Here the gradient's norm is that of the weights' change per picture and unit of learning rate, and the time is
+    /// Here the gradient's norm is that of the weights' change per image and unit of learning rate, and the time is
     /// all forward, as scores and updates take turns.
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome> {
         let start = Instant::now();
@@ -118,12 +118,12 @@ impl Learner for PerceptronLearner {
         let eta = update.learning_rate as f32;
         let mut scores = vec![0.0; now.classes()];
         let (mut loss, mut correct) = (0.0, 0);
-        for (x, label) in pictures(batch, now.features())?.zip(&batch.labels) {
+        for (x, label) in rows(batch, now.features())?.zip(&batch.labels) {
             let lesson = self.next.learn(x, *label, eta, &mut scores);
             loss += lesson.loss;
             correct += lesson.correct;
         }
-        #[expect(clippy::cast_precision_loss, reason = "few pictures")]
+        #[expect(clippy::cast_precision_loss, reason = "few images")]
         let count = batch.len().max(1) as f64;
         let moved = distance(now, &self.next);
         for (quantity, value) in [("loss", loss / count), ("the weights' change", moved)] {
@@ -156,7 +156,7 @@ impl Learner for PerceptronLearner {
         let best = self.best();
         let classes = best.classes();
         let mut logits = vec![0.0; batch.len() * classes];
-        let rows = pictures(batch, best.features())?;
+        let rows = rows(batch, best.features())?;
         for (x, scores) in rows.zip(logits.chunks_exact_mut(classes)) {
             best.scores(x, scores);
         }
@@ -225,13 +225,13 @@ fn take(prefix: &str, state: &StateDict, perceptron: &mut Perceptron) -> Result<
     Ok(())
 }
 
-/// The batch's pictures as vectors of pixels.
-fn pictures(batch: &Batch, features: usize) -> Result<impl Iterator<Item = &[f32]>> {
+/// The batch's images as vectors of pixels.
+fn rows(batch: &Batch, features: usize) -> Result<impl Iterator<Item = &[f32]>> {
     if batch.images.len() != batch.len() * features {
         return Err(Error::compute(
             "taking a batch",
             format!(
-                "{} numbers are not {} pictures of {features}",
+                "{} numbers are not {} images of {features}",
                 batch.images.len(),
                 batch.len()
             ),

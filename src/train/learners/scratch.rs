@@ -302,7 +302,7 @@ fn norm(gradients: &[Dense]) -> f64 {
     squares.sum::<f64>().sqrt()
 }
 
-/// Pictures whose highest logit, the first of equals, is the label's.
+/// Images whose highest logit, the first of equals, is the label's.
 fn count_correct(logits: &[f32], labels: &[u32]) -> usize {
     let classes = (logits.len() / labels.len().max(1)).max(1);
     logits
@@ -325,8 +325,8 @@ fn check(batch: &Batch, features: usize, classes: usize) -> Result<()> {
     let problem = if batch.is_empty() {
         "it is empty".into()
     } else if batch.images.len() != batch.len() * features {
-        let (numbers, pictures) = (batch.images.len(), batch.len());
-        format!("{numbers} numbers are not {pictures} pictures of {features}")
+        let (numbers, images) = (batch.images.len(), batch.len());
+        format!("{numbers} numbers are not {images} images of {features}")
     } else if let Some(label) = batch.labels.iter().find(|l| **l as usize >= classes) {
         format!("label {label} is not below {classes}")
     } else {

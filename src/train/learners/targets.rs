@@ -17,7 +17,7 @@ pub(super) fn of(batch: &Batch, train: &Train, classes: usize) -> Result<Option<
     if train.loss != Loss::CrossEntropy {
         return Err(Error::input(
             "train.loss",
-            "mean squared error learns labels that count alike: no mixed images, no weights of images or classes",
+            "mean squared error takes plain labels only: no mixed images, no weights of images or classes",
             "set it to \"cross-entropy\"",
         ));
     }

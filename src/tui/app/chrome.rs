@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::App;
 use crate::event::Severity;
-use crate::run::company::Live;
+use crate::run::concurrent_runs::Live;
 use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{cut, left, plain_if, wrap_to};

@@ -33,7 +33,7 @@ use super::tab_id::TabId;
 use super::tabs::train::TrainTab;
 use super::theme::Ground;
 use crate::profile::Profile;
-use crate::run::company::Live;
+use crate::run::concurrent_runs::Live;
 
 /// Smallest screen on which tabs are drawn.
 const LEAST: (u16, u16) = (60, 15);

@@ -181,7 +181,7 @@ impl Overlay {
         spans.extend(typed.spans);
         if self.entry.is_empty() {
             spans.push(Span::styled(
-                " type to search · Enter does it · Esc closes",
+                " type to search · Enter runs it · Esc closes",
                 theme.dim(),
             ));
         }

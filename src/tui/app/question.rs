@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 
 use super::App;
 use crate::event::Command;
-use crate::run::company::Live;
+use crate::run::concurrent_runs::Live;
 use crate::tui::request::{Request, Start};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::popup::{self, Answer};
@@ -83,7 +83,7 @@ impl Question {
             About::Stop { name, .. } => (
                 "stop the run",
                 format!(
-                    "The worker of {name} saves a checkpoint and ends. A stopped run can be resumed (u on the Runs tab) and is tested when it has finished."
+                    "{name} saves a checkpoint and stops. A stopped run can be resumed (u on the Runs tab); it is tested once it finishes."
                 ),
                 "stop it",
             ),
@@ -107,7 +107,7 @@ fn words(others: &[Live]) -> String {
         _ => ("all", "they go on"),
     };
     if running.is_some() {
-        format!("{who} running: {all} would share this machine and take longer.")
+        format!("{who} running: {all} would compete for the CPU and take longer.")
     } else {
         format!("{who} paused: once {go_on}, {all} share this machine.")
     }

@@ -72,7 +72,7 @@ fn epoch(number: u32) -> Stamped {
     }
 }
 
-/// In the middle of a long run, with its pictures and predictions.
+/// In the middle of a long run, with its images and predictions.
 fn busy_app() -> App {
     let settings = Settings {
         theme: testing::theme(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::App;
 use super::question::Question;
 use crate::event::Command;
-use crate::run::company::Live;
+use crate::run::concurrent_runs::Live;
 use crate::run::id;
 use crate::tui::action::Action;
 use crate::tui::request::{Request, Start};
@@ -45,10 +45,10 @@ impl App {
     pub(super) fn has_just_started(&mut self) -> bool {
         let words = match &self.starting {
             Some(name) if self.fetching => format!(
-                "{name} waits for its weights; {} gives them up",
+                "{name} waits for its weights; {} cancels",
                 self.keymap.shown("Esc")
             ),
-            Some(name) => format!("{name} is being started already"),
+            Some(name) => format!("{name} is already starting"),
             None if self.settled.is_some_and(|at| self.now < at) => {
                 "A run has just been started; press again for another".into()
             }
@@ -106,7 +106,7 @@ impl App {
         if !is_seen {
             let words = match &command {
                 Command::Pause => format!("Pausing {name}…"),
-                Command::Continue => format!("{name} shall go on…"),
+                Command::Continue => format!("continuing {name}…"),
                 Command::SaveCheckpoint => format!("Saving a checkpoint of {name}…"),
                 Command::Stop => format!("Stopping {name}…"),
                 Command::StepLearningRate { up: true } => {

@@ -59,7 +59,7 @@ fn started() -> Vec<Stamped> {
         train_images: 1600,
         validation_images: 400,
         test_images: 500,
-        no_test_part: false,
+        no_test_set: false,
         curve_is_test: false,
         device: "cpu".into(),
         threads: 2,
@@ -120,7 +120,7 @@ fn a_train_key_that_bounces_starts_one_run() {
     let mut app = app();
     press(&mut app, "3");
     assert_eq!(press(&mut app, "ttt").len(), 1);
-    assert!(screen(&mut app, 80, 24).contains("lenet5 is being started already"));
+    assert!(screen(&mut app, 80, 24).contains("lenet5 is already starting"));
     let started = Message::Started {
         run: "20261128-160000-lenet5-0001".into(),
         note: None,
@@ -214,7 +214,7 @@ fn runs_are_commanded_from_every_tab_and_the_answer_is_told() {
 
     press(&mut app, "5:stop the");
     assert_eq!(key(&mut app, KeyCode::Enter), []);
-    assert!(screen(&mut app, 80, 24).contains("The worker of lenet5 saves a checkpoint"));
+    assert!(screen(&mut app, 80, 24).contains("lenet5 saves a checkpoint"));
     later(&mut app, 400);
     assert_eq!(press(&mut app, "y"), [send(Command::Stop)]);
 }
@@ -467,13 +467,13 @@ fn a_run_beside_another_is_told_of_it() {
     let mut app = app();
     let started = Message::Started {
         run: "r".into(),
-        note: Some("q is running too; both share this machine's cores".into()),
+        note: Some("q is also running: both compete for the CPU".into()),
     };
     assert_eq!(
         app.update(Input::Message(started)),
         [Request::Open("r".into())]
     );
-    assert!(screen(&mut app, 80, 24).contains("q is running too"));
+    assert!(screen(&mut app, 80, 24).contains("q is also running"));
 }
 
 #[test]
@@ -508,7 +508,7 @@ fn one_key_goes_through_the_themes_on_every_tab_and_keeps_each() {
         assert!(screen(&mut app, 80, 24).contains(&said), "{said}");
     }
     press(&mut app, "?theme");
-    assert!(screen(&mut app, 80, 24).contains("T         next theme"));
+    assert!(screen(&mut app, 80, 24).contains("T         next colour theme"));
 }
 
 #[test]

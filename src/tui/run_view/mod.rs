@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 pub use replay::{Playback, Replay};
 
-use crate::event::{Command, Event, Load, Phase, RunHistory, Severity, Stamped, change};
+use crate::event::{Command, Event, Phase, ResourceUsage, RunHistory, Severity, Stamped, change};
 use crate::profile::Status;
 use crate::run::id;
 
@@ -83,7 +83,7 @@ impl Awaited {
 fn done(event: &Event) -> Option<String> {
     Some(match event {
         Event::Paused { step } => format!("paused after step {step}"),
-        Event::Continued { step } => format!("goes on from step {step}"),
+        Event::Continued { step } => format!("continues from step {step}"),
         Event::CheckpointSaved { step, .. } => format!("checkpoint saved at step {step}"),
         Event::Changed { what, from, to, .. } => change(what, *from, *to),
         Event::Warning { message } => message.clone(),
@@ -97,7 +97,7 @@ pub struct Shown {
     pub run: String,
     pub history: RunHistory,
     pub link: Link,
-    loads: VecDeque<Load>,
+    loads: VecDeque<ResourceUsage>,
 }
 
 /// See the module.
@@ -254,7 +254,7 @@ impl RunView {
 
     /// The last measurements of load, the newest at the end.
     #[must_use]
-    pub fn loads(&self) -> Vec<Load> {
+    pub fn loads(&self) -> Vec<ResourceUsage> {
         let Some(replay) = &self.replay else {
             let shown = self.shown.iter();
             return shown.flat_map(|s| &s.loads).copied().collect();
@@ -263,7 +263,7 @@ impl RunView {
             Event::Load(load) => Some(load),
             _ => None,
         });
-        let mut loads: Vec<Load> = loads.take(LOADS).collect();
+        let mut loads: Vec<ResourceUsage> = loads.take(LOADS).collect();
         loads.reverse();
         loads
     }
@@ -388,7 +388,7 @@ impl RunView {
     }
 }
 
-fn note_load(loads: &mut VecDeque<Load>, event: &Stamped) {
+fn note_load(loads: &mut VecDeque<ResourceUsage>, event: &Stamped) {
     if let Event::Load(load) = event.event {
         if loads.len() == LOADS {
             loads.pop_front();

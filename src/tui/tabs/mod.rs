@@ -7,7 +7,6 @@ pub mod model;
 pub mod runs;
 pub mod train;
 
-mod mistakes;
 mod timeline;
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Color;
 use ratatui::{Frame, Terminal};
 
 use crate::data::{Dataset, Examples, InMemory, Store};
@@ -24,7 +25,7 @@ use crate::profile::ResultRecord;
 use crate::tui::action::Action;
 use crate::tui::context::Context;
 use crate::tui::run_view::RunView;
-use crate::tui::tab::{Effect, Hint, Mouse, Tab};
+use crate::tui::tab::{Effect, Mouse, Tab};
 use crate::tui::theme::{ColorDepth, Palette, Theme};
 
 pub const CLASSES: [&str; 10] = [
@@ -40,7 +41,7 @@ pub const CLASSES: [&str; 10] = [
     "Ankle boot",
 ];
 
-/// A trained network's counts on the 10,000 test pictures of Fashion-MNIST.
+/// A trained network's counts on the 10,000 test images of Fashion-MNIST.
 const COUNTS: [[u32; 10]; 10] = [
     [861, 0, 14, 16, 4, 1, 97, 0, 7, 0],
     [2, 981, 0, 12, 2, 0, 2, 0, 1, 0],
@@ -64,7 +65,7 @@ pub fn names(classes: usize) -> Vec<String> {
         .collect()
 }
 
-/// The finished matrix, with errors moved back from the diagonal for earlier epochs; `scale` pictures a class.
+/// The finished matrix, with errors moved back from the diagonal for earlier epochs; `scale` images a class.
 pub fn confusion(epoch: usize, scale: u32) -> Confusion {
     let mut counts: Vec<Vec<u32>> = COUNTS.iter().map(|r| r.to_vec()).collect();
     for (i, row) in counts.iter_mut().enumerate() {
@@ -102,7 +103,7 @@ pub fn started() -> Started {
         train_images: 55_000,
         validation_images: 5_000,
         test_images: 10_000,
-        no_test_part: false,
+        no_test_set: false,
         curve_is_test: false,
         device: "cpu".into(),
         threads: 8,
@@ -221,7 +222,7 @@ impl Store for Colored {
     }
 }
 
-/// A set in colours of images of these heights and widths, without a test part, with a validation part of its own.
+/// A set in colours of images of these heights and widths, without a test set, with a validation set of its own.
 pub fn colored(channels: usize, sizes: &[(usize, usize)]) -> Dataset {
     let examples = |count: usize| Examples {
         images: Arc::new(Colored {
@@ -243,7 +244,7 @@ pub fn colored(channels: usize, sizes: &[(usize, usize)]) -> Dataset {
     }
 }
 
-/// Predictions of every test picture of `dataset`: every third is wrong, more and less surely.
+/// Predictions of every test image of `dataset`: every third is wrong, more and less surely.
 pub fn predictions(dataset: &Dataset, epoch: u32) -> Predictions {
     let classes = dataset.classes.len().max(1);
     let first = dataset.train.len();
@@ -273,19 +274,13 @@ pub fn theme() -> Theme {
 }
 
 /// What else a terminal may be.
-pub fn other_themes() -> [(&'static str, Theme); 5] {
+fn other_themes() -> [Theme; 5] {
     [
-        (
-            "light",
-            Theme::new(Palette::Light, ColorDepth::TrueColor, false),
-        ),
-        (
-            "blind",
-            Theme::new(Palette::ColorBlind, ColorDepth::TrueColor, false),
-        ),
-        ("256", Theme::new(Palette::Dark, ColorDepth::Ansi256, false)),
-        ("16", Theme::new(Palette::Dark, ColorDepth::Ansi16, false)),
-        ("ascii", Theme::new(Palette::Mono, ColorDepth::Mono, true)),
+        Theme::new(Palette::Light, ColorDepth::TrueColor, false),
+        Theme::new(Palette::ColorBlind, ColorDepth::TrueColor, false),
+        Theme::new(Palette::Dark, ColorDepth::Ansi256, false),
+        Theme::new(Palette::Dark, ColorDepth::Ansi16, false),
+        Theme::new(Palette::Mono, ColorDepth::Mono, true),
     ]
 }
 
@@ -327,10 +322,6 @@ impl<T: Tab> Lent<T> {
 
     pub fn on_mouse(&mut self, mouse: Mouse) -> Effect {
         self.tab.on_mouse(mouse, &self.cx)
-    }
-
-    pub fn hints(&self) -> Vec<Hint> {
-        self.tab.hints(&self.cx)
     }
 
     pub fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
@@ -376,84 +367,39 @@ pub fn text(buffer: &Buffer) -> String {
     lines.join("\n")
 }
 
-/// Draws at every small size and some others, in colour and in plain signs.
+/// Draws at every small size and some others, in colour and in plain signs; nothing is more than the terminal can show.
 pub fn survives<T: Tab>(tab: &mut Lent<T>) {
     let plain = Theme::new(Palette::Mono, ColorDepth::Mono, true);
     for theme in [theme(), plain] {
         for width in 0..=40 {
             for height in 0..=20 {
-                draw(tab, width, height, &theme);
+                shows_no_more_than_can_be(&draw(tab, width, height, &theme), &theme);
             }
         }
+    }
+    for theme in other_themes().into_iter().chain([theme()]) {
         for (width, height) in [(80, 5), (80, 24), (41, 40), (20, 60), (120, 40), (200, 50)] {
-            draw(tab, width, height, &theme);
+            shows_no_more_than_can_be(&draw(tab, width, height, &theme), &theme);
         }
     }
 }
 
-/// Writes a drawn screen as true-colour text to `$FMTUI_SHOTS/<name>.ansi` for looking at; nothing where it is not set.
-pub fn dump<T: Tab>(name: &str, tab: &mut Lent<T>, width: u16, height: u16, theme: &Theme) {
-    use ratatui::style::{Color, Modifier};
-    use std::fmt::Write as _;
-
-    let Some(folder) = std::env::var_os("FMTUI_SHOTS") else {
-        return;
-    };
-    let buffer = draw(tab, width, height, theme);
-    let code = |color: Color, base: u8| match color {
-        Color::Rgb(r, g, b) => format!(";{};2;{r};{g};{b}", base + 8),
-        Color::Indexed(i) => format!(";{};5;{i}", base + 8),
-        Color::Black => format!(";{base}"),
-        Color::Red => format!(";{}", base + 1),
-        Color::Green => format!(";{}", base + 2),
-        Color::Yellow => format!(";{}", base + 3),
-        Color::Blue => format!(";{}", base + 4),
-        Color::Magenta => format!(";{}", base + 5),
-        Color::Cyan => format!(";{}", base + 6),
-        Color::Gray => format!(";{}", base + 7),
-        Color::DarkGray => format!(";{}", base + 60),
-        Color::LightRed => format!(";{}", base + 61),
-        Color::LightYellow => format!(";{}", base + 63),
-        Color::LightCyan => format!(";{}", base + 66),
-        Color::White => format!(";{}", base + 67),
-        _ => String::new(),
-    };
-    let mut out = String::new();
-    for y in 0..height {
-        for x in 0..width {
-            let cell = &buffer[(x, y)];
-            out.push_str("\x1b[0");
-            for (modifier, sign) in [
-                (Modifier::BOLD, ";1"),
-                (Modifier::DIM, ";2"),
-                (Modifier::UNDERLINED, ";4"),
-                (Modifier::REVERSED, ";7"),
-            ] {
-                if cell.modifier.contains(modifier) {
-                    out.push_str(sign);
-                }
-            }
-            write!(
-                out,
-                "{}{}m{}",
-                code(cell.fg, 30),
-                code(cell.bg, 40),
-                cell.symbol()
-            )
-            .unwrap();
+/// No colour that the terminal does not have, and no sign outside ASCII where there is only that.
+fn shows_no_more_than_can_be(buffer: &Buffer, theme: &Theme) {
+    for cell in buffer.content() {
+        for color in [cell.fg, cell.bg] {
+            let fits = match theme.depth() {
+                ColorDepth::TrueColor => true,
+                ColorDepth::Ansi256 => !matches!(color, Color::Rgb(..)),
+                ColorDepth::Ansi16 => !matches!(color, Color::Rgb(..) | Color::Indexed(16..)),
+                ColorDepth::Mono => color == Color::Reset,
+            };
+            assert!(fits, "{color:?} in {:?}", theme.depth());
         }
-        out.push_str("\x1b[0m\n");
+        assert!(
+            !theme.ascii || cell.symbol().is_ascii(),
+            "{:?}",
+            cell.symbol()
+        );
     }
-    let hints: Vec<String> = tab
-        .hints()
-        .iter()
-        .map(|h| format!("{} {}", h.keys, h.does))
-        .collect();
-    let footer = format!("\x1b[0;1m {}", hints.join("   "));
-    let mut lines: Vec<&str> = out.split('\n').collect();
-    lines.pop();
-    lines.pop();
-    lines.push(&footer);
-    let path = std::path::Path::new(&folder).join(format!("{name}-{width}x{height}.ansi"));
-    std::fs::write(path, lines.join("\n")).unwrap();
 }

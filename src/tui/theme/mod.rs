@@ -270,7 +270,7 @@ impl Theme {
         self.text().add_modifier(Modifier::BOLD)
     }
 
-    /// Figures of the training part.
+    /// Figures of the training set.
     #[must_use]
     pub fn train(self) -> Style {
         self.fg(self.inks().train)
@@ -336,7 +336,7 @@ impl Theme {
         }
     }
 
-    /// A grey of a picture, 0 the background's; `None` in mono.
+    /// A grey of an image, 0 the background's; `None` in mono.
     #[must_use]
     pub fn grey(self, value: u8) -> Option<Color> {
         let value = if self.is_light() { 255 - value } else { value };

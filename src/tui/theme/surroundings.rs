@@ -136,13 +136,7 @@ pub fn may_query(var: &impl Fn(&str) -> String) -> bool {
 
 /// True when only ASCII can be shown.
 pub fn is_ascii(var: &impl Fn(&str) -> String) -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .map(var)
-        .find(|l| !l.is_empty())
-        .unwrap_or_default()
-        .to_lowercase();
-    var("TERM") == "linux" || locale == "c" || locale == "posix"
+    var("TERM") == "linux" || !crate::text::is_utf8(var)
 }
 
 #[cfg(test)]

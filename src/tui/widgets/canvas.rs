@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::fit::cut_line;
-use super::picture::Picture;
+use super::image::Image;
 
 /// A rectangle of the screen with its own coordinates; what does not fit is cut.
 pub struct Canvas<'a> {
@@ -116,9 +116,9 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Draws a picture as large as it can be in so many columns and rows, in the middle of them, cut at the canvas' edges.
-    pub fn picture(&mut self, x: u16, y: u16, columns: u16, rows: u16, picture: &Picture) {
-        let (width, height) = picture.fitted(columns, rows);
+    /// Draws an image as large as it can be in so many columns and rows, in the middle of them, cut at the canvas' edges.
+    pub fn image(&mut self, x: u16, y: u16, columns: u16, rows: u16, image: &Image) {
+        let (width, height) = image.fitted(columns, rows);
         let (left, top) = ((columns - width) / 2, (rows - height) / 2);
         let area = Rect {
             x: self.area.x.saturating_add(x + left),
@@ -126,7 +126,7 @@ impl<'a> Canvas<'a> {
             width,
             height,
         };
-        picture.render_clipped(area, self.area, self.buffer);
+        image.render_clipped(area, self.area, self.buffer);
     }
 
     /// Replaces everything that is not ASCII by its nearest ASCII sign, for terminals that show nothing else.

@@ -5,8 +5,8 @@ pub mod canvas;
 pub mod chart;
 pub mod fit;
 pub mod gauge;
+pub mod image;
 pub mod input;
-pub mod picture;
 pub mod popup;
 pub mod sparkline;
 

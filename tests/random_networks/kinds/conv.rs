@@ -66,7 +66,7 @@ impl Values for Conv2d {
         };
         let k = window.kernel;
         let mut y = Vec::with_capacity(pass.batch * node.output.elements());
-        for picture in x.chunks_exact(channels * height * width) {
+        for image in x.chunks_exact(channels * height * width) {
             for out in 0..self.out_channels {
                 for row in 0..out_height {
                     for column in 0..out_width {
@@ -74,7 +74,7 @@ impl Values for Conv2d {
                         for channel in 0..channels {
                             for (u, i) in window.places(row, height) {
                                 for (v, j) in window.places(column, width) {
-                                    sum += picture[(channel * height + i) * width + j]
+                                    sum += image[(channel * height + i) * width + j]
                                         * weight[((out * channels + channel) * k + u) * k + v];
                                 }
                             }

@@ -60,8 +60,8 @@ where
         let mut y = vec![0.0; x.len()];
         for channel in 0..channels {
             let places = || {
-                (0..pass.batch).flat_map(move |picture| {
-                    let start = (picture * channels + channel) * area;
+                (0..pass.batch).flat_map(move |image| {
+                    let start = (image * channels + channel) * area;
                     start..start + area
                 })
             };

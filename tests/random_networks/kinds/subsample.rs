@@ -35,12 +35,12 @@ impl Values for Subsample {
         let (_, out_height, out_width) = node.output.sides();
         let before = (self.out_channels - channels) / 2;
         let mut y = Vec::new();
-        for picture in x.chunks_exact(channels * height * width) {
+        for image in x.chunks_exact(channels * height * width) {
             for out in 0..self.out_channels {
                 for row in (0..out_height).map(|row| row * self.stride) {
                     for column in (0..out_width).map(|column| column * self.stride) {
                         let from = out.checked_sub(before).filter(|c| *c < channels);
-                        y.push(from.map_or(0.0, |c| picture[(c * height + row) * width + column]));
+                        y.push(from.map_or(0.0, |c| image[(c * height + row) * width + column]));
                     }
                 }
             }

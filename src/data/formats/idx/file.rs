@@ -63,7 +63,7 @@ impl Origin {
     fn too_large(&self) -> Error {
         Error::input(
             &self.file,
-            "needs more memory than this process can have",
+            "needs more memory than this process may use",
             "free some memory, or take a smaller data set",
         )
     }
@@ -75,7 +75,7 @@ impl Origin {
         } else if error.raw_os_error().is_some() {
             Error::io("read", &self.file, error)
         } else if error.kind() == io::ErrorKind::UnexpectedEof {
-            self.error("is cut short")
+            self.error("is truncated")
         } else {
             self.error(format!("is damaged ({error})"))
         }
@@ -85,7 +85,7 @@ impl Origin {
 /// Reads the IDX file at `path`, which must have `rank` dimensions.
 ///
 /// # Errors
-/// `Input` naming the file when it is not an IDX file of bytes, is cut short, too long or damaged; `Io` when it cannot be read.
+/// `Input` naming the file when it is not an IDX file of bytes, is truncated, too long or damaged; `Io` when it cannot be read.
 pub fn read(path: &Path, rank: usize, remedy: &str) -> Result<Idx> {
     let origin = Origin::new(path, remedy);
     let (file, length) = storage::open(path).map_err(|e| match e.kind() {
@@ -139,7 +139,7 @@ fn content(mut reader: impl Read, most: u64, rank: usize, origin: &Origin) -> Re
     }
     if expected > most {
         return Err(origin.error(format!(
-            "is cut short: its header promises {expected} bytes, which it cannot hold"
+            "is truncated: its header declares {expected} bytes, which it cannot hold"
         )));
     }
 
@@ -168,11 +168,11 @@ fn capped(reader: &mut impl Read, expected: u64, origin: &Origin) -> Result<Vec<
     match (values.len() as u64).cmp(&expected) {
         std::cmp::Ordering::Equal => Ok(values),
         std::cmp::Ordering::Less => Err(origin.error(format!(
-            "is cut short: its header promises {expected} bytes, it holds {}",
+            "is truncated: its header declares {expected} bytes, it holds {}",
             values.len()
         ))),
         std::cmp::Ordering::Greater => Err(origin.error(format!(
-            "is too long: its header promises {expected} bytes and more follow"
+            "is too long: its header declares {expected} bytes and more follow"
         ))),
     }
 }
@@ -196,14 +196,14 @@ fn check_magic(magic: &[u8], rank: usize, origin: &Origin) -> Result<()> {
         _ => return Err(origin.error("is not an IDX file (unknown type of values)")),
     };
     if let Some(kind) = kind {
-        return Err(origin.error(format!("holds {kind}; only unsigned bytes are read")));
+        return Err(origin.error(format!("holds {kind}; only unsigned bytes are supported")));
     }
     if usize::from(magic[3]) != rank {
         return Err(origin.error(format!(
             "has {} dimensions where {rank} are expected ({})",
             magic[3],
             if rank == 3 {
-                "pictures, rows, columns"
+                "images, rows, columns"
             } else {
                 "labels"
             }
@@ -240,7 +240,10 @@ mod tests {
 
     #[test]
     fn a_file_that_memory_is_too_small_for_is_not_called_damaged() {
-        let origin = Origin::new(Path::new("train-images"), "replace it by the original file");
+        let origin = Origin::new(
+            Path::new("train-images"),
+            "replace it with the original file",
+        );
         let told = origin
             .read_error(io::ErrorKind::OutOfMemory.into())
             .to_string();
@@ -315,9 +318,9 @@ mod tests {
         assert!(with(|b| b[2] = 0x0d).contains("32-bit floats"));
         assert!(with(|b| b[3] = 1).contains("dimensions"));
         assert!(with(|b| b[7] = 0).contains("empty"));
-        assert!(with(|b| b[7] = 3).contains("cut short"));
+        assert!(with(|b| b[7] = 3).contains("truncated"));
         assert!(with(|b| b[4..16].fill(0xff)).contains("more than 4 GiB"));
-        assert!(with(|b| b[4] = 0x03).contains("cut short"));
+        assert!(with(|b| b[4] = 0x03).contains("truncated"));
         assert!(with(|b| b[4] = 0x0f).contains("items, more than"));
     }
 

@@ -9,7 +9,7 @@ use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::{catalog, storage, text};
 
-mod assemble;
+mod dataset;
 pub mod file;
 pub mod layout;
 
@@ -75,7 +75,7 @@ fn read(place: Place<'_>, files: &[PathBuf; 4]) -> Result<Dataset> {
     let remedy = if catalog::fetchable().any(|set| set.name == name) {
         format!("fetch it again with `fmtui data fetch {name}`")
     } else {
-        "replace it by the original file".into()
+        "replace it with the original file".into()
     };
     let origins = files.each_ref().map(|path| Origin::new(path, &remedy));
     let read: Result<Vec<Idx>> = std::thread::scope(|scope| {
@@ -99,7 +99,7 @@ fn read(place: Place<'_>, files: &[PathBuf; 4]) -> Result<Dataset> {
     let read = <[_; 4]>::try_from(read?)
         .map_err(|_| Error::compute("reading the data set", "a file is missing"))?;
     let source = place.directory.display().to_string();
-    assemble::assemble(name, &source, read, &origins)
+    dataset::assemble(name, &source, read, &origins)
 }
 
 /// Unpacks the gzipped files of a set that is part of the program, in [`Role::ALL`]'s order.
@@ -122,5 +122,5 @@ pub fn unpack(name: &str, packed: &[&[u8]; 4], remedy: &str) -> Result<Dataset> 
     }
     let files = <[_; 4]>::try_from(files)
         .map_err(|_| Error::compute("unpacking the built-in set", "a file is missing"))?;
-    assemble::assemble(name, "built in", files, &origins)
+    dataset::assemble(name, "built in", files, &origins)
 }

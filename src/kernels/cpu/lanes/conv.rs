@@ -69,7 +69,7 @@ impl Geometry {
         self.out_channels * self.depth()
     }
 
-    /// Multiply-adds of one picture, taps on padding left out.
+    /// Multiply-adds of one image, taps on padding left out.
     #[must_use]
     pub fn multiply_adds(&self) -> usize {
         let along = |outputs: usize, kernel: usize, size: usize| -> usize {
@@ -122,12 +122,12 @@ pub struct Conv {
     pub geometry: Geometry,
     /// Whether the weight gradient takes its input turned over (`layout::turn`).
     pub turned: bool,
-    way: Way,
+    algorithm: Algorithm,
 }
 
 /// How a convolution is worked out.
 #[derive(Clone, Debug)]
-enum Way {
+enum Algorithm {
     /// Tap by tap.
     Direct {
         forward: Table,
@@ -150,7 +150,7 @@ impl Conv {
             return Self {
                 geometry,
                 turned: true,
-                way: Way::Tiled { forward, backward },
+                algorithm: Algorithm::Tiled { forward, backward },
             };
         }
         let turned = g.in_channels >= TURNED_FROM || g.out_pixels() < FEW_PIXELS;
@@ -158,7 +158,7 @@ impl Conv {
         Self {
             geometry,
             turned,
-            way: Way::Direct {
+            algorithm: Algorithm::Direct {
                 forward: forward_table(&g),
                 backward: backward_table(&g),
                 sums,
@@ -177,7 +177,7 @@ impl Conv {
         Self {
             geometry,
             turned: false,
-            way: Way::Direct {
+            algorithm: Algorithm::Direct {
                 forward: Table::default(),
                 backward: Table::default(),
                 sums: Vec::new(),
@@ -189,16 +189,16 @@ impl Conv {
     /// Whether it is worked out in tiles.
     #[must_use]
     pub fn tiled(&self) -> bool {
-        matches!(self.way, Way::Tiled { .. })
+        matches!(self.algorithm, Algorithm::Tiled { .. })
     }
 
-    /// Multiplications for one picture, forward or to the weights; to the input's gradient, for which tiles may differ.
+    /// Multiplications for one image, forward or to the weights; to the input's gradient, for which tiles may differ.
     #[must_use]
     pub fn multiplications(&self) -> [usize; 2] {
         let g = &self.geometry;
-        match &self.way {
-            Way::Direct { .. } => [g.multiply_adds(); 2],
-            Way::Tiled { forward, backward } => [forward, backward]
+        match &self.algorithm {
+            Algorithm::Direct { .. } => [g.multiply_adds(); 2],
+            Algorithm::Tiled { forward, backward } => [forward, backward]
                 .map(|tiles| tiles.multiplications() * g.in_channels * g.out_channels),
         }
     }
@@ -260,9 +260,9 @@ impl Conv {
         y: &mut [f32],
     ) {
         let g = &self.geometry;
-        let table = match &self.way {
-            Way::Direct { forward, .. } => forward,
-            Way::Tiled { forward, .. } => {
+        let table = match &self.algorithm {
+            Algorithm::Direct { forward, .. } => forward,
+            Algorithm::Tiled { forward, .. } => {
                 let finish = |channels: Range<usize>, y: &mut [f32]| {
                     pointwise::finish(isa, bias.map(|b| &b[channels]), activation, y);
                 };
@@ -309,9 +309,9 @@ impl Conv {
         dx: &mut [f32],
     ) {
         let g = &self.geometry;
-        let table = match &self.way {
-            Way::Direct { backward, .. } => backward,
-            Way::Tiled { backward, .. } => {
+        let table = match &self.algorithm {
+            Algorithm::Direct { backward, .. } => backward,
+            Algorithm::Tiled { backward, .. } => {
                 return self.in_tiles(isa, w, true, |points| {
                     backward.run(isa, units, dy, points, (add, |_, _| {}), dx);
                 });
@@ -340,7 +340,7 @@ impl Conv {
 
     /// The gradients to some output channels' weights and biases, over all blocks, overwriting both.
     ///
-    /// **Shape** `blocks` gives each block's pictures, input (turned over where [`turned`](Self::turned)) and output
+    /// **Shape** `blocks` gives each block's images, input (turned over where [`turned`](Self::turned)) and output
     /// gradient; dw: the channels' weights; db: their biases.
     pub fn weights<'a>(
         &self,
@@ -358,26 +358,26 @@ impl Conv {
         let channels = (self.geometry.in_channels, self.geometry.out_channels);
         scratch::with(rows.len() * LANES, |sums| {
             sums.fill(0.0);
-            match &self.way {
-                Way::Direct {
+            match &self.algorithm {
+                Algorithm::Direct {
                     sums: segments,
                     stretches,
                     ..
                 } => {
-                    for (pictures, x, dy) in blocks_of {
+                    for (images, x, dy) in blocks_of {
                         for stretch in stretches {
-                            self.add_stretch(isa, (stretch, segments), rows, (pictures, x, dy), dw);
+                            self.add_stretch(isa, (stretch, segments), rows, (images, x, dy), dw);
                             if with_bias {
                                 let pixels = stretch.pixels.clone();
-                                add_pixels(isa, pixels, channels.1, rows, (pictures, dy), sums);
+                                add_pixels(isa, pixels, channels.1, rows, (images, dy), sums);
                             }
                         }
                     }
                 }
-                Way::Tiled { forward, .. } => {
-                    let each = |pictures: usize, dy: &[f32]| {
+                Algorithm::Tiled { forward, .. } => {
+                    let each = |images: usize, dy: &[f32]| {
                         if with_bias {
-                            add_pixel(isa, pictures, dy, sums);
+                            add_pixel(isa, images, dy, sums);
                         }
                     };
                     forward.weights(isa, rows, channels, blocks_of, each, dw);
@@ -415,7 +415,7 @@ impl Conv {
         isa: Isa,
         (stretch, sums): (&Stretch, &[Segment]),
         rows: &Range<usize>,
-        (pictures, x, dy): (usize, &[f32], &[f32]),
+        (images, x, dy): (usize, &[f32], &[f32]),
         dw: &mut [f32],
     ) {
         let g = &self.geometry;
@@ -426,7 +426,7 @@ impl Conv {
             if self.turned {
                 Product {
                     segments,
-                    limit: pictures,
+                    limit: images,
                     a: dy,
                     a_row: LANES,
                     a_step: 1,
@@ -440,7 +440,7 @@ impl Conv {
             } else {
                 Dot {
                     segments,
-                    pictures,
+                    images,
                     a: dy,
                     a_step: g.out_channels * LANES,
                     b: x,
@@ -460,23 +460,23 @@ fn add_pixels(
     pixels: Range<usize>,
     channels: usize,
     rows: &Range<usize>,
-    (pictures, dy): (usize, &[f32]),
+    (images, dy): (usize, &[f32]),
     sums: &mut [f32],
 ) {
     for first in pixels.map(|pixel| pixel * channels) {
         let dy = &dy[(first + rows.start) * LANES..(first + rows.end) * LANES];
-        add_pixel(isa, pictures, dy, sums);
+        add_pixel(isa, images, dy, sums);
     }
 }
 
-/// Adds channels of a pixel to `sums`, the lanes that hold pictures.
-fn add_pixel(isa: Isa, pictures: usize, dy: &[f32], sums: &mut [f32]) {
-    if pictures == LANES {
+/// Adds channels of a pixel to `sums`, the lanes that hold images.
+fn add_pixel(isa: Isa, images: usize, dy: &[f32], sums: &mut [f32]) {
+    if images == LANES {
         pointwise::accumulate(isa, dy, sums);
         return;
     }
     for (sums, dy) in sums.chunks_exact_mut(LANES).zip(dy.chunks_exact(LANES)) {
-        for (sum, dy) in sums[..pictures].iter_mut().zip(dy) {
+        for (sum, dy) in sums[..images].iter_mut().zip(dy) {
             *sum += *dy;
         }
     }

@@ -1,4 +1,4 @@
-//! Sums over pictures and pixels where the input has few channels: c\[i\]\[j\] += Σ a\[…\]\[i\]\[lane\] · b\[…\]\[j\]\[lane\].
+//! Sums over images and pixels where the input has few channels: c\[i\]\[j\] += Σ a\[…\]\[i\]\[lane\] · b\[…\]\[j\]\[lane\].
 //!
 //! Both operands are read along the lanes, so any number of channels fills the vectors; the lanes are added up at the end,
 //! in a fixed order.
@@ -16,8 +16,8 @@ const COLUMNS: usize = 6;
 pub(super) struct Dot<'a> {
     /// A segment's length counts pixels.
     pub(super) segments: &'a [Segment],
-    /// Pictures in the block; the lanes behind them are not read of a.
-    pub(super) pictures: usize,
+    /// Images in the block; the lanes behind them are not read of a.
+    pub(super) images: usize,
     pub(super) a: &'a [f32],
     pub(super) a_step: usize,
     pub(super) b: &'a [f32],
@@ -32,7 +32,7 @@ impl Dot<'_> {
         if self.rows == 0 || self.columns == 0 {
             return;
         }
-        assert!((self.rows - 1) * c_row + self.columns <= c.len() && self.pictures <= LANES);
+        assert!((self.rows - 1) * c_row + self.columns <= c.len() && self.images <= LANES);
         for s in self.segments {
             let last = (s.len as usize).max(1) - 1;
             assert!(s.a as usize + last * self.a_step + self.rows * LANES <= self.a.len());
@@ -81,8 +81,8 @@ unsafe fn tile<V: Simd, const ROWS: usize, const COLUMNS: usize>(
     // SAFETY: the caller vouches that the tile lies inside the operands and for the instruction set.
     unsafe {
         let mut sums = [[V::zero(); COLUMNS]; ROWS];
-        let full = d.pictures / V::LANES;
-        let rest = d.pictures % V::LANES;
+        let full = d.images / V::LANES;
+        let rest = d.images % V::LANES;
         let mask = V::mask(rest);
         for segment in d.segments {
             let mut a = a.add(segment.a as usize);

@@ -1,26 +1,26 @@
-//! Pictures in rows to lanes and back, and maps turned over.
+//! Images in rows to lanes and back, and maps turned over.
 
 use super::{LANES, rows, rows_mut};
 use crate::kernels::cpu::isa::{Isa, per_isa};
 use crate::kernels::cpu::simd::{SQUARE, turn_square};
 
-/// Pictures in rows into one block.
+/// Images in rows into one block.
 ///
-/// **Shape** images `[pictures, channels, pixels]`, block `[pixels, channels, 32]`; lanes without a picture become 0.
+/// **Shape** images `[images, channels, pixels]`, block `[pixels, channels, 32]`; lanes without an image become 0.
 pub fn into_lanes(isa: Isa, channels: usize, pixels: usize, images: &[f32], block: &mut [f32]) {
     let features = channels * pixels;
-    let pictures = images.len() / features;
-    assert!(pictures <= LANES && block.len() == features * LANES);
-    if pictures < LANES {
+    let count = images.len() / features;
+    assert!(count <= LANES && block.len() == features * LANES);
+    if count < LANES {
         block.fill(0.0);
     }
     if channels == 1 {
-        return turn_over(isa, pixels, pictures, images, pixels, block, LANES);
+        return turn_over(isa, pixels, count, images, pixels, block, LANES);
     }
-    for (picture, image) in images.chunks_exact(features).enumerate() {
+    for (lane, image) in images.chunks_exact(features).enumerate() {
         for (channel, plane) in image.chunks_exact(pixels).enumerate() {
             for (pixel, value) in plane.iter().enumerate() {
-                block[(pixel * channels + channel) * LANES + picture] = *value;
+                block[(pixel * channels + channel) * LANES + lane] = *value;
             }
         }
     }
@@ -46,11 +46,11 @@ pub fn reorder(channels: usize, pixels: usize, block: &[f32], turned: &mut [f32]
     }
 }
 
-/// One number a picture and class, taken out of a block: `[classes, 32]` to `[pictures, classes]`.
+/// One number an image and class, taken out of a block: `[classes, 32]` to `[images, classes]`.
 pub fn into_rows(classes: usize, block: &[f32], rows: &mut [f32]) {
-    for (picture, row) in rows.chunks_exact_mut(classes).enumerate() {
+    for (lane, row) in rows.chunks_exact_mut(classes).enumerate() {
         for (slot, lanes) in row.iter_mut().zip(block.chunks_exact(LANES)) {
-            *slot = lanes[picture];
+            *slot = lanes[lane];
         }
     }
 }

@@ -11,32 +11,32 @@ use crate::kernels::cpu::isa::{Isa, mul_add, per_isa};
 use crate::kernels::cpu::math;
 use crate::kernels::targets::Part;
 
-/// What a block's pictures contribute to the batch.
+/// What a block's images contribute to the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Share {
-    /// Sum of the pictures' losses.
+    /// Sum of the images' losses.
     pub loss: f64,
-    /// Pictures whose largest output is their label's.
+    /// Images whose largest output is their label's.
     pub correct: usize,
 }
 
 /// What is minimised.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Criterion {
+pub enum LossKind {
     /// Cross-entropy of softmax, with this much label smoothing.
     CrossEntropy(f64),
     /// Mean squared distance to the one-hot label.
     Mse,
 }
 
-/// A block's loss, and its gradient into `gradient`, which becomes 0 in lanes without a picture.
+/// A block's loss, and its gradient into `gradient`, which becomes 0 in lanes without an image.
 ///
-/// **Shape** logits, gradient `[classes, 32]`; a label for each of the block's pictures, by which predictions are counted, and
-/// their targets where the loss, always cross-entropy then, goes by those. `batch` counts the pictures of the whole batch, over
+/// **Shape** logits, gradient `[classes, 32]`; a label for each of the block's images, by which predictions are counted, and
+/// their targets where the loss, always cross-entropy then, goes by those. `batch` counts the images of the whole batch, over
 /// which the loss is a mean.
 pub fn loss(
     isa: Isa,
-    criterion: Criterion,
+    criterion: LossKind,
     batch: usize,
     labels: &[u32],
     targets: Option<Part<'_>>,
@@ -46,10 +46,10 @@ pub fn loss(
     let classes = logits.len() / LANES;
     let loss = match (targets, criterion) {
         (Some(targets), _) => soft_cross_entropy(isa, batch, targets, logits, gradient),
-        (None, Criterion::CrossEntropy(smoothing)) => {
+        (None, LossKind::CrossEntropy(smoothing)) => {
             cross_entropy(isa, smoothing, batch, labels, logits, gradient)
         }
-        (None, Criterion::Mse) => mse(batch, labels, logits, gradient),
+        (None, LossKind::Mse) => mse(batch, labels, logits, gradient),
     };
     if labels.len() < LANES {
         for lanes in gradient.chunks_exact_mut(LANES) {
@@ -99,7 +99,7 @@ fn cross_entropy(
     total
 }
 
-/// The loss is the sum of the pictures' own times their factors.
+/// The loss is the sum of the images' own times their factors.
 fn soft_cross_entropy(
     isa: Isa,
     batch: usize,

@@ -1,7 +1,7 @@
-//! Kernels on pictures side by side: 32 pictures are a *block*, and every number of a feature map is a row of 32 lanes.
+//! Kernels on images side by side: 32 images are a *block*, and every number of a feature map is a row of 32 lanes.
 //!
 //! **Layout** of a map in a block: `[pixel][channel][32]`. A vector always holds the same pixel and channel of different
-//! pictures, so no shape wastes lanes, any stride or padding is a choice of rows, and taps that fall on padding are left
+//! images, so no shape wastes lanes, any stride or padding is a choice of rows, and taps that fall on padding are left
 //! out instead of being multiplied with zeros. Weights lie as `[out][row][column][in]`; a linear layer is a convolution as
 //! large as its input.
 //!
@@ -23,7 +23,7 @@ mod winograd;
 
 use crate::kernels::cpu::simd::Simd;
 
-/// Pictures of a block.
+/// Images of a block.
 pub const LANES: usize = 32;
 
 /// A map's rows of lanes.

@@ -54,7 +54,7 @@ const STRETCH: usize = 32;
 /// Numbers that a channel's sums are started from: its first pixels tell about where its mean is.
 const GUESS_PIXELS: usize = 16;
 
-/// The moments of some channels of a block's first `pictures` lanes.
+/// The moments of some channels of a block's first `images` lanes.
 ///
 /// **Shape** x `[pixels, all channels, 32]`.
 #[expect(
@@ -66,7 +66,7 @@ pub fn moments(
     isa: Isa,
     channels: &Range<usize>,
     all: usize,
-    pictures: usize,
+    images: usize,
     x: &[f32],
     out: &mut [Moments],
 ) {
@@ -75,7 +75,7 @@ pub fn moments(
         debug_assert_eq!(pixel.len(), all * LANES);
         channels.start * LANES..channels.end * LANES
     };
-    let total = |lanes: &[f32]| lanes[..pictures].iter().map(|v| f64::from(*v)).sum::<f64>();
+    let total = |lanes: &[f32]| lanes[..images].iter().map(|v| f64::from(*v)).sum::<f64>();
     let pixels = x.len() / (all * LANES);
     scratch::with(3 * width, |sums| {
         sums.fill(0.0);
@@ -86,7 +86,7 @@ pub fn moments(
             super::pointwise::accumulate(isa, &pixel[part(pixel)], guess);
         }
         for guess in guess.chunks_exact_mut(LANES) {
-            let mean = (total(guess) / (few * pictures) as f64) as f32;
+            let mean = (total(guess) / (few * images) as f64) as f32;
             guess.fill(mean);
         }
         out.fill(Moments::default());
@@ -96,7 +96,7 @@ pub fn moments(
             for pixel in stretch.chunks_exact(all * LANES) {
                 add_moments(isa, &pixel[part(pixel)], guess, sum, square);
             }
-            let count = (stretch.len() / (all * LANES) * pictures) as f64;
+            let count = (stretch.len() / (all * LANES) * images) as f64;
             let each = guess.chunks_exact(LANES).zip(sum.chunks_exact(LANES));
             let each = out.iter_mut().zip(each.zip(square.chunks_exact(LANES)));
             for (out, ((guess, sum), square)) in each {
@@ -147,21 +147,21 @@ per_vector! {
     }
 }
 
-/// Σ g and Σ g·(x − mean) of some channels over a block's first `pictures` lanes.
+/// Σ g and Σ g·(x − mean) of some channels over a block's first `images` lanes.
 ///
 /// **Shape** x, g `[pixels, all channels, 32]`; means one a channel of all.
 pub fn gradient_sums(
     isa: Isa,
     channels: &Range<usize>,
     all: usize,
-    pictures: usize,
+    images: usize,
     (x, g): (&[f32], &[f32]),
     means: &[f32],
     out: &mut [[f64; 2]],
 ) {
     let width = channels.len() * LANES;
     let part = channels.start * LANES..channels.end * LANES;
-    let total = |lanes: &[f32]| lanes[..pictures].iter().map(|v| f64::from(*v)).sum::<f64>();
+    let total = |lanes: &[f32]| lanes[..images].iter().map(|v| f64::from(*v)).sum::<f64>();
     scratch::with(2 * width, |sums| {
         let (sum, dot) = sums.split_at_mut(width);
         let size = all * LANES;

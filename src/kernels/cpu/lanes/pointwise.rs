@@ -142,33 +142,33 @@ gates! {
     sigmoid_gate(y, dy) = dy * y * (1.0 - y);
 }
 
-/// Where a block's numbers stand in the batch as rows of pictures, which is how a mask is counted.
+/// Where a block's numbers stand in the batch as rows of images, which is how a mask is counted.
 #[derive(Clone, Copy, Debug)]
-pub struct Places {
-    /// Pictures before this block.
-    pub first_picture: usize,
+pub struct BlockPosition {
+    /// Images before this block.
+    pub first_image: usize,
     pub pixels: usize,
     pub channels: usize,
 }
 
-/// y = x/(1−p) where the mask keeps it, else 0: the mask of `elementwise::dropout` on the batch in rows of pictures.
+/// y = x/(1−p) where the mask keeps it, else 0: the mask of `elementwise::dropout` on the batch in rows of images.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "the threshold is in [0, 2²⁴] and the factor is rounded once"
 )]
-pub fn dropout(isa: Isa, places: Places, stream: &Stream, p: f64, x: &[f32], y: &mut [f32]) {
+pub fn dropout(isa: Isa, places: BlockPosition, stream: &Stream, p: f64, x: &[f32], y: &mut [f32]) {
     let threshold = (p * f64::from(1 << 24)).ceil() as u32;
     let factor = (1.0 / (1.0 - p)) as f32;
     drop_rows(isa, places, stream, threshold, factor, x, y);
 }
 
 per_isa! {
-    fn drop_rows<FMA>(places: Places, stream: &Stream, threshold: u32, factor: f32, x: &[f32], y: &mut [f32]) {
-        let Places { first_picture, pixels, channels } = places;
+    fn drop_rows<FMA>(places: BlockPosition, stream: &Stream, threshold: u32, factor: f32, x: &[f32], y: &mut [f32]) {
+        let BlockPosition { first_image, pixels, channels } = places;
         let features = pixels * channels;
         let mut words = [[0u32; LANES]; 4];
-        // Four neighbours along a picture share a block of random words where pictures are whole blocks.
+        // Four neighbours along an image share a block of random words where images are whole blocks.
         let shared = features.is_multiple_of(4);
         let mut held = None;
         for pixel in 0..pixels {
@@ -177,7 +177,7 @@ per_isa! {
                 let of_block = (feature / 4, shared);
                 if held != Some(of_block) || !shared {
                     for lane in 0..LANES {
-                        let at = (first_picture + lane) * features + feature;
+                        let at = (first_image + lane) * features + feature;
                         let block = stream.block(at as u64 / 4);
                         for (words, word) in words.iter_mut().zip(block) {
                             words[lane] = word;
@@ -193,7 +193,7 @@ per_isa! {
                     }
                 } else {
                     for (lane, (y, x)) in y.iter_mut().zip(x).enumerate() {
-                        let at = (first_picture + lane) * features + feature;
+                        let at = (first_image + lane) * features + feature;
                         let word = words[at % 4][lane];
                         *y = if word >> 8 >= threshold { *x * factor } else { 0.0 };
                     }

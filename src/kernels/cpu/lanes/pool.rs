@@ -1,4 +1,4 @@
-//! Pooling in lanes: whole pixels, all channels and pictures of them, are compared or added at once.
+//! Pooling in lanes: whole pixels, all channels and images of them, are compared or added at once.
 //!
 //! The winner of a window is found again on the way back, as the first pixel that equals the maximum; nothing is kept.
 

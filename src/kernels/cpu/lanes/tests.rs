@@ -1,6 +1,6 @@
 //! Every kernel in lanes against the reference, with every instruction set, and its parts against the whole bit for bit.
 //!
-//! Lanes without a picture hold NaN here: nothing of them may reach a result.
+//! Lanes without an image hold NaN here: nothing of them may reach a result.
 
 mod conv;
 mod norm;
@@ -12,14 +12,14 @@ use super::LANES;
 use super::layout::{into_lanes, into_rows, turn};
 use crate::kernels::cpu::testing::{for_each_isa, numbers};
 
-/// Pictures in rows, `[pictures, channels, pixels]`, as blocks of lanes with their pictures.
+/// Images in rows, `[images, channels, pixels]`, as blocks of lanes with their images.
 fn blocks(channels: usize, pixels: usize, rows: &[f32]) -> Vec<(usize, Vec<f32>)> {
     let features = channels * pixels;
     rows.chunks(features * LANES)
         .map(|rows| {
             let mut block = vec![f32::NAN; features * LANES];
-            for (lane, picture) in rows.chunks_exact(features).enumerate() {
-                for (i, value) in picture.iter().enumerate() {
+            for (lane, image) in rows.chunks_exact(features).enumerate() {
+                for (i, value) in image.iter().enumerate() {
                     let (channel, pixel) = (i / pixels, i % pixels);
                     block[(pixel * channels + channel) * LANES + lane] = *value;
                 }
@@ -29,15 +29,15 @@ fn blocks(channels: usize, pixels: usize, rows: &[f32]) -> Vec<(usize, Vec<f32>)
         .collect()
 }
 
-/// The pictures of blocks in rows again.
+/// The images of blocks in rows again.
 fn rows<'a>(
     channels: usize,
     pixels: usize,
     blocks: impl IntoIterator<Item = (usize, &'a [f32])>,
 ) -> Vec<f32> {
     let mut rows = Vec::new();
-    for (pictures, block) in blocks {
-        for lane in 0..pictures {
+    for (images, block) in blocks {
+        for lane in 0..images {
             for channel in 0..channels {
                 let at = |pixel| block[(pixel * channels + channel) * LANES + lane];
                 rows.extend((0..pixels).map(at));
@@ -67,8 +67,8 @@ fn bits(values: &[f32]) -> Vec<u32> {
 }
 
 #[test]
-fn pictures_go_into_lanes_and_come_back() {
-    for (pictures, channels, pixels) in [
+fn images_go_into_lanes_and_come_back() {
+    for (count, channels, pixels) in [
         (1, 1, 1),
         (32, 1, 784),
         (17, 1, 50),
@@ -78,15 +78,15 @@ fn pictures_go_into_lanes_and_come_back() {
         (5, 40, 1),
         (32, 25, 9),
     ] {
-        let images = numbers(pictures * channels * pixels, 1);
+        let images = numbers(count * channels * pixels, 1);
         for_each_isa(|isa| {
-            let what = format!("{pictures} × {channels} × {pixels} with {isa:?}");
+            let what = format!("{count} × {channels} × {pixels} with {isa:?}");
             let mut block = vec![f32::NAN; channels * pixels * LANES];
             into_lanes(isa, channels, pixels, &images, &mut block);
             for row in block.chunks_exact(LANES) {
-                assert!(row[pictures..].iter().all(|v| *v == 0.0), "{what}");
+                assert!(row[count..].iter().all(|v| *v == 0.0), "{what}");
             }
-            let back = rows(channels, pixels, [(pictures, &block[..])]);
+            let back = rows(channels, pixels, [(count, &block[..])]);
             assert!(back == images, "{what}");
             if pixels == 1 {
                 let mut rows = vec![0.0; images.len()];

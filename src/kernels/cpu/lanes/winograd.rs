@@ -179,7 +179,7 @@ impl Tiles {
     /// The gradient to some output channels' weights, over all blocks, overwriting it.
     ///
     /// **Shape** as of [`Conv::weights`](super::conv::Conv::weights), the input turned over. `each` gets every pixel of the
-    /// output's gradient with its block's pictures.
+    /// output's gradient with its block's images.
     pub(super) fn weights<'a>(
         &self,
         isa: Isa,
@@ -201,7 +201,7 @@ impl Tiles {
             sums.fill(0.0);
             zeros.fill(0.0);
             let tiles = self.lines() * self.columns();
-            for (pictures, x, dy) in blocks_of {
+            for (images, x, dy) in blocks_of {
                 for first in (0..tiles).step_by(group) {
                     let count = group.min(tiles - first);
                     for i in 0..count {
@@ -214,7 +214,7 @@ impl Tiles {
                         );
                         let corners = self.gradient(dy, outputs, rows, at);
                         for corner in corners.into_iter().flatten() {
-                            each(pictures, corner);
+                            each(images, corner);
                         }
                         let corners = corners.map(|c| c.unwrap_or(&zeros[..len]));
                         gradient_points(
@@ -227,7 +227,7 @@ impl Tiles {
                     for (point, c) in sums.chunks_exact_mut(rows.len() * inputs).enumerate() {
                         Product {
                             segments: &segments[..count],
-                            limit: pictures,
+                            limit: images,
                             a: &gradients[point * len..],
                             a_row: LANES,
                             a_step: 1,

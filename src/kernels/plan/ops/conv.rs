@@ -128,9 +128,9 @@ impl Operation for ConvWeights {
             let dw = context.gradient(weight.start + rows.start * depth, rows.len() * depth);
             let db = bias.map(|b| context.gradient(b.start + rows.start, rows.len()));
             let blocks = (0..context.blocks()).map(|block| {
-                let pictures = context.pictures(block).len();
+                let images = context.images(block).len();
                 let [x, dy] = [self.x, self.dy].map(|b| context.block(b, block));
-                (pictures, x, dy)
+                (images, x, dy)
             });
             self.conv.weights(context.isa, rows, blocks, dw, db);
         }

@@ -2,7 +2,7 @@
 
 use super::{Operation, Outline, Units};
 use crate::kernels::cpu::lanes::LANES;
-use crate::kernels::cpu::lanes::pointwise::{self, Places};
+use crate::kernels::cpu::lanes::pointwise::{self, BlockPosition};
 #[cfg(feature = "cuda")]
 use crate::kernels::launch::{Launches, Lowering, arguments as args, number};
 use crate::kernels::memory::Buffer;
@@ -29,8 +29,8 @@ impl Operation for Dropout {
         let layer = u64::try_from(self.layer).unwrap_or(u64::MAX);
         let place = (layer << 40) ^ context.step;
         let stream = Stream::new(context.seed, Purpose::Dropout, place);
-        let places = Places {
-            first_picture: part.block * LANES,
+        let places = BlockPosition {
+            first_image: part.block * LANES,
             pixels: self.x.pixels(self.channels),
             channels: self.channels,
         };

@@ -2,7 +2,7 @@
 
 struct LayerNorm {
     const float *x, *dy;
-    // **Shape** [block][group][mean, inverse deviation][32 pictures].
+    // **Shape** [block][group][mean, inverse deviation][32 images].
     float *statistics;
     float *to;
     const float *gamma, *beta;
@@ -13,7 +13,7 @@ struct LayerNorm {
     double epsilon;
 };
 
-// A thread's group and picture, where there is one for it.
+// A thread's group and image, where there is one for it.
 struct LayerGroup {
     // Of its first number, and between its numbers.
     u64 first, step;
@@ -72,7 +72,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) layer_norm_back(LayerNorm 
     }
 }
 
-// A block of threads for each number of the groups: warps take its rows in turn. Gradients of pictures that are not there
+// A block of threads for each number of the groups: warps take its rows in turn. Gradients of images that are not there
 // are zero.
 extern "C" __global__ void __launch_bounds__(THREADS) layer_norm_weights(LayerNorm p) {
     const int k = blockIdx.x, warp = threadIdx.x / 32, lane = threadIdx.x % 32;

@@ -14,7 +14,7 @@ use crate::kernels::plan::context::Part;
 /// A layer normalisation of a map in lanes.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerNorm {
-    /// Of one picture.
+    /// Of one image.
     pub groups: Groups,
     pub epsilon: f64,
     pub gamma: Weights,
@@ -171,7 +171,7 @@ impl Operation for ParameterGradients {
         for number in part.units.clone() {
             let mut sums = [0.0; 2];
             for block in 0..context.blocks() {
-                let pictures = context.pictures(block).len();
+                let images = context.images(block).len();
                 // SAFETY: the caller's.
                 let [x, statistics, dy] = [self.x, self.statistics, self.dy]
                     .map(|buffer| unsafe { context.block(buffer, block) });
@@ -180,7 +180,7 @@ impl Operation for ParameterGradients {
                     true,
                     norm.groups,
                     number,
-                    pictures,
+                    images,
                     x,
                     statistics,
                     dy,

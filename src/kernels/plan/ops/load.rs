@@ -1,4 +1,4 @@
-//! The batch's pictures into lanes.
+//! The batch's images into lanes.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -10,10 +10,10 @@ use crate::kernels::cpu::scratch;
 #[cfg(feature = "cuda")]
 use crate::kernels::launch::{Launches, Lowering, arguments as args, number};
 use crate::kernels::memory::Buffer;
-use crate::kernels::plan::Pictures;
+use crate::kernels::plan::Images;
 use crate::kernels::plan::context::{Context, Part};
 
-/// The batch's pictures into lanes, and as rows where a weight gradient wants those.
+/// The batch's images into lanes, and as rows where a weight gradient wants those.
 #[derive(Clone, Copy)]
 pub struct Load {
     pub channels: usize,
@@ -30,13 +30,13 @@ impl Operation for Load {
     unsafe fn run(&self, part: &Part<'_>, to: &mut [f32]) {
         let (context, isa) = (part.context, part.context.isa);
         let begun = Instant::now();
-        let pictures = context.only.clone().unwrap_or_else(|| part.pictures());
-        let len = pictures.len() * self.channels * self.pixels;
+        let images = context.only.clone().unwrap_or_else(|| part.images());
+        let len = images.len() * self.channels * self.pixels;
         // SAFETY: the caller's; the block's rows are written by this unit alone, which is all of it.
         let rows = (self.rows).map(|r| unsafe { context.part(r, part.block, 0..r.size) });
-        match (context.input.pictures, rows) {
-            (Pictures::Rows(all), None) => {
-                let start = pictures.start * self.channels * self.pixels;
+        match (context.input.images, rows) {
+            (Images::Rows(all), None) => {
+                let start = images.start * self.channels * self.pixels;
                 into_lanes(
                     isa,
                     self.channels,
@@ -47,12 +47,12 @@ impl Operation for Load {
             }
             (_, Some(rows)) => {
                 let (own, rest) = rows.split_at_mut(len);
-                context.gather(pictures, own);
+                context.gather(images, own);
                 rest.fill(0.0);
                 into_lanes(isa, self.channels, self.pixels, own, to);
             }
-            (Pictures::Gathered(_), None) => scratch::with(len, |own| {
-                context.gather(pictures, own);
+            (Images::Gathered(_), None) => scratch::with(len, |own| {
+                context.gather(images, own);
                 into_lanes(isa, self.channels, self.pixels, own, to);
             }),
         }
@@ -75,13 +75,13 @@ impl Operation for Load {
 }
 
 impl Context<'_> {
-    /// Some pictures, a row each.
-    fn gather(&self, pictures: Range<usize>, rows: &mut [f32]) {
-        match self.input.pictures {
-            Pictures::Gathered(gather) => gather(pictures, rows),
-            Pictures::Rows(all) => {
-                let size = rows.len() / pictures.len().max(1);
-                rows.copy_from_slice(&all[pictures.start * size..pictures.end * size]);
+    /// Some images, a row each.
+    fn gather(&self, images: Range<usize>, rows: &mut [f32]) {
+        match self.input.images {
+            Images::Gathered(gather) => gather(images, rows),
+            Images::Rows(all) => {
+                let size = rows.len() / images.len().max(1);
+                rows.copy_from_slice(&all[images.start * size..images.end * size]);
             }
         }
     }

@@ -20,8 +20,8 @@ impl Operation for Loss {
 
     unsafe fn run(&self, part: &Part<'_>, gradient: &mut [f32]) {
         let context = part.context;
-        let (batch, labels) = (context.batch(), &context.input.goal.labels[part.pictures()]);
-        let targets = context.input.goal.targets.map(|t| t.of(part.pictures()));
+        let (batch, labels) = (context.batch(), &context.input.goal.labels[part.images()]);
+        let targets = context.input.goal.targets.map(|t| t.of(part.images()));
         // SAFETY: the caller's; the plan keeps a share for every block, which is this unit's.
         unsafe {
             let logits = part.all(self.logits);
@@ -41,10 +41,10 @@ impl Operation for Loss {
 
     #[cfg(feature = "cuda")]
     fn lower(&self, gpu: &mut Lowering<'_>, _: args::Gate) -> Launches {
-        use crate::kernels::cpu::lanes::{LANES, loss::Criterion};
+        use crate::kernels::cpu::lanes::{LANES, loss::LossKind};
         let (squared, smoothing) = match gpu.criterion {
-            Criterion::CrossEntropy(smoothing) => (0, smoothing),
-            Criterion::Mse => (1, 0.0),
+            LossKind::CrossEntropy(smoothing) => (0, smoothing),
+            LossKind::Mse => (1, 0.0),
         };
         let argument = args::Loss {
             logits: gpu.at(self.logits),
@@ -58,6 +58,6 @@ impl Operation for Loss {
             capacity: number(gpu.capacity),
             padding: 0,
         };
-        gpu.a_thread_a_picture("loss", &argument)
+        gpu.a_thread_an_image("loss", &argument)
     }
 }

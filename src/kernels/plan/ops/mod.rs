@@ -1,7 +1,7 @@
 //! The operations that programs are made of, a file for each family: operands, how they are cut up, the kernel they call
 //! here and the one they launch on a GPU.
 //!
-//! Another one is a file that implements [`Operation`], and its line below.
+//! Another one is a file that implements `Operation`, and its line below.
 
 pub mod conv;
 pub mod dropout;
@@ -45,7 +45,7 @@ pub(in crate::kernels) trait Operation: Any + Send + Sync {
 pub(in crate::kernels) struct Outline {
     /// The name in a table of times, and what tells it from others of its kind.
     pub(in crate::kernels) label: String,
-    /// For one picture, as they are worked out.
+    /// For one image, as they are worked out.
     pub(in crate::kernels) multiply_adds: usize,
     pub(super) scope: Scope,
     pub(super) units: Units,

@@ -28,19 +28,12 @@ impl Operation for Moments {
     unsafe fn run(&self, part: &Part<'_>, _: &mut [f32]) {
         let (context, norm) = (part.context, &self.norm);
         let channels = norm.channels_of(&part.units);
-        let (isa, pictures) = (context.isa, part.pictures().len());
+        let (isa, images) = (context.isa, part.images().len());
         // SAFETY: the caller's.
         unsafe {
             let at = (part.block, &channels);
             let out = context.of_block(context.shared.moments, norm, at);
-            norm::moments(
-                isa,
-                &channels,
-                norm.channels,
-                pictures,
-                part.all(self.x),
-                out,
-            );
+            norm::moments(isa, &channels, norm.channels, images, part.all(self.x), out);
         }
     }
 
@@ -124,7 +117,7 @@ impl Operation for GradientSums {
     unsafe fn run(&self, part: &Part<'_>, _: &mut [f32]) {
         let (context, norm, all) = (part.context, &self.norm, self.norm.channels);
         let channels = norm.channels_of(&part.units);
-        let (isa, pictures) = (context.isa, part.pictures().len());
+        let (isa, images) = (context.isa, part.images().len());
         scratch::with(all, |means| {
             // SAFETY: the caller's.
             let (operands, out) = unsafe {
@@ -135,7 +128,7 @@ impl Operation for GradientSums {
                 let at = (part.block, &channels);
                 (operands, context.of_block(context.shared.sums, norm, at))
             };
-            norm::gradient_sums(isa, &channels, all, pictures, operands, means, out);
+            norm::gradient_sums(isa, &channels, all, images, operands, means, out);
         });
     }
 

@@ -22,8 +22,8 @@ fn profile(freeze: &str, path: Backend) -> Profile {
     profile
 }
 
-fn learner(profile: &Profile) -> (Box<dyn Learner>, Prepared) {
-    let data = Prepared::new(Arc::new(mini::load().unwrap()), &profile.data).unwrap();
+fn learner(profile: &Profile) -> (Box<dyn Learner>, SplitDataset) {
+    let data = SplitDataset::new(Arc::new(mini::load().unwrap()), &profile.data).unwrap();
     let input = Shape::Map {
         channels: 3,
         height: 28,
@@ -34,7 +34,7 @@ fn learner(profile: &Profile) -> (Box<dyn Learner>, Prepared) {
 }
 
 /// Losses of some steps; an epoch's order goes on from `start`.
-fn losses(learner: &mut dyn Learner, data: &Prepared, steps: std::ops::Range<u64>) -> Vec<f64> {
+fn losses(learner: &mut dyn Learner, data: &SplitDataset, steps: std::ops::Range<u64>) -> Vec<f64> {
     let mut batch = Batch::default();
     let order = data.order(1, 1);
     steps
@@ -89,7 +89,7 @@ fn plan_and_graph_learn_the_same() {
 }
 
 #[test]
-fn kept_features_are_those_of_the_pictures() {
+fn kept_features_are_those_of_the_images() {
     let (mut learner, data) = learner(&profile("layer1", Backend::Plan));
     let indices: Vec<u32> = vec![3, 2100, 0, 57];
     let mut batch = Batch::default();
@@ -108,15 +108,15 @@ fn features_are_computed_ahead_and_as_far_as_wanted() {
         told.push((done, all));
         false
     };
-    assert!(!learner.compute_ahead(&data, &mut once).unwrap());
+    assert!(!learner.precompute_features(&data, &mut once).unwrap());
     let mut all_of_it = |done, all| {
         told.push((done, all));
         true
     };
-    assert!(learner.compute_ahead(&data, &mut all_of_it).unwrap());
+    assert!(learner.precompute_features(&data, &mut all_of_it).unwrap());
     assert_eq!(told, [(1024, 2500), (2048, 2500), (2500, 2500)]);
     let mut never = |_, _| panic!("there is nothing left");
-    assert!(learner.compute_ahead(&data, &mut never).unwrap());
+    assert!(learner.precompute_features(&data, &mut never).unwrap());
     let kept = losses(learner.as_mut(), &data, 0..3);
     let (mut other, data) = self::learner(&profile("backbone", Backend::Plan));
     assert_eq!(losses(other.as_mut(), &data, 0..3), kept);
@@ -166,7 +166,7 @@ fn another_transform_or_data_set_forgets_the_features() {
     let (mut learner, data) = learner(&settings);
     let mut other = settings.data.clone();
     other.normalize = crate::profile::Normalize::Imagenet;
-    let transformed = Prepared::new(Arc::clone(&data.dataset), &other).unwrap();
+    let transformed = SplitDataset::new(Arc::clone(&data.dataset), &other).unwrap();
     let mut dataset = mini::load().unwrap();
     let mut pixels: Vec<u8> = (0..dataset.train.len())
         .flat_map(|index| dataset.image(index).unwrap())
@@ -180,7 +180,7 @@ fn another_transform_or_data_set_forgets_the_features() {
     };
     dataset.train = Examples::in_memory(images, dataset.train.labels);
     dataset.sha256 = "another".into();
-    let changed = Prepared::new(Arc::new(dataset), &settings.data).unwrap();
+    let changed = SplitDataset::new(Arc::new(dataset), &settings.data).unwrap();
     let mut batch = Batch::default();
     for data in [&data, &transformed, &changed, &data] {
         let kept = learner.logits_on(data, &[1, 2], &mut batch).unwrap();
@@ -218,7 +218,7 @@ fn what_does_not_fit_is_computed_again() {
     );
     let note = part.note(2500).unwrap();
     assert!(
-        note.contains("those of 1,500 pictures are computed once"),
+        note.contains("features of 1,500 images are computed once"),
         "{note}"
     );
     assert!(note.contains("the other 1,000 at every step"), "{note}");
@@ -226,6 +226,6 @@ fn what_does_not_fit_is_computed_again() {
         whole
             .note(2500)
             .unwrap()
-            .ends_with("once for each and kept")
+            .ends_with("once per image and cached")
     );
 }

@@ -7,7 +7,7 @@ use crate::model::resolve;
 use crate::profile::OptimizerKind;
 use crate::rng::{Purpose, Stream};
 
-/// Pictures of normal noise with labels at random: nothing to generalise, everything to remember.
+/// Images of normal noise with labels at random: nothing to generalise, everything to remember.
 fn noise(seed: u64, count: usize, side: usize) -> Batch {
     let mut images = vec![0.0; count * side * side];
     Stream::new(seed, Purpose::Split, 1).fill_normal(&mut images, 0.0, 1.0);
@@ -39,7 +39,7 @@ fn profile(architecture: &str) -> Profile {
     profile
 }
 
-/// Every kind of layer there is, for 8 × 8 pictures or larger.
+/// Every kind of layer there is, for 8 × 8 images or larger.
 fn everything() -> Profile {
     let relu = Activation::Relu;
     let conv = |out_channels, stride, bias, activation| {
@@ -125,7 +125,7 @@ fn a_fresh_network_knows_nothing() {
 }
 
 #[test]
-fn sixty_four_pictures_are_learned_by_heart() {
+fn sixty_four_images_are_learned_by_heart() {
     let mut mlp = profile("mlp");
     mlp.model.hidden = vec![64];
     mlp.train.optimizer.learning_rate = 3e-3;

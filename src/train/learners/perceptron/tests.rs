@@ -1,17 +1,17 @@
-//! The rule on real pictures, its state, and what it refuses.
+//! The rule on real images, its state, and what it refuses.
 
-#![expect(clippy::cast_precision_loss, reason = "counts of pictures")]
+#![expect(clippy::cast_precision_loss, reason = "counts of images")]
 
 use std::sync::Arc;
 
 use super::*;
-use crate::data::source::{SearchPath, load};
-use crate::data::{Dataset, Prepared, mini};
+use crate::data::locate::{SearchPath, load};
+use crate::data::{Dataset, SplitDataset, mini};
 use crate::model::{presets, resolve};
 
 /// The preset's data, made of `dataset`.
-fn prepared(profile: &Profile, dataset: Dataset) -> Prepared {
-    Prepared::new(Arc::new(dataset), &profile.data).unwrap()
+fn prepared(profile: &Profile, dataset: Dataset) -> SplitDataset {
+    SplitDataset::new(Arc::new(dataset), &profile.data).unwrap()
 }
 
 fn preset() -> Profile {
@@ -29,7 +29,7 @@ fn learner(profile: &Profile) -> Result<PerceptronLearner> {
 }
 
 /// One pass; mean loss and accuracy as they were while learning.
-fn pass(learner: &mut PerceptronLearner, data: &Prepared, epoch: usize) -> (f64, f64) {
+fn pass(learner: &mut PerceptronLearner, data: &SplitDataset, epoch: usize) -> (f64, f64) {
     let (mut batch, mut loss, mut correct) = (Batch::default(), 0.0, 0);
     let first = (epoch * data.train.len().div_ceil(200)) as u64;
     for (step, indices) in (first..).zip(data.order(42, epoch).chunks(200)) {
@@ -46,7 +46,7 @@ fn pass(learner: &mut PerceptronLearner, data: &Prepared, epoch: usize) -> (f64,
     (loss / count, correct as f64 / count)
 }
 
-fn accuracy(learner: &mut PerceptronLearner, data: &Prepared, indices: &[u32]) -> f64 {
+fn accuracy(learner: &mut PerceptronLearner, data: &SplitDataset, indices: &[u32]) -> f64 {
     let (mut batch, mut correct) = (Batch::default(), 0);
     for indices in indices.chunks(500) {
         data.batch(indices, &mut batch).unwrap();
@@ -60,7 +60,7 @@ fn accuracy(learner: &mut PerceptronLearner, data: &Prepared, indices: &[u32]) -
 }
 
 #[test]
-fn it_learns_real_pictures() {
+fn it_learns_real_images() {
     let mut profile = preset();
     // The rule alone, without the averaging that needs more passes than these.
     profile.train.ema = 0.0;

@@ -14,8 +14,8 @@ mod pool;
 mod residual;
 mod subsample;
 
-use super::engine::Place;
-use super::layout::Places;
+use super::engine::Target;
+use super::layout::ParameterLayout;
 use crate::kernels::plan::ops::load;
 use crate::kernels::plan::{Buffer, LANES, Program, Work};
 use crate::kinds_of_layers;
@@ -29,17 +29,17 @@ pub(super) struct Programs {
     pub(super) evaluation: Program,
     /// The evaluation's result.
     pub(super) logits: Buffer,
-    pub(super) places: Places,
+    pub(super) places: ParameterLayout,
 }
 
 /// The programs of an architecture.
-pub(super) fn compile(architecture: &Architecture, batch: usize, place: Place) -> Programs {
+pub(super) fn compile(architecture: &Architecture, batch: usize, place: Target) -> Programs {
     let mut evaluation = Compiler::new(false, batch, place);
     let logits = evaluation.network(architecture);
     let logits = evaluation.tensors[logits].buffer;
     let mut training = Compiler::new(true, batch, place);
     let last = training.network(architecture);
-    training.way_back(last);
+    training.backward(last);
     Programs {
         training: training.program,
         evaluation: evaluation.program,
@@ -86,27 +86,27 @@ trait Emit {
 }
 
 /// Appends the work that takes a result's gradient, which lies in this buffer, further back.
-type Back = Box<dyn FnOnce(&mut Compiler, Buffer)>;
+type BackwardOp = Box<dyn FnOnce(&mut Compiler, Buffer)>;
 
 /// Work that was passed on the way forward.
-struct Passed {
+struct TapeEntry {
     /// Its result.
     y: Id,
-    back: Back,
+    back: BackwardOp,
 }
 
 struct Compiler {
     training: bool,
     batch: usize,
-    place: Place,
+    place: Target,
     program: Program,
-    places: Places,
+    places: ParameterLayout,
     tensors: Vec<Tensor>,
-    tape: Vec<Passed>,
+    tape: Vec<TapeEntry>,
     dropouts: usize,
     gradients: Vec<Option<Gradient>>,
     deferred: Vec<Work>,
-    /// The pictures as rows, where a weight gradient wants them.
+    /// The images as rows, where a weight gradient wants them.
     rows: Option<Buffer>,
 }
 
@@ -114,13 +114,13 @@ struct Compiler {
 const INPUT: Id = 0;
 
 impl Compiler {
-    fn new(training: bool, batch: usize, place: Place) -> Self {
+    fn new(training: bool, batch: usize, place: Target) -> Self {
         Self {
             training,
             batch,
             place,
             program: Program::default(),
-            places: Places::default(),
+            places: ParameterLayout::default(),
             tensors: Vec::new(),
             tape: Vec::new(),
             dropouts: 0,
@@ -192,7 +192,7 @@ impl Compiler {
     /// Puts the way back from `y` onto the tape: `back` gets the gradient before y's own activation.
     fn passed(&mut self, y: Id, back: impl FnOnce(&mut Self, Buffer) + 'static) -> Id {
         let back = Box::new(back);
-        self.tape.push(Passed { y, back });
+        self.tape.push(TapeEntry { y, back });
         y
     }
 }

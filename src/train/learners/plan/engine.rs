@@ -11,15 +11,15 @@ use std::sync::OnceLock;
 
 #[cfg(feature = "cuda")]
 use crate::data::Key;
-use crate::data::Prepared;
+use crate::data::SplitDataset;
 use crate::error::{Error, Result};
 #[cfg(feature = "cuda")]
 use crate::kernels::cuda::CudaPlan;
-use crate::kernels::plan::{Goal, Input, Outcome, Parts, Pictures, Plan, Row, Settings};
+use crate::kernels::plan::{Goal, Images, Input, Outcome, Parts, Plan, Row, Settings};
 
 /// Where a plan runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Target {
     Cpu,
     /// A GPU by its number.
     #[cfg(feature = "cuda")]
@@ -36,7 +36,7 @@ pub(super) enum Engine {
     },
 }
 
-/// Which pictures a GPU holds.
+/// Which images a GPU holds.
 #[cfg(feature = "cuda")]
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Holds {
@@ -49,15 +49,15 @@ pub(super) enum Holds {
 impl Engine {
     /// # Errors
     /// `Compute` when no threads can be started, or the GPU refuses.
-    pub(super) fn new(place: Place, parts: Parts) -> Result<Self> {
+    pub(super) fn new(place: Target, parts: Parts) -> Result<Self> {
         match place {
-            Place::Cpu => {
+            Target::Cpu => {
                 let plan = Plan::new(parts);
                 let plan = plan.map_err(|e| Error::compute("starting the compute threads", e))?;
                 Ok(Self::Cpu(Box::new(plan)))
             }
             #[cfg(feature = "cuda")]
-            Place::Cuda(ordinal) => Ok(Self::Cuda {
+            Target::Cuda(ordinal) => Ok(Self::Cuda {
                 plan: Box::new(CudaPlan::new(ordinal, &parts)?),
                 holds: Holds::Nothing,
             }),
@@ -155,10 +155,10 @@ impl Engine {
         }
     }
 
-    /// [`step`](Self::step) on the pictures of these pooled indices.
+    /// [`step`](Self::step) on the images of these pooled indices.
     pub(super) fn step_on(
         &mut self,
-        data: &Prepared,
+        data: &SplitDataset,
         indices: &[u32],
         goal: Goal<'_>,
         settings: &Settings<'_>,
@@ -173,25 +173,25 @@ impl Engine {
         let step = settings.step;
         reading(
             |part, rows| data.training_rows(&indices[part.clone()], step, part.start, rows),
-            |pictures| self.step(Input { pictures, goal }, settings),
+            |images| self.step(Input { images, goal }, settings),
         )
     }
 
-    pub(super) fn logits(&mut self, pictures: Pictures<'_>, logits: &mut [f32]) -> Result<()> {
+    pub(super) fn logits(&mut self, images: Images<'_>, logits: &mut [f32]) -> Result<()> {
         match self {
             Self::Cpu(plan) => {
-                plan.logits(pictures, logits);
+                plan.logits(images, logits);
                 Ok(())
             }
             #[cfg(feature = "cuda")]
-            Self::Cuda { plan, .. } => plan.logits(pictures, logits),
+            Self::Cuda { plan, .. } => plan.logits(images, logits),
         }
     }
 
-    /// [`logits`](Self::logits) of the pictures of these pooled indices.
+    /// [`logits`](Self::logits) of the images of these pooled indices.
     pub(super) fn logits_on(
         &mut self,
-        data: &Prepared,
+        data: &SplitDataset,
         indices: &[u32],
         logits: &mut [f32],
     ) -> Result<()> {
@@ -203,7 +203,7 @@ impl Engine {
         }
         reading(
             |part, rows| data.rows(&indices[part], rows),
-            |pictures| self.logits(pictures, logits),
+            |images| self.logits(images, logits),
         )
     }
 }
@@ -212,7 +212,7 @@ impl Engine {
 /// with which no weight is written, and the first error is given after.
 fn reading<T>(
     read: impl Fn(Range<usize>, &mut [f32]) -> Result<()> + Sync,
-    run: impl FnOnce(Pictures<'_>) -> Result<T>,
+    run: impl FnOnce(Images<'_>) -> Result<T>,
 ) -> Result<T> {
     let failed = OnceLock::new();
     let gather = |part: Range<usize>, rows: &mut [f32]| {
@@ -221,14 +221,14 @@ fn reading<T>(
             let _ = failed.set(error);
         }
     };
-    let outcome = run(Pictures::Gathered(&gather));
+    let outcome = run(Images::Gathered(&gather));
     failed.into_inner().map_or(outcome, Err)
 }
 
 #[cfg(feature = "cuda")]
 impl Holds {
-    /// Whether the GPU holds the pictures of `data`, which it takes up where it doesn't yet and has the room.
-    fn these(&mut self, plan: &mut CudaPlan, data: &Prepared) -> Result<bool> {
+    /// Whether the GPU holds the images of `data`, which it takes up where it doesn't yet and has the room.
+    fn these(&mut self, plan: &mut CudaPlan, data: &SplitDataset) -> Result<bool> {
         match self {
             Self::Set(key) if key.is_of(data) => return Ok(true),
             Self::TooMuch => return Ok(false),

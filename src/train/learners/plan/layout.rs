@@ -9,7 +9,7 @@ const ALIGN: usize = 16;
 
 /// A trainable parameter: its name and shape as in PyTorch, its place in the plan.
 #[derive(Clone, Debug)]
-pub(super) struct Placed {
+pub(super) struct ParameterSlot {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
     pub(super) start: Start,
@@ -26,7 +26,7 @@ enum Order {
     ChannelsLast { inputs: usize, pixels: usize },
 }
 
-impl Placed {
+impl ParameterSlot {
     /// From PyTorch's order into the plan's.
     pub(super) fn write(&self, values: &[f32], row: &mut [f32]) {
         let to = &mut row[self.place.start..self.place.start + self.place.len];
@@ -77,14 +77,14 @@ impl Normalisation {
 
 /// All parameters of a network in the order of its layers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Places {
-    pub(super) parameters: Vec<Placed>,
+pub(super) struct ParameterLayout {
+    pub(super) parameters: Vec<ParameterSlot>,
     pub(super) norms: Vec<Normalisation>,
     /// Numbers of the whole row.
     pub(super) total: usize,
 }
 
-impl Places {
+impl ParameterLayout {
     fn add(&mut self, node: &Node, parameter: Parameter, order: Order) -> Weights {
         let Parameter {
             name, shape, start, ..
@@ -94,7 +94,7 @@ impl Places {
             len: shape.iter().product(),
         };
         self.total = (place.start + place.len).next_multiple_of(ALIGN);
-        self.parameters.push(Placed {
+        self.parameters.push(ParameterSlot {
             name: format!("{}.{name}", node.name),
             shape,
             start,
@@ -104,7 +104,7 @@ impl Places {
         place
     }
 
-    /// Places the parameters of a convolution or linear layer whose input is a map of `pixels` with `inputs` channels each.
+    /// ParameterLayout the parameters of a convolution or linear layer whose input is a map of `pixels` with `inputs` channels each.
     pub(super) fn kernel(
         &mut self,
         node: &Node,
@@ -122,12 +122,12 @@ impl Places {
         }
     }
 
-    /// Places a parameter whose numbers lie as in PyTorch.
+    /// ParameterLayout a parameter whose numbers lie as in PyTorch.
     pub(super) fn plain(&mut self, node: &Node, parameter: Parameter) -> Weights {
         self.add(node, parameter, Order::Same)
     }
 
-    /// Places the parameters of a batch normalisation.
+    /// ParameterLayout the parameters of a batch normalisation.
     pub(super) fn norm(&mut self, node: &Node, channels: usize) -> Norm {
         let [gamma, beta] = norm::affine(channels).map(|parameter| self.plain(node, parameter));
         self.norms.push(Normalisation {

@@ -10,11 +10,11 @@ mod tests;
 
 use candle_core::{Device, DeviceLocation};
 
-use crate::data::{Batch, Prepared};
+use crate::data::{Batch, SplitDataset};
 use crate::error::{Error, Result};
-use crate::kernels::plan::{Criterion, Goal, Input, Outcome, Parts, Pictures, Row, Rule, Settings};
+use crate::kernels::plan::{Goal, Images, Input, LossKind, Outcome, Parts, Row, Rule, Settings};
 use crate::kernels::targets::Targets;
-use crate::model::rates::Rates;
+use crate::model::lr_multipliers::LrMultipliers;
 use crate::model::{Architecture, Shape};
 use crate::nn::state::{Array, expect, refuse_unknown};
 use crate::nn::{device, init, norm, statistics};
@@ -24,20 +24,20 @@ use crate::schedule::average_decay;
 use crate::train::learners::graph::{AVERAGE, check_finite};
 use crate::train::learners::targets;
 use crate::train::{Learner, PieceTime, StateDict, StepOutcome, Update};
-use engine::{Engine, Place};
-use layout::{Normalisation, Placed, Places};
+use engine::{Engine, Target};
+use layout::{Normalisation, ParameterLayout, ParameterSlot};
 
 /// A network, its optimizer and the averaged weights where the profile wants some, all in one plan.
 pub struct PlanLearner {
     engine: Engine,
-    places: Places,
+    places: ParameterLayout,
     settings: Train,
     /// Factors on the learning rate, from each place in the plan's row on.
     rates: Vec<(usize, f64)>,
     classes: usize,
     /// Optimizer steps taken.
     steps: u64,
-    /// A normalisation that one picture cannot train.
+    /// A normalisation that one image cannot train.
     single_norm: Option<String>,
 }
 
@@ -53,7 +53,7 @@ pub fn why_not_on(device: &Device) -> Option<String> {
 }
 
 /// What a plan is made of, with the places of its parameters.
-fn parts(settings: &Train, architecture: &Architecture, place: Place) -> (Parts, Places) {
+fn parts(settings: &Train, architecture: &Architecture, place: Target) -> (Parts, ParameterLayout) {
     let programs = compile::compile(architecture, settings.batch_size, place);
     let places = programs.places;
     #[expect(clippy::cast_possible_truncation, reason = "0.1 in f32")]
@@ -67,8 +67,8 @@ fn parts(settings: &Train, architecture: &Architecture, place: Place) -> (Parts,
         epsilon: norm::EPSILON,
         momentum,
         criterion: match settings.loss {
-            Loss::CrossEntropy => Criterion::CrossEntropy(settings.label_smoothing),
-            Loss::Mse => Criterion::Mse,
+            Loss::CrossEntropy => LossKind::CrossEntropy(settings.label_smoothing),
+            Loss::Mse => LossKind::Mse,
         },
         keeps: settings.optimizer.keeps(),
         averages: settings.ema > 0.0,
@@ -84,7 +84,7 @@ fn parts(settings: &Train, architecture: &Architecture, place: Place) -> (Parts,
 /// **Units** bytes.
 #[must_use]
 pub fn memory_bytes(settings: &Train, architecture: &Architecture) -> u64 {
-    parts(settings, architecture, Place::Cpu).0.bytes()
+    parts(settings, architecture, Target::Cpu).0.bytes()
 }
 
 impl PlanLearner {
@@ -107,7 +107,7 @@ impl PlanLearner {
         initialise(&mut engine, &places, profile)?;
         Ok(Self {
             engine,
-            rates: places.rates(&Rates::new(architecture, &settings.lr_multipliers)),
+            rates: places.rates(&LrMultipliers::new(architecture, &settings.lr_multipliers)),
             places,
             settings,
             classes,
@@ -154,13 +154,13 @@ impl PlanLearner {
         }
     }
 
-    /// Refuses a batch of one picture where that has no variance.
-    fn check_batch(&self, pictures: usize) -> Result<()> {
+    /// Refuses a batch of one image where that has no variance.
+    fn check_batch(&self, images: usize) -> Result<()> {
         match &self.single_norm {
-            Some(name) if pictures == 1 => Err(Error::input(
+            Some(name) if images == 1 => Err(Error::input(
                 format!("layer {name}"),
-                "batch normalisation cannot train on a batch of one picture: its variance is undefined",
-                "choose a train.batch_size that leaves no single picture over",
+                "batch normalisation cannot train on a batch of one image: its variance is undefined",
+                "choose a train.batch_size that leaves no single image over",
             )),
             _ => Ok(()),
         }
@@ -259,9 +259,9 @@ impl PlanLearner {
     }
 }
 
-impl Places {
+impl ParameterLayout {
     /// Where in the row which factor on the learning rate begins; none where all are 1.
-    fn rates(&self, rates: &Rates) -> Vec<(usize, f64)> {
+    fn rates(&self, rates: &LrMultipliers) -> Vec<(usize, f64)> {
         let mut starts: Vec<(usize, f64)> = Vec::new();
         for p in &self.parameters {
             let factor = rates.of(&p.name);
@@ -317,7 +317,7 @@ impl Learner for PlanLearner {
         self.check_batch(batch.labels.len())?;
         let targets = targets::of(batch, &self.settings, self.classes)?;
         let input = Input {
-            pictures: Pictures::Rows(&batch.images),
+            images: Images::Rows(&batch.images),
             goal: goal(batch, targets.as_ref()),
         };
         let settings = Settings {
@@ -330,7 +330,7 @@ impl Learner for PlanLearner {
 
     fn step_on(
         &mut self,
-        data: &Prepared,
+        data: &SplitDataset,
         indices: &[u32],
         batch: &mut Batch,
         update: Update,
@@ -350,13 +350,13 @@ impl Learner for PlanLearner {
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         let mut logits = vec![0.0; batch.len() * self.classes];
         self.engine
-            .logits(Pictures::Rows(&batch.images), &mut logits)?;
+            .logits(Images::Rows(&batch.images), &mut logits)?;
         Ok(logits)
     }
 
     fn logits_on(
         &mut self,
-        data: &Prepared,
+        data: &SplitDataset,
         indices: &[u32],
         batch: &mut Batch,
     ) -> Result<Vec<f32>> {
@@ -434,9 +434,9 @@ fn goal<'a>(batch: &'a Batch, targets: Option<&'a Targets>) -> Goal<'a> {
 }
 
 /// Fresh weights, by the same streams as `model::Network`'s.
-fn initialise(engine: &mut Engine, places: &Places, profile: &Profile) -> Result<()> {
+fn initialise(engine: &mut Engine, places: &ParameterLayout, profile: &Profile) -> Result<()> {
     let (kind, seed) = (profile.model.init, profile.train.seed);
-    let fresh = |p: &Placed| init::fresh(p.start, &p.shape, kind, seed, &p.name);
+    let fresh = |p: &ParameterSlot| init::fresh(p.start, &p.shape, kind, seed, &p.name);
     let arrays: Vec<_> = places.parameters.iter().map(fresh).collect();
     for row in [Row::Parameters, Row::Average] {
         engine.change(row, |values| {
@@ -450,12 +450,12 @@ fn initialise(engine: &mut Engine, places: &Places, profile: &Profile) -> Result
 }
 
 /// Where a plan runs on the device that a profile names.
-fn place(name: &str) -> Result<Place> {
+fn place(name: &str) -> Result<Target> {
     let (device, _) = device::select(name)?;
     match device.location() {
         #[cfg(feature = "cuda")]
-        DeviceLocation::Cuda { gpu_id } => Ok(Place::Cuda(gpu_id)),
-        _ => Ok(Place::Cpu),
+        DeviceLocation::Cuda { gpu_id } => Ok(Target::Cuda(gpu_id)),
+        _ => Ok(Target::Cpu),
     }
 }
 

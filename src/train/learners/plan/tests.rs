@@ -151,7 +151,7 @@ fn both(profile: &Profile, channels: usize, side: usize) -> (PlanLearner, GraphL
 /// Plain SGD's first step shows the gradients of every parameter.
 ///
 /// Where a number lies within rounding of a ReLU's or a maximum's border, the two paths may take different branches, and
-/// gradients differ by that picture's share. That happens to one batch and not to the next, while a wrong gradient is wrong
+/// gradients differ by that image's share. That happens to one batch and not to the next, while a wrong gradient is wrong
 /// for all: the nearest of several batches counts.
 #[test]
 fn gradients_are_the_graphs() {
@@ -404,7 +404,7 @@ fn an_image_that_cannot_be_read_ends_the_step_before_anything_is_written() {
         profile.train.backend = backend;
         let mut dataset = mini::load().unwrap();
         dataset.train.images = Arc::new(Broken);
-        let data = Prepared::new(Arc::new(dataset), &profile.data).unwrap();
+        let data = SplitDataset::new(Arc::new(dataset), &profile.data).unwrap();
         let network = architecture(&profile, 1, 28);
         let mut learner = learners::build(&profile, &network, 10).unwrap();
         let before = learner.state().unwrap();

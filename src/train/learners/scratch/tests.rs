@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::data::{Prepared, mini};
+use crate::data::{SplitDataset, mini};
 use crate::model::{Shape, resolve};
 use crate::profile::{Activation, Optimizer, OptimizerKind};
 use crate::train::learners::graph::GraphLearner;
@@ -22,7 +22,7 @@ fn learner(profile: &Profile, input: Shape, classes: usize) -> ScratchLearner {
     ScratchLearner::new(profile, &architecture, classes).unwrap()
 }
 
-/// 6 → 5 → 4 → 3 with weights ½·sin 1.7k and four pictures of cos 0.9i.
+/// 6 → 5 → 4 → 3 with weights ½·sin 1.7k and four images of cos 0.9i.
 fn small(train: Train) -> (ScratchLearner, Batch) {
     let mut profile = profile(&[5, 4]);
     profile.model.activation = Some(Activation::Relu);
@@ -119,12 +119,12 @@ fn ten_steps_are_pytorchs() {
     }
 }
 
-/// Pictures of the built-in set, ready for `count` batches of 50.
+/// Images of the built-in set, ready for `count` batches of 50.
 fn batches(count: usize) -> Vec<Batch> {
     let mut profile = Profile::new("mlp-scratch");
     profile.data.name = mini::NAME.into();
     profile.data.validation = 0.0;
-    let data = Prepared::new(Arc::new(mini::load().unwrap()), &profile.data).unwrap();
+    let data = SplitDataset::new(Arc::new(mini::load().unwrap()), &profile.data).unwrap();
     let order = data.order(1, 0);
     order
         .chunks(50)
@@ -137,7 +137,7 @@ fn batches(count: usize) -> Vec<Batch> {
         .collect()
 }
 
-const PICTURES: Shape = Shape::Map {
+const IMAGES: Shape = Shape::Map {
     channels: 1,
     height: 28,
     width: 28,
@@ -156,14 +156,14 @@ fn losses(learner: &mut dyn Learner, batches: &[Batch], from: u64) -> Vec<f64> {
         .collect()
 }
 
-/// The study's network on real pictures: both learners start alike and follow each other for 30 steps of Adam.
+/// The study's network on real images: both learners start alike and follow each other for 30 steps of Adam.
 #[test]
 fn it_follows_the_graph_learner() {
     let mut profile = profile(&[100, 100, 50]);
     profile.train.ema = 0.9;
     profile.train.clip = 1.0;
     profile.train.label_smoothing = 0.1;
-    let architecture = resolve(&profile.model, PICTURES, 10).unwrap();
+    let architecture = resolve(&profile.model, IMAGES, 10).unwrap();
     let mut by_hand = ScratchLearner::new(&profile, &architecture, 10).unwrap();
     profile.train.device = "cpu".into();
     let mut by_graph = GraphLearner::new(&profile, &architecture, 10).unwrap();
@@ -199,7 +199,7 @@ fn the_number_of_threads_changes_no_bit() {
     let run = |threads| {
         let mut profile = profile(&[40, 20]);
         profile.train.threads = threads;
-        let mut learner = learner(&profile, PICTURES, 10);
+        let mut learner = learner(&profile, IMAGES, 10);
         losses(&mut learner, &batches, 0);
         learner.state().unwrap()
     };
@@ -220,12 +220,12 @@ fn a_state_taken_up_goes_on_with_the_same_bits() {
         profile.train.optimizer.kind = kind;
         profile.train.optimizer.momentum = 0.9;
         profile.train.ema = 0.9;
-        let mut whole = learner(&profile, PICTURES, 10);
+        let mut whole = learner(&profile, IMAGES, 10);
         losses(&mut whole, &batches, 0);
-        let mut first = learner(&profile, PICTURES, 10);
+        let mut first = learner(&profile, IMAGES, 10);
         losses(&mut first, &batches[..3], 0);
         profile.train.seed = 7;
-        let mut second = learner(&profile, PICTURES, 10);
+        let mut second = learner(&profile, IMAGES, 10);
         second.set_state(&first.state().unwrap()).unwrap();
         losses(&mut second, &batches[3..], 3);
         assert_eq!(second.state().unwrap(), whole.state().unwrap(), "{kind:?}");
@@ -291,12 +291,12 @@ fn what_is_no_number_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn sixty_four_pictures_are_learned_by_heart() {
+fn sixty_four_images_are_learned_by_heart() {
     let mut batch = batches(2).remove(0);
     let other = batches(2).remove(1);
     batch.images.extend(&other.images[..14 * 784]);
     batch.labels.extend(&other.labels[..14]);
-    let mut learner = learner(&profile(&[100, 100, 50]), PICTURES, 10);
+    let mut learner = learner(&profile(&[100, 100, 50]), IMAGES, 10);
     let mut correct = 0;
     for step in 0..150 {
         let update = Update {

@@ -5,12 +5,12 @@ use unicode_width::UnicodeWidthStr;
 
 use super::ConfusionTab;
 use super::matrix::{Layout, Matrix, to_u16};
-use super::{gallery, kept_where, pictures};
+use super::{gallery, images, kept_where};
 use crate::event::RunHistory;
 use crate::metrics::Confusion;
+use crate::metrics::{class_name, mistakes, share};
 use crate::text;
 use crate::tui::context::Context;
-use crate::tui::tabs::mistakes::{class_name, mistakes, share};
 use crate::tui::tabs::timeline::Stop;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
@@ -41,7 +41,7 @@ impl ConfusionTab {
             line.push_span(Span::styled(words, theme.dim()));
         }
         let count = text::grouped(stop.confusion().total());
-        let count = format!(" · {count} pictures");
+        let count = format!(" · {count} images");
         if line.width() + count.width() <= room {
             line.push_span(Span::styled(count, theme.dim()));
         }
@@ -68,7 +68,7 @@ impl ConfusionTab {
                 if self.difference {
                     "mistakes of this run"
                 } else {
-                    "taken for another most often"
+                    "most frequent confusions"
                 },
                 theme.dim(),
             ),
@@ -77,7 +77,7 @@ impl ConfusionTab {
             canvas.put(
                 0,
                 1,
-                Line::styled("nothing: every picture is right", theme.good()),
+                Line::styled("no errors: every image is correct", theme.good()),
             );
         }
         let rows = canvas.height().saturating_sub(1);
@@ -128,7 +128,7 @@ impl ConfusionTab {
         let (label, prediction) = self.cursor;
         let name = class_name(cx.classes(), label);
         let title = if label == prediction {
-            format!("{name}, predicted right")
+            format!("{name}, correct")
         } else {
             format!(
                 "true {name} → predicted {}",
@@ -147,7 +147,7 @@ impl ConfusionTab {
                 Span::styled(title, theme.title()),
                 Span::styled(" · ", theme.dim()),
                 Span::styled(stop.label(history), theme.held_out()),
-                Span::styled(format!(" · {} pictures", items.len()), theme.dim()),
+                Span::styled(format!(" · {} images", items.len()), theme.dim()),
                 Span::styled(
                     if canvas.width() >= 110 {
                         format!(", {order}")
@@ -161,9 +161,9 @@ impl ConfusionTab {
         let trouble = if self.predictions(cx).is_none() {
             Some(kept_where(cx))
         } else if items.is_empty() {
-            Some("No picture in this cell. Esc goes back to the matrix.".into())
+            Some("No image in this cell. Esc goes back to the matrix.".into())
         } else {
-            pictures(cx).err()
+            images(cx).err()
         };
         if let Some(trouble) = trouble {
             let width = usize::from(canvas.width().saturating_sub(2));
@@ -206,7 +206,7 @@ impl ConfusionTab {
         let top = 1 + u16::from(roomy);
         // Below the matrix: a gap, the reading, and at the very bottom the slider.
         let below = if height >= 20 { 3 } else { 2 };
-        // Pictures below only where the whole matrix stays.
+        // Images below only where the whole matrix stays.
         let strip = if height >= 46 || (30..=40).contains(&height) {
             let whole = to_u16(classes).saturating_add(3);
             17.min(height.saturating_sub(top + below + whole))
@@ -262,7 +262,7 @@ impl ConfusionTab {
         if left >= 2 {
             let mut part = canvas.part(1, y + u16::from(!roomy), width.saturating_sub(2), left);
             let items = self.items(cx);
-            match pictures(cx) {
+            match images(cx) {
                 Ok(dataset) if left >= 8 && !items.is_empty() => {
                     gallery::draw_strip(&mut part, &items, dataset, theme);
                 }
@@ -305,7 +305,7 @@ pub fn draw_empty(canvas: &mut Canvas, cx: &Context) {
     } else {
         (
             "No run yet.",
-            "Press t on the Model tab to train one, or open one on the Runs tab. Then this shows which class is taken for which.",
+            "Press t on the Model tab to train one, or open one on the Runs tab. Then this shows which classes are confused with which.",
         )
     };
     canvas.put(1, 1, Line::styled(head, theme.title()));

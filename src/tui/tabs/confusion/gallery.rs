@@ -1,22 +1,22 @@
-//! The pictures behind one cell of the matrix, with what the network said: a strip beside the matrix and a gallery of its own.
+//! The images behind one cell of the matrix, with what the network said: a strip beside the matrix and a gallery of its own.
 
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use super::matrix::to_u16;
 use crate::data::Dataset;
+use crate::metrics::class_name;
 use crate::metrics::predictions::{Prediction, Predictions};
 use crate::text;
-use crate::tui::tabs::mistakes::class_name;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
-use crate::tui::widgets::picture::{Picture, cells, fitted};
+use crate::tui::widgets::image::{Image, cells, fitted};
 
 /// Ranks on a card.
 const SHOWN: usize = 3;
 
-/// Pictures of one cell: mistakes most confident first, right ones least confident first.
+/// Images of one cell: mistakes most confident first, right ones least confident first.
 #[must_use]
 pub fn of_cell(predictions: &Predictions, label: usize, prediction: usize) -> Vec<Prediction> {
     let mut found: Vec<Prediction> = predictions
@@ -36,7 +36,7 @@ pub fn of_cell(predictions: &Predictions, label: usize, prediction: usize) -> Ve
     found
 }
 
-/// Pixels of a predicted picture; `None` where the loaded set is not the one that was predicted.
+/// Pixels of a predicted image; `None` where the loaded set is not the one that was predicted.
 #[must_use]
 pub fn pixels(dataset: &Dataset, shown: &Prediction) -> Option<Vec<u8>> {
     let index = shown.index as usize;
@@ -96,7 +96,7 @@ impl Gallery {
         self.small = !self.small;
     }
 
-    /// Puts the cursor on the clicked picture.
+    /// Puts the cursor on the clicked image.
     pub fn click(&mut self, at: Position, count: usize) {
         if !self.area.contains(at) || self.card.0 == 0 || self.card.1 == 0 {
             return;
@@ -109,7 +109,7 @@ impl Gallery {
         }
     }
 
-    /// Draws as many pictures as fit, with three bars each.
+    /// Draws as many images as fit, with three bars each.
     pub fn draw(
         &mut self,
         canvas: &mut Canvas,
@@ -124,16 +124,13 @@ impl Gallery {
         let small = self.small || canvas.height() < needed || canvas.width() < full + 2;
         let columns = if small { full.div_ceil(2) } else { full };
         let room = (columns, canvas.height().max(1));
-        let (picture_columns, picture_rows) = fitted(dataset.width, dataset.height, room);
-        // Small pictures have their text at the right, full ones below.
+        let (image_columns, image_rows) = fitted(dataset.width, dataset.height, room);
+        // Small images have their text at the right, full ones below.
         let text_width = 24;
         let (width, height) = if small {
-            (
-                picture_columns + 1 + text_width + 1,
-                picture_rows.max(5) + 1,
-            )
+            (image_columns + 1 + text_width + 1, image_rows.max(5) + 1)
         } else {
-            (picture_columns.max(text_width) + 2, picture_rows + 5)
+            (image_columns.max(text_width) + 2, image_rows + 5)
         };
         let width = spread(canvas.width(), width);
         self.card = (width, height);
@@ -154,12 +151,12 @@ impl Gallery {
             let x = to_u16(place % self.across) * width;
             let y = gap + to_u16(place / self.across) * height;
             let mut card = canvas.part(x + 1, y, width - 1, height - 1);
-            let picture = (picture_columns, picture_rows);
+            let image = (image_columns, image_rows);
             draw_card(
                 &mut card,
                 item,
                 dataset,
-                picture,
+                image,
                 small,
                 index == self.cursor,
                 theme,
@@ -235,13 +232,13 @@ fn draw_pixels(
     theme: &Theme,
 ) {
     if let Some(pixels) = pixels(dataset, item) {
-        let picture = Picture::new(
+        let image = Image::new(
             &pixels,
             dataset.channels,
             dataset.size(item.index as usize),
             theme,
         );
-        canvas.picture(x, y, columns, rows, &picture);
+        canvas.image(x, y, columns, rows, &image);
     } else {
         canvas.put_in(
             x,
@@ -252,7 +249,7 @@ fn draw_pixels(
     }
 }
 
-/// A row of the cell's first pictures, full size where the height allows, their top class below.
+/// A row of the cell's first images, full size where the height allows, their top class below.
 pub fn draw_strip(canvas: &mut Canvas, items: &[Prediction], dataset: &Dataset, theme: &Theme) {
     let full = to_u16(dataset.width.clamp(1, 64));
     let rows_of = |columns| cells(dataset.width, dataset.height, columns).1;
@@ -310,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_another_set_are_not_shown() {
+    fn images_of_another_set_are_not_shown() {
         let dataset = testing::dataset(10, 4);
         let mut item = testing::predictions(&dataset, 1).items[3];
         assert!(pixels(&dataset, &item).is_some());
@@ -321,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_stays_on_pictures() {
+    fn the_cursor_stays_on_images() {
         let mut gallery = Gallery {
             across: 3,
             down: 2,

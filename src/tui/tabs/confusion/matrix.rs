@@ -6,8 +6,8 @@ use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
 use crate::metrics::Confusion;
+use crate::metrics::{class_name, share};
 use crate::text::figure;
-use crate::tui::tabs::mistakes::{class_name, share};
 use crate::tui::theme::{Heat, Shade, Theme};
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
@@ -17,9 +17,9 @@ use crate::tui::widgets::fit;
 pub enum Numbers {
     #[default]
     Counts,
-    /// Percent of the true class's pictures.
+    /// Percent of the true class's images.
     RowShare,
-    /// Percent of the pictures predicted so.
+    /// Percent of the images predicted so.
     ColumnShare,
 }
 
@@ -73,7 +73,7 @@ pub struct Layout {
 
 const MARGIN: u16 = 7;
 
-/// Stands where there is no picture, or no difference to speak of.
+/// Stands where there is no image, or no difference to speak of.
 const NOTHING: &str = "·";
 
 impl Layout {

@@ -1,4 +1,4 @@
-//! The Confusion tab: which class is taken for which, at any finished epoch, down to the single picture.
+//! The Confusion tab: which class is taken for which, at any finished epoch, down to the single image.
 //!
 //! Draws what it is handed (a run's history, predictions, a data set); reads no files.
 
@@ -9,12 +9,12 @@ mod matrix;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
-use super::mistakes::{class_name, mistakes, share};
 use super::timeline::{Stop, Timeline};
 use crate::data::Dataset;
 use crate::event::RunHistory;
 use crate::metrics::Confusion;
 use crate::metrics::predictions::{Prediction, Predictions};
+use crate::metrics::{class_name, mistakes, share};
 use crate::text;
 use crate::tui::action::Action;
 use crate::tui::context::Context;
@@ -51,7 +51,7 @@ impl ConfusionTab {
         self.timeline.shown(cx.history()?)
     }
 
-    /// The predictions of the shown evaluation; until the newest come, the pictures of the one before stay.
+    /// The predictions of the shown evaluation; until the newest come, the images of the one before stay.
     fn predictions<'a>(&self, cx: &'a Context) -> Option<&'a Predictions> {
         let all = &cx.predictions;
         let kept = match self.stop(cx)? {
@@ -179,7 +179,7 @@ impl ConfusionTab {
         }
         let part = text::percent(share(u64::from(count), all));
         let verb = if label == prediction {
-            format!("true {name}, predicted right")
+            format!("true {name}, correct")
         } else {
             format!("true {name} → predicted {said}")
         };
@@ -221,18 +221,18 @@ impl ConfusionTab {
 }
 
 /// The data set, where it is the one the run was trained on.
-fn pictures(cx: &Context) -> Result<&Dataset, String> {
+fn images(cx: &Context) -> Result<&Dataset, String> {
     let wanted = cx.history().and_then(|h| h.started.as_ref());
     let wanted = wanted.map_or("", |s| s.dataset.as_str());
     match &cx.dataset {
         Some(d) if wanted.is_empty() || d.name == wanted => Ok(d),
         _ => Err(format!(
-            "The pictures of {wanted} are not loaded; choose it on the Data tab."
+            "The images of {wanted} are not loaded; choose it on the Data tab."
         )),
     }
 }
 
-/// Why there are no pictures for the shown evaluation, and where there are.
+/// Why there are no images for the shown evaluation, and where there are.
 fn kept_where(cx: &Context) -> String {
     let kept = &cx.predictions;
     let mut places = Vec::new();
@@ -249,17 +249,17 @@ fn kept_where(cx: &Context) -> String {
         damaged => format!(" Damaged: {}.", damaged.join(", ")),
     };
     if places.is_empty() && damaged.is_empty() {
-        return "No predictions are kept for this run yet; they come with each epoch.".into();
+        return "No predictions are saved for this run yet; each epoch saves them.".into();
     }
     if places.is_empty() {
         return format!("The predictions of this run cannot be read.{damaged}");
     }
     let untested = cx.history().and_then(RunHistory::untested);
     let untested = untested.map_or_else(String::new, |why| {
-        format!(" There are none of a test ({why}).")
+        format!(" There are no test predictions ({why}).")
     });
     format!(
-        "Pictures are kept for {}; go there with < and >.{untested}{damaged}",
+        "Images are kept for {}; go there with < and >.{untested}{damaged}",
         places.join(", ")
     )
 }
@@ -296,7 +296,7 @@ impl Tab for ConfusionTab {
             return vec![hint("t", "train"), hint("?", "help")];
         }
         vec![
-            hint("Enter", "pictures"),
+            hint("Enter", "images"),
             hint("s", "next mistake"),
             hint("n", "numbers"),
             hint("< >", "epoch"),

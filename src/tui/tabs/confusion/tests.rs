@@ -34,16 +34,16 @@ fn filled_matrix() {
     insta::assert_snapshot!("gallery_80x24", shot(&mut tab, 80, 24));
 }
 
-/// A finished run on a set in colours without a test part: validation is shown instead, and said to be.
+/// A finished run on a set in colours without a test set: validation is shown instead, and said to be.
 #[test]
 fn without_a_test_part_the_validation_is_shown_and_said_to_be() {
     let mut history = testing::history(3, true);
     let started = history.started.as_mut().unwrap();
-    (started.test_images, started.no_test_part) = (0, true);
+    (started.test_images, started.no_test_set) = (0, true);
     started.dataset = "signs".into();
     history.result.as_mut().unwrap().test = None;
     let dataset = testing::colored(3, &[(16, 16), (24, 32)]);
-    // Pooled indices count the test part, where there is one, before the validation part.
+    // Pooled indices count the test set, where there is one, before the validation set.
     let mut tested = dataset.clone();
     std::mem::swap(&mut tested.test, &mut tested.validation);
     let mut predictions = testing::predictions(&tested, 3);
@@ -66,13 +66,13 @@ fn without_a_test_part_the_validation_is_shown_and_said_to_be() {
     tab.on_action(Action::Open);
     let text = shot(&mut tab, 120, 40);
     assert!(
-        text.contains("There are none of a test (no test part)"),
+        text.contains("There are no test predictions (no test set)"),
         "{text}"
     );
 }
 
 #[test]
-fn pictures_never_cost_rows_of_the_matrix() {
+fn images_never_cost_rows_of_the_matrix() {
     let mut tab = filled();
     for height in 24..=60 {
         shot(&mut tab, 100, height);
@@ -91,13 +91,13 @@ fn the_cell_is_read_aloud() {
 }
 
 #[test]
-fn epochs_without_pictures_say_which_have_them() {
+fn epochs_without_images_say_which_have_them() {
     let mut tab = filled();
     tab.on_action(Action::Earlier);
     tab.on_action(Action::Open);
     let screen = shot(&mut tab, 80, 24);
     assert!(
-        screen.contains("Pictures are kept for the final test"),
+        screen.contains("Images are kept for the final test"),
         "{screen}"
     );
     assert!(screen.contains("validation, epoch 20 of 20"), "{screen}");
@@ -201,30 +201,4 @@ fn many_classes_scroll_with_the_cursor() {
     let screen = shot(&mut tab, 80, 24);
     assert!(screen.contains("class 25"), "{screen}");
     assert_eq!(tab.cursor, (25, 25));
-}
-
-#[test]
-fn shots() {
-    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
-        let mut tab = filled();
-        testing::dump("confusion", &mut tab, width, height, &testing::theme());
-        tab.on_action(Action::CycleNumbers);
-        testing::dump(
-            "confusion-share",
-            &mut tab,
-            width,
-            height,
-            &testing::theme(),
-        );
-        tab.on_action(Action::Open);
-        testing::dump("gallery", &mut tab, width, height, &testing::theme());
-        tab.on_action(Action::Back);
-        tab.cx.other = Some(("lenet5".into(), testing::confusion(3, 1000)));
-        tab.on_action(Action::Mark);
-        testing::dump("difference", &mut tab, width, height, &testing::theme());
-    }
-    for (name, theme) in testing::other_themes() {
-        let name = format!("confusion-{name}");
-        testing::dump(&name, &mut filled(), 80, 24, &theme);
-    }
 }

@@ -8,12 +8,12 @@ use super::{DataTab, FETCHED, Mode, View, balance, fetched_size};
 use crate::catalog::{self, BUILT_IN};
 use crate::data::statistics::{PixelStatistics, channel_names, class_means, mean_size};
 use crate::data::{Dataset, Part};
+use crate::metrics::class_name;
 use crate::text;
-use crate::tui::tabs::mistakes::class_name;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
-use crate::tui::widgets::picture::cells;
+use crate::tui::widgets::image::cells;
 
 impl DataTab {
     pub(super) fn draw_head(&mut self, canvas: &mut Canvas, dataset: &Dataset, theme: &Theme) {
@@ -31,7 +31,7 @@ impl DataTab {
                     format!(
                         " · {}{} · {} classes · {}",
                         parts.join(" + "),
-                        if has_test { "" } else { ", no test part" },
+                        if has_test { "" } else { ", no test set" },
                         dataset.classes.len(),
                         self.size_of_images(dataset)
                     ),
@@ -103,11 +103,7 @@ impl DataTab {
             .map_or_else(|| "all classes".into(), |c| class_name(self.classes(), c));
         let on = |set: bool| if set { theme.accent() } else { theme.text() };
         // The names of the views need the room on a narrow screen.
-        let unit = if canvas.width() >= 96 {
-            " pictures"
-        } else {
-            ""
-        };
+        let unit = if canvas.width() >= 96 { " images" } else { "" };
         canvas.put(
             1,
             2,
@@ -177,7 +173,7 @@ impl DataTab {
                 body.put(
                     1,
                     1,
-                    Line::styled("No picture passes the filter; Esc clears it.", theme.text()),
+                    Line::styled("No image matches the filter; Esc clears it.", theme.text()),
                 );
             }
             View::Large => self
@@ -231,11 +227,11 @@ impl DataTab {
         match self.view() {
             View::Balance => {
                 let none = if dataset.test.is_empty() {
-                    " · this set has no test part"
+                    " · this set has no test set"
                 } else {
                     ""
                 };
-                let words = format!("bars are relative to the largest class of each part{none}");
+                let words = format!("bars are relative to the largest class of each split{none}");
                 Line::styled(words, theme.dim())
             }
             View::Means => {
@@ -247,7 +243,7 @@ impl DataTab {
                         format!(", scaled to {height} × {width}")
                     };
                 let words = format!(
-                    "mean picture of each class in the training part{scaled} · Enter shows its pictures"
+                    "mean image of each class in the training set{scaled} · Enter shows its images"
                 );
                 Line::styled(words, theme.dim())
             }
@@ -317,7 +313,7 @@ impl DataTab {
         }
         let images = catalog::find(FETCHED).map_or((0, 0), |set| set.images);
         let words = format!(
-            "Press e to choose one: {BUILT_IN} is built in. Press d to download {FETCHED} ({}, {} pictures). \
+            "Press e to choose one: {BUILT_IN} is built in. Press d to download {FETCHED} ({}, {} images). \
              Other sets in IDX files are found in the workspace's data directory.",
             fetched_size(),
             text::grouped(u64::from(images.0 + images.1)),
@@ -345,16 +341,16 @@ fn small(true_size: u16) -> u16 {
     true_size.div_ceil(2).min(32)
 }
 
-/// The widest columns, at most true size and at least those of small ones, at which `count` pictures fit.
+/// The widest columns, at most true size and at least those of small ones, at which `count` images fit.
 fn fitting((width, height): (usize, usize), count: usize, room: u16, rows: u16) -> u16 {
     let full = u16::try_from(width.clamp(1, 256)).unwrap_or(256);
     let least = small(full);
     (least..=full)
         .rev()
         .find(|columns| {
-            let (columns, picture_rows) = cells(width, height, *columns);
+            let (columns, image_rows) = cells(width, height, *columns);
             let across = usize::from(room / (columns + 2));
-            let down = usize::from((rows + 1) / (picture_rows + 2));
+            let down = usize::from((rows + 1) / (image_rows + 2));
             across * down >= count
         })
         .unwrap_or(least)

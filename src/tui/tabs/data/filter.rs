@@ -1,4 +1,4 @@
-//! Which pictures are shown: a part of the set and a class, typed or cycled. Pure.
+//! Which images are shown: a part of the set and a class, typed or cycled. Pure.
 
 use crate::data::{Dataset, Part};
 use crate::error::{Error, Result};
@@ -49,7 +49,7 @@ impl Filter {
         if let Some(part) = filter.part.filter(|part| !parts.contains(part)) {
             return Err(Error::input(
                 "this set",
-                format!("has no {} part", part.name()),
+                format!("has no {} set", part.name()),
                 format!("it has {}", names(parts)),
             ));
         }
@@ -59,7 +59,7 @@ impl Filter {
             filter.class = Some(class_of(rest, classes).ok_or_else(|| {
                 Error::input(
                     format!("«{rest}»"),
-                    "is no class",
+                    "is not a class",
                     format!(
                         "type train, test, 0 to {}, or a name",
                         classes.len().max(1) - 1
@@ -86,7 +86,7 @@ impl Filter {
         };
     }
 
-    /// Pooled indices of the pictures that pass.
+    /// Pooled indices of the images that pass.
     #[must_use]
     pub fn indices(&self, dataset: &Dataset) -> Vec<usize> {
         let range = match self.part {
@@ -136,7 +136,7 @@ mod tests {
         assert!(try_parse("10").is_err());
         assert_eq!(
             try_parse("validation 3").unwrap_err().to_string(),
-            "this set: has no validation part; it has train and test"
+            "this set: has no validation set; it has train and test"
         );
     }
 

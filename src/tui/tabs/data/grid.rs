@@ -1,4 +1,4 @@
-//! A grid of pictures with their labels and a cursor, as many as fit.
+//! A grid of images with their labels and a cursor, as many as fit.
 
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
@@ -7,7 +7,7 @@ use crate::tui::action::Action;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
-use crate::tui::widgets::picture::{Picture, fitted};
+use crate::tui::widgets::image::{Image, fitted};
 
 /// One image to draw.
 pub struct Tile {
@@ -54,7 +54,7 @@ impl Grid {
         true
     }
 
-    /// The picture at a screen position.
+    /// The image at a screen position.
     #[must_use]
     pub fn at(&self, at: Position, count: usize) -> Option<usize> {
         if !self.area.contains(at) || self.card.0 == 0 || self.card.1 == 0 {
@@ -106,8 +106,8 @@ impl Grid {
             let at = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
             let x = at(place % self.across).saturating_mul(card.0) + 1;
             let y = at(place / self.across).saturating_mul(card.1);
-            let picture = Picture::new(&tile.pixels, tile.channels, tile.size, theme);
-            canvas.picture(x, y, columns, rows, &picture);
+            let image = Image::new(&tile.pixels, tile.channels, tile.size, theme);
+            canvas.image(x, y, columns, rows, &image);
             let (mark, style) = if index == self.cursor {
                 ("▸", theme.accent())
             } else {
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cursor_stays_on_pictures() {
+    fn the_cursor_stays_on_images() {
         let mut grid = Grid {
             across: 3,
             down: 2,

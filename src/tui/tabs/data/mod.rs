@@ -1,4 +1,4 @@
-//! The Data tab: the pictures of a set in a grid or one by one, how the classes are balanced, what each looks like on average.
+//! The Data tab: the images of a set in a grid or one by one, how the classes are balanced, what each looks like on average.
 //!
 //! Draws what it is handed; loading and downloading are asked for as effects, their progress comes back as a line of text.
 
@@ -42,7 +42,7 @@ fn fetched_size() -> &'static str {
 /// What is drawn below the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum View {
-    /// Pictures at true size.
+    /// Images at true size.
     Large,
     /// At half size.
     Small,
@@ -73,7 +73,7 @@ impl View {
 enum Mode {
     #[default]
     Browse,
-    /// One picture large.
+    /// One image large.
     Zoom,
     /// Typing a filter; the message of a refused one.
     Filter(Input, String),
@@ -97,7 +97,7 @@ pub struct DataTab {
     shown: Vec<usize>,
     /// Whether the set's images have one size.
     is_uniform: bool,
-    /// Mean image of each class of the training part, or why there are none; made when first looked at.
+    /// Mean image of each class of the training set, or why there are none; made when first looked at.
     means: Option<Result<Vec<Vec<u8>>>>,
     grid: Grid,
     mean_grid: Grid,
@@ -225,7 +225,7 @@ impl DataTab {
         match self.view() {
             _ if self.dataset.is_none() => return self.choose_set(),
             View::Large | View::Small if !self.shown.is_empty() => self.mode = Mode::Zoom,
-            // A mean picture opens the pictures it is the mean of.
+            // A mean image opens the images it is the mean of.
             View::Means if !self.classes().is_empty() => {
                 self.filter.class = Some(self.mean_grid.cursor);
                 self.view = Some(View::Small);
@@ -350,7 +350,7 @@ impl Tab for DataTab {
             self.asks_to_fetch = answer.is_none();
             return match answer {
                 Some(Answer::Yes) => {
-                    self.status = format!("asking for {FETCHED} …");
+                    self.status = format!("requesting {FETCHED} …");
                     Request::FetchDataset(FETCHED.into()).into()
                 }
                 Some(Answer::No) | None => Effect::None,
@@ -376,7 +376,7 @@ impl Tab for DataTab {
     fn hints(&self, _: &Context) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
         let has_both = self.parts() == [Part::Train, Part::Test];
-        let part = if has_both { "train/test" } else { "part" };
+        let part = if has_both { "train/test" } else { "split" };
         if self.asks_to_fetch {
             return vec![hint("Enter", "download"), hint("Esc", "no")];
         }
@@ -431,7 +431,7 @@ impl Tab for DataTab {
         }
         if self.asks_to_fetch {
             let text = format!(
-                "Download {FETCHED} ({}) into the workspace's data directory? Files that are there and whole are kept.",
+                "Download {FETCHED} ({}) into the workspace's data directory? Complete files are kept.",
                 fetched_size()
             );
             popup::question(

@@ -4,12 +4,12 @@ use ratatui::text::{Line, Span};
 
 use crate::data::Dataset;
 use crate::data::statistics::{PixelStatistics, channel_names, histogram, luma};
+use crate::metrics::class_name;
 use crate::text;
-use crate::tui::tabs::mistakes::class_name;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
-use crate::tui::widgets::picture::{Picture, cells, fitted};
+use crate::tui::widgets::image::{Image, cells, fitted};
 
 /// Bars of the histogram.
 const BINS: u16 = 32;
@@ -48,8 +48,8 @@ pub fn draw(
         .unwrap_or_else(|| fitted(size.1, size.0, room));
     // What cannot be read is drawn black, its label beside it.
     let pixels = dataset.image(index).unwrap_or_default();
-    let picture = Picture::new(&pixels, dataset.channels, size, theme);
-    canvas.picture(1, 1, columns, rows, &picture);
+    let image = Image::new(&pixels, dataset.channels, size, theme);
+    canvas.image(1, 1, columns, rows, &image);
     let x = columns + 4;
     let mut part = canvas.part(x, 1, width.saturating_sub(x + 1), height.saturating_sub(1));
     let shown = Shown {
@@ -84,7 +84,7 @@ impl Shown<'_> {
         );
         let mut rows = vec![
             (
-                "picture",
+                "image",
                 format!("{} of {}", grouped(place.0 + 1), grouped(place.1)),
             ),
             ("file", format!("{part} {}", grouped(own))),
@@ -146,7 +146,7 @@ impl Shown<'_> {
         let head =
             |canvas: &mut Canvas, words| canvas.put(0, top, Line::styled(words, theme.dim()));
         let shown = if self.channels() == 1 {
-            head(canvas, "greys of the drawn pixels");
+            head(canvas, "grey levels of the drawn pixels");
             let mut counts = histogram(colors);
             counts[0] = 0;
             vec![("", counts)]

@@ -9,10 +9,10 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use super::mistakes::{class_name, worst_pair};
 use super::timeline::{Stop, Timeline, at_the_end};
 use crate::event::RunHistory;
 use crate::metrics::Scores;
+use crate::metrics::{class_name, worst_pair};
 use crate::profile::Subset;
 use crate::text::{self, figure};
 use crate::tui::action::Action;
@@ -245,13 +245,13 @@ fn draw_head(
     cx: &Context,
 ) {
     let (name, theme) = (cx.run_name(), &cx.theme);
-    let pictures = text::grouped(shown.scores.confusion.total());
+    let images = text::grouped(shown.scores.confusion.total());
     let untested = untested.map_or_else(String::new, |why| format!(" · {why}"));
-    let pictures = format!(" · {pictures} pictures{untested}");
+    let images = format!(" · {images} images{untested}");
     let place_width = place.chars().count();
     let width = usize::from(canvas.width()).saturating_sub(place_width);
     // What the figures are of comes before the whole of a long name.
-    let used = 4 + shown.label.chars().count() + pictures.chars().count();
+    let used = 4 + shown.label.chars().count() + images.chars().count();
     let line = Line::from(vec![
         Span::styled(
             fit::cut(name, width.saturating_sub(used).max(8)),
@@ -259,7 +259,7 @@ fn draw_head(
         ),
         Span::styled(" · ", theme.dim()),
         Span::styled(shown.label.clone(), theme.held_out()),
-        Span::styled(pictures, theme.dim()),
+        Span::styled(images, theme.dim()),
     ]);
     let room = u16::try_from(width.saturating_sub(1)).unwrap_or(u16::MAX);
     canvas.put_in(1, 0, room, line);
@@ -284,7 +284,7 @@ fn draw_confused(canvas: &mut Canvas, y: u16, scores: &Scores, classes: &[String
     let line = match worst_pair(&scores.confusion) {
         Some((a, b, count)) => {
             let wrong = scores.confusion.total() - scores.confusion.correct();
-            let part = figure::percent(super::mistakes::share(count, wrong), 1, 7);
+            let part = figure::percent(crate::metrics::share(count, wrong), 1, 7);
             let count = figure::count(count, figure::ANY);
             Line::from(vec![
                 Span::styled("most confused: ", theme.dim()),
@@ -298,7 +298,7 @@ fn draw_confused(canvas: &mut Canvas, y: u16, scores: &Scores, classes: &[String
                 ),
             ])
         }
-        None => Line::styled("no picture is predicted wrong", theme.good()),
+        None => Line::styled("no errors: every image is correct", theme.good()),
     };
     canvas.put(1, y, line);
 }
@@ -314,7 +314,7 @@ fn draw_empty(canvas: &mut Canvas, cx: &Context) {
     } else {
         (
             "No run yet.",
-            "Press t on the Model tab to train one, or open one on the Runs tab. Then this shows how well each class is told apart.",
+            "Press t on the Model tab to train one, or open one on the Runs tab. Then this shows how well each class is recognised.",
         )
     };
     canvas.put(1, 1, Line::styled(head, theme.title()));

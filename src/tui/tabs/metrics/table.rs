@@ -3,9 +3,9 @@
 use ratatui::text::{Line, Span};
 
 use crate::event::RunHistory;
+use crate::metrics::class_name;
 use crate::metrics::{ClassScore, Scores};
 use crate::text::figure;
-use crate::tui::tabs::mistakes::class_name;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;

@@ -44,7 +44,7 @@ fn says_which_part_it_shows() {
     assert!(shot(&mut running, 80, 24).contains("validation, epoch 7 of 20"));
 }
 
-/// Long names, millions of pictures, a loss of 10¹⁵ and one that is none.
+/// Long names, millions of images, a loss of 10¹⁵ and one that is none.
 fn extreme(note: &str) -> Lent<MetricsTab> {
     let mut history = testing::history(3, true);
     if let Some(started) = &mut history.started {
@@ -93,15 +93,12 @@ fn without_a_test_it_says_so() {
     );
     assert!(screen.contains("best @ "), "{screen}");
     let screen = shot(&mut tab, 80, 24);
-    assert!(
-        screen.contains(" pictures · train.test = false"),
-        "{screen}"
-    );
+    assert!(screen.contains(" images · train.test = false"), "{screen}");
 }
 
 #[test]
 fn extreme_figures_stay_in_their_columns() {
-    let note = "the best weights, of epoch 999999, are gone or damaged: the figures are those of the last weights, of epoch 1000000";
+    let note = "the best weights, of epoch 999999, are missing or damaged: the scores are those of the last weights, of epoch 1000000";
     for (width, height) in [(60, 13), (80, 22), (120, 38)] {
         let name = format!("extreme_{width}x{}", height + 2);
         insta::assert_snapshot!(name, shot(&mut extreme(""), width, height));
@@ -199,29 +196,5 @@ fn no_size_and_no_data_panics() {
         tab.show("odd", history);
         tab.on_action(Action::End);
         testing::survives(&mut tab);
-    }
-}
-
-#[test]
-fn shots() {
-    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
-        testing::dump(
-            "metrics",
-            &mut tab_of(20, true),
-            width,
-            height,
-            &testing::theme(),
-        );
-        testing::dump(
-            "metrics-run",
-            &mut tab_of(7, false),
-            width,
-            height,
-            &testing::theme(),
-        );
-    }
-    for (name, theme) in testing::other_themes() {
-        let name = format!("metrics-{name}");
-        testing::dump(&name, &mut tab_of(20, true), 80, 24, &theme);
     }
 }

@@ -180,7 +180,7 @@ impl ModelTab {
         let mut card = self.card().to_vec();
         let head = match entry.profile.model.pretrained.as_str() {
             "" => "What learns".into(),
-            pretrained => format!("Begins with {pretrained}"),
+            pretrained => format!("Initialised from {pretrained}"),
         };
         card.extend(entry.profile.learning());
         if card.is_empty() {

@@ -2,10 +2,10 @@
 
 use ratatui::text::{Line, Span};
 
+use crate::metrics::share;
 use crate::model::summary::Summary;
 use crate::profile::Profile;
 use crate::text;
-use crate::tui::tabs::mistakes::share;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
@@ -57,13 +57,13 @@ impl Columns {
         } else {
             "kind".to_owned()
         };
-        let adds = if self.adds < 10 { "MACs" } else { "mult-adds" };
+        let adds = "MACs";
         let text = format!(
             "{} {}{}{}{gap}{}",
             fit::left("layer", self.name),
             fit::left(&kind, self.kind),
             fit::right("output", self.output),
-            fit::right("weights", 10),
+            fit::right("params", 10),
             fit::right(adds, self.adds),
         );
         Line::styled(text, theme.dim())
@@ -193,17 +193,17 @@ fn totals(
             )
         } else {
             let all = text::grouped(summary.parameters);
-            format!(" of {all} weights trained{at_first} · ")
+            format!(" of {all} parameters trained{at_first} · ")
         };
         (summary.trained_parameters, words)
     } else {
-        (summary.parameters, " weights · ".to_owned())
+        (summary.parameters, " parameters · ".to_owned())
     };
     Line::from(vec![
         Span::styled(text::grouped(trained), theme.title()),
         Span::styled(weights, theme.dim()),
         Span::styled(text::short_count(summary.multiply_adds), theme.title()),
-        Span::styled(if narrow { " MACs" } else { " mult-adds" }, theme.dim()),
+        Span::styled(" MACs", theme.dim()),
         Span::styled(" · ~", theme.dim()),
         Span::styled(text::bytes(memory), theme.title()),
         Span::styled(" to train", theme.dim()),

@@ -24,7 +24,7 @@ use crate::model::summary::{Summary, summarise};
 use crate::model::{Architecture, freeze, resolve};
 use crate::profile::normalization::Figures;
 use crate::profile::{Model, Profile};
-use crate::run::card::Card;
+use crate::run::weights_info::Card;
 use crate::text;
 use crate::tui::action::Action;
 use crate::tui::context::Context;
@@ -362,7 +362,7 @@ impl ModelTab {
             let images = text::count(info.train, "training image");
             return Err(Error::input(
                 "data.validation",
-                format!("leaves nothing of the {images} of {}", info.name),
+                format!("leaves none of the {images} of {}", info.name),
                 "give a fraction such as 0.1",
             ));
         }

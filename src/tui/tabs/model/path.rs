@@ -10,7 +10,7 @@ use crate::tui::widgets::fit;
 
 /// A line of the path: a group's head or one preset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum PathLine {
     Group(&'static str),
     Preset(usize),
 }
@@ -22,15 +22,15 @@ pub struct Path {
     area: Rect,
 }
 
-fn steps(entries: &[Entry]) -> Vec<Step> {
+fn steps(entries: &[Entry]) -> Vec<PathLine> {
     let mut steps = Vec::new();
     let mut group = "";
     for (index, entry) in entries.iter().enumerate() {
         if entry.group() != group {
             group = entry.group();
-            steps.push(Step::Group(group));
+            steps.push(PathLine::Group(group));
         }
-        steps.push(Step::Preset(index));
+        steps.push(PathLine::Preset(index));
     }
     steps
 }
@@ -43,7 +43,7 @@ impl Path {
             return None;
         }
         match steps(entries).get(self.offset + usize::from(at.y - self.area.y)) {
-            Some(Step::Preset(index)) => Some(*index),
+            Some(PathLine::Preset(index)) => Some(*index),
             _ => None,
         }
     }
@@ -66,7 +66,7 @@ impl Path {
         self.area = canvas.rect(0, 0, canvas.width(), canvas.height());
         let at = steps
             .iter()
-            .position(|s| *s == Step::Preset(cursor))
+            .position(|s| *s == PathLine::Preset(cursor))
             .unwrap_or(0);
         // The group's head stays in view with its first preset, and one step ahead is seen.
         let least = (at + 2).saturating_sub(rows);
@@ -82,7 +82,7 @@ impl Path {
             let trail = if walked { theme.train() } else { theme.dim() };
             let width = usize::from(canvas.width());
             let line = match step {
-                Step::Group(name) => Line::from(vec![
+                PathLine::Group(name) => Line::from(vec![
                     Span::styled(if walked { "● " } else { "○ " }, trail),
                     Span::styled(
                         fit::cut(name, width.saturating_sub(2)),
@@ -93,7 +93,7 @@ impl Path {
                         },
                     ),
                 ]),
-                Step::Preset(index) => {
+                PathLine::Preset(index) => {
                     let entry = &entries[*index];
                     let edited = if entry.is_edited() { " •" } else { "" };
                     let name = format!("{}{edited}", entry.name);

@@ -174,7 +174,7 @@ fn a_residual_networks_form_offers_other_weights_and_what_to_freeze() {
     );
     let screen = shot(&mut tab, 120, 40);
     assert!(
-        screen.contains("5,130 of 11,181,642 weights trained"),
+        screen.contains("5,130 of 11,181,642 parameters trained"),
         "{screen}"
     );
     assert!(screen.contains("frozen conv 7×7 s2 p3"), "{screen}");
@@ -369,29 +369,6 @@ fn no_size_and_no_data_panics() {
             tab.set_info(name.into(), Ok(info));
         }
         testing::survives(&mut tab);
-    }
-}
-
-#[test]
-fn shots() {
-    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
-        for view in View::ALL {
-            let mut tab = if view == View::Layers {
-                testing::lent(ModelTab::new())
-            } else {
-                with_sets()
-            };
-            tab.view = view;
-            let name = format!("model-{}", view.name());
-            testing::dump(&name, &mut tab, width, height, &testing::theme());
-        }
-        let mut tab = with_sets();
-        edit(&mut tab, Field::named("epochs"), "0");
-        testing::dump("model-edit", &mut tab, width, height, &testing::theme());
-    }
-    for (name, theme) in testing::other_themes() {
-        let name = format!("model-{name}");
-        testing::dump(&name, &mut with_sets(), 80, 24, &theme);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::event::Command;
 use crate::metrics::Confusion;
 use crate::metrics::MACRO_F1;
 use crate::profile::{Measured, Profile, Status};
-use crate::run::comparison;
+use crate::run::{comparison, example};
 use crate::tui::REPLAY_SPEED;
 use crate::tui::action::Action;
 use crate::tui::context::Context;
@@ -332,6 +332,9 @@ impl RunsTab {
         match self.selected().map(|r| (r.id.clone(), r.is_alive())) {
             None => Effect::Say("There is no run here yet. Press t to train one".into()),
             Some((_, true)) => Effect::Say("This run goes on: stop it first with x".into()),
+            Some((id, _)) if id == example::ID => {
+                Effect::Say("The built-in example is read-only".into())
+            }
             Some((id, false)) => {
                 self.mode = Mode::Deleting(id);
                 Effect::None
@@ -490,6 +493,11 @@ impl Tab for RunsTab {
                     hint("x", "stop"),
                     hint("+ −", "learning rate"),
                     hint("m", "mark"),
+                ],
+                Some(_) if self.selected().is_some_and(|r| r.id == example::ID) => vec![
+                    hint("Enter", "open"),
+                    hint("r", "replay"),
+                    hint("t", "train"),
                 ],
                 Some(Status::Finished) => vec![
                     hint("Enter", "open"),

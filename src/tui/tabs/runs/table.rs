@@ -8,6 +8,7 @@ use ratatui::widgets::Paragraph;
 
 use super::{Mode, RunRow, RunsTab};
 use crate::profile::Status;
+use crate::run::example;
 use crate::text::{self, figure};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::fit::cut_line;
@@ -144,6 +145,9 @@ fn heading_line(
     let mut about = format!("{all} runs, {}", tab.order.name());
     if all == 1 {
         about = "1 run".into();
+        if tab.selected().is_some_and(|run| run.id == example::ID) {
+            about = "no run of your own yet; this is the built-in example, read-only".into();
+        }
     }
     if last + 1 < shown + first {
         about = format!("{about} · {first}–{last} shown");
@@ -356,7 +360,7 @@ fn epochs(done: u64, planned: u64) -> String {
 
 /// How long ago an RFC 3339 UTC moment was: `now`, `5 min`, `3 h`, `2 d`.
 pub fn when(started: &str, now: f64) -> String {
-    let Some(then) = unix_seconds(started) else {
+    let Some(then) = text::seconds_of(started) else {
         return "–".into();
     };
     match now - then {
@@ -367,20 +371,6 @@ pub fn when(started: &str, now: f64) -> String {
     }
 }
 
-/// Reads `2026-11-23T16:02:11Z`. Reference: H. Hinnant, "chrono-compatible low-level date algorithms".
-fn unix_seconds(moment: &str) -> Option<f64> {
-    let part = |from: usize, to: usize| moment.get(from..to)?.parse::<i32>().ok();
-    let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
-    let (hour, minute, second) = (part(11, 13)?, part(14, 16)?, part(17, 19)?);
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = f64::from(era) * 146_097.0 + f64::from(day_of_era) - 719_468.0;
-    Some(days * 86_400.0 + f64::from(hour * 3600 + minute * 60 + second))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,9 +378,9 @@ mod tests {
     #[test]
     fn moments_are_read_back() {
         for moment in [0.0, 951_827_696.0, 1_795_449_731.0] {
-            assert_eq!(unix_seconds(&text::timestamp(moment)), Some(moment));
+            assert_eq!(text::seconds_of(&text::timestamp(moment)), Some(moment));
         }
-        assert_eq!(unix_seconds("yesterday"), None);
+        assert_eq!(text::seconds_of("yesterday"), None);
         assert_eq!(
             when("2026-11-23T16:02:11Z", 1_795_449_731.0 + 7300.0),
             "2 h"

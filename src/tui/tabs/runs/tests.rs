@@ -157,7 +157,7 @@ fn extreme() -> Lent<RunsTab> {
         (result.epochs, result.best_epoch) = (1_000_000, 999_998);
         result.seconds = 10_f64.powi(i32::try_from(i).unwrap());
         if i == 29 {
-            result.note = "the best weights, of epoch 999998, are gone or damaged: the figures are those of the last weights, of epoch 1000000".into();
+            result.note = "the best weights, of epoch 999998, are missing or damaged: the scores are those of the last weights, of epoch 1000000".into();
         }
     }
     let mut tab = testing::lent(RunsTab::new());
@@ -202,7 +202,7 @@ fn an_accuracy_says_what_it_is_of_and_a_note_is_seen() {
     let screen = draw(&mut tab, 80, 22);
     assert!(screen.contains("!100.0 % test"), "{screen}");
     assert!(
-        screen.contains("run-29: the best weights, of epoch 999998, are gone"),
+        screen.contains("run-29: the best weights, of epoch 999998, are missing"),
         "{screen}"
     );
 }
@@ -277,6 +277,15 @@ fn deleting_asks_and_spares_what_runs() {
         tab.on_text(KeyEvent::from(KeyCode::Char('y'))),
         Request::Delete("run-d".into()).into()
     );
+    assert!(!tab.takes_text());
+}
+
+#[test]
+fn the_example_is_told_and_stays() {
+    let mut tab = testing::lent(RunsTab::new());
+    tab.set_rows(vec![row("example", "lenet5", Status::Finished, 2, 0.9)]);
+    assert!(draw(&mut tab, 80, 24).contains("this is the built-in example, read-only"));
+    assert!(matches!(tab.on_action(Action::Delete), Effect::Say(_)));
     assert!(!tab.takes_text());
 }
 

@@ -26,13 +26,13 @@ fn reachable(cx: &Context) -> Result<(String, String), String> {
         Link::Live => Ok((shown.run.clone(), name.into())),
         // A worker that just comes up, or one on another machine.
         Link::ReadOnly => Err(format!(
-            "{name} is only followed: its worker cannot be reached from here"
+            "{name} is read-only here: its worker is on another machine"
         )),
         Link::Ended if cx.run.is_lost() => Err(format!(
-            "The worker of {name} is gone. Press u on the Train tab to resume it"
+            "The worker of {name} exited. Press u on the Train tab to resume it"
         )),
         Link::Ended => Err(format!(
-            "{name} is {}: its worker is gone",
+            "{name} is {}: there is nothing to control",
             cx.run.state_word()
         )),
     }

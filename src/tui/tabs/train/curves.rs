@@ -71,7 +71,7 @@ pub fn epoch_points(epochs: &[EpochEnd], figure: impl Fn(&EpochEnd) -> f64) -> V
     epochs.iter().map(|e| (e.epoch as f64, figure(e))).collect()
 }
 
-/// The epoch after which the run only fitted the training pictures: held-out loss has risen for at least three epochs
+/// The epoch after which the run only fitted the training images: held-out loss has risen for at least three epochs
 /// above its minimum while training loss went on falling.
 #[must_use]
 pub fn overfitting_since(epochs: &[EpochEnd]) -> Option<usize> {
@@ -89,7 +89,7 @@ pub fn overfitting_since(epochs: &[EpochEnd]) -> Option<usize> {
 
 /// Where the run stands within its plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Place {
+pub struct RunPosition {
     /// 1-based epoch that is being trained, or the last one.
     pub epoch: usize,
     pub epochs: usize,
@@ -101,9 +101,9 @@ pub struct Place {
     pub evaluating: bool,
 }
 
-/// [`Place`] of a run; `None` before it started.
+/// [`RunPosition`] of a run; `None` before it started.
 #[must_use]
-pub fn place(history: &RunHistory) -> Option<Place> {
+pub fn position(history: &RunHistory) -> Option<RunPosition> {
     let started = history.started.as_ref()?;
     let per_epoch = started.steps_per_epoch.max(1);
     let step = history.step().max(started.resumed_at_step);
@@ -112,7 +112,7 @@ pub fn place(history: &RunHistory) -> Option<Place> {
     let at_boundary = step > 0 && step % per_epoch == 0;
     let epoch = if at_boundary { whole } else { whole + 1 };
     let total = per_epoch * started.epochs.max(1) as u64;
-    Some(Place {
+    Some(RunPosition {
         epoch: (epoch as usize).min(started.epochs.max(1)),
         epochs: started.epochs,
         step_in_epoch: if at_boundary {

@@ -3,8 +3,8 @@
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use super::curves::{Place, overfitting_since, place};
-use crate::event::{Load, Message, Phase, RunHistory, Severity};
+use super::curves::{RunPosition, overfitting_since, position};
+use crate::event::{Message, Phase, ResourceUsage, RunHistory, Severity};
 use crate::metrics::{METRICS, Scores};
 use crate::profile::{Subset, Weights};
 use crate::text::{self, figure};
@@ -16,9 +16,9 @@ use crate::tui::widgets::{clock, cut, left, right, wrap_to};
 /// What the lines are made from.
 pub struct Figures<'a> {
     pub history: &'a RunHistory,
-    pub loads: &'a [Load],
+    pub loads: &'a [ResourceUsage],
     pub theme: &'a Theme,
-    /// The worker is gone without a word.
+    /// The worker exited unexpectedly.
     pub lost: bool,
     /// The newest epoch's figures have just come.
     pub bright: bool,
@@ -82,9 +82,9 @@ impl Figures<'_> {
     /// Two lines: the run, and the epoch (or, at the end, the test).
     #[must_use]
     pub fn progress(&self, width: usize) -> [Line<'static>; 2] {
-        let Some(place) = place(self.history) else {
+        let Some(position) = position(self.history) else {
             let waiting = if self.lost {
-                "the worker never started"
+                "the worker did not start"
             } else {
                 "starting the worker…"
             };
@@ -93,9 +93,9 @@ impl Figures<'_> {
                 Line::default(),
             ];
         };
-        let run = place_label("epoch", place.epoch as u64, place.epochs as u64);
-        let first = self.bar_line(&run, place.share, &self.run_tail(), width);
-        [first, self.second_line(place, width)]
+        let run = place_label("epoch", position.epoch as u64, position.epochs as u64);
+        let first = self.bar_line(&run, position.share, &self.run_tail(), width);
+        [first, self.second_line(position, width)]
     }
 
     fn bar_line(&self, label: &str, share: f64, tail: &str, width: usize) -> Line<'static> {
@@ -116,7 +116,7 @@ impl Figures<'_> {
         let spent = h.steps.last().map_or(0.0, |s| s.elapsed_seconds);
         let spent = h.result.as_ref().map_or(spent, |r| r.seconds);
         match h.phase {
-            _ if self.lost => "worker gone, u resumes".into(),
+            _ if self.lost => "worker exited, u resumes".into(),
             Phase::Waiting => "starting…".into(),
             Phase::Running => match h.seconds_left() {
                 _ if h.features.is_some() => "after the features".into(),
@@ -134,7 +134,7 @@ impl Figures<'_> {
         }
     }
 
-    fn second_line(&self, place: Place, width: usize) -> Line<'static> {
+    fn second_line(&self, position: RunPosition, width: usize) -> Line<'static> {
         if let Some((result, weights)) = self.history.scored()
             && let (Some(scores), subset) = match &result.test {
                 None => (result.validation.as_ref(), Subset::Validation),
@@ -144,19 +144,19 @@ impl Figures<'_> {
             return self.scores_line(scores, subset, weights, width);
         }
         if let Some(features) = &self.history.features {
-            #[expect(clippy::cast_precision_loss, reason = "pictures are few")]
+            #[expect(clippy::cast_precision_loss, reason = "images are few")]
             let share = features.done as f64 / features.all.max(1) as f64;
             let tail = format!(
                 "{} left of {}",
-                text::seconds(features.seconds_left()),
+                text::seconds(features.seconds_left().ceil()),
                 text::grouped(features.all as u64)
             );
             return self.bar_line("frozen features", share, &tail, width);
         }
         #[expect(clippy::cast_precision_loss, reason = "steps of an epoch are few")]
-        let share = place.step_in_epoch as f64 / place.steps_per_epoch as f64;
-        let label = place_label("step", place.step_in_epoch, place.steps_per_epoch);
-        let tail = if place.evaluating && self.history.phase == Phase::Running && !self.lost {
+        let share = position.step_in_epoch as f64 / position.steps_per_epoch as f64;
+        let label = place_label("step", position.step_in_epoch, position.steps_per_epoch);
+        let tail = if position.evaluating && self.history.phase == Phase::Running && !self.lost {
             format!("{} pass…", self.history.held_out_name())
         } else {
             let speed = self.history.steps.last().map(|s| s.images_per_second);
@@ -368,7 +368,7 @@ impl Figures<'_> {
                 )
             }
             None if standing.subset == Subset::Test => {
-                let best = "best is that of lowest training loss";
+                let best = "best = lowest training loss";
                 (t.dim(), [best.into(), "best: training loss".into()])
             }
             None => (t.dim(), [String::new(), String::new()]),
@@ -402,11 +402,11 @@ impl Figures<'_> {
         } else {
             String::new()
         };
-        let place = format!("{}{threads}", s.device);
+        let device = format!("{}{threads}", s.device);
         let what = if s.backend.is_empty() {
-            place
+            device
         } else {
-            format!("{} · {place}", s.backend)
+            format!("{} · {device}", s.backend)
         };
         Line::from(vec![
             Span::styled(left("compute", 11), t.dim()),

@@ -11,7 +11,7 @@ use ratatui::backend::TestBackend;
 use super::*;
 use std::time::{Duration, Instant};
 
-use crate::event::{Breakdown, EpochEnd, Event, Load, Severity, Stamped, Started, Step};
+use crate::event::{Breakdown, EpochEnd, Event, ResourceUsage, Severity, Stamped, Started, Step};
 use crate::metrics::Scores;
 use crate::profile::ResultRecord;
 use crate::tui::request::Start;
@@ -37,7 +37,7 @@ fn log(epochs: usize) -> Vec<Stamped> {
         train_images: 55_000,
         validation_images: 5_000,
         test_images: 10_000,
-        no_test_part: false,
+        no_test_set: false,
         curve_is_test: false,
         device: "cpu".into(),
         threads: 2,
@@ -112,7 +112,7 @@ fn log(epochs: usize) -> Vec<Stamped> {
             }
         }
         if step % 4 == 0 {
-            let load = Load {
+            let load = ResourceUsage {
                 cpu_percent: 190.0 + (step % 9) as f64,
                 memory_bytes: 252_706_816,
                 gpu_percent: None,
@@ -276,10 +276,10 @@ fn without_a_test_it_says_so_and_shows_the_validation() {
     let why = "5,000 validation / no test (train.test = false)";
     assert!(screen.contains(why), "{screen}");
     if let Event::Started(started) = &mut events[0].event {
-        started.no_test_part = true;
+        started.no_test_set = true;
     }
     let screen = draw(&mut tab(&events, Link::Ended), 120, 38);
-    let why = "5,000 validation / no test (no test part)";
+    let why = "5,000 validation / no test (no test set)";
     assert!(screen.contains(why), "{screen}");
 }
 
@@ -308,12 +308,12 @@ fn a_finished_run_shows_figures_of_one_model() {
     assert!(screen.contains(" best @ 5 "), "{screen}");
     let mut damaged = finished();
     if let Some(Event::Finished { result, .. }) = damaged.last_mut().map(|e| &mut e.event) {
-        result.note = "the best weights, of epoch 5, are gone or damaged: the figures are those of the last weights, of epoch 16".into();
+        result.note = "the best weights, of epoch 5, are missing or damaged: the scores are those of the last weights, of epoch 16".into();
     }
     let mut tab = tab(&damaged, Link::Ended);
     let screen = draw(&mut tab, 80, 22);
     assert!(
-        screen.contains(" note ") && screen.contains("of epoch 5, are gone"),
+        screen.contains(" note ") && screen.contains("of epoch 5, are missing"),
         "{screen}"
     );
     assert!(
@@ -402,7 +402,7 @@ fn extreme(over: bool) -> Vec<Stamped> {
         seconds: 1e15,
         epochs: 1_000_000,
         best_epoch: 999_998,
-        note: "the best weights, of epoch 999998, are gone or damaged: the figures are those of the last weights, of epoch 1000000".into(),
+        note: "the best weights, of epoch 999998, are missing or damaged: the scores are those of the last weights, of epoch 1000000".into(),
         train: scores(1.460_974_950_282_202e15, 1.0),
         validation: scores(f64::NAN, 0.0),
         test: scores(f64::INFINITY, 1.0),
@@ -527,12 +527,12 @@ fn stopping_is_asked_about_where_there_is_something_to_stop() {
     assert_eq!(stop(&log(2), Link::Live), asks);
     assert_eq!(
         stop(&finished(), Link::Ended),
-        Effect::Say("modern-lenet is finished: its worker is gone".into())
+        Effect::Say("modern-lenet is finished: there is nothing to control".into())
     );
     let Effect::Say(words) = stop(&log(2), Link::ReadOnly) else {
         panic!("it asks");
     };
-    assert!(words.contains("only followed"), "{words}");
+    assert!(words.contains("read-only"), "{words}");
 }
 
 #[test]

@@ -148,8 +148,9 @@ fn notice(history: &RunHistory, lost: bool, area: Rect, theme: &Theme) -> Vec<Li
         (Some((message, remedy)), Phase::Failed) => ("failed", message.clone(), remedy.clone()),
         _ if lost => (
             "lost",
-            "the worker of this run is gone without a word".to_string(),
-            "press u to resume it from its last checkpoint; worker.log in its directory may say why".to_string(),
+            "the worker of this run exited unexpectedly".to_string(),
+            "press u to resume from the last checkpoint; see worker.log in its directory"
+                .to_string(),
         ),
         _ if !note.is_empty() => ("note", note.to_string(), String::new()),
         _ => return Vec::new(),

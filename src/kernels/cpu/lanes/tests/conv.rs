@@ -141,7 +141,7 @@ impl Operands {
         let mut dw = vec![f32::NAN; channels.len() * conv.geometry.depth()];
         let mut db = vec![f32::NAN; channels.len()];
         let blocks = inputs.iter().zip(&self.dy);
-        let blocks = blocks.map(|(x, (pictures, dy))| (*pictures, &x[..], &dy[..]));
+        let blocks = blocks.map(|(x, (images, dy))| (*images, &x[..], &dy[..]));
         conv.weights(isa, channels, blocks, &mut dw, Some(&mut db));
         [dw, db]
     }
@@ -152,16 +152,16 @@ fn all(isa: Isa, s: &ConvShape, o: &Operands) -> [Vec<f32>; 4] {
     let conv = Conv::new(geometry(s));
     let (pixels, out_pixels) = (s.height * s.width, s.out_area());
     let (mut y, mut dx) = (Vec::new(), Vec::new());
-    for ((pictures, x), (_, dy)) in o.x.iter().zip(&o.dy) {
+    for ((images, x), (_, dy)) in o.x.iter().zip(&o.dy) {
         let mut whole = vec![f32::NAN; s.out_image() * LANES];
         let units = 0..conv.forward_units();
         let ending = (Some(&o.bias[..]), Activation::None);
         conv.forward(isa, &units, x, &o.w, ending, &mut whole);
-        y.push((*pictures, whole));
+        y.push((*images, whole));
         let mut whole = vec![f32::NAN; s.image() * LANES];
         let units = 0..conv.backward_units();
         conv.backward(isa, &units, dy, &o.w, false, &mut whole);
-        dx.push((*pictures, whole));
+        dx.push((*images, whole));
     }
     let [dw, db] = o.weights(isa, &conv, &o.inputs(isa, &conv), &(0..s.out_channels));
     let in_rows = |channels, pixels, blocks: &[(usize, Vec<f32>)]| {
@@ -277,20 +277,16 @@ fn a_gradient_is_added_to_what_was_there() {
     for s in grid().into_iter().step_by(7) {
         let (operands, _) = operands(&s);
         let conv = Conv::new(geometry(&s));
-        let (pictures, dy) = &operands.dy[0];
+        let (images, dy) = &operands.dy[0];
         let units = 0..conv.backward_units();
         for_each_isa(|isa| {
             let run = |add: bool, mut dx: Vec<f32>| {
                 conv.backward(isa, &units, dy, &operands.w, add, &mut dx);
-                rows(s.in_channels, s.height * s.width, [(*pictures, &dx[..])])
+                rows(s.in_channels, s.height * s.width, [(*images, &dx[..])])
             };
             let before = numbers(s.image() * LANES, 6);
             let mut expected = run(false, vec![f32::NAN; before.len()]);
-            let was = rows(
-                s.in_channels,
-                s.height * s.width,
-                [(*pictures, &before[..])],
-            );
+            let was = rows(s.in_channels, s.height * s.width, [(*images, &before[..])]);
             expected.iter_mut().zip(was).for_each(|(e, w)| *e += w);
             assert_close(
                 &run(true, before),
@@ -307,7 +303,7 @@ fn the_activation_is_applied_to_the_sum_with_the_bias() {
     let s = shape([17, 3, 5, 6, 11, 3, 2, 1]);
     let (operands, [sums, ..]) = operands(&s);
     let conv = Conv::new(geometry(&s));
-    let (pictures, x) = &operands.x[0];
+    let (images, x) = &operands.x[0];
     let units = 0..conv.forward_units();
     for activation in [
         Activation::None,
@@ -323,7 +319,7 @@ fn the_activation_is_applied_to_the_sum_with_the_bias() {
             let mut y = vec![f32::NAN; s.out_image() * LANES];
             let ending = (Some(&operands.bias[..]), activation);
             conv.forward(isa, &units, x, &operands.w, ending, &mut y);
-            let y = rows(s.out_channels, s.out_area(), [(*pictures, &y[..])]);
+            let y = rows(s.out_channels, s.out_area(), [(*images, &y[..])]);
             assert_close(&y, &exact, 3e-6, &format!("{activation:?} with {isa:?}"));
         });
     }

@@ -41,8 +41,8 @@ fn exact(channels: usize, pixels: usize, rows: &[f32], channel: usize) -> Moment
 fn of_batch(isa: Isa, channels: usize, blocks: &[(usize, Vec<f32>)]) -> Vec<Moments> {
     let mut all = vec![Moments::default(); channels];
     let mut block = all.clone();
-    for (pictures, x) in blocks {
-        moments(isa, &(0..channels), channels, *pictures, x, &mut block);
+    for (images, x) in blocks {
+        moments(isa, &(0..channels), channels, *images, x, &mut block);
         for (sum, block) in all.iter_mut().zip(&block) {
             *sum = sum.and(*block);
         }
@@ -82,7 +82,7 @@ fn moments_survive_a_large_mean() {
     }
 }
 
-/// A picture whose first rows, where the mean is guessed, are unlike the others.
+/// An image whose first rows, where the mean is guessed, are unlike the others.
 #[test]
 fn a_bad_guess_costs_no_more_than_rounding() {
     let (batch, channels, pixels) = (48, 4, 400);
@@ -154,9 +154,9 @@ fn moments_of_parts_are_those_of_the_whole() {
 #[test]
 fn parts_are_the_whole_bit_for_bit() {
     for (batch, channels, pixels) in SHAPES {
-        let pictures = batch.min(LANES);
-        let x = numbers(pictures * channels * pixels, 4);
-        let g = numbers(pictures * channels * pixels, 5);
+        let images = batch.min(LANES);
+        let x = numbers(images * channels * pixels, 4);
+        let g = numbers(images * channels * pixels, 5);
         let means = numbers(channels, 6);
         let (x, g) = (
             &blocks(channels, pixels, &x)[0].1,
@@ -165,12 +165,12 @@ fn parts_are_the_whole_bit_for_bit() {
         for_each_isa(|isa| {
             let moments_of = |range: std::ops::Range<usize>| {
                 let mut out = vec![Moments::default(); range.len()];
-                moments(isa, &range, channels, pictures, x, &mut out);
+                moments(isa, &range, channels, images, x, &mut out);
                 out
             };
             let sums_of = |range: std::ops::Range<usize>| {
                 let mut out = vec![[0.0; 2]; range.len()];
-                gradient_sums(isa, &range, channels, pictures, (x, g), &means, &mut out);
+                gradient_sums(isa, &range, channels, images, (x, g), &means, &mut out);
                 out
             };
             for width in [1, 3] {
@@ -214,20 +214,20 @@ fn fast(isa: Isa, (channels, pixels): (usize, usize), case: &Case) -> [Vec<f32>;
     let mut sums = vec![[0.0; 2]; channels];
     let mut of_block = sums.clone();
     let mut y = Vec::new();
-    for ((pictures, x), (_, dy)) in x.iter().zip(&dy) {
+    for ((images, x), (_, dy)) in x.iter().zip(&dy) {
         let mut block = vec![f32::NAN; x.len()];
         apply(isa, x, &affine, false, &mut block);
         let mut positive = vec![f32::NAN; x.len()];
         apply(isa, x, &affine, true, &mut positive);
-        let plain = rows(channels, pixels, [(*pictures, &block[..])]);
-        let positive = rows(channels, pixels, [(*pictures, &positive[..])]);
+        let plain = rows(channels, pixels, [(*images, &block[..])]);
+        let positive = rows(channels, pixels, [(*images, &positive[..])]);
         assert!(plain.iter().zip(&positive).all(|(a, b)| a.max(0.0) == *b));
         y.extend(plain);
         gradient_sums(
             isa,
             &(0..channels),
             channels,
-            *pictures,
+            *images,
             (x, dy),
             &means,
             &mut of_block,
@@ -249,12 +249,12 @@ fn fast(isa: Isa, (channels, pixels): (usize, usize), case: &Case) -> [Vec<f32>;
         })
         .collect();
     let mut dx = Vec::new();
-    for ((pictures, x), (_, dy)) in x.iter().zip(&dy) {
+    for ((images, x), (_, dy)) in x.iter().zip(&dy) {
         let (mut apart, mut in_place) = (vec![f32::NAN; x.len()], dy.clone());
         back(isa, x, &backs, dy, &mut apart);
         back_in_place(isa, x, &backs, &mut in_place);
-        let apart = rows(channels, pixels, [(*pictures, &apart[..])]);
-        let in_place = rows(channels, pixels, [(*pictures, &in_place[..])]);
+        let apart = rows(channels, pixels, [(*images, &apart[..])]);
+        let in_place = rows(channels, pixels, [(*images, &in_place[..])]);
         assert!(bits(&apart) == bits(&in_place));
         dx.extend(apart);
     }

@@ -1,9 +1,9 @@
 //! Activations, sums, dropout and losses.
 
 use super::super::LANES;
-use super::super::loss::{Criterion, Share, loss};
+use super::super::loss::{LossKind, Share, loss};
 use super::super::pointwise::{
-    Places, accumulate, activate, activate_back, add, dropout, finish, gate, is_gate,
+    BlockPosition, accumulate, activate, activate_back, add, dropout, finish, gate, is_gate,
 };
 use super::{bits, blocks, rows};
 use crate::kernels::cpu::elementwise;
@@ -83,7 +83,7 @@ fn sums_are_sums() {
     });
 }
 
-/// The mask is that of the batch in rows, whatever the block, and whether or not pictures are whole blocks of the stream.
+/// The mask is that of the batch in rows, whatever the block, and whether or not images are whole blocks of the stream.
 #[test]
 fn dropout_is_that_of_rows() {
     let stream = Stream::new(7, Purpose::Dropout, (3 << 40) ^ 0xb);
@@ -103,15 +103,15 @@ fn dropout_is_that_of_rows() {
                 let mut expected = vec![0.0; x.len()];
                 elementwise::dropout(&x, &stream, p, &mut expected);
                 let mut found = Vec::new();
-                for (number, (pictures, x)) in blocks(channels, pixels, &x).iter().enumerate() {
-                    let places = Places {
-                        first_picture: number * LANES,
+                for (number, (images, x)) in blocks(channels, pixels, &x).iter().enumerate() {
+                    let places = BlockPosition {
+                        first_image: number * LANES,
                         pixels,
                         channels,
                     };
                     let mut y = vec![f32::NAN; x.len()];
                     dropout(isa, places, &stream, p, x, &mut y);
-                    found.extend(rows(channels, pixels, [(*pictures, &y[..])]));
+                    found.extend(rows(channels, pixels, [(*images, &y[..])]));
                 }
                 let what = format!("{batch} × {channels} × {pixels}, {p}, {isa:?}");
                 assert!(bits(&found) == bits(&expected), "{what}");
@@ -147,13 +147,13 @@ fn losses_and_their_gradients_are_the_references() {
             .filter(|(row, label)| highest(row) == Some(**label as usize))
             .count();
         for criterion in [
-            Criterion::CrossEntropy(0.0),
-            Criterion::CrossEntropy(0.1),
-            Criterion::Mse,
+            LossKind::CrossEntropy(0.0),
+            LossKind::CrossEntropy(0.1),
+            LossKind::Mse,
         ] {
             let mut gradient = vec![0.0; logits.len()];
             let expected = match criterion {
-                Criterion::CrossEntropy(smoothing) => reference::loss::cross_entropy(
+                LossKind::CrossEntropy(smoothing) => reference::loss::cross_entropy(
                     batch,
                     classes,
                     &logits,
@@ -161,7 +161,7 @@ fn losses_and_their_gradients_are_the_references() {
                     smoothing,
                     &mut gradient,
                 ),
-                Criterion::Mse => {
+                LossKind::Mse => {
                     reference::loss::mse_one_hot(batch, classes, &logits, &labels, &mut gradient)
                 }
             };
@@ -169,7 +169,7 @@ fn losses_and_their_gradients_are_the_references() {
                 let what = format!("{batch} × {classes} {criterion:?} with {isa:?}");
                 let mut total = Share::default();
                 let mut found = Vec::new();
-                for ((pictures, logits), labels) in
+                for ((images, logits), labels) in
                     blocks(classes, 1, &logits).iter().zip(labels.chunks(LANES))
                 {
                     let mut gradient = vec![f32::NAN; logits.len()];
@@ -177,9 +177,9 @@ fn losses_and_their_gradients_are_the_references() {
                     total.loss += share.loss;
                     total.correct += share.correct;
                     for row in gradient.chunks_exact(LANES) {
-                        assert!(row[*pictures..].iter().all(|v| *v == 0.0), "{what}");
+                        assert!(row[*images..].iter().all(|v| *v == 0.0), "{what}");
                     }
-                    found.extend(rows(classes, 1, [(*pictures, &gradient[..])]));
+                    found.extend(rows(classes, 1, [(*images, &gradient[..])]));
                 }
                 let mean = total.loss / batch as f64;
                 assert!(
@@ -217,13 +217,13 @@ fn losses_of_targets_are_the_references() {
         for_each_isa(|isa| {
             let what = format!("{batch} × {classes} with {isa:?}");
             let (mut total, mut found, mut start) = (0.0, Vec::new(), 0);
-            for (pictures, logits) in &blocks(classes, 1, &logits) {
-                let of_block = start..start + pictures;
+            for (images, logits) in &blocks(classes, 1, &logits) {
+                let of_block = start..start + images;
                 start = of_block.end;
                 let labels = &targets.labels()[of_block.clone()];
                 let targets = Some(targets.of(of_block));
                 let mut gradient = vec![f32::NAN; logits.len()];
-                let criterion = Criterion::CrossEntropy(smoothing);
+                let criterion = LossKind::CrossEntropy(smoothing);
                 let share = loss(
                     isa,
                     criterion,
@@ -235,9 +235,9 @@ fn losses_of_targets_are_the_references() {
                 );
                 total += share.loss;
                 for row in gradient.chunks_exact(LANES) {
-                    assert!(row[*pictures..].iter().all(|v| *v == 0.0), "{what}");
+                    assert!(row[*images..].iter().all(|v| *v == 0.0), "{what}");
                 }
-                found.extend(rows(classes, 1, [(*pictures, &gradient[..])]));
+                found.extend(rows(classes, 1, [(*images, &gradient[..])]));
             }
             let mean = total / batch as f64;
             assert!(
@@ -255,7 +255,7 @@ fn ties_and_nan_of_outputs() {
     for_each_isa(|isa| {
         let mut logits = vec![1.0; 3 * LANES];
         let mut gradient = vec![f32::NAN; logits.len()];
-        let criterion = Criterion::CrossEntropy(0.0);
+        let criterion = LossKind::CrossEntropy(0.0);
         let share = loss(isa, criterion, 3, &[0, 1, 2], None, &logits, &mut gradient);
         assert_eq!(share.correct, 1, "{isa:?}");
         logits[LANES + 1] = f32::NAN;

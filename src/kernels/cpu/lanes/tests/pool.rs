@@ -23,7 +23,7 @@ const SHAPES: [[usize; 6]; 12] = [
     [1, 1, 1, 1, 1, 0],
 ];
 
-const PICTURES: [usize; 3] = [1, 17, 32];
+const IMAGES: [usize; 3] = [1, 17, 32];
 
 fn pool(s: [usize; 6]) -> Pool {
     let [channels, height, width, kernel, stride, padding] = s;
@@ -38,10 +38,10 @@ fn pool(s: [usize; 6]) -> Pool {
     }
 }
 
-fn shape(pictures: usize, s: [usize; 6]) -> PoolShape {
+fn shape(images: usize, s: [usize; 6]) -> PoolShape {
     let [channels, height, width, kernel, stride, padding] = s;
     PoolShape {
-        planes: pictures * channels,
+        planes: images * channels,
         height,
         width,
         kernel,
@@ -51,7 +51,7 @@ fn shape(pictures: usize, s: [usize; 6]) -> PoolShape {
 }
 
 /// Quarters, which tie often; every third plane has a NaN.
-fn pictures_with_ties(shape: &PoolShape) -> Vec<f32> {
+fn images_with_ties(shape: &PoolShape) -> Vec<f32> {
     let mut x = numbers(shape.planes * shape.area(), 1);
     for value in &mut x {
         *value = (*value * 4.0).round() / 4.0;
@@ -73,9 +73,9 @@ fn same(a: &[f32], b: &[f32]) -> bool {
 #[test]
 fn maxima_and_their_winners_are_the_references() {
     for s in SHAPES {
-        for pictures in PICTURES {
-            let (pool, shape) = (pool(s), shape(pictures, s));
-            let x = pictures_with_ties(&shape);
+        for images in IMAGES {
+            let (pool, shape) = (pool(s), shape(images, s));
+            let x = images_with_ties(&shape);
             let outputs = shape.planes * shape.out_area();
             // Eighths, so that sums are exact in whatever order.
             let eighths = |v: &f32| (v * 8.0).round() / 8.0;
@@ -87,15 +87,15 @@ fn maxima_and_their_winners_are_the_references() {
             let x = &blocks(s[0], shape.area(), &x)[0].1;
             let dy = &blocks(s[0], shape.out_area(), &dy)[0].1;
             for_each_isa(|isa| {
-                let what = format!("{pictures} pictures of {s:?} with {isa:?}");
+                let what = format!("{images} images of {s:?} with {isa:?}");
                 let mut fast = vec![f32::NAN; dy.len()];
                 pool.max(isa, &(0..pool.forward_units()), x, &mut fast);
-                let found = rows(s[0], shape.out_area(), [(pictures, &fast[..])]);
+                let found = rows(s[0], shape.out_area(), [(images, &fast[..])]);
                 assert!(same(&found, &y), "y of {what}");
                 let mut back = vec![f32::NAN; x.len()];
                 let units = 0..pool.backward_units();
                 pool.max_back(isa, &units, (x, &fast), dy, &mut back);
-                let found = rows(s[0], shape.area(), [(pictures, &back[..])]);
+                let found = rows(s[0], shape.area(), [(images, &back[..])]);
                 assert!(same(&found, &dx), "dx of {what}");
             });
         }
@@ -105,8 +105,8 @@ fn maxima_and_their_winners_are_the_references() {
 #[test]
 fn means_are_the_references() {
     for s in SHAPES {
-        for pictures in PICTURES {
-            let (pool, shape) = (pool(s), shape(pictures, s));
+        for images in IMAGES {
+            let (pool, shape) = (pool(s), shape(images, s));
             let x = numbers(shape.planes * shape.area(), 3);
             let dy = numbers(shape.planes * shape.out_area(), 4);
             let (mut y, mut dx) = (dy.clone(), x.clone());
@@ -115,14 +115,14 @@ fn means_are_the_references() {
             let x = &blocks(s[0], shape.area(), &x)[0].1;
             let dy = &blocks(s[0], shape.out_area(), &dy)[0].1;
             for_each_isa(|isa| {
-                let what = format!("{pictures} pictures of {s:?} with {isa:?}");
+                let what = format!("{images} images of {s:?} with {isa:?}");
                 let mut fast = vec![f32::NAN; dy.len()];
                 pool.mean(isa, &(0..pool.forward_units()), x, &mut fast);
-                let fast = rows(s[0], shape.out_area(), [(pictures, &fast[..])]);
+                let fast = rows(s[0], shape.out_area(), [(images, &fast[..])]);
                 assert_close(&fast, &y, 1e-6, &format!("y of {what}"));
                 let mut back = vec![f32::NAN; x.len()];
                 pool.mean_back(isa, &(0..pool.backward_units()), dy, &mut back);
-                let back = rows(s[0], shape.area(), [(pictures, &back[..])]);
+                let back = rows(s[0], shape.area(), [(images, &back[..])]);
                 assert_close(&back, &dx, 1e-6, &format!("dx of {what}"));
             });
         }
@@ -162,7 +162,7 @@ fn a_window_as_large_as_an_oblong_map_takes_its_mean() {
 fn parts_are_the_whole_bit_for_bit() {
     for s in SHAPES {
         let (pool, shape) = (pool(s), shape(32, s));
-        let x = &blocks(s[0], shape.area(), &pictures_with_ties(&shape))[0].1;
+        let x = &blocks(s[0], shape.area(), &images_with_ties(&shape))[0].1;
         let dy = numbers(s[0] * shape.out_area() * LANES, 7);
         for_each_isa(|isa| {
             let mut y = vec![f32::NAN; dy.len()];

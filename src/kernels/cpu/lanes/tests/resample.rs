@@ -1,4 +1,4 @@
-//! Resampling in lanes against the same, picture by picture.
+//! Resampling in lanes against the same, image by image.
 
 use super::super::LANES;
 use super::super::resample::Resample;
@@ -8,7 +8,7 @@ use crate::kernels::cpu::testing::{for_each_isa, numbers};
 use crate::kernels::shape::ResampleShape;
 
 #[test]
-fn agrees_with_pictures_in_rows() {
+fn agrees_with_images_in_rows() {
     let shapes = [
         (
             Resample::adaptive(3, (5, 4), 7),
@@ -35,23 +35,23 @@ fn agrees_with_pictures_in_rows() {
         let pixels = shape.height * shape.width;
         let (out_channels, height, width) = shape.output();
         let out = out_channels * height * width;
-        for pictures in [1, 19, 32] {
-            let x = numbers(pictures * shape.channels * pixels, 1);
-            let dy = numbers(pictures * out, 2);
+        for images in [1, 19, 32] {
+            let x = numbers(images * shape.channels * pixels, 1);
+            let dy = numbers(images * out, 2);
             let (mut y, mut dx) = (vec![0.0; dy.len()], vec![0.0; x.len()]);
             resample::forward(&shape, &x, &mut y);
             resample::backward(&shape, &dy, &mut dx);
             let x = &blocks(shape.channels, pixels, &x)[0].1;
             let dy = &blocks(out_channels, height * width, &dy)[0].1;
             for_each_isa(|isa| {
-                let what = format!("{shape:?} of {pictures} with {isa:?}");
+                let what = format!("{shape:?} of {images} with {isa:?}");
                 let mut result = vec![f32::NAN; out * LANES];
                 lanes.forward(isa, x, &mut result);
-                let result = rows(out_channels, height * width, [(pictures, &result[..])]);
+                let result = rows(out_channels, height * width, [(images, &result[..])]);
                 assert_near(&result, &y, 1e-6, 1.0, &what);
                 let mut result = vec![f32::NAN; shape.channels * pixels * LANES];
                 lanes.backward(isa, dy, &mut result);
-                let result = rows(shape.channels, pixels, [(pictures, &result[..])]);
+                let result = rows(shape.channels, pixels, [(images, &result[..])]);
                 assert_near(&result, &dx, 1e-6, 1.0, &what);
             });
         }

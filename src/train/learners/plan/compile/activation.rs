@@ -28,7 +28,7 @@ impl Compiler {
             y: to,
         });
         self.passed(y, move |compiler, dy| {
-            compiler.deliver(x, dy, false, |dx, _| pointwise::ActivateBack {
+            compiler.accumulate_gradient(x, dy, false, |dx, _| pointwise::ActivateBack {
                 activation,
                 x: from,
                 y: to,

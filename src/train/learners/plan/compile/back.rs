@@ -1,6 +1,6 @@
 //! The way back through the layers: every gradient once, in place where nobody else needs what was there.
 
-use super::{Compiler, INPUT, Id, Passed, Tensor};
+use super::{Compiler, INPUT, Id, TapeEntry, Tensor};
 use crate::kernels::plan::ops::{loss, pointwise};
 use crate::kernels::plan::{Buffer, Work};
 use crate::layers::Activation;
@@ -22,7 +22,7 @@ pub(super) struct Gradient {
 
 impl Compiler {
     /// The loss at `last`, and the gradients back to every parameter.
-    pub(super) fn way_back(&mut self, last: Id) {
+    pub(super) fn backward(&mut self, last: Id) {
         self.gradients = vec![None; self.tensors.len()];
         let Tensor { buffer, .. } = self.tensors[last];
         let gradient = self.program.buffer(buffer.size());
@@ -34,8 +34,8 @@ impl Compiler {
             buffer: gradient,
             writer: None,
         });
-        self.program.turn_back();
-        while let Some(Passed { y, back }) = self.tape.pop() {
+        self.program.begin_backward();
+        while let Some(TapeEntry { y, back }) = self.tape.pop() {
             if let Some(gradient) = self.gradients[y].take() {
                 let gradient = self.gated(y, gradient);
                 back(self, gradient.buffer);
@@ -46,7 +46,7 @@ impl Compiler {
         }
     }
 
-    /// Appends work that needs `dy` and other operands of all blocks, and so many multiply-adds a picture.
+    /// Appends work that needs `dy` and other operands of all blocks, and so many multiply-adds per image.
     pub(super) fn over_all(&mut self, work: impl Into<Work>, multiply_adds: usize, dy: Buffer) {
         let small = multiply_adds * self.batch < DEFERRED_BELOW;
         if small && !self.is_pending(dy) {
@@ -136,7 +136,7 @@ impl Compiler {
     }
 
     /// Adds to what has come back to `x`; nothing comes back to the network's input.
-    pub(super) fn deliver<W: Into<Work>>(
+    pub(super) fn accumulate_gradient<W: Into<Work>>(
         &mut self,
         x: Id,
         dy: Buffer,

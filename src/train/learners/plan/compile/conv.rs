@@ -1,6 +1,6 @@
 //! Convolution; whatever else multiplies with weights goes the same way.
 
-use super::{Compiler, Emit, INPUT, Id, Place};
+use super::{Compiler, Emit, INPUT, Id, Target};
 use crate::kernels::plan::ops::{conv, reorder};
 use crate::kernels::plan::{Buffer, Conv, Geometry, Kernel, is_gate};
 use crate::layers::{Activation, Conv2d};
@@ -41,9 +41,9 @@ impl Compiler {
         x: Id,
     ) -> Id {
         let conv = match self.place {
-            Place::Cpu => Conv::new(geometry),
+            Target::Cpu => Conv::new(geometry),
             #[cfg(feature = "cuda")]
-            Place::Cuda(_) => Conv::elsewhere(geometry),
+            Target::Cuda(_) => Conv::elsewhere(geometry),
         };
         let size = (
             geometry.out_channels,
@@ -61,7 +61,7 @@ impl Compiler {
         });
         self.passed(y, move |compiler, dy| {
             compiler.weight_gradient(&conv, kernel, x, dy);
-            compiler.deliver(x, dy, true, |dx, add| conv::ConvBack {
+            compiler.accumulate_gradient(x, dy, true, |dx, add| conv::ConvBack {
                 conv,
                 kernel,
                 add,
@@ -97,7 +97,7 @@ impl Compiler {
         self.over_all(work, conv.geometry.multiply_adds(), dy);
     }
 
-    /// The pictures as rows, one copy for all who want them.
+    /// The images as rows, one copy for all who want them.
     fn rows(&mut self) -> Buffer {
         let size = self.tensors[INPUT].buffer.size();
         let rows = self.rows.unwrap_or_else(|| self.program.buffer(size));

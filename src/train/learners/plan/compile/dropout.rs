@@ -30,7 +30,7 @@ impl Emit for Dropout {
         };
         compiler.program.push(masked(from, to));
         compiler.passed(y, move |compiler, dy| {
-            compiler.deliver(x, dy, false, |dx, _| masked(dy, dx));
+            compiler.accumulate_gradient(x, dy, false, |dx, _| masked(dy, dx));
         })
     }
 }

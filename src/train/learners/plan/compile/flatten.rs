@@ -41,7 +41,7 @@ impl Compiler {
             y: to,
         });
         self.passed(y, move |compiler, dy| {
-            compiler.deliver(x, dy, false, |dx, _| reorder::Reorder {
+            compiler.accumulate_gradient(x, dy, false, |dx, _| reorder::Reorder {
                 // Turned about: pixels are to channels what channels are to pixels.
                 channels: pixels,
                 pixels: channels,

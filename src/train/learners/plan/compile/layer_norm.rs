@@ -65,7 +65,7 @@ impl Emit for LayerNorm {
                 dy,
             };
             compiler.over_all(gradients, numbers, dy);
-            compiler.deliver(x, dy, false, |dx, _| ops::Back {
+            compiler.accumulate_gradient(x, dy, false, |dx, _| ops::Back {
                 norm,
                 x: x_buffer,
                 statistics,

@@ -61,7 +61,7 @@ impl Compiler {
             let nowhere = self.program.buffer(dy.size());
             self.program.push(back(nowhere));
         } else {
-            self.deliver(x, dy, false, |dx, _| back(dx));
+            self.accumulate_gradient(x, dy, false, |dx, _| back(dx));
         }
     }
 }

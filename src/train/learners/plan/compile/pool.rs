@@ -22,7 +22,7 @@ impl Emit for MaxPool2d {
             y: to,
         });
         compiler.passed(y, move |compiler, dy| {
-            compiler.deliver(x, dy, false, |dx, _| pool::MaxPoolBack {
+            compiler.accumulate_gradient(x, dy, false, |dx, _| pool::MaxPoolBack {
                 pool,
                 x: from,
                 y: to,
@@ -81,7 +81,7 @@ impl Compiler {
             y: to,
         });
         self.passed(y, move |compiler, dy| {
-            compiler.deliver(x, dy, false, |dx, _| pool::MeanPoolBack { pool, dy, dx });
+            compiler.accumulate_gradient(x, dy, false, |dx, _| pool::MeanPoolBack { pool, dy, dx });
         })
     }
 

@@ -29,7 +29,7 @@ impl Compiler {
             y: to,
         });
         self.passed(y, move |compiler, dy| {
-            compiler.deliver(x, dy, false, |dx, _| resample::ResampleBack {
+            compiler.accumulate_gradient(x, dy, false, |dx, _| resample::ResampleBack {
                 resample,
                 dy,
                 dx,

@@ -1,0 +1,227 @@
+//! `fmtui completions` and `fmtui man`, and what the shell is told of an argument: runs, presets, settings and columns.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, ValueEnum};
+use clap_complete::engine::{
+    ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
+};
+use clap_complete::env::Shells;
+
+use super::{Cli, runs};
+use crate::error::{Error, Result};
+use crate::headless::Output;
+use crate::model::presets;
+use crate::profile::{Status, settings};
+use crate::run::{RunSummary, Workspace};
+use crate::{catalog, storage, text};
+
+/// Set by the shell's script when it asks for candidates.
+const VARIABLE: &str = "COMPLETE";
+
+/// In zsh's script: no blank follows a key, for its value does.
+const ZSH: [(&str, &str); 3] = [
+    ("local -a other=()", "local -a other=() keys=()"),
+    (
+        "            else\n                other+=(",
+        "            elif [[ \"$value\" == *= ]]; then\n                keys+=(\"$completion\")\n            else\n                other+=(",
+    ),
+    (
+        "        [[ -n $other ]]",
+        "        [[ -n $keys ]] && _describe -V 'values' keys -S ''\n        [[ -n $other ]]",
+    ),
+];
+
+/// Shells that completions exist for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArguments {
+    /// Directory for the pages, such as ~/.local/share/man/man1
+    dir: PathBuf,
+}
+
+/// Answers a shell's script and ends the program, where it was started by one.
+pub fn answer_shell() {
+    clap_complete::CompleteEnv::with_factory(Cli::command)
+        .var(VARIABLE)
+        .complete();
+}
+
+/// Prints the script of a shell.
+pub fn script(arguments: &Arguments) -> Result<u8> {
+    let name = match arguments.shell {
+        Shell::Bash => {
+            Output::standard().bytes(include_bytes!("complete.bash"))?;
+            return Ok(0);
+        }
+        Shell::Zsh => "zsh",
+        Shell::Fish => "fish",
+    };
+    let shells = Shells::builtins();
+    let mut script = Vec::new();
+    if let Some(shell) = shells.completer(name) {
+        shell
+            .write_registration(VARIABLE, "fmtui", "fmtui", "fmtui", &mut script)
+            .map_err(|e| Error::compute("writing the script", e))?;
+    }
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    for (before, after) in ZSH {
+        script = script.replace(before, after);
+    }
+    Output::standard().bytes(script.as_bytes())?;
+    Ok(0)
+}
+
+/// Writes a page of the manual for every command.
+pub fn man(arguments: &ManArguments) -> Result<u8> {
+    let dir = storage::expand_home(&arguments.dir);
+    std::fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
+    clap_mangen::generate_to(Cli::command(), &dir).map_err(|e| Error::io("write", &dir, e))?;
+    Output::standard().line(format!("manual pages written to {}", dir.display()))?;
+    Ok(0)
+}
+
+/// The workspace of the command line that is being completed.
+fn workspace() -> Option<Workspace> {
+    let mut arguments = std::env::args_os().skip_while(|a| a != "--");
+    let mut given = None;
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy();
+        if text == "--workspace" {
+            given = arguments.next().map(PathBuf::from);
+        } else if let Some(path) = text.strip_prefix("--workspace=") {
+            given = Some(PathBuf::from(path));
+        }
+    }
+    Workspace::locate(given.as_deref()).ok()
+}
+
+fn candidate(value: &str, help: &str) -> CompletionCandidate {
+    let help = (!help.is_empty()).then(|| text::sanitize(help).into());
+    CompletionCandidate::new(value).help(help)
+}
+
+fn starting_with(
+    current: &OsStr,
+    candidates: impl IntoIterator<Item = CompletionCandidate>,
+) -> Vec<CompletionCandidate> {
+    let start = current.to_string_lossy();
+    candidates
+        .into_iter()
+        .filter(|c| c.get_value().to_string_lossy().starts_with(&*start))
+        .collect()
+}
+
+fn runs_where(current: &OsStr, fits: fn(Status) -> bool) -> Vec<CompletionCandidate> {
+    let runs = workspace().and_then(|w| w.runs().ok()).unwrap_or_default();
+    let runs: Vec<RunSummary> = runs.into_iter().filter(|r| fits(r.status)).collect();
+    let told = runs.iter().map(|run| {
+        let name = run.profile.as_ref().map_or("", |p| p.name.as_str());
+        candidate(&run.id, &format!("{}, {name}", run.status.name()))
+    });
+    let last = (!runs.is_empty()).then(|| candidate("last", "the newest run"));
+    starting_with(current, told.chain(last))
+}
+
+/// Runs of any status.
+pub fn run() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| runs_where(current, |_| true))
+}
+
+/// Runs with a worker.
+pub fn live_run() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| runs_where(current, Status::has_worker))
+}
+
+/// Runs that can be resumed.
+pub fn ended_run() -> ArgValueCompleter {
+    let can_resume = |status| {
+        matches!(
+            status,
+            Status::Stopped | Status::Failed | Status::Lost | Status::Created
+        )
+    };
+    ArgValueCompleter::new(move |current: &OsStr| runs_where(current, can_resume))
+}
+
+fn presets_like(current: &OsStr) -> Vec<CompletionCandidate> {
+    let known = presets::all().iter();
+    starting_with(current, known.map(|p| candidate(p.name, "preset")))
+}
+
+/// Presets.
+pub fn preset() -> ArgValueCompleter {
+    ArgValueCompleter::new(presets_like)
+}
+
+/// A profile: a preset, a profile of the workspace, a run, or a file.
+pub fn profile() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let mut found = presets_like(current);
+        let own = workspace().and_then(|w| std::fs::read_dir(w.presets_dir()).ok());
+        let files = own.into_iter().flatten().flatten();
+        let names = files.filter_map(|e| {
+            let name = e.file_name().into_string().ok()?;
+            Some(candidate(name.strip_suffix(".toml")?, "your own"))
+        });
+        found.extend(starting_with(current, names));
+        found.extend(runs_where(current, |_| true));
+        let is_profile = |path: &std::path::Path| path.extension().is_some_and(|e| e == "toml");
+        found.extend(PathCompleter::any().filter(is_profile).complete(current));
+        found
+    })
+}
+
+/// Settings as `KEY=`, and their values where there are only some.
+pub fn setting() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let typed = current.to_string_lossy();
+        if let Some((key, _)) = typed.split_once('=') {
+            let setting = settings::find(key);
+            let choices = setting.map(|s| s.kind.choices()).unwrap_or_default();
+            let values = choices.iter().map(|c| candidate(&format!("{key}={c}"), ""));
+            return starting_with(current, values);
+        }
+        let all = settings::ALL.iter();
+        starting_with(
+            current,
+            all.map(|s| candidate(&format!("{}=", s.key), s.help)),
+        )
+    })
+}
+
+/// Columns of `fmtui runs`, the last of a list with commas, with or without `-` before it.
+pub fn column() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let typed = current.to_string_lossy();
+        let before = typed.rfind([',', '-']).map_or("", |at| &typed[..=at]);
+        let keys = settings::ALL.iter().map(|s| s.key);
+        let all = runs::column_names().chain(keys);
+        starting_with(
+            current,
+            all.map(|name| candidate(&format!("{before}{name}"), "")),
+        )
+    })
+}
+
+/// Data sets that can be downloaded.
+pub fn dataset() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        starting_with(
+            current,
+            catalog::fetchable().map(|set| candidate(set.name, "")),
+        )
+    })
+}

@@ -1,0 +1,234 @@
+//! What can be listed, sorted and filtered of a run: its figures, and every setting by its key.
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::metrics::METRICS;
+use crate::profile::{Measured, Profile, Subset, settings};
+use crate::run::{RunSummary, comparison};
+use crate::text::{self, figure};
+
+/// A column: how it is called, headed and printed, and its value as `--json` and `--csv` have it.
+pub struct Column {
+    pub name: String,
+    /// Begins with `>` over figures.
+    pub heading: String,
+    pub text: Of<String>,
+    pub value: Of<Value>,
+}
+
+/// What is read of a run.
+type Of<T> = Box<dyn Fn(&RunSummary, &Profile) -> T>;
+
+type Text = fn(&RunSummary, &Profile) -> String;
+type Read = fn(&RunSummary, &Profile) -> Value;
+
+/// Name, heading, text, value. What the table has when none are asked for, in its order, is in [`DEFAULT`].
+const COLUMNS: &[(&str, &str, Text, Read)] = &[
+    (
+        "run",
+        "run",
+        |run, _| run.id.clone(),
+        |run, _| run.id.as_str().into(),
+    ),
+    (
+        "name",
+        "name",
+        |_, p| p.name.clone(),
+        |_, p| p.name.as_str().into(),
+    ),
+    (
+        "status",
+        "status",
+        |run, _| run.status.name().into(),
+        |run, _| run.status.name().into(),
+    ),
+    (
+        "started",
+        "started",
+        |_, p| {
+            p.run
+                .as_ref()
+                .map_or_else(String::new, |r| text::local(&r.started))
+        },
+        |_, p| p.run.as_ref().map(|r| r.started.as_str()).into(),
+    ),
+    (
+        "architecture",
+        "architecture",
+        |_, p| p.model.architecture.clone(),
+        |_, p| p.model.architecture.as_str().into(),
+    ),
+    (
+        "training_mode",
+        "mode",
+        |_, p| comparison::training_mode(p),
+        |_, p| comparison::training_mode(p).into(),
+    ),
+    (
+        "dataset",
+        "data",
+        |_, p| text::ellipsis(&p.data.name, 24),
+        |_, p| p.data.name.as_str().into(),
+    ),
+    (
+        "parameters",
+        ">parameters",
+        |_, p| {
+            p.result
+                .as_ref()
+                .map_or_else(none, |r| text::grouped(r.parameters))
+        },
+        |_, p| p.result.as_ref().map(|r| r.parameters).into(),
+    ),
+    (
+        "epochs",
+        ">epochs",
+        |_, p| format!("{}/{}", p.epochs_done(), p.train.epochs),
+        |_, p| p.epochs_done().into(),
+    ),
+    (
+        "best_epoch",
+        ">best epoch",
+        |_, p| p.best_epoch().map_or_else(none, |e| e.epoch.to_string()),
+        |_, p| p.best_epoch().map(|e| e.epoch).into(),
+    ),
+    (
+        "accuracy",
+        ">accuracy",
+        |_, p| {
+            p.accuracy()
+                .map_or_else(none, |a| figure::percent(a.accuracy, 2, figure::ANY))
+        },
+        |_, p| p.accuracy().map(|a| a.accuracy).into(),
+    ),
+    ("of", "of", |_, p| of(p), |_, p| of(p).into()),
+    (
+        "gap",
+        ">gap",
+        |_, p| gap(p),
+        |_, p| p.standing().map(|s| s.gap()).into(),
+    ),
+    (
+        "seconds",
+        ">time",
+        |_, p| comparison::seconds(p).map_or_else(none, text::seconds),
+        |_, p| comparison::seconds(p).into(),
+    ),
+];
+
+/// What is listed, and what gives way first where the terminal is narrow.
+pub const DEFAULT: &[&str] = &[
+    "run",
+    "status",
+    "architecture",
+    "training_mode",
+    "dataset",
+    "parameters",
+    "epochs",
+    "accuracy",
+    "of",
+    "gap",
+    "macro_f1",
+    "seconds",
+];
+
+/// Headings in the order in which they give way.
+pub const DISPENSABLE: &[&str] = &[
+    "parameters",
+    "mode",
+    "macro F1",
+    "architecture",
+    "data",
+    "time",
+    "gap",
+    "of",
+    "epochs",
+    "status",
+];
+
+fn none() -> String {
+    "–".into()
+}
+
+fn of(profile: &Profile) -> String {
+    let of = |a: Measured| format!("{}, {}", a.subset.name(), a.weights.short(figure::ANY));
+    let untested = profile.untested();
+    profile.accuracy().map_or_else(String::new, of)
+        + &untested.map_or_else(String::new, |why| format!("; {why}"))
+}
+
+fn gap(profile: &Profile) -> String {
+    profile.standing().map_or_else(none, |s| {
+        let to = if s.subset == Subset::Test {
+            " to test"
+        } else {
+            ""
+        };
+        figure::signed(100.0 * s.gap(), 2, figure::ANY) + to
+    })
+}
+
+/// The names of all columns but those of settings.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let metrics = METRICS.iter().map(|m| m.key);
+    COLUMNS
+        .iter()
+        .map(|(name, ..)| *name)
+        .chain(metrics.filter(|key| *key != "accuracy"))
+}
+
+/// The column of this name: a figure of the list, a metric of the run's scores, or a setting such as `train.epochs`.
+///
+/// # Errors
+/// `Input` when there is none.
+pub fn find(name: &str) -> Result<Column> {
+    if let Some((name, heading, text, value)) = COLUMNS.iter().find(|(own, ..)| *own == name) {
+        return Ok(Column {
+            name: (*name).into(),
+            heading: (*heading).into(),
+            text: Box::new(text),
+            value: Box::new(value),
+        });
+    }
+    if let Some(metric) = METRICS.iter().find(|metric| metric.key == name) {
+        return Ok(Column {
+            name: metric.key.into(),
+            heading: format!(">{}", metric.label),
+            text: Box::new(|_, p| {
+                p.known_scores()
+                    .map_or_else(none, |s| metric.text(s, 2, figure::ANY))
+            }),
+            value: Box::new(|_, p| p.known_scores().map(|s| (metric.of)(s)).into()),
+        });
+    }
+    if let Some(setting) = settings::find(name) {
+        return Ok(Column {
+            name: setting.key.into(),
+            heading: setting.name().into(),
+            text: Box::new(|_, p| setting.show(p)),
+            value: Box::new(|_, p| {
+                let shown = setting.show(p);
+                shown
+                    .parse::<f64>()
+                    .map_or(Value::String(shown), Value::from)
+            }),
+        });
+    }
+    let known: Vec<&str> = names().collect();
+    let settings = settings::ALL.iter().map(|s| s.key);
+    let remedy = text::nearest(name, known.iter().copied().chain(settings)).map_or_else(
+        || {
+            format!(
+                "use {}, or a setting such as train.epochs",
+                known.join(", ")
+            )
+        },
+        |near| format!("did you mean `{near}`?"),
+    );
+    Err(Error::input(
+        format!("column {}", text::sanitize(name)),
+        "is not known",
+        remedy,
+    ))
+}
