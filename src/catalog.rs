@@ -4,14 +4,14 @@
 //! that has no row here loads all the same; its classes are then called by their numbers.
 
 /// The set of a recipe that names none, by [`Set::name`].
-pub const DEFAULT: &str = "fashion-mnist";
+pub(crate) const DEFAULT: &str = "fashion-mnist";
 
 /// The set that is compiled into the program and can never be missing: the first images of each class of [`DEFAULT`].
-pub const BUILT_IN: &str = "fashion-mnist-mini";
+pub(crate) const BUILT_IN: &str = "fashion-mnist-mini";
 
 /// What is known of a data set.
 #[derive(Clone, Copy, Debug)]
-pub struct Set {
+pub(crate) struct Set {
     /// As in `data.name`, and the directory of its files.
     pub name: &'static str,
     /// For people.
@@ -36,7 +36,7 @@ pub struct Set {
 
 /// Where a set comes from that is not here.
 #[derive(Clone, Copy, Debug)]
-pub enum Source {
+pub(crate) enum Source {
     /// Addresses of directories with its files gzipped, the encrypted one first, all alike; and what they take, for people.
     Mirrors(&'static [&'static str], &'static str),
     /// Gzipped files that are part of the program, in the order of a set's files.
@@ -47,7 +47,7 @@ pub enum Source {
 
 /// Names of classes in the order of their labels.
 #[derive(Clone, Copy, Debug)]
-pub enum Classes {
+pub(crate) enum Classes {
     Words(&'static [&'static str]),
     /// A character each.
     Characters(&'static str),
@@ -55,7 +55,7 @@ pub enum Classes {
 
 /// One published file.
 #[derive(Clone, Copy, Debug)]
-pub struct File {
+pub(crate) struct File {
     /// Without `.gz`.
     pub name: &'static str,
     /// Decompressed.
@@ -163,7 +163,7 @@ const FASHION_MNIST_MINI: Set = Set {
 const MERGED: Classes = Classes::Characters("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt");
 
 /// Every set of which something is known.
-pub const SETS: &[Set] = &[
+pub(crate) const SETS: &[Set] = &[
     FASHION_MNIST,
     FASHION_MNIST_MINI,
     Set {
@@ -218,33 +218,33 @@ pub const SETS: &[Set] = &[
 
 /// The set of exactly this name.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Set> {
+pub(crate) fn find(name: &str) -> Option<&'static Set> {
     SETS.iter().find(|set| set.name == name)
 }
 
 /// A set's name for people.
 #[must_use]
-pub fn title(name: &str) -> &str {
+pub(crate) fn title(name: &str) -> &str {
     find(name).map_or(name, |set| set.title)
 }
 
 /// The set whose classes a set of this name has, however it is spelt.
 #[must_use]
-pub fn alike(name: &str) -> Option<&'static Set> {
+pub(crate) fn alike(name: &str) -> Option<&'static Set> {
     let name = normalised(name);
     SETS.iter()
         .find(|set| set.name == name || set.aliases.contains(&name.as_str()))
 }
 
 /// The sets that can be downloaded.
-pub fn fetchable() -> impl Iterator<Item = &'static Set> {
+pub(crate) fn fetchable() -> impl Iterator<Item = &'static Set> {
     SETS.iter()
         .filter(|set| matches!(set.source, Source::Mirrors(..)))
 }
 
 /// Whether a set's files hold every image with rows and columns swapped, as all of EMNIST's do.
 #[must_use]
-pub fn is_transposed(name: &str) -> bool {
+pub(crate) fn is_transposed(name: &str) -> bool {
     normalised(name).starts_with("emnist")
 }
 
@@ -255,13 +255,13 @@ fn normalised(name: &str) -> String {
 impl Set {
     /// Whether its files are held to published SHA-256, or come with the program.
     #[must_use]
-    pub fn is_verified(&self) -> bool {
+    pub(crate) fn is_verified(&self) -> bool {
         !self.files.is_empty() || matches!(self.source, Source::BuiltIn(_))
     }
 
     /// Mean and standard deviation where the set has one channel and they are given.
     #[must_use]
-    pub fn grey(&self) -> Option<(f64, f64)> {
+    pub(crate) fn grey(&self) -> Option<(f64, f64)> {
         match self.statistics {
             [grey] => Some(*grey),
             _ => None,
@@ -271,7 +271,7 @@ impl Set {
 
 impl Classes {
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         match self {
             Self::Words(words) => words.iter().map(ToString::to_string).collect(),
             Self::Characters(characters) => characters.chars().map(String::from).collect(),

@@ -1,5 +1,12 @@
 //! fmtui: train and study image classifiers in the terminal. See docs/ARCHITECTURE.md for the map.
 
+#![warn(unreachable_pub)]
+// The documentation is built with private items, for who works on them.
+#![allow(rustdoc::private_intra_doc_links)]
+#![cfg_attr(
+    not(feature = "tui"),
+    allow(dead_code, unused_imports, reason = "the TUI uses more of it")
+)]
 #![cfg_attr(
     test,
     allow(
@@ -13,13 +20,13 @@
     )
 )]
 
-pub mod catalog;
+mod catalog;
 pub mod commands;
 pub mod data;
 pub mod error;
 pub mod event;
-pub mod export;
-pub mod headless;
+mod export;
+mod headless;
 pub mod kernels;
 pub mod layers;
 pub mod metrics;
@@ -36,4 +43,4 @@ pub mod storage;
 pub mod text;
 pub mod train;
 #[cfg(feature = "tui")]
-pub mod tui;
+mod tui;

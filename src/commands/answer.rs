@@ -10,13 +10,13 @@ use crate::run::{RunSummary, comparison};
 use crate::text::figure;
 
 /// The version of what is printed.
-pub const FORMAT: u32 = crate::profile::FORMAT;
+pub(super) const FORMAT: u32 = crate::profile::FORMAT;
 
 /// Prints an object as a line of JSON, with its format.
 ///
 /// # Errors
 /// `Io` when it cannot be written.
-pub fn print(out: &mut Output, object: Value) -> Result<()> {
+pub(super) fn print(out: &mut Output, object: Value) -> Result<()> {
     let mut answer = Map::from_iter([("format".to_owned(), json!(FORMAT))]);
     if let Value::Object(fields) = object {
         answer.extend(fields);
@@ -26,7 +26,7 @@ pub fn print(out: &mut Output, object: Value) -> Result<()> {
 
 /// A run of the list; one that cannot be read has its id, the status `broken` and the reason.
 #[must_use]
-pub fn run(run: &RunSummary) -> Value {
+pub(super) fn run(run: &RunSummary) -> Value {
     match &run.profile {
         Ok(profile) => record(&run.id, run.status.name(), profile),
         Err(reason) => json!({ "run": run.id, "status": "broken", "reason": reason }),
@@ -35,7 +35,7 @@ pub fn run(run: &RunSummary) -> Value {
 
 /// A run: what it is, how far it is, and its figures.
 #[must_use]
-pub fn record(id: &str, status: &str, profile: &Profile) -> Value {
+pub(super) fn record(id: &str, status: &str, profile: &Profile) -> Value {
     let result = profile.result.as_ref();
     let (accuracy, standing) = (profile.accuracy(), profile.standing());
     json!({

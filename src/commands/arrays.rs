@@ -23,7 +23,7 @@ struct Row {
 ///
 /// # Errors
 /// `Input` when the recipe starts from random weights, or with some that are not here or do not fit.
-pub fn show(
+pub(super) fn show(
     workspace: &Workspace,
     profile: &Profile,
     architecture: &Architecture,

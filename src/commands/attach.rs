@@ -9,7 +9,7 @@ use crate::run::Workspace;
 use crate::run::signals::Watch;
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// A run: its ID, a unique part of it, its name, the path of its record, or `last`
     #[arg(add = complete::run(), default_value = "last")]
     run: String,
@@ -21,7 +21,7 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let id = workspace.resolve(&arguments.run)?;
     if !arguments.plain && !arguments.json && screen::is_possible() {
         return screen::open(workspace, screen::Open::Attach(id));

@@ -20,7 +20,7 @@ const CELL: usize = 24;
 const BAR: usize = 10;
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Two to five runs [default: the newest run and matching runs trained in other modes]
     #[arg(add = complete::run(), value_name = "RUN")]
     runs: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let runs = if arguments.runs.is_empty() {
         newest_of_each_mode(workspace)?
     } else {

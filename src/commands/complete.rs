@@ -35,32 +35,32 @@ const ZSH: [(&str, &str); 3] = [
 
 /// Shells that completions exist for.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Shell {
+pub(super) enum Shell {
     Bash,
     Zsh,
     Fish,
 }
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     shell: Shell,
 }
 
 #[derive(Debug, Args)]
-pub struct ManArguments {
+pub(super) struct ManArguments {
     /// Directory for the pages, such as ~/.local/share/man/man1
     dir: PathBuf,
 }
 
 /// Answers a shell's script and ends the program, where it was started by one.
-pub fn answer_shell() {
+pub(super) fn answer_shell() {
     clap_complete::CompleteEnv::with_factory(Cli::command)
         .var(VARIABLE)
         .complete();
 }
 
 /// Prints the script of a shell.
-pub fn script(arguments: &Arguments) -> Result<u8> {
+pub(super) fn script(arguments: &Arguments) -> Result<u8> {
     let name = match arguments.shell {
         Shell::Bash => {
             Output::standard().bytes(include_bytes!("complete.bash"))?;
@@ -85,7 +85,7 @@ pub fn script(arguments: &Arguments) -> Result<u8> {
 }
 
 /// Writes a page of the manual for every command.
-pub fn man(arguments: &ManArguments) -> Result<u8> {
+pub(super) fn man(arguments: &ManArguments) -> Result<u8> {
     let dir = storage::expand_home(&arguments.dir);
     std::fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
     clap_mangen::generate_to(Cli::command(), &dir).map_err(|e| Error::io("write", &dir, e))?;
@@ -136,17 +136,17 @@ fn runs_where(current: &OsStr, fits: fn(Status) -> bool) -> Vec<CompletionCandid
 }
 
 /// Runs of any status.
-pub fn run() -> ArgValueCompleter {
+pub(super) fn run() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| runs_where(current, |_| true))
 }
 
 /// Runs with a worker.
-pub fn live_run() -> ArgValueCompleter {
+pub(super) fn live_run() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| runs_where(current, Status::has_worker))
 }
 
 /// Runs that can be resumed.
-pub fn ended_run() -> ArgValueCompleter {
+pub(super) fn ended_run() -> ArgValueCompleter {
     let can_resume = |status| {
         matches!(
             status,
@@ -162,12 +162,12 @@ fn presets_like(current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Presets.
-pub fn preset() -> ArgValueCompleter {
+pub(super) fn preset() -> ArgValueCompleter {
     ArgValueCompleter::new(presets_like)
 }
 
 /// A profile: a preset, a profile of the workspace, a run, or a file.
-pub fn profile() -> ArgValueCompleter {
+pub(super) fn profile() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let mut found = presets_like(current);
         let own = workspace().and_then(|w| std::fs::read_dir(w.presets_dir()).ok());
@@ -185,7 +185,7 @@ pub fn profile() -> ArgValueCompleter {
 }
 
 /// Settings as `KEY=`, and their values where there are only some.
-pub fn setting() -> ArgValueCompleter {
+pub(super) fn setting() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let typed = current.to_string_lossy();
         if let Some((key, _)) = typed.split_once('=') {
@@ -203,7 +203,7 @@ pub fn setting() -> ArgValueCompleter {
 }
 
 /// Columns of `fmtui runs`, the last of a list with commas, with or without `-` before it.
-pub fn column() -> ArgValueCompleter {
+pub(super) fn column() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let typed = current.to_string_lossy();
         let before = typed.rfind([',', '-']).map_or("", |at| &typed[..=at]);
@@ -217,7 +217,7 @@ pub fn column() -> ArgValueCompleter {
 }
 
 /// Data sets that can be downloaded.
-pub fn dataset() -> ArgValueCompleter {
+pub(super) fn dataset() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         starting_with(
             current,

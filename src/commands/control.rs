@@ -9,13 +9,13 @@ use crate::headless::Output;
 use crate::run::{Workspace, client};
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// A run: its ID, a unique part of it, its name, the path of its record, or `last`
     #[arg(add = complete::live_run(), default_value = "last")]
     run: String,
 }
 
-pub fn stop(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn stop(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     tell(
         workspace,
         arguments,
@@ -24,7 +24,7 @@ pub fn stop(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     )
 }
 
-pub fn pause(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn pause(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     tell(
         workspace,
         arguments,
@@ -33,7 +33,7 @@ pub fn pause(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     )
 }
 
-pub fn go_on(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn go_on(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     tell(workspace, arguments, &Command::Continue, "goes on")
 }
 

@@ -10,7 +10,7 @@ use crate::headless::{Output, Table};
 use crate::run::Workspace;
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -24,7 +24,7 @@ enum Action {
     },
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     match &arguments.action {
         None => list(workspace),
         Some(Action::Fetch { name }) => fetch(workspace, name),

@@ -8,13 +8,13 @@ use crate::headless::Output;
 use crate::run::Workspace;
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The run's full ID
     #[arg(add = complete::run())]
     run: String,
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let given = &arguments.run;
     let id = workspace.resolve(given)?;
     if id != *given {

@@ -8,7 +8,7 @@ use crate::headless::Output;
 use crate::run::{Workspace, lock, logind, preflight, record};
 use crate::{kernels, nn, text};
 
-pub fn run(workspace: &Workspace) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace) -> Result<u8> {
     let mut out = Output::standard();
     let facts = [
         ("fmtui", format!("{} {}", record::VERSION, record::REVISION)),

@@ -17,7 +17,7 @@ const COLUMNS: usize = 79;
 ///
 /// # Errors
 /// As the download.
-pub fn shown<T>(
+pub(super) fn shown<T>(
     download: impl FnOnce(&mut dyn FnMut(DownloadProgress), &AtomicBool) -> Result<T>,
 ) -> Result<T> {
     let cancel = Arc::new(AtomicBool::new(false));

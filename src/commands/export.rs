@@ -14,7 +14,7 @@ use crate::run::weights::Which;
 use crate::storage;
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The run
     #[arg(add = complete::run())]
     run: String,
@@ -34,7 +34,7 @@ fn formats() -> PossibleValuesParser {
     PossibleValuesParser::new(FORMATS.iter().map(value))
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let id = workspace.resolve(&arguments.run)?;
     let format = export::format(&arguments.format).unwrap_or(FORMATS[0]);
     let default = || PathBuf::from(format!("{id}.{}", format.extension()));

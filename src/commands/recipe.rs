@@ -14,7 +14,7 @@ use crate::{storage, text};
 ///
 /// # Errors
 /// `Input` naming the file, key or preset.
-pub fn find(workspace: &Workspace, what: &str, changes: &[String]) -> Result<Profile> {
+pub(super) fn find(workspace: &Workspace, what: &str, changes: &[String]) -> Result<Profile> {
     let (text, source) = read(workspace, what)?;
     let mut table = profile::parse_table(&text, &source)?;
     let before = match table.get("data") {
@@ -49,7 +49,7 @@ pub fn find(workspace: &Workspace, what: &str, changes: &[String]) -> Result<Pro
 ///
 /// # Errors
 /// As [`find`].
-pub fn look(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Profile> {
+pub(super) fn look(workspace: &Workspace, what: &str, settings: &[String]) -> Result<Profile> {
     if !settings.is_empty() {
         return find(workspace, what, settings);
     }

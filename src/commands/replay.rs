@@ -8,7 +8,7 @@ use crate::headless;
 use crate::run::{Workspace, example};
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// A run: its ID, a unique part of it, its name, the path of its record, `last`, or `example`
     #[arg(add = complete::run(), default_value = "last")]
     run: String,
@@ -26,7 +26,7 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let (home, id) = example::resolve(workspace, &arguments.run)?;
     if arguments.verify {
         return verify::run(&home, &id, arguments.json);

@@ -9,7 +9,7 @@ use crate::run::signals::Watch;
 use crate::run::{Workspace, client, concurrent_runs};
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// A run: its ID, a unique part of it, its name, the path of its record, or `last`
     #[arg(add = complete::ended_run(), default_value = "last")]
     run: String,
@@ -24,7 +24,7 @@ pub struct Arguments {
     force: bool,
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let id = workspace.resolve(&arguments.run)?;
     let signals = Watch::begin()?;
     client::resume_with(workspace, &id, arguments.force, &mut |warning| {

@@ -7,7 +7,7 @@ use crate::run::Workspace;
 
 /// What the screens show first.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Open {
+pub(super) enum Open {
     Home,
     Attach(String),
     /// At this speed, or the screens' own.
@@ -15,7 +15,7 @@ pub enum Open {
 }
 
 /// Whether the screens are compiled in and there is a terminal for them.
-pub fn is_possible() -> bool {
+pub(super) fn is_possible() -> bool {
     hindrance().is_none()
 }
 
@@ -39,7 +39,7 @@ fn hindrance() -> Option<String> {
 ///
 /// # Errors
 /// `Input` where they are not possible, else what the screens say.
-pub fn open(workspace: &Workspace, open: Open) -> Result<u8> {
+pub(super) fn open(workspace: &Workspace, open: Open) -> Result<u8> {
     if let Some(hindrance) = hindrance() {
         return Err(Error::input(
             "screen",

@@ -15,7 +15,7 @@ use crate::run::{Workspace, memory, preflight, weights_info};
 use crate::text::{self, figure};
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// A profile file, a preset such as lenet5, or a run [default: the list of all presets]
     #[arg(add = complete::profile(), value_name = "FILE|PRESET|RUN")]
     what: Option<String>,
@@ -33,7 +33,7 @@ pub struct Arguments {
     weights: bool,
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let mut out = Output::standard();
     let Some(what) = &arguments.what else {
         return list_presets(arguments.json, &mut out).map(|()| 0);

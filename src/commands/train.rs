@@ -10,7 +10,7 @@ use crate::run::signals::Watch;
 use crate::run::{Workspace, client, concurrent_runs, logind, pretrained};
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// A profile file, a preset such as lenet5, or a run to train again
     #[arg(add = complete::profile(), value_name = "FILE|PRESET|RUN")]
     what: String,
@@ -28,7 +28,7 @@ pub struct Arguments {
     force: bool,
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let mut profile = recipe::find(workspace, &arguments.what, &arguments.set)?;
     crate::run::worker::forget_stops(&mut profile);
     let changes = profile.run.as_ref().map_or(0, |r| r.interventions.len());
@@ -78,6 +78,6 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
 }
 
 /// How `--json` prints.
-pub fn style(json: bool) -> Style {
+pub(super) fn style(json: bool) -> Style {
     if json { Style::Json } else { Style::People }
 }

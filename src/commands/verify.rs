@@ -10,7 +10,7 @@ use crate::run::{Workspace, record};
 use crate::text;
 
 /// Trains and compares; 0 when every epoch and the weights are the same, 1 when not.
-pub fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
     let recorded = workspace.load_with_history(id)?;
     record::check_known(&recorded)?;
     if workspace.is_running(id) {

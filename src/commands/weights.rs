@@ -17,7 +17,7 @@ use crate::run::{Workspace, pretrained};
 use crate::text;
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -46,7 +46,7 @@ enum Action {
     },
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     match &arguments.action {
         None => list(workspace),
         Some(Action::Fetch { what }) if what.starts_with(SCHEME) => {

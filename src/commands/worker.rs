@@ -6,13 +6,13 @@ use crate::error::Result;
 use crate::run::{Workspace, worker};
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     run: String,
     /// Resume from the newest checkpoint
     #[arg(long)]
     resume: bool,
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     worker::run(workspace, &arguments.run, arguments.resume).map(worker::End::exit_code)
 }

@@ -2,23 +2,23 @@
 //!
 //! Images stay u8; they become normalised f32 only in a batch. Never names `model` or `train`.
 
-pub mod augment;
-pub mod channels;
+pub(crate) mod augment;
+pub(crate) mod channels;
 pub mod fetch;
 pub mod formats;
 mod info;
 pub mod locate;
 pub mod mini;
-pub mod normalization;
-pub mod pipeline;
-pub mod places;
-pub mod resize;
-pub mod split;
-pub mod statistics;
+pub(crate) mod normalization;
+pub(crate) mod pipeline;
+pub(crate) mod places;
+pub(crate) mod resize;
+pub(crate) mod split;
+pub(crate) mod statistics;
 mod store;
 #[cfg(test)]
-pub mod testing;
-pub mod transform;
+pub(crate) mod testing;
+pub(crate) mod transform;
 
 use std::ops::Range;
 

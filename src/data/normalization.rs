@@ -20,7 +20,7 @@ const PIECE: usize = 2048;
 
 /// How values become normalised ones.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Normalization {
+pub(crate) enum Normalization {
     /// A mean and deviation for each channel, or one for all.
     Channels(Vec<Affine>),
     /// For each channel, of values that are brought to 0–1 before, as torchvision does it in two steps.
@@ -31,7 +31,7 @@ pub enum Normalization {
 
 /// One mean and deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Affine {
+pub(crate) struct Affine {
     mean: f32,
     std: f32,
     /// The same in bytes, for images that are not resized: subtracted, then multiplied.
@@ -43,7 +43,7 @@ impl Affine {
     /// `(byte / 255 − mean) / std`, what torchvision's `ToTensor` and `Normalize` give, without their two divisions per pixel,
     /// so within rounding of them. A deviation of 0 counts as 1.
     #[must_use]
-    pub fn new(mean: f64, std: f64) -> Self {
+    pub(crate) fn new(mean: f64, std: f64) -> Self {
         let std = if std == 0.0 { 1.0 } else { std };
         Self {
             mean: mean as f32,
@@ -70,7 +70,7 @@ impl Affine {
 impl Normalization {
     /// One mean and deviation for all channels.
     #[must_use]
-    pub fn uniform(mean: f64, std: f64) -> Self {
+    pub(crate) fn uniform(mean: f64, std: f64) -> Self {
         Self::Channels(vec![Affine::new(mean, std)])
     }
 
@@ -78,7 +78,7 @@ impl Normalization {
     ///
     /// # Errors
     /// As [`Dataset::read`].
-    pub fn per_pixel(
+    pub(crate) fn per_pixel(
         dataset: &Dataset,
         conversion: Conversion,
         train: &[u32],
@@ -92,7 +92,7 @@ impl Normalization {
 
     /// Whether every channel is treated alike.
     #[must_use]
-    pub fn is_alike(&self) -> bool {
+    pub(crate) fn is_alike(&self) -> bool {
         match self {
             Self::Channels(each) => each.len() == 1,
             Self::AfterUnit(_) => false,
@@ -103,7 +103,7 @@ impl Normalization {
     /// Normalises a plane that is not resized, of this channel.
     ///
     /// **Shape** `plane` and `out` alike.
-    pub fn apply_to_bytes(&self, channel: usize, plane: &[u8], out: &mut [f32]) {
+    pub(crate) fn apply_to_bytes(&self, channel: usize, plane: &[u8], out: &mut [f32]) {
         match self {
             Self::Channels(each) => each[channel.min(each.len() - 1)].apply_to_bytes(plane, out),
             Self::AfterUnit(_) => {
@@ -121,7 +121,7 @@ impl Normalization {
     }
 
     /// Normalises a plane of numbers in 0–1 of this channel in place.
-    pub fn apply(&self, channel: usize, plane: &mut [f32]) {
+    pub(crate) fn apply(&self, channel: usize, plane: &mut [f32]) {
         match self {
             Self::Channels(each) => each[channel.min(each.len() - 1)].apply(plane),
             Self::AfterUnit(each) => {

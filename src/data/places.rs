@@ -25,7 +25,7 @@ pub(super) fn check_name(name: &str) -> Result<()> {
 
 /// Where torchvision keeps the set called `name` below a directory, where it knows that set.
 #[must_use]
-pub fn torchvisions(name: &str) -> Option<PathBuf> {
+pub(crate) fn torchvisions(name: &str) -> Option<PathBuf> {
     let directory = match catalog::find(name).and_then(|set| set.torchvision) {
         Some(theirs) => theirs,
         None if name.starts_with("emnist-") => "EMNIST",
@@ -37,7 +37,7 @@ pub fn torchvisions(name: &str) -> Option<PathBuf> {
 /// The sets that plain file names in `directory` stand for: the one it is called by, wherever a link to it lies, and
 /// torchvision's.
 #[must_use]
-pub fn called(directory: &Path) -> Vec<String> {
+pub(crate) fn called(directory: &Path) -> Vec<String> {
     let mut names = BTreeSet::new();
     let real = directory.canonicalize().ok();
     for directory in std::iter::once(directory).chain(real.as_deref()) {

@@ -20,7 +20,7 @@ pub struct Scratch {
 
 /// A resize from one size to another.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Resize {
+pub(crate) struct Resize {
     source_height: usize,
     source_width: usize,
     columns: Vec<Tap>,
@@ -30,7 +30,7 @@ pub struct Resize {
 impl Resize {
     /// From `[height, width]` to `[new_height, new_width]`; none of them 0.
     #[must_use]
-    pub fn new(height: usize, width: usize, new_height: usize, new_width: usize) -> Self {
+    pub(crate) fn new(height: usize, width: usize, new_height: usize, new_width: usize) -> Self {
         Self {
             source_height: height,
             source_width: width,
@@ -41,14 +41,14 @@ impl Resize {
 
     /// Pixels of a resized image.
     #[must_use]
-    pub fn area(&self) -> usize {
+    pub(crate) fn area(&self) -> usize {
         self.rows.len() * self.columns.len()
     }
 
     /// Resizes one image of bytes, as numbers in 0–1.
     ///
     /// **Shape** `image [height, width]`, `out [new_height, new_width]`.
-    pub fn apply_to_bytes(&self, image: &[u8], out: &mut [f32], scratch: &mut Scratch) {
+    pub(crate) fn apply_to_bytes(&self, image: &[u8], out: &mut [f32], scratch: &mut Scratch) {
         scratch.unit.clear();
         let unit = image.iter().map(|byte| f32::from(*byte) / 255.0);
         scratch.unit.extend(unit);
@@ -56,7 +56,13 @@ impl Resize {
     }
 
     /// [`apply_to_bytes`](Self::apply_to_bytes) of an image that may have another height and width than it was made for.
-    pub fn fit(&self, image: &[u8], sides: (usize, usize), out: &mut [f32], scratch: &mut Scratch) {
+    pub(crate) fn fit(
+        &self,
+        image: &[u8],
+        sides: (usize, usize),
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
         if sides == (self.source_height, self.source_width) {
             return self.apply_to_bytes(image, out, scratch);
         }
@@ -67,7 +73,7 @@ impl Resize {
     /// Resizes one image.
     ///
     /// **Shape** `image [height, width]`, `out [new_height, new_width]`; `wide` is working space kept between calls.
-    pub fn apply(&self, image: &[f32], out: &mut [f32], wide: &mut Vec<f32>) {
+    pub(crate) fn apply(&self, image: &[f32], out: &mut [f32], wide: &mut Vec<f32>) {
         let width = self.columns.len();
         wide.resize(image.len() / self.source_width * width, 0.0);
         for (row, out) in image

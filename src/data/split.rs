@@ -9,7 +9,7 @@ use crate::rng::{Purpose, Stream};
 
 /// The three parts, as pooled indices in ascending order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parts {
+pub(crate) struct Parts {
     pub train: Vec<u32>,
     pub validation: Vec<u32>,
     pub test: Vec<u32>,
@@ -25,7 +25,7 @@ const FIRST_CLASS: u64 = 1;
 ///
 /// # Errors
 /// `Input` naming the field when nothing would be left to train or test on.
-pub fn split(dataset: &Dataset, settings: &Data) -> Result<Parts> {
+pub(crate) fn split(dataset: &Dataset, settings: &Data) -> Result<Parts> {
     let (pool, test) = match settings.split {
         Split::Standard => (
             [Part::Train, Part::Validation]
@@ -60,7 +60,7 @@ pub fn split(dataset: &Dataset, settings: &Data) -> Result<Parts> {
 
 /// Whether there are images to test on: the set's own, or some of the pool.
 #[must_use]
-pub fn has_test_set(dataset: &Dataset, settings: &Data) -> bool {
+pub(crate) fn has_test_set(dataset: &Dataset, settings: &Data) -> bool {
     settings.split == Split::Pooled || !dataset.test.is_empty()
 }
 
@@ -81,7 +81,7 @@ fn has_own_validation(dataset: &Dataset, settings: &Data) -> bool {
     clippy::cast_sign_loss,
     reason = "checked to be a count of images"
 )]
-pub fn validation_count(validation: f64, pool: usize) -> Result<usize> {
+pub(crate) fn validation_count(validation: f64, pool: usize) -> Result<usize> {
     let wrong = |problem: String| {
         Error::input(
             "data.validation",

@@ -18,7 +18,7 @@ const PIECE: usize = 1024;
 
 /// Figures about the pixels of one or many images. Values as in the profile: 0–1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct PixelStatistics {
+pub(crate) struct PixelStatistics {
     pub mean: f64,
     /// Over all pixels (dividing by their number).
     pub std: f64,
@@ -33,7 +33,7 @@ pub struct PixelStatistics {
 impl PixelStatistics {
     /// Of some pixels, such as one image's.
     #[must_use]
-    pub fn of(pixels: &[u8]) -> Self {
+    pub(crate) fn of(pixels: &[u8]) -> Self {
         Self::from_histogram(&histogram(pixels))
     }
 
@@ -41,7 +41,7 @@ impl PixelStatistics {
     ///
     /// **Shape** `image [channels, height, width]`.
     #[must_use]
-    pub fn of_channels(image: &[u8], channels: usize) -> Vec<Self> {
+    pub(crate) fn of_channels(image: &[u8], channels: usize) -> Vec<Self> {
         let plane = image.len() / channels.max(1);
         (0..channels.max(1))
             .map(|channel| Self::of(&image[channel * plane..(channel + 1) * plane]))
@@ -52,7 +52,7 @@ impl PixelStatistics {
     ///
     /// # Errors
     /// As [`Dataset::read`].
-    pub fn of_converted(
+    pub(crate) fn of_converted(
         dataset: &Dataset,
         conversion: Conversion,
         indices: &[u32],
@@ -81,7 +81,7 @@ impl PixelStatistics {
 
     /// Of pixels counted by value.
     #[must_use]
-    pub fn from_histogram(counts: &[u64; 256]) -> Self {
+    pub(crate) fn from_histogram(counts: &[u64; 256]) -> Self {
         let total: u64 = counts.iter().sum();
         if total == 0 {
             return Self::default();
@@ -107,7 +107,7 @@ impl PixelStatistics {
 
 /// How often each value occurs.
 #[must_use]
-pub fn histogram(pixels: &[u8]) -> [u64; 256] {
+pub(crate) fn histogram(pixels: &[u8]) -> [u64; 256] {
     let mut counts = [0; 256];
     count(pixels, &mut counts);
     counts
@@ -123,7 +123,7 @@ fn count(pixels: &[u8], counts: &mut [u64; 256]) {
 ///
 /// **Shape** `[classes]`.
 #[must_use]
-pub fn class_counts(examples: &Examples, classes: usize) -> Vec<u64> {
+pub(crate) fn class_counts(examples: &Examples, classes: usize) -> Vec<u64> {
     let mut counts = vec![0; classes];
     for label in &examples.labels {
         if let Some(count) = counts.get_mut(usize::from(*label)) {
@@ -138,7 +138,7 @@ const MEAN_SIDE: usize = 64;
 
 /// Height and width of the mean images of a set's classes: those of its images, as far as they are small.
 #[must_use]
-pub fn mean_size(dataset: &Dataset) -> (usize, usize) {
+pub(crate) fn mean_size(dataset: &Dataset) -> (usize, usize) {
     let longest = dataset.height.max(dataset.width).max(MEAN_SIDE);
     let side = |side: usize| (side * MEAN_SIDE).div_ceil(longest);
     (side(dataset.height), side(dataset.width))
@@ -151,7 +151,7 @@ pub fn mean_size(dataset: &Dataset) -> (usize, usize) {
 ///
 /// # Errors
 /// `Io` or `Input` when an image cannot be read.
-pub fn class_means(
+pub(crate) fn class_means(
     examples: &Examples,
     classes: usize,
     channels: usize,
@@ -221,13 +221,13 @@ fn scaled(image: &[u8], (height, width): (usize, usize), new: (usize, usize)) ->
 ///
 /// **Reference**: ITU-R BT.601, luma.
 #[must_use]
-pub fn luma([r, g, b]: [f64; 3]) -> f64 {
+pub(crate) fn luma([r, g, b]: [f64; 3]) -> f64 {
     (299.0 * r + 587.0 * g + 114.0 * b) / 1000.0
 }
 
 /// A letter for each channel of an image with so many.
 #[must_use]
-pub fn channel_names(channels: usize) -> &'static [&'static str] {
+pub(crate) fn channel_names(channels: usize) -> &'static [&'static str] {
     match channels {
         3 => &["R", "G", "B"],
         4 => &["R", "G", "B", "A"],
@@ -241,7 +241,7 @@ pub fn channel_names(channels: usize) -> &'static [&'static str] {
 ///
 /// # Errors
 /// As [`Dataset::read`].
-pub fn pixel_sums(
+pub(crate) fn pixel_sums(
     dataset: &Dataset,
     conversion: Conversion,
     indices: &[u32],

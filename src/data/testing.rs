@@ -61,11 +61,11 @@ fn set(sizes: &[(usize, usize)], first: usize) -> Dataset {
 }
 
 /// A set in colour without test set.
-pub fn colours(sizes: &[(usize, usize)]) -> Dataset {
+pub(crate) fn colours(sizes: &[(usize, usize)]) -> Dataset {
     set(sizes, 0)
 }
 
 /// A set of one image of [`colours`].
-pub fn one(dataset: &Dataset, index: usize) -> Dataset {
+pub(crate) fn one(dataset: &Dataset, index: usize) -> Dataset {
     set(&[dataset.size(index)], index)
 }

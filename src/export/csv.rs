@@ -10,7 +10,7 @@ use crate::metrics::{METRICS, Scores};
 use crate::profile::EpochRecord;
 use crate::text;
 
-pub struct Csv;
+pub(super) struct Csv;
 
 impl Exporter for Csv {
     fn name(&self) -> &'static str {

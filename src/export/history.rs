@@ -7,7 +7,7 @@ use crate::profile::EpochRecord;
 use crate::run::log;
 
 /// Something that happened, in order.
-pub enum Entry {
+pub(super) enum Entry {
     Step(Step),
     Epoch(Box<EpochEnd>),
     /// Of the record, which keeps less of an epoch.
@@ -18,7 +18,7 @@ pub enum Entry {
 ///
 /// # Errors
 /// `Input` where somebody asks for certain weights, or the record cannot be read; `Io` where the log cannot be.
-pub fn read(run: &Source) -> Result<Vec<Entry>> {
+pub(super) fn read(run: &Source) -> Result<Vec<Entry>> {
     if run.weights.is_some() {
         return Err(Error::input(
             "--last",

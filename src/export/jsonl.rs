@@ -9,7 +9,7 @@ use super::{Exporter, Source, Written};
 use crate::error::{Error, Result};
 use crate::text;
 
-pub struct JsonLines;
+pub(super) struct JsonLines;
 
 /// The fields of an event of the log, and which it is.
 #[derive(Serialize)]

@@ -16,11 +16,11 @@ use crate::run::Workspace;
 use crate::run::weights::Which;
 
 /// Every format, the first of them unless another is asked for.
-pub const FORMATS: &[&dyn Exporter] =
+pub(crate) const FORMATS: &[&dyn Exporter] =
     &[&safetensors::TorchSafetensors, &csv::Csv, &jsonl::JsonLines];
 
 /// A format that runs are written in.
-pub trait Exporter: Sync {
+pub(crate) trait Exporter: Sync {
     /// What `--format` calls it.
     fn name(&self) -> &'static str;
 
@@ -40,7 +40,7 @@ pub trait Exporter: Sync {
 
 /// The run that is written.
 #[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
+pub(crate) struct Source<'a> {
     pub workspace: &'a Workspace,
     pub id: &'a str,
     /// Which weights, where somebody said so.
@@ -49,7 +49,7 @@ pub struct Source<'a> {
 
 /// What has been written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub(crate) struct Written {
     /// Such as `12 arrays`.
     pub what: String,
     /// What whoever uses it should know.
@@ -58,6 +58,6 @@ pub struct Written {
 
 /// The format of this name.
 #[must_use]
-pub fn format(name: &str) -> Option<&'static dyn Exporter> {
+pub(crate) fn format(name: &str) -> Option<&'static dyn Exporter> {
     FORMATS.iter().copied().find(|f| f.name() == name)
 }

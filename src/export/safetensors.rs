@@ -8,7 +8,7 @@ use crate::run::weights::{self, Which};
 use crate::text;
 use crate::train::checkpoint;
 
-pub struct TorchSafetensors;
+pub(super) struct TorchSafetensors;
 
 impl Exporter for TorchSafetensors {
     fn name(&self) -> &'static str {

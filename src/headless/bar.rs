@@ -19,13 +19,13 @@ const COLUMNS: usize = 79;
 
 /// Whether a bar can be drawn: on a terminal that is not dumb.
 #[must_use]
-pub fn is_capable(is_terminal: bool) -> bool {
+pub(crate) fn is_capable(is_terminal: bool) -> bool {
     let term = std::env::var("TERM").unwrap_or_default();
     is_terminal && !term.is_empty() && term != "dumb"
 }
 
 /// Prints lines with a bar below.
-pub struct Bar {
+pub(crate) struct Bar {
     out: Output,
     wording: Wording,
     history: RunHistory,
@@ -35,7 +35,7 @@ pub struct Bar {
 
 impl Bar {
     #[must_use]
-    pub fn new(out: Output) -> Self {
+    pub(crate) fn new(out: Output) -> Self {
         Self {
             out,
             wording: Wording::default(),
@@ -106,7 +106,7 @@ impl Drop for Bar {
 
 /// A bar of `cells` cells, filled to `share`.
 #[must_use]
-pub fn draw(share: f64, cells: usize, ascii: bool) -> String {
+pub(crate) fn draw(share: f64, cells: usize, ascii: bool) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

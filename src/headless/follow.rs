@@ -11,7 +11,7 @@ use crate::run::{Connection, GOES_ON, Sender, Workspace, client, log, memory};
 
 /// What Ctrl-C does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interrupt {
+pub(crate) enum Interrupt {
     /// Saves and ends the run.
     Stops,
     /// Leaves the run running.
@@ -27,7 +27,7 @@ const STOPPED: u8 = 3;
 ///
 /// # Errors
 /// `Input` when there is no such run.
-pub fn follow(
+pub(crate) fn follow(
     workspace: &Workspace,
     id: &str,
     style: Style,
@@ -185,7 +185,12 @@ fn code_of(last: Option<&Event>, id: &str) -> u8 {
 ///
 /// # Errors
 /// `Io` when the log cannot be read or the output not be written.
-pub fn play(workspace: &Workspace, id: &str, style: Style, speed: Option<f64>) -> Result<u8> {
+pub(crate) fn play(
+    workspace: &Workspace,
+    id: &str,
+    style: Style,
+    speed: Option<f64>,
+) -> Result<u8> {
     let events = log::read(&workspace.events_path(id))?;
     if events.is_empty() {
         return Err(Error::input(

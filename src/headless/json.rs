@@ -5,13 +5,13 @@ use crate::error::Result;
 use crate::event::{self, Event, Observer, Stamped};
 
 /// Prints every event.
-pub struct Json {
+pub(crate) struct Json {
     out: Output,
 }
 
 impl Json {
     #[must_use]
-    pub fn new(out: Output) -> Self {
+    pub(crate) fn new(out: Output) -> Self {
         Self { out }
     }
 }

@@ -10,13 +10,13 @@ mod plain;
 mod table;
 mod terminal;
 
-pub use bar::{Bar, draw as draw_bar, is_capable as can_draw_bar};
-pub use follow::{Interrupt, follow, play};
-pub use json::Json;
-pub use output::{Output, is_hung_up, notice, redraw_notice};
-pub use plain::Plain;
-pub use table::Table;
-pub use terminal::{Color, Tint, is_ascii, set_color};
+pub(crate) use bar::{Bar, draw as draw_bar, is_capable as can_draw_bar};
+pub(crate) use follow::{Interrupt, follow, play};
+pub(crate) use json::Json;
+pub(crate) use output::{Output, is_hung_up, notice, redraw_notice};
+pub(crate) use plain::Plain;
+pub(crate) use table::Table;
+pub(crate) use terminal::{Color, Tint, set_color};
 
 use std::io::IsTerminal;
 
@@ -24,7 +24,7 @@ use crate::event::Observer;
 
 /// How events are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// One JSON object a line, as in the event log.
     Json,
     /// Lines, with a progress bar below them where standard output is a terminal.
@@ -33,7 +33,7 @@ pub enum Style {
 
 /// The printer for standard output.
 #[must_use]
-pub fn printer(style: Style) -> Box<dyn Observer> {
+pub(crate) fn printer(style: Style) -> Box<dyn Observer> {
     match style {
         Style::Json => Box::new(Json::new(Output::standard())),
         Style::People if can_draw_bar(std::io::stdout().is_terminal()) => {

@@ -15,7 +15,7 @@ use crate::text;
 pub(super) const CLEAR: &str = "\r\x1b[K";
 
 /// A place for lines.
-pub struct Output {
+pub(crate) struct Output {
     out: Box<dyn Write + Send>,
     is_colored: bool,
     is_ascii: bool,
@@ -25,7 +25,7 @@ pub struct Output {
 impl Output {
     /// Standard output.
     #[must_use]
-    pub fn standard() -> Self {
+    pub(crate) fn standard() -> Self {
         Self {
             out: Box::new(io::stdout()),
             is_colored: terminal::is_colored(&io::stdout()),
@@ -35,8 +35,8 @@ impl Output {
     }
 
     /// One that takes UTF-8 of any width, without colours.
-    #[must_use]
-    pub fn to(out: Box<dyn Write + Send>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn to(out: Box<dyn Write + Send>) -> Self {
         Self {
             out,
             is_colored: false,
@@ -47,7 +47,7 @@ impl Output {
 
     /// How wide a line may be; `None` for as wide as it is.
     #[must_use]
-    pub fn columns(&self) -> Option<usize> {
+    pub(crate) fn columns(&self) -> Option<usize> {
         self.columns
     }
 
@@ -55,7 +55,7 @@ impl Output {
     ///
     /// # Errors
     /// `Io` when it cannot be written.
-    pub fn line(&mut self, text: impl Display) -> Result<()> {
+    pub(crate) fn line(&mut self, text: impl Display) -> Result<()> {
         let line = text.to_string();
         self.words(&format!("{}\n", text::harmless(&line)))
     }
@@ -64,7 +64,7 @@ impl Output {
     ///
     /// # Errors
     /// `Io` when it cannot be written.
-    pub fn tinted(&mut self, pieces: &[(String, Tint)]) -> Result<()> {
+    pub(crate) fn tinted(&mut self, pieces: &[(String, Tint)]) -> Result<()> {
         let painted = pieces.iter().map(|(text, tint)| {
             if self.is_colored {
                 tint.paint(text)
@@ -80,7 +80,7 @@ impl Output {
     ///
     /// # Errors
     /// `Io` when it cannot be written.
-    pub fn json(&mut self, value: &impl Serialize) -> Result<()> {
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<()> {
         let json = serde_json::to_string(value).map_err(|e| Error::compute("writing JSON", e))?;
         self.write(&format!("{}\n", text::harmless_json(&json)))
     }
@@ -89,7 +89,7 @@ impl Output {
     ///
     /// # Errors
     /// `Io` when it cannot be written.
-    pub fn toml(&mut self, toml: &str) -> Result<()> {
+    pub(crate) fn toml(&mut self, toml: &str) -> Result<()> {
         self.write(&text::harmless_toml(toml))
     }
 
@@ -97,7 +97,7 @@ impl Output {
     ///
     /// # Errors
     /// `Io` when they cannot be written.
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
         writing(|| self.out.write_all(bytes).and_then(|()| self.out.flush()))
             .map_err(|e| Error::io("write", STANDARD_OUTPUT, e))
     }
@@ -107,7 +107,7 @@ impl Output {
     ///
     /// # Errors
     /// `Io` when it cannot be written.
-    pub fn redraw(&mut self, lines: &[String], last: &str, columns: usize) -> Result<()> {
+    pub(crate) fn redraw(&mut self, lines: &[String], last: &str, columns: usize) -> Result<()> {
         let lines = lines.iter().map(|line| text::harmless(line) + "\n");
         let lines: String = lines.collect();
         let last = text::ellipsis(&text::harmless(last), columns);
@@ -139,7 +139,7 @@ const LEADS: &[(&str, Tint)] = &[
 
 /// Whether the error says that nobody reads standard output any more: its pipe is closed, its terminal is gone.
 #[must_use]
-pub fn is_hung_up(error: &Error) -> bool {
+pub(crate) fn is_hung_up(error: &Error) -> bool {
     matches!(error, Error::Io { path, source, .. }
         if path.as_os_str() == STANDARD_OUTPUT && is_gone(source))
 }
@@ -150,7 +150,7 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 /// Says something aside, on standard error; nobody listening is no problem.
-pub fn notice(text: impl Display) {
+pub(crate) fn notice(text: impl Display) {
     // In one write, so that lines of several processes do not mix.
     let text = text.to_string();
     let line = match LEADS.iter().find(|(lead, _)| text.starts_with(lead)) {
@@ -163,7 +163,7 @@ pub fn notice(text: impl Display) {
 }
 
 /// Replaces the line under the cursor, on standard error.
-pub fn redraw_notice(line: &str, columns: usize) {
+pub(crate) fn redraw_notice(line: &str, columns: usize) {
     let line = text::ellipsis(&text::harmless(line), columns);
     aside(&format!("{CLEAR}{line}"));
 }
@@ -186,14 +186,14 @@ pub(super) mod tests {
 
     /// Keeps what was printed.
     #[derive(Clone, Default)]
-    pub struct Kept(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
 
     impl Kept {
-        pub fn output(&self) -> Output {
+        pub(crate) fn output(&self) -> Output {
             Output::to(Box::new(self.clone()))
         }
 
-        pub fn text(&self) -> String {
+        pub(crate) fn text(&self) -> String {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
     }

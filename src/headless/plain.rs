@@ -15,7 +15,7 @@ const STEP_PERIOD: f64 = 15.0;
 const LOSS: usize = 9;
 
 /// Prints lines.
-pub struct Plain {
+pub(crate) struct Plain {
     out: Output,
     wording: Wording,
     last_step_at: f64,
@@ -23,7 +23,7 @@ pub struct Plain {
 
 impl Plain {
     #[must_use]
-    pub fn new(out: Output) -> Self {
+    pub(crate) fn new(out: Output) -> Self {
         Self {
             out,
             wording: Wording::default(),
@@ -61,7 +61,7 @@ pub(super) struct Wording {
 
 impl Wording {
     /// What is said of an event; nothing of steps and loads.
-    pub fn lines(&mut self, event: &Event) -> Vec<String> {
+    pub(super) fn lines(&mut self, event: &Event) -> Vec<String> {
         match event {
             Event::Started(started) => self.started(started),
             Event::EpochEnd(end) => vec![self.epoch(end)],
@@ -148,7 +148,7 @@ impl Wording {
         lines
     }
 
-    pub fn step(&self, step: &Step) -> String {
+    pub(super) fn step(&self, step: &Step) -> String {
         format!(
             "step {}/{}  loss {}  accuracy {}  {} images/s",
             step.step,
@@ -240,7 +240,7 @@ pub(super) mod tests {
     use crate::profile::ResultRecord;
 
     /// The events of a small run.
-    pub fn run() -> Vec<Event> {
+    pub(crate) fn run() -> Vec<Event> {
         vec![
             Event::Started(Box::new(Started {
                 format: 1,

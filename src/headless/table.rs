@@ -12,7 +12,7 @@ const GAP: usize = 2;
 
 /// Rows that are printed in columns, no wider than the terminal.
 #[derive(Default)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<(String, Tint)>>,
     right: Vec<bool>,
     dispensable: Vec<String>,
@@ -21,7 +21,7 @@ pub struct Table {
 impl Table {
     /// A table with these headings; one that starts with `>` stands over figures.
     #[must_use]
-    pub fn new<T: AsRef<str>>(headings: &[T]) -> Self {
+    pub(crate) fn new<T: AsRef<str>>(headings: &[T]) -> Self {
         let headings = || headings.iter().map(AsRef::as_ref);
         Self {
             rows: vec![
@@ -36,19 +36,19 @@ impl Table {
 
     /// The columns with these headings are left out, in this order, while the table is wider than the terminal.
     #[must_use]
-    pub fn dispensing_with(mut self, headings: &[&str]) -> Self {
+    pub(crate) fn dispensing_with(mut self, headings: &[&str]) -> Self {
         self.dispensable = headings.iter().map(|h| (*h).to_owned()).collect();
         self
     }
 
     /// Adds a row; its cells are as wide as they will be printed.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let printed = |cell: String| (text::harmless(&cell).into_owned(), Tint::Plain);
         self.rows.push(cells.into_iter().map(printed).collect());
     }
 
     /// Tints the cell of the last row under this heading.
-    pub fn tint(&mut self, heading: &str, tint: Tint) {
+    pub(crate) fn tint(&mut self, heading: &str, tint: Tint) {
         let column = self.rows[0].iter().position(|(own, _)| own == heading);
         let row = self.rows.last_mut();
         if let Some(cell) = column.and_then(|column| row?.get_mut(column)) {
@@ -58,7 +58,7 @@ impl Table {
 
     /// Whether there is no row beneath the headings.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.len() < 2
     }
 
@@ -66,23 +66,16 @@ impl Table {
     ///
     /// # Errors
     /// `Io` when it cannot be written.
-    pub fn print(&self, out: &mut Output) -> Result<()> {
+    pub(crate) fn print(&self, out: &mut Output) -> Result<()> {
         for line in self.fitted(out.columns()) {
             out.tinted(&line)?;
         }
         Ok(())
     }
 
-    /// How wide the table is when nothing is cut.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        let all: Vec<usize> = (0..self.right.len()).collect();
-        total(&self.widths(&all))
-    }
-
     /// The table's lines, headings first, as wide as they are.
-    #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    #[cfg(test)]
+    pub(crate) fn lines(&self) -> Vec<String> {
         let text = |line: Vec<(String, Tint)>| line.into_iter().map(|(piece, _)| piece).collect();
         self.fitted(None).into_iter().map(text).collect()
     }
@@ -179,7 +172,6 @@ mod tests {
                 "fc        161,400  ×",
             ]
         );
-        assert_eq!(table.width(), 23);
     }
 
     #[test]

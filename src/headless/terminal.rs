@@ -8,7 +8,7 @@ use crate::text;
 
 /// When to print in colour; `Auto` does on a terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     #[default]
     Auto,
     Always,
@@ -18,7 +18,7 @@ pub enum Color {
 static COLOR: OnceLock<Color> = OnceLock::new();
 
 /// Settles `--color`, before anything is printed.
-pub fn set_color(color: Color) {
+pub(crate) fn set_color(color: Color) {
     // Whoever comes second prints as the first wanted.
     let _ = COLOR.set(color);
 }
@@ -29,7 +29,7 @@ fn variable(name: &str) -> String {
 
 /// Whether only ASCII can be shown.
 #[must_use]
-pub fn is_ascii() -> bool {
+pub(crate) fn is_ascii() -> bool {
     static ASCII: OnceLock<bool> = OnceLock::new();
     *ASCII.get_or_init(|| !text::is_utf8(variable))
 }
@@ -37,7 +37,7 @@ pub fn is_ascii() -> bool {
 /// Whether what goes to this stream is in colour: as `--color` says; else on a terminal, unless it is dumb or `NO_COLOR` is
 /// set (<https://no-color.org>).
 #[must_use]
-pub fn is_colored(stream: &impl IsTerminal) -> bool {
+pub(super) fn is_colored(stream: &impl IsTerminal) -> bool {
     match COLOR.get().copied().unwrap_or_default() {
         Color::Always => true,
         Color::Never => false,
@@ -49,7 +49,7 @@ pub fn is_colored(stream: &impl IsTerminal) -> bool {
 
 /// The width of the terminal behind a stream; `None` where it is none, so that nothing is cut.
 #[must_use]
-pub fn columns(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
+pub(super) fn columns(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
     if !stream.is_terminal() {
         return None;
     }
@@ -60,11 +60,10 @@ pub fn columns(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
 
 /// How a piece of a line is printed where there are colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tint {
+pub(crate) enum Tint {
     #[default]
     Plain,
     Bold,
-    Dim,
     Good,
     Warning,
     Bad,
@@ -77,7 +76,6 @@ impl Tint {
         match self {
             Self::Plain => None,
             Self::Bold => Some(1),
-            Self::Dim => Some(2),
             Self::Good => Some(32),
             Self::Warning => Some(33),
             Self::Bad => Some(31),

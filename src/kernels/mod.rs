@@ -21,11 +21,11 @@
 
 pub mod cpu;
 #[cfg(feature = "cuda")]
-pub mod cuda;
+pub(crate) mod cuda;
 #[cfg(feature = "cuda")]
 mod launch;
 mod memory;
-pub mod plan;
+pub(crate) mod plan;
 pub mod reference;
 pub mod shape;
 pub mod targets;

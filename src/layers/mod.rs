@@ -10,7 +10,7 @@ mod flatten;
 mod kinds;
 pub mod layer_norm;
 mod linear;
-pub mod norm;
+pub(crate) mod norm;
 mod parameter;
 mod pool;
 mod residual;

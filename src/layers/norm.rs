@@ -20,14 +20,14 @@ pub struct BatchNorm<const MAPS: bool> {
 
 /// The factor and the offset of every channel.
 #[must_use]
-pub fn affine(channels: usize) -> [Parameter; 2] {
+pub(crate) fn affine(channels: usize) -> [Parameter; 2] {
     [("weight", 1.0), ("bias", 0.0)]
         .map(|(name, value)| Parameter::constant(name, channels, value, true))
 }
 
 /// The running mean and variance of every channel.
 #[must_use]
-pub fn running(channels: usize) -> [Parameter; 2] {
+pub(crate) fn running(channels: usize) -> [Parameter; 2] {
     [("running_mean", 0.0), ("running_var", 1.0)]
         .map(|(name, value)| Parameter::constant(name, channels, value, false))
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Activation, Facts, Fault, Kind, Layer, OutOfRange, Shape, weightless};
 
 /// Residual blocks may lie this deep in one another.
-pub const DEEPEST: usize = 4;
+pub(super) const DEEPEST: usize = 4;
 
 /// output = activation(layers(x) + shortcut(x)); an empty shortcut is the identity, and so are layers of an activation `none`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use crate::text;
 
 /// Factors on the learning rate, by parameter.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LrMultipliers {
+pub(crate) struct LrMultipliers {
     factors: BTreeMap<String, f64>,
     /// The last layer, which is no part of the backbone.
     head: String,
@@ -18,7 +18,7 @@ pub struct LrMultipliers {
 impl LrMultipliers {
     /// The factors of `train.lr_multipliers`; stages that the network does not have are passed over.
     #[must_use]
-    pub fn new(architecture: &Architecture, factors: &BTreeMap<String, f64>) -> Self {
+    pub(crate) fn new(architecture: &Architecture, factors: &BTreeMap<String, f64>) -> Self {
         Self {
             factors: factors.clone(),
             head: freeze::last_layer(architecture).unwrap_or_default().into(),
@@ -27,7 +27,7 @@ impl LrMultipliers {
 
     /// The factor for a parameter such as `layer1.0.conv1.weight`: that of the longest stage it belongs to.
     #[must_use]
-    pub fn of(&self, parameter: &str) -> f64 {
+    pub(crate) fn of(&self, parameter: &str) -> f64 {
         let stages = self
             .factors
             .iter()
@@ -49,7 +49,7 @@ impl LrMultipliers {
 ///
 /// # Errors
 /// As [`freeze::cut`].
-pub fn idle(
+pub(crate) fn idle(
     architecture: &Architecture,
     freeze: &str,
     factors: &BTreeMap<String, f64>,
@@ -76,7 +76,7 @@ pub fn idle(
 ///
 /// # Errors
 /// `Input` naming the stages there are.
-pub fn check(architecture: &Architecture, factors: &BTreeMap<String, f64>) -> Result<()> {
+pub(crate) fn check(architecture: &Architecture, factors: &BTreeMap<String, f64>) -> Result<()> {
     let has = |stage: &str| {
         stage == BACKBONE
             || architecture

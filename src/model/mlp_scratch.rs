@@ -28,7 +28,7 @@
 //! **Reference** Rumelhart, Hinton, Williams 1986. Starts from the same weights as the graph network of the same names and
 //! seed. Deliberately knows no optimizer, no convolution, and no tensor library.
 
-pub mod loss;
+pub(crate) mod loss;
 
 use super::{Architecture, Node};
 use crate::error::{Error, Result};
@@ -39,7 +39,7 @@ use crate::profile::Init;
 
 /// A layer's numbers: its weights, or one number of some kind for each of them (gradients, moments, averages).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Dense {
+pub(crate) struct Dense {
     /// **Shape** `[out, in]`.
     pub weight: Vec<f32>,
     /// **Shape** `[out]`.
@@ -57,7 +57,7 @@ impl Dense {
 
 /// What a layer is, apart from its numbers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// Its parameters are `<name>.weight` and `<name>.bias`.
     pub name: String,
     pub in_features: usize,
@@ -68,7 +68,7 @@ pub struct Layer {
 
 /// The network.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mlp {
+pub(crate) struct Mlp {
     layers: Vec<Layer>,
     /// One per layer.
     pub weights: Vec<Dense>,
@@ -76,7 +76,7 @@ pub struct Mlp {
 
 /// What the forward pass leaves for the backward pass: of each layer z and a, **Shape** `[B, out]`.
 #[derive(Clone, Debug, Default)]
-pub struct Trace {
+pub(crate) struct Trace {
     z: Vec<Vec<f32>>,
     /// Empty for a layer without activation, whose a is z.
     a: Vec<Vec<f32>>,
@@ -94,7 +94,7 @@ impl Trace {
 
     /// The network's output after [`Mlp::forward`]. **Shape** `[B, K]`.
     #[must_use]
-    pub fn logits(&self) -> &[f32] {
+    pub(crate) fn logits(&self) -> &[f32] {
         self.z.len().checked_sub(1).map_or(&[], |i| self.output(i))
     }
 }
@@ -104,7 +104,7 @@ impl Mlp {
     ///
     /// # Errors
     /// `Input` when the architecture holds more than flatten, linear layers with bias, and their activations.
-    pub fn new(architecture: &Architecture, init: Init, seed: u64) -> Result<Self> {
+    pub(crate) fn new(architecture: &Architecture, init: Init, seed: u64) -> Result<Self> {
         let mut layers: Vec<Layer> = Vec::new();
         for node in &architecture.nodes {
             match (&node.layer, layers.last_mut()) {
@@ -144,19 +144,19 @@ impl Mlp {
     }
 
     #[must_use]
-    pub fn layers(&self) -> &[Layer] {
+    pub(crate) fn layers(&self) -> &[Layer] {
         &self.layers
     }
 
     /// Numbers per image that the first layer takes.
     #[must_use]
-    pub fn features(&self) -> usize {
+    pub(crate) fn features(&self) -> usize {
         self.layers.first().map_or(0, |layer| layer.in_features)
     }
 
     /// A zero for every weight.
     #[must_use]
-    pub fn zeros(&self) -> Vec<Dense> {
+    pub(crate) fn zeros(&self) -> Vec<Dense> {
         self.layers.iter().map(Dense::zeros).collect()
     }
 
@@ -167,7 +167,13 @@ impl Mlp {
     ///
     /// # Panics
     /// When a slice's length is not what the shapes say.
-    pub fn forward(&self, weights: &[Dense], batch: usize, images: &[f32], trace: &mut Trace) {
+    pub(crate) fn forward(
+        &self,
+        weights: &[Dense],
+        batch: usize,
+        images: &[f32],
+        trace: &mut Trace,
+    ) {
         trace.z.resize_with(self.layers.len(), Vec::new);
         trace.a.resize_with(self.layers.len(), Vec::new);
         for (l, (layer, Dense { weight, bias })) in self.layers.iter().zip(weights).enumerate() {
@@ -202,7 +208,7 @@ impl Mlp {
     ///
     /// # Panics
     /// When a slice's length is not what the shapes say.
-    pub fn backward(
+    pub(crate) fn backward(
         &self,
         batch: usize,
         images: &[f32],

@@ -1,17 +1,17 @@
 //! Architectures: from a profile's `[model]` to a list of layers with known shapes, and from there to a network.
 
-pub mod architecture;
-pub mod architectures;
+pub(crate) mod architecture;
+pub(crate) mod architectures;
 pub mod freeze;
-pub mod lr_multipliers;
-pub mod mlp_scratch;
+pub(crate) mod lr_multipliers;
+pub(crate) mod mlp_scratch;
 mod naming;
-pub mod network;
-pub mod perceptron;
+pub(crate) mod network;
+pub(crate) mod perceptron;
 pub mod presets;
-pub mod pretrained;
-pub mod resolve;
-pub mod summary;
+pub(crate) mod pretrained;
+pub(crate) mod resolve;
+pub(crate) mod summary;
 
 pub use crate::layers::Shape;
 pub use crate::nn::Mode;

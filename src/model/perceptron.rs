@@ -23,7 +23,7 @@ const LANES: usize = 16;
 
 /// The weights of all neurons.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Perceptron {
+pub(crate) struct Perceptron {
     features: usize,
     /// **Shape** `[K, features]`.
     weight: Vec<f32>,
@@ -33,7 +33,7 @@ pub struct Perceptron {
 
 /// What one image, or the sum over several, gave.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct PerceptronUpdate {
+pub(crate) struct PerceptronUpdate {
     /// The perceptron loss max(0, −y·s), mean over the classes, before the weights moved. scikit-learn reports the same
     /// for each class by itself.
     pub loss: f64,
@@ -46,7 +46,7 @@ pub struct PerceptronUpdate {
 impl Perceptron {
     /// All weights zero, as the rule starts.
     #[must_use]
-    pub fn new(features: usize, classes: usize) -> Self {
+    pub(crate) fn new(features: usize, classes: usize) -> Self {
         Self {
             features,
             weight: vec![0.0; features * classes],
@@ -55,29 +55,29 @@ impl Perceptron {
     }
 
     #[must_use]
-    pub fn features(&self) -> usize {
+    pub(crate) fn features(&self) -> usize {
         self.features
     }
 
     #[must_use]
-    pub fn classes(&self) -> usize {
+    pub(crate) fn classes(&self) -> usize {
         self.bias.len()
     }
 
     /// **Shape** `[K, features]`.
     #[must_use]
-    pub fn weight(&self) -> &[f32] {
+    pub(crate) fn weight(&self) -> &[f32] {
         &self.weight
     }
 
     /// **Shape** `[K]`.
     #[must_use]
-    pub fn bias(&self) -> &[f32] {
+    pub(crate) fn bias(&self) -> &[f32] {
         &self.bias
     }
 
     /// Replaces weights and biases. Lengths that differ are a bug and change nothing.
-    pub fn set(&mut self, weight: &[f32], bias: &[f32]) {
+    pub(crate) fn set(&mut self, weight: &[f32], bias: &[f32]) {
         if weight.len() == self.weight.len() && bias.len() == self.bias.len() {
             self.weight.copy_from_slice(weight);
             self.bias.copy_from_slice(bias);
@@ -88,13 +88,13 @@ impl Perceptron {
     ///
     /// # Panics
     /// When they are not.
-    pub fn approach(&mut self, other: &Self, decay: f64) {
+    pub(crate) fn approach(&mut self, other: &Self, decay: f64) {
         ema(decay, &mut self.weight, &other.weight);
         ema(decay, &mut self.bias, &other.bias);
     }
 
     /// The score of every class for one image. **Shape** x `[features]`, scores `[K]`.
-    pub fn scores(&self, x: &[f32], scores: &mut [f32]) {
+    pub(crate) fn scores(&self, x: &[f32], scores: &mut [f32]) {
         let neurons = self.weight.chunks_exact(self.features).zip(&self.bias);
         for (score, (w, b)) in scores.iter_mut().zip(neurons) {
             *score = dot(w, x) + b;
@@ -104,7 +104,7 @@ impl Perceptron {
     /// Shows one image and lets the neurons that are wrong learn, with step width `eta`.
     ///
     /// `scores` is work space of one number per class; it is left holding the scores before the update.
-    pub fn learn(
+    pub(crate) fn learn(
         &mut self,
         x: &[f32],
         label: u32,

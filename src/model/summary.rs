@@ -9,7 +9,7 @@ use crate::profile::Train;
 
 /// The table of a network's layers with its totals.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Summary {
+pub(crate) struct Summary {
     pub rows: Vec<Row>,
     pub parameters: u64,
     /// Those that training changes.
@@ -24,7 +24,7 @@ pub struct Summary {
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub(crate) struct Row {
     /// As the layer's parameters are named.
     pub name: String,
     /// Such as `conv 3×3 p1 · relu`: stride as `s2` and padding as `p1` where they are not 1 and 0, then the layer's activation.
@@ -40,7 +40,7 @@ pub struct Row {
 
 /// The table of `architecture`. A layer's own activation shares its row.
 #[must_use]
-pub fn summarise(architecture: &Architecture) -> Summary {
+pub(crate) fn summarise(architecture: &Architecture) -> Summary {
     let mut rows = Vec::new();
     let mut activations = architecture.input.elements() as u64;
     tabulate(&architecture.nodes, 0, &mut rows, &mut activations);
@@ -61,7 +61,7 @@ impl Summary {
     ///
     /// # Errors
     /// `Input` when `freeze` names nothing that could be frozen.
-    pub fn with_frozen(self, architecture: &Architecture, freeze: &str) -> Result<Self> {
+    pub(crate) fn with_frozen(self, architecture: &Architecture, freeze: &str) -> Result<Self> {
         let mut summary = self;
         if let Some(cut) = freeze::cut(architecture, freeze)? {
             let frozen = summarise(&cut.frozen).rows.len();
@@ -79,7 +79,7 @@ impl Summary {
     /// **Units** bytes of f32: weights, gradients and what the optimizer keeps, running statistics, and each activation with
     /// its gradient. Work space of the kernels, the data set, and what frozen layers gave for it come on top.
     #[must_use]
-    pub fn memory_bytes(&self, train: &Train) -> u64 {
+    pub(crate) fn memory_bytes(&self, train: &Train) -> u64 {
         let batch = train.batch_size;
         let of_trained = (1 + kept(train)) as u64;
         let trained = self.trained_parameters.saturating_mul(of_trained);

@@ -1,7 +1,7 @@
 //! Getting bytes from elsewhere: bounded, patient, cancellable. Opens no socket unless somebody asks for something.
 
 pub mod hub;
-pub mod transfer;
+pub(crate) mod transfer;
 
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};

@@ -15,16 +15,16 @@ use tokio::time::timeout;
 use super::{Failure, FileProgress, Limits};
 
 /// What has to arrive within the stall time: a server that drips single bytes has stalled as well.
-pub const LEAST_PER_STALL: u64 = 16 << 10;
+pub(crate) const LEAST_PER_STALL: u64 = 16 << 10;
 
 /// How often the cancel flag is looked at.
-pub const POLL: Duration = Duration::from_millis(100);
+pub(crate) const POLL: Duration = Duration::from_millis(100);
 
 /// The least time between two reports.
 const REPORT_EVERY: Duration = Duration::from_millis(50);
 
 /// How often an answer may send on to another address.
-pub const REDIRECTS: usize = 5;
+pub(crate) const REDIRECTS: usize = 5;
 
 /// Longest wait that a server may ask for.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -50,7 +50,7 @@ pub(super) async fn cancellable<T>(
 ///
 /// # Errors
 /// When the server cannot be reached or does not answer in time.
-pub async fn head(
+pub(crate) async fn head(
     address: &str,
     token: Option<&str>,
     limits: &Limits,
@@ -67,7 +67,7 @@ pub async fn head(
 ///
 /// # Errors
 /// As [`head`].
-pub async fn get(address: &str, limits: &Limits) -> Result<Response, Failure> {
+pub(crate) async fn get(address: &str, limits: &Limits) -> Result<Response, Failure> {
     let client = client(limits, Policy::limited(REDIRECTS))?;
     send(client.get(address), limits).await
 }
@@ -76,7 +76,7 @@ pub async fn get(address: &str, limits: &Limits) -> Result<Response, Failure> {
 ///
 /// # Errors
 /// As [`head`].
-pub async fn send(request: RequestBuilder, limits: &Limits) -> Result<Response, Failure> {
+pub(crate) async fn send(request: RequestBuilder, limits: &Limits) -> Result<Response, Failure> {
     timeout(limits.connect * 2, request.send())
         .await
         .map_err(|_| Failure::soon("the server does not answer"))?
@@ -90,7 +90,7 @@ pub async fn send(request: RequestBuilder, limits: &Limits) -> Result<Response, 
 }
 
 /// What an answer that is none says: whether it is worth asking again.
-pub fn refusal(status: StatusCode, headers: &HeaderMap) -> Failure {
+pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap) -> Failure {
     let words = format!("the server answers {status}");
     if status == StatusCode::TOO_MANY_REQUESTS {
         let seconds = headers
@@ -112,7 +112,7 @@ pub fn refusal(status: StatusCode, headers: &HeaderMap) -> Failure {
 ///
 /// # Errors
 /// When it is longer than `most` bytes or than announced, breaks off or stalls, or the sink fails.
-pub async fn body(
+pub(crate) async fn body(
     response: Response,
     most: u64,
     limits: &Limits,

@@ -96,7 +96,7 @@ fn metal() -> Result<(Device, String)> {
 ///
 /// # Errors
 /// `Input` about `subject` when they differ, or the device refuses.
-pub fn check(device: &Device, subject: &str) -> Result<()> {
+pub(crate) fn check(device: &Device, subject: &str) -> Result<()> {
     const REMEDY: &str = "set train.device = \"cpu\"";
     let measured = self_test(device);
     let expected = self_test(&Device::Cpu);

@@ -13,7 +13,7 @@ use crate::rng::{Purpose, Stream};
 
 /// A fresh array of a layer, called `name`.
 #[must_use]
-pub fn fresh(start: Start, shape: &[usize], init: Init, seed: u64, name: &str) -> Array {
+pub(crate) fn fresh(start: Start, shape: &[usize], init: Init, seed: u64, name: &str) -> Array {
     let count = shape.iter().product();
     match start {
         Start::Weight => weight(init, seed, name, shape),
@@ -30,7 +30,7 @@ pub fn fresh(start: Start, shape: &[usize], init: Init, seed: u64, name: &str) -
 /// **Reference** `Torch`: `torch.nn.Linear` and `Conv2d`, kaiming-uniform with a = √5, which is U(±1/√`fan_in`).
 /// `He`: He et al. 2015, N(0, 2/`fan_in`). `Xavier`: Glorot and Bengio 2010, U(±√(6/(`fan_in` + `fan_out`))).
 #[must_use]
-pub fn weight(init: Init, seed: u64, name: &str, shape: &[usize]) -> Array {
+pub(crate) fn weight(init: Init, seed: u64, name: &str, shape: &[usize]) -> Array {
     let mut values = vec![0.0; shape.iter().product()];
     let receptive: usize = shape.iter().skip(2).product();
     let fan_in = (shape.get(1).copied().unwrap_or(1) * receptive) as f64;
@@ -49,7 +49,7 @@ pub fn weight(init: Init, seed: u64, name: &str, shape: &[usize]) -> Array {
 
 /// The starting bias of a layer whose outputs each sum `fan_in` products: U(±1/√`fan_in`) for `Torch`, else zero.
 #[must_use]
-pub fn bias(init: Init, seed: u64, name: &str, features: usize, fan_in: usize) -> Array {
+pub(crate) fn bias(init: Init, seed: u64, name: &str, features: usize, fan_in: usize) -> Array {
     let mut values = vec![0.0; features];
     if init == Init::Torch {
         uniform(

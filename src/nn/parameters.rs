@@ -158,7 +158,7 @@ fn variable(name: &str, array: Array, device: &Device) -> Result<Var> {
 ///
 /// # Errors
 /// `Compute` when the count of values differs or the device fails.
-pub fn set(var: &Var, values: &[f32]) -> Result<()> {
+pub(crate) fn set(var: &Var, values: &[f32]) -> Result<()> {
     Tensor::from_slice(values, var.shape(), var.device())
         .and_then(|t| var.set(&t))
         .during("setting weights")
@@ -168,7 +168,7 @@ pub fn set(var: &Var, values: &[f32]) -> Result<()> {
 ///
 /// # Errors
 /// `Compute` when the device fails.
-pub fn array(tensor: &Tensor) -> Result<Array> {
+pub(crate) fn array(tensor: &Tensor) -> Result<Array> {
     let values = if tensor.device().is_cpu() && tensor.is_contiguous() {
         slices::read(tensor).map(|v| v.to_vec())
     } else {

@@ -9,7 +9,7 @@ pub use crate::state::{Array, StateDict};
 ///
 /// # Errors
 /// `Input` naming the array when it is missing, shaped otherwise, or holds another count of values than its shape says.
-pub fn expect<'a>(state: &'a StateDict, name: &str, shape: &[usize]) -> Result<&'a Array> {
+pub(crate) fn expect<'a>(state: &'a StateDict, name: &str, shape: &[usize]) -> Result<&'a Array> {
     const REMEDY: &str = "use a checkpoint of the same architecture and optimizer";
     let array = state
         .get(name)
@@ -32,7 +32,7 @@ pub fn expect<'a>(state: &'a StateDict, name: &str, shape: &[usize]) -> Result<&
 ///
 /// # Errors
 /// `Input` naming the first unknown array.
-pub fn refuse_unknown(state: &StateDict, known: impl Fn(&str) -> bool) -> Result<()> {
+pub(crate) fn refuse_unknown(state: &StateDict, known: impl Fn(&str) -> bool) -> Result<()> {
     match state.keys().find(|name| !known(name)) {
         None => Ok(()),
         Some(name) => Err(Error::input(

@@ -8,10 +8,10 @@ mod channels;
 mod early_stop;
 mod format;
 mod kept;
-pub mod normalization;
-pub mod parse;
+pub(crate) mod normalization;
+pub(crate) mod parse;
 mod record;
-pub mod settings;
+pub(crate) mod settings;
 mod standing;
 mod validate;
 

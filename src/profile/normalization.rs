@@ -18,7 +18,7 @@ fn is_near(a: f64, b: f64) -> bool {
 }
 
 /// How the values of pixels are normalised.
-pub type Figures = (Normalize, Option<PerChannel>, Option<PerChannel>);
+pub(crate) type Figures = (Normalize, Option<PerChannel>, Option<PerChannel>);
 
 impl Data {
     /// Takes another set, without the mean and deviation of the one before, but for those that somebody gave.
@@ -114,7 +114,7 @@ pub(super) fn decide(recipe: &mut Table) {
 /// Leaves out the mean and deviation of a recipe of which `[data]` has just been changed, where they were found for what it
 /// was and nobody has set them since: in a record, and in recipes of 0.1, which state the default set's. `set` are the keys
 /// of `[data]` that were changed.
-pub fn turn(recipe: &mut Table, before: &str, set: &[&str]) {
+pub(crate) fn turn(recipe: &mut Table, before: &str, set: &[&str]) {
     let Some(Value::Table(data)) = recipe.get_mut("data") else {
         return;
     };

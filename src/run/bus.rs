@@ -7,7 +7,7 @@ use crate::event::{Event, Observer, Stamped};
 
 /// Tells events to observers, in the order in which they subscribed; clones are the same bus.
 #[derive(Clone, Default)]
-pub struct Bus {
+pub(crate) struct Bus {
     observers: Arc<Mutex<Vec<Subscribed>>>,
 }
 
@@ -19,7 +19,7 @@ struct Subscribed {
 
 impl Bus {
     /// Adds an observer; it is told every event from now on.
-    pub fn subscribe(&self, observer: impl Observer + 'static) {
+    pub(crate) fn subscribe(&self, observer: impl Observer + 'static) {
         self.observers().push(Subscribed {
             observer: Box::new(observer),
             is_failing: false,
@@ -27,13 +27,13 @@ impl Bus {
     }
 
     /// Tells an event that happens now.
-    pub fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: Event) {
         self.tell_stamped(&Stamped::now(event));
     }
 
     /// Tells an event. Where an observer fails, the others are told of that, once until it succeeds again, before they are
     /// told the event.
-    pub fn tell_stamped(&self, stamped: &Stamped) {
+    pub(crate) fn tell_stamped(&self, stamped: &Stamped) {
         let mut observers = self.observers();
         for at in 0..observers.len() {
             let told = observers[at].observer.on_event(stamped);

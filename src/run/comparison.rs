@@ -8,14 +8,14 @@ use crate::profile::{Channels, EpochRecord, Normalize, Profile, Subset};
 use crate::text::{self, figure};
 
 /// How many runs can be told apart.
-pub const MOST: usize = 5;
+pub(crate) const MOST: usize = 5;
 
 /// The setting that holds weights to what they were.
 const DIGEST: &str = "model.pretrained_sha256";
 
 /// What is compared: a cell for each run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub(crate) struct Row {
     pub name: String,
     pub cells: Vec<Cell>,
     /// The runs with the best of these figures, where one is better than another.
@@ -24,7 +24,7 @@ pub struct Row {
 
 /// What stands in a cell; a figure is written by the room there is for it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
+pub(crate) enum Cell {
     Unknown,
     Words(String),
     /// The first that fits.
@@ -42,7 +42,7 @@ pub enum Cell {
 impl Cell {
     /// In at most `width` columns; words that do not fit are cut with a mark, figures are written shorter.
     #[must_use]
-    pub fn text(&self, width: usize) -> String {
+    pub(crate) fn text(&self, width: usize) -> String {
         match self {
             Self::Unknown => text::ellipsis("–", width),
             Self::Words(words) => text::ellipsis(words, width),
@@ -77,7 +77,7 @@ impl Cell {
 /// How a run came by its weights: `scratch`, `fine-tune`, `gradual` where layers were set free by and by, or `frozen` with
 /// what is.
 #[must_use]
-pub fn training_mode(profile: &Profile) -> String {
+pub(crate) fn training_mode(profile: &Profile) -> String {
     let model = &profile.model;
     match (model.pretrained.is_empty(), model.freeze.as_str()) {
         _ if !model.unfreeze.is_empty() => "gradual".into(),
@@ -90,7 +90,7 @@ pub fn training_mode(profile: &Profile) -> String {
 
 /// What the curves of these runs are drawn on.
 #[must_use]
-pub fn curve(runs: &[&Profile]) -> &'static str {
+pub(crate) fn curve(runs: &[&Profile]) -> &'static str {
     let on_test = |run: &&Profile| run.curve_is_test();
     match (runs.iter().all(on_test), runs.iter().any(on_test)) {
         (true, _) => "test",
@@ -101,13 +101,13 @@ pub fn curve(runs: &[&Profile]) -> &'static str {
 
 /// A run's letter.
 #[must_use]
-pub fn letter(index: usize) -> char {
+pub(crate) fn letter(index: usize) -> char {
     ['A', 'B', 'C', 'D', 'E'][index % MOST]
 }
 
 /// Test accuracy of a finished run.
 #[must_use]
-pub fn test_accuracy(profile: &Profile) -> Option<f64> {
+pub(crate) fn test_accuracy(profile: &Profile) -> Option<f64> {
     let test = profile.result.as_ref()?.test.as_ref()?;
     Some(test.accuracy)
 }
@@ -145,7 +145,7 @@ fn weights(profile: &Profile) -> Cell {
 
 /// What is to be known of a run's figures besides themselves.
 #[must_use]
-pub fn notes(profile: &Profile) -> Vec<String> {
+pub(crate) fn notes(profile: &Profile) -> Vec<String> {
     let Some(result) = &profile.result else {
         return Vec::new();
     };
@@ -156,7 +156,7 @@ pub fn notes(profile: &Profile) -> Vec<String> {
 /// Training time so far. **Units** seconds.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "epochs are few")]
-pub fn seconds(profile: &Profile) -> Option<f64> {
+pub(crate) fn seconds(profile: &Profile) -> Option<f64> {
     match &profile.result {
         Some(result) => Some(result.seconds),
         None if profile.history.is_empty() => None,
@@ -173,7 +173,7 @@ pub fn seconds(profile: &Profile) -> Option<f64> {
 
 /// What came out, a row a figure. Those of one run are all of the same weights, which the first row names.
 #[must_use]
-pub fn figures(runs: &[&Profile]) -> Vec<Row> {
+pub(crate) fn figures(runs: &[&Profile]) -> Vec<Row> {
     let words = |name: &str, of: &dyn Fn(&Profile) -> Cell| Row {
         name: name.into(),
         cells: runs.iter().map(|run| of(run)).collect(),
@@ -252,7 +252,7 @@ pub fn figures(runs: &[&Profile]) -> Vec<Row> {
 
 /// Every setting in which the runs differ.
 #[must_use]
-pub fn differences(runs: &[&Profile]) -> Vec<Row> {
+pub(crate) fn differences(runs: &[&Profile]) -> Vec<Row> {
     let settings: Vec<BTreeMap<String, Cell>> =
         runs.iter().map(|run| flatten(&as_used(run))).collect();
     let row = |name: &String| Row {

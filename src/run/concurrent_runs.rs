@@ -5,7 +5,7 @@ use crate::profile::Status;
 
 /// A run that has a worker now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Live {
+pub(crate) struct Live {
     pub id: String,
     pub name: String,
     pub is_paused: bool,
@@ -13,7 +13,7 @@ pub struct Live {
 
 /// Every run with a worker, the newest first. One that has told its end is over, though its worker may still be there.
 #[must_use]
-pub fn live(list: &RunList) -> Vec<Live> {
+pub(crate) fn live(list: &RunList) -> Vec<Live> {
     let runs = list.with_worker().into_iter();
     runs.map(|run| {
         let name = run.profile.as_ref().map_or("", |profile| &profile.name);
@@ -34,7 +34,7 @@ pub fn live(list: &RunList) -> Vec<Live> {
 /// One line about the runs beside `own` that have the same cores; `None` where there are
 /// none.
 #[must_use]
-pub fn note(workspace: &Workspace, own: &str) -> Option<String> {
+pub(crate) fn note(workspace: &Workspace, own: &str) -> Option<String> {
     let here = lock::host_name();
     let others: Vec<(String, Status)> = workspace
         .ids()

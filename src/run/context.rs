@@ -22,7 +22,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 const TRIES: u32 = 4;
 
 /// The training's host in a worker.
-pub struct WorkerContext {
+pub(crate) struct WorkerContext {
     commands: Receiver<Command>,
     recorder: Arc<Mutex<Recorder>>,
     journal: Journal,
@@ -37,7 +37,7 @@ impl WorkerContext {
     /// A host whose bus tells the record first and the log last, so that who sees an event in the log finds its effects on
     /// disk; what `subscribe` adds comes in between.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         commands: Receiver<Command>,
         recorder: Recorder,
         journal: Journal,
@@ -61,21 +61,21 @@ impl WorkerContext {
 
     /// Says on this sign what the run waits for.
     #[must_use]
-    pub fn with_sign(mut self, sign: Sign) -> Self {
+    pub(crate) fn with_sign(mut self, sign: Sign) -> Self {
         self.sign = sign;
         self
     }
 
     /// Keeps some room back for the run's end.
     #[must_use]
-    pub fn with_reserve(mut self, reserve: Reserve) -> Self {
+    pub(crate) fn with_reserve(mut self, reserve: Reserve) -> Self {
         self.reserve = reserve;
         self
     }
 
     /// Where events of this run go.
     #[must_use]
-    pub fn bus(&self) -> Bus {
+    pub(crate) fn bus(&self) -> Bus {
         self.bus.clone()
     }
 
@@ -84,19 +84,19 @@ impl WorkerContext {
     }
 
     /// Takes note of where the run runs, as the profile given to the training says it.
-    pub fn describe(&mut self, profile: &Profile) {
+    pub(crate) fn describe(&mut self, profile: &Profile) {
         self.recorder().describe(profile);
     }
 
     /// Takes note of what somebody changed; it is written with the end.
-    pub fn conclude(&mut self, outcome: &Outcome) {
+    pub(crate) fn conclude(&mut self, outcome: &Outcome) {
         self.recorder().conclude(outcome);
     }
 
     /// Tells the run's end, which is its record's last chance to be written: waits for room on a full disk until somebody
     /// stops the run, and tries again after other failures. False when the record does not say it; the run is told to have
     /// failed then, for it must be taken up again.
-    pub fn end(&mut self, event: Event) -> bool {
+    pub(crate) fn end(&mut self, event: Event) -> bool {
         let mut stamped = Stamped::now(event);
         let problem = self.record_end(&stamped).err();
         let is_recorded = problem.is_none();

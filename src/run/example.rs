@@ -10,10 +10,10 @@ use crate::profile::{Profile, Status};
 use crate::storage;
 
 /// Its id, and what people call it.
-pub const ID: &str = "example";
+pub(crate) const ID: &str = "example";
 
 /// Its record.
-pub const RECORD: &str = include_str!("../../checkpoints/example/record.toml");
+pub(crate) const RECORD: &str = include_str!("../../checkpoints/example/record.toml");
 
 /// Its files, by their places in a workspace.
 const FILES: [(&str, &[u8]); 5] = [
@@ -40,7 +40,7 @@ const FILES: [(&str, &[u8]); 5] = [
 ///
 /// # Errors
 /// `Io` when the example's files cannot be written to the user's cache.
-pub fn home(workspace: &Workspace, id: &str) -> Result<Workspace> {
+pub(crate) fn home(workspace: &Workspace, id: &str) -> Result<Workspace> {
     if id != ID || workspace.profile_path(id).exists() {
         return Ok(workspace.clone());
     }
@@ -62,7 +62,7 @@ pub fn home(workspace: &Workspace, id: &str) -> Result<Workspace> {
 ///
 /// # Errors
 /// As `resolve` and [`home`].
-pub fn resolve(workspace: &Workspace, text: &str) -> Result<(Workspace, String)> {
+pub(crate) fn resolve(workspace: &Workspace, text: &str) -> Result<(Workspace, String)> {
     if text == ID && workspace.candidates(text)?.is_empty() {
         return Ok((home(workspace, ID)?, ID.into()));
     }
@@ -71,7 +71,7 @@ pub fn resolve(workspace: &Workspace, text: &str) -> Result<(Workspace, String)>
 
 /// The example as it stands in a list of runs.
 #[must_use]
-pub fn summary() -> RunSummary {
+pub(crate) fn summary() -> RunSummary {
     RunSummary {
         id: ID.into(),
         status: Status::Finished,

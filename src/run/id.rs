@@ -15,7 +15,7 @@ const LONGEST_ID: usize = 64;
 
 /// A new id for a run of something called `name`, started at `unix_seconds`.
 #[must_use]
-pub fn generate(name: &str, unix_seconds: f64) -> String {
+pub(crate) fn generate(name: &str, unix_seconds: f64) -> String {
     let digits: String = text::timestamp(unix_seconds)
         .chars()
         .filter(char::is_ascii_digit)
@@ -49,20 +49,20 @@ fn label(name: &str) -> String {
 
 /// The name within an id; the whole text where it is no id.
 #[must_use]
-pub fn name(id: &str) -> &str {
+pub(crate) fn name(id: &str) -> &str {
     let name = || id.splitn(3, '-').nth(2)?.rsplit_once('-');
     name().map_or(id, |(name, _)| name)
 }
 
 /// The second at which a run of this id began; the whole text where it is no id.
 #[must_use]
-pub fn second(id: &str) -> &str {
+pub(crate) fn second(id: &str) -> &str {
     id.get(..SECOND).unwrap_or(id)
 }
 
 /// Whether a text could be an id (or the start of one); nothing else is ever joined to a path.
 #[must_use]
-pub fn is_plausible(text: &str) -> bool {
+pub(crate) fn is_plausible(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= LONGEST_ID
         && text

@@ -20,7 +20,7 @@ use crate::storage;
 const FORMAT: u32 = 1;
 
 /// Epochs that are kept of a run: more than a screen has columns.
-pub const EPOCHS: usize = 256;
+pub(crate) const EPOCHS: usize = 256;
 
 /// Runs of more classes are not kept: their counts are longer than what else there is of them.
 const MOST_CLASSES: usize = 32;
@@ -33,12 +33,12 @@ const MOST_OLD: usize = 1000;
 
 /// What tells a file from a later one of its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp(i64, i64, u64, u64);
+pub(crate) struct Stamp(i64, i64, u64, u64);
 
 impl Stamp {
     /// Of a file; `None` where there is none.
     #[must_use]
-    pub fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let found = fs::metadata(path).ok()?;
         Some(Self(
             found.mtime(),
@@ -51,7 +51,7 @@ impl Stamp {
 
 /// What is known of a run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Known {
+pub(crate) struct Known {
     /// Of its record.
     pub record: Stamp,
     /// Of its log, where its epochs are from there.
@@ -197,7 +197,7 @@ impl Known {
 }
 
 /// The index of a workspace.
-pub struct Index {
+pub(crate) struct Index {
     path: PathBuf,
     /// Lines in the file.
     lines: usize,
@@ -206,7 +206,7 @@ pub struct Index {
 impl Index {
     /// The index in the directory of the records.
     #[must_use]
-    pub fn new(profiles_dir: &Path) -> Self {
+    pub(crate) fn new(profiles_dir: &Path) -> Self {
         Self {
             path: profiles_dir.join("index.jsonl"),
             lines: 0,
@@ -214,7 +214,7 @@ impl Index {
     }
 
     /// What it knows; nothing where it is not there or cannot be read.
-    pub fn read(&mut self) -> HashMap<String, Known> {
+    pub(crate) fn read(&mut self) -> HashMap<String, Known> {
         let bytes = storage::read(&self.path, LARGEST).unwrap_or_default();
         let lines: Vec<&[u8]> = bytes
             .split(|b| *b == b'\n')
@@ -229,7 +229,7 @@ impl Index {
     }
 
     /// Adds what was read anew. Where it cannot be written, the next list reads it again.
-    pub fn add<'a>(
+    pub(crate) fn add<'a>(
         &mut self,
         read: impl Iterator<Item = (&'a String, &'a Known)>,
         all: &HashMap<String, Known>,
@@ -257,13 +257,13 @@ impl Index {
 }
 
 /// The history of a record as it is kept.
-pub fn shorten(profile: &mut Profile) {
+pub(crate) fn shorten(profile: &mut Profile) {
     let best = profile.best_epoch().map_or(0, |best| best.epoch);
     profile.history = history::thinned_to(EPOCHS, &profile.history, best);
 }
 
 /// `work` on each of `items`, on all cores; the results are in their order.
-pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = items.len().div_ceil(cores.min(8)).max(32);
     std::thread::scope(|scope| {

@@ -23,11 +23,11 @@ const BACKLOG: usize = 4096;
 const UNLOGGED: usize = 1024;
 
 /// A line as it stands in the log, `\n` included.
-pub type Line = Arc<[u8]>;
+pub(crate) type Line = Arc<[u8]>;
 
 /// The log and its listeners; clones are the same journal.
 #[derive(Clone)]
-pub struct Journal {
+pub(crate) struct Journal {
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -64,7 +64,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Io` when the log cannot be opened.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         Ok(Self {
             shared: Arc::new(Mutex::new(Shared {
                 log: LogWriter::open(path)?,
@@ -82,19 +82,20 @@ impl Journal {
     }
 
     /// Tells an event now.
-    pub fn tell(&self, event: Event) {
+    #[cfg(test)]
+    fn tell(&self, event: Event) {
         self.shared().tell(&Stamped::now(event));
     }
 
     /// Whether training has begun and not ended.
     #[must_use]
-    pub fn is_under_way(&self) -> bool {
+    pub(crate) fn is_under_way(&self) -> bool {
         self.shared().stage == Stage::UnderWay
     }
 
     /// Length of the log in bytes, with everything in it that there is room for.
     #[must_use]
-    pub fn log_length(&self) -> u64 {
+    pub(crate) fn log_length(&self) -> u64 {
         let mut shared = self.shared();
         // What does not fit now may do so later.
         let _ = shared.catch_up();
@@ -103,7 +104,7 @@ impl Journal {
 
     /// Whether the log holds everything that was told.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.shared().unlogged.is_empty()
     }
 
@@ -111,7 +112,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Io` when the log cannot be cut.
-    pub fn rewind(&self, length: u64) -> Result<()> {
+    pub(crate) fn rewind(&self, length: u64) -> Result<()> {
         let mut shared = self.shared();
         shared.log.rewind(length)?;
         shared.has_gaps = false;
@@ -122,7 +123,7 @@ impl Journal {
 
     /// The log's length and every line after it; `None` once the journal is closed.
     #[must_use]
-    pub fn subscribe(&self) -> Option<(u64, mpsc::Receiver<Line>)> {
+    pub(crate) fn subscribe(&self) -> Option<(u64, mpsc::Receiver<Line>)> {
         let mut shared = self.shared();
         if shared.stage == Stage::Closed {
             return None;
@@ -138,12 +139,12 @@ impl Journal {
 
     /// Whether nothing is told any more.
     #[must_use]
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.shared().stage == Stage::Closed
     }
 
     /// Lets every client go once it has been told what there was.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut shared = self.shared();
         shared.stage = Stage::Closed;
         shared.clients.clear();

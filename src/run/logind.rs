@@ -17,7 +17,7 @@ const PLACES: [&str; 4] = [
 
 /// Advice for a system that ends workers when their user logs out; `None` where it does not, or where the user may linger.
 #[must_use]
-pub fn advice() -> Option<String> {
+pub(crate) fn advice() -> Option<String> {
     let user = std::env::var("USER").unwrap_or_default();
     let lingers = !user.is_empty() && Path::new("/var/lib/systemd/linger").join(&user).exists();
     let files = PLACES.iter().flat_map(|place| settings(Path::new(place)));

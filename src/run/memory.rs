@@ -26,14 +26,18 @@ const FAILED_ALLOCATION: &str = "memory allocation of ";
 ///
 /// # Errors
 /// `Input` when `model.freeze` names nothing that could be frozen.
-pub fn needed(profile: &Profile, architecture: &Architecture, dataset: &Data) -> Result<u64> {
+pub(crate) fn needed(
+    profile: &Profile,
+    architecture: &Architecture,
+    dataset: &Data,
+) -> Result<u64> {
     let learner = learners::memory_bytes(profile, architecture, dataset.images)?;
     Ok(PROGRAM + dataset.bytes + learner)
 }
 
 /// How large a data set is in memory.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Data {
+pub(crate) struct Data {
     pub images: usize,
     /// Images that may be in one batch.
     pub training: usize,
@@ -42,7 +46,7 @@ pub struct Data {
 
 impl Data {
     #[must_use]
-    pub fn of(dataset: &Dataset) -> Self {
+    pub(crate) fn of(dataset: &Dataset) -> Self {
         let images = dataset.len();
         Self {
             images,
@@ -54,7 +58,7 @@ impl Data {
 
 /// What a process may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Bytes that there are at most.
     pub total: u64,
     /// Whose limit that is.
@@ -66,7 +70,7 @@ pub struct Limits {
 impl Limits {
     /// This process's: the machine's memory, its control groups', and its own limit of addresses.
     #[must_use]
-    pub fn here() -> Option<Self> {
+    pub(crate) fn here() -> Option<Self> {
         let mut system = sysinfo::System::new().ok()?;
         system.refresh_memory();
         let mut limits = Self {
@@ -132,7 +136,7 @@ fn groups() -> Vec<Group> {
 ///
 /// # Errors
 /// `Input` when it needs more than there is, unless it is forced; names a batch size that would do.
-pub fn check(
+pub(crate) fn check(
     batch: usize,
     limits: &Limits,
     force: bool,
@@ -169,7 +173,7 @@ pub fn check(
 
 /// How many processes the system has killed for memory so far, as far as it tells.
 #[must_use]
-pub fn kills() -> u64 {
+pub(crate) fn kills() -> u64 {
     let vmstat = storage::read_text(Path::new("/proc/vmstat"), LONGEST).unwrap_or_default();
     let of_machine = vmstat
         .lines()
@@ -189,7 +193,7 @@ pub fn kills() -> u64 {
 
 /// What became of a worker that exited unexpectedly, where memory was the reason.
 #[must_use]
-pub fn cause_of_death(workspace: &Workspace, id: &str) -> Option<String> {
+pub(crate) fn cause_of_death(workspace: &Workspace, id: &str) -> Option<String> {
     let log = workspace.worker_log_end(id);
     let refused = log.lines().next_back().and_then(|line| {
         let size = line.strip_prefix(FAILED_ALLOCATION)?;

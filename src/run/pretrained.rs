@@ -20,7 +20,7 @@ pub(super) const RUN: &str = "run:";
 
 /// Whether a profile begins with weights from the hub.
 #[must_use]
-pub fn is_on_hub(model: &Model) -> bool {
+pub(crate) fn is_on_hub(model: &Model) -> bool {
     model.pretrained.starts_with(SCHEME)
 }
 
@@ -29,7 +29,7 @@ pub fn is_on_hub(model: &Model) -> bool {
 ///
 /// # Errors
 /// As [`Hub::fetch`](crate::net::hub::Hub::fetch), and `Input` when they do not fit.
-pub fn fetch(
+pub(crate) fn fetch(
     workspace: &Workspace,
     model: &mut Model,
     network: Option<&Architecture>,
@@ -59,7 +59,7 @@ pub fn fetch(
 
 /// What lies in the cache for a profile that names the hub, without a look into it.
 #[must_use]
-pub fn cached(workspace: &Workspace, model: &Model) -> Option<Cached> {
+pub(crate) fn cached(workspace: &Workspace, model: &Model) -> Option<Cached> {
     let reference = Reference::parse(&model.pretrained).ok()?;
     workspace.hub().cache.look(&reference, part(model))
 }
@@ -86,7 +86,7 @@ fn part(model: &Model) -> Part {
 /// # Errors
 /// `Input` when there are none, others than when the profile was pinned, or no file of weights; `Io` when they cannot be
 /// read.
-pub fn pin(workspace: &Workspace, model: &mut Model) -> Result<Option<Found>> {
+pub(crate) fn pin(workspace: &Workspace, model: &mut Model) -> Result<Option<Found>> {
     let Some((path, bytes)) = read(workspace, model)? else {
         return Ok(None);
     };
@@ -120,7 +120,7 @@ fn pinned_path(workspace: &Workspace, path: &Path) -> Result<PathBuf> {
 ///
 /// # Errors
 /// As [`pin`].
-pub fn load(workspace: &Workspace, model: &Model) -> Result<Option<Found>> {
+pub(crate) fn load(workspace: &Workspace, model: &Model) -> Result<Option<Found>> {
     let Some((path, bytes)) = read(workspace, model)? else {
         return Ok(None);
     };

@@ -7,20 +7,20 @@ use super::log;
 use crate::event::{Command, Stamped};
 
 /// The version of this protocol.
-pub const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 2;
 
 /// The version whose commands every worker knows.
-pub const FIRST_FORMAT: u32 = 1;
+pub(crate) const FIRST_FORMAT: u32 = 1;
 
 /// How the refusal of a command begins that a worker does not know.
 const UNKNOWN: &str = "not a command";
 
 /// The longest command line a worker reads.
-pub const LONGEST_COMMAND: u64 = 4096;
+pub(crate) const LONGEST_COMMAND: u64 = 4096;
 
 /// The worker's first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
+pub(crate) struct Hello {
     pub format: u32,
     pub run: String,
     pub pid: u32,
@@ -30,7 +30,7 @@ pub struct Hello {
 
 /// The answer to a command: taken, to be applied between two steps, or why not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
+pub(crate) struct Reply {
     pub ok: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -38,7 +38,7 @@ pub struct Reply {
 
 /// A line from the worker.
 #[derive(Clone, Debug, PartialEq)]
-pub enum FromWorker {
+pub(crate) enum FromWorker {
     Hello(Hello),
     Reply(Reply),
     /// The log was cut to this length (a resume goes back to its checkpoint); the next line stands there.
@@ -66,13 +66,13 @@ struct DroppedLine {
 
 /// Tells an event that is not in the log, as a line, `\n` included. Programs that do not know of such leave it out.
 #[must_use]
-pub fn unlogged_line(event: &Stamped) -> Vec<u8> {
+pub(crate) fn unlogged_line(event: &Stamped) -> Vec<u8> {
     line(&UnloggedLine { unlogged: event })
 }
 
 /// Says goodbye to a client, as a line, `\n` included.
 #[must_use]
-pub fn dropped_line(why: &str) -> Vec<u8> {
+pub(crate) fn dropped_line(why: &str) -> Vec<u8> {
     line(&DroppedLine {
         dropped: why.into(),
     })
@@ -95,7 +95,7 @@ struct RewoundLine {
 
 /// Tells that the log was cut to `log_length`, as a line, `\n` included.
 #[must_use]
-pub fn rewound_line(log_length: u64) -> Vec<u8> {
+pub(crate) fn rewound_line(log_length: u64) -> Vec<u8> {
     line(&RewoundLine {
         rewound: log_length,
     })
@@ -104,7 +104,7 @@ pub fn rewound_line(log_length: u64) -> Vec<u8> {
 impl Hello {
     /// As a line, `\n` included.
     #[must_use]
-    pub fn line(&self) -> Vec<u8> {
+    pub(crate) fn line(&self) -> Vec<u8> {
         line(&HelloLine {
             hello: self.clone(),
         })
@@ -113,7 +113,7 @@ impl Hello {
 
 impl Reply {
     #[must_use]
-    pub fn taken() -> Self {
+    pub(crate) fn taken() -> Self {
         Self {
             ok: true,
             error: None,
@@ -121,7 +121,7 @@ impl Reply {
     }
 
     #[must_use]
-    pub fn refused(why: impl Into<String>) -> Self {
+    pub(crate) fn refused(why: impl Into<String>) -> Self {
         Self {
             ok: false,
             error: Some(why.into()),
@@ -130,7 +130,7 @@ impl Reply {
 
     /// As a line, `\n` included.
     #[must_use]
-    pub fn line(&self) -> Vec<u8> {
+    pub(crate) fn line(&self) -> Vec<u8> {
         line(&ReplyLine {
             reply: self.clone(),
         })
@@ -141,7 +141,7 @@ impl Reply {
 ///
 /// # Errors
 /// What to answer in the worker's place, where it speaks a later version: that is asked to stop and nothing else.
-pub fn command_line(command: &Command, format: u32) -> Result<Vec<u8>, String> {
+pub(crate) fn command_line(command: &Command, format: u32) -> Result<Vec<u8>, String> {
     match command {
         Command::Continue if format == FIRST_FORMAT => Ok(b"{\"command\":\"resume\"}\n".into()),
         Command::Stop => Ok(line(command)),
@@ -152,7 +152,7 @@ pub fn command_line(command: &Command, format: u32) -> Result<Vec<u8>, String> {
 
 /// What is to be told of a worker that speaks another version; `None` for one that speaks this.
 #[must_use]
-pub fn otherness(format: u32) -> Option<String> {
+pub(crate) fn otherness(format: u32) -> Option<String> {
     let can = if format > FORMAT {
         "watched and stopped, nothing else"
     } else {
@@ -172,7 +172,7 @@ fn line(value: &impl Serialize) -> Vec<u8> {
 
 /// Reads a line of the worker; `None` for what is none.
 #[must_use]
-pub fn parse(line: &str) -> Option<FromWorker> {
+pub(crate) fn parse(line: &str) -> Option<FromWorker> {
     let line = line.trim();
     if line.starts_with("{\"hello\"") {
         return serde_json::from_str(line)
@@ -205,7 +205,7 @@ pub fn parse(line: &str) -> Option<FromWorker> {
 ///
 /// # Errors
 /// What to reply.
-pub fn parse_command(line: &str) -> Result<Command, String> {
+pub(crate) fn parse_command(line: &str) -> Result<Command, String> {
     let command: Command = serde_json::from_str(line.trim()).map_err(|_| {
         format!("{UNKNOWN}; known are pause, continue, save-checkpoint, stop, set-learning-rate, step-learning-rate")
     })?;
@@ -219,7 +219,7 @@ pub fn parse_command(line: &str) -> Result<Command, String> {
 
 /// Whether a worker refused a command because it does not know it.
 #[must_use]
-pub fn is_unknown(refusal: &str) -> bool {
+pub(crate) fn is_unknown(refusal: &str) -> bool {
     refusal.starts_with(UNKNOWN)
 }
 

@@ -12,10 +12,10 @@ use crate::train::Outcome;
 use crate::{kernels, nn, storage, text};
 
 /// fmtui's version.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The git revision it was built from; empty where that is not known.
-pub const REVISION: &str = match option_env!("FMTUI_REVISION") {
+pub(crate) const REVISION: &str = match option_env!("FMTUI_REVISION") {
     Some(revision) => revision,
     None => "",
 };
@@ -23,7 +23,7 @@ pub const REVISION: &str = match option_env!("FMTUI_REVISION") {
 /// The profile of a run that is written down and not yet running. Interventions of a recorded run are kept: they are
 /// part of what makes the same run again.
 #[must_use]
-pub fn created(profile: &Profile, id: &str) -> Profile {
+pub(crate) fn created(profile: &Profile, id: &str) -> Profile {
     let interventions = profile
         .run
         .as_ref()
@@ -43,7 +43,7 @@ pub fn created(profile: &Profile, id: &str) -> Profile {
 ///
 /// # Errors
 /// `Input` when the device it asks for is not here.
-pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> {
+pub(crate) fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> {
     let (_, device) = nn::device::select(&profile.train.device)?;
     let mut profile = profile.clone();
     let run = profile.run.get_or_insert_with(RunRecord::default);
@@ -63,7 +63,7 @@ pub fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Profile> 
 ///
 /// # Errors
 /// `Input` where it did.
-pub fn check_known(profile: &Profile) -> Result<()> {
+pub(crate) fn check_known(profile: &Profile) -> Result<()> {
     if !profile.is_newer() {
         return Ok(());
     }
@@ -82,7 +82,7 @@ pub fn check_known(profile: &Profile) -> Result<()> {
 ///
 /// # Errors
 /// `Input` where it is.
-pub fn check_unfinished(profile: &Profile) -> Result<()> {
+pub(crate) fn check_unfinished(profile: &Profile) -> Result<()> {
     check_known(profile)?;
     let Some(run) = profile
         .run
@@ -99,7 +99,7 @@ pub fn check_unfinished(profile: &Profile) -> Result<()> {
 }
 
 /// Makes every text that a run wrote harmless to show.
-pub fn sanitize(profile: &mut Profile) {
+pub(crate) fn sanitize(profile: &mut Profile) {
     if let Some(result) = &mut profile.result {
         for text in [
             &mut result.note,
@@ -132,7 +132,7 @@ pub fn sanitize(profile: &mut Profile) {
 }
 
 /// Writes the profile at every event that changes it. The epochs are in the log, and come into the record at its end.
-pub struct Recorder {
+pub(crate) struct Recorder {
     path: PathBuf,
     /// Without its history as long as the run goes on.
     profile: Profile,
@@ -146,7 +146,7 @@ impl Recorder {
     ///
     /// # Errors
     /// `Io` when the profile cannot be written.
-    pub fn begin(path: PathBuf, mut profile: Profile) -> Result<Self> {
+    pub(crate) fn begin(path: PathBuf, mut profile: Profile) -> Result<Self> {
         let history = std::mem::take(&mut profile.history);
         let mut recorder = Self {
             path,
@@ -171,7 +171,7 @@ impl Recorder {
     }
 
     /// Takes note of where the run runs, and on what data; it is written with the next event.
-    pub fn describe(&mut self, profile: &Profile) {
+    pub(crate) fn describe(&mut self, profile: &Profile) {
         let Some(here) = &profile.run else { return };
         let run = self.run();
         run.host.clone_from(&here.host);
@@ -184,7 +184,7 @@ impl Recorder {
 
     /// Takes over what the training itself recorded of interventions; it is written with the next event. Of stops only the one that
     /// ended it counts: after any other the run was taken up again, as if it had not been stopped.
-    pub fn conclude(&mut self, outcome: &Outcome) {
+    pub(crate) fn conclude(&mut self, outcome: &Outcome) {
         let last = outcome.interventions.len().saturating_sub(1);
         let counts =
             |at: usize, i: &Intervention| i.what != "stop" || (at == last && !outcome.complete);

@@ -10,7 +10,7 @@ const BYTES: usize = 512 << 10;
 
 /// Room that is kept back; given back with the run.
 #[derive(Debug, Default)]
-pub struct Reserve {
+pub(crate) struct Reserve {
     /// With the file open, so that it can grow.
     kept: Option<(PathBuf, File)>,
 }
@@ -18,7 +18,7 @@ pub struct Reserve {
 impl Reserve {
     /// Keeps room back in this file. A disk that has none gives none: then the run has no reserve.
     #[must_use]
-    pub fn keep(path: PathBuf) -> Self {
+    pub(crate) fn keep(path: PathBuf) -> Self {
         // Written and not only allocated: some file systems give room to whoever writes first.
         let Ok(mut file) = File::create(&path) else {
             return Self::default();
@@ -37,7 +37,7 @@ impl Reserve {
     }
 
     /// Keeps room for so many bytes more, where the file system can set it aside without writing them.
-    pub fn grow(&mut self, bytes: u64) {
+    pub(crate) fn grow(&mut self, bytes: u64) {
         if let Some((_, file)) = &self.kept {
             let flags = rustix::fs::FallocateFlags::empty();
             // What is not granted is not kept: the run trains all the same.
@@ -46,7 +46,7 @@ impl Reserve {
     }
 
     /// Gives the room back; whether there was some.
-    pub fn give_back(&mut self) -> bool {
+    pub(crate) fn give_back(&mut self) -> bool {
         self.kept
             .take()
             .is_some_and(|(path, _)| fs::remove_file(path).is_ok())

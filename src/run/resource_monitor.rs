@@ -12,7 +12,7 @@ use crate::event::{Event, ResourceUsage};
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Tells the load once a second while the training is under way; ends with the task.
-pub async fn watch(bus: Bus, journal: Journal, gpu: u32) {
+pub(crate) async fn watch(bus: Bus, journal: Journal, gpu: u32) {
     let Some(mut sampler) = Sampler::new(gpu) else {
         return;
     };
@@ -28,7 +28,7 @@ pub async fn watch(bus: Bus, journal: Journal, gpu: u32) {
 
 /// The GPU that a profile's `train.device` names: `cuda:1` is 1, everything else 0.
 #[must_use]
-pub fn gpu_index(device: &str) -> u32 {
+pub(crate) fn gpu_index(device: &str) -> u32 {
     device
         .strip_prefix("cuda:")
         .and_then(|index| index.parse().ok())
@@ -36,7 +36,7 @@ pub fn gpu_index(device: &str) -> u32 {
 }
 
 /// Measures this process, and the GPU it may be using.
-pub struct Sampler {
+pub(crate) struct Sampler {
     system: System,
     pid: Pid,
     /// NVIDIA's library; `None` where there is no such driver.
@@ -47,7 +47,7 @@ pub struct Sampler {
 impl Sampler {
     /// `None` where the system does not tell.
     #[must_use]
-    pub fn new(gpu: u32) -> Option<Self> {
+    pub(crate) fn new(gpu: u32) -> Option<Self> {
         Some(Self {
             system: System::new().ok()?,
             pid: sysinfo::get_current_pid().ok()?,
@@ -57,7 +57,7 @@ impl Sampler {
     }
 
     /// The load since the last sample; processor time is zero in the first.
-    pub fn sample(&mut self) -> Option<ResourceUsage> {
+    pub(crate) fn sample(&mut self) -> Option<ResourceUsage> {
         self.system.refresh_processes_specifics(
             ProcessesToUpdate::Some(&[self.pid]),
             false,

@@ -27,14 +27,18 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// Everything a connection needs.
 #[derive(Clone)]
-pub struct Service {
+pub(crate) struct Service {
     pub run: String,
     pub journal: Journal,
     pub commands: SyncSender<Command>,
 }
 
 /// Serves clients until the journal is closed; then waits until each has been told the last line.
-pub async fn serve(listener: UnixListener, service: Service, closing: impl Future<Output = ()>) {
+pub(crate) async fn serve(
+    listener: UnixListener,
+    service: Service,
+    closing: impl Future<Output = ()>,
+) {
     let mut clients = JoinSet::new();
     let most = most_clients();
     tokio::pin!(closing);

@@ -16,14 +16,14 @@ use tokio::sync::mpsc;
 use crate::error::{Error, Result};
 
 /// How long a write may take once a signal has come.
-pub const GRACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether a write still hangs.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A signal that asks a process to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     HangUp,
     Interrupt,
     Quit,
@@ -37,7 +37,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    pub const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::HangUp,
         Self::Interrupt,
         Self::Quit,
@@ -50,7 +50,7 @@ impl Ending {
 
     /// The signal's number on this system.
     #[must_use]
-    pub fn number(self) -> i32 {
+    pub(crate) fn number(self) -> i32 {
         match self {
             Self::HangUp => Number::HUP,
             Self::Interrupt => Number::INT,
@@ -66,7 +66,7 @@ impl Ending {
 
     /// Whether it only says that the end is near. It may come again, and is no sign of impatience then.
     #[must_use]
-    pub fn is_warning(self) -> bool {
+    pub(crate) fn is_warning(self) -> bool {
         matches!(
             self,
             Self::User1 | Self::User2 | Self::Alarm | Self::ProcessorTime
@@ -75,13 +75,13 @@ impl Ending {
 
     /// What a process that it killed would have as its exit code in a shell.
     #[must_use]
-    pub fn exit_code(self) -> i32 {
+    pub(crate) fn exit_code(self) -> i32 {
         128 + self.number()
     }
 }
 
 /// The ending signals as they come. What was ignored when the process began (`nohup`, `trap ''`) stays ignored.
-pub struct Endings {
+pub(crate) struct Endings {
     streams: Vec<(Ending, Signal)>,
 }
 
@@ -90,7 +90,7 @@ impl Endings {
     ///
     /// # Errors
     /// `Compute` when the system refuses.
-    pub fn install() -> Result<Self> {
+    pub(crate) fn install() -> Result<Self> {
         let ignored = ignored();
         let caught = Ending::ALL
             .into_iter()
@@ -106,7 +106,7 @@ impl Endings {
     }
 
     /// The next one.
-    pub async fn next(&mut self) -> Ending {
+    pub(crate) async fn next(&mut self) -> Ending {
         poll_fn(|context| {
             for (ending, stream) in &mut self.streams {
                 if stream.poll_recv(context).is_ready() {
@@ -119,7 +119,7 @@ impl Endings {
     }
 
     /// Forgets one that has come and was somebody else's.
-    pub fn forget(&mut self, forgotten: Ending) {
+    pub(crate) fn forget(&mut self, forgotten: Ending) {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         for (ending, stream) in &mut self.streams {
             if *ending == forgotten {
@@ -160,7 +160,7 @@ fn clock() -> u64 {
 }
 
 /// Writes to somewhere that may be read by nobody: a [`Watch`] ends the process where this hangs and a signal comes.
-pub fn writing<T>(write: impl FnOnce() -> T) -> T {
+pub(crate) fn writing<T>(write: impl FnOnce() -> T) -> T {
     WRITING_SINCE.store(clock(), Ordering::SeqCst);
     let written = write();
     WRITING_SINCE.store(0, Ordering::SeqCst);
@@ -186,7 +186,7 @@ struct Shared {
 ///
 /// Until [`hold`](Self::hold) a signal ends the process at once, as if nothing had caught it; from then on it is told to
 /// whoever asks [`next`](Self::next).
-pub struct Watch {
+pub(crate) struct Watch {
     arrivals: mpsc::UnboundedReceiver<Ending>,
     shared: Arc<Mutex<Shared>>,
 }
@@ -196,7 +196,7 @@ impl Watch {
     ///
     /// # Errors
     /// `Compute` when the system gives no thread or no handler.
-    pub fn begin() -> Result<Self> {
+    pub(crate) fn begin() -> Result<Self> {
         let failed = |e| Error::compute("starting to watch for signals", e);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -217,17 +217,17 @@ impl Watch {
     }
 
     /// From now on something runs that does not end with this process, and signals are told.
-    pub fn hold(&self) {
+    pub(crate) fn hold(&self) {
         locked(&self.shared).held = true;
     }
 
     /// What is to be done, and said as the exit code, where a signal finds the process hanging in a write.
-    pub fn when_stuck(&self, leave: impl FnOnce(Ending) -> u8 + Send + 'static) {
+    pub(crate) fn when_stuck(&self, leave: impl FnOnce(Ending) -> u8 + Send + 'static) {
         locked(&self.shared).leave = Some(Box::new(leave));
     }
 
     /// The next signal.
-    pub async fn next(&mut self) -> Ending {
+    pub(crate) async fn next(&mut self) -> Ending {
         match self.arrivals.recv().await {
             Some(ending) => ending,
             // The thread is gone, and no signal will come.

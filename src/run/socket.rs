@@ -18,7 +18,7 @@ const LONGEST_PATH: usize = 100;
 ///
 /// # Errors
 /// `Io` of the last place tried.
-pub fn open(workspace: &Workspace, id: &str) -> Result<(UnixListener, PathBuf)> {
+pub(crate) fn open(workspace: &Workspace, id: &str) -> Result<(UnixListener, PathBuf)> {
     let mut last = None;
     for directory in directories(workspace) {
         let path = directory.join(file_name(workspace, id));

@@ -28,7 +28,7 @@ const MOST: usize = 64;
 
 /// Where the commands to a run lie.
 #[must_use]
-pub fn directory(workspace: &Workspace, id: &str) -> PathBuf {
+pub(crate) fn directory(workspace: &Workspace, id: &str) -> PathBuf {
     workspace.run_dir(id).join("commands")
 }
 
@@ -36,7 +36,7 @@ pub fn directory(workspace: &Workspace, id: &str) -> PathBuf {
 ///
 /// # Errors
 /// `Io` when it cannot be written, `Input` when nobody takes it.
-pub fn leave(workspace: &Workspace, id: &str, command: &Command) -> Result<()> {
+pub(crate) fn leave(workspace: &Workspace, id: &str, command: &Command) -> Result<()> {
     let directory = directory(workspace, id);
     make(&directory)?;
     // By time, so that they are taken in order; by process, so that two never have one name.
@@ -80,7 +80,7 @@ fn make(directory: &Path) -> Result<()> {
 }
 
 /// Takes commands for as long as the task lives.
-pub async fn watch(directory: PathBuf, commands: SyncSender<Command>) {
+pub(crate) async fn watch(directory: PathBuf, commands: SyncSender<Command>) {
     loop {
         tokio::time::sleep(LOOK).await;
         for command in take(&directory) {

@@ -11,10 +11,10 @@ use crate::profile::Profile;
 use crate::train::{self, Outcome, Setup, TrainingContext};
 
 /// Automatic differentiation walks the graph recursively.
-pub const STACK: usize = 64 << 20;
+pub(crate) const STACK: usize = 64 << 20;
 
 /// A run with its data set, as it is trained on this machine.
-pub struct Ready {
+pub(crate) struct Ready {
     pub profile: Profile,
     dataset: Dataset,
 }
@@ -24,7 +24,7 @@ impl Ready {
     ///
     /// # Errors
     /// `Input` when it is not there or does not fit.
-    pub fn read(workspace: &Workspace, recorded: &Profile) -> Result<Self> {
+    pub(crate) fn read(workspace: &Workspace, recorded: &Profile) -> Result<Self> {
         let dataset = data::locate::load(&recorded.data.name, &workspace.search_path())?;
         let profile = record::on_this_machine(recorded, &dataset)?;
         Ok(Self { profile, dataset })
@@ -34,7 +34,7 @@ impl Ready {
     ///
     /// # Errors
     /// As [`train::train`]; `Input` when these weights are others than they were.
-    pub fn train(
+    pub(crate) fn train(
         self,
         workspace: &Workspace,
         directory: &Path,
@@ -62,7 +62,7 @@ impl Ready {
     ///
     /// # Errors
     /// As [`train`](Self::train); `Io` when the directory cannot be made.
-    pub fn rerun(
+    pub(crate) fn rerun(
         self,
         workspace: &Workspace,
         id: &str,
@@ -132,7 +132,7 @@ impl Drop for Scratch {
 
 /// What a panic said.
 #[must_use]
-pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()
         .map(|s| (*s).to_string())

@@ -10,7 +10,7 @@ const MOST: usize = 100;
 
 /// The profiles in the workspace's `profiles/`, each by its file's name, in the order of the names; an error in place of one that is none.
 #[must_use]
-pub fn profiles(workspace: &Workspace) -> Vec<Result<(String, Profile)>> {
+pub(crate) fn profiles(workspace: &Workspace) -> Vec<Result<(String, Profile)>> {
     let entries = std::fs::read_dir(workspace.presets_dir());
     let mut paths: Vec<_> = entries
         .into_iter()

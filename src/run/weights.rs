@@ -14,14 +14,14 @@ const ATTEMPTS: u32 = 3;
 
 /// Which weights of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+pub(crate) enum Which {
     Best,
     Last,
 }
 
 impl Which {
     #[must_use]
-    pub fn file_name(self) -> &'static str {
+    pub(crate) fn file_name(self) -> &'static str {
         match self {
             Self::Best => checkpoint::BEST,
             Self::Last => checkpoint::LAST,
@@ -31,7 +31,7 @@ impl Which {
 
 /// The bytes of a file of weights.
 #[derive(Debug)]
-pub struct Kept {
+pub(crate) struct Kept {
     pub path: PathBuf,
     pub bytes: Vec<u8>,
     /// They are what was recorded; false where nothing was.
@@ -42,7 +42,7 @@ pub struct Kept {
 ///
 /// # Errors
 /// `Input` when the run has none yet, or they are not what was recorded; `Io` when they cannot be read.
-pub fn read(workspace: &Workspace, id: &str, which: Which) -> Result<Kept> {
+pub(crate) fn read(workspace: &Workspace, id: &str, which: Which) -> Result<Kept> {
     find(workspace, id, which)?.ok_or_else(|| {
         Error::input(
             format!("run {id}"),
@@ -56,7 +56,7 @@ pub fn read(workspace: &Workspace, id: &str, which: Which) -> Result<Kept> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn to_begin_with(workspace: &Workspace, id: &str) -> Result<Kept> {
+pub(crate) fn to_begin_with(workspace: &Workspace, id: &str) -> Result<Kept> {
     for which in [Which::Best, Which::Last] {
         if let Some(kept) = find(workspace, id, which)? {
             return Ok(kept);

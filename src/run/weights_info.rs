@@ -10,11 +10,11 @@ use crate::profile::{Model, Profile};
 use crate::text;
 
 /// Lines of a card: what, and what it is. Empty where a profile starts from random weights.
-pub type Card = Vec<(&'static str, String)>;
+pub(crate) type Card = Vec<(&'static str, String)>;
 
 /// The card of the weights that `model.pretrained` names. Reads no more than it must; whatever is not known is left out.
 #[must_use]
-pub fn card(workspace: &Workspace, model: &Model) -> Card {
+pub(crate) fn card(workspace: &Workspace, model: &Model) -> Card {
     let mut card = Card::new();
     if model.pretrained.is_empty() {
         return card;

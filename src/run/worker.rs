@@ -40,7 +40,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Finished,
     /// Finished, but what was recorded is not what it should be: its figures are those of other weights than the best.
     Flawed,
@@ -51,7 +51,7 @@ pub enum End {
 impl End {
     /// The process's exit code.
     #[must_use]
-    pub fn exit_code(self) -> u8 {
+    pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Finished => 0,
             Self::Flawed | Self::Failed => 1,
@@ -65,7 +65,7 @@ impl End {
 /// # Errors
 /// `Busy` when somebody else has it; `Input` when there is no such run, or it has already started or ended; `Io` when its files
 /// cannot be written. Everything that happens later is told as `Failed` and is not an error here.
-pub fn run(workspace: &Workspace, id: &str, resume: bool) -> Result<End> {
+pub(crate) fn run(workspace: &Workspace, id: &str, resume: bool) -> Result<End> {
     // Fails where the process already leads a session, which is as good.
     let _ = rustix::process::setsid();
     call_it_fmtui();
@@ -387,7 +387,7 @@ async fn ask_to_stop(commands: SyncSender<Command>) {
 }
 
 /// Where a stop was asked for and the run goes on again, the stop is no part of it any more.
-pub fn forget_stops(profile: &mut Profile) {
+pub(crate) fn forget_stops(profile: &mut Profile) {
     if let Some(run) = &mut profile.run {
         run.interventions.retain(|i| i.what != "stop");
     }

@@ -2,14 +2,14 @@
 //! (`98.6k`, `1.5e15`), never cut: what is read is the value within the digits shown, or `…` where nothing of it fits.
 
 /// For lines that end where they end.
-pub const ANY: usize = usize::MAX;
+pub(crate) const ANY: usize = usize::MAX;
 
 /// Numbers from here on are written with a power of ten.
 const LARGE: f64 = 1e6;
 
 /// The first of these, from the longest to the shortest, that has at most `width` columns; else `…`.
 #[must_use]
-pub fn fitting(candidates: impl IntoIterator<Item = String>, width: usize) -> String {
+pub(crate) fn fitting(candidates: impl IntoIterator<Item = String>, width: usize) -> String {
     let fits = |text: &String| text.chars().count() <= width;
     let none = || if width == 0 { "" } else { "…" }.to_string();
     candidates.into_iter().find(fits).unwrap_or_else(none)
@@ -17,7 +17,7 @@ pub fn fitting(candidates: impl IntoIterator<Item = String>, width: usize) -> St
 
 /// A number with `decimals` decimals, fewer where they do not fit: a share, a score.
 #[must_use]
-pub fn fixed(value: f64, decimals: usize, width: usize) -> String {
+pub(crate) fn fixed(value: f64, decimals: usize, width: usize) -> String {
     fitting(
         plain(value, decimals).into_iter().chain(short(value)),
         width,
@@ -26,26 +26,26 @@ pub fn fixed(value: f64, decimals: usize, width: usize) -> String {
 
 /// [`fixed`] with its sign, a true minus: a gap, a change.
 #[must_use]
-pub fn signed(value: f64, decimals: usize, width: usize) -> String {
+pub(crate) fn signed(value: f64, decimals: usize, width: usize) -> String {
     let candidates = plain(value, decimals).into_iter().chain(short(value));
     fitting(candidates.map(with_sign), width)
 }
 
 /// A loss: four decimals, fewer of a large one, a power of ten of a very large or very small one.
 #[must_use]
-pub fn loss(value: f64, width: usize) -> String {
+pub(crate) fn loss(value: f64, width: usize) -> String {
     magnitude(value, 4, width)
 }
 
 /// A norm, or another figure of any size of which three digits are enough.
 #[must_use]
-pub fn norm(value: f64, width: usize) -> String {
+pub(crate) fn norm(value: f64, width: usize) -> String {
     magnitude(value, 2, width)
 }
 
 /// A learning rate: `1.0e-3`.
 #[must_use]
-pub fn learning_rate(value: f64, width: usize) -> String {
+pub(crate) fn learning_rate(value: f64, width: usize) -> String {
     if !value.is_finite() {
         return fitting(plain(value, 0), width);
     }
@@ -54,7 +54,7 @@ pub fn learning_rate(value: f64, width: usize) -> String {
 
 /// A share as a percentage: 0.916 with one decimal is `91.6 %`.
 #[must_use]
-pub fn percent(share: f64, decimals: usize, width: usize) -> String {
+pub(crate) fn percent(share: f64, decimals: usize, width: usize) -> String {
     let value = share * 100.0;
     let candidates = plain(value, decimals).into_iter().chain(short(value));
     let with_unit = |text: String| [format!("{text} %"), format!("{text}%")];
@@ -63,7 +63,7 @@ pub fn percent(share: f64, decimals: usize, width: usize) -> String {
 
 /// A difference of shares in percentage points: `+6.1 points`, in little room `+6.1`.
 #[must_use]
-pub fn points(difference: f64, width: usize) -> String {
+pub(crate) fn points(difference: f64, width: usize) -> String {
     let value = difference * 100.0;
     let all = || {
         plain(value, 1)
@@ -80,7 +80,7 @@ pub fn points(difference: f64, width: usize) -> String {
 /// A count, its digits grouped: `1,702,090`, in little room `1.70M`.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
-pub fn count(value: u64, width: usize) -> String {
+pub(crate) fn count(value: u64, width: usize) -> String {
     let whole = std::iter::once(super::grouped(value));
     fitting(
         whole
@@ -97,7 +97,7 @@ pub fn count(value: u64, width: usize) -> String {
     clippy::cast_sign_loss,
     reason = "below 10^15 and not negative"
 )]
-pub fn whole(value: f64, width: usize) -> String {
+pub(crate) fn whole(value: f64, width: usize) -> String {
     if (0.0..1e15).contains(&value) {
         let grouped = std::iter::once(super::grouped(value.round() as u64));
         return fitting(
@@ -110,13 +110,13 @@ pub fn whole(value: f64, width: usize) -> String {
 
 /// A time as people say it, in little room in hours or days: `1 min 12 s`, `278 h`, `11574 d`. **Units** seconds.
 #[must_use]
-pub fn seconds(value: f64, width: usize) -> String {
+pub(crate) fn seconds(value: f64, width: usize) -> String {
     time(value, super::seconds(value), width)
 }
 
 /// [`seconds`] with a wording of one's own where there is room for it.
 #[must_use]
-pub fn time(value: f64, full: String, width: usize) -> String {
+pub(crate) fn time(value: f64, full: String, width: usize) -> String {
     let in_units = [(3600.0, "h"), (86_400.0, "d")]
         .map(|(unit, letter)| format!("{:.0} {letter}", value / unit))
         .into_iter()

@@ -1,6 +1,6 @@
 //! Words and numbers for people: what makes text from outside harmless, and number formats shared by all outputs.
 
-pub mod figure;
+pub(crate) mod figure;
 mod format;
 mod locale;
 mod nearest;

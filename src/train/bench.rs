@@ -27,7 +27,7 @@ const SHORTEST_EVALUATION: Duration = Duration::from_millis(100);
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BenchOptions {
+pub(crate) struct BenchOptions {
     /// Steps that are not counted.
     pub warm_up: usize,
     /// Steps that are counted, in equal chunks; a rest is left out.
@@ -40,7 +40,7 @@ pub struct BenchOptions {
 
 /// What was measured, chunk by chunk where there are several.
 #[derive(Clone, Debug)]
-pub struct BenchResult {
+pub(crate) struct BenchResult {
     /// The program that computed the steps, as [`Learner::backend`] names it.
     pub backend: &'static str,
     /// In words, such as `cpu`.
@@ -66,7 +66,7 @@ pub struct BenchResult {
 /// The recipe that is measured: the profile's network and input, all else alike for every network. Adam at 1e-3 without
 /// weight decay, cross-entropy, no averages, no validation set, the data set's one mean and deviation.
 #[must_use]
-pub fn recipe(profile: &Profile, dataset: &str) -> Profile {
+pub(crate) fn recipe(profile: &Profile, dataset: &str) -> Profile {
     Profile {
         data: Data {
             name: dataset.into(),
@@ -85,7 +85,11 @@ pub fn recipe(profile: &Profile, dataset: &str) -> Profile {
 ///
 /// # Errors
 /// `Input` when profile, data and effort do not fit; else what the learner says.
-pub fn measure(profile: &Profile, dataset: Dataset, effort: BenchOptions) -> Result<BenchResult> {
+pub(crate) fn measure(
+    profile: &Profile,
+    dataset: Dataset,
+    effort: BenchOptions,
+) -> Result<BenchResult> {
     let classes = dataset.classes.len();
     let data = SplitDataset::new(Arc::new(dataset), &profile.data)?;
     if profile.train.batch_size > data.train.len() {

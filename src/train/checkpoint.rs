@@ -4,7 +4,7 @@
 //! of every file. The two newest are kept; an older one goes only after a newer one was read back and verified. Those of
 //! later steps than the one just saved are of a history that was given up, and go too.
 
-pub mod kept;
+pub(crate) mod kept;
 
 use std::collections::HashMap;
 use std::fs;

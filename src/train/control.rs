@@ -16,7 +16,7 @@ const PAUSE_LOOK: Duration = Duration::from_millis(100);
 
 /// What is to be done before the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
+pub(super) enum Due {
     /// Take it.
     Step,
     /// Save a checkpoint, then ask again: a run that is paused still is.
@@ -36,7 +36,7 @@ const IN_THE_LAST_EVALUATION: f64 = 2.0;
 pub const DISK_FULL: &str = "disk full";
 
 /// What has been asked for and is not yet done.
-pub struct Control {
+pub(super) struct Control {
     /// Interventions of an earlier run of the same profile, in order of their steps.
     scheduled: VecDeque<Intervention>,
     stop_requested: bool,
@@ -47,7 +47,7 @@ pub struct Control {
 
 impl Control {
     /// On a resume, what was done before the checkpoint is part of it, and the stop that led here is over.
-    pub fn new(recorded: &[Intervention], step: u64, resume: bool) -> Self {
+    pub(super) fn new(recorded: &[Intervention], step: u64, resume: bool) -> Self {
         let mut scheduled: Vec<Intervention> = recorded
             .iter()
             .filter(|i| !resume || (i.step >= step && i.what != "stop"))
@@ -63,12 +63,12 @@ impl Control {
     }
 
     /// Whether somebody has asked for the end.
-    pub fn is_stopping(&self) -> bool {
+    pub(super) fn is_stopping(&self) -> bool {
         self.stop_requested
     }
 
     /// Applies what is due before the next step, and waits while the run is paused. `scheduled_rate` is the schedule's.
-    pub fn before_step(
+    pub(super) fn before_step(
         &mut self,
         progress: &mut TrainingProgress,
         scheduled_rate: f64,
@@ -139,13 +139,13 @@ impl Control {
     }
 
     /// Whether somebody asks for something, which [`before_step`](Self::before_step) will do.
-    pub fn is_asked(&mut self, context: &mut dyn TrainingContext) -> bool {
+    pub(super) fn is_asked(&mut self, context: &mut dyn TrainingContext) -> bool {
         self.take_all(context);
         self.stop_requested || !self.pending.is_empty()
     }
 
     /// Looks for a stop while images are evaluated; everything else waits for the next step.
-    pub fn during_evaluation(
+    pub(super) fn during_evaluation(
         &mut self,
         progress: &mut TrainingProgress,
         context: &mut dyn TrainingContext,
@@ -215,7 +215,7 @@ impl Control {
     ///
     /// # Errors
     /// Every other failure of `save`, and the full disk once the run is stopped.
-    pub fn retrying(
+    pub(super) fn retrying(
         &mut self,
         step: u64,
         context: &mut dyn TrainingContext,

@@ -19,7 +19,7 @@ const BATCH: usize = 256;
 
 /// How the loss of held-out images is computed: the training's, without label smoothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LossKind {
+pub(super) enum LossKind {
     CrossEntropy,
     Mse,
     /// Mean over classes of max(0, −y·score), y = ±1.
@@ -29,7 +29,7 @@ pub enum LossKind {
 impl LossKind {
     /// The criterion of a profile.
     #[must_use]
-    pub fn of(profile: &Profile) -> Self {
+    pub(super) fn of(profile: &Profile) -> Self {
         match (rule(&profile.model.architecture), profile.train.loss) {
             (Rule::Perceptron, _) => Self::Perceptron,
             (Rule::Gradient | Rule::ByHand, Loss::CrossEntropy) => Self::CrossEntropy,
@@ -39,7 +39,7 @@ impl LossKind {
 }
 
 /// Scores and predictions of one part.
-pub struct Evaluation {
+pub(super) struct Evaluation {
     pub scores: Scores,
     pub predictions: Predictions,
 }
@@ -49,7 +49,7 @@ pub struct Evaluation {
 ///
 /// # Errors
 /// What the learner says.
-pub fn evaluate(
+pub(super) fn evaluate(
     learner: &mut dyn Learner,
     data: &SplitDataset,
     indices: &[u32],

@@ -1,10 +1,10 @@
 //! Training: the loop, what learns in it, evaluation and checkpoints. Prints nothing and knows no screen.
 
-pub mod bench;
+pub(crate) mod bench;
 pub mod checkpoint;
 mod control;
 mod evaluate;
-pub mod learner;
+pub(crate) mod learner;
 pub mod learners;
 mod step_meter;
 mod trainer;

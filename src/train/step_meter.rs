@@ -16,7 +16,7 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(40);
 
 /// Sums since the step told last.
-pub struct StepMeter {
+pub(super) struct StepMeter {
     every: u64,
     steps: u64,
     images: u64,
@@ -30,7 +30,7 @@ pub struct StepMeter {
 }
 
 impl StepMeter {
-    pub fn new(steps_per_epoch: u64) -> Self {
+    pub(super) fn new(steps_per_epoch: u64) -> Self {
         Self {
             every: steps_per_epoch.div_ceil(TOLD_PER_EPOCH),
             steps: 0,
@@ -45,7 +45,7 @@ impl StepMeter {
         }
     }
 
-    pub fn add(&mut self, outcome: &StepOutcome, images: usize, seconds: f64) {
+    pub(super) fn add(&mut self, outcome: &StepOutcome, images: usize, seconds: f64) {
         self.steps += 1;
         self.images += images as u64;
         self.loss += outcome.loss * images as f64;
@@ -59,7 +59,7 @@ impl StepMeter {
     }
 
     /// The step to tell, if one is due.
-    pub fn due(
+    pub(super) fn due(
         &mut self,
         progress: &TrainingProgress,
         epoch: usize,

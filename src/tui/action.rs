@@ -4,7 +4,7 @@ use super::tab_id::TabId;
 
 /// One thing the user asks for. The same key gives the same action on every tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     GoToTab(TabId),
     NextTab,
     PreviousTab,
@@ -70,7 +70,7 @@ pub enum Action {
 impl Action {
     /// Moves something on the screen, or dismisses it: where there is nothing to be moved, nothing need be said.
     #[must_use]
-    pub fn is_move(self) -> bool {
+    pub(crate) fn is_move(self) -> bool {
         matches!(
             self,
             Self::Up
@@ -88,7 +88,7 @@ impl Action {
 
     /// Asks something of a run that is under way.
     #[must_use]
-    pub fn commands_a_run(self) -> bool {
+    pub(crate) fn commands_a_run(self) -> bool {
         matches!(
             self,
             Self::PauseOrResume

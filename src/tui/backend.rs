@@ -37,12 +37,12 @@ const MODIFIERS: [(Modifier, u8, u8); 9] = [
 ];
 
 /// See the module.
-pub struct FrugalBackend<W: Write> {
+pub(super) struct FrugalBackend<W: Write> {
     inner: CrosstermBackend<W>,
 }
 
 impl<W: Write> FrugalBackend<W> {
-    pub fn new(writer: W) -> Self {
+    pub(super) fn new(writer: W) -> Self {
         Self {
             inner: CrosstermBackend::new(writer),
         }

@@ -12,7 +12,7 @@ use crate::{storage, text};
 
 /// Settings of the screens.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub theme: Theme,
     pub keymap: Keymap,
     /// What could not be used, for people.
@@ -22,7 +22,7 @@ pub struct Settings {
 impl Settings {
     /// What to do about the warnings.
     #[must_use]
-    pub fn remedy(&self) -> String {
+    pub(crate) fn remedy() -> String {
         let file = path().map_or_else(
             || "config.toml".into(),
             |p| text::sanitize(&p.display().to_string()),
@@ -36,13 +36,13 @@ const LONGEST: u64 = 1 << 20;
 
 /// `config.toml` in the platform's configuration directory.
 #[must_use]
-pub fn path() -> Option<PathBuf> {
+pub(crate) fn path() -> Option<PathBuf> {
     directories::ProjectDirs::from("", "", "fmtui").map(|d| d.config_dir().join("config.toml"))
 }
 
 /// Reads the settings; no file means the defaults.
 #[must_use]
-pub fn read() -> Settings {
+pub(crate) fn read() -> Settings {
     let Some(path) = path() else {
         return parse("");
     };
@@ -142,7 +142,7 @@ fn own_keys(table: &toml::Table, warnings: &mut Vec<String>) -> BTreeMap<String,
 
 /// The theme that a key has chosen, on its way into the user's file.
 #[derive(Debug, Default)]
-pub struct KeptTheme {
+pub(crate) struct KeptTheme {
     path: Option<PathBuf>,
     chosen: Mutex<Option<Palette>>,
     /// Held while the file is written.
@@ -151,7 +151,7 @@ pub struct KeptTheme {
 
 impl KeptTheme {
     #[must_use]
-    pub fn new(path: Option<PathBuf>) -> Self {
+    pub(crate) fn new(path: Option<PathBuf>) -> Self {
         Self {
             path,
             ..Self::default()
@@ -159,7 +159,7 @@ impl KeptTheme {
     }
 
     /// Takes a choice; [`write`](Self::write) keeps the last one.
-    pub fn choose(&self, palette: Palette) {
+    pub(crate) fn choose(&self, palette: Palette) {
         *self.chosen.lock().unwrap_or_else(PoisonError::into_inner) = Some(palette);
     }
 
@@ -168,7 +168,7 @@ impl KeptTheme {
     /// # Errors
     /// `Io` when the file cannot be read or written, `Input` where it is no TOML that a theme could be put into. The file is
     /// then as it was.
-    pub fn write(&self) -> Result<()> {
+    pub(crate) fn write(&self) -> Result<()> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let chosen = self
             .chosen

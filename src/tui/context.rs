@@ -11,7 +11,7 @@ use crate::metrics::predictions::Predictions;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Context {
+pub(crate) struct Context {
     pub theme: Theme,
     /// The run on the screen.
     pub run: RunView,
@@ -25,7 +25,7 @@ pub struct Context {
 
 /// A run's predictions, as far as there are files.
 #[derive(Clone, Debug, Default)]
-pub struct KeptPredictions {
+pub(crate) struct KeptPredictions {
     /// Of the newest epoch.
     pub latest: Option<Predictions>,
     /// Of the best epoch.
@@ -41,7 +41,7 @@ pub struct KeptPredictions {
 impl Context {
     /// With no run on the screen.
     #[must_use]
-    pub fn new(theme: Theme) -> Self {
+    pub(crate) fn new(theme: Theme) -> Self {
         Self {
             theme,
             run: RunView::default(),
@@ -53,13 +53,13 @@ impl Context {
 
     /// The history of the run on the screen.
     #[must_use]
-    pub fn history(&self) -> Option<&RunHistory> {
+    pub(crate) fn history(&self) -> Option<&RunHistory> {
         self.run.history().map(|(_, history)| history)
     }
 
     /// Name of the run on the screen, its id until it has told its name.
     #[must_use]
-    pub fn run_name(&self) -> &str {
+    pub(crate) fn run_name(&self) -> &str {
         self.run.history().map_or("", |(run, history)| {
             let started = history.started.as_ref();
             started.map_or(run, |s| s.name.as_str())
@@ -68,7 +68,7 @@ impl Context {
 
     /// The classes of the run on the screen.
     #[must_use]
-    pub fn classes(&self) -> &[String] {
+    pub(crate) fn classes(&self) -> &[String] {
         let started = self.history().and_then(|h| h.started.as_ref());
         started.map_or(&[], |s| &s.classes)
     }

@@ -24,7 +24,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 static GIVEN_UP: AtomicBool = AtomicBool::new(false);
 
 /// Ends the editor that is open, and opens none again: the program is asked to end.
-pub fn give_up() {
+pub(super) fn give_up() {
     GIVEN_UP.store(true, Ordering::SeqCst);
 }
 
@@ -33,7 +33,7 @@ pub fn give_up() {
 ///
 /// # Errors
 /// `Input` when there is no such editor or it failed, `Io` when the file cannot be written or read.
-pub fn edit(profile: &Profile, directory: &Path) -> Result<Option<Profile>> {
+pub(super) fn edit(profile: &Profile, directory: &Path) -> Result<Option<Profile>> {
     let editor = ["VISUAL", "EDITOR"]
         .iter()
         .filter_map(|name| std::env::var(name).ok())

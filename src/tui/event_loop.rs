@@ -36,7 +36,7 @@ const SWALLOWING: Duration = Duration::from_millis(300);
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExitReason {
+pub(super) enum ExitReason {
     /// Somebody pressed a key for it, or sent a signal.
     Asked,
     /// The terminal has gone.
@@ -44,7 +44,7 @@ pub enum ExitReason {
 }
 
 /// What the loop hears from the system.
-pub struct Signals {
+pub(super) struct Signals {
     endings: Endings,
     resumed: SignalStream,
 }
@@ -54,7 +54,7 @@ impl Signals {
     ///
     /// # Errors
     /// `Io` or `Compute` when signals cannot be listened to.
-    pub fn install() -> Result<Self> {
+    pub(super) fn install() -> Result<Self> {
         Ok(Self {
             endings: Endings::install()?,
             resumed: signal(SignalKind::from_raw(Signal::CONT.as_raw()))
@@ -64,7 +64,7 @@ impl Signals {
 }
 
 /// Ends the process where a signal has come and the loop does not get to it: it hangs in a terminal that nobody reads.
-pub async fn end_what_hangs(mut endings: Endings) {
+pub(super) async fn end_what_hangs(mut endings: Endings) {
     loop {
         let ending = endings.next().await;
         // With the screen left, Ctrl-C is somebody else's: an editor's.
@@ -85,7 +85,7 @@ enum Next {
 }
 
 /// Runs until the user leaves or the terminal goes.
-pub async fn run(
+pub(super) async fn run(
     app: &mut App,
     services: &mut Services,
     messages: &mut Receiver<Message>,

@@ -10,14 +10,14 @@ use crate::text;
 
 /// A key with Control and Alt; Shift is part of the character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     code: KeyCode,
     modifiers: KeyModifiers,
 }
 
 /// A line of the table.
 #[derive(Clone, Debug)]
-pub struct Binding {
+pub(crate) struct Binding {
     pub action: Action,
     /// Its name in the user's configuration.
     pub name: &'static str,
@@ -298,7 +298,7 @@ fn rows() -> impl Iterator<Item = Row> {
 
 /// Keys to actions, and back to words.
 #[derive(Clone, Debug)]
-pub struct Keymap {
+pub(crate) struct Keymap {
     bindings: Vec<Binding>,
 }
 
@@ -322,7 +322,7 @@ impl Default for Keymap {
 impl Keymap {
     /// The table with the user's own keys; what cannot be used is left as it was and told.
     #[must_use]
-    pub fn with(own: &BTreeMap<String, String>) -> (Self, Vec<String>) {
+    pub(crate) fn with(own: &BTreeMap<String, String>) -> (Self, Vec<String>) {
         let mut map = Self::default();
         let mut warnings = Vec::new();
         let names: Vec<&str> = map.bindings.iter().map(|b| b.name).collect();
@@ -376,7 +376,7 @@ impl Keymap {
 
     /// What a key means, if anything.
     #[must_use]
-    pub fn action(&self, event: KeyEvent) -> Option<Action> {
+    pub(crate) fn action(&self, event: KeyEvent) -> Option<Action> {
         let key = Key::of(event);
         self.bindings
             .iter()
@@ -385,13 +385,13 @@ impl Keymap {
     }
 
     #[must_use]
-    pub fn bindings(&self) -> &[Binding] {
+    pub(crate) fn bindings(&self) -> &[Binding] {
         &self.bindings
     }
 
     /// A hint's keys as they are now, where the user has changed them.
     #[must_use]
-    pub fn shown(&self, usual: &str) -> String {
+    pub(crate) fn shown(&self, usual: &str) -> String {
         let now = |word: &str| {
             let binding = self.bindings.iter().find(|b| b.usual == word);
             binding.map_or_else(|| word.to_string(), |b| b.shown.clone())

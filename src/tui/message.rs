@@ -13,7 +13,7 @@ use crate::run::weights_info::Card;
 
 /// What the app is told.
 #[derive(Clone, Debug)]
-pub enum Message {
+pub(crate) enum Message {
     /// A watched run with everything its log holds so far.
     Opened {
         run: String,

@@ -5,25 +5,25 @@
     reason = "a theme is handed down by reference, whatever its size"
 )]
 
-pub mod action;
-pub mod app;
+pub(crate) mod action;
+pub(crate) mod app;
 mod backend;
-pub mod config;
-pub mod context;
+pub(crate) mod config;
+pub(crate) mod context;
 mod editor;
 mod event_loop;
-pub mod keymap;
-pub mod message;
+pub(crate) mod keymap;
+pub(crate) mod message;
 mod replies;
-pub mod request;
-pub mod run_view;
+pub(crate) mod request;
+pub(crate) mod run_view;
 mod services;
-pub mod tab;
-pub mod tab_id;
-pub mod tabs;
-pub mod terminal;
-pub mod theme;
-pub mod widgets;
+pub(crate) mod tab;
+pub(crate) mod tab_id;
+pub(crate) mod tabs;
+pub(crate) mod terminal;
+pub(crate) mod theme;
+pub(crate) mod widgets;
 
 use std::io::Write;
 use std::time::Duration;
@@ -39,14 +39,14 @@ use crate::run::signals::Endings;
 use crate::run::{RunList, Workspace, concurrent_runs, example};
 
 /// Speed at which a run is replayed unless somebody says otherwise.
-pub const REPLAY_SPEED: f64 = 10.0;
+pub(crate) const REPLAY_SPEED: f64 = 10.0;
 
 /// How long work in the background may take to end when the screen is left.
 const CLOSING: Duration = Duration::from_millis(200);
 
 /// What the screens show first.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Launch {
+pub(crate) enum Launch {
     /// The newest run that is running; where none is, the data, with the newest run at hand.
     Home,
     /// This run (an id, the start of one, or `last`) on the Train tab.
@@ -59,7 +59,7 @@ pub enum Launch {
 ///
 /// # Errors
 /// `Input` when there is no terminal or no such run, `Io` when the terminal cannot be used.
-pub fn run(workspace: Workspace, launch: Launch) -> Result<()> {
+pub(crate) fn run(workspace: Workspace, launch: Launch) -> Result<()> {
     terminal::check()?;
     let (workspace, launch) = resolve(workspace, launch)?;
     let place = workspace.clone();

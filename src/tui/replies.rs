@@ -70,7 +70,7 @@ impl Sign {
 
 /// Tells answers from keys.
 #[derive(Debug, Default)]
-pub struct Replies {
+pub(super) struct Replies {
     state: State,
     /// Keys that may be part of an answer.
     held: Vec<KeyEvent>,
@@ -86,19 +86,19 @@ pub struct Replies {
 
 impl Replies {
     /// The terminal has been asked something.
-    pub fn expect(&mut self, now: Instant) {
+    pub(super) fn expect(&mut self, now: Instant) {
         self.asked = Some(now);
     }
 
     /// True when an answer may come within `patience` after the question, or has begun.
     #[must_use]
-    pub fn is_due(&self, patience: Duration, now: Instant) -> bool {
+    pub(super) fn is_due(&self, patience: Duration, now: Instant) -> bool {
         self.state != State::Keys || self.asked.is_some_and(|at| now - at < patience)
     }
 
     /// The longest time until [`hear`](Self::hear) wants to be told of the time.
     #[must_use]
-    pub fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         if self.state == State::Keys {
             Duration::MAX
         } else {
@@ -107,7 +107,7 @@ impl Replies {
     }
 
     /// What an input comes to: keys that are none are left out, and come as an answer when it is whole.
-    pub fn hear(&mut self, input: Input, now: Instant) -> Vec<Input> {
+    pub(super) fn hear(&mut self, input: Input, now: Instant) -> Vec<Input> {
         let mut out = Vec::new();
         self.give_up(now, &mut out);
         match input {

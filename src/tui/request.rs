@@ -7,7 +7,7 @@ use crate::run::id;
 
 /// A run to be started.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Start {
+pub(crate) enum Start {
     /// A new one of this profile.
     New(Box<Profile>),
     /// This run, from its last checkpoint.
@@ -17,7 +17,7 @@ pub enum Start {
 impl Start {
     /// What the run is called.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::New(profile) => &profile.name,
             Self::Resumed(run) => id::name(run),
@@ -27,7 +27,7 @@ impl Start {
 
 /// What the app asks for; answered, if at all, by a message. All are carried out at one place, `event_loop::Outside`.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Request {
+pub(crate) enum Request {
     /// Start a run and watch it.
     Start(Start),
     /// Watch this run, shown on Train, Metrics and Confusion.

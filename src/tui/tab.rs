@@ -11,7 +11,7 @@ use super::tab_id::TabId;
 
 /// What the app does for a tab: everything that is not the tab's own state.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
+pub(crate) enum Effect {
     None,
     /// The tab has nothing that this action could do.
     Ignored,
@@ -39,7 +39,7 @@ impl From<Request> for Effect {
 
 /// A mouse event inside the tab's area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mouse {
+pub(crate) enum Mouse {
     Click(Position),
     ScrollUp(Position),
     ScrollDown(Position),
@@ -47,13 +47,13 @@ pub enum Mouse {
 
 /// A key and what it does here, for the footer and the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hint {
+pub(crate) struct Hint {
     pub keys: &'static str,
     pub does: &'static str,
 }
 
 /// One tab. All methods are quick; nothing here reads files or waits.
-pub trait Tab {
+pub(crate) trait Tab {
     /// Reacts to an action; the app has already handled tab changes, help, palette, leave, suspend and redraw.
     fn on_action(&mut self, action: Action, cx: &Context) -> Effect;
 

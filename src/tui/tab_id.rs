@@ -19,29 +19,29 @@ macro_rules! define {
     ($($id:ident $key:literal $file:ident::$tab:ident,)*) => {
         /// A tab.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum TabId {
+        pub(crate) enum TabId {
             $($id,)*
         }
 
         impl TabId {
             /// Every tab, from left to right.
-            pub const ALL: &[Self] = &[$(Self::$id,)*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$id,)*];
 
             /// What stands in the header.
             #[must_use]
-            pub const fn title(self) -> &'static str {
+            pub(crate) const fn title(self) -> &'static str {
                 match self { $(Self::$id => stringify!($id),)* }
             }
 
             /// The key that turns to it, unless the user has chosen another.
             #[must_use]
-            pub const fn key(self) -> &'static str {
+            pub(crate) const fn key(self) -> &'static str {
                 match self { $(Self::$id => $key,)* }
             }
 
             /// The name of that key in the user's configuration.
             #[must_use]
-            pub const fn key_name(self) -> &'static str {
+            pub(crate) const fn key_name(self) -> &'static str {
                 match self { $(Self::$id => concat!("tab-", stringify!($file)),)* }
             }
         }
@@ -54,13 +54,13 @@ pub(super) use tabs;
 impl TabId {
     /// The tab to the right; after the last the first.
     #[must_use]
-    pub fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         Self::ALL[(self as usize + 1) % Self::ALL.len()]
     }
 
     /// The tab to the left; before the first the last.
     #[must_use]
-    pub fn previous(self) -> Self {
+    pub(crate) fn previous(self) -> Self {
         Self::ALL[(self as usize + Self::ALL.len() - 1) % Self::ALL.len()]
     }
 }

@@ -54,7 +54,7 @@ impl Write for Output {
 }
 
 /// The entered terminal; leaving it is its `Drop`.
-pub struct Screen {
+pub(crate) struct Screen {
     terminal: Terminal<FrugalBackend<Output>>,
     output: Output,
 }
@@ -63,7 +63,7 @@ pub struct Screen {
 ///
 /// # Errors
 /// `Input` when standard input or output is no terminal, or the terminal has no cursor addressing.
-pub fn check() -> Result<()> {
+pub(crate) fn check() -> Result<()> {
     if !is_there() {
         return Err(Error::input(
             "terminal",
@@ -87,7 +87,7 @@ pub fn check() -> Result<()> {
 
 /// False once the terminal has gone away: its other end was closed, the connection broke.
 #[must_use]
-pub fn is_there() -> bool {
+pub(crate) fn is_there() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
@@ -96,7 +96,7 @@ impl Screen {
     ///
     /// # Errors
     /// `Io` when it cannot be written to or switched.
-    pub fn enter() -> Result<Self> {
+    pub(crate) fn enter() -> Result<Self> {
         let failed = |e| Error::io("set up", "the terminal", e);
         PANIC_HOOK.call_once(|| {
             let before = std::panic::take_hook();
@@ -124,7 +124,7 @@ impl Screen {
     ///
     /// # Errors
     /// When the terminal cannot be written to: it is gone.
-    pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<()> {
+    pub(crate) fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<()> {
         queue!(self.output, BeginSynchronizedUpdate)?;
         self.terminal.draw(render)?;
         queue!(self.output, EndSynchronizedUpdate)?;
@@ -135,7 +135,7 @@ impl Screen {
     ///
     /// # Errors
     /// When the terminal cannot be written to.
-    pub fn clear(&mut self) -> io::Result<()> {
+    pub(crate) fn clear(&mut self) -> io::Result<()> {
         // `Terminal::clear` would ask the terminal for its cursor's place and wait for the answer; this asks nothing.
         let size = self.terminal.size()?;
         self.terminal
@@ -146,13 +146,14 @@ impl Screen {
     ///
     /// # Errors
     /// When the terminal cannot be written to.
-    pub fn ask_background(&mut self) -> io::Result<()> {
+    pub(crate) fn ask_background(&mut self) -> io::Result<()> {
         self.output.write_all(ASK_BACKGROUND)?;
         self.output.send()
     }
 
     /// Gives the terminal back for a while.
-    pub fn leave(&mut self) {
+    #[expect(clippy::unused_self, reason = "only who has it gives it back")]
+    pub(crate) fn leave(&mut self) {
         restore();
     }
 
@@ -160,7 +161,7 @@ impl Screen {
     ///
     /// # Errors
     /// When it cannot be written to or switched.
-    pub fn reenter(&mut self) -> io::Result<()> {
+    pub(crate) fn reenter(&mut self) -> io::Result<()> {
         switch_on()?;
         self.clear()
     }
@@ -196,13 +197,13 @@ fn restore() {
 
 /// Whether the terminal is ours at the moment.
 #[must_use]
-pub fn is_entered() -> bool {
+pub(crate) fn is_entered() -> bool {
     ENTERED.load(Ordering::SeqCst)
 }
 
 /// Puts back what can be put back without waiting, where somebody else may hang in a write to the terminal: its modes, and
 /// what it shows if it takes that at once.
-pub fn abandon() {
+pub(crate) fn abandon() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;
     }

@@ -35,7 +35,7 @@ const PRESETS: [(&str, &str); 5] = [
 const WARM_UP: usize = 10;
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Presets, profile files or runs; A to E name the five defaults
     #[arg(add = complete::preset(), value_name = "PRESET")]
     presets: Vec<String>,
@@ -71,7 +71,7 @@ pub struct Arguments {
     here: bool,
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let effort = arguments.effort()?;
     let asked = arguments.asked();
     // Everything is checked before the first minute is spent.

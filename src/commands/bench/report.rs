@@ -12,7 +12,7 @@ use crate::train::bench::{BenchOptions, BenchResult};
 
 /// One preset's figures, as they are printed with `--json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+pub(super) struct Report {
     /// The version of what is printed.
     format: u32,
     /// Always `fmtui`; the scripts that measure others put theirs here.
@@ -45,7 +45,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(profile: &Profile, measured: &BenchResult) -> Self {
+    pub(super) fn new(profile: &Profile, measured: &BenchResult) -> Self {
         let [training, whole] = measured.peak_memory;
         Self {
             format: answer::FORMAT,
@@ -72,7 +72,7 @@ impl Report {
     }
 
     /// What all rows of a table have in common.
-    pub fn circumstances(&self, effort: BenchOptions) -> String {
+    pub(super) fn circumstances(&self, effort: BenchOptions) -> String {
         format!(
             "{} · {}, {}, {} · batches of {} · {}, timed {}",
             self.dataset,
@@ -88,7 +88,7 @@ impl Report {
 
 /// A piece of a planned step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Piece {
+pub(super) struct Piece {
     pub name: String,
     /// Of one thread, per step.
     pub microseconds: f64,
@@ -107,7 +107,7 @@ impl Piece {
 }
 
 /// Where the time of a planned step goes, for people: one thread's, per step.
-pub fn pieces(report: &Report) -> Table {
+pub(super) fn pieces(report: &Report) -> Table {
     let mut table = Table::new(&["piece", ">µs a step", ">share", ">GFLOP/s"]);
     let total: f64 = report.pieces.iter().map(|p| p.microseconds).sum();
     for piece in &report.pieces {
@@ -125,7 +125,7 @@ pub fn pieces(report: &Report) -> Table {
 }
 
 /// The table for people.
-pub fn table(reports: &[Report]) -> Table {
+pub(super) fn table(reports: &[Report]) -> Table {
     let mut table = Table::new(&[
         "preset",
         ">parameters",

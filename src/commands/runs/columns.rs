@@ -9,7 +9,7 @@ use crate::run::{RunSummary, comparison};
 use crate::text::{self, figure};
 
 /// A column: how it is called, headed and printed, and its value as `--json` and `--csv` have it.
-pub struct Column {
+pub(super) struct Column {
     pub name: String,
     /// Begins with `>` over figures.
     pub heading: String,
@@ -118,7 +118,7 @@ const COLUMNS: &[(&str, &str, Text, Read)] = &[
 ];
 
 /// What is listed, and what gives way first where the terminal is narrow.
-pub const DEFAULT: &[&str] = &[
+pub(super) const DEFAULT: &[&str] = &[
     "run",
     "status",
     "architecture",
@@ -134,7 +134,7 @@ pub const DEFAULT: &[&str] = &[
 ];
 
 /// Headings in the order in which they give way.
-pub const DISPENSABLE: &[&str] = &[
+pub(super) const DISPENSABLE: &[&str] = &[
     "parameters",
     "mode",
     "macro F1",
@@ -170,7 +170,7 @@ fn gap(profile: &Profile) -> String {
 }
 
 /// The names of all columns but those of settings.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     let metrics = METRICS.iter().map(|m| m.key);
     COLUMNS
         .iter()
@@ -182,7 +182,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 ///
 /// # Errors
 /// `Input` when there is none.
-pub fn find(name: &str) -> Result<Column> {
+pub(super) fn find(name: &str) -> Result<Column> {
     if let Some((name, heading, text, value)) = COLUMNS.iter().find(|(own, ..)| *own == name) {
         return Ok(Column {
             name: (*name).into(),

@@ -13,7 +13,7 @@ use crate::run::{RunSummary, comparison};
 const COMPARISONS: &[&str] = &["!=", ">=", "<=", "=", ">", "<"];
 
 /// One condition.
-pub enum Filter {
+pub(super) enum Filter {
     /// Each of these is in the run's id, name, status, architecture, training mode or data set.
     Words(Vec<String>),
     /// A column against a value.
@@ -25,7 +25,7 @@ impl Filter {
     ///
     /// # Errors
     /// `Input` when there is no such column.
-    pub fn read(text: &str) -> Result<Self> {
+    pub(super) fn read(text: &str) -> Result<Self> {
         let sign = text.find(['!', '<', '>', '=']);
         let split = sign.and_then(|at| {
             let rest = &text[at..];
@@ -41,7 +41,7 @@ impl Filter {
     }
 
     /// Whether a run is listed. One that cannot be read has no figures.
-    pub fn takes(&self, run: &RunSummary) -> bool {
+    pub(super) fn takes(&self, run: &RunSummary) -> bool {
         match (self, &run.profile) {
             (Self::Words(words), profile) => {
                 let line = line(run, profile.as_deref().ok());
@@ -85,7 +85,7 @@ fn order_with(value: &Value, wanted: &str) -> Option<Ordering> {
 }
 
 /// The order of two values of a column: numbers by size, texts by letter, what is missing last.
-pub fn order(a: &Value, b: &Value) -> Ordering {
+pub(super) fn order(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Null, Value::Null) => Ordering::Equal,
         (Value::Null, _) => Ordering::Greater,

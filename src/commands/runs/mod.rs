@@ -15,10 +15,10 @@ use crate::profile::Status;
 use crate::run::{RunSummary, Workspace, comparison};
 use crate::text;
 
-pub use columns::names as column_names;
+pub(super) use columns::names as column_names;
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Sort by a column, such as accuracy; -accuracy for largest first [default: newest first]
     #[arg(add = complete::column(), long, value_name = "[-]COLUMN", allow_hyphen_values = true)]
     sort: Option<String>,
@@ -39,7 +39,7 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let asked: Vec<&str> = match arguments.columns.as_slice() {
         [] if arguments.csv => column_names().collect(),
         [] => columns::DEFAULT.to_vec(),

@@ -17,7 +17,7 @@ struct Erase(f32);
     clippy::cast_possible_truncation,
     reason = "probabilities are rounded to f32"
 )]
-pub fn of(settings: &Augment) -> Asked {
+pub(super) fn of(settings: &Augment) -> Asked {
     (settings.erase > 0.0).then(|| Arc::new(Erase(settings.erase as f32)) as _)
 }
 

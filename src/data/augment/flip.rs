@@ -14,7 +14,7 @@ struct Flip(f32);
     clippy::cast_possible_truncation,
     reason = "probabilities are rounded to f32"
 )]
-pub fn of(settings: &Augment) -> Asked {
+pub(super) fn of(settings: &Augment) -> Asked {
     (settings.flip > 0.0).then(|| Arc::new(Flip(settings.flip as f32)) as _)
 }
 

@@ -63,7 +63,7 @@ const ALL: [fn(&Augment) -> Asked; 4] = [flip::of, shift::of, rotate::of, erase:
 
 /// The changes that a profile asks for.
 #[derive(Clone, Debug)]
-pub struct Augmentations {
+pub(crate) struct Augmentations {
     all: Vec<Arc<dyn Augmentation>>,
     seed: u64,
 }
@@ -71,21 +71,21 @@ pub struct Augmentations {
 impl Augmentations {
     /// None where nothing is to be changed.
     #[must_use]
-    pub fn new(settings: &Augment, seed: u64) -> Option<Self> {
+    pub(crate) fn new(settings: &Augment, seed: u64) -> Option<Self> {
         let all: Vec<_> = ALL.iter().filter_map(|of| of(settings)).collect();
         (!all.is_empty()).then_some(Self { all, seed })
     }
 
     /// Those of one step.
     #[must_use]
-    pub fn at(&self, step: u64) -> Changes<'_> {
+    pub(crate) fn at(&self, step: u64) -> Changes<'_> {
         Changes { of: self, step }
     }
 }
 
 /// The changes of one step.
 #[derive(Clone, Copy, Debug)]
-pub struct Changes<'a> {
+pub(crate) struct Changes<'a> {
     of: &'a Augmentations,
     step: u64,
 }
@@ -94,7 +94,7 @@ impl Changes<'_> {
     /// Writes what becomes of the image at this place of the batch. What comes in from beyond the edge is black.
     ///
     /// **Shape** both `[channels, height, width]`; every channel is changed alike.
-    pub fn apply(&self, place: usize, image: &[u8], sides: (usize, usize), out: &mut [u8]) {
+    pub(crate) fn apply(&self, place: usize, image: &[u8], sides: (usize, usize), out: &mut [u8]) {
         let mut pose = Pose::default();
         for augmentation in &self.of.all {
             augmentation.pose(&self.numbers(augmentation.as_ref(), place), &mut pose);

@@ -2,7 +2,7 @@
 
 /// Mirrored first, turned in between, moved last.
 #[derive(Debug, Default)]
-pub struct Pose {
+pub(super) struct Pose {
     pub mirrored: bool,
     /// **Units** radians.
     pub angle: f32,
@@ -15,7 +15,7 @@ impl Pose {
     /// Writes the image as it comes to lie; what comes in from beyond the edge is black.
     ///
     /// **Shape** both `[height, width]`.
-    pub fn place(&self, image: &[u8], sides: (usize, usize), out: &mut [u8]) {
+    pub(super) fn place(&self, image: &[u8], sides: (usize, usize), out: &mut [u8]) {
         if self.angle == 0.0 {
             self.copy(image, sides, out);
         } else {

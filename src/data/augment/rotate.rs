@@ -11,7 +11,7 @@ use crate::profile::Augment;
 struct Rotate(f32);
 
 #[expect(clippy::cast_possible_truncation, reason = "angles are rounded to f32")]
-pub fn of(settings: &Augment) -> Asked {
+pub(super) fn of(settings: &Augment) -> Asked {
     let most = (settings.rotate as f32).to_radians();
     (settings.rotate > 0.0).then(|| Arc::new(Rotate(most)) as _)
 }

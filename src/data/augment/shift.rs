@@ -10,7 +10,7 @@ use crate::profile::Augment;
 #[derive(Debug)]
 struct Shift(usize);
 
-pub fn of(settings: &Augment) -> Asked {
+pub(super) fn of(settings: &Augment) -> Asked {
     (settings.shift > 0).then(|| Arc::new(Shift(settings.shift)) as _)
 }
 

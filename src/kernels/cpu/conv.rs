@@ -5,7 +5,7 @@
 //! gradient to the input is a convolution with the kernel turned around. The gradient to the weights is a product over
 //! positions with the channels last, so that neighbouring lanes are neighbouring weights.
 
-pub use crate::kernels::shape::ConvShape;
+pub(crate) use crate::kernels::shape::ConvShape;
 
 use super::gemm::{Lhs, Offsets, Packed, Product, Start};
 use super::isa::{Isa, isa};
@@ -39,7 +39,13 @@ const WEIGHT_TASKS: usize = 16;
 ///
 /// # Panics
 /// When a slice's length is not the shape's.
-pub fn forward(shape: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+pub(crate) fn forward(
+    shape: &ConvShape,
+    x: &[f32],
+    w: &[f32],
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+) {
     check(shape, x, w, y);
     assert!(bias.is_none_or(|b| b.len() == shape.out_channels));
     let (isa, taps) = (isa(), shape.taps());
@@ -51,7 +57,7 @@ pub fn forward(shape: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, y:
 ///
 /// # Panics
 /// When a slice's length is not the shape's.
-pub fn backward_input(shape: &ConvShape, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+pub(crate) fn backward_input(shape: &ConvShape, dy: &[f32], w: &[f32], dx: &mut [f32]) {
     check(shape, dx, w, dy);
     let isa = isa();
     if dy.is_empty() {
@@ -80,7 +86,7 @@ pub fn backward_input(shape: &ConvShape, dy: &[f32], w: &[f32], dx: &mut [f32]) 
 ///
 /// # Panics
 /// When a slice's length is not the shape's.
-pub fn backward_weights(
+pub(crate) fn backward_weights(
     shape: &ConvShape,
     x: &[f32],
     dy: &[f32],

@@ -18,7 +18,7 @@ type Backward = fn(Isa, &[f32], &[f32], &mut [f32]);
 ///
 /// # Panics
 /// When the lengths differ.
-pub fn forward(activation: Activation, x: &[f32], y: &mut [f32]) {
+pub(crate) fn forward(activation: Activation, x: &[f32], y: &mut [f32]) {
     assert_eq!(x.len(), y.len());
     let isa = isa();
     pieces::for_each(y, |start, y| {
@@ -44,7 +44,7 @@ pub(super) fn forward_here(isa: Isa, activation: Activation, x: &[f32], y: &mut 
 ///
 /// # Panics
 /// When the lengths differ.
-pub fn backward(activation: Activation, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
+pub(crate) fn backward(activation: Activation, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
     assert!(x.len() == y.len() && dy.len() == x.len() && dx.len() == x.len());
     let isa = isa();
     pieces::for_each(dx, |start, dx| {
@@ -87,7 +87,7 @@ pub(super) fn backward_here(
     clippy::cast_sign_loss,
     reason = "the threshold is in [0, 2²⁴] and the factor is rounded once"
 )]
-pub fn dropout(x: &[f32], stream: &Stream, p: f64, y: &mut [f32]) {
+pub(crate) fn dropout(x: &[f32], stream: &Stream, p: f64, y: &mut [f32]) {
     assert!(x.len() == y.len() && (0.0..1.0).contains(&p));
     // Uniform numbers are multiples of 2⁻²⁴: comparing the integers is comparing the numbers.
     let threshold = (p * f64::from(1 << 24)).ceil() as u32;
@@ -117,19 +117,6 @@ per_isa! {
             }
         }
     }
-}
-
-/// y = a + b.
-///
-/// # Panics
-/// When the lengths differ.
-pub fn add(a: &[f32], b: &[f32], y: &mut [f32]) {
-    assert!(a.len() == y.len() && b.len() == y.len());
-    let isa = isa();
-    pieces::for_each(y, |start, y| {
-        let part = start..start + y.len();
-        sum(isa, &a[part.clone()], &b[part], y);
-    });
 }
 
 /// Functions of one slice, or of one slice and the output's gradient, number by number.
@@ -162,7 +149,6 @@ elementwise! {
     silu(x) = x * math::sigmoid::<FMA>(x);
     tanh(x) = math::tanh::<FMA>(x);
     sigmoid(x) = math::sigmoid::<FMA>(x);
-    sum(a, b) = a + b;
     relu_back(x, dy) = if x > 0.0 { dy } else { 0.0 };
     leaky_relu_back(x, dy) = if x > 0.0 { dy } else { LEAK * dy };
     gelu_back(x, dy) = {
@@ -266,10 +252,9 @@ mod tests {
     fn threads_do_not_matter() {
         let (x, stream) = (numbers(70_001, 1), Stream::new(3, Purpose::Dropout, 1));
         assert_thread_invariant(|| {
-            let mut y = vec![0.0; 3 * x.len()];
+            let mut y = vec![0.0; 2 * x.len()];
             forward(Activation::Tanh, &x, &mut y[..x.len()]);
-            dropout(&x, &stream, 0.3, &mut y[x.len()..2 * x.len()]);
-            add(&x, &x, &mut y[2 * x.len()..]);
+            dropout(&x, &stream, 0.3, &mut y[x.len()..]);
             y
         });
     }

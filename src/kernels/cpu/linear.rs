@@ -18,7 +18,7 @@ const MOVE_COST: usize = 16;
 ///
 /// # Panics
 /// When a slice's length is not what the shape says.
-pub fn forward(
+pub(crate) fn forward(
     batch: usize,
     in_f: usize,
     out_f: usize,
@@ -74,7 +74,7 @@ pub fn forward(
 ///
 /// # Panics
 /// When a slice's length is not what the shape says.
-pub fn backward_input(
+pub(crate) fn backward_input(
     batch: usize,
     in_f: usize,
     out_f: usize,
@@ -102,7 +102,7 @@ pub fn backward_input(
 ///
 /// # Panics
 /// When a slice's length is not what the shape says.
-pub fn backward_weights(
+pub(crate) fn backward_weights(
     batch: usize,
     in_f: usize,
     out_f: usize,

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 ///
 /// # Panics
 /// When a slice's length is not what the shape says or a label is not below `classes`.
-pub fn cross_entropy(
+pub(crate) fn cross_entropy(
     batch: usize,
     classes: usize,
     logits: &[f32],
@@ -65,7 +65,7 @@ pub fn cross_entropy(
 ///
 /// # Panics
 /// When a slice's length is not what the shape says.
-pub fn soft_cross_entropy(
+pub(crate) fn soft_cross_entropy(
     batch: usize,
     classes: usize,
     logits: &[f32],
@@ -117,7 +117,7 @@ fn log_sum(logits: &[f32]) -> (f64, f64) {
 ///
 /// # Panics
 /// When a slice's length is not what the shape says or a label is not below `classes`.
-pub fn mse_one_hot(
+pub(crate) fn mse_one_hot(
     batch: usize,
     classes: usize,
     outputs: &[f32],

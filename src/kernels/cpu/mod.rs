@@ -4,22 +4,22 @@
 //! are added in a fixed order. Deliberately allocates no results: callers pass the slices to be overwritten, and a slice
 //! of the wrong length is a bug that panics.
 
-pub mod conv;
-pub mod elementwise;
+pub(crate) mod conv;
+pub(crate) mod elementwise;
 mod gemm;
 mod isa;
-pub mod lanes;
+pub(crate) mod lanes;
 pub mod layer_norm;
 mod layout;
-pub mod linear;
-pub mod loss;
+pub(crate) mod linear;
+pub(crate) mod loss;
 mod math;
-pub mod norm;
-pub mod optimizer;
+pub(crate) mod norm;
+pub(crate) mod optimizer;
 mod pieces;
-pub mod pool;
+pub(crate) mod pool;
 mod reduce;
-pub mod resample;
+pub(crate) mod resample;
 pub(in crate::kernels) mod scratch;
 mod simd;
 #[cfg(test)]

@@ -25,7 +25,7 @@ use rayon::prelude::*;
 ///
 /// # Panics
 /// When a slice's length is not what the shape says.
-pub fn train_forward(
+pub(crate) fn train_forward(
     batch: usize,
     channels: usize,
     area: usize,
@@ -61,7 +61,7 @@ pub fn train_forward(
 ///
 /// # Panics
 /// When a slice's length is not what the shape says.
-pub fn train_forward_relu(
+pub(crate) fn train_forward_relu(
     batch: usize,
     channels: usize,
     area: usize,
@@ -97,7 +97,7 @@ pub fn train_forward_relu(
 ///
 /// # Panics
 /// When a slice's length is not what the shape says.
-pub fn backward(
+pub(crate) fn backward(
     batch: usize,
     channels: usize,
     area: usize,
@@ -142,7 +142,7 @@ pub fn backward(
 ///
 /// # Panics
 /// When a slice's length is not what the shape says.
-pub fn backward_relu(
+pub(crate) fn backward_relu(
     batch: usize,
     channels: usize,
     area: usize,
@@ -188,7 +188,7 @@ pub fn backward_relu(
 ///
 /// # Panics
 /// When a slice's length is not what the shape says.
-pub fn eval_forward(
+pub(crate) fn eval_forward(
     batch: usize,
     channels: usize,
     area: usize,
@@ -220,7 +220,7 @@ pub fn eval_forward(
 ///
 /// # Panics
 /// When a slice's length is not what the shape says.
-pub fn eval_forward_relu(
+pub(crate) fn eval_forward_relu(
     batch: usize,
     channels: usize,
     area: usize,

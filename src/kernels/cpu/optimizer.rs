@@ -126,7 +126,7 @@ pub(in crate::kernels) fn update_here(
 ///
 /// # Panics
 /// When the lengths differ.
-pub fn adam(settings: &Adam, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+pub(crate) fn adam(settings: &Adam, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
     adam_step(&settings.factors(false), p, g, m, v);
 }
 
@@ -134,7 +134,7 @@ pub fn adam(settings: &Adam, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f
 ///
 /// # Panics
 /// When the lengths differ.
-pub fn adamw(settings: &Adam, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+pub(crate) fn adamw(settings: &Adam, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
     adam_step(&settings.factors(true), p, g, m, v);
 }
 
@@ -205,7 +205,7 @@ per_isa! {
 ///
 /// # Panics
 /// When the lengths differ.
-pub fn sgd(settings: &Sgd, p: &mut [f32], g: &[f32], velocity: Option<&mut [f32]>) {
+pub(crate) fn sgd(settings: &Sgd, p: &mut [f32], g: &[f32], velocity: Option<&mut [f32]>) {
     assert!(g.len() == p.len() && velocity.as_ref().is_none_or(|v| v.len() == p.len()));
     let isa = isa();
     let pieces = p
@@ -246,7 +246,7 @@ per_isa! {
 ///
 /// # Panics
 /// When the lengths differ.
-pub fn rmsprop(
+pub(crate) fn rmsprop(
     settings: &RmsProp,
     p: &mut [f32],
     g: &[f32],
@@ -301,7 +301,7 @@ per_isa! {
 
 /// Σ x², added in a fixed order.
 #[must_use]
-pub fn squared_norm(x: &[f32]) -> f64 {
+pub(crate) fn squared_norm(x: &[f32]) -> f64 {
     let pieces: Vec<f64> = x.par_chunks(pieces::PIECE).map(squared_norm_here).collect();
     pieces.iter().sum()
 }
@@ -329,7 +329,7 @@ pub fn clip_factor(norm: f64, clip: f64) -> f64 {
 ///
 /// # Panics
 /// When the lengths differ.
-pub fn ema(decay: f64, average: &mut [f32], p: &[f32]) {
+pub(crate) fn ema(decay: f64, average: &mut [f32], p: &[f32]) {
     assert_eq!(average.len(), p.len());
     pieces::for_each(average, |start, average| {
         ema_here(decay, average, &p[start..start + average.len()]);

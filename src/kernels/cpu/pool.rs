@@ -1,6 +1,6 @@
 //! Max, average and global average pooling with exact gradients, a plane at a time.
 
-pub use crate::kernels::shape::PoolShape;
+pub(crate) use crate::kernels::shape::PoolShape;
 
 use super::isa::{isa, per_isa};
 use super::{pieces, reduce};
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 ///
 /// # Panics
 /// When a slice's length is not the shape's, or padding exceeds half the kernel.
-pub fn max_forward(shape: &PoolShape, x: &[f32], y: &mut [f32], argmax: &mut [u32]) {
+pub(crate) fn max_forward(shape: &PoolShape, x: &[f32], y: &mut [f32], argmax: &mut [u32]) {
     check(shape, x, y);
     assert_eq!(argmax.len(), y.len());
     if y.is_empty() {
@@ -39,7 +39,7 @@ pub fn max_forward(shape: &PoolShape, x: &[f32], y: &mut [f32], argmax: &mut [u3
 ///
 /// # Panics
 /// When a slice's length is not the shape's, or `argmax` points outside a plane.
-pub fn max_backward(shape: &PoolShape, dy: &[f32], argmax: &[u32], dx: &mut [f32]) {
+pub(crate) fn max_backward(shape: &PoolShape, dy: &[f32], argmax: &[u32], dx: &mut [f32]) {
     check(shape, dx, dy);
     assert_eq!(argmax.len(), dy.len());
     by_plane(shape, dx, |planes, dx| {
@@ -59,7 +59,7 @@ pub fn max_backward(shape: &PoolShape, dy: &[f32], argmax: &[u32], dx: &mut [f32
 ///
 /// # Panics
 /// When a slice's length is not the shape's, or padding exceeds half the kernel.
-pub fn avg_forward(shape: &PoolShape, x: &[f32], y: &mut [f32]) {
+pub(crate) fn avg_forward(shape: &PoolShape, x: &[f32], y: &mut [f32]) {
     check(shape, x, y);
     if y.is_empty() {
         return;
@@ -82,7 +82,7 @@ pub fn avg_forward(shape: &PoolShape, x: &[f32], y: &mut [f32]) {
 ///
 /// # Panics
 /// When a slice's length is not the shape's.
-pub fn avg_backward(shape: &PoolShape, dy: &[f32], dx: &mut [f32]) {
+pub(crate) fn avg_backward(shape: &PoolShape, dy: &[f32], dx: &mut [f32]) {
     check(shape, dx, dy);
     let share = share(shape);
     by_plane(shape, dx, |planes, dx| {
@@ -109,7 +109,7 @@ pub fn avg_backward(shape: &PoolShape, dy: &[f32], dx: &mut [f32]) {
     clippy::cast_possible_truncation,
     reason = "areas are far below 2⁵², and the mean is rounded once"
 )]
-pub fn global_avg_forward(planes: usize, area: usize, x: &[f32], y: &mut [f32]) {
+pub(crate) fn global_avg_forward(planes: usize, area: usize, x: &[f32], y: &mut [f32]) {
     assert!(area > 0 && x.len() == planes * area && y.len() == planes);
     let isa = isa();
     y.par_iter_mut()
@@ -127,7 +127,7 @@ pub fn global_avg_forward(planes: usize, area: usize, x: &[f32], y: &mut [f32]) 
     clippy::cast_possible_truncation,
     reason = "areas are far below 2⁵², and the mean is rounded once"
 )]
-pub fn global_avg_backward(planes: usize, area: usize, dy: &[f32], dx: &mut [f32]) {
+pub(crate) fn global_avg_backward(planes: usize, area: usize, dy: &[f32], dx: &mut [f32]) {
     assert!(area > 0 && dx.len() == planes * area && dy.len() == planes);
     let share = 1.0 / area as f64;
     dx.par_chunks_mut(area)

@@ -8,7 +8,7 @@ use crate::kernels::shape::ResampleShape;
 ///
 /// # Panics
 /// When a slice's length is not the shape's.
-pub fn forward(shape: &ResampleShape, x: &[f32], y: &mut [f32]) {
+pub(crate) fn forward(shape: &ResampleShape, x: &[f32], y: &mut [f32]) {
     let sizes = check(shape, x, y);
     let images = y.par_chunks_mut(sizes.1).zip(x.par_chunks(sizes.0));
     images.for_each(|(y, x)| {
@@ -21,7 +21,7 @@ pub fn forward(shape: &ResampleShape, x: &[f32], y: &mut [f32]) {
 ///
 /// # Panics
 /// When a slice's length is not the shape's.
-pub fn backward(shape: &ResampleShape, dy: &[f32], dx: &mut [f32]) {
+pub(crate) fn backward(shape: &ResampleShape, dy: &[f32], dx: &mut [f32]) {
     let sizes = check(shape, dx, dy);
     let images = dx.par_chunks_mut(sizes.0).zip(dy.par_chunks(sizes.1));
     images.for_each(|(dx, dy)| {

@@ -121,7 +121,6 @@ fn kernels_speed_of_everything_else() {
     report("dropout", count, &mut || {
         elementwise::dropout(&x, &stream, 0.5, &mut y);
     });
-    report("add", count, &mut || elementwise::add(&x, &dy, &mut y));
     let mut s: [Vec<f32>; 5] = std::array::from_fn(|_| numbers(channels, 3));
     let (gamma, beta) = (numbers(channels, 4), numbers(channels, 5));
     let [mean, inv, var, dgamma, dbeta] = &mut s;

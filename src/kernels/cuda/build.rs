@@ -26,7 +26,7 @@ impl CudaPlan {
     ///
     /// # Errors
     /// `Compute` when the GPU refuses, for want of memory above all.
-    pub fn new(ordinal: usize, parts: &Parts) -> Result<Self> {
+    pub(crate) fn new(ordinal: usize, parts: &Parts) -> Result<Self> {
         let gpu = Gpu::open(ordinal)?;
         let stream = gpu.context.new_stream().on_gpu("starting a stream")?;
         let blocks = parts.batch.div_ceil(LANES);

@@ -16,7 +16,7 @@ use candle_core::cuda::cudarc::driver::sys::{
 };
 use candle_core::cuda::cudarc::driver::{CudaEvent, CudaGraph, CudaStream, result};
 
-pub use super::launch::device::obstacle;
+pub(crate) use super::launch::device::obstacle;
 
 use self::settings::head;
 use super::launch::Tables;
@@ -68,7 +68,7 @@ struct Ready {
 }
 
 /// A planned step on a GPU with all its memory.
-pub struct CudaPlan {
+pub(crate) struct CudaPlan {
     stream: Arc<CudaStream>,
     training: Ready,
     evaluation: Ready,
@@ -115,7 +115,11 @@ impl CudaPlan {
     ///
     /// # Errors
     /// When the GPU refuses.
-    pub fn hold(&mut self, count: usize, fill: &dyn Fn(Range<usize>, &mut [f32])) -> Result<bool> {
+    pub(crate) fn hold(
+        &mut self,
+        count: usize,
+        fill: &dyn Fn(Range<usize>, &mut [f32]),
+    ) -> Result<bool> {
         self.held = None;
         let numbers = count * self.features;
         if numbers > free_memory(self.stream.context())? / size_of::<f32>() / 2 {
@@ -138,7 +142,7 @@ impl CudaPlan {
     ///
     /// # Errors
     /// When the GPU refuses.
-    pub fn read(&self, row: Row) -> Result<Option<Vec<f32>>> {
+    pub(crate) fn read(&self, row: Row) -> Result<Option<Vec<f32>>> {
         let memory = match row {
             Row::Parameters => Some(&self.flat.parameters),
             Row::Gradients => Some(&self.flat.gradients),
@@ -152,7 +156,7 @@ impl CudaPlan {
     ///
     /// # Errors
     /// When the GPU refuses.
-    pub fn write(&mut self, row: Row, values: &[f32]) -> Result<()> {
+    pub(crate) fn write(&mut self, row: Row, values: &[f32]) -> Result<()> {
         let memory = match row {
             Row::Parameters => Some(&mut self.flat.parameters),
             Row::Gradients => Some(&mut self.flat.gradients),
@@ -164,7 +168,7 @@ impl CudaPlan {
 
     /// Whether the plan keeps a row.
     #[must_use]
-    pub fn keeps(&self, row: Row) -> bool {
+    pub(crate) fn keeps(&self, row: Row) -> bool {
         match row {
             Row::Parameters | Row::Gradients => true,
             Row::Kept(which) => self.flat.kept[which].is_some(),
@@ -176,7 +180,7 @@ impl CudaPlan {
     ///
     /// # Errors
     /// When the GPU refuses.
-    pub fn running(&self, norm: usize) -> Result<[Vec<f32>; 2]> {
+    pub(crate) fn running(&self, norm: usize) -> Result<[Vec<f32>; 2]> {
         let place = &self.statistics.places[norm];
         let read = |m: &Memory<f32>| m.read(place.start, place.len());
         Ok([
@@ -189,20 +193,20 @@ impl CudaPlan {
     ///
     /// # Errors
     /// When the GPU refuses.
-    pub fn set_running(&mut self, norm: usize, [mean, variance]: [&[f32]; 2]) -> Result<()> {
+    pub(crate) fn set_running(&mut self, norm: usize, [mean, variance]: [&[f32]; 2]) -> Result<()> {
         let start = self.statistics.places[norm].start;
         self.statistics.mean.write(start, mean)?;
         self.statistics.variance.write(start, variance)
     }
 
     /// Keeps the time that every piece of work takes from now on; steps are slower then.
-    pub fn measure(&mut self) {
+    pub(crate) fn measure(&mut self) {
         self.times = Some(vec![0.0; self.training.launches.len()]);
     }
 
     /// Seconds by piece of work since [`measure`](Self::measure), with the work's multiply-adds for one image.
     #[must_use]
-    pub fn times(&self) -> Vec<(String, f64, usize)> {
+    pub(crate) fn times(&self) -> Vec<(String, f64, usize)> {
         let times = self.times.iter().flatten();
         let labels = self.training.labels.iter().zip(times);
         labels
@@ -217,7 +221,7 @@ impl CudaPlan {
     ///
     /// # Panics
     /// When the batch is empty, larger than the plan's, of other images, a label is not a class, or targets do not fit.
-    pub fn step(&mut self, input: Input<'_>, settings: &Settings<'_>) -> Result<Outcome> {
+    pub(crate) fn step(&mut self, input: Input<'_>, settings: &Settings<'_>) -> Result<Outcome> {
         let begun = Instant::now();
         self.stage(input.images, 0..input.goal.labels.len())?;
         let load_seconds = begun.elapsed().as_secs_f64();
@@ -235,7 +239,7 @@ impl CudaPlan {
     ///
     /// # Panics
     /// As `step`, or when an image is not held.
-    pub fn step_on_held(
+    pub(crate) fn step_on_held(
         &mut self,
         picks: &[u32],
         goal: Goal<'_>,
@@ -456,7 +460,7 @@ impl CudaPlan {
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub fn logits(&mut self, images: Images<'_>, logits: &mut [f32]) -> Result<()> {
+    pub(crate) fn logits(&mut self, images: Images<'_>, logits: &mut [f32]) -> Result<()> {
         let count = logits.len() / self.classes;
         for start in (0..count).step_by(self.evaluated) {
             let part = start..(start + self.evaluated).min(count);
@@ -474,7 +478,7 @@ impl CudaPlan {
     ///
     /// # Panics
     /// When the lengths do not fit, or an image is not held.
-    pub fn logits_of_held(&mut self, picks: &[u32], logits: &mut [f32]) -> Result<()> {
+    pub(crate) fn logits_of_held(&mut self, picks: &[u32], logits: &mut [f32]) -> Result<()> {
         let rows = self.held_rows(picks);
         let parts = picks.chunks(self.evaluated);
         for (picks, logits) in parts.zip(logits.chunks_mut(self.evaluated * self.classes)) {

@@ -1,7 +1,8 @@
 //! What varies from step to step, as the kernels take it.
 
+use crate::kernels::cpu::optimizer::Adam;
 use crate::kernels::launch::arguments::Head;
-use crate::kernels::plan::{Adam, Rule, Settings};
+use crate::kernels::plan::{Rule, Settings};
 
 /// A step's settings as the kernels take them.
 #[expect(

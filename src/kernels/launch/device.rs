@@ -87,7 +87,7 @@ pub(in crate::kernels) fn free_memory(context: &CudaContext) -> Result<usize> {
 }
 
 /// Why kernels do not run on a GPU, if they don't.
-pub fn obstacle(ordinal: usize) -> Option<String> {
+pub(crate) fn obstacle(ordinal: usize) -> Option<String> {
     match Gpu::open(ordinal).map(|gpu| gpu.context.compute_capability()) {
         Err(e) => Some(e.to_string()),
         Ok(Err(e)) => Some(e.to_string()),

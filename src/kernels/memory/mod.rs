@@ -4,7 +4,7 @@ mod arena;
 mod operands;
 
 pub(in crate::kernels) use arena::{Layout, Memory};
-pub use operands::{Buffer, Kernel, Norm, Weights};
+pub(crate) use operands::{Buffer, Kernel, Norm, Weights};
 
 /// How a panic's message begins where the system gives no memory.
-pub const OUT_OF_MEMORY: &str = "out of memory";
+pub(crate) const OUT_OF_MEMORY: &str = "out of memory";

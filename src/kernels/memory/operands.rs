@@ -6,7 +6,7 @@ use crate::kernels::cpu::lanes::LANES;
 
 /// A place in the plan's memory: every block has its own stretch of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Buffer {
+pub(crate) struct Buffer {
     pub(in crate::kernels) id: usize,
     /// Numbers of one block.
     pub(in crate::kernels) size: usize,
@@ -15,7 +15,7 @@ pub struct Buffer {
 impl Buffer {
     /// Numbers of one block.
     #[must_use]
-    pub fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         self.size
     }
 
@@ -27,7 +27,7 @@ impl Buffer {
 
 /// Weights by their place among all parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weights {
+pub(crate) struct Weights {
     pub start: usize,
     pub len: usize,
 }
@@ -40,14 +40,14 @@ impl Weights {
 
 /// A convolution's parameters.
 #[derive(Clone, Copy, Debug)]
-pub struct Kernel {
+pub(crate) struct Kernel {
     pub weight: Weights,
     pub bias: Option<Weights>,
 }
 
 /// A batch normalisation's parameters.
 #[derive(Clone, Copy, Debug)]
-pub struct Norm {
+pub(crate) struct Norm {
     /// Its number among the plan's normalisations.
     pub index: usize,
     pub channels: usize,

@@ -7,14 +7,14 @@ use crate::kernels::targets::Targets;
 
 /// A batch.
 #[derive(Clone, Copy)]
-pub struct Input<'a> {
+pub(crate) struct Input<'a> {
     pub images: Images<'a>,
     pub goal: Goal<'a>,
 }
 
 /// What a network should say of a batch.
 #[derive(Clone, Copy, Default)]
-pub struct Goal<'a> {
+pub(crate) struct Goal<'a> {
     /// **Shape** `[B]`.
     pub labels: &'a [u32],
     /// What the loss, cross-entropy then, goes by instead of the labels; those are [`Targets::labels`].
@@ -37,7 +37,7 @@ impl Goal<'_> {
 
 /// Where images come from, a row each: `[B, C, H, W]`.
 #[derive(Clone, Copy)]
-pub enum Images<'a> {
+pub(crate) enum Images<'a> {
     Rows(&'a [f32]),
     /// Writes the rows of some images; asked for by every member for its own.
     Gathered(&'a (dyn Fn(Range<usize>, &mut [f32]) + Sync)),

@@ -7,7 +7,7 @@
 
 mod context;
 mod input;
-pub mod ops;
+pub(crate) mod ops;
 mod program;
 mod runner;
 mod team;
@@ -16,17 +16,17 @@ mod update;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-pub use crate::kernels::cpu::lanes::LANES;
-pub use crate::kernels::cpu::lanes::conv::{Conv, Geometry};
-pub use crate::kernels::cpu::lanes::loss::LossKind;
-pub use crate::kernels::cpu::lanes::pointwise::is_gate;
-pub use crate::kernels::cpu::lanes::pool::Pool;
-pub use crate::kernels::cpu::lanes::resample::Resample;
-pub use crate::kernels::cpu::optimizer::{Adam, RmsProp, Rule, Sgd};
-pub use crate::kernels::memory::{Buffer, Kernel, Norm, OUT_OF_MEMORY, Weights};
-pub use input::{Goal, Images, Input};
-pub use ops::Work;
-pub use program::{Instruction, Program};
+pub(crate) use crate::kernels::cpu::lanes::LANES;
+pub(crate) use crate::kernels::cpu::lanes::conv::{Conv, Geometry};
+pub(crate) use crate::kernels::cpu::lanes::loss::LossKind;
+pub(crate) use crate::kernels::cpu::lanes::pointwise::is_gate;
+pub(crate) use crate::kernels::cpu::lanes::pool::Pool;
+pub(crate) use crate::kernels::cpu::lanes::resample::Resample;
+pub(crate) use crate::kernels::cpu::optimizer::Rule;
+pub(crate) use crate::kernels::memory::{Buffer, Kernel, Norm, OUT_OF_MEMORY, Weights};
+pub(crate) use input::{Goal, Images, Input};
+pub(crate) use ops::Work;
+pub(crate) use program::{Instruction, Program};
 
 use crate::kernels::cpu::lanes::layout::into_rows;
 use crate::kernels::cpu::lanes::loss::Share;
@@ -41,7 +41,7 @@ use team::{Team, TeamBarrier};
 use update::Flat;
 
 /// What a plan is made of.
-pub struct Parts {
+pub(crate) struct Parts {
     /// Ends in `Loss`, then goes back.
     pub training: Program,
     /// Ends with the logits, each block by itself.
@@ -64,13 +64,14 @@ pub struct Parts {
     /// Images of the largest batch that is trained on.
     pub batch: usize,
     /// Of products on a GPU; the CPU's are f32.
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the CPU has one"))]
     pub precision: Precision,
     pub threads: usize,
 }
 
 /// What varies from step to step.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings<'a> {
+pub(crate) struct Settings<'a> {
     /// The rule, but for its `gradient_scale`, which clipping decides.
     pub rule: Rule,
     /// Factors on its learning rate, each from a place in the row of parameters to the next one's; 1 before the first.
@@ -86,7 +87,7 @@ pub struct Settings<'a> {
 
 /// What a step gave. Nothing was written when loss or gradient norm are not finite.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub loss: f64,
     pub correct: usize,
     /// Before clipping; not a number where the loss already wasn't finite.
@@ -99,7 +100,7 @@ pub struct Outcome {
 
 /// A row of numbers, one for every parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Row {
+pub(crate) enum Row {
     Parameters,
     /// The last step's, before clipping.
     Gradients,
@@ -109,7 +110,7 @@ pub enum Row {
 }
 
 /// A planned step with all its memory.
-pub struct Plan {
+pub(crate) struct Plan {
     team: Team,
     barrier: TeamBarrier,
     isa: Isa,
@@ -183,7 +184,7 @@ impl Parts {
     ///
     /// **Units** bytes.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let blocks = self.batch.div_ceil(LANES);
         let total = |program: &Program, blocks, each_step| {
             lay_out(program, &groups(program), blocks, each_step).total as u64
@@ -217,7 +218,7 @@ impl Plan {
     ///
     /// # Errors
     /// When the system starts no threads.
-    pub fn new(parts: Parts) -> std::io::Result<Self> {
+    pub(crate) fn new(parts: Parts) -> std::io::Result<Self> {
         let team = Team::new(parts.threads)?;
         let blocks = parts.batch.div_ceil(LANES);
         let mut rows = 0;
@@ -253,13 +254,13 @@ impl Plan {
     }
 
     #[must_use]
-    pub fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         self.team.members()
     }
 
     /// A row, where it is kept.
     #[must_use]
-    pub fn row(&self, row: Row) -> Option<&[f32]> {
+    pub(crate) fn row(&self, row: Row) -> Option<&[f32]> {
         match row {
             Row::Parameters => Some(&self.flat.parameters),
             Row::Gradients => Some(&self.flat.gradients),
@@ -268,7 +269,7 @@ impl Plan {
         }
     }
 
-    pub fn row_mut(&mut self, row: Row) -> Option<&mut [f32]> {
+    pub(crate) fn row_mut(&mut self, row: Row) -> Option<&mut [f32]> {
         match row {
             Row::Parameters => Some(&mut self.flat.parameters),
             Row::Gradients => Some(&mut self.flat.gradients),
@@ -279,18 +280,18 @@ impl Plan {
 
     /// A normalisation's running mean and variance.
     #[must_use]
-    pub fn running(&self, norm: usize) -> [&[f32]; 2] {
+    pub(crate) fn running(&self, norm: usize) -> [&[f32]; 2] {
         let state = &self.norms[norm];
         [&state.running_mean, &state.running_var]
     }
 
-    pub fn running_mut(&mut self, norm: usize) -> [&mut [f32]; 2] {
+    pub(crate) fn running_mut(&mut self, norm: usize) -> [&mut [f32]; 2] {
         let state = &mut self.norms[norm];
         [&mut state.running_mean, &mut state.running_var]
     }
 
     /// Keeps the time that every piece of work takes from now on.
-    pub fn measure(&mut self) {
+    pub(crate) fn measure(&mut self) {
         let steps = &self.training.program.steps;
         self.times = Some(steps.iter().map(|_| AtomicU64::new(0)).collect());
     }
@@ -298,7 +299,7 @@ impl Plan {
     /// Seconds of the first member by piece of work since [`measure`](Self::measure), with the work's multiply-adds for
     /// one image.
     #[must_use]
-    pub fn times(&self) -> Vec<(String, f64, usize)> {
+    pub(crate) fn times(&self) -> Vec<(String, f64, usize)> {
         #[expect(
             clippy::cast_precision_loss,
             reason = "nanoseconds of minutes are far below 2⁵²"
@@ -317,7 +318,7 @@ impl Plan {
     ///
     /// # Panics
     /// When the batch is empty, larger than the plan's, of other images, or a label is not a class, or targets do not fit.
-    pub fn step(&mut self, input: Input<'_>, settings: &Settings<'_>) -> Outcome {
+    pub(crate) fn step(&mut self, input: Input<'_>, settings: &Settings<'_>) -> Outcome {
         let count = input.goal.labels.len();
         input.goal.check(self.batch, self.classes, self.criterion);
         self.training.reset();
@@ -441,7 +442,7 @@ impl Plan {
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub fn logits(&mut self, images: Images<'_>, logits: &mut [f32]) {
+    pub(crate) fn logits(&mut self, images: Images<'_>, logits: &mut [f32]) {
         let count = logits.len() / self.classes;
         assert!(count * self.classes == logits.len());
         if count == 0 {

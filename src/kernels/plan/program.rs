@@ -9,7 +9,7 @@ use crate::profile::Activation;
 
 /// Work in the order of its results, with the buffers it goes through.
 #[derive(Default)]
-pub struct Program {
+pub(crate) struct Program {
     pub(in crate::kernels) steps: Vec<Instruction>,
     pub(in crate::kernels) sizes: Vec<usize>,
     /// The first step of the way back.
@@ -17,7 +17,7 @@ pub struct Program {
 }
 
 /// A piece of work, and an activation whose slope multiplies what it writes.
-pub struct Instruction {
+pub(crate) struct Instruction {
     pub(in crate::kernels) work: Work,
     /// The activation and its result.
     pub(in crate::kernels) gate: Option<(Activation, Buffer)>,
@@ -33,7 +33,7 @@ impl Instruction {
 
 impl Program {
     /// A new buffer of `size` numbers a block.
-    pub fn buffer(&mut self, size: usize) -> Buffer {
+    pub(crate) fn buffer(&mut self, size: usize) -> Buffer {
         self.sizes.push(size);
         Buffer {
             id: self.sizes.len() - 1,
@@ -42,19 +42,19 @@ impl Program {
     }
 
     /// Appends work; its number can be given to [`gate`](Self::gate).
-    pub fn push(&mut self, work: impl Into<Work>) -> usize {
+    pub(crate) fn push(&mut self, work: impl Into<Work>) -> usize {
         let work = work.into();
         self.steps.push(Instruction { work, gate: None });
         self.steps.len() - 1
     }
 
     /// Multiplies what step `step` writes, a gradient, with the slope of an activation at its result `y`.
-    pub fn gate(&mut self, step: usize, activation: Activation, y: Buffer) {
+    pub(crate) fn gate(&mut self, step: usize, activation: Activation, y: Buffer) {
         self.steps[step].gate = Some((activation, y));
     }
 
     /// Leaves the images in `buffer` too, a row each, when they are loaded.
-    pub fn keep_rows(&mut self, buffer: Buffer) {
+    pub(crate) fn keep_rows(&mut self, buffer: Buffer) {
         for step in &mut self.steps {
             if let Some(load) = step.work.is::<Load>() {
                 let rows = Some(buffer);
@@ -64,7 +64,7 @@ impl Program {
     }
 
     /// The way back begins with the next step.
-    pub fn begin_backward(&mut self) {
+    pub(crate) fn begin_backward(&mut self) {
         self.backward_from = self.steps.len();
     }
 }

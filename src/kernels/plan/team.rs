@@ -16,7 +16,7 @@ const YIELDS: u32 = 200;
 type Job<'a> = &'a (dyn Fn(usize) + Sync);
 
 /// Some threads, the calling one among them.
-pub struct Team {
+pub(super) struct Team {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
 }
@@ -61,7 +61,7 @@ impl Team {
     ///
     /// # Errors
     /// When the system starts no more threads.
-    pub fn new(members: usize) -> std::io::Result<Self> {
+    pub(super) fn new(members: usize) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             members: members.max(1),
             round: AtomicUsize::new(0),
@@ -87,7 +87,7 @@ impl Team {
     }
 
     #[must_use]
-    pub fn members(&self) -> usize {
+    pub(super) fn members(&self) -> usize {
         self.shared.members
     }
 
@@ -95,7 +95,7 @@ impl Team {
     ///
     /// # Panics
     /// When a member did.
-    pub fn run(&mut self, job: &(dyn Fn(usize) + Sync)) {
+    pub(super) fn run(&mut self, job: &(dyn Fn(usize) + Sync)) {
         let shared = &*self.shared;
         if shared.members == 1 {
             return job(0);
@@ -127,18 +127,18 @@ impl Team {
 
     /// What members wait at while [`run`](Self::run) borrows the team.
     #[must_use]
-    pub fn barrier(&self) -> TeamBarrier {
+    pub(super) fn barrier(&self) -> TeamBarrier {
         TeamBarrier(Arc::clone(&self.shared))
     }
 }
 
 /// A team's barrier.
 #[derive(Clone)]
-pub struct TeamBarrier(Arc<Shared>);
+pub(super) struct TeamBarrier(Arc<Shared>);
 
 impl TeamBarrier {
     /// Waits, within a job, until every member has come here.
-    pub fn wait(&self) {
+    pub(super) fn wait(&self) {
         self.0.barrier.wait(self.0.members);
     }
 }

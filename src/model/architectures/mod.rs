@@ -57,7 +57,7 @@ impl Definition {
 
 /// How an architecture learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
+pub(crate) enum Rule {
     /// By the gradients of its layers.
     Gradient,
     /// By gradients written out by hand.
@@ -68,7 +68,7 @@ pub enum Rule {
 
 /// The fields of `[model]` that some architectures use.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Field {
+pub(crate) enum Field {
     Hidden,
     Activation,
     Stem,
@@ -113,7 +113,7 @@ impl Field {
 
 /// The layers of a network, each with the name its parameters go by.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Blueprint {
+pub(crate) struct Blueprint {
     pub layers: Vec<Layer>,
     /// One per layer of `layers`; layers inside a residual block are named by `naming`.
     pub names: Vec<String>,
@@ -128,25 +128,25 @@ impl Blueprint {
 }
 
 /// Every name `model.architecture` may have, in the order of the study.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().copied().flatten().map(|known| known.name)
 }
 
 /// How an architecture learns. One that nobody knows learns by gradients until it is refused.
 #[must_use]
-pub fn rule(name: &str) -> Rule {
+pub(crate) fn rule(name: &str) -> Rule {
     find(name).map_or(Rule::Gradient, |known| known.rule)
 }
 
 /// Whether the architecture that a profile names uses a field.
 #[must_use]
-pub fn uses(model: &Model, field: Field) -> bool {
+pub(crate) fn uses(model: &Model, field: Field) -> bool {
     find(&model.architecture).is_some_and(|known| (known.uses)(model).contains(&field))
 }
 
 /// Whether a recipe uses a setting: its architecture does, and its other settings do.
 #[must_use]
-pub fn applies(setting: &Setting, profile: &Profile) -> bool {
+pub(crate) fn applies(setting: &Setting, profile: &Profile) -> bool {
     let model = &profile.model;
     let own = Field::ALL.into_iter().find(|field| {
         let key = setting.key.strip_prefix("model.");
@@ -167,7 +167,7 @@ fn find(name: &str) -> Option<&'static Definition> {
 ///
 /// # Errors
 /// `Input` for an unknown name and for fields that the architecture does not use.
-pub fn blueprint(model: &Model, classes: usize) -> Result<Blueprint> {
+pub(crate) fn blueprint(model: &Model, classes: usize) -> Result<Blueprint> {
     let name = model.architecture.as_str();
     let known = find(name).ok_or_else(|| unknown(name))?;
     let used = (known.uses)(model);

@@ -23,7 +23,12 @@ use crate::kernels::targets::Part;
 /// The largest logit is subtracted first: it changes no p, and keeps exp from overflowing.
 ///
 /// **Shape** logits, delta `[B, K]`, labels `[B]`. **Reference** `torch.nn.CrossEntropyLoss(label_smoothing=ε)`.
-pub fn cross_entropy(logits: &[f32], labels: &[u32], smoothing: f64, delta: &mut [f32]) -> f64 {
+pub(crate) fn cross_entropy(
+    logits: &[f32],
+    labels: &[u32],
+    smoothing: f64,
+    delta: &mut [f32],
+) -> f64 {
     let batch = labels.len().max(1) as f64;
     let classes = (logits.len() / labels.len().max(1)).max(1);
     let spread = smoothing / classes as f64;
@@ -65,7 +70,7 @@ pub fn cross_entropy(logits: &[f32], labels: &[u32], smoothing: f64, delta: &mut
 /// ```
 ///
 /// **Shape** logits, delta `[B, K]`. **Reference** `torch.nn.CrossEntropyLoss` with class probabilities as targets.
-pub fn soft_cross_entropy(logits: &[f32], targets: Part<'_>, delta: &mut [f32]) -> f64 {
+pub(crate) fn soft_cross_entropy(logits: &[f32], targets: Part<'_>, delta: &mut [f32]) -> f64 {
     let batch = targets.factors.len().max(1) as f64;
     let classes = (logits.len() / targets.factors.len().max(1)).max(1);
     let mut total = 0.0;
@@ -95,7 +100,7 @@ pub fn soft_cross_entropy(logits: &[f32], targets: Part<'_>, delta: &mut [f32]) 
 /// δ = 2·(outputs − y)/(B·K).
 ///
 /// **Shape** outputs, delta `[B, K]`, labels `[B]`. **Reference** `torch.nn.MSELoss()` on one-hot labels.
-pub fn mean_squared(outputs: &[f32], labels: &[u32], delta: &mut [f32]) -> f64 {
+pub(crate) fn mean_squared(outputs: &[f32], labels: &[u32], delta: &mut [f32]) -> f64 {
     let classes = (outputs.len() / labels.len().max(1)).max(1);
     let count = outputs.len().max(1) as f64;
     let mut total = 0.0;

@@ -2,7 +2,7 @@
 
 /// Who made some weights, of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
+pub(crate) struct Known {
     pub trained_by: &'static str,
     pub trained_on: &'static str,
     pub licence: &'static str,
@@ -13,7 +13,7 @@ pub struct Known {
 impl Known {
     /// What it was trained on, in a word.
     #[must_use]
-    pub fn short_name(&self) -> &'static str {
+    pub(crate) fn short_name(&self) -> &'static str {
         self.trained_on.split(',').next().unwrap_or_default()
     }
 }
@@ -35,7 +35,7 @@ const NETWORKS: [(&str, u64); 11] = [
 
 /// What is known of the weights that `model.pretrained` names, whatever their revision or directory.
 #[must_use]
-pub fn known(pretrained: &str) -> Option<Known> {
+pub(crate) fn known(pretrained: &str) -> Option<Known> {
     if pretrained.rsplit('/').next() == Some("resnet20-12fca82f.th") {
         return Some(Known {
             trained_by: "Yerlan Idelbayev, github.com/akamaster/pytorch_resnet_cifar10",

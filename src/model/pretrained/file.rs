@@ -18,19 +18,11 @@ const LARGEST: u64 = 4 << 30;
 /// fifteen times as much memory.
 const LONGEST_HEADER: u64 = 4 << 20;
 
-/// The floating-point tensors of a file in f32, by the names they have there.
-///
-/// # Errors
-/// As [`bytes`] and [`parse_named`].
-pub fn read(path: &Path) -> Result<Found> {
-    parse_named(&bytes(path)?, path)
-}
-
 /// A file's bytes, where it is no longer than weights are.
 ///
 /// # Errors
 /// `Io` when it cannot be read, `Input` when it is too long.
-pub fn bytes(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>> {
     storage::read(path, LARGEST).map_err(|e| match e.kind() {
         ErrorKind::FileTooLarge => Error::input(
             path.display().to_string(),
@@ -45,7 +37,7 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// `Input` naming the file when it is no file of weights, broken or hostile; nothing in it is executed.
-pub fn parse_named(bytes: &[u8], path: &Path) -> Result<Found> {
+pub(crate) fn parse_named(bytes: &[u8], path: &Path) -> Result<Found> {
     parse(bytes).map_err(|problem| {
         Error::input(
             path.display().to_string(),
@@ -59,7 +51,7 @@ pub fn parse_named(bytes: &[u8], path: &Path) -> Result<Found> {
 ///
 /// # Errors
 /// What is wrong, in words.
-pub fn parse(bytes: &[u8]) -> Result<Found, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Found, String> {
     if bytes.starts_with(torch::ZIP) {
         return torch::read_zip(bytes);
     }

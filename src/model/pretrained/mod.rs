@@ -2,9 +2,9 @@
 //!
 //! Nothing is loaded before everything fits. Knows files and names; who sets the weights is `train`'s concern.
 
-pub mod catalog;
-pub mod file;
-pub mod pairing;
+pub(crate) mod catalog;
+pub(crate) mod file;
+pub(crate) mod pairing;
 mod pickle;
 mod tensors;
 mod torch;
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::state::{Array, Shapes, StateDict, shapes};
 use crate::text;
 
-pub use pairing::{Pairing, pair};
+pub(crate) use pairing::{Pairing, pair};
 
 /// What a file holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,7 +80,7 @@ impl std::fmt::Display for Foreign {
 
 /// What became of every array.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Fitting {
+pub(crate) struct Fitting {
     /// A network's weights with what the file had in place of its own.
     pub weights: StateDict,
     /// Taken from the file.
@@ -100,7 +100,7 @@ pub struct Fitting {
 impl Fitting {
     /// In a line for people.
     #[must_use]
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let some = |what: &str, names: &[String]| match names {
             [] => String::new(),
             names if names.len() <= 4 => format!(", {} {what} ({})", names.len(), names.join(", ")),
@@ -135,7 +135,7 @@ impl Fitting {
 ///
 /// # Errors
 /// As [`pair`], and `Input` when the file holds what is no number.
-pub fn fit(
+pub(crate) fn fit(
     source: &str,
     fresh: StateDict,
     found: impl Into<Found>,
@@ -203,7 +203,7 @@ fn with_shape(name: &str, shape: &[usize]) -> String {
 
 /// How an array of the file becomes one of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reshaping {
+pub(crate) enum Reshaping {
     /// The same numbers in the same order; a convolution's as a linear layer's.
     Same,
     /// Three input channels added up to one, which sees the same in a grey image that three would see in its repetition.
@@ -213,7 +213,7 @@ pub enum Reshaping {
 impl Reshaping {
     /// None where the shapes do not go together.
     #[must_use]
-    pub fn between(from: &[usize], to: &[usize]) -> Option<Self> {
+    pub(crate) fn between(from: &[usize], to: &[usize]) -> Option<Self> {
         match (from, to) {
             _ if from == to => Some(Self::Same),
             ([out, inner @ ..], [o, i])

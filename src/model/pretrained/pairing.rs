@@ -97,7 +97,7 @@ impl Pairing {
 /// # Errors
 /// `Input` with the first three mismatches and arrays of the file when an array of the network is missing or has another
 /// shape under every beginning.
-pub fn pair(
+pub(crate) fn pair(
     source: &str,
     own: &Shapes,
     found: &Shapes,

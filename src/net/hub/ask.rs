@@ -22,7 +22,7 @@ use crate::storage;
 
 /// What the hub says of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct About {
+pub(super) struct About {
     /// The commit that the revision stands for.
     pub commit: String,
     pub bytes: u64,
@@ -41,13 +41,13 @@ enum Came {
 
 impl About {
     /// Whether a file from elsewhere is this one.
-    pub fn vouches_for(&self, other: &Source) -> bool {
+    pub(super) fn vouches_for(&self, other: &Source) -> bool {
         self.sha256.as_ref() == Some(&other.sha256)
     }
 }
 
 /// A hub, and how patiently it is asked.
-pub struct Server<'a> {
+pub(super) struct Server<'a> {
     /// hf-hub's: its addresses and its client, which follows redirects and takes the token to the hub alone.
     api: Api,
     /// As that client has it.
@@ -58,7 +58,7 @@ pub struct Server<'a> {
 impl<'a> Server<'a> {
     /// # Errors
     /// When no client can be made of the hub's token.
-    pub fn new(hub: &'a Hub) -> Result<Self, Failure> {
+    pub(super) fn new(hub: &'a Hub) -> Result<Self, Failure> {
         let token = hub.token.as_ref().map(|token| token.0.as_str());
         // A secret is not sent where everybody on the way can read it.
         let token = token.filter(|_| is_private(&hub.endpoint));
@@ -77,7 +77,7 @@ impl<'a> Server<'a> {
     }
 
     /// What the file is. Follows a renamed repository, but stays with the hub: what lies elsewhere is only bytes.
-    pub async fn about(&self, reference: &Reference) -> Result<About, Failure> {
+    pub(super) async fn about(&self, reference: &Reference) -> Result<About, Failure> {
         let mut address = self.address(reference)?;
         for _ in 0..=REDIRECTS {
             let response = transfer::head(address.as_str(), self.token, self.limits).await?;
@@ -103,7 +103,7 @@ impl<'a> Server<'a> {
     }
 
     /// Fetches the whole file to `beside`, going on with what is there; gives its SHA-256.
-    pub async fn whole(
+    pub(super) async fn whole(
         &self,
         pinned: &Reference,
         about: &About,
@@ -188,7 +188,7 @@ impl<'a> Server<'a> {
 
     /// The header of a safetensors file; none where it is no such file or the server does not send parts. What is wrong with
     /// it is left to whoever reads the whole.
-    pub async fn header(
+    pub(super) async fn header(
         &self,
         pinned: &Reference,
         about: &About,
@@ -226,7 +226,7 @@ impl<'a> Server<'a> {
     }
 
     /// The tensors of a plan, as a file of their own. Their bytes are kept at `beside` as they come, and what is there goes on.
-    pub async fn part(
+    pub(super) async fn part(
         &self,
         (pinned, about): (&Reference, &About),
         plan: &Plan,
@@ -320,7 +320,12 @@ impl<'a> Server<'a> {
     }
 
     /// Adds what the repository's card says; nothing where it cannot be had.
-    pub async fn describe(&self, pinned: &Reference, source: &mut Source, cancel: &AtomicBool) {
+    pub(super) async fn describe(
+        &self,
+        pinned: &Reference,
+        source: &mut Source,
+        cancel: &AtomicBool,
+    ) {
         let card = Reference {
             file: "README.md".into(),
             ..pinned.clone()

@@ -11,7 +11,7 @@ mod ask;
 mod cache;
 mod model_card;
 mod part;
-pub mod reference;
+pub(crate) mod reference;
 mod shared;
 
 use std::fs;

@@ -3,11 +3,11 @@
 use crate::text;
 
 /// Longest card that is read.
-pub const LONGEST: u64 = 256 << 10;
+pub(super) const LONGEST: u64 = 256 << 10;
 
 /// The licence and the data sets that a card names; empty where it does not.
 #[must_use]
-pub fn read(card: &str) -> (String, Vec<String>) {
+pub(super) fn read(card: &str) -> (String, Vec<String>) {
     let (mut licence, mut datasets) = (String::new(), Vec::new());
     let mut lines = card.lines();
     if lines.next().map(str::trim_end) != Some("---") {

@@ -4,7 +4,7 @@ use super::{Setting, find};
 
 /// A recipe's TOML with a line above every key that says what it means and takes. What a run wrote follows as it is.
 #[must_use]
-pub fn commented(toml: &str) -> String {
+pub(crate) fn commented(toml: &str) -> String {
     let mut out = String::with_capacity(4 * toml.len());
     let mut table = String::new();
     let mut is_recipe = true;

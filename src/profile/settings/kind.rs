@@ -16,7 +16,7 @@ pub(super) const TOO_LARGE: &str = "too large a number";
 
 /// Which values a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Number(Bounds),
     /// A list of `least` to `most` numbers.
     Numbers {
@@ -45,7 +45,7 @@ pub enum Kind {
 
 /// The numbers from `low` to `high`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     pub low: f64,
     pub high: f64,
     /// Whether `low` and `high` are themselves left out.
@@ -56,7 +56,7 @@ pub struct Bounds {
 
 /// How values lie between the bounds that a search may try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scale {
+pub(crate) enum Scale {
     Linear,
     Log,
 }
@@ -117,7 +117,7 @@ impl Kind {
 
     /// Those to choose from; empty where a value is typed.
     #[must_use]
-    pub fn choices(&self) -> &'static [&'static str] {
+    pub(crate) fn choices(&self) -> &'static [&'static str] {
         match self {
             Self::Choice(names) | Self::Among(names) | Self::Text { offered: names, .. } => names,
             Self::YesNo => &["true", "false"],
@@ -236,7 +236,7 @@ impl Kind {
 
     /// In words, such as `a whole number from 1 to 65,536`.
     #[must_use]
-    pub fn expected(&self) -> String {
+    pub(crate) fn expected(&self) -> String {
         match self {
             Self::Number(bounds) => bounds.to_string(),
             Self::Numbers { least, most, each } => {
@@ -308,7 +308,7 @@ impl Bounds {
 
     /// In words, such as `from 1 to 65,536`.
     #[must_use]
-    pub fn range(&self) -> String {
+    pub(crate) fn range(&self) -> String {
         let [low, high] = [self.low, self.high].map(grouped);
         match self.open {
             (false, false) => format!("from {low} to {high}"),

@@ -9,10 +9,12 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use docs::commented;
-pub use kind::{Bounds, Kind, Scale};
+pub(crate) use docs::commented;
+pub(crate) use kind::Kind;
+#[cfg(test)]
+pub(crate) use kind::{Bounds, Scale};
 pub(super) use kind::{real, required, whole};
-pub use table::{ALL, TABLES};
+pub(crate) use table::{ALL, TABLES};
 
 use toml::{Table, Value};
 
@@ -22,7 +24,7 @@ use crate::text;
 use kind::{TOO_LARGE, loose};
 
 /// One key of a recipe.
-pub struct Setting {
+pub(crate) struct Setting {
     /// Such as `train.optimizer.learning_rate`.
     pub key: &'static str,
     pub kind: Kind,
@@ -46,19 +48,19 @@ pub struct Setting {
 impl Setting {
     /// Whether a recipe uses it, as far as its other settings tell; of its architecture `model::architectures::applies` knows.
     #[must_use]
-    pub fn applies(&self, profile: &Profile) -> bool {
+    pub(crate) fn applies(&self, profile: &Profile) -> bool {
         (self.applies)(profile)
     }
 
     /// The last part of its key.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.key.rsplit_once('.').map_or(self.key, |(_, name)| name)
     }
 
     /// Its value in a recipe, as it is written and as [`read`](Self::read) takes it.
     #[must_use]
-    pub fn show(&self, profile: &Profile) -> String {
+    pub(crate) fn show(&self, profile: &Profile) -> String {
         let shown = (self.get)(profile).map(|value| kind::show(&value));
         shown
             .filter(|text| !text.is_empty())
@@ -69,7 +71,7 @@ impl Setting {
     ///
     /// # Errors
     /// `Input` naming the key and what it takes.
-    pub fn read(&self, text: &str) -> Result<Value> {
+    pub(crate) fn read(&self, text: &str) -> Result<Value> {
         let text = text.trim();
         let is_left_out = text == self.left_out && matches!(self.kind, Kind::Text { .. });
         let value = self.kind.read(if is_left_out { "" } else { text });
@@ -81,7 +83,7 @@ impl Setting {
     ///
     /// # Errors
     /// `Input` naming the key and what it takes.
-    pub fn put(&self, profile: &mut Profile, value: Value) -> Result<()> {
+    pub(crate) fn put(&self, profile: &mut Profile, value: Value) -> Result<()> {
         self.check(&value)?;
         let words = kind::show(&value);
         if (self.set)(profile, value) {
@@ -94,14 +96,14 @@ impl Setting {
     ///
     /// # Errors
     /// `Input` naming `name` and what it takes.
-    pub fn put_as(&self, name: &str, profile: &mut Profile, text: &str) -> Result<()> {
+    pub(crate) fn put_as(&self, name: &str, profile: &mut Profile, text: &str) -> Result<()> {
         let value = self.kind.read(text);
         self.kind.check(name, &value)?;
         self.put(profile, value)
     }
 
     /// Gives one recipe the value of another.
-    pub fn copy(&self, from: &Profile, to: &mut Profile) {
+    pub(crate) fn copy(&self, from: &Profile, to: &mut Profile) {
         (self.copy)(from, to);
     }
 
@@ -109,7 +111,7 @@ impl Setting {
     ///
     /// # Errors
     /// `Input` naming the key and what it takes.
-    pub fn check(&self, value: &Value) -> Result<()> {
+    pub(crate) fn check(&self, value: &Value) -> Result<()> {
         self.kind.check(self.key, value)
     }
 
@@ -130,19 +132,19 @@ impl Setting {
 
     /// What it takes, in words: `a whole number from 1 to 65,536`.
     #[must_use]
-    pub fn expected(&self) -> String {
+    pub(crate) fn expected(&self) -> String {
         self.kind.expected()
     }
 }
 
 /// The setting with this key.
 #[must_use]
-pub fn find(key: &str) -> Option<&'static Setting> {
+pub(crate) fn find(key: &str) -> Option<&'static Setting> {
     ALL.iter().find(|setting| setting.key == key)
 }
 
 /// The settings of a table, such as `augment`.
-pub fn of_table(table: &str) -> impl Iterator<Item = &'static Setting> {
+pub(crate) fn of_table(table: &str) -> impl Iterator<Item = &'static Setting> {
     ALL.iter()
         .filter(move |s| s.key.rsplit_once('.').map_or("", |(of, _)| of) == table)
 }
@@ -152,7 +154,7 @@ pub fn of_table(table: &str) -> impl Iterator<Item = &'static Setting> {
 ///
 /// # Errors
 /// `Input` naming the key: there is none such, or it takes other values.
-pub fn read(key: &str, text: &str) -> Result<Value> {
+pub(crate) fn read(key: &str, text: &str) -> Result<Value> {
     if let Some(setting) = find(key) {
         return setting.read(text);
     }
@@ -194,7 +196,7 @@ fn unknown(key: &str) -> Error {
 
 /// What somebody may have meant who wrote a key that there is not.
 #[must_use]
-pub fn suggestion(key: &str) -> String {
+pub(crate) fn suggestion(key: &str) -> String {
     let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
     let namesakes = ALL.iter().filter(|s| s.name() == name).map(|s| s.key);
     let close = || {

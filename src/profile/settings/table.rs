@@ -14,7 +14,7 @@ const LARGEST: u64 = 1 << 53;
 const LONGEST_PATH: usize = 4096;
 
 /// The tables of a recipe, and what each is for.
-pub const TABLES: [(&str, &str); 8] = [
+pub(crate) const TABLES: [(&str, &str); 8] = [
     ("", "at the top"),
     ("data", "data set, split and preprocessing"),
     (
@@ -83,7 +83,7 @@ impl Setting {
 }
 
 /// Every setting of a recipe.
-pub static ALL: &[Setting] = &[
+pub(crate) static ALL: &[Setting] = &[
     row!(name, text(200), "display name"),
     row!(
         data.name,

@@ -31,7 +31,7 @@ const PREDICTIONS: [&str; 2] = ["predictions-best-", ".bin"];
 ///
 /// # Errors
 /// `Compute` when a shape does not match its values.
-pub fn pack(weights: &StateDict, epoch: usize) -> Result<Vec<u8>> {
+pub(crate) fn pack(weights: &StateDict, epoch: usize) -> Result<Vec<u8>> {
     to_safetensors(weights, &format!("best, epoch {epoch}"))
 }
 
@@ -39,13 +39,13 @@ pub fn pack(weights: &StateDict, epoch: usize) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// `Io`; whatever the links stand for is untouched then.
-pub fn write(directory: &Path, sha256: &str, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(directory: &Path, sha256: &str, bytes: &[u8]) -> Result<()> {
     storage::commit(&named(directory, WEIGHTS, sha256), bytes)
 }
 
 /// What the file is called that holds the predictions of the weights with this digest.
 #[must_use]
-pub fn predictions_name(sha256: &str) -> String {
+pub(crate) fn predictions_name(sha256: &str) -> String {
     name(PREDICTIONS, sha256)
 }
 
@@ -54,7 +54,7 @@ pub fn predictions_name(sha256: &str) -> String {
 ///
 /// # Errors
 /// `Io`; a link that could not be set is what it was.
-pub fn point(directory: &Path, sha256: &str) -> Result<()> {
+pub(crate) fn point(directory: &Path, sha256: &str) -> Result<()> {
     let (link, predictions) = (
         directory.join(predictions::BEST),
         named(directory, PREDICTIONS, sha256),
@@ -71,7 +71,7 @@ pub fn point(directory: &Path, sha256: &str) -> Result<()> {
 ///
 /// # Errors
 /// `Io` when they are there and cannot be read.
-pub fn read(directory: &Path, sha256: &str) -> Result<Option<Vec<u8>>> {
+pub(crate) fn read(directory: &Path, sha256: &str) -> Result<Option<Vec<u8>>> {
     for path in [named(directory, WEIGHTS, sha256), directory.join(BEST)] {
         let bytes = match file::bytes(&path) {
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
@@ -88,7 +88,7 @@ pub fn read(directory: &Path, sha256: &str) -> Result<Option<Vec<u8>>> {
 
 /// Whether a file with this digest is one that was written here, by its name.
 #[must_use]
-pub fn is_named(directory: &Path, sha256: &str) -> bool {
+pub(crate) fn is_named(directory: &Path, sha256: &str) -> bool {
     named(directory, WEIGHTS, sha256).is_file()
 }
 
@@ -98,7 +98,7 @@ pub fn is_named(directory: &Path, sha256: &str) -> bool {
 ///
 /// # Errors
 /// `Io` when a file cannot be read or a link not be set; `Compute` when the device fails.
-pub fn restore(
+pub(crate) fn restore(
     directory: &Path,
     progress: &TrainingProgress,
     weights: impl FnOnce() -> Result<StateDict>,
@@ -151,7 +151,7 @@ fn unlink(directory: &Path) -> Result<()> {
 ///
 /// # Errors
 /// `Io` naming what cannot be removed.
-pub fn give_up_after(directory: &Path, epoch: usize) -> Result<()> {
+pub(crate) fn give_up_after(directory: &Path, epoch: usize) -> Result<()> {
     storage::remove(&directory.join(LAST))?;
     storage::remove(&directory.join(predictions::TEST))?;
     let latest = directory.join(predictions::LATEST);
@@ -163,7 +163,7 @@ pub fn give_up_after(directory: &Path, epoch: usize) -> Result<()> {
 
 /// Removes the files of best epochs that nothing names any more, and what was half written when a process died. What cannot
 /// be removed now is removed another time.
-pub fn sweep(directory: &Path, best: Option<&Best>) {
+pub(crate) fn sweep(directory: &Path, best: Option<&Best>) {
     let mut alive: HashSet<String> = best
         .map(|b| key(&b.file_sha256).into())
         .into_iter()

@@ -19,7 +19,7 @@ const MOST_KEPT: usize = 2 << 30;
 const AT_A_TIME: usize = 1024;
 
 /// See the module.
-pub struct FrozenLearner {
+pub(crate) struct FrozenLearner {
     backbone: Box<dyn Learner>,
     head: Box<dyn Learner>,
     /// Names of the backbone's arrays.
@@ -50,7 +50,7 @@ impl FrozenLearner {
     ///
     /// # Errors
     /// When the backbone does not lay its weights open.
-    pub fn new(
+    pub(crate) fn new(
         backbone: Box<dyn Learner>,
         head: Box<dyn Learner>,
         shape: Shape,

@@ -1,8 +1,8 @@
 //! The things that learn: by plan, through autograd, by hand, by the perceptron rule.
 
-pub mod frozen;
+pub(crate) mod frozen;
 pub mod graph;
-pub mod perceptron;
+pub(crate) mod perceptron;
 pub mod plan;
 pub mod scratch;
 mod targets;

@@ -22,7 +22,7 @@ const BIAS: &str = "fc.bias";
 const AVERAGE: &str = "ema.";
 
 /// Learns by [`Perceptron::learn`]; its state is `fc.weight [K, features]` and `fc.bias [K]`.
-pub struct PerceptronLearner {
+pub(crate) struct PerceptronLearner {
     perceptron: Perceptron,
     /// What a step works on, so that a step that fails leaves `perceptron` as it was.
     next: Perceptron,
@@ -35,7 +35,11 @@ impl PerceptronLearner {
     ///
     /// # Errors
     /// `Input` for another architecture, and for settings that the rule has no use for.
-    pub fn new(profile: &Profile, architecture: &Architecture, classes: usize) -> Result<Self> {
+    pub(crate) fn new(
+        profile: &Profile,
+        architecture: &Architecture,
+        classes: usize,
+    ) -> Result<Self> {
         refuse_gradient_settings(&profile.train)?;
         let features = architecture.input.elements();
         let fits = architecture.nodes.iter().all(|node| match node.layer {

@@ -19,7 +19,7 @@ pub(super) struct Saving {
 
 impl Saving {
     /// Saved at this step, just now.
-    pub fn new(step: u64) -> Self {
+    pub(super) fn new(step: u64) -> Self {
         Self {
             step,
             since: Instant::now(),
@@ -28,7 +28,7 @@ impl Saving {
     }
 
     /// Whether it is time to save the end of an epoch of so many steps.
-    pub fn is_due(&self, step: u64, steps_per_epoch: u64) -> bool {
+    pub(super) fn is_due(&self, step: u64, steps_per_epoch: u64) -> bool {
         steps_per_epoch >= SHORT || step - self.step >= STEPS || self.since.elapsed() >= TIME
     }
 }

@@ -20,7 +20,7 @@ const ROOMY: u16 = 100;
 const LEAST_STATE: usize = 16;
 
 /// Draws lines, in ASCII where the theme asks for it.
-pub fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, theme: &Theme) {
+pub(super) fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, theme: &Theme) {
     let lines: Vec<Line> = lines
         .into_iter()
         .map(|l| plain_if(theme.ascii, l))
@@ -29,7 +29,7 @@ pub fn lines(frame: &mut Frame, area: Rect, lines: Vec<Line<'static>>, theme: &T
 }
 
 /// What stands on a screen too small for a tab.
-pub fn too_small(frame: &mut Frame, least: (u16, u16), theme: &Theme) {
+pub(super) fn too_small(frame: &mut Frame, least: (u16, u16), theme: &Theme) {
     let area = frame.area();
     if area.is_empty() {
         return;

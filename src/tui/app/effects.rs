@@ -47,7 +47,7 @@ impl App {
         match message {
             Message::Opened { run, link, events } => {
                 self.context.run.open(run, link, &events);
-                self.tabs.train.to_top();
+                self.tabs.train.scroll_to_top();
                 self.predictions_of = None;
             }
             Message::Started { run, note } => {
@@ -73,7 +73,7 @@ impl App {
             }
             Message::Replay { run, events, speed } => {
                 self.context.run.play(run, events, speed);
-                self.tabs.train.to_top();
+                self.tabs.train.scroll_to_top();
                 self.predictions_of = None;
                 return self.go_to(TabId::Train);
             }

@@ -43,7 +43,7 @@ const READ: Duration = Duration::from_millis(50);
 
 /// What happens to the app.
 #[derive(Clone, Debug)]
-pub enum Input {
+pub(crate) enum Input {
     Key(KeyEvent),
     Mouse(MouseEvent),
     /// Text pasted at once.
@@ -58,7 +58,7 @@ pub enum Input {
 
 /// A preset that the palette can train.
 #[derive(Clone, Debug)]
-pub struct Trainable {
+pub(crate) struct Trainable {
     pub name: String,
     pub title: String,
     pub profile: Profile,
@@ -72,7 +72,7 @@ struct Problem {
 }
 
 /// See the module.
-pub struct App {
+pub(crate) struct App {
     keymap: Keymap,
     context: Context,
     presets: Vec<Trainable>,
@@ -110,11 +110,11 @@ pub struct App {
 impl App {
     /// `first` is what the Train key trains while there is no run.
     #[must_use]
-    pub fn new(settings: Settings, presets: Vec<Trainable>, first: Option<Profile>) -> Self {
+    pub(crate) fn new(settings: Settings, presets: Vec<Trainable>, first: Option<Profile>) -> Self {
         let now = Instant::now();
         let problem = (!settings.warnings.is_empty()).then(|| Problem {
             problem: settings.warnings.join(" · "),
-            remedy: settings.remedy(),
+            remedy: Settings::remedy(),
         });
         Self {
             keymap: settings.keymap,
@@ -146,25 +146,25 @@ impl App {
     }
 
     /// True once when the theme wants to know the terminal's background.
-    pub fn asks_background(&mut self) -> bool {
+    pub(crate) fn asks_background(&mut self) -> bool {
         let asks = self.context.theme.asks_for_ground() && !self.asked_background;
         self.asked_background |= asks;
         asks
     }
 
     /// True once after something on the screen changed.
-    pub fn take_dirty(&mut self) -> bool {
+    pub(crate) fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.dirty)
     }
 
     /// True while the screen moves by itself.
     #[must_use]
-    pub fn is_playing(&self) -> bool {
+    pub(crate) fn is_playing(&self) -> bool {
         self.context.run.is_playing()
     }
 
     /// Takes one input and says what is to be done about it.
-    pub fn update(&mut self, input: Input) -> Vec<Request> {
+    pub(crate) fn update(&mut self, input: Input) -> Vec<Request> {
         let mut requests = match input {
             Input::Tick(now) => self.on_tick(now),
             Input::Background(ground) => {
@@ -382,7 +382,7 @@ impl App {
     }
 
     /// Draws everything; any size will do.
-    pub fn render(&mut self, frame: &mut Frame) {
+    pub(crate) fn render(&mut self, frame: &mut Frame) {
         let area = frame.area();
         if area.width < LEAST.0 || area.height < LEAST.1 {
             self.tab_names = [Rect::ZERO; TabId::ALL.len()];

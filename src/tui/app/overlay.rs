@@ -23,7 +23,7 @@ enum Kind {
 
 /// A list with a line to type in.
 #[derive(Clone, Debug)]
-pub struct Overlay {
+pub(super) struct Overlay {
     kind: Kind,
     entry: Input,
     cursor: usize,
@@ -31,7 +31,7 @@ pub struct Overlay {
 
 /// What a key in an overlay leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     Stay,
     Close,
     Act(Action),
@@ -47,7 +47,7 @@ struct Item {
 }
 
 impl Overlay {
-    pub fn help() -> Self {
+    pub(super) fn help() -> Self {
         Self {
             kind: Kind::Help,
             entry: Input::default(),
@@ -55,7 +55,7 @@ impl Overlay {
         }
     }
 
-    pub fn palette() -> Self {
+    pub(super) fn palette() -> Self {
         Self {
             kind: Kind::Palette,
             entry: Input::default(),
@@ -94,11 +94,16 @@ impl Overlay {
         items
     }
 
-    pub fn move_by(&mut self, lines: isize) {
+    pub(super) fn move_by(&mut self, lines: isize) {
         self.cursor = self.cursor.saturating_add_signed(lines);
     }
 
-    pub fn on_key(&mut self, key: KeyEvent, keymap: &Keymap, presets: &[Trainable]) -> Outcome {
+    pub(super) fn on_key(
+        &mut self,
+        key: KeyEvent,
+        keymap: &Keymap,
+        presets: &[Trainable],
+    ) -> Outcome {
         match key.code {
             KeyCode::Up => self.move_by(-1),
             KeyCode::Down => self.move_by(1),
@@ -120,7 +125,7 @@ impl Overlay {
         Outcome::Stay
     }
 
-    pub fn render(
+    pub(super) fn render(
         &mut self,
         frame: &mut Frame,
         area: Rect,

@@ -18,7 +18,7 @@ const BOUNCE: Duration = Duration::from_millis(250);
 
 /// A question and what a yes does.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Question {
+pub(super) struct Question {
     about: About,
     /// A yes before that answers nothing.
     answered_from: Option<Instant>,
@@ -38,7 +38,7 @@ enum About {
 }
 
 impl Question {
-    pub fn beside(start: Start, others: &[Live]) -> Self {
+    pub(super) fn beside(start: Start, others: &[Live]) -> Self {
         let about = About::Beside {
             start,
             others: words(others),
@@ -49,7 +49,7 @@ impl Question {
         }
     }
 
-    pub fn stop(run: String, name: String) -> Self {
+    pub(super) fn stop(run: String, name: String) -> Self {
         let about = About::Stop { run, name };
         Self {
             about,
@@ -58,19 +58,19 @@ impl Question {
     }
 
     /// Enter has led here at `now`.
-    pub fn await_another_key(&mut self, now: Instant) {
+    pub(super) fn await_another_key(&mut self, now: Instant) {
         self.answered_from = Some(now + BOUNCE);
     }
 
     /// The run that is asked about, where it must be under way for the question to make sense.
-    pub fn needs(&self) -> Option<&str> {
+    pub(super) fn needs(&self) -> Option<&str> {
         match &self.about {
             About::Stop { run, .. } => Some(run),
             About::Beside { .. } => None,
         }
     }
 
-    pub fn render(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    pub(super) fn render(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
         let (title, text, yes) = match &self.about {
             About::Beside { start, others } => (
                 "another run is under way",

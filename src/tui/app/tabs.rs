@@ -7,16 +7,16 @@ use crate::tui::tabs::{confusion, data, metrics, model, runs, train};
 macro_rules! hold {
     ($($id:ident $key:literal $file:ident::$tab:ident,)*) => {
         #[derive(Default)]
-        pub struct Tabs {
-            $(pub $file: $file::$tab,)*
+        pub(crate) struct Tabs {
+            $(pub(crate) $file: $file::$tab,)*
         }
 
         impl Tabs {
-            pub fn get(&self, tab: TabId) -> &dyn Tab {
+            pub(crate) fn get(&self, tab: TabId) -> &dyn Tab {
                 match tab { $(TabId::$id => &self.$file,)* }
             }
 
-            pub fn get_mut(&mut self, tab: TabId) -> &mut dyn Tab {
+            pub(crate) fn get_mut(&mut self, tab: TabId) -> &mut dyn Tab {
                 match tab { $(TabId::$id => &mut self.$file,)* }
             }
         }

@@ -7,7 +7,7 @@ mod replay;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-pub use replay::{Playback, Replay};
+pub(crate) use replay::{Playback, Replay};
 
 use crate::event::{Command, Event, Phase, ResourceUsage, RunHistory, Severity, Stamped, change};
 use crate::profile::Status;
@@ -20,7 +20,7 @@ const BRIGHT: Duration = Duration::from_secs(1);
 
 /// How the screen hangs together with the shown run's worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
+pub(crate) enum Link {
     /// Its worker listens.
     Live,
     /// The log is followed without a worker to speak with.
@@ -93,7 +93,7 @@ fn done(event: &Event) -> Option<String> {
 
 /// A run that is shown as it is now.
 #[derive(Debug)]
-pub struct Shown {
+pub(crate) struct Shown {
     pub run: String,
     pub history: RunHistory,
     pub link: Link,
@@ -102,7 +102,7 @@ pub struct Shown {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct RunView {
+pub(crate) struct RunView {
     shown: Option<Shown>,
     replay: Option<Replay>,
     awaited: Option<Awaited>,
@@ -113,7 +113,7 @@ pub struct RunView {
 impl RunView {
     /// A run whose history is known.
     #[cfg(test)]
-    pub fn of(run: &str, history: RunHistory) -> Self {
+    pub(crate) fn of(run: &str, history: RunHistory) -> Self {
         let shown = Shown {
             run: run.into(),
             history,
@@ -127,7 +127,7 @@ impl RunView {
     }
 
     /// Shows a run with everything its log holds so far.
-    pub fn open(&mut self, run: String, link: Link, events: &[Stamped]) {
+    pub(crate) fn open(&mut self, run: String, link: Link, events: &[Stamped]) {
         let mut history = RunHistory::default();
         let mut loads = VecDeque::new();
         for event in events {
@@ -147,7 +147,7 @@ impl RunView {
 
     /// Adds an event of the run `run`, told at `now`; events of other runs are ignored. Gives what was asked for and is done
     /// by it.
-    pub fn on_event(&mut self, run: &str, event: &Stamped, now: Instant) -> Option<String> {
+    pub(crate) fn on_event(&mut self, run: &str, event: &Stamped, now: Instant) -> Option<String> {
         let shown = self.shown.as_mut().filter(|s| s.run == run)?;
         shown.history.apply(event);
         note_load(&mut shown.loads, event);
@@ -164,21 +164,21 @@ impl RunView {
     }
 
     /// A command goes to the worker of `run`.
-    pub fn asked(&mut self, run: &str, command: &Command) {
+    pub(crate) fn asked(&mut self, run: &str, command: &Command) {
         if self.shown.as_ref().is_some_and(|s| s.run == run) {
             self.awaited = Some(Awaited::of(command));
         }
     }
 
     /// A command did not reach the worker of `run`.
-    pub fn not_asked(&mut self, run: &str) {
+    pub(crate) fn not_asked(&mut self, run: &str) {
         if self.shown.as_ref().is_some_and(|s| s.run == run) {
             self.awaited = None;
         }
     }
 
     /// The worker of `run` came or went.
-    pub fn on_link(&mut self, run: &str, link: Link) {
+    pub(crate) fn on_link(&mut self, run: &str, link: Link) {
         if let Some(shown) = self.shown.as_mut().filter(|s| s.run == run) {
             shown.link = link;
             if link != Link::Live {
@@ -188,7 +188,7 @@ impl RunView {
     }
 
     /// Forgets a run that was deleted.
-    pub fn forget(&mut self, run: &str) {
+    pub(crate) fn forget(&mut self, run: &str) {
         if self.shown.as_ref().is_some_and(|s| s.run == run) {
             self.shown = None;
         }
@@ -198,13 +198,13 @@ impl RunView {
     }
 
     /// Plays a recorded log.
-    pub fn play(&mut self, run: String, events: Vec<Stamped>, speed: f64) {
+    pub(crate) fn play(&mut self, run: String, events: Vec<Stamped>, speed: f64) {
         self.replay = Some(Replay::new(run, events, speed));
         self.last_tick = None;
     }
 
     /// Lets time pass; true when the screen should be drawn again.
-    pub fn tick(&mut self, now: Instant) -> bool {
+    pub(crate) fn tick(&mut self, now: Instant) -> bool {
         let passed = self.last_tick.map_or(0.0, |t| (now - t).as_secs_f64());
         self.last_tick = Some(now);
         let mut changed = self.replay.as_mut().is_some_and(|r| r.advance(passed));
@@ -216,7 +216,7 @@ impl RunView {
     }
 
     /// Plays on, pauses, moves or ends the replay.
-    pub fn play_back(&mut self, playback: Playback) {
+    pub(crate) fn play_back(&mut self, playback: Playback) {
         match (&mut self.replay, playback) {
             (replay, Playback::End) => *replay = None,
             (Some(replay), playback) => replay.apply(playback),
@@ -226,25 +226,25 @@ impl RunView {
 
     /// The run as it is now, also while another is played.
     #[must_use]
-    pub fn shown(&self) -> Option<&Shown> {
+    pub(crate) fn shown(&self) -> Option<&Shown> {
         self.shown.as_ref()
     }
 
     /// What is played.
     #[must_use]
-    pub fn replay(&self) -> Option<&Replay> {
+    pub(crate) fn replay(&self) -> Option<&Replay> {
         self.replay.as_ref()
     }
 
     /// Whether an epoch's figures have only just come.
     #[must_use]
-    pub fn is_fresh(&self) -> bool {
+    pub(crate) fn is_fresh(&self) -> bool {
         self.fresh_until.is_some()
     }
 
     /// Whether the shown run is paused, or will be when its worker has done what it was asked last.
     #[must_use]
-    pub fn will_be_paused(&self) -> bool {
+    pub(crate) fn will_be_paused(&self) -> bool {
         match self.awaited {
             Some(Awaited::Pause) => true,
             Some(Awaited::Resume) => false,
@@ -254,7 +254,7 @@ impl RunView {
 
     /// The last measurements of load, the newest at the end.
     #[must_use]
-    pub fn loads(&self) -> Vec<ResourceUsage> {
+    pub(crate) fn loads(&self) -> Vec<ResourceUsage> {
         let Some(replay) = &self.replay else {
             let shown = self.shown.iter();
             return shown.flat_map(|s| &s.loads).copied().collect();
@@ -270,13 +270,13 @@ impl RunView {
 
     /// True while a replay moves by itself.
     #[must_use]
-    pub fn is_playing(&self) -> bool {
+    pub(crate) fn is_playing(&self) -> bool {
         self.replay.as_ref().is_some_and(|r| r.playing)
     }
 
     /// The run on the screen and its history: the replay's, where one is played.
     #[must_use]
-    pub fn history(&self) -> Option<(&str, &RunHistory)> {
+    pub(crate) fn history(&self) -> Option<(&str, &RunHistory)> {
         match (&self.replay, &self.shown) {
             (Some(r), _) => Some((&r.run, &r.history)),
             (None, Some(s)) => Some((&s.run, &s.history)),
@@ -286,7 +286,7 @@ impl RunView {
 
     /// The run that goes on when the screen is left.
     #[must_use]
-    pub fn live_run(&self) -> Option<&str> {
+    pub(crate) fn live_run(&self) -> Option<&str> {
         let shown = self.shown.as_ref()?;
         let alive = matches!(
             shown.history.phase,
@@ -297,21 +297,21 @@ impl RunView {
 
     /// Whether the shown run takes no steps at the moment.
     #[must_use]
-    pub fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         let shown = self.shown.as_ref();
         shown.is_some_and(|shown| shown.history.phase == Phase::Paused)
     }
 
     /// The run whose worker is asked by keys on the other tabs: the one that is shown, replays left out.
     #[must_use]
-    pub fn shown_run(&self) -> Option<&str> {
+    pub(crate) fn shown_run(&self) -> Option<&str> {
         let shown = self.shown.as_ref().filter(|_| self.replay.is_none());
         shown.map(|s| s.run.as_str())
     }
 
     /// What the shown run is called; replays left out.
     #[must_use]
-    pub fn shown_name(&self) -> Option<&str> {
+    pub(crate) fn shown_name(&self) -> Option<&str> {
         let shown = self.shown.as_ref()?;
         let started = shown.history.started.as_ref();
         Some(started.map_or_else(|| id::name(&shown.run), |s| s.name.as_str()))
@@ -319,7 +319,7 @@ impl RunView {
 
     /// `modern-lenet · running`, for the header.
     #[must_use]
-    pub fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         let Some((run, history)) = self.history() else {
             return "no run".into();
         };
@@ -333,7 +333,7 @@ impl RunView {
 
     /// Whether the shown run's worker is gone and has not said why.
     #[must_use]
-    pub fn is_lost(&self) -> bool {
+    pub(crate) fn is_lost(&self) -> bool {
         self.shown.as_ref().is_some_and(|s| {
             s.link == Link::Ended
                 && matches!(
@@ -345,7 +345,7 @@ impl RunView {
 
     /// What the run does, or what it is about to do.
     #[must_use]
-    pub fn state_word(&self) -> &'static str {
+    pub(crate) fn state_word(&self) -> &'static str {
         if let Some(awaited) = self.awaited {
             return awaited.name();
         }
@@ -374,7 +374,7 @@ impl RunView {
 
     /// How good the news of [`state`](Self::state) are.
     #[must_use]
-    pub fn state_severity(&self) -> Severity {
+    pub(crate) fn state_severity(&self) -> Severity {
         if self.replay.is_some() || self.is_lost() {
             return Severity::Warning;
         }

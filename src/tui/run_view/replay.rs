@@ -9,7 +9,7 @@ const SPEEDS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 1000.0]
 
 /// A recorded run while it is played.
 #[derive(Clone, Debug)]
-pub struct Replay {
+pub(crate) struct Replay {
     pub run: String,
     events: Vec<Stamped>,
     /// Playing time of each event, seconds from the start, silences cut.
@@ -24,7 +24,7 @@ pub struct Replay {
 
 /// What is done to a replay.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Playback {
+pub(crate) enum Playback {
     /// Play or pause.
     Toggle,
     /// To a position in seconds.
@@ -40,7 +40,7 @@ pub enum Playback {
 impl Replay {
     /// Starts at the beginning, playing.
     #[must_use]
-    pub fn new(run: String, events: Vec<Stamped>, speed: f64) -> Self {
+    pub(crate) fn new(run: String, events: Vec<Stamped>, speed: f64) -> Self {
         let mut times = Vec::with_capacity(events.len());
         let (mut time, mut before) = (0.0, f64::NAN);
         for event in &events {
@@ -71,23 +71,23 @@ impl Replay {
 
     /// Seconds of playing time at 1×.
     #[must_use]
-    pub fn length(&self) -> f64 {
+    pub(crate) fn length(&self) -> f64 {
         self.times.last().copied().unwrap_or(0.0)
     }
 
     #[must_use]
-    pub fn at_end(&self) -> bool {
+    pub(crate) fn at_end(&self) -> bool {
         self.position >= self.length()
     }
 
     /// The events played so far.
     #[must_use]
-    pub fn played(&self) -> &[Stamped] {
+    pub(crate) fn played(&self) -> &[Stamped] {
         &self.events[..self.folded]
     }
 
     /// Lets `seconds` of real time pass; true when something changed.
-    pub fn advance(&mut self, seconds: f64) -> bool {
+    pub(crate) fn advance(&mut self, seconds: f64) -> bool {
         if !self.playing {
             return false;
         }
@@ -98,7 +98,7 @@ impl Replay {
         true
     }
 
-    pub fn apply(&mut self, playback: Playback) {
+    pub(crate) fn apply(&mut self, playback: Playback) {
         match playback {
             Playback::Toggle => self.toggle(),
             Playback::Seek(seconds) => self.seek(seconds),

@@ -16,7 +16,7 @@ const KEPT: usize = 2;
 
 impl Services {
     /// Reads the data set that the Data tab shows first: the full one where there is one.
-    pub fn load_first_dataset(&mut self) {
+    pub(crate) fn load_first_dataset(&mut self) {
         let sets = self.tell_sets();
         let there = sets.iter().any(|f| f.name == catalog::DEFAULT);
         let name = if there {
@@ -36,7 +36,7 @@ impl Services {
     }
 
     /// Reads a data set, for the Data tab or for the shown run.
-    pub fn load_dataset(&self, name: String, for_data_tab: bool) {
+    pub(crate) fn load_dataset(&self, name: String, for_data_tab: bool) {
         let (search, kept) = (self.search(), Arc::clone(&self.datasets));
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {
@@ -53,7 +53,7 @@ impl Services {
     }
 
     /// Finds out about a data set, which is read for it.
-    pub fn describe_dataset(&self, name: String) {
+    pub(crate) fn describe_dataset(&self, name: String) {
         let (search, kept) = (self.search(), Arc::clone(&self.datasets));
         self.blocking(move || {
             let info = load(&name, &search, &kept)
@@ -64,7 +64,7 @@ impl Services {
     }
 
     /// Downloads a data set, then reads it.
-    pub fn fetch(&mut self, name: String) {
+    pub(crate) fn fetch(&mut self, name: String) {
         // A second download replaces the first.
         self.fetch_cancelled.store(true, Ordering::Relaxed);
         self.fetch_cancelled = Arc::default();

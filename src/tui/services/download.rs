@@ -4,7 +4,7 @@ use crate::net::DownloadProgress;
 use crate::text;
 
 /// `downloading FILE: 3.1 MB of 30.9 MB, …`, or what keeps it from going on.
-pub fn words(p: &DownloadProgress) -> String {
+pub(super) fn words(p: &DownloadProgress) -> String {
     let number = match p.files {
         1 => String::new(),
         files => format!(" ({} of {files})", p.file_index + 1),

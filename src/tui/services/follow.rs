@@ -28,7 +28,7 @@ fn link(connection: &Connection) -> Link {
 }
 
 /// Tells the whole history at once, then what comes.
-pub async fn follow(
+pub(super) async fn follow(
     workspace: &Workspace,
     mut connection: Connection,
     run: String,

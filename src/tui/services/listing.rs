@@ -15,7 +15,7 @@ use crate::tui::tabs::runs::RunRow;
 const RUNS_EVERY: Duration = Duration::from_secs(1);
 
 /// The list of runs, which all who look share.
-pub type Shared = Arc<Mutex<RunList>>;
+pub(super) type Shared = Arc<Mutex<RunList>>;
 
 /// Looks what has changed; gives the list's number, and what `of` makes of the list where it is not the one seen before.
 async fn look<T: Send + 'static>(
@@ -33,7 +33,7 @@ async fn look<T: Send + 'static>(
 }
 
 /// Looks which runs have a worker, and tells it when it changed.
-pub async fn tell_live(list: Shared, out: mpsc::Sender<Message>) {
+pub(super) async fn tell_live(list: Shared, out: mpsc::Sender<Message>) {
     let (mut seen, mut told) = (0, Vec::new());
     loop {
         let Some(looked) = look(&list, seen, concurrent_runs::live).await else {
@@ -62,7 +62,7 @@ fn listed(mut runs: Vec<RunSummary>) -> Vec<RunRow> {
 }
 
 /// Looks at the list of runs while it is wanted, and tells it when it changed.
-pub async fn tell_runs(
+pub(super) async fn tell_runs(
     list: Shared,
     out: mpsc::Sender<Message>,
     mut wanted: watch::Receiver<bool>,

@@ -33,7 +33,7 @@ use crate::storage;
 const BACKLOG: usize = 64;
 
 /// Does what is asked for. Dropping it stops watching; runs go on.
-pub struct Services {
+pub(super) struct Services {
     workspace: Workspace,
     out: mpsc::Sender<Message>,
     watched: Option<Sender>,
@@ -51,7 +51,7 @@ pub struct Services {
 impl Services {
     /// To be called within a tokio runtime.
     #[must_use]
-    pub fn new(workspace: Workspace) -> (Self, mpsc::Receiver<Message>) {
+    pub(super) fn new(workspace: Workspace) -> (Self, mpsc::Receiver<Message>) {
         let (out, messages) = mpsc::channel(BACKLOG);
         let (runs_wanted, wanted) = watch::channel(false);
         let (others, asked) = mpsc::unbounded_channel();
@@ -75,7 +75,7 @@ impl Services {
     }
 
     /// Lets the user edit a recipe in their own editor and tells what came of it. The screen has been left.
-    pub fn edit(&self, profile: &Profile) {
+    pub(super) fn edit(&self, profile: &Profile) {
         let edited = std::fs::create_dir_all(&self.workspace.root)
             .map_err(|e| Error::io("create", &self.workspace.root, e))
             .and_then(|()| editor::edit(profile, &self.workspace.root));
@@ -89,7 +89,7 @@ impl Services {
     }
 
     /// Finds the user's own profiles and tells them.
-    pub fn tell_own(&self) {
+    pub(super) fn tell_own(&self) {
         let workspace = self.workspace.clone();
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {
@@ -105,7 +105,7 @@ impl Services {
     }
 
     /// Opens the newest run that is running, and turns to it; where none is, the newest.
-    pub fn open_newest(&mut self) {
+    pub(super) fn open_newest(&mut self) {
         let ids = self.workspace.ids();
         let running = ids.iter().find(|id| self.workspace.is_running(id));
         if let Some(run) = running.or(ids.first()) {
@@ -128,7 +128,7 @@ impl Services {
     }
 
     /// Watches a run and turns to it.
-    pub fn open(&mut self, run: String) {
+    pub(super) fn open(&mut self, run: String) {
         self.watch(run, true);
     }
 
@@ -155,7 +155,7 @@ impl Services {
     }
 
     /// Asks a run's worker.
-    pub fn send(&self, run: String, command: Command) {
+    pub(super) fn send(&self, run: String, command: Command) {
         let watched = self.watched.as_ref();
         let Some(sender) = watched.filter(|w| w.run() == run && w.is_live()) else {
             // Read until the screen goes.
@@ -173,7 +173,7 @@ impl Services {
     }
 
     /// Reads a run's whole log.
-    pub fn replay(&self, run: String, speed: f64) {
+    pub(super) fn replay(&self, run: String, speed: f64) {
         let workspace = self.workspace.clone();
         self.blocking(move || {
             let workspace = example::home(&workspace, &run)?;
@@ -186,19 +186,19 @@ impl Services {
     }
 
     /// Deletes a run.
-    pub fn delete(&self, run: String) {
+    pub(super) fn delete(&self, run: String) {
         let workspace = self.workspace.clone();
         self.blocking(move || workspace.delete(&run).map(|()| Message::Deleted(run)));
     }
 
     /// Gives up every download that is under way.
-    pub fn cancel_fetch(&self) {
+    pub(super) fn cancel_fetch(&self) {
         self.fetch_cancelled.store(true, Ordering::Relaxed);
         self.weights_cancelled.store(true, Ordering::Relaxed);
     }
 
     /// Finds out about the weights that a model begins with.
-    pub fn describe_weights(&self, model: Box<Model>) {
+    pub(super) fn describe_weights(&self, model: Box<Model>) {
         let workspace = self.workspace.clone();
         self.blocking(move || {
             let card = weights_info::card(&workspace, &model);
@@ -208,7 +208,7 @@ impl Services {
     }
 
     /// Reads what was predicted in a run.
-    pub fn load_predictions(&self, run: String) {
+    pub(super) fn load_predictions(&self, run: String) {
         let workspace = self.workspace.clone();
         self.blocking(move || {
             let directory = example::home(&workspace, &run)?.run_dir(&run);
@@ -233,12 +233,12 @@ impl Services {
     }
 
     /// Reads the list of runs, and goes on reading it, from now on or no longer.
-    pub fn watch_runs(&self, on: bool) {
+    pub(super) fn watch_runs(&self, on: bool) {
         self.runs_wanted.send_replace(on);
     }
 
     /// Writes a theme into the user's settings.
-    pub fn keep_theme(&self, palette: Palette) {
+    pub(super) fn keep_theme(&self, palette: Palette) {
         self.kept_theme.choose(palette);
         let (kept, out) = (Arc::clone(&self.kept_theme), self.out.clone());
         tokio::task::spawn_blocking(move || {
@@ -267,7 +267,7 @@ fn nothing_to_replay(run: &str) -> Error {
 }
 
 /// An error as the bar above the footer shows it.
-pub fn problem(error: &Error) -> Message {
+pub(super) fn problem(error: &Error) -> Message {
     let remedy = error.remedy().unwrap_or_default().to_string();
     let problem = match error {
         Error::Input {

@@ -17,7 +17,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
 impl Services {
     /// Starts a run's worker.
-    pub fn start(&mut self, start: Start) {
+    pub(crate) fn start(&mut self, start: Start) {
         match start {
             Start::New(profile) => self.start_new(profile),
             Start::Resumed(run) => self.resume(run),

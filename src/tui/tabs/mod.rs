@@ -1,11 +1,11 @@
 //! One file or folder per tab.
 
-pub mod confusion;
-pub mod data;
-pub mod metrics;
-pub mod model;
-pub mod runs;
-pub mod train;
+pub(crate) mod confusion;
+pub(crate) mod data;
+pub(crate) mod metrics;
+pub(crate) mod model;
+pub(crate) mod runs;
+pub(crate) mod train;
 
 mod timeline;
 

@@ -28,7 +28,7 @@ use crate::tui::run_view::RunView;
 use crate::tui::tab::{Effect, Mouse, Tab};
 use crate::tui::theme::{ColorDepth, Palette, Theme};
 
-pub const CLASSES: [&str; 10] = [
+pub(crate) const CLASSES: [&str; 10] = [
     "T-shirt/top",
     "Trouser",
     "Pullover",
@@ -55,7 +55,7 @@ const COUNTS: [[u32; 10]; 10] = [
     [0, 0, 0, 0, 0, 5, 1, 33, 0, 961],
 ];
 
-pub fn names(classes: usize) -> Vec<String> {
+pub(crate) fn names(classes: usize) -> Vec<String> {
     (0..classes)
         .map(|i| {
             CLASSES
@@ -66,7 +66,7 @@ pub fn names(classes: usize) -> Vec<String> {
 }
 
 /// The finished matrix, with errors moved back from the diagonal for earlier epochs; `scale` images a class.
-pub fn confusion(epoch: usize, scale: u32) -> Confusion {
+pub(crate) fn confusion(epoch: usize, scale: u32) -> Confusion {
     let mut counts: Vec<Vec<u32>> = COUNTS.iter().map(|r| r.to_vec()).collect();
     for (i, row) in counts.iter_mut().enumerate() {
         let worse = 2.0 / epoch.max(1) as f64;
@@ -86,7 +86,7 @@ pub fn confusion(epoch: usize, scale: u32) -> Confusion {
     Confusion { counts }
 }
 
-pub fn started() -> Started {
+pub(crate) fn started() -> Started {
     Started {
         format: 1,
         run: "20261123-160211-modern-lenet".into(),
@@ -115,7 +115,7 @@ pub fn started() -> Started {
 }
 
 /// A run after so many epochs, still running or finished.
-pub fn history(epochs: usize, finished: bool) -> RunHistory {
+pub(crate) fn history(epochs: usize, finished: bool) -> RunHistory {
     let mut history = RunHistory::default();
     let mut tell = |event| history.apply(&Stamped { at: 1e9, event });
     tell(Event::Started(Box::new(started())));
@@ -151,7 +151,7 @@ pub fn history(epochs: usize, finished: bool) -> RunHistory {
 }
 
 /// A set of rings and bars, one thickness a class.
-pub fn dataset(classes: usize, per_class: usize) -> Dataset {
+pub(crate) fn dataset(classes: usize, per_class: usize) -> Dataset {
     let examples = |count: usize, shift: usize| {
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for i in 0..count * classes {
@@ -223,7 +223,7 @@ impl Store for Colored {
 }
 
 /// A set in colours of images of these heights and widths, without a test set, with a validation set of its own.
-pub fn colored(channels: usize, sizes: &[(usize, usize)]) -> Dataset {
+pub(crate) fn colored(channels: usize, sizes: &[(usize, usize)]) -> Dataset {
     let examples = |count: usize| Examples {
         images: Arc::new(Colored {
             channels,
@@ -245,7 +245,7 @@ pub fn colored(channels: usize, sizes: &[(usize, usize)]) -> Dataset {
 }
 
 /// Predictions of every test image of `dataset`: every third is wrong, more and less surely.
-pub fn predictions(dataset: &Dataset, epoch: u32) -> Predictions {
+pub(crate) fn predictions(dataset: &Dataset, epoch: u32) -> Predictions {
     let classes = dataset.classes.len().max(1);
     let first = dataset.train.len();
     let items = dataset.test.labels.iter().enumerate().map(|(i, label)| {
@@ -269,7 +269,7 @@ pub fn predictions(dataset: &Dataset, epoch: u32) -> Predictions {
     }
 }
 
-pub fn theme() -> Theme {
+pub(crate) fn theme() -> Theme {
     Theme::new(Palette::Dark, ColorDepth::TrueColor, false)
 }
 
@@ -285,25 +285,25 @@ fn other_themes() -> [Theme; 5] {
 }
 
 /// A tab with what the app lends it, so that a test need not hand it over each time.
-pub struct Lent<T> {
+pub(crate) struct Lent<T> {
     pub tab: T,
     pub cx: Context,
 }
 
 /// A tab while there is no run.
-pub fn lent<T: Tab>(tab: T) -> Lent<T> {
+pub(crate) fn lent<T: Tab>(tab: T) -> Lent<T> {
     let cx = Context::new(theme());
     Lent { tab, cx }
 }
 
 impl<T: Tab> Lent<T> {
     /// With this run on the screen.
-    pub fn with(mut self, run: &str, history: RunHistory) -> Self {
+    pub(crate) fn with(mut self, run: &str, history: RunHistory) -> Self {
         self.show(run, history);
         self
     }
 
-    pub fn show(&mut self, run: &str, history: RunHistory) {
+    pub(crate) fn show(&mut self, run: &str, history: RunHistory) {
         let before = self.cx.run.history().map(|(run, _)| run.to_owned());
         self.cx.run = RunView::of(run, history);
         if before.as_deref() != Some(run) {
@@ -312,7 +312,7 @@ impl<T: Tab> Lent<T> {
     }
 
     /// As the app does it.
-    pub fn on_action(&mut self, action: Action) -> Effect {
+    pub(crate) fn on_action(&mut self, action: Action) -> Effect {
         let effect = self.tab.on_action(action, &self.cx);
         if let Effect::PlayBack(playback) = effect {
             self.cx.run.play_back(playback);
@@ -320,11 +320,11 @@ impl<T: Tab> Lent<T> {
         effect
     }
 
-    pub fn on_mouse(&mut self, mouse: Mouse) -> Effect {
+    pub(crate) fn on_mouse(&mut self, mouse: Mouse) -> Effect {
         self.tab.on_mouse(mouse, &self.cx)
     }
 
-    pub fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
+    pub(crate) fn render(&mut self, frame: &mut Frame, area: Rect, theme: &Theme) {
         self.cx.theme = *theme;
         self.tab.render(frame, area, &self.cx);
     }
@@ -345,7 +345,7 @@ impl<T> DerefMut for Lent<T> {
 }
 
 /// The tab's content in a terminal of this size: one header and one footer line belong to the app.
-pub fn draw<T: Tab>(tab: &mut Lent<T>, width: u16, height: u16, theme: &Theme) -> Buffer {
+pub(crate) fn draw<T: Tab>(tab: &mut Lent<T>, width: u16, height: u16, theme: &Theme) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     let area = Rect::new(0, 1.min(height), width, height.saturating_sub(2));
     terminal
@@ -355,7 +355,7 @@ pub fn draw<T: Tab>(tab: &mut Lent<T>, width: u16, height: u16, theme: &Theme) -
 }
 
 /// The text alone, for snapshots.
-pub fn text(buffer: &Buffer) -> String {
+pub(crate) fn text(buffer: &Buffer) -> String {
     let lines: Vec<String> = (0..buffer.area.height)
         .map(|y| {
             let line: String = (0..buffer.area.width)
@@ -368,7 +368,7 @@ pub fn text(buffer: &Buffer) -> String {
 }
 
 /// Draws at every small size and some others, in colour and in plain signs; nothing is more than the terminal can show.
-pub fn survives<T: Tab>(tab: &mut Lent<T>) {
+pub(crate) fn survives<T: Tab>(tab: &mut Lent<T>) {
     let plain = Theme::new(Palette::Mono, ColorDepth::Mono, true);
     for theme in [theme(), plain] {
         for width in 0..=40 {

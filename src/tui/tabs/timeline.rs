@@ -12,14 +12,14 @@ use crate::tui::widgets::canvas::Canvas;
 
 /// One evaluation: an epoch's, or the test at the end.
 #[derive(Clone, Copy, Debug)]
-pub enum Stop<'a> {
+pub(super) enum Stop<'a> {
     Epoch(&'a EpochEnd),
     Test(&'a Scores),
 }
 
 impl<'a> Stop<'a> {
     #[must_use]
-    pub fn confusion(self) -> &'a Confusion {
+    pub(super) fn confusion(self) -> &'a Confusion {
         match self {
             Self::Epoch(epoch) => &epoch.held_out.confusion,
             Self::Test(scores) => &scores.confusion,
@@ -27,7 +27,7 @@ impl<'a> Stop<'a> {
     }
 
     #[must_use]
-    pub fn accuracy(self) -> f64 {
+    pub(super) fn accuracy(self) -> f64 {
         match self {
             Self::Epoch(epoch) => epoch.held_out.accuracy,
             Self::Test(scores) => scores.accuracy,
@@ -36,7 +36,7 @@ impl<'a> Stop<'a> {
 
     /// Which part of the data and which epoch: `validation, epoch 7 of 20`.
     #[must_use]
-    pub fn label(self, history: &RunHistory) -> String {
+    pub(super) fn label(self, history: &RunHistory) -> String {
         match self {
             Self::Epoch(epoch) => {
                 let planned = history.started.as_ref().map_or(0, |s| s.epochs);
@@ -53,7 +53,7 @@ impl<'a> Stop<'a> {
 
     /// What it is an evaluation on.
     #[must_use]
-    pub fn subset(self, history: &RunHistory) -> Subset {
+    pub(super) fn subset(self, history: &RunHistory) -> Subset {
         match self {
             Self::Epoch(_) => Subset::held_out(history.curve_is_test()),
             Self::Test(_) => Subset::Test,
@@ -63,7 +63,7 @@ impl<'a> Stop<'a> {
 
 /// A part of the data and the weights that were scored on it at the end: `test of the best weights, epoch 13`.
 #[must_use]
-pub fn at_the_end(subset: Subset, history: &RunHistory) -> String {
+pub(super) fn at_the_end(subset: Subset, history: &RunHistory) -> String {
     let weights = history.scored().map(|(_, weights)| weights.long());
     let of = weights.map_or_else(|| "at the end".into(), |weights| format!("of {weights}"));
     format!("{} {of}", subset.name())
@@ -71,25 +71,25 @@ pub fn at_the_end(subset: Subset, history: &RunHistory) -> String {
 
 /// The place on a run's time line; follows the newest evaluation until moved away from it.
 #[derive(Clone, Debug, Default)]
-pub struct Timeline {
+pub(super) struct Timeline {
     pinned: Option<usize>,
     track: Rect,
 }
 
 impl Timeline {
     /// Back to the newest.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.pinned = None;
     }
 
     /// Whether the newest is shown, whichever that becomes.
     #[must_use]
-    pub fn follows(&self) -> bool {
+    pub(super) fn follows(&self) -> bool {
         self.pinned.is_none()
     }
 
     #[must_use]
-    pub fn len(history: &RunHistory) -> usize {
+    pub(super) fn len(history: &RunHistory) -> usize {
         history.epochs.len() + usize::from(test(history).is_some())
     }
 
@@ -100,7 +100,7 @@ impl Timeline {
 
     /// The shown evaluation; `None` before the first.
     #[must_use]
-    pub fn shown<'a>(&self, history: &'a RunHistory) -> Option<Stop<'a>> {
+    pub(super) fn shown<'a>(&self, history: &'a RunHistory) -> Option<Stop<'a>> {
         let position = self.position(history)?;
         history
             .epochs
@@ -111,7 +111,7 @@ impl Timeline {
     }
 
     /// Moves by `by` evaluations; at the end it follows the newest again.
-    pub fn step(&mut self, history: &RunHistory, by: isize) {
+    pub(super) fn step(&mut self, history: &RunHistory, by: isize) {
         let Some(position) = self.position(history) else {
             return;
         };
@@ -124,7 +124,7 @@ impl Timeline {
     }
 
     /// Goes to the clicked place; false when the click was not on the slider.
-    pub fn click(&mut self, history: &RunHistory, at: Position) -> bool {
+    pub(super) fn click(&mut self, history: &RunHistory, at: Position) -> bool {
         let count = Self::len(history);
         if !self.track.contains(at) || count == 0 {
             return false;
@@ -136,7 +136,13 @@ impl Timeline {
     }
 
     /// Draws the slider into row `y`: the epochs so far, the shown one, and what it is.
-    pub fn draw(&mut self, canvas: &mut Canvas, y: u16, history: &RunHistory, theme: &Theme) {
+    pub(super) fn draw(
+        &mut self,
+        canvas: &mut Canvas,
+        y: u16,
+        history: &RunHistory,
+        theme: &Theme,
+    ) {
         self.track = Rect::ZERO;
         let (Some(position), Some(shown)) = (self.position(history), self.shown(history)) else {
             return;

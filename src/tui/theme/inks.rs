@@ -9,7 +9,7 @@ use super::{Look, Rgb};
 
 /// One colour at every depth.
 #[derive(Clone, Copy, Debug)]
-pub struct Ink {
+pub(super) struct Ink {
     pub rgb: Rgb,
     /// Of the 256 colours.
     pub index: u8,
@@ -19,7 +19,7 @@ pub struct Ink {
 
 /// Colours by role.
 #[derive(Clone, Copy, Debug)]
-pub struct Inks {
+pub(super) struct Inks {
     pub dim: Ink,
     pub accent: Ink,
     pub train: Ink,
@@ -70,7 +70,7 @@ const BLIND_LIGHT: Inks = Inks {
     bad: ink((180, 65, 0), 124, Color::Red),
 };
 
-pub fn of(look: Look) -> &'static Inks {
+pub(super) fn of(look: Look) -> &'static Inks {
     match look {
         Look::Plain | Look::Dark => &DARK,
         Look::Light => &LIGHT,

@@ -9,14 +9,14 @@ mod tests;
 use ratatui::style::{Color, Modifier, Style};
 
 use self::inks::{Ink, Inks};
-pub use self::surroundings::ground_of_color;
+pub(crate) use self::surroundings::ground_of_color;
 
 /// Red, green, blue.
-pub type Rgb = (u8, u8, u8);
+pub(crate) type Rgb = (u8, u8, u8);
 
 /// What a terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColorDepth {
+pub(crate) enum ColorDepth {
     /// `NO_COLOR`, `TERM=dumb`.
     Mono,
     Ansi16,
@@ -24,29 +24,16 @@ pub enum ColorDepth {
     TrueColor,
 }
 
-impl ColorDepth {
-    /// In words.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mono => "no colours",
-            Self::Ansi16 => "16 colours",
-            Self::Ansi256 => "256 colours",
-            Self::TrueColor => "true colour",
-        }
-    }
-}
-
 /// What the terminal's own background is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ground {
+pub(crate) enum Ground {
     Dark,
     Light,
 }
 
 /// The themes a user can choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Palette {
+pub(crate) enum Palette {
     /// Dark or light, as the terminal's background is.
     Auto,
     Dark,
@@ -57,7 +44,7 @@ pub enum Palette {
 }
 
 impl Palette {
-    pub const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Auto,
         Self::Dark,
         Self::Light,
@@ -67,7 +54,7 @@ impl Palette {
 
     /// As it is written in the user's settings.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Dark => "dark",
@@ -78,7 +65,7 @@ impl Palette {
     }
 
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         let name = name.replace("colour", "color");
         Self::ALL.into_iter().find(|p| p.name() == name)
     }
@@ -86,14 +73,14 @@ impl Palette {
 
 /// What a cell of a heat map looks like: coloured where there are enough colours, else marked by a sign beside its number.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Shade {
+pub(crate) struct Shade {
     pub cell: Style,
     pub sign: Option<(char, Style)>,
 }
 
 /// What the heat of a cell means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heat {
+pub(crate) enum Heat {
     /// What is right: the diagonal, a change for the better.
     Good,
     /// Mistakes, a change for the worse.
@@ -116,7 +103,7 @@ enum Look {
 
 /// Styles by role, for one terminal.
 #[derive(Clone, Copy, Debug)]
-pub struct Theme {
+pub(crate) struct Theme {
     palette: Palette,
     ground: Ground,
     depth: ColorDepth,
@@ -127,8 +114,8 @@ pub struct Theme {
 }
 
 impl Theme {
-    #[must_use]
-    pub fn new(palette: Palette, depth: ColorDepth, ascii: bool) -> Self {
+    #[cfg(test)]
+    pub(crate) fn new(palette: Palette, depth: ColorDepth, ascii: bool) -> Self {
         Self {
             palette,
             ground: Ground::Dark,
@@ -140,7 +127,7 @@ impl Theme {
 
     /// The theme for this process's terminal, as far as the environment tells about it.
     #[must_use]
-    pub fn detect(palette: Palette) -> Self {
+    pub(crate) fn detect(palette: Palette) -> Self {
         let var = |name: &str| std::env::var(name).unwrap_or_default();
         Self {
             palette,
@@ -153,13 +140,13 @@ impl Theme {
 
     /// The same on another background.
     #[must_use]
-    pub fn on(self, ground: Ground) -> Self {
+    pub(crate) fn on(self, ground: Ground) -> Self {
         Self { ground, ..self }
     }
 
     /// The next theme that looks different here; the same where there is none.
     #[must_use]
-    pub fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         let all = Palette::ALL;
         let here = all.iter().position(|p| *p == self.palette).unwrap_or(0);
         (1..all.len())
@@ -173,25 +160,25 @@ impl Theme {
 
     /// True when nothing would be drawn differently.
     #[must_use]
-    pub fn looks_like(self, other: Self) -> bool {
+    pub(crate) fn looks_like(self, other: Self) -> bool {
         self.look() == other.look()
     }
 
     /// True when the terminal's background matters and may be asked for.
     #[must_use]
-    pub fn asks_for_ground(self) -> bool {
+    pub(crate) fn asks_for_ground(self) -> bool {
         let follows = matches!(self.palette, Palette::Auto | Palette::ColorBlind);
         self.query && follows && self.depth != ColorDepth::Mono
     }
 
     #[must_use]
-    pub fn palette(self) -> Palette {
+    pub(crate) fn palette(self) -> Palette {
         self.palette
     }
 
     /// The theme's name, and what it comes to where that depends on the background.
     #[must_use]
-    pub fn title_of_theme(self) -> String {
+    pub(crate) fn title_of_theme(self) -> String {
         let name = self.palette.name();
         match self.palette {
             Palette::Auto if self.is_light() => format!("{name} (light)"),
@@ -211,7 +198,7 @@ impl Theme {
     }
 
     #[must_use]
-    pub fn depth(self) -> ColorDepth {
+    pub(crate) fn depth(self) -> ColorDepth {
         if self.palette == Palette::Mono {
             ColorDepth::Mono
         } else {
@@ -221,7 +208,7 @@ impl Theme {
 
     /// True when it is made for a light background.
     #[must_use]
-    pub fn is_light(self) -> bool {
+    pub(crate) fn is_light(self) -> bool {
         match self.palette {
             Palette::Dark => false,
             Palette::Light => true,
@@ -244,14 +231,15 @@ impl Theme {
     }
 
     /// The terminal's own: it is legible there whatever the background.
+    #[expect(clippy::unused_self, reason = "as the other styles")]
     #[must_use]
-    pub fn text(self) -> Style {
+    pub(crate) fn text(self) -> Style {
         UNDIMMED.fg(Color::Reset)
     }
 
     /// Labels, axes, units.
     #[must_use]
-    pub fn dim(self) -> Style {
+    pub(crate) fn dim(self) -> Style {
         match self.depth() {
             // The grey of sixteen colours is some palettes' background.
             ColorDepth::Mono | ColorDepth::Ansi16 => self.text().add_modifier(Modifier::DIM),
@@ -261,51 +249,52 @@ impl Theme {
 
     /// What is selected or can be acted on.
     #[must_use]
-    pub fn accent(self) -> Style {
+    pub(crate) fn accent(self) -> Style {
         self.fg(self.inks().accent).add_modifier(Modifier::BOLD)
     }
 
     #[must_use]
-    pub fn title(self) -> Style {
+    pub(crate) fn title(self) -> Style {
         self.text().add_modifier(Modifier::BOLD)
     }
 
     /// Figures of the training set.
     #[must_use]
-    pub fn train(self) -> Style {
+    pub(crate) fn train(self) -> Style {
         self.fg(self.inks().train)
     }
 
     /// Figures of the validation (or test) part.
     #[must_use]
-    pub fn held_out(self) -> Style {
+    pub(crate) fn held_out(self) -> Style {
         self.fg(self.inks().held_out)
     }
 
     #[must_use]
-    pub fn good(self) -> Style {
+    pub(crate) fn good(self) -> Style {
         self.fg(self.inks().good)
     }
 
     #[must_use]
-    pub fn warn(self) -> Style {
+    pub(crate) fn warn(self) -> Style {
         self.fg(self.inks().warn)
     }
 
     #[must_use]
-    pub fn bad(self) -> Style {
+    pub(crate) fn bad(self) -> Style {
         self.fg(self.inks().bad).add_modifier(Modifier::BOLD)
     }
 
     /// The row or cell under the cursor; readable in mono.
+    #[expect(clippy::unused_self, reason = "as the other styles")]
     #[must_use]
-    pub fn cursor(self) -> Style {
+    pub(crate) fn cursor(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
     /// A cell between nothing (0) and full (1) of a hue; for heat maps.
     #[must_use]
-    pub fn heat(self, hue: Heat, share: f64) -> Shade {
+    pub(crate) fn heat(self, hue: Heat, share: f64) -> Shade {
         let ramp = ramps::of(self.look(), hue);
         match self.depth() {
             ColorDepth::TrueColor => {
@@ -338,7 +327,7 @@ impl Theme {
 
     /// A grey of an image, 0 the background's; `None` in mono.
     #[must_use]
-    pub fn grey(self, value: u8) -> Option<Color> {
+    pub(crate) fn grey(self, value: u8) -> Option<Color> {
         let value = if self.is_light() { 255 - value } else { value };
         match self.depth() {
             ColorDepth::Mono => None,
@@ -355,7 +344,7 @@ impl Theme {
 
     /// A colour of an image as it is, or the nearest that the terminal has; `None` in mono.
     #[must_use]
-    pub fn color(self, color: Rgb) -> Option<Color> {
+    pub(crate) fn color(self, color: Rgb) -> Option<Color> {
         match self.depth() {
             ColorDepth::Mono => None,
             ColorDepth::TrueColor => Some(rgb(color)),
@@ -394,7 +383,7 @@ fn rgb((r, g, b): Rgb) -> Color {
 ///
 /// **Reference**: Web Content Accessibility Guidelines 2.2, "relative luminance".
 #[must_use]
-pub fn luminance((r, g, b): Rgb) -> f64 {
+pub(crate) fn luminance((r, g, b): Rgb) -> f64 {
     let linear = |v: u8| {
         let v = f64::from(v) / 255.0;
         if v <= 0.040_45 {

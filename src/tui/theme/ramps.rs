@@ -15,11 +15,11 @@ use ratatui::style::Color;
 use super::{Heat, Look, Rgb};
 
 /// Levels in true colour.
-pub const LEVELS: usize = 32;
+pub(super) const LEVELS: usize = 32;
 
 /// One ramp at both depths.
 #[derive(Clone, Copy, Debug)]
-pub struct Ramp {
+pub(super) struct Ramp {
     /// Colours at even distances; between them it is linear.
     anchors: [Rgb; 6],
     /// Of the 256 colours.
@@ -115,7 +115,7 @@ const BLIND_LIGHT_GOOD: Ramp = Ramp {
     indices: &[195, 117, 74, 31, 24, 18],
 };
 
-pub fn of(look: Look, hue: Heat) -> &'static Ramp {
+pub(super) fn of(look: Look, hue: Heat) -> &'static Ramp {
     match (look, hue) {
         (Look::Plain | Look::Dark, Heat::Good) => &DARK_GOOD,
         (Look::Plain | Look::Dark, Heat::Bad) => &DARK_BAD,
@@ -129,7 +129,7 @@ pub fn of(look: Look, hue: Heat) -> &'static Ramp {
 }
 
 /// The level of a share among so many; none for nothing, at least the first for anything.
-pub fn level(share: f64, levels: usize) -> Option<usize> {
+pub(super) fn level(share: f64, levels: usize) -> Option<usize> {
     if share.is_nan() || share <= 0.0 {
         return None;
     }
@@ -139,7 +139,7 @@ pub fn level(share: f64, levels: usize) -> Option<usize> {
 
 impl Ramp {
     /// The true colour of a level.
-    pub fn color(&self, level: usize) -> Rgb {
+    pub(super) fn color(&self, level: usize) -> Rgb {
         let last = self.anchors.len() - 1;
         let place = level.min(LEVELS - 1) as f64 / (LEVELS - 1) as f64 * last as f64;
         let before = (place as usize).min(last - 1);
@@ -152,7 +152,7 @@ impl Ramp {
 }
 
 /// What terminals show for one of the 256 colours beyond their own 16.
-pub fn of_index(index: u8) -> Rgb {
+pub(super) fn of_index(index: u8) -> Rgb {
     if index >= 232 {
         let grey = 8 + 10 * (index - 232);
         return (grey, grey, grey);
@@ -167,7 +167,7 @@ pub fn of_index(index: u8) -> Rgb {
 }
 
 /// The nearest of the greys among the 256 colours.
-pub fn grey_index(value: u8) -> u8 {
+pub(super) fn grey_index(value: u8) -> u8 {
     match value {
         0..=3 => 16,
         4..=246 => 232 + (value.saturating_sub(3) / 10).min(23),
@@ -176,7 +176,7 @@ pub fn grey_index(value: u8) -> u8 {
 }
 
 /// The nearest of the 256 colours, the 16 of the terminal's own left out.
-pub fn nearest_index(color: Rgb) -> u8 {
+pub(super) fn nearest_index(color: Rgb) -> u8 {
     let (r, g, b) = color;
     let step = |value: u8| match value {
         0..48 => 0,
@@ -191,7 +191,7 @@ pub fn nearest_index(color: Rgb) -> u8 {
 }
 
 /// The nearest of the 16 colours, as most terminals show them.
-pub fn nearest_of_16(color: Rgb) -> Color {
+pub(super) fn nearest_of_16(color: Rgb) -> Color {
     const ALL: [(Color, Rgb); 16] = [
         (Color::Black, (0, 0, 0)),
         (Color::Red, (205, 0, 0)),

@@ -75,7 +75,7 @@ fn between(var: &impl Fn(&str) -> String) -> Between {
 }
 
 /// How many colours there are.
-pub fn depth(var: &impl Fn(&str) -> String) -> ColorDepth {
+pub(super) fn depth(var: &impl Fn(&str) -> String) -> ColorDepth {
     let term = var("TERM");
     if !var("NO_COLOR").is_empty() || term == "dumb" {
         return ColorDepth::Mono;
@@ -107,7 +107,7 @@ fn is_named(term: &str, var: &impl Fn(&str) -> String) -> bool {
 }
 
 /// What `COLORFGBG` says of the background, where a terminal sets it: `15;0`, `0;default;15`.
-pub fn ground(var: &impl Fn(&str) -> String) -> Option<Ground> {
+pub(super) fn ground(var: &impl Fn(&str) -> String) -> Option<Ground> {
     let told = var("COLORFGBG");
     let (_, background) = told.rsplit_once(';')?;
     match background.parse::<u8>().ok()? {
@@ -119,7 +119,7 @@ pub fn ground(var: &impl Fn(&str) -> String) -> Option<Ground> {
 
 /// Dark or light, as white or black stands out more.
 #[must_use]
-pub fn ground_of_color(background: Rgb) -> Ground {
+pub(crate) fn ground_of_color(background: Rgb) -> Ground {
     if luminance(background) > MIDDLE {
         Ground::Light
     } else {
@@ -128,14 +128,14 @@ pub fn ground_of_color(background: Rgb) -> Ground {
 }
 
 /// True when asking the terminal for its background does no harm.
-pub fn may_query(var: &impl Fn(&str) -> String) -> bool {
+pub(super) fn may_query(var: &impl Fn(&str) -> String) -> bool {
     let term = var("TERM");
     let is_silent = term.is_empty() || SILENT_TERMS.iter().any(|t| term.starts_with(t));
     !is_silent && between(var) != Between::Screen
 }
 
 /// True when only ASCII can be shown.
-pub fn is_ascii(var: &impl Fn(&str) -> String) -> bool {
+pub(super) fn is_ascii(var: &impl Fn(&str) -> String) -> bool {
     var("TERM") == "linux" || !crate::text::is_utf8(var)
 }
 

@@ -17,7 +17,7 @@ const ASCII: [char; 6] = ['*', 'o', '+', 'x', '#', '@'];
 
 /// Dots set so far; of several series in one cell the last drawn gives the colour.
 #[derive(Clone, Debug)]
-pub struct Dots {
+pub(crate) struct Dots {
     columns: usize,
     rows: usize,
     cells: Vec<(u8, u8)>,
@@ -26,7 +26,7 @@ pub struct Dots {
 impl Dots {
     /// A raster of `columns` × `rows` cells.
     #[must_use]
-    pub fn new(columns: u16, rows: u16) -> Self {
+    pub(crate) fn new(columns: u16, rows: u16) -> Self {
         let (columns, rows) = (usize::from(columns), usize::from(rows));
         Self {
             columns,
@@ -36,17 +36,17 @@ impl Dots {
     }
 
     #[must_use]
-    pub fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.columns * 2
     }
 
     #[must_use]
-    pub fn height(&self) -> usize {
+    pub(crate) fn height(&self) -> usize {
         self.rows * 4
     }
 
     /// Sets a dot; outside the raster nothing happens.
-    pub fn set(&mut self, x: i64, y: i64, series: u8) {
+    pub(crate) fn set(&mut self, x: i64, y: i64, series: u8) {
         if x < 0 || y < 0 || x as usize >= self.width() || y as usize >= self.height() {
             return;
         }
@@ -57,7 +57,7 @@ impl Dots {
     }
 
     /// A line through dots (Bresenham); `dashed` leaves every second pair of dots out.
-    pub fn line(&mut self, points: &[(i64, i64)], series: u8, dashed: bool) {
+    pub(crate) fn line(&mut self, points: &[(i64, i64)], series: u8, dashed: bool) {
         if let [(x, y)] = points {
             self.set(*x, *y, series);
         }
@@ -89,7 +89,7 @@ impl Dots {
     }
 
     /// Puts the cells that hold dots into the buffer.
-    pub fn draw(&self, area: Rect, buffer: &mut Buffer, styles: &[Style], ascii: bool) {
+    pub(crate) fn draw(&self, area: Rect, buffer: &mut Buffer, styles: &[Style], ascii: bool) {
         for row in 0..self.rows.min(usize::from(area.height)) {
             for column in 0..self.columns.min(usize::from(area.width)) {
                 let (bits, series) = self.cells[row * self.columns + column];

@@ -9,30 +9,30 @@ use super::fit::cut_line;
 use super::image::Image;
 
 /// A rectangle of the screen with its own coordinates; what does not fit is cut.
-pub struct Canvas<'a> {
+pub(crate) struct Canvas<'a> {
     buffer: &'a mut Buffer,
     area: Rect,
 }
 
 impl<'a> Canvas<'a> {
     /// The part of `area` that lies in the buffer.
-    pub fn new(buffer: &'a mut Buffer, area: Rect) -> Self {
+    pub(crate) fn new(buffer: &'a mut Buffer, area: Rect) -> Self {
         let area = area.intersection(buffer.area);
         Self { buffer, area }
     }
 
     #[must_use]
-    pub fn width(&self) -> u16 {
+    pub(crate) fn width(&self) -> u16 {
         self.area.width
     }
 
     #[must_use]
-    pub fn height(&self) -> u16 {
+    pub(crate) fn height(&self) -> u16 {
         self.area.height
     }
 
     /// A smaller canvas at `x`, `y` of this one.
-    pub fn part(&mut self, x: u16, y: u16, width: u16, height: u16) -> Canvas<'_> {
+    pub(crate) fn part(&mut self, x: u16, y: u16, width: u16, height: u16) -> Canvas<'_> {
         let area = self.rect(x, y, width, height);
         Canvas {
             buffer: self.buffer,
@@ -42,7 +42,7 @@ impl<'a> Canvas<'a> {
 
     /// Screen coordinates of a rectangle of this canvas, clipped.
     #[must_use]
-    pub fn rect(&self, x: u16, y: u16, width: u16, height: u16) -> Rect {
+    pub(crate) fn rect(&self, x: u16, y: u16, width: u16, height: u16) -> Rect {
         let x = x.min(self.area.width);
         let y = y.min(self.area.height);
         Rect {
@@ -54,12 +54,12 @@ impl<'a> Canvas<'a> {
     }
 
     /// Writes a line from `x` to the right edge.
-    pub fn put<'l>(&mut self, x: u16, y: u16, line: impl Into<Line<'l>>) {
+    pub(crate) fn put<'l>(&mut self, x: u16, y: u16, line: impl Into<Line<'l>>) {
         self.put_in(x, y, u16::MAX, line);
     }
 
     /// Writes a line into `width` columns, cut at their end.
-    pub fn put_in<'l>(&mut self, x: u16, y: u16, width: u16, line: impl Into<Line<'l>>) {
+    pub(crate) fn put_in<'l>(&mut self, x: u16, y: u16, width: u16, line: impl Into<Line<'l>>) {
         if x >= self.area.width || y >= self.area.height {
             return;
         }
@@ -70,45 +70,33 @@ impl<'a> Canvas<'a> {
     }
 
     /// Writes a line that ends at column `end` (exclusive).
-    pub fn put_right<'l>(&mut self, end: u16, y: u16, line: impl Into<Line<'l>>) {
+    pub(crate) fn put_right<'l>(&mut self, end: u16, y: u16, line: impl Into<Line<'l>>) {
         let line = line.into();
         let width = u16::try_from(line.width()).unwrap_or(u16::MAX);
         self.put(end.saturating_sub(width), y, line);
     }
 
-    /// Writes a line centred in `width` columns from `x`.
-    pub fn put_centered<'l>(&mut self, x: u16, y: u16, width: u16, line: impl Into<Line<'l>>) {
-        let line = line.into();
-        let own = u16::try_from(line.width()).unwrap_or(u16::MAX);
-        self.put_in(
-            x + width.saturating_sub(own) / 2,
-            y,
-            width.min(own.max(1)),
-            line,
-        );
-    }
-
     /// A horizontal rule.
-    pub fn rule(&mut self, y: u16, style: Style) {
+    pub(crate) fn rule(&mut self, y: u16, style: Style) {
         let line = "─".repeat(usize::from(self.area.width));
         self.put(0, y, Line::styled(line, style));
     }
 
     /// A vertical rule over the rows `from..to`.
-    pub fn column(&mut self, x: u16, from: u16, to: u16, style: Style) {
+    pub(crate) fn column(&mut self, x: u16, from: u16, to: u16, style: Style) {
         for y in from..to.min(self.area.height) {
             self.put(x, y, Line::styled("│", style));
         }
     }
 
     /// Lays a style over a rectangle of this canvas.
-    pub fn paint(&mut self, x: u16, y: u16, width: u16, height: u16, style: Style) {
+    pub(crate) fn paint(&mut self, x: u16, y: u16, width: u16, height: u16, style: Style) {
         let rect = self.rect(x, y, width, height);
         self.buffer.set_style(rect, style);
     }
 
     /// Sets one cell's symbol and style.
-    pub fn dot(&mut self, x: u16, y: u16, symbol: &str, style: Style) {
+    pub(crate) fn dot(&mut self, x: u16, y: u16, symbol: &str, style: Style) {
         if x < self.area.width && y < self.area.height {
             self.buffer[(self.area.x + x, self.area.y + y)]
                 .set_symbol(symbol)
@@ -117,7 +105,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// Draws an image as large as it can be in so many columns and rows, in the middle of them, cut at the canvas' edges.
-    pub fn image(&mut self, x: u16, y: u16, columns: u16, rows: u16, image: &Image) {
+    pub(crate) fn image(&mut self, x: u16, y: u16, columns: u16, rows: u16, image: &Image) {
         let (width, height) = image.fitted(columns, rows);
         let (left, top) = ((columns - width) / 2, (rows - height) / 2);
         let area = Rect {
@@ -130,7 +118,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// Replaces everything that is not ASCII by its nearest ASCII sign, for terminals that show nothing else.
-    pub fn to_ascii(&mut self) {
+    pub(crate) fn make_ascii(&mut self) {
         for position in self.area.positions() {
             let cell = &mut self.buffer[position];
             if let Some(sign) = cell.symbol().chars().next().and_then(ascii) {

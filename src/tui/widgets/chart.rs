@@ -22,7 +22,7 @@ const NUMBERS: u16 = 7;
 
 /// One curve.
 #[derive(Clone, Debug)]
-pub struct Series {
+pub(crate) struct Series {
     pub name: String,
     /// x ascending.
     pub points: Vec<(f64, f64)>,
@@ -32,7 +32,7 @@ pub struct Series {
 
 /// How the numbers of the y axis are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Number {
+pub(crate) enum Number {
     Plain,
     /// 0.5 is `50 %`.
     Share,
@@ -41,7 +41,7 @@ pub enum Number {
 
 /// A range of the y axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Span {
+pub(crate) struct Span {
     pub low: f64,
     pub high: f64,
     pub log: bool,
@@ -49,7 +49,7 @@ pub struct Span {
 
 /// A chart: title and legend, curves, axes.
 #[derive(Clone, Debug)]
-pub struct Chart<'a> {
+pub(crate) struct Chart<'a> {
     pub title: &'a str,
     pub x_name: &'a str,
     pub x: (f64, f64),
@@ -64,7 +64,7 @@ impl Span {
     /// A range that shows what matters of `values`: snapped outwards to round numbers, the most extreme twentieth at
     /// the `outliers` end cut off, logarithmic where the rest spans more than a factor of 30.
     #[must_use]
-    pub fn around(values: &[f64], outliers: Outliers) -> Self {
+    pub(crate) fn around(values: &[f64], outliers: Outliers) -> Self {
         let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
         let (Some(first), Some(last)) = (sorted.first().copied(), sorted.last().copied()) else {
@@ -106,7 +106,7 @@ impl Span {
 
     /// The same, within 0 and 1.
     #[must_use]
-    pub fn share(values: &[f64]) -> Self {
+    pub(crate) fn share(values: &[f64]) -> Self {
         let span = Self::around(values, Outliers::Low);
         if span.log {
             return Self {
@@ -160,7 +160,7 @@ impl Span {
 
 /// At which end the extreme values are unimportant: a loss starts high, an accuracy low.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outliers {
+pub(crate) enum Outliers {
     High,
     Low,
 }
@@ -182,7 +182,7 @@ fn log_ticks(span: Span, most: usize) -> Vec<f64> {
 
 /// The smallest of 1, 2, 5 × 10ⁿ that is not below `least`.
 #[must_use]
-pub fn round_step(least: f64) -> f64 {
+pub(crate) fn round_step(least: f64) -> f64 {
     if !(least.is_finite() && least > 0.0) {
         return 1.0;
     }
@@ -202,7 +202,7 @@ pub fn round_step(least: f64) -> f64 {
 
 impl Chart<'_> {
     /// Draws into an area of any size; too small an area shows the title alone.
-    pub fn draw(&self, area: Rect, buffer: &mut Buffer, theme: &Theme) {
+    pub(crate) fn draw(&self, area: Rect, buffer: &mut Buffer, theme: &Theme) {
         if area.is_empty() {
             return;
         }

@@ -12,7 +12,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// `text` in at most `width` columns; a cut is marked with `…`.
 #[must_use]
-pub fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -36,7 +36,7 @@ pub fn cut(text: &str, width: usize) -> String {
 
 /// A line of several styles in at most `width` columns; a cut is marked with `…`. Spaces at the end are no loss.
 #[must_use]
-pub fn cut_line(mut line: Line<'_>, width: usize) -> Line<'_> {
+pub(crate) fn cut_line(mut line: Line<'_>, width: usize) -> Line<'_> {
     let filled: usize = line.spans.iter().map(|s| s.content.width()).sum();
     let text: String = line.spans.iter().map(|s| s.content.as_ref()).collect();
     if filled <= width || text.trim_end().width() <= width {
@@ -59,14 +59,14 @@ pub fn cut_line(mut line: Line<'_>, width: usize) -> Line<'_> {
 
 /// The end of `text` in at most `width` columns; a cut is marked with `…`.
 #[must_use]
-pub fn cut_front(text: &str, width: usize) -> String {
+pub(crate) fn cut_front(text: &str, width: usize) -> String {
     let backwards: String = text.chars().rev().collect();
     cut(&backwards, width).chars().rev().collect()
 }
 
 /// [`cut`], then spaces to the right up to `width` columns.
 #[must_use]
-pub fn left(text: &str, width: usize) -> String {
+pub(crate) fn left(text: &str, width: usize) -> String {
     let mut out = cut(text, width);
     let used = out.width();
     out.extend(std::iter::repeat_n(' ', width.saturating_sub(used)));
@@ -75,7 +75,7 @@ pub fn left(text: &str, width: usize) -> String {
 
 /// [`cut`], then spaces to the left up to `width` columns.
 #[must_use]
-pub fn right(text: &str, width: usize) -> String {
+pub(crate) fn right(text: &str, width: usize) -> String {
     let out = cut(text, width);
     let used = out.width();
     format!("{}{out}", " ".repeat(width.saturating_sub(used)))
@@ -83,7 +83,7 @@ pub fn right(text: &str, width: usize) -> String {
 
 /// Breaks text into lines of at most `width` columns at spaces; longer words are cut.
 #[must_use]
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in text.split('\n') {
         let mut line = String::new();
@@ -104,7 +104,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 
 /// The same with a space wherever a longer word would be cut: nothing of a path or a digest is lost.
 #[must_use]
-pub fn wrap_whole(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap_whole(text: &str, width: usize) -> Vec<String> {
     let mut broken = String::new();
     let mut used = 0;
     for sign in text.chars() {
@@ -124,7 +124,7 @@ pub fn wrap_whole(text: &str, width: usize) -> Vec<String> {
 
 /// [`wrap`]ped text without empty lines in at most `most` lines; the last is marked when it holds more than fits.
 #[must_use]
-pub fn wrap_to(text: &str, width: usize, most: usize) -> Vec<String> {
+pub(crate) fn wrap_to(text: &str, width: usize, most: usize) -> Vec<String> {
     if width == 0 || most == 0 {
         return Vec::new();
     }
@@ -139,7 +139,7 @@ pub fn wrap_to(text: &str, width: usize, most: usize) -> Vec<String> {
 
 /// A bar of `share` (0–1) of `width` columns in halves of a column; not padded, never empty for a share above 0.
 #[must_use]
-pub fn bar(share: f64, width: usize) -> String {
+pub(crate) fn bar(share: f64, width: usize) -> String {
     let share = if share.is_finite() { share } else { 0.0 };
     let halves = (share.clamp(0.0, 1.0) * width as f64 * 2.0).round() as usize;
     let mut out = "━".repeat(halves / 2);
@@ -151,7 +151,7 @@ pub fn bar(share: f64, width: usize) -> String {
 
 /// A trend in at most `width` columns, the newest at the right; the range is that of the values.
 #[must_use]
-pub fn trend(values: &[f64], width: usize) -> String {
+pub(crate) fn trend(values: &[f64], width: usize) -> String {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let shown: Vec<f64> = if values.len() <= width {
         values.to_vec()

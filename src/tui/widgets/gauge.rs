@@ -13,7 +13,7 @@ use crate::tui::theme::Theme;
 
 /// `━━━━╸─────`, exactly `width` columns.
 #[must_use]
-pub fn gauge(share: f64, width: usize, theme: &Theme) -> [Span<'static>; 2] {
+pub(crate) fn gauge(share: f64, width: usize, theme: &Theme) -> [Span<'static>; 2] {
     let share = if share.is_finite() {
         share.clamp(0.0, 1.0)
     } else {

@@ -24,7 +24,7 @@ use crate::tui::theme::{ColorDepth, Theme};
 const SHADES: &[u8; 10] = b" .:-=+*#%@";
 
 /// An image, drawn to fill its area: one pixel a column and two a row at true size.
-pub struct Image<'a> {
+pub(crate) struct Image<'a> {
     pixels: &'a [u8],
     channels: usize,
     height: usize,
@@ -35,7 +35,7 @@ pub struct Image<'a> {
 impl<'a> Image<'a> {
     /// **Shape** `pixels [channels, height, width]` of 1, 3 or 4 channels; missing ones count as 0.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         pixels: &'a [u8],
         channels: usize,
         (height, width): (usize, usize),
@@ -52,12 +52,12 @@ impl<'a> Image<'a> {
 
     /// Columns and rows of the largest it can be in so many, with square pixels.
     #[must_use]
-    pub fn fitted(&self, columns: u16, rows: u16) -> (u16, u16) {
+    pub(crate) fn fitted(&self, columns: u16, rows: u16) -> (u16, u16) {
         fitted(self.width, self.height, (columns, rows))
     }
 
     /// Draws the part that lies in `clip`, scaled as if all of `area` were shown.
-    pub fn render_clipped(&self, area: Rect, clip: Rect, buffer: &mut Buffer) {
+    pub(crate) fn render_clipped(&self, area: Rect, clip: Rect, buffer: &mut Buffer) {
         let clip = clip.intersection(buffer.area);
         let theme = self.theme;
         let value = |at: usize| f64::from(self.pixels.get(at).copied().unwrap_or(0));
@@ -163,7 +163,7 @@ fn cover(
 
 /// Columns and rows of an image shown `columns` wide with square pixels.
 #[must_use]
-pub fn cells(width: usize, height: usize, columns: u16) -> (u16, u16) {
+pub(crate) fn cells(width: usize, height: usize, columns: u16) -> (u16, u16) {
     if width == 0 || height == 0 {
         return (0, 0);
     }
@@ -173,7 +173,7 @@ pub fn cells(width: usize, height: usize, columns: u16) -> (u16, u16) {
 
 /// Columns and rows of the largest that an image can be in so many, with square pixels.
 #[must_use]
-pub fn fitted(width: usize, height: usize, (columns, rows): (u16, u16)) -> (u16, u16) {
+pub(crate) fn fitted(width: usize, height: usize, (columns, rows): (u16, u16)) -> (u16, u16) {
     let (columns, needed) = cells(width, height, columns);
     if needed <= rows {
         return (columns, needed);

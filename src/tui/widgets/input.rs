@@ -11,14 +11,14 @@ const LONGEST: usize = 120;
 
 /// Text being typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Input {
+pub(crate) struct Input {
     text: Vec<char>,
     cursor: usize,
 }
 
 /// What a key did to an [`Input`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Typed {
+pub(crate) enum Typed {
     /// The text or the cursor may have changed.
     Edited,
     /// Enter.
@@ -32,32 +32,32 @@ pub enum Typed {
 impl Input {
     /// Begins with `text`, the cursor at its end.
     #[must_use]
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let text: Vec<char> = text.chars().take(LONGEST).collect();
         let cursor = text.len();
         Self { text, cursor }
     }
 
     #[must_use]
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.text.iter().collect()
     }
 
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
     /// True when every typed word occurs in `text`, whatever the case.
     #[must_use]
-    pub fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         let typed = self.text().to_lowercase();
         typed.split_whitespace().all(|word| text.contains(word))
     }
 
     /// Takes one key.
-    pub fn on_key(&mut self, key: KeyEvent) -> Typed {
+    pub(crate) fn on_key(&mut self, key: KeyEvent) -> Typed {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Enter => return Typed::Accepted,
@@ -99,7 +99,7 @@ impl Input {
 
     /// Takes one key of a search, which a backspace leaves where there is nothing to delete: Esc waits in some terminals
     /// for what could follow it.
-    pub fn on_search_key(&mut self, key: KeyEvent) -> Typed {
+    pub(crate) fn on_search_key(&mut self, key: KeyEvent) -> Typed {
         if self.is_empty() && key.code == KeyCode::Backspace {
             return Typed::Cancelled;
         }
@@ -120,7 +120,7 @@ impl Input {
 
     /// The last `width` columns' worth around the cursor, with the cursor shown reversed.
     #[must_use]
-    pub fn line(&self, width: usize, style: Style) -> Line<'static> {
+    pub(crate) fn line(&self, width: usize, style: Style) -> Line<'static> {
         let from = (self.cursor + 1).saturating_sub(width.max(1));
         let before: String = self.text[from..self.cursor].iter().collect();
         let at = self.text.get(self.cursor).copied().unwrap_or(' ');

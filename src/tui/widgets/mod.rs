@@ -1,22 +1,22 @@
 //! Pieces several tabs draw with.
 
-pub mod braille;
-pub mod canvas;
-pub mod chart;
-pub mod fit;
-pub mod gauge;
-pub mod image;
-pub mod input;
-pub mod popup;
-pub mod sparkline;
+pub(crate) mod braille;
+pub(crate) mod canvas;
+pub(crate) mod chart;
+pub(crate) mod fit;
+pub(crate) mod gauge;
+pub(crate) mod image;
+pub(crate) mod input;
+pub(crate) mod popup;
+pub(crate) mod sparkline;
 
 use ratatui::text::Line;
 
-pub use fit::{cut, left, right, wrap_to};
+pub(crate) use fit::{cut, left, right, wrap_to};
 
 /// A time span: `mm:ss`, or `h:mm:ss`.
 #[must_use]
-pub fn clock(seconds: f64) -> String {
+pub(crate) fn clock(seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -31,7 +31,7 @@ pub fn clock(seconds: f64) -> String {
 
 /// A line in the terminal's own letters where only ASCII may be shown.
 #[must_use]
-pub fn plain_if(ascii: bool, line: Line<'static>) -> Line<'static> {
+pub(crate) fn plain_if(ascii: bool, line: Line<'static>) -> Line<'static> {
     if !ascii {
         return line;
     }
@@ -45,7 +45,7 @@ pub fn plain_if(ascii: bool, line: Line<'static>) -> Line<'static> {
 
 /// Replaces the few signs fmtui itself uses by ASCII ones; anything else outside ASCII becomes `?`.
 #[must_use]
-pub fn to_ascii(text: &str) -> String {
+pub(crate) fn to_ascii(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             _ if c.is_ascii() => c,

@@ -12,7 +12,13 @@ use super::{plain_if, wrap_to};
 use crate::tui::theme::Theme;
 
 /// Clears a window of at most `width` × `height` in the middle of `area`, frames it and returns its inside.
-pub fn window(frame: &mut Frame, area: Rect, size: (u16, u16), title: &str, theme: &Theme) -> Rect {
+pub(crate) fn window(
+    frame: &mut Frame,
+    area: Rect,
+    size: (u16, u16),
+    title: &str,
+    theme: &Theme,
+) -> Rect {
     let area = area.intersection(frame.area());
     let (width, height) = (size.0.min(area.width), size.1.min(area.height));
     let rect = Rect {
@@ -47,14 +53,14 @@ pub fn window(frame: &mut Frame, area: Rect, size: (u16, u16), title: &str, them
 
 /// An answer to a [`question`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     Yes,
     No,
 }
 
 /// Enter and `y` are yes, Esc, `n` and `q` no; any other key is no answer.
 #[must_use]
-pub fn answer(key: KeyEvent) -> Option<Answer> {
+pub(crate) fn answer(key: KeyEvent) -> Option<Answer> {
     match key.code {
         KeyCode::Enter | KeyCode::Char('y' | 'Y') => Some(Answer::Yes),
         KeyCode::Esc | KeyCode::Char('n' | 'N' | 'q') => Some(Answer::No),
@@ -63,7 +69,14 @@ pub fn answer(key: KeyEvent) -> Option<Answer> {
 }
 
 /// A window with a question, what a yes does, and the keys.
-pub fn question(frame: &mut Frame, area: Rect, title: &str, text: &str, yes: &str, theme: &Theme) {
+pub(crate) fn question(
+    frame: &mut Frame,
+    area: Rect,
+    title: &str,
+    text: &str,
+    yes: &str,
+    theme: &Theme,
+) {
     let width = 60.min(area.width);
     let lines = wrap_to(text, usize::from(width.saturating_sub(4)), 4);
     let inside = window(frame, area, (width, lines.len() as u16 + 4), title, theme);

@@ -16,7 +16,7 @@ const HIGHEST: f64 = 6.0;
 
 /// The values as bars from zero to their maximum, squeezed to at most `width` characters by means; not-numbers are gaps.
 #[must_use]
-pub fn sparkline(values: &[f64], width: usize, ascii: bool) -> String {
+pub(crate) fn sparkline(values: &[f64], width: usize, ascii: bool) -> String {
     let finite = |v: &f64| v.is_finite();
     let highest = robust_maximum(values);
     let columns = values.len().min(width);

@@ -13,7 +13,7 @@ use crate::data::places::called;
 
 /// What a file is in its set. The order is that of every `[_; 4]` in this room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     TrainImages,
     TrainLabels,
     TestImages,
@@ -21,7 +21,7 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self::TrainImages,
         Self::TrainLabels,
         Self::TestImages,
@@ -30,7 +30,7 @@ impl Role {
 
     /// Dimensions of the file's array.
     #[must_use]
-    pub fn rank(self) -> usize {
+    pub(crate) fn rank(self) -> usize {
         match self {
             Self::TrainImages | Self::TestImages => 3,
             Self::TrainLabels | Self::TestLabels => 1,
@@ -39,7 +39,7 @@ impl Role {
 
     /// The usual file name, without `.gz`.
     #[must_use]
-    pub fn standard_name(self) -> &'static str {
+    pub(crate) fn standard_name(self) -> &'static str {
         match self {
             Self::TrainImages => "train-images-idx3-ubyte",
             Self::TrainLabels => "train-labels-idx1-ubyte",
@@ -70,7 +70,7 @@ impl Role {
 
 /// Looks for the four files of a set, which come in [`Role::ALL`]'s order.
 #[must_use]
-pub fn find(place: Place<'_>) -> Holding<[PathBuf; 4]> {
+pub(crate) fn find(place: Place<'_>) -> Holding<[PathBuf; 4]> {
     let mut best = Holding::Nothing;
     let prefixes = [
         Some(format!("{}-", place.name)),
@@ -100,7 +100,7 @@ pub fn find(place: Place<'_>) -> Holding<[PathBuf; 4]> {
 
 /// The names of the complete sets in `directory`: what it is called for files without a prefix, else their prefixes.
 #[must_use]
-pub fn sets_in(directory: &Path) -> Vec<String> {
+pub(crate) fn sets_in(directory: &Path) -> Vec<String> {
     let Ok(entries) = directory.read_dir() else {
         return Vec::new();
     };

@@ -11,7 +11,7 @@ use crate::{catalog, storage, text};
 
 mod dataset;
 pub mod file;
-pub mod layout;
+pub(crate) mod layout;
 
 /// The format of four IDX files.
 #[derive(Clone, Copy, Debug)]

@@ -26,7 +26,7 @@ const FEW_PIXELS: usize = 16;
 
 /// What a convolution does to a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Geometry {
+pub(crate) struct Geometry {
     pub in_channels: usize,
     pub height: usize,
     pub width: usize,
@@ -39,39 +39,39 @@ pub struct Geometry {
 
 impl Geometry {
     #[must_use]
-    pub fn out_height(&self) -> usize {
+    pub(crate) fn out_height(&self) -> usize {
         (self.height + 2 * self.padding - self.kernel_height) / self.stride + 1
     }
 
     #[must_use]
-    pub fn out_width(&self) -> usize {
+    pub(crate) fn out_width(&self) -> usize {
         (self.width + 2 * self.padding - self.kernel_width) / self.stride + 1
     }
 
     #[must_use]
-    pub fn pixels(&self) -> usize {
+    pub(crate) fn pixels(&self) -> usize {
         self.height * self.width
     }
 
     #[must_use]
-    pub fn out_pixels(&self) -> usize {
+    pub(crate) fn out_pixels(&self) -> usize {
         self.out_height() * self.out_width()
     }
 
     /// Weights of one output channel.
     #[must_use]
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.kernel_height * self.kernel_width * self.in_channels
     }
 
     #[must_use]
-    pub fn weights(&self) -> usize {
+    pub(crate) fn weights(&self) -> usize {
         self.out_channels * self.depth()
     }
 
     /// Multiply-adds of one image, taps on padding left out.
     #[must_use]
-    pub fn multiply_adds(&self) -> usize {
+    pub(crate) fn multiply_adds(&self) -> usize {
         let along = |outputs: usize, kernel: usize, size: usize| -> usize {
             (0..outputs).map(|o| self.taps(o, kernel, size).len()).sum()
         };
@@ -118,7 +118,7 @@ impl Geometry {
 
 /// A convolution ready to run on blocks.
 #[derive(Clone, Debug)]
-pub struct Conv {
+pub(crate) struct Conv {
     pub geometry: Geometry,
     /// Whether the weight gradient takes its input turned over (`layout::turn`).
     pub turned: bool,
@@ -143,7 +143,7 @@ impl Conv {
     /// # Panics
     /// When the kernel does not fit the padded map, or an operand has more than 2³² numbers.
     #[must_use]
-    pub fn new(geometry: Geometry) -> Self {
+    pub(crate) fn new(geometry: Geometry) -> Self {
         let g = geometry;
         g.assert_sound();
         if let Some((forward, backward)) = tiles(&g) {
@@ -172,7 +172,8 @@ impl Conv {
     /// # Panics
     /// As [`new`](Self::new).
     #[must_use]
-    pub fn elsewhere(geometry: Geometry) -> Self {
+    #[cfg(feature = "cuda")]
+    pub(crate) fn elsewhere(geometry: Geometry) -> Self {
         geometry.assert_sound();
         Self {
             geometry,
@@ -188,13 +189,13 @@ impl Conv {
 
     /// Whether it is worked out in tiles.
     #[must_use]
-    pub fn tiled(&self) -> bool {
+    pub(crate) fn tiled(&self) -> bool {
         matches!(self.algorithm, Algorithm::Tiled { .. })
     }
 
     /// Multiplications for one image, forward or to the weights; to the input's gradient, for which tiles may differ.
     #[must_use]
-    pub fn multiplications(&self) -> [usize; 2] {
+    pub(crate) fn multiplications(&self) -> [usize; 2] {
         let g = &self.geometry;
         match &self.algorithm {
             Algorithm::Direct { .. } => [g.multiply_adds(); 2],
@@ -210,7 +211,7 @@ impl Conv {
 
     /// Parts that the output of a block can be cut into: rows of pixels, or groups of channels of a single pixel.
     #[must_use]
-    pub fn forward_units(&self) -> usize {
+    pub(crate) fn forward_units(&self) -> usize {
         units(
             self.geometry.out_pixels(),
             self.geometry.out_height().div_ceil(self.unit_rows()),
@@ -220,7 +221,7 @@ impl Conv {
 
     /// The same of the input's gradient.
     #[must_use]
-    pub fn backward_units(&self) -> usize {
+    pub(crate) fn backward_units(&self) -> usize {
         units(
             self.geometry.pixels(),
             self.geometry.height.div_ceil(self.unit_rows()),
@@ -230,7 +231,7 @@ impl Conv {
 
     /// The numbers of a block's output that some units write.
     #[must_use]
-    pub fn forward_range(&self, units: &Range<usize>) -> Range<usize> {
+    pub(crate) fn forward_range(&self, units: &Range<usize>) -> Range<usize> {
         let g = &self.geometry;
         range(
             units,
@@ -242,7 +243,7 @@ impl Conv {
 
     /// The numbers of a block's input gradient that some units write.
     #[must_use]
-    pub fn backward_range(&self, units: &Range<usize>) -> Range<usize> {
+    pub(crate) fn backward_range(&self, units: &Range<usize>) -> Range<usize> {
         let g = &self.geometry;
         range(units, g.pixels(), self.unit_rows() * g.width, g.in_channels)
     }
@@ -250,7 +251,7 @@ impl Conv {
     /// Some units of y = f(x ∗ w + bias).
     ///
     /// **Shape** x: a block of the input map; y: [`forward_range`](Self::forward_range) of the output.
-    pub fn forward(
+    pub(crate) fn forward(
         &self,
         isa: Isa,
         units: &Range<usize>,
@@ -299,7 +300,7 @@ impl Conv {
     /// Some units of the input's gradient, overwriting `dx` or added to it.
     ///
     /// **Shape** dy: a block of the output's gradient; dx: [`backward_range`](Self::backward_range) of the input's.
-    pub fn backward(
+    pub(crate) fn backward(
         &self,
         isa: Isa,
         units: &Range<usize>,
@@ -342,7 +343,7 @@ impl Conv {
     ///
     /// **Shape** `blocks` gives each block's images, input (turned over where [`turned`](Self::turned)) and output
     /// gradient; dw: the channels' weights; db: their biases.
-    pub fn weights<'a>(
+    pub(crate) fn weights<'a>(
         &self,
         isa: Isa,
         rows: &Range<usize>,

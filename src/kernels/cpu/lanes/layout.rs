@@ -7,7 +7,13 @@ use crate::kernels::cpu::simd::{SQUARE, turn_square};
 /// Images in rows into one block.
 ///
 /// **Shape** images `[images, channels, pixels]`, block `[pixels, channels, 32]`; lanes without an image become 0.
-pub fn into_lanes(isa: Isa, channels: usize, pixels: usize, images: &[f32], block: &mut [f32]) {
+pub(crate) fn into_lanes(
+    isa: Isa,
+    channels: usize,
+    pixels: usize,
+    images: &[f32],
+    block: &mut [f32],
+) {
     let features = channels * pixels;
     let count = images.len() / features;
     assert!(count <= LANES && block.len() == features * LANES);
@@ -27,7 +33,7 @@ pub fn into_lanes(isa: Isa, channels: usize, pixels: usize, images: &[f32], bloc
 }
 
 /// Each pixel's channels and lanes change places: `[pixels, channels, 32]` to `[pixels, 32, channels]`.
-pub fn turn(isa: Isa, channels: usize, block: &[f32], turned: &mut [f32]) {
+pub(crate) fn turn(isa: Isa, channels: usize, block: &[f32], turned: &mut [f32]) {
     assert_eq!(block.len(), turned.len());
     let size = channels * LANES;
     for (from, to) in block.chunks_exact(size).zip(turned.chunks_exact_mut(size)) {
@@ -36,7 +42,7 @@ pub fn turn(isa: Isa, channels: usize, block: &[f32], turned: &mut [f32]) {
 }
 
 /// A map's pixels and channels change places: `[pixels, channels, 32]` to `[channels, pixels, 32]`.
-pub fn reorder(channels: usize, pixels: usize, block: &[f32], turned: &mut [f32]) {
+pub(crate) fn reorder(channels: usize, pixels: usize, block: &[f32], turned: &mut [f32]) {
     let (from, to) = (rows(block), rows_mut(turned));
     assert!(from.len() == channels * pixels && to.len() == from.len());
     for (pixel, from) in from.chunks_exact(channels).enumerate() {
@@ -47,7 +53,7 @@ pub fn reorder(channels: usize, pixels: usize, block: &[f32], turned: &mut [f32]
 }
 
 /// One number an image and class, taken out of a block: `[classes, 32]` to `[images, classes]`.
-pub fn into_rows(classes: usize, block: &[f32], rows: &mut [f32]) {
+pub(crate) fn into_rows(classes: usize, block: &[f32], rows: &mut [f32]) {
     for (lane, row) in rows.chunks_exact_mut(classes).enumerate() {
         for (slot, lanes) in row.iter_mut().zip(block.chunks_exact(LANES)) {
             *slot = lanes[lane];

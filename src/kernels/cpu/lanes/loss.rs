@@ -13,7 +13,7 @@ use crate::kernels::targets::Part;
 
 /// What a block's images contribute to the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Share {
+pub(crate) struct Share {
     /// Sum of the images' losses.
     pub loss: f64,
     /// Images whose largest output is their label's.
@@ -22,7 +22,7 @@ pub struct Share {
 
 /// What is minimised.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum LossKind {
+pub(crate) enum LossKind {
     /// Cross-entropy of softmax, with this much label smoothing.
     CrossEntropy(f64),
     /// Mean squared distance to the one-hot label.
@@ -34,7 +34,7 @@ pub enum LossKind {
 /// **Shape** logits, gradient `[classes, 32]`; a label for each of the block's images, by which predictions are counted, and
 /// their targets where the loss, always cross-entropy then, goes by those. `batch` counts the images of the whole batch, over
 /// which the loss is a mean.
-pub fn loss(
+pub(crate) fn loss(
     isa: Isa,
     criterion: LossKind,
     batch: usize,

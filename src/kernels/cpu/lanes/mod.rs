@@ -24,7 +24,7 @@ mod winograd;
 use crate::kernels::cpu::simd::Simd;
 
 /// Images of a block.
-pub const LANES: usize = 32;
+pub(crate) const LANES: usize = 32;
 
 /// A map's rows of lanes.
 fn rows(map: &[f32]) -> &[[f32; LANES]] {

@@ -11,7 +11,7 @@ use crate::kernels::cpu::simd::{Simd, per_vector};
 
 /// Count, mean and sum of squared distances to it of one channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Moments {
+pub(crate) struct Moments {
     pub count: f64,
     pub mean: f64,
     pub squares: f64,
@@ -20,7 +20,7 @@ pub struct Moments {
 impl Moments {
     /// Of two sets together.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         let count = self.count + other.count;
         if count == 0.0 {
             return self;
@@ -37,13 +37,13 @@ impl Moments {
 
     /// 1/√(biased variance + eps).
     #[must_use]
-    pub fn inverse_deviation(&self, eps: f64) -> f64 {
+    pub(crate) fn inverse_deviation(&self, eps: f64) -> f64 {
         1.0 / (self.squares / self.count + eps).sqrt()
     }
 
     /// The variance that running statistics average.
     #[must_use]
-    pub fn unbiased_variance(&self) -> f64 {
+    pub(crate) fn unbiased_variance(&self) -> f64 {
         self.squares / (self.count - 1.0).max(1.0)
     }
 }
@@ -62,7 +62,7 @@ const GUESS_PIXELS: usize = 16;
     clippy::cast_possible_truncation,
     reason = "counts are far below 2²⁴; sums are kept in f64 and rounded once"
 )]
-pub fn moments(
+pub(crate) fn moments(
     isa: Isa,
     channels: &Range<usize>,
     all: usize,
@@ -130,7 +130,7 @@ per_vector! {
 
 per_vector! {
     /// y = (x − mean)·scale + shift, then ReLU where asked. **Shape** x, y `[pixels, channels, 32]`.
-    pub fn apply<V>(x: &[f32], affine: &[[f32; 3]], relu: bool, y: &mut [f32]) {
+    pub(crate) fn apply<V>(x: &[f32], affine: &[[f32; 3]], relu: bool, y: &mut [f32]) {
         let size = affine.len() * LANES;
         for (x, y) in x.chunks_exact(size).zip(y.chunks_exact_mut(size)) {
             for ((x, y), [mean, scale, shift]) in rows(x).iter().zip(rows_mut(y)).zip(affine) {
@@ -150,7 +150,7 @@ per_vector! {
 /// Σ g and Σ g·(x − mean) of some channels over a block's first `images` lanes.
 ///
 /// **Shape** x, g `[pixels, all channels, 32]`; means one a channel of all.
-pub fn gradient_sums(
+pub(crate) fn gradient_sums(
     isa: Isa,
     channels: &Range<usize>,
     all: usize,
@@ -201,7 +201,7 @@ per_vector! {
 
 /// What a channel's input gradient is made with: dx = scale·(g − average) + slope·(x − mean).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Back {
+pub(crate) struct Back {
     pub mean: f32,
     pub scale: f32,
     pub average: f32,
@@ -228,7 +228,7 @@ impl Back {
 
 per_vector! {
     /// The input's gradient in place of the output's. **Shape** x, g `[pixels, channels, 32]`.
-    pub fn back_in_place<V>(x: &[f32], channels: &[Back], g: &mut [f32]) {
+    pub(crate) fn back_in_place<V>(x: &[f32], channels: &[Back], g: &mut [f32]) {
         let size = channels.len() * LANES;
         for (x, g) in x.chunks_exact(size).zip(g.chunks_exact_mut(size)) {
             for ((x, g), c) in rows(x).iter().zip(rows_mut(g)).zip(channels) {
@@ -243,7 +243,7 @@ per_vector! {
 
 per_vector! {
     /// The input's gradient. **Shape** x, g, dx `[pixels, channels, 32]`.
-    pub fn back<V>(x: &[f32], channels: &[Back], g: &[f32], dx: &mut [f32]) {
+    pub(crate) fn back<V>(x: &[f32], channels: &[Back], g: &[f32], dx: &mut [f32]) {
         let size = channels.len() * LANES;
         for ((x, g), dx) in x.chunks_exact(size).zip(g.chunks_exact(size)).zip(dx.chunks_exact_mut(size)) {
             let inputs = rows(x).iter().zip(rows(g));

@@ -13,12 +13,12 @@ const LEAK: f32 = 0.01;
 
 /// Whether an activation's slope follows from its result, so that its input need not be kept.
 #[must_use]
-pub fn is_gate(activation: Activation) -> bool {
+pub(crate) fn is_gate(activation: Activation) -> bool {
     !matches!(activation, Activation::Gelu | Activation::Silu)
 }
 
 /// y = f(y + bias), a bias a row of lanes.
-pub fn finish(isa: Isa, bias: Option<&[f32]>, activation: Activation, y: &mut [f32]) {
+pub(crate) fn finish(isa: Isa, bias: Option<&[f32]>, activation: Activation, y: &mut [f32]) {
     if let Some(bias) = bias {
         let relu = activation == Activation::Relu;
         add_bias(isa, bias, relu, y);
@@ -38,7 +38,7 @@ pub fn finish(isa: Isa, bias: Option<&[f32]>, activation: Activation, y: &mut [f
 }
 
 /// dy = dy · f′, with f′ from the result y; the activation must be a [gate](is_gate).
-pub fn gate(isa: Isa, activation: Activation, y: &[f32], dy: &mut [f32]) {
+pub(crate) fn gate(isa: Isa, activation: Activation, y: &[f32], dy: &mut [f32]) {
     match activation {
         Activation::Relu => relu_gate(isa, y, dy),
         Activation::LeakyRelu => leaky_relu_gate(isa, y, dy),
@@ -49,12 +49,12 @@ pub fn gate(isa: Isa, activation: Activation, y: &[f32], dy: &mut [f32]) {
 }
 
 /// y = f(x).
-pub fn activate(isa: Isa, activation: Activation, x: &[f32], y: &mut [f32]) {
+pub(crate) fn activate(isa: Isa, activation: Activation, x: &[f32], y: &mut [f32]) {
     elementwise::forward_here(isa, activation, x, y);
 }
 
 /// dx = dy · f′(x), with y = f(x).
-pub fn activate_back(
+pub(crate) fn activate_back(
     isa: Isa,
     activation: Activation,
     (x, y): (&[f32], &[f32]),
@@ -82,7 +82,7 @@ per_vector! {
 
 per_isa! {
     /// to = to + from.
-    pub fn accumulate<FMA>(from: &[f32], to: &mut [f32]) {
+    pub(crate) fn accumulate<FMA>(from: &[f32], to: &mut [f32]) {
         for (to, from) in to.iter_mut().zip(from) {
             *to += *from;
         }
@@ -91,7 +91,7 @@ per_isa! {
 
 per_isa! {
     /// y = a + b.
-    pub fn add<FMA>(a: &[f32], b: &[f32], y: &mut [f32]) {
+    pub(crate) fn add<FMA>(a: &[f32], b: &[f32], y: &mut [f32]) {
         for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
             *y = *a + *b;
         }
@@ -144,7 +144,7 @@ gates! {
 
 /// Where a block's numbers stand in the batch as rows of images, which is how a mask is counted.
 #[derive(Clone, Copy, Debug)]
-pub struct BlockPosition {
+pub(crate) struct BlockPosition {
     /// Images before this block.
     pub first_image: usize,
     pub pixels: usize,
@@ -157,7 +157,14 @@ pub struct BlockPosition {
     clippy::cast_sign_loss,
     reason = "the threshold is in [0, 2²⁴] and the factor is rounded once"
 )]
-pub fn dropout(isa: Isa, places: BlockPosition, stream: &Stream, p: f64, x: &[f32], y: &mut [f32]) {
+pub(crate) fn dropout(
+    isa: Isa,
+    places: BlockPosition,
+    stream: &Stream,
+    p: f64,
+    x: &[f32],
+    y: &mut [f32],
+) {
     let threshold = (p * f64::from(1 << 24)).ceil() as u32;
     let factor = (1.0 / (1.0 - p)) as f32;
     drop_rows(isa, places, stream, threshold, factor, x, y);

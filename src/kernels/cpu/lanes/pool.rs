@@ -15,7 +15,7 @@ use crate::kernels::cpu::scratch;
 
 /// A pooling of a map; windows over padding count it as zeros in a mean and not at all in a maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pool {
+pub(crate) struct Pool {
     pub channels: usize,
     pub height: usize,
     pub width: usize,
@@ -27,12 +27,12 @@ pub struct Pool {
 
 impl Pool {
     #[must_use]
-    pub fn out_height(&self) -> usize {
+    pub(crate) fn out_height(&self) -> usize {
         (self.height + 2 * self.padding - self.kernel_height) / self.stride + 1
     }
 
     #[must_use]
-    pub fn out_width(&self) -> usize {
+    pub(crate) fn out_width(&self) -> usize {
         (self.width + 2 * self.padding - self.kernel_width) / self.stride + 1
     }
 
@@ -48,13 +48,13 @@ impl Pool {
 
     /// Parts that the output of a block can be cut into.
     #[must_use]
-    pub fn forward_units(&self) -> usize {
+    pub(crate) fn forward_units(&self) -> usize {
         self.out_height()
     }
 
     /// Parts that the gradient of a block's input can be cut into.
     #[must_use]
-    pub fn backward_units(&self) -> usize {
+    pub(crate) fn backward_units(&self) -> usize {
         if self.is_tiling() {
             self.out_height()
         } else {
@@ -64,14 +64,14 @@ impl Pool {
 
     /// The numbers of a block's output that some units write.
     #[must_use]
-    pub fn forward_range(&self, units: &Range<usize>) -> Range<usize> {
+    pub(crate) fn forward_range(&self, units: &Range<usize>) -> Range<usize> {
         let row = self.out_width() * self.size();
         units.start * row..units.end * row
     }
 
     /// The numbers of a block's input gradient that some units write.
     #[must_use]
-    pub fn backward_range(&self, units: &Range<usize>) -> Range<usize> {
+    pub(crate) fn backward_range(&self, units: &Range<usize>) -> Range<usize> {
         let row = self.width * self.size();
         if !self.is_tiling() {
             return 0..self.height * row;
@@ -104,7 +104,7 @@ impl Pool {
     }
 
     /// Some units of the maxima.
-    pub fn max(&self, isa: Isa, units: &Range<usize>, x: &[f32], y: &mut [f32]) {
+    pub(crate) fn max(&self, isa: Isa, units: &Range<usize>, x: &[f32], y: &mut [f32]) {
         let size = self.size();
         for (y, at) in y.chunks_exact_mut(size).zip(self.outputs(units)) {
             let mut window = self.window(at).map(|pixel| &x[pixel * size..][..size]);
@@ -120,7 +120,7 @@ impl Pool {
     /// Some units of the maxima's gradient, overwriting `dx`.
     ///
     /// **Shape** x, y, dy: whole blocks; dx: [`backward_range`](Self::backward_range).
-    pub fn max_back(
+    pub(crate) fn max_back(
         &self,
         isa: Isa,
         units: &Range<usize>,
@@ -197,7 +197,7 @@ impl Pool {
     }
 
     /// Some units of the means.
-    pub fn mean(&self, isa: Isa, units: &Range<usize>, x: &[f32], y: &mut [f32]) {
+    pub(crate) fn mean(&self, isa: Isa, units: &Range<usize>, x: &[f32], y: &mut [f32]) {
         let size = self.size();
         for (y, at) in y.chunks_exact_mut(size).zip(self.outputs(units)) {
             y.fill(0.0);
@@ -209,7 +209,7 @@ impl Pool {
     }
 
     /// Some units of the means' gradient, overwriting `dx`.
-    pub fn mean_back(&self, isa: Isa, units: &Range<usize>, dy: &[f32], dx: &mut [f32]) {
+    pub(crate) fn mean_back(&self, isa: Isa, units: &Range<usize>, dy: &[f32], dx: &mut [f32]) {
         let size = self.size();
         let base = self.backward_range(units).start;
         let outputs = if self.is_tiling() {

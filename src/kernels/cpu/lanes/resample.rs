@@ -7,29 +7,33 @@ use crate::kernels::shape::ResampleShape;
 
 /// A resampling of a block of maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resample(ResampleShape);
+pub(crate) struct Resample(ResampleShape);
 
 impl Resample {
     /// Means over `size` × `size` windows that cover a map of these sides.
     #[must_use]
-    pub fn adaptive(channels: usize, (height, width): (usize, usize), size: usize) -> Self {
+    pub(crate) fn adaptive(channels: usize, (height, width): (usize, usize), size: usize) -> Self {
         Self(ResampleShape::adaptive((channels, height, width), size))
     }
 
     /// Every `stride`-th pixel of a map of these channels and sides, with channels of zeros on both sides.
     #[must_use]
-    pub fn subsample(map: (usize, usize, usize), out_channels: usize, stride: usize) -> Self {
+    pub(crate) fn subsample(
+        map: (usize, usize, usize),
+        out_channels: usize,
+        stride: usize,
+    ) -> Self {
         Self(ResampleShape::subsample(map, out_channels, stride))
     }
 
     /// Channels, height and width of the result.
     #[must_use]
-    pub fn output(&self) -> (usize, usize, usize) {
+    pub(crate) fn output(&self) -> (usize, usize, usize) {
         self.0.output()
     }
 
     /// **Shape** x, y: whole blocks.
-    pub fn forward(&self, isa: Isa, x: &[f32], y: &mut [f32]) {
+    pub(crate) fn forward(&self, isa: Isa, x: &[f32], y: &mut [f32]) {
         y.fill(0.0);
         self.each(|from, to, weight, before, channels| {
             let to = &mut y[(to + before) * LANES..][..channels * LANES];
@@ -38,7 +42,7 @@ impl Resample {
     }
 
     /// The gradient's way back, overwriting `dx`.
-    pub fn backward(&self, isa: Isa, dy: &[f32], dx: &mut [f32]) {
+    pub(crate) fn backward(&self, isa: Isa, dy: &[f32], dx: &mut [f32]) {
         dx.fill(0.0);
         self.each(|from, to, weight, before, channels| {
             let dy = &dy[(to + before) * LANES..][..channels * LANES];

@@ -9,7 +9,8 @@ use crate::kernels::plan::context::Part;
 use crate::profile::Activation;
 
 /// y = f(x ∗ w + bias).
-pub struct Conv {
+#[expect(clippy::struct_field_names, reason = "the arithmetic of that name")]
+pub(crate) struct Conv {
     pub conv: conv::Conv,
     pub kernel: Kernel,
     pub activation: Activation,
@@ -53,7 +54,7 @@ impl Operation for Conv {
 }
 
 /// dx = the gradient through a convolution, or added to what dx holds.
-pub struct ConvBack {
+pub(crate) struct ConvBack {
     pub conv: conv::Conv,
     pub kernel: Kernel,
     pub add: bool,
@@ -99,7 +100,7 @@ impl Operation for ConvBack {
 }
 
 /// The gradients to a convolution's weights and biases, over all blocks.
-pub struct ConvWeights {
+pub(crate) struct ConvWeights {
     pub conv: conv::Conv,
     pub kernel: Kernel,
     /// Turned over where the convolution wants it.

@@ -10,7 +10,7 @@ use crate::kernels::plan::context::Part;
 use crate::rng::{Purpose, Stream};
 
 /// y = x where the mask keeps it; forward and back are the same.
-pub struct Dropout {
+pub(crate) struct Dropout {
     /// Number among the network's dropout layers.
     pub layer: usize,
     pub p: f64,

@@ -13,7 +13,7 @@ use crate::kernels::plan::context::Part;
 
 /// A layer normalisation of a map in lanes.
 #[derive(Clone, Copy, Debug)]
-pub struct LayerNorm {
+pub(crate) struct LayerNorm {
     /// Of one image.
     pub groups: Groups,
     pub epsilon: f64,
@@ -24,7 +24,7 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// Numbers of a block's statistics.
     #[must_use]
-    pub fn statistics(&self) -> usize {
+    pub(crate) fn statistics(&self) -> usize {
         self.groups.outer * self.groups.inner * layer_norm::STATISTICS * LANES
     }
 
@@ -58,7 +58,7 @@ impl LayerNorm {
 }
 
 /// Every group's mean and 1/√(variance + ε).
-pub struct Statistics {
+pub(crate) struct Statistics {
     pub norm: LayerNorm,
     pub x: Buffer,
     pub to: Buffer,
@@ -83,7 +83,7 @@ impl Operation for Statistics {
 }
 
 /// y = γ·(x − mean)/deviation + β.
-pub struct Normalise {
+pub(crate) struct Normalise {
     pub norm: LayerNorm,
     pub x: Buffer,
     pub statistics: Buffer,
@@ -114,7 +114,7 @@ impl Operation for Normalise {
 }
 
 /// The input's gradient.
-pub struct Back {
+pub(crate) struct Back {
     pub norm: LayerNorm,
     pub x: Buffer,
     pub statistics: Buffer,
@@ -147,7 +147,7 @@ impl Operation for Back {
 }
 
 /// The gradients to γ and β, over all blocks.
-pub struct ParameterGradients {
+pub(crate) struct ParameterGradients {
     pub norm: LayerNorm,
     pub x: Buffer,
     pub statistics: Buffer,

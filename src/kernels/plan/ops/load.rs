@@ -15,7 +15,7 @@ use crate::kernels::plan::context::{Context, Part};
 
 /// The batch's images into lanes, and as rows where a weight gradient wants those.
 #[derive(Clone, Copy)]
-pub struct Load {
+pub(crate) struct Load {
     pub channels: usize,
     pub pixels: usize,
     pub rows: Option<Buffer>,

@@ -8,7 +8,7 @@ use crate::kernels::memory::Buffer;
 use crate::kernels::plan::context::Part;
 
 /// The loss of the logits, and its gradient.
-pub struct Loss {
+pub(crate) struct Loss {
     pub logits: Buffer,
     pub gradient: Buffer,
 }

@@ -3,16 +3,16 @@
 //!
 //! Another one is a file that implements `Operation`, and its line below.
 
-pub mod conv;
-pub mod dropout;
-pub mod layer_norm;
-pub mod load;
-pub mod loss;
-pub mod norm;
-pub mod pointwise;
-pub mod pool;
-pub mod reorder;
-pub mod resample;
+pub(crate) mod conv;
+pub(crate) mod dropout;
+pub(crate) mod layer_norm;
+pub(crate) mod load;
+pub(crate) mod loss;
+pub(crate) mod norm;
+pub(crate) mod pointwise;
+pub(crate) mod pool;
+pub(crate) mod reorder;
+pub(crate) mod resample;
 
 use std::any::Any;
 use std::ops::Range;
@@ -121,7 +121,7 @@ impl Outline {
 }
 
 /// An operation with its outline.
-pub struct Work {
+pub(crate) struct Work {
     pub(in crate::kernels) operation: Box<dyn Operation>,
     pub(in crate::kernels) outline: Outline,
 }

@@ -15,7 +15,7 @@ use crate::kernels::plan::context::{Context, Part};
 const CHANNEL_UNIT: usize = 16;
 
 /// A block's moments of every channel.
-pub struct Moments {
+pub(crate) struct Moments {
     pub norm: Norm,
     pub x: Buffer,
 }
@@ -44,7 +44,7 @@ impl Operation for Moments {
 }
 
 /// y = f(γ·(x − mean)/deviation + β) with the batch's moments.
-pub struct Normalise {
+pub(crate) struct Normalise {
     pub norm: Norm,
     pub relu: bool,
     pub x: Buffer,
@@ -74,7 +74,7 @@ impl Operation for Normalise {
 }
 
 /// y = f(γ·(x − running mean)/running deviation + β).
-pub struct Affine {
+pub(crate) struct Affine {
     pub norm: Norm,
     pub relu: bool,
     pub x: Buffer,
@@ -103,7 +103,7 @@ impl Operation for Affine {
 }
 
 /// A block's sums of the gradient and of its product with x.
-pub struct GradientSums {
+pub(crate) struct GradientSums {
     pub norm: Norm,
     pub x: Buffer,
     pub dy: Buffer,
@@ -140,7 +140,7 @@ impl Operation for GradientSums {
 }
 
 /// The input's gradient, from the batch's sums; `dx` may be `dy`.
-pub struct NormaliseBack {
+pub(crate) struct NormaliseBack {
     pub norm: Norm,
     pub x: Buffer,
     pub dy: Buffer,

@@ -9,7 +9,7 @@ use crate::kernels::plan::context::Part;
 use crate::profile::Activation;
 
 /// y = f(x).
-pub struct Activate {
+pub(crate) struct Activate {
     pub activation: Activation,
     pub x: Buffer,
     pub y: Buffer,
@@ -40,7 +40,7 @@ impl Operation for Activate {
 }
 
 /// dx = dy · f′(x), with y = f(x).
-pub struct ActivateBack {
+pub(crate) struct ActivateBack {
     pub activation: Activation,
     pub x: Buffer,
     pub y: Buffer,
@@ -68,7 +68,7 @@ impl Operation for ActivateBack {
 }
 
 /// dx = dy · f′, from the result y; `dx` may be `dy`.
-pub struct Gate {
+pub(crate) struct Gate {
     pub activation: Activation,
     pub y: Buffer,
     pub dy: Buffer,
@@ -99,7 +99,7 @@ impl Operation for Gate {
 }
 
 /// y = f(a + b).
-pub struct Add {
+pub(crate) struct Add {
     pub activation: Activation,
     pub a: Buffer,
     pub b: Buffer,
@@ -127,7 +127,7 @@ impl Operation for Add {
 }
 
 /// to = to + from.
-pub struct Accumulate {
+pub(crate) struct Accumulate {
     pub from: Buffer,
     pub to: Buffer,
 }

@@ -8,7 +8,7 @@ use crate::kernels::memory::Buffer;
 use crate::kernels::plan::context::Part;
 
 /// y = the largest of every window of x.
-pub struct MaxPool {
+pub(crate) struct MaxPool {
     pub pool: Pool,
     pub x: Buffer,
     pub y: Buffer,
@@ -33,7 +33,7 @@ impl Operation for MaxPool {
 }
 
 /// dx = dy where x is the largest of its window.
-pub struct MaxPoolBack {
+pub(crate) struct MaxPoolBack {
     pub pool: Pool,
     pub x: Buffer,
     pub y: Buffer,
@@ -62,7 +62,7 @@ impl Operation for MaxPoolBack {
 }
 
 /// y = the mean of every window of x.
-pub struct MeanPool {
+pub(crate) struct MeanPool {
     pub pool: Pool,
     pub x: Buffer,
     pub y: Buffer,
@@ -87,7 +87,7 @@ impl Operation for MeanPool {
 }
 
 /// dx = dy shared out among each window.
-pub struct MeanPoolBack {
+pub(crate) struct MeanPoolBack {
     pub pool: Pool,
     pub dy: Buffer,
     pub dx: Buffer,

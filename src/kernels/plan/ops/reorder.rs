@@ -8,7 +8,7 @@ use crate::kernels::memory::Buffer;
 use crate::kernels::plan::context::Part;
 
 /// Each pixel turned over, for a convolution whose weight gradient wants it.
-pub struct Turn {
+pub(crate) struct Turn {
     pub channels: usize,
     pub x: Buffer,
     pub turned: Buffer,
@@ -36,7 +36,7 @@ impl Operation for Turn {
 }
 
 /// `y[channel][pixel] = x[pixel][channel]`, of so many: a map as PyTorch flattens it. With both turned about, the way back.
-pub struct Reorder {
+pub(crate) struct Reorder {
     pub channels: usize,
     pub pixels: usize,
     pub x: Buffer,

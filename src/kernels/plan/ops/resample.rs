@@ -8,7 +8,8 @@ use crate::kernels::memory::Buffer;
 use crate::kernels::plan::context::Part;
 
 /// y = the pixels of x, taken or averaged.
-pub struct Resample {
+#[expect(clippy::struct_field_names, reason = "the arithmetic of that name")]
+pub(crate) struct Resample {
     pub resample: resample::Resample,
     pub x: Buffer,
     pub y: Buffer,
@@ -32,7 +33,7 @@ impl Operation for Resample {
 }
 
 /// dx = the gradient's way back.
-pub struct ResampleBack {
+pub(crate) struct ResampleBack {
     pub resample: resample::Resample,
     pub dy: Buffer,
     pub dx: Buffer,

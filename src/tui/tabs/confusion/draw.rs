@@ -294,7 +294,7 @@ fn follow(offset: usize, cursor: usize, shown: usize, all: usize) -> usize {
         .max(least)
 }
 
-pub fn draw_empty(canvas: &mut Canvas, cx: &Context) {
+pub(super) fn draw_empty(canvas: &mut Canvas, cx: &Context) {
     let theme = &cx.theme;
     let is_started = cx.history().is_some_and(|h| h.started.is_some());
     let (head, text) = if is_started {

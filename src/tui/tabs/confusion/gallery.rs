@@ -18,7 +18,11 @@ const SHOWN: usize = 3;
 
 /// Images of one cell: mistakes most confident first, right ones least confident first.
 #[must_use]
-pub fn of_cell(predictions: &Predictions, label: usize, prediction: usize) -> Vec<Prediction> {
+pub(super) fn of_cell(
+    predictions: &Predictions,
+    label: usize,
+    prediction: usize,
+) -> Vec<Prediction> {
     let mut found: Vec<Prediction> = predictions
         .items
         .iter()
@@ -38,7 +42,7 @@ pub fn of_cell(predictions: &Predictions, label: usize, prediction: usize) -> Ve
 
 /// Pixels of a predicted image; `None` where the loaded set is not the one that was predicted.
 #[must_use]
-pub fn pixels(dataset: &Dataset, shown: &Prediction) -> Option<Vec<u8>> {
+pub(super) fn pixels(dataset: &Dataset, shown: &Prediction) -> Option<Vec<u8>> {
     let index = shown.index as usize;
     dataset.place(index)?;
     let is_it = dataset.label(index) == shown.label;
@@ -47,7 +51,7 @@ pub fn pixels(dataset: &Dataset, shown: &Prediction) -> Option<Vec<u8>> {
 
 /// The open gallery of a cell.
 #[derive(Clone, Debug, Default)]
-pub struct Gallery {
+pub(super) struct Gallery {
     cursor: usize,
     first_row: usize,
     small: bool,
@@ -59,7 +63,7 @@ pub struct Gallery {
 
 /// How a gallery moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move {
+pub(super) enum Move {
     Left,
     Right,
     Up,
@@ -71,7 +75,7 @@ pub enum Move {
 }
 
 impl Gallery {
-    pub fn step(&mut self, towards: Move, count: usize) {
+    pub(super) fn step(&mut self, towards: Move, count: usize) {
         let across = self.across.max(1);
         let page = across * self.down.max(1);
         let last = count.saturating_sub(1);
@@ -92,12 +96,12 @@ impl Gallery {
     }
 
     /// Full or half size.
-    pub fn toggle_size(&mut self) {
+    pub(super) fn toggle_size(&mut self) {
         self.small = !self.small;
     }
 
     /// Puts the cursor on the clicked image.
-    pub fn click(&mut self, at: Position, count: usize) {
+    pub(super) fn click(&mut self, at: Position, count: usize) {
         if !self.area.contains(at) || self.card.0 == 0 || self.card.1 == 0 {
             return;
         }
@@ -110,7 +114,7 @@ impl Gallery {
     }
 
     /// Draws as many images as fit, with three bars each.
-    pub fn draw(
+    pub(super) fn draw(
         &mut self,
         canvas: &mut Canvas,
         items: &[Prediction],
@@ -250,7 +254,12 @@ fn draw_pixels(
 }
 
 /// A row of the cell's first images, full size where the height allows, their top class below.
-pub fn draw_strip(canvas: &mut Canvas, items: &[Prediction], dataset: &Dataset, theme: &Theme) {
+pub(super) fn draw_strip(
+    canvas: &mut Canvas,
+    items: &[Prediction],
+    dataset: &Dataset,
+    theme: &Theme,
+) {
     let full = to_u16(dataset.width.clamp(1, 64));
     let rows_of = |columns| cells(dataset.width, dataset.height, columns).1;
     let columns = if canvas.height() > rows_of(full) {

@@ -14,7 +14,7 @@ use crate::tui::widgets::fit;
 
 /// What the cells' numbers are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Numbers {
+pub(super) enum Numbers {
     #[default]
     Counts,
     /// Percent of the true class's images.
@@ -25,7 +25,7 @@ pub enum Numbers {
 
 impl Numbers {
     #[must_use]
-    pub fn next(self) -> Self {
+    pub(super) fn next(self) -> Self {
         match self {
             Self::Counts => Self::RowShare,
             Self::RowShare => Self::ColumnShare,
@@ -34,7 +34,7 @@ impl Numbers {
     }
 
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Counts => "counts",
             Self::RowShare => "% of the true class",
@@ -44,7 +44,7 @@ impl Numbers {
 }
 
 /// Everything that is drawn.
-pub struct Matrix<'a> {
+pub(super) struct Matrix<'a> {
     pub confusion: &'a Confusion,
     /// The matrix that is subtracted, for differences.
     pub minus: Option<&'a Confusion>,
@@ -58,7 +58,7 @@ pub struct Matrix<'a> {
 
 /// Sizes of the parts of the matrix in character cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Layout {
+pub(super) struct Layout {
     pub names: u16,
     pub cell_width: u16,
     pub cell_height: u16,
@@ -79,7 +79,7 @@ const NOTHING: &str = "·";
 impl Layout {
     /// The best layout in `width` × `height` for these classes.
     #[must_use]
-    pub fn new(matrix: &Matrix, width: u16, height: u16) -> Self {
+    pub(super) fn new(matrix: &Matrix, width: u16, height: u16) -> Self {
         let classes = matrix.confusion.classes();
         let digits = matrix.confusion.counts.iter().flatten().max();
         let digits = digits.map_or(1, |most| most.to_string().len()).max(4);
@@ -117,7 +117,7 @@ impl Layout {
 
     /// Columns and rows the matrix takes on the screen.
     #[must_use]
-    pub fn size(&self) -> (u16, u16) {
+    pub(super) fn size(&self) -> (u16, u16) {
         let margin = u16::from(self.margins);
         (
             self.names + to_u16(self.columns) * self.cell_width + margin * MARGIN,
@@ -127,7 +127,7 @@ impl Layout {
 
     /// The cell at a position relative to the matrix's corner, before scrolling.
     #[must_use]
-    pub fn cell_at(&self, area: Rect, at: Position) -> Option<(usize, usize)> {
+    pub(super) fn cell_at(&self, area: Rect, at: Position) -> Option<(usize, usize)> {
         let x = at.x.checked_sub(area.x + self.names)?;
         let y = at.y.checked_sub(area.y + self.heads)?;
         let row = usize::from(y / self.cell_height.max(1));
@@ -137,7 +137,7 @@ impl Layout {
 }
 
 impl Matrix<'_> {
-    pub fn draw(&self, canvas: &mut Canvas, layout: &Layout, theme: &Theme) {
+    pub(super) fn draw(&self, canvas: &mut Canvas, layout: &Layout, theme: &Theme) {
         let rows = self.offset.0..(self.offset.0 + layout.rows).min(self.confusion.classes());
         let columns = self.offset.1..(self.offset.1 + layout.columns).min(self.confusion.classes());
         self.draw_heads(canvas, layout, columns.clone(), theme);

@@ -29,7 +29,7 @@ const MARK_ANOTHER: &str = "mark another run on the Runs tab with m, then compar
 
 /// The tab.
 #[derive(Default)]
-pub struct ConfusionTab {
+pub(crate) struct ConfusionTab {
     /// The run to compare with is subtracted.
     difference: bool,
     timeline: Timeline,
@@ -42,11 +42,6 @@ pub struct ConfusionTab {
 }
 
 impl ConfusionTab {
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     fn stop<'a>(&self, cx: &'a Context) -> Option<Stop<'a>> {
         self.timeline.shown(cx.history()?)
     }
@@ -139,7 +134,7 @@ impl ConfusionTab {
     }
 
     /// Goes to what this class is most often taken for; to its own cell where it never is.
-    pub fn select_class(&mut self, class: usize, cx: &Context) {
+    pub(crate) fn select_class(&mut self, class: usize, cx: &Context) {
         let Some(stop) = self.stop(cx).filter(|s| class < s.confusion().classes()) else {
             return;
         };
@@ -323,7 +318,7 @@ impl Tab for ConfusionTab {
             Some((history, stop)) => self.draw_matrix_screen(&mut canvas, history, stop, cx),
         }
         if cx.theme.ascii {
-            canvas.to_ascii();
+            canvas.make_ascii();
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::data::mini;
 use crate::tui::tabs::testing::{self, Lent};
 
 fn filled() -> Lent<ConfusionTab> {
-    let mut tab = testing::lent(ConfusionTab::new());
+    let mut tab = testing::lent(ConfusionTab::default());
     let dataset = Arc::new(mini::load().unwrap());
     tab.show("run", testing::history(20, true));
     tab.cx.predictions.test = Some(testing::predictions(&dataset, 20));
@@ -20,7 +20,7 @@ fn shot(tab: &mut Lent<ConfusionTab>, width: u16, height: u16) -> String {
 
 #[test]
 fn empty_says_what_to_do() {
-    let mut tab = testing::lent(ConfusionTab::new());
+    let mut tab = testing::lent(ConfusionTab::default());
     insta::assert_snapshot!("empty_80x24", shot(&mut tab, 80, 24));
     insta::assert_snapshot!("empty_120x40", shot(&mut tab, 120, 40));
 }
@@ -48,7 +48,7 @@ fn without_a_test_part_the_validation_is_shown_and_said_to_be() {
     std::mem::swap(&mut tested.test, &mut tested.validation);
     let mut predictions = testing::predictions(&tested, 3);
     predictions.is_test = false;
-    let mut tab = testing::lent(ConfusionTab::new()).with("run", history);
+    let mut tab = testing::lent(ConfusionTab::default()).with("run", history);
     tab.cx.predictions.best = Some(predictions);
     tab.cx.dataset = Some(Arc::new(dataset));
     insta::assert_snapshot!("untested_80x24", shot(&mut tab, 80, 24));
@@ -167,7 +167,7 @@ fn a_click_moves_and_a_second_opens() {
 
 #[test]
 fn no_size_and_no_data_panics() {
-    testing::survives(&mut testing::lent(ConfusionTab::new()));
+    testing::survives(&mut testing::lent(ConfusionTab::default()));
     let mut tab = filled();
     testing::survives(&mut tab);
     tab.on_action(Action::Open);
@@ -178,7 +178,7 @@ fn no_size_and_no_data_panics() {
         if let Some(row) = history.epochs[0].held_out.confusion.counts.last_mut() {
             row[0] = u32::MAX;
         }
-        let mut tab = testing::lent(ConfusionTab::new());
+        let mut tab = testing::lent(ConfusionTab::default());
         tab.show("odd", history.clone());
         tab.on_action(Action::End);
         testing::survives(&mut tab);
@@ -195,7 +195,7 @@ fn no_size_and_no_data_panics() {
 fn many_classes_scroll_with_the_cursor() {
     let mut history = testing::history(1, false);
     history.epochs[0].held_out.confusion = Confusion::new(26);
-    let mut tab = testing::lent(ConfusionTab::new());
+    let mut tab = testing::lent(ConfusionTab::default());
     tab.show("letters", history);
     tab.on_action(Action::End);
     let screen = shot(&mut tab, 80, 24);

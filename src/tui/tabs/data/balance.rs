@@ -12,7 +12,7 @@ use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
 
 /// Draws the table of classes from row `offset` on.
-pub fn draw(canvas: &mut Canvas, dataset: &Dataset, offset: usize, theme: &Theme) {
+pub(super) fn draw(canvas: &mut Canvas, dataset: &Dataset, offset: usize, theme: &Theme) {
     let classes = dataset.classes.len();
     let parts = filter::parts(dataset);
     let width = usize::from(canvas.width());

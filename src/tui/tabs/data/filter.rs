@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 
 /// What is shown of a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub(super) struct Filter {
     /// `None`: all of them.
     pub part: Option<Part>,
     pub class: Option<usize>,
@@ -13,14 +13,14 @@ pub struct Filter {
 
 /// The parts that a set has.
 #[must_use]
-pub fn parts(dataset: &Dataset) -> Vec<Part> {
+pub(super) fn parts(dataset: &Dataset) -> Vec<Part> {
     let has = |part: &Part| !dataset.part(*part).is_empty();
     Part::ALL.into_iter().filter(has).collect()
 }
 
 /// `train, test and validation`.
 #[must_use]
-pub fn names(parts: &[Part]) -> String {
+pub(super) fn names(parts: &[Part]) -> String {
     match parts {
         [] => "nothing".into(),
         [one] => one.name().into(),
@@ -36,7 +36,7 @@ impl Filter {
     ///
     /// # Errors
     /// `Input` for a word that is none of these, or a part that the set has not.
-    pub fn parse(text: &str, classes: &[String], parts: &[Part]) -> Result<Self> {
+    pub(super) fn parse(text: &str, classes: &[String], parts: &[Part]) -> Result<Self> {
         let mut filter = Self::default();
         let text = text.trim().to_lowercase();
         // A class name may hold spaces, so the whole text is tried first, then word by word.
@@ -71,13 +71,13 @@ impl Filter {
     }
 
     /// The next of these parts; after the last come all of them.
-    pub fn step_part(&mut self, parts: &[Part]) {
+    pub(super) fn step_part(&mut self, parts: &[Part]) {
         let next = parts.iter().position(|p| Some(*p) == self.part);
         self.part = parts.get(next.map_or(0, |at| at + 1)).copied();
     }
 
     /// The next class, or the previous; before the first and after the last come all of them.
-    pub fn step(&mut self, forward: bool, classes: usize) {
+    pub(super) fn step(&mut self, forward: bool, classes: usize) {
         self.class = match (self.class, forward) {
             (None, true) => (classes > 0).then_some(0),
             (None, false) => classes.checked_sub(1),
@@ -88,7 +88,7 @@ impl Filter {
 
     /// Pooled indices of the images that pass.
     #[must_use]
-    pub fn indices(&self, dataset: &Dataset) -> Vec<usize> {
+    pub(super) fn indices(&self, dataset: &Dataset) -> Vec<usize> {
         let range = match self.part {
             None => 0..dataset.len(),
             Some(part) => dataset.range(part),

@@ -10,7 +10,7 @@ use crate::tui::widgets::fit;
 use crate::tui::widgets::image::{Image, fitted};
 
 /// One image to draw.
-pub struct Tile {
+pub(super) struct Tile {
     /// **Shape** `[channels, height, width]`.
     pub pixels: Vec<u8>,
     pub channels: usize,
@@ -21,7 +21,7 @@ pub struct Tile {
 
 /// Where the grid stands and how it was last drawn.
 #[derive(Clone, Debug, Default)]
-pub struct Grid {
+pub(super) struct Grid {
     pub cursor: usize,
     first_row: usize,
     across: usize,
@@ -32,7 +32,7 @@ pub struct Grid {
 
 impl Grid {
     /// Moves the cursor; false when the action is not a movement.
-    pub fn step(&mut self, action: Action, count: usize) -> bool {
+    pub(super) fn step(&mut self, action: Action, count: usize) -> bool {
         let across = self.across.max(1);
         let page = across * self.down.max(1);
         let last = count.saturating_sub(1);
@@ -56,7 +56,7 @@ impl Grid {
 
     /// The image at a screen position.
     #[must_use]
-    pub fn at(&self, at: Position, count: usize) -> Option<usize> {
+    pub(super) fn at(&self, at: Position, count: usize) -> Option<usize> {
         if !self.area.contains(at) || self.card.0 == 0 || self.card.1 == 0 {
             return None;
         }
@@ -67,7 +67,7 @@ impl Grid {
     }
 
     /// Draws the images around the cursor, one of `width` × `height` at most `columns` wide; `tile` gives the n-th.
-    pub fn draw(
+    pub(super) fn draw(
         &mut self,
         canvas: &mut Canvas,
         (width, height): (usize, usize),

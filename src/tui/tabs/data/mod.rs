@@ -83,7 +83,7 @@ enum Mode {
 
 /// The tab.
 #[derive(Default)]
-pub struct DataTab {
+pub(crate) struct DataTab {
     dataset: Option<Arc<Dataset>>,
     status: String,
     asks_to_fetch: bool,
@@ -107,13 +107,8 @@ pub struct DataTab {
 }
 
 impl DataTab {
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Shows this set.
-    pub fn set_dataset(&mut self, dataset: Arc<Dataset>) {
+    pub(crate) fn set_dataset(&mut self, dataset: Arc<Dataset>) {
         self.filter.class = self.filter.class.filter(|c| *c < dataset.classes.len());
         let parts = filter::parts(&dataset);
         self.filter.part = self.filter.part.filter(|p| parts.contains(p));
@@ -128,12 +123,12 @@ impl DataTab {
     }
 
     /// What is being waited for, or what went wrong; shown in place until it is empty.
-    pub fn set_status(&mut self, status: String) {
+    pub(crate) fn set_status(&mut self, status: String) {
         self.status = status;
     }
 
     /// The sets that can be chosen: name, and where it lies or how to get it.
-    pub fn set_sets(&mut self, sets: Vec<(String, String)>) {
+    pub(crate) fn set_sets(&mut self, sets: Vec<(String, String)>) {
         self.sets = sets;
     }
 
@@ -427,7 +422,7 @@ impl Tab for DataTab {
             }
         }
         if theme.ascii {
-            canvas.to_ascii();
+            canvas.make_ascii();
         }
         if self.asks_to_fetch {
             let text = format!(

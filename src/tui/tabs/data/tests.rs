@@ -5,7 +5,7 @@ use crate::data::mini;
 use crate::tui::tabs::testing::{self, Lent};
 
 fn filled() -> Lent<DataTab> {
-    let mut tab = testing::lent(DataTab::new());
+    let mut tab = testing::lent(DataTab::default());
     tab.set_sets(vec![
         ("fashion-mnist".into(), "press d to download".into()),
         ("fashion-mnist-mini".into(), "built in".into()),
@@ -28,7 +28,7 @@ fn type_text(tab: &mut Lent<DataTab>, text: &str) {
 
 #[test]
 fn empty_says_what_to_do() {
-    let mut tab = testing::lent(DataTab::new());
+    let mut tab = testing::lent(DataTab::default());
     insta::assert_snapshot!("empty_80x24", shot(&mut tab, 80, 24));
     insta::assert_snapshot!("empty_120x40", shot(&mut tab, 120, 40));
     tab.set_status("downloading fashion-mnist, 41 % …".into());
@@ -145,7 +145,7 @@ fn clicks_select_then_open() {
 fn no_size_and_no_data_panics() {
     let sets = [(0, 0), (1, 2), (26, 2), (10, 12)];
     for (classes, per_class) in sets {
-        let mut tab = testing::lent(DataTab::new());
+        let mut tab = testing::lent(DataTab::default());
         tab.set_dataset(Arc::new(testing::dataset(classes, per_class)));
         for view in View::ALL {
             tab.view = Some(view);
@@ -158,7 +158,7 @@ fn no_size_and_no_data_panics() {
         tab.on_action(Action::Edit);
         testing::survives(&mut tab);
     }
-    testing::survives(&mut testing::lent(DataTab::new()));
+    testing::survives(&mut testing::lent(DataTab::default()));
     let mut tab = colored(4, &[(16, 16), (500, 2), (1, 300)]);
     for view in View::ALL {
         tab.view = Some(view);
@@ -172,7 +172,7 @@ fn no_size_and_no_data_panics() {
 const TWO_SIZES: [(usize, usize); 2] = [(16, 16), (24, 32)];
 
 fn colored(channels: usize, sizes: &[(usize, usize)]) -> Lent<DataTab> {
-    let mut tab = testing::lent(DataTab::new());
+    let mut tab = testing::lent(DataTab::default());
     tab.set_dataset(Arc::new(testing::colored(channels, sizes)));
     tab
 }

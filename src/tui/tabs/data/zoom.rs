@@ -27,7 +27,7 @@ struct Shown<'a> {
 }
 
 /// Draws the image with this pooled index; `place` is its number among so many shown ones.
-pub fn draw(
+pub(super) fn draw(
     canvas: &mut Canvas,
     dataset: &Dataset,
     index: usize,

@@ -36,7 +36,7 @@ enum Part {
 
 /// The tab.
 #[derive(Default)]
-pub struct MetricsTab {
+pub(crate) struct MetricsTab {
     timeline: Timeline,
     part: Part,
     order: Order,
@@ -57,11 +57,6 @@ struct Shown {
 }
 
 impl MetricsTab {
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     fn shown(&self, history: &RunHistory) -> Option<Shown> {
         let result = history.result.as_ref();
         let kept = match self.part {
@@ -389,7 +384,7 @@ impl Tab for MetricsTab {
             None => draw_empty(&mut canvas, cx),
         }
         if cx.theme.ascii {
-            canvas.to_ascii();
+            canvas.make_ascii();
         }
     }
 }

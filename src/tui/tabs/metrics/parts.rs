@@ -59,7 +59,7 @@ fn gap_heading(history: &RunHistory) -> String {
 }
 
 /// Draws the comparison; where there is height, the classes that lose most from training to test below it.
-pub fn draw(canvas: &mut Canvas, history: &RunHistory, shown: &Shown, theme: &Theme) {
+pub(super) fn draw(canvas: &mut Canvas, history: &RunHistory, shown: &Shown, theme: &Theme) {
     // Nothing here is lit while an epoch of a finished run is looked at: these figures are not its.
     let is_here = history.scored().is_some() != shown.epoch.is_some();
     let head = |subset: Subset, width: usize, style: Style| {
@@ -121,7 +121,7 @@ pub fn draw(canvas: &mut Canvas, history: &RunHistory, shown: &Shown, theme: &Th
 }
 
 /// F1 of each class in each part, and what is lost from training to the held-out part; false where there is no room.
-pub fn draw_classes(
+pub(super) fn draw_classes(
     canvas: &mut Canvas,
     history: &RunHistory,
     order: &[usize],

@@ -12,7 +12,7 @@ use crate::tui::widgets::fit;
 
 /// What the rows are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
+pub(super) enum Order {
     #[default]
     Class,
     /// The worst first.
@@ -25,7 +25,7 @@ pub enum Order {
 
 impl Order {
     #[must_use]
-    pub fn next(self) -> Self {
+    pub(super) fn next(self) -> Self {
         match self {
             Self::Class => Self::F1,
             Self::F1 => Self::Precision,
@@ -36,7 +36,7 @@ impl Order {
     }
 }
 
-pub struct Table<'a> {
+pub(super) struct Table<'a> {
     pub scores: &'a Scores,
     pub classes: &'a [String],
     pub history: &'a RunHistory,
@@ -71,7 +71,7 @@ impl Widths {
 impl Table<'_> {
     /// Class numbers in the order of the rows.
     #[must_use]
-    pub fn sorted(&self) -> Vec<usize> {
+    pub(super) fn sorted(&self) -> Vec<usize> {
         let scores = &self.scores.per_class();
         let mut order: Vec<usize> = (0..scores.len()).collect();
         let ascending = |f: fn(&ClassScore) -> f64| {
@@ -88,7 +88,7 @@ impl Table<'_> {
     }
 
     /// Draws head, rows and means; returns the rows used.
-    pub fn draw(
+    pub(super) fn draw(
         &self,
         canvas: &mut Canvas,
         order: &[usize],

@@ -3,7 +3,7 @@ use crate::metrics::Confusion;
 use crate::tui::tabs::testing::{self, Lent};
 
 fn tab_of(epochs: usize, finished: bool) -> Lent<MetricsTab> {
-    testing::lent(MetricsTab::new()).with("run", testing::history(epochs, finished))
+    testing::lent(MetricsTab::default()).with("run", testing::history(epochs, finished))
 }
 
 fn shot(tab: &mut Lent<MetricsTab>, width: u16, height: u16) -> String {
@@ -12,7 +12,7 @@ fn shot(tab: &mut Lent<MetricsTab>, width: u16, height: u16) -> String {
 
 #[test]
 fn empty_says_what_to_do() {
-    let mut tab = testing::lent(MetricsTab::new());
+    let mut tab = testing::lent(MetricsTab::default());
     insta::assert_snapshot!("empty_80x24", shot(&mut tab, 80, 24));
     insta::assert_snapshot!("empty_120x40", shot(&mut tab, 120, 40));
     assert_eq!(tab.on_action(Action::Train), Effect::GoToTab(TabId::Model));
@@ -75,7 +75,7 @@ fn extreme(note: &str) -> Lent<MetricsTab> {
         (result.best_epoch, result.epochs) = (999_999, 1_000_000);
         result.note = note.into();
     }
-    let mut tab = testing::lent(MetricsTab::new());
+    let mut tab = testing::lent(MetricsTab::default());
     tab.show("run", history);
     tab
 }
@@ -85,7 +85,7 @@ fn without_a_test_it_says_so() {
     let mut history = testing::history(3, true);
     history.started.as_mut().unwrap().test_images = 0;
     history.result.as_mut().unwrap().test = None;
-    let mut tab = testing::lent(MetricsTab::new()).with("run", history);
+    let mut tab = testing::lent(MetricsTab::default()).with("run", history);
     let screen = shot(&mut tab, 120, 38);
     assert!(
         screen.contains("There are no test scores (train.test = false)"),
@@ -131,7 +131,7 @@ fn the_lit_column_and_its_training_figures_are_of_what_is_shown() {
     let counts = history.epochs[2].held_out.confusion.clone();
     history.epochs[1].held_out.confusion = counts;
     history.epochs[1].train.accuracy = 0.5;
-    let mut tab = testing::lent(MetricsTab::new());
+    let mut tab = testing::lent(MetricsTab::default());
     tab.show("run", history);
     assert!(!shot(&mut tab, 80, 24).contains("50.0 %"));
     tab.on_action(Action::Earlier);
@@ -180,19 +180,19 @@ fn enter_opens_the_class_under_the_cursor_in_any_order() {
     tab.on_action(Action::Sort);
     assert_eq!(tab.on_action(Action::Open), Effect::OpenClass(shirt));
     assert_eq!(
-        testing::lent(MetricsTab::new()).on_action(Action::Open),
+        testing::lent(MetricsTab::default()).on_action(Action::Open),
         Effect::Ignored
     );
 }
 
 #[test]
 fn no_size_and_no_data_panics() {
-    testing::survives(&mut testing::lent(MetricsTab::new()));
+    testing::survives(&mut testing::lent(MetricsTab::default()));
     testing::survives(&mut tab_of(20, true));
     for classes in [0, 1, 26] {
         let mut history = testing::history(2, false);
         history.epochs[1].held_out.confusion = Confusion::new(classes);
-        let mut tab = testing::lent(MetricsTab::new());
+        let mut tab = testing::lent(MetricsTab::default());
         tab.show("odd", history);
         tab.on_action(Action::End);
         testing::survives(&mut tab);

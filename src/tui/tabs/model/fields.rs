@@ -7,7 +7,7 @@ use crate::profile::settings::{self, Setting};
 
 /// One field of the form: a setting, or all that differ from their defaults of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field {
+pub(super) struct Field {
     /// Of the setting or the table.
     pub key: &'static str,
     /// In the form.
@@ -15,10 +15,10 @@ pub struct Field {
 }
 
 /// Fields of the form.
-pub const SHOWN: usize = 24;
+pub(super) const SHOWN: usize = 24;
 
-pub const DATASET: Field = Field::new("data.name", "data");
-pub const PRETRAINED: Field = Field::new("model.pretrained", "start from");
+pub(super) const DATASET: Field = Field::new("data.name", "data");
+pub(super) const PRETRAINED: Field = Field::new("model.pretrained", "start from");
 const FREEZE: Field = Field::new("model.freeze", "freeze");
 
 /// Column by column. The last two are an MLP's layers.
@@ -55,14 +55,14 @@ impl Field {
     }
 
     #[cfg(test)]
-    pub fn named(name: &str) -> Self {
+    pub(super) fn named(name: &str) -> Self {
         let all = FORM.into_iter().chain([PRETRAINED, FREEZE]);
         all.into_iter().find(|field| field.name == name).unwrap()
     }
 
     /// Those of a recipe: where it is no MLP's, the last two are where its weights come from.
     #[must_use]
-    pub fn of(profile: &Profile) -> [Self; SHOWN] {
+    pub(super) fn of(profile: &Profile) -> [Self; SHOWN] {
         let mut fields = FORM;
         if !uses(&profile.model, architectures::Field::Hidden) {
             fields[SHOWN - 2..].copy_from_slice(&[PRETRAINED, FREEZE]);
@@ -83,7 +83,7 @@ impl Field {
 
     /// What it means, in a line.
     #[must_use]
-    pub fn help(self) -> &'static str {
+    pub(super) fn help(self) -> &'static str {
         let table = || settings::TABLES.iter().find(|(key, _)| *key == self.key);
         match self.setting() {
             Some(setting) => setting.help,
@@ -93,14 +93,14 @@ impl Field {
 
     /// Whether the recipe uses it.
     #[must_use]
-    pub fn applies(self, profile: &Profile) -> bool {
+    pub(super) fn applies(self, profile: &Profile) -> bool {
         self.settings()
             .any(|setting| architectures::applies(setting, profile))
     }
 
     /// The value as it is shown and typed: of a table such as `flip 0.5, shift 2`.
     #[must_use]
-    pub fn get(self, profile: &Profile) -> String {
+    pub(super) fn get(self, profile: &Profile) -> String {
         if let Some(setting) = self.setting() {
             return setting.show(profile);
         }
@@ -118,7 +118,7 @@ impl Field {
 
     /// The values to cycle through; `None` for fields that are typed. `stages` are those that can be frozen.
     #[must_use]
-    pub fn choices(self, sets: &[String], stages: &[String]) -> Option<Vec<String>> {
+    pub(super) fn choices(self, sets: &[String], stages: &[String]) -> Option<Vec<String>> {
         let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
         match self.key {
             "data.name" => Some(sets.to_vec()),
@@ -134,7 +134,7 @@ impl Field {
     ///
     /// # Errors
     /// `Input` naming the setting and what it takes, when the text is no such value.
-    pub fn set(self, profile: &mut Profile, text: &str) -> Result<()> {
+    pub(super) fn set(self, profile: &mut Profile, text: &str) -> Result<()> {
         let Some(setting) = self.setting() else {
             return self.set_table(profile, text);
         };
@@ -171,7 +171,7 @@ impl Field {
     }
 
     /// Gives one recipe the value of another.
-    pub fn copy(self, from: &Profile, to: &mut Profile) {
+    pub(super) fn copy(self, from: &Profile, to: &mut Profile) {
         for setting in self.settings() {
             setting.copy(from, to);
         }

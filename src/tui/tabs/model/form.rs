@@ -16,7 +16,7 @@ const NAME: u16 = 14;
 
 /// What is being edited.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Editing {
+pub(super) enum Editing {
     Text(Input),
     /// Cycling through choices; the value before, for Esc.
     Choice(String),
@@ -24,7 +24,7 @@ pub enum Editing {
 
 /// Where the form stands and how it was last drawn.
 #[derive(Clone, Debug)]
-pub struct Form {
+pub(super) struct Form {
     pub cursor: usize,
     /// Those of the shown recipe.
     pub fields: [Field; SHOWN],
@@ -47,19 +47,19 @@ impl Default for Form {
 
 impl Form {
     #[must_use]
-    pub fn field(&self) -> Field {
+    pub(super) fn field(&self) -> Field {
         self.fields[self.cursor.min(SHOWN - 1)]
     }
 
     /// Rows the form takes at this width.
     #[must_use]
-    pub fn height(width: u16) -> u16 {
+    pub(super) fn height(width: u16) -> u16 {
         let columns = usize::from((width / COLUMN).clamp(1, 6));
         u16::try_from(SHOWN.div_ceil(columns)).unwrap_or(u16::MAX)
     }
 
     /// Moves; false when it would leave the form to the left.
-    pub fn step(&mut self, down: isize, right: isize) -> bool {
+    pub(super) fn step(&mut self, down: isize, right: isize) -> bool {
         let rows = isize::try_from(self.rows.max(1)).unwrap_or(1);
         let last = SHOWN - 1;
         let by = down + right * rows;
@@ -75,7 +75,7 @@ impl Form {
 
     /// The field at a screen position.
     #[must_use]
-    pub fn at(&self, at: Position) -> Option<usize> {
+    pub(super) fn at(&self, at: Position) -> Option<usize> {
         if !self.area.contains(at) || self.column_width == 0 {
             return None;
         }
@@ -86,7 +86,7 @@ impl Form {
     }
 
     /// Draws all fields; those that differ from `original` are marked.
-    pub fn draw(
+    pub(super) fn draw(
         &mut self,
         canvas: &mut Canvas,
         (profile, original): (&Profile, &Profile),

@@ -135,7 +135,7 @@ fn frozen_sign(theme: &Theme) -> &'static str {
 }
 
 /// Draws the table from row `scroll` on, totals after the last row that fits; returns the rows used.
-pub fn draw(
+pub(super) fn draw(
     canvas: &mut Canvas,
     summary: &Summary,
     profile: &Profile,

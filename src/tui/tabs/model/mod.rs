@@ -39,7 +39,7 @@ use path::Path;
 const OWN: &str = presets::YOUR_OWN;
 
 /// A preset and its recipe as edited.
-pub struct Entry {
+pub(crate) struct Entry {
     name: String,
     /// What is known of it; the user's own have nothing.
     preset: Option<&'static Preset>,
@@ -119,7 +119,7 @@ enum Focus {
 }
 
 /// The tab.
-pub struct ModelTab {
+pub(crate) struct ModelTab {
     entries: Vec<Entry>,
     cursor: usize,
     focus: Focus,
@@ -153,7 +153,7 @@ impl Default for ModelTab {
 
 impl ModelTab {
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let entries: Vec<Entry> = presets::all()
             .iter()
             .filter_map(|preset| {
@@ -191,7 +191,7 @@ impl ModelTab {
 
     /// The user's own profiles, by their names, in place of those before. What was changed here of one whose file is as it was
     /// stays changed.
-    pub fn set_own(&mut self, profiles: Vec<(String, Profile)>) {
+    pub(crate) fn set_own(&mut self, profiles: Vec<(String, Profile)>) {
         let is_own = |e: &Entry| e.preset.is_none();
         let before = self.entries.iter().filter(|e| is_own(e));
         let before = before.map(|e| (&e.name, &e.original));
@@ -225,7 +225,7 @@ impl ModelTab {
     }
 
     /// Replaces the shown recipe; what does not fit its data or network is said in place of the layers.
-    pub fn set_recipe(&mut self, mut recipe: Profile) {
+    pub(crate) fn set_recipe(&mut self, mut recipe: Profile) {
         let Some(entry) = self.entries.get_mut(self.cursor) else {
             return;
         };
@@ -240,7 +240,7 @@ impl ModelTab {
     }
 
     /// The data sets that can be loaded now. Where a recipe's own is not among them it takes the built-in one.
-    pub fn set_sets(&mut self, sets: Vec<String>) {
+    pub(crate) fn set_sets(&mut self, sets: Vec<String>) {
         self.sets = sets;
         if !self.sets.iter().any(|s| s == catalog::BUILT_IN) {
             self.sets.push(catalog::BUILT_IN.into());
@@ -249,7 +249,7 @@ impl ModelTab {
     }
 
     /// The data set of the shown recipe, where nothing is known of it; told once.
-    pub fn asks_about_set(&mut self) -> Option<String> {
+    pub(crate) fn asks_about_set(&mut self) -> Option<String> {
         let name = &self.entry()?.profile.data.name;
         if self.infos.contains_key(name) || !self.is_unread(name) {
             return None;
@@ -260,7 +260,7 @@ impl ModelTab {
     }
 
     /// What is known of a data set, for the shapes of the layers; or why it cannot be read.
-    pub fn set_info(&mut self, name: String, info: Result<DatasetInfo, String>) {
+    pub(crate) fn set_info(&mut self, name: String, info: Result<DatasetInfo, String>) {
         self.infos.insert(name, Some(info));
         self.refresh();
     }
@@ -287,7 +287,7 @@ impl ModelTab {
     }
 
     /// The model whose weights' card is wanted, told once.
-    pub fn asks_about_weights(&mut self) -> Option<Model> {
+    pub(crate) fn asks_about_weights(&mut self) -> Option<Model> {
         let model = &self.entry()?.profile.model;
         let asked = self.card.as_ref().map(|(of, _)| of.as_str());
         if model.pretrained.is_empty() || asked == Some(&model.pretrained) {
@@ -299,14 +299,14 @@ impl ModelTab {
     }
 
     /// What is known of the weights that were asked about.
-    pub fn set_card(&mut self, pretrained: String, card: Card) {
+    pub(crate) fn set_card(&mut self, pretrained: String, card: Card) {
         if self.card.as_ref().is_some_and(|(of, _)| *of == pretrained) {
             self.card = Some((pretrained, card));
         }
     }
 
     /// Asks again: something may have changed.
-    pub fn forget_card(&mut self) {
+    pub(crate) fn forget_card(&mut self) {
         self.card = None;
     }
 
@@ -531,7 +531,7 @@ impl Tab for ModelTab {
             self.draw_message(&mut canvas, height - 1, theme);
         }
         if theme.ascii {
-            canvas.to_ascii();
+            canvas.make_ascii();
         }
     }
 }

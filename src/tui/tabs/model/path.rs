@@ -17,7 +17,7 @@ enum PathLine {
 
 /// Where the path was last drawn.
 #[derive(Clone, Debug, Default)]
-pub struct Path {
+pub(super) struct Path {
     offset: usize,
     area: Rect,
 }
@@ -38,7 +38,7 @@ fn steps(entries: &[Entry]) -> Vec<PathLine> {
 impl Path {
     /// The preset at a screen position.
     #[must_use]
-    pub fn at(&self, at: Position, entries: &[Entry]) -> Option<usize> {
+    pub(super) fn at(&self, at: Position, entries: &[Entry]) -> Option<usize> {
         if !self.area.contains(at) {
             return None;
         }
@@ -49,11 +49,11 @@ impl Path {
     }
 
     #[must_use]
-    pub fn contains(&self, at: Position) -> bool {
+    pub(super) fn contains(&self, at: Position) -> bool {
         self.area.contains(at)
     }
 
-    pub fn draw(
+    pub(super) fn draw(
         &mut self,
         canvas: &mut Canvas,
         entries: &[Entry],

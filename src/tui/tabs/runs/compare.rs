@@ -14,10 +14,16 @@ use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span as YSpan}
 use crate::tui::widgets::fit::cut_front;
 use crate::tui::widgets::{cut, left, plain_if, right, wrap_to};
 
-pub use crate::run::comparison::MOST;
+pub(super) use crate::run::comparison::MOST;
 
 /// Draws the comparison; `scroll` is kept within the table.
-pub fn render(rows: &[RunRow], scroll: &mut usize, frame: &mut Frame, area: Rect, theme: &Theme) {
+pub(super) fn render(
+    rows: &[RunRow],
+    scroll: &mut usize,
+    frame: &mut Frame,
+    area: Rect,
+    theme: &Theme,
+) {
     let runs: Vec<(&RunRow, &Profile)> = rows
         .iter()
         .filter_map(|r| r.profile.as_ref().ok().map(|p| (r, p.as_ref())))

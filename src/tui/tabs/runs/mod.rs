@@ -30,7 +30,7 @@ use crate::tui::widgets::popup::{self, Answer};
 
 /// One run as its file tells.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RunRow {
+pub(crate) struct RunRow {
     pub id: String,
     pub status: Status,
     /// The profile, or why it cannot be read.
@@ -167,7 +167,7 @@ enum Mode {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct RunsTab {
+pub(crate) struct RunsTab {
     /// `None` until they have been read once.
     rows: Option<Vec<RunRow>>,
     marked: BTreeSet<String>,
@@ -185,13 +185,8 @@ pub struct RunsTab {
 }
 
 impl RunsTab {
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Takes the runs as they are now; the cursor stays on its run.
-    pub fn set_rows(&mut self, rows: Vec<RunRow>) {
+    pub(crate) fn set_rows(&mut self, rows: Vec<RunRow>) {
         self.marked.retain(|id| rows.iter().any(|r| r.id == *id));
         self.rows = Some(rows);
         self.asked = None;
@@ -229,7 +224,7 @@ impl RunsTab {
 
     /// The marked run to compare `run` with, by its name, and its counts on the test set.
     #[must_use]
-    pub fn counterpart(&self, run: &str) -> Option<(String, Confusion)> {
+    pub(crate) fn counterpart(&self, run: &str) -> Option<(String, Confusion)> {
         self.marked_rows().into_iter().find_map(|row| {
             let result = row.profile.as_ref().ok()?.result.as_ref()?;
             let test = result.test.as_ref()?;

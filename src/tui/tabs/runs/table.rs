@@ -56,7 +56,7 @@ impl Columns {
 }
 
 /// The state of a run in one word.
-pub fn status_word(row: &RunRow) -> &'static str {
+pub(super) fn status_word(row: &RunRow) -> &'static str {
     if row.profile.is_err() {
         "broken"
     } else if row.status == Status::Waiting {
@@ -81,7 +81,7 @@ fn status_style(row: &RunRow, theme: &Theme) -> Style {
 }
 
 /// Draws the table and the line about the selected run.
-pub fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &Theme) {
+pub(super) fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &Theme) {
     let width = usize::from(area.width);
     let columns = Columns::new(width);
     let shown: Vec<RunRow> = tab.shown().into_iter().cloned().collect();
@@ -359,7 +359,7 @@ fn epochs(done: u64, planned: u64) -> String {
 }
 
 /// How long ago an RFC 3339 UTC moment was: `now`, `5 min`, `3 h`, `2 d`.
-pub fn when(started: &str, now: f64) -> String {
+pub(super) fn when(started: &str, now: f64) -> String {
     let Some(then) = text::seconds_of(started) else {
         return "–".into();
     };

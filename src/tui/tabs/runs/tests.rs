@@ -83,7 +83,7 @@ fn rows() -> Vec<RunRow> {
 }
 
 fn tab() -> Lent<RunsTab> {
-    let mut tab = testing::lent(RunsTab::new());
+    let mut tab = testing::lent(RunsTab::default());
     tab.set_rows(rows());
     tab
 }
@@ -110,7 +110,7 @@ fn compared() -> Lent<RunsTab> {
 #[test]
 fn every_state_is_drawn_as_agreed() {
     for (name, width, height) in [("80x24", 80, 22), ("120x40", 120, 38), ("200x50", 200, 48)] {
-        let mut empty = testing::lent(RunsTab::new());
+        let mut empty = testing::lent(RunsTab::default());
         empty.set_rows(Vec::new());
         insta::assert_snapshot!(format!("empty_{name}"), draw(&mut empty, width, height));
         insta::assert_snapshot!(format!("some_{name}"), draw(&mut tab(), width, height));
@@ -160,7 +160,7 @@ fn extreme() -> Lent<RunsTab> {
             result.note = "the best weights, of epoch 999998, are missing or damaged: the scores are those of the last weights, of epoch 1000000".into();
         }
     }
-    let mut tab = testing::lent(RunsTab::new());
+    let mut tab = testing::lent(RunsTab::default());
     tab.set_rows(rows);
     tab
 }
@@ -212,7 +212,7 @@ fn no_size_disturbs_it() {
     let theme = Theme::new(Palette::Mono, ColorDepth::Mono, true);
     for (width, height) in (0..=40).flat_map(|w| (0..=20).map(move |h| (w, h))) {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        for mut tab in [testing::lent(RunsTab::new()), tab(), compared()] {
+        for mut tab in [testing::lent(RunsTab::default()), tab(), compared()] {
             tab.on_action(Action::End);
             terminal
                 .draw(|frame| tab.render(frame, frame.area(), &theme))
@@ -282,7 +282,7 @@ fn deleting_asks_and_spares_what_runs() {
 
 #[test]
 fn the_example_is_told_and_stays() {
-    let mut tab = testing::lent(RunsTab::new());
+    let mut tab = testing::lent(RunsTab::default());
     tab.set_rows(vec![row("example", "lenet5", Status::Finished, 2, 0.9)]);
     assert!(draw(&mut tab, 80, 24).contains("this is the built-in example, read-only"));
     assert!(matches!(tab.on_action(Action::Delete), Effect::Say(_)));

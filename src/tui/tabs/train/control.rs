@@ -10,7 +10,7 @@ use crate::tui::tab::Effect;
 use crate::tui::tab_id::TabId;
 
 /// Asks the worker, or says why it cannot be asked.
-pub fn ask(cx: &Context, command: Command) -> Effect {
+pub(super) fn ask(cx: &Context, command: Command) -> Effect {
     match reachable(cx) {
         Ok((run, _)) => Request::Send { run, command }.into(),
         Err(why) => Effect::Say(why),
@@ -38,7 +38,7 @@ fn reachable(cx: &Context) -> Result<(String, String), String> {
     }
 }
 
-pub fn stop(cx: &Context) -> Effect {
+pub(super) fn stop(cx: &Context) -> Effect {
     match reachable(cx) {
         Ok((run, name)) => Effect::AskToStop { run, name },
         Err(why) => Effect::Say(why),
@@ -46,7 +46,7 @@ pub fn stop(cx: &Context) -> Effect {
 }
 
 /// The other way of what was asked last, whether or not the worker has got so far.
-pub fn pause_or_resume(cx: &Context) -> Effect {
+pub(super) fn pause_or_resume(cx: &Context) -> Effect {
     let command = if cx.run.will_be_paused() {
         Command::Continue
     } else {
@@ -55,7 +55,7 @@ pub fn pause_or_resume(cx: &Context) -> Effect {
     ask(cx, command)
 }
 
-pub fn resume_run(cx: &Context) -> Effect {
+pub(super) fn resume_run(cx: &Context) -> Effect {
     let Some(shown) = cx.run.shown() else {
         return Effect::Say("There is no run. Press t to train one".into());
     };
@@ -70,7 +70,7 @@ pub fn resume_run(cx: &Context) -> Effect {
 }
 
 /// What a key means while a run is replayed, where it means something else than otherwise.
-pub fn on_replay(action: Action) -> Option<Effect> {
+pub(super) fn on_replay(action: Action) -> Option<Effect> {
     Some(Effect::PlayBack(match action {
         Action::PauseOrResume => Playback::Toggle,
         Action::Left => Playback::Scrub(-0.02),

@@ -13,7 +13,7 @@ use crate::event::{EpochEnd, RunHistory, StepPoint};
 ///
 /// The end moves in jumps (1, 5, 30, 60, 120 … epochs), so that the curve does not creep.
 #[must_use]
-pub fn epoch_range(history: &RunHistory, over: bool) -> (f64, f64) {
+pub(crate) fn epoch_range(history: &RunHistory, over: bool) -> (f64, f64) {
     let planned = history
         .started
         .as_ref()
@@ -40,7 +40,7 @@ pub fn epoch_range(history: &RunHistory, over: bool) -> (f64, f64) {
 
 /// Told steps as at most `columns` points over the axis, each the mean of the steps that fall there.
 #[must_use]
-pub fn step_points(
+pub(super) fn step_points(
     steps: &[StepPoint],
     range: (f64, f64),
     columns: usize,
@@ -67,14 +67,17 @@ pub fn step_points(
 
 /// One point per finished epoch.
 #[must_use]
-pub fn epoch_points(epochs: &[EpochEnd], figure: impl Fn(&EpochEnd) -> f64) -> Vec<(f64, f64)> {
+pub(crate) fn epoch_points(
+    epochs: &[EpochEnd],
+    figure: impl Fn(&EpochEnd) -> f64,
+) -> Vec<(f64, f64)> {
     epochs.iter().map(|e| (e.epoch as f64, figure(e))).collect()
 }
 
 /// The epoch after which the run only fitted the training images: held-out loss has risen for at least three epochs
 /// above its minimum while training loss went on falling.
 #[must_use]
-pub fn overfitting_since(epochs: &[EpochEnd]) -> Option<usize> {
+pub(super) fn overfitting_since(epochs: &[EpochEnd]) -> Option<usize> {
     let best = epochs
         .iter()
         .enumerate()
@@ -89,7 +92,7 @@ pub fn overfitting_since(epochs: &[EpochEnd]) -> Option<usize> {
 
 /// Where the run stands within its plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct RunPosition {
+pub(super) struct RunPosition {
     /// 1-based epoch that is being trained, or the last one.
     pub epoch: usize,
     pub epochs: usize,
@@ -103,7 +106,7 @@ pub struct RunPosition {
 
 /// [`RunPosition`] of a run; `None` before it started.
 #[must_use]
-pub fn position(history: &RunHistory) -> Option<RunPosition> {
+pub(super) fn position(history: &RunHistory) -> Option<RunPosition> {
     let started = history.started.as_ref()?;
     let per_epoch = started.steps_per_epoch.max(1);
     let step = history.step().max(started.resumed_at_step);

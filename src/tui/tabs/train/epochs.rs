@@ -8,11 +8,16 @@ use crate::tui::theme::Theme;
 use crate::tui::widgets::right;
 
 /// Columns the table needs.
-pub const WIDTH: usize = 76;
+pub(super) const WIDTH: usize = 76;
 
 /// The heading and at most `rows - 1` epochs from the newest, `skip` left out.
 #[must_use]
-pub fn table(history: &RunHistory, skip: usize, rows: usize, theme: &Theme) -> Vec<Line<'static>> {
+pub(super) fn table(
+    history: &RunHistory,
+    skip: usize,
+    rows: usize,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
     let held = history.held_out_name();
     let short_held = if held == "validation" { "val." } else { held };
     let heading = [

@@ -14,7 +14,7 @@ use crate::tui::widgets::sparkline::sparkline;
 use crate::tui::widgets::{clock, cut, left, right, wrap_to};
 
 /// What the lines are made from.
-pub struct Figures<'a> {
+pub(super) struct Figures<'a> {
     pub history: &'a RunHistory,
     pub loads: &'a [ResourceUsage],
     pub theme: &'a Theme,
@@ -81,7 +81,7 @@ fn place_label(word: &str, at: u64, of: u64) -> String {
 impl Figures<'_> {
     /// Two lines: the run, and the epoch (or, at the end, the test).
     #[must_use]
-    pub fn progress(&self, width: usize) -> [Line<'static>; 2] {
+    pub(super) fn progress(&self, width: usize) -> [Line<'static>; 2] {
         let Some(position) = position(self.history) else {
             let waiting = if self.lost {
                 "the worker did not start"
@@ -209,7 +209,7 @@ impl Figures<'_> {
 
     /// Five lines: loss, accuracy, gap and what computes on the left, the curves of the small figures on the right.
     #[must_use]
-    pub fn table(&self, width: usize) -> Vec<Line<'static>> {
+    pub(super) fn table(&self, width: usize) -> Vec<Line<'static>> {
         let wide = width >= 100;
         let side = if wide { 62 } else { 49 };
         let spark = width.saturating_sub(side + 14 + 9 + 1).min(48);
@@ -524,7 +524,7 @@ impl Figures<'_> {
 
     /// Where a step's time goes.
     #[must_use]
-    pub fn breakdown(&self, width: usize) -> Line<'static> {
+    pub(super) fn breakdown(&self, width: usize) -> Line<'static> {
         let t = self.theme;
         let Some(b) = self.history.steps.last().map(|s| s.breakdown) else {
             return Line::styled("step time –", t.dim());
@@ -559,7 +559,7 @@ impl Figures<'_> {
 
     /// What is trained on what.
     #[must_use]
-    pub fn facts(&self, width: usize) -> Line<'static> {
+    pub(super) fn facts(&self, width: usize) -> Line<'static> {
         let Some(s) = &self.history.started else {
             return Line::default();
         };
@@ -589,7 +589,7 @@ impl Figures<'_> {
 
     /// Messages from the newest, `skip` left out, in at most `rows` lines; a long one takes up to half of them.
     #[must_use]
-    pub fn messages(&self, skip: usize, rows: usize, width: usize) -> Vec<Line<'static>> {
+    pub(super) fn messages(&self, skip: usize, rows: usize, width: usize) -> Vec<Line<'static>> {
         let messages = self.history.messages.iter().rev().skip(skip);
         messages
             .flat_map(|m| self.message(m, width, rows.div_ceil(2)))

@@ -11,8 +11,6 @@ mod view;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-pub use curves::{epoch_points, epoch_range};
-
 use crate::event::{Command, Phase};
 use crate::profile::Profile;
 use crate::tui::REPLAY_SPEED;
@@ -33,7 +31,7 @@ enum View {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct TrainTab {
+pub(crate) struct TrainTab {
     first: Option<Profile>,
     view: View,
     scroll: usize,
@@ -43,7 +41,7 @@ pub struct TrainTab {
 impl TrainTab {
     /// `first` is trained by the Train key while there is no run.
     #[must_use]
-    pub fn new(first: Option<Profile>) -> Self {
+    pub(crate) fn new(first: Option<Profile>) -> Self {
         Self {
             first,
             ..Self::default()
@@ -51,7 +49,7 @@ impl TrainTab {
     }
 
     /// Back to the newest lines.
-    pub fn to_top(&mut self) {
+    pub(crate) fn scroll_to_top(&mut self) {
         self.scroll = 0;
     }
 }

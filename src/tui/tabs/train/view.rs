@@ -21,7 +21,7 @@ use crate::tui::widgets::gauge::gauge;
 use crate::tui::widgets::{clock, left, plain_if, right, wrap_to};
 
 /// Draws the tab.
-pub fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, cx: &Context) {
+pub(super) fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, cx: &Context) {
     let theme = &cx.theme;
     tab.replay_bar = Rect::ZERO;
     let area = Rect {
