@@ -1,5 +1,5 @@
-//! Puts the git revision into the program, where it is built from its own repository, and compiles the CUDA kernels, where
-//! the feature `cuda` asks for them.
+//! Puts the git revision into the program, where it is built from its own repository, and compiles the CUDA kernels,
+//! where the feature `cuda` asks for them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

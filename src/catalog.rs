@@ -1,7 +1,7 @@
 //! The published data sets: a row each, with all that is known of a set by its name.
 //!
-//! Nothing else in the program names one of them. Plain data: finding, reading and downloading are the room `data`'s. A set
-//! that has no row here loads all the same; its classes are then called by their numbers.
+//! Nothing else in the program names one of them. Plain data: finding, reading and downloading are the room `data`'s. A
+//! set that has no row here loads all the same; its classes are then called by their numbers.
 
 /// The set of a recipe that names none, by [`Set::name`].
 pub(crate) const DEFAULT: &str = "fashion-mnist";
@@ -37,7 +37,8 @@ pub(crate) struct Set {
 /// Where a set comes from that is not here.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
-    /// Addresses of directories with its files gzipped, the encrypted one first, all alike; and what they take, for people.
+    /// Addresses of directories with its files gzipped, the encrypted one first, all alike; and what they take, for
+    /// people.
     Mirrors(&'static [&'static str], &'static str),
     /// Gzipped files that are part of the program, in the order of a set's files.
     BuiltIn(&'static [&'static [u8]; 4]),

@@ -130,7 +130,8 @@ impl Error {
         matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
     }
 
-    /// The exit code of a command that ends with this error: 2 for bad input, 3 for what the user stopped, 1 for everything else.
+    /// The exit code of a command that ends with this error: 2 for bad input, 3 for what the user stopped, 1 for
+    /// everything else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

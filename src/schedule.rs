@@ -4,8 +4,9 @@ use crate::profile::{Schedule, ScheduleKind};
 
 /// The learning rate of step `step` (0-based) of `total` in a run of `steps_per_epoch` steps an epoch.
 ///
-/// With a warm-up of w steps, a fraction too, a step below w has the share min(1, (step + 1) / w) of `base`; from there on the
-/// schedule goes by step − w. Never above `base`. A run of one-cycle rises for w steps, for 0.3 of them all where w is 0.
+/// With a warm-up of w steps, a fraction too, a step below w has the share min(1, (step + 1) / w) of `base`; from there
+/// on the schedule goes by step − w. Never above `base`. A run of one-cycle rises for w steps, for 0.3 of them all
+/// where w is 0.
 ///
 /// **Reference** PyTorch's `LambdaLR` for the warm-up, then `StepLR` (at least one step between drops) and
 /// `CosineAnnealingLR` (`T_max` = total − w), all taken per step; `OneCycleLR` with cosine annealing, `div_factor` 25,
@@ -74,13 +75,14 @@ pub fn neighbour_rate(rate: f64, up: bool) -> Option<f64> {
     }
 }
 
-/// Drops until `step`. 1.1 epochs of 10 steps are 11.000000000000002 in f64: the drop of step 11 is not to wait for step 12.
+/// Drops until `step`. 1.1 epochs of 10 steps are 11.000000000000002 in f64: the drop of step 11 is not to wait for
+/// step 12.
 fn drops(step: f64, between: f64) -> f64 {
     (step / between + 1e-9).floor()
 }
 
-/// The decay of averaged weights at step `step` (0-based): `decay`, less in the first steps, so that a short run's average
-/// is not mostly its untrained start.
+/// The decay of averaged weights at step `step` (0-based): `decay`, less in the first steps, so that a short run's
+/// average is not mostly its untrained start.
 ///
 /// **Reference** TensorFlow's `ExponentialMovingAverage(num_updates=…)`: min(decay, (1 + step) / (10 + step)).
 #[must_use]
@@ -95,11 +97,13 @@ fn one_cycle(peak: f64, step: f64, total: f64, warmup: f64) -> f64 {
     } else {
         0.3 * total
     };
-    // Of the steps that end the rise and the fall. Where less than one step rises, the fall has begun before the first step.
+    // Of the steps that end the rise and the fall. Where less than one step rises, the fall has begun before the first
+    // step.
     let (rise, last) = (warmup - 1.0, total - 1.0);
     let start = peak / 25.0;
     if step <= rise {
-        // One step's rise has its start and its end in the same step, and PyTorch divides zero by zero: here it is the end.
+        // One step's rise has its start and its end in the same step, and PyTorch divides zero by zero: here it is the
+        // end.
         let share = if rise > 0.0 { step / rise } else { 1.0 };
         cosine(start, peak, share)
     } else {
@@ -171,7 +175,8 @@ mod tests {
         near(average_decay(0.999, 1_000_000), 0.999);
     }
 
-    /// `torch.optim.lr_scheduler.OneCycleLR(opt, max_lr=0.1, total_steps=100)`; `get_last_lr()` at steps 0, 10, 29, 60, 99.
+    /// `torch.optim.lr_scheduler.OneCycleLR(opt, max_lr=0.1, total_steps=100)`; `get_last_lr()` at steps 0, 10, 29, 60,
+    /// 99.
     #[test]
     fn one_cycle_matches_torch() {
         for (step, want) in [
@@ -212,7 +217,8 @@ mod tests {
         assert_eq!([10, 11, 21, 22].map(rate), [0.1, 0.05, 0.05, 0.025]);
     }
 
-    /// `pct_start = 1 / total`, where PyTorch divides by zero: at the peak in the first step, then down as from any rise.
+    /// `pct_start = 1 / total`, where PyTorch divides by zero: at the peak in the first step, then down as from any
+    /// rise.
     #[test]
     fn a_rise_of_one_step_is_the_peak() {
         let schedule = |warmup_epochs| Schedule {

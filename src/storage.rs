@@ -27,8 +27,8 @@ pub fn expand_home(path: &Path) -> PathBuf {
     }
 }
 
-/// Opens a file for reading, whoever put it there: a regular one, with its length in bytes. Does not wait, as opening a FIFO
-/// would.
+/// Opens a file for reading, whoever put it there: a regular one, with its length in bytes. Does not wait, as opening a
+/// FIFO would.
 ///
 /// # Errors
 /// The operating system's, and `InvalidInput` for what is not a regular file.
@@ -70,8 +70,8 @@ pub fn regular(file: &File) -> std::io::Result<u64> {
     ))
 }
 
-/// Reads a file, whoever put it there, where it has no more than `most` bytes; a longer one is not begun. Every file that
-/// somebody else may have written is read so, or opened by [`open`] and read in pieces.
+/// Reads a file, whoever put it there, where it has no more than `most` bytes; a longer one is not begun. Every file
+/// that somebody else may have written is read so, or opened by [`open`] and read in pieces.
 ///
 /// # Errors
 /// As [`open`]; `FileTooLarge` for a longer one, `OutOfMemory` where there is not so much memory.
@@ -157,8 +157,8 @@ const WAYS: [Way; 3] = [
     |file, link| write_synced(link, &read(file, u64::MAX)?),
 ];
 
-/// Makes `path` stand for `file`, which lies beside it, as a whole: a reader finds what stood there before or this. Writes
-/// nothing where it does already.
+/// Makes `path` stand for `file`, which lies beside it, as a whole: a reader finds what stood there before or this.
+/// Writes nothing where it does already.
 ///
 /// # Errors
 /// `Io` naming the path; what stood there before is then untouched.

@@ -38,7 +38,8 @@ use crate::{storage, text};
 
 /// Train and study image classifiers in the terminal.
 ///
-/// Without a command the TUI opens. Exit codes: 0 done, 1 run failed or best weights damaged, 2 bad input, 3 stopped, 4 detached from a run that is still going.
+/// Without a command the TUI opens. Exit codes: 0 done, 1 run failed or best weights damaged, 2 bad input, 3 stopped, 4
+/// detached from a run that is still going.
 #[derive(Debug, Parser)]
 #[command(name = "fmtui", version = version(), propagate_version = true)]
 pub struct Cli {
@@ -51,7 +52,8 @@ pub struct Cli {
 /// What every command understands.
 #[derive(Debug, Args)]
 struct Global {
-    /// Workspace directory [default: $FMTUI_HOME, else the current directory if it has profiles/, else the platform's data directory]
+    /// Workspace directory [default: $FMTUI_HOME, else the current directory if it has profiles/, else the platform's
+    /// data directory]
     #[arg(long, global = true, value_name = "DIR")]
     workspace: Option<PathBuf>,
     /// Directory searched first for data sets [env: FMTUI_DATA_DIR]

@@ -10,7 +10,8 @@ use crate::profile::{self, Profile, settings};
 use crate::run::{Workspace, example};
 use crate::{storage, text};
 
-/// Finds and reads a profile: a file, a preset of the workspace, a built-in preset, or a run. `changes` are `key=value`.
+/// Finds and reads a profile: a file, a preset of the workspace, a built-in preset, or a run. `changes` are
+/// `key=value`.
 ///
 /// # Errors
 /// `Input` naming the file, key or preset.

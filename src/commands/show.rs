@@ -72,7 +72,8 @@ fn list_presets(json: bool, out: &mut Output) -> Result<()> {
     table.print(out)
 }
 
-/// The set the profile names; where only its shape is of interest, the built-in part of the default set will do for all of it.
+/// The set the profile names; where only its shape is of interest, the built-in part of the default set will do for all
+/// of it.
 fn dataset(workspace: &Workspace, name: &str) -> Result<Dataset> {
     data::locate::load(name, &workspace.search_path()).or_else(|e| {
         if name == catalog::DEFAULT {

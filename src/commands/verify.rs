@@ -1,4 +1,5 @@
-//! `fmtui replay RUN --verify`: trains a recorded run again, in this process and a scratch directory, and compares bit by bit.
+//! `fmtui replay RUN --verify`: trains a recorded run again, in this process and a scratch directory, and compares bit
+//! by bit.
 
 use super::answer;
 use crate::error::{Error, Result};
@@ -98,7 +99,8 @@ struct Again {
     weights_sha256: String,
 }
 
-/// The first thing that is not the same, in words. Times do not count; of a long run the record does not have every epoch.
+/// The first thing that is not the same, in words. Times do not count; of a long run the record does not have every
+/// epoch.
 fn first_difference(recorded: &Profile, again: &Again) -> Option<String> {
     for then in &recorded.history {
         let Some(now) = then

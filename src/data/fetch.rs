@@ -43,11 +43,13 @@ pub struct Fetcher {
 
 /// Downloads the set called `name` into `data_dir/NAME` (`data_dir` is the workspace's `data/`).
 ///
-/// Blocks; cancels within a second of `cancel` being set. Call it from a plain thread or `spawn_blocking`, not from async code.
-/// The environment can point it elsewhere (`FMTUI_MIRROR`); `offline`, `FMTUI_OFFLINE=1` and `HF_HUB_OFFLINE=1` forbid it.
+/// Blocks; cancels within a second of `cancel` being set. Call it from a plain thread or `spawn_blocking`, not from
+/// async code. The environment can point it elsewhere (`FMTUI_MIRROR`); `offline`, `FMTUI_OFFLINE=1` and
+/// `HF_HUB_OFFLINE=1` forbid it.
 ///
 /// # Errors
-/// `Input` for an unknown set or when offline, `Download` when no mirror gave the right bytes, `Cancelled`, `Io` for the disk.
+/// `Input` for an unknown set or when offline, `Download` when no mirror gave the right bytes, `Cancelled`, `Io` for
+/// the disk.
 pub fn fetch(
     name: &str,
     data_dir: &Path,

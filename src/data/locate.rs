@@ -44,7 +44,8 @@ impl Found {
 /// Loads the set called `name` from the first place that has it, in whatever format.
 ///
 /// # Errors
-/// `Input` when it is nowhere (the message says where it was looked for and what to type) or when its files are not right.
+/// `Input` when it is nowhere (the message says where it was looked for and what to type) or when its files are not
+/// right.
 pub fn load(name: &str, search: &SearchPath) -> Result<Dataset> {
     Finder::new(search).load(name)
 }
@@ -55,8 +56,8 @@ pub fn available(search: &SearchPath) -> Vec<Found> {
     Finder::new(search).available()
 }
 
-/// What is to be said of where the set called `name` is taken from: that there is another of that name, or that the directory
-/// that was given is not it.
+/// What is to be said of where the set called `name` is taken from: that there is another of that name, or that the
+/// directory that was given is not it.
 #[must_use]
 pub fn remarks(name: &str, search: &SearchPath) -> Vec<String> {
     Finder::new(search).remarks(name)

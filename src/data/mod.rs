@@ -221,8 +221,8 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// **Shape** `[B]`.
     pub labels: Vec<u32>,
-    /// What a step learns instead of the labels, where images are mixed: for each image a share of every class, which sum to 1.
-    /// Its training accuracy is counted by the largest share. **Shape** `[B, K]`.
+    /// What a step learns instead of the labels, where images are mixed: for each image a share of every class, which
+    /// sum to 1. Its training accuracy is counted by the largest share. **Shape** `[B, K]`.
     pub targets: Option<Vec<f32>>,
     /// How much each image counts in a step: its loss is Σ w·loss / Σ w, and 0 where all are 0. **Shape** `[B]`.
     pub weights: Option<Vec<f32>>,

@@ -40,8 +40,8 @@ pub(crate) struct Affine {
 }
 
 impl Affine {
-    /// `(byte / 255 − mean) / std`, what torchvision's `ToTensor` and `Normalize` give, without their two divisions per pixel,
-    /// so within rounding of them. A deviation of 0 counts as 1.
+    /// `(byte / 255 − mean) / std`, what torchvision's `ToTensor` and `Normalize` give, without their two divisions per
+    /// pixel, so within rounding of them. A deviation of 0 counts as 1.
     #[must_use]
     pub(crate) fn new(mean: f64, std: f64) -> Self {
         let std = if std == 0.0 { 1.0 } else { std };
@@ -74,7 +74,8 @@ impl Normalization {
         Self::Channels(vec![Affine::new(mean, std)])
     }
 
-    /// Reference: scikit-learn's `StandardScaler` on pixels in 0–1: the deviation divides by n, and where it is 0 it counts as 1.
+    /// Reference: scikit-learn's `StandardScaler` on pixels in 0–1: the deviation divides by n, and where it is 0 it
+    /// counts as 1.
     ///
     /// # Errors
     /// As [`Dataset::read`].

@@ -1,6 +1,7 @@
 //! A data set made ready for a run: split, its transform worked out, batches gathered from pooled indices.
 //!
-//! Keeps no position and no generator: the order of an epoch is a function of seed and epoch, so a resume can start anywhere.
+//! Keeps no position and no generator: the order of an epoch is a function of seed and epoch, so a resume can start
+//! anywhere.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -38,7 +39,8 @@ pub struct SplitDataset {
     augmentation: Option<Augmentations>,
 }
 
-/// What a [`SplitDataset`] set gives for a pooled index, changes at random aside: under the same key it is the same numbers.
+/// What a [`SplitDataset`] set gives for a pooled index, changes at random aside: under the same key it is the same
+/// numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
     /// As [`Dataset::sha256`].

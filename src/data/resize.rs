@@ -55,7 +55,8 @@ impl Resize {
         self.apply(&scratch.unit, out, &mut scratch.wide);
     }
 
-    /// [`apply_to_bytes`](Self::apply_to_bytes) of an image that may have another height and width than it was made for.
+    /// [`apply_to_bytes`](Self::apply_to_bytes) of an image that may have another height and width than it was made
+    /// for.
     pub(crate) fn fit(
         &self,
         image: &[u8],
@@ -215,7 +216,7 @@ mod tests {
     }
 
     /// ```python
-    /// y = F.interpolate(x, size=(s, s), mode="bilinear", align_corners=False)   # x: mini training images 0 and 1, / 255
+    /// y = F.interpolate(x, size=(s, s), mode="bilinear", align_corners=False)  # x: mini training images 0, 1, / 255
     /// f = y.flatten().double(); f.sum(), (f * f).sum(), (f * torch.arange(len(f)).double()).sum()
     /// ```
     #[test]

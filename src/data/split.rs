@@ -21,7 +21,8 @@ const FIRST_CLASS: u64 = 1;
 
 /// Splits the set as the profile says.
 ///
-/// The validation set is held out before `per_class` shortens the training set, so that it is the same for every `per_class`.
+/// The validation set is held out before `per_class` shortens the training set, so that it is the same for every
+/// `per_class`.
 ///
 /// # Errors
 /// `Input` naming the field when nothing would be left to train or test on.
@@ -64,8 +65,8 @@ pub(crate) fn has_test_set(dataset: &Dataset, settings: &Data) -> bool {
     settings.split == Split::Pooled || !dataset.test.is_empty()
 }
 
-/// Whether the set comes with a validation set and nobody asked for another: where somebody does, its images are trained on
-/// too, but for those that are held out.
+/// Whether the set comes with a validation set and nobody asked for another: where somebody does, its images are
+/// trained on too, but for those that are held out.
 fn has_own_validation(dataset: &Dataset, settings: &Data) -> bool {
     let is_default = settings.validation.to_bits() == Data::default().validation.to_bits();
     is_default && settings.split == Split::Standard && !dataset.validation.is_empty()

@@ -1,4 +1,5 @@
-//! What there is to say about images: brightness, histogram, how many of each class, what each class looks like on average.
+//! What there is to say about images: brightness, histogram, how many of each class, what each class looks like on
+//! average.
 //!
 //! Sums are exact integers, so no figure depends on the number of threads. Draws nothing.
 #![expect(
@@ -144,8 +145,8 @@ pub(crate) fn mean_size(dataset: &Dataset) -> (usize, usize) {
     (side(dataset.height), side(dataset.width))
 }
 
-/// The mean image of each class, black for a class without images; images of another size are scaled. A colour counts as
-/// much as it is opaque.
+/// The mean image of each class, black for a class without images; images of another size are scaled. A colour counts
+/// as much as it is opaque.
 ///
 /// **Shape** `[classes]` of `[channels, height, width]` u8, rounded.
 ///

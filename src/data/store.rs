@@ -61,8 +61,8 @@ impl Store for InMemory {
         Ok(())
     }
 
-    /// Reads a byte of every cache line: images lie scattered over tens of megabytes, and the memory works on many at once
-    /// instead of being waited for at each.
+    /// Reads a byte of every cache line: images lie scattered over tens of megabytes, and the memory works on many at
+    /// once instead of being waited for at each.
     fn announce(&self, index: usize) {
         let lines = self.image(index).iter().step_by(CACHE_LINE);
         std::hint::black_box(lines.fold(0u8, |sum, byte| sum.wrapping_add(*byte)));

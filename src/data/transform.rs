@@ -1,4 +1,5 @@
-//! From an image's bytes to what the network sees: resize, normalise, repeat the grey plane. Everything worked out once.
+//! From an image's bytes to what the network sees: resize, normalise, repeat the grey plane. Everything worked out
+//! once.
 //!
 //! Pixel values are bytes / 255. Statistics come from the training set alone: `computed` from the images as they lie in
 //! the file, `per-pixel` from the resized ones.

@@ -1,5 +1,6 @@
-//! What a worker tells everyone, and what anyone may ask of it. Plain numbers, serialised as the lines of the event log; a
-//! figure that is not finite stands there as null and is read as NaN; so is one that a line of another version lacks.
+//! What a worker tells everyone, and what anyone may ask of it. Plain numbers, serialised as the lines of the event
+//! log; a figure that is not finite stands there as null and is read as NaN; so is one that a line of another version
+//! lacks.
 //!
 //! Knows no file, no socket and no screen.
 

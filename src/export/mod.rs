@@ -33,8 +33,8 @@ pub(crate) trait Exporter: Sync {
     /// Writes a run.
     ///
     /// # Errors
-    /// `Input` where the run has nothing for this format, or other than was recorded; `Io` where something cannot be read or
-    /// written.
+    /// `Input` where the run has nothing for this format, or other than was recorded; `Io` where something cannot be
+    /// read or written.
     fn write(&self, run: &Source, out: &mut dyn Write) -> Result<Written>;
 }
 

@@ -1,5 +1,5 @@
-//! Where printed lines go, and the only place of the command line that writes to the terminal: whatever is printed is made
-//! harmless here. A closed pipe is an error, never a panic.
+//! Where printed lines go, and the only place of the command line that writes to the terminal: whatever is printed is
+//! made harmless here. A closed pipe is an error, never a panic.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -102,8 +102,8 @@ impl Output {
             .map_err(|e| Error::io("write", STANDARD_OUTPUT, e))
     }
 
-    /// Prints lines in the place of the one under the cursor, and leaves the cursor behind a last one that is no longer than
-    /// `columns`.
+    /// Prints lines in the place of the one under the cursor, and leaves the cursor behind a last one that is no longer
+    /// than `columns`.
     ///
     /// # Errors
     /// `Io` when it cannot be written.

@@ -1,4 +1,5 @@
-//! Where lines are printed: whether that is a terminal, how wide it is, and whether it shows colours and more than ASCII.
+//! Where lines are printed: whether that is a terminal, how wide it is, and whether it shows colours and more than
+//! ASCII.
 
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
@@ -34,8 +35,8 @@ pub(crate) fn is_ascii() -> bool {
     *ASCII.get_or_init(|| !text::is_utf8(variable))
 }
 
-/// Whether what goes to this stream is in colour: as `--color` says; else on a terminal, unless it is dumb or `NO_COLOR` is
-/// set (<https://no-color.org>).
+/// Whether what goes to this stream is in colour: as `--color` says; else on a terminal, unless it is dumb or
+/// `NO_COLOR` is set (<https://no-color.org>).
 #[must_use]
 pub(super) fn is_colored(stream: &impl IsTerminal) -> bool {
     match COLOR.get().copied().unwrap_or_default() {

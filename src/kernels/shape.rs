@@ -202,7 +202,8 @@ impl ResampleShape {
         (self.output().0 - self.channels) / 2
     }
 
-    /// Calls `pair(pixel of x, pixel of y, weight)` for every term of the sums, those of a pixel of y one after the other.
+    /// Calls `pair(pixel of x, pixel of y, weight)` for every term of the sums, those of a pixel of y one after the
+    /// other.
     #[expect(
         clippy::cast_precision_loss,
         reason = "windows are far below 2²⁴ pixels"

@@ -1,7 +1,7 @@
 //! Targets of a batch that are more than labels which count alike: a share for every class, a weight for every image.
 //!
-//! Label smoothing and the weights' mean are worked in here once, so that the kernels know neither. Batches of labels alone
-//! never come here.
+//! Label smoothing and the weights' mean are worked in here once, so that the kernels know neither. Batches of labels
+//! alone never come here.
 
 use std::ops::Range;
 
@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 /// How far a row's sum may be from 1.
 const SUM_TOLERANCE: f64 = 1e-3;
 
-/// What a batch's cross-entropy is taken against: the loss is `Σ factors[b] · −Σ targets[b][k] · log softmax(logits[b])[k] / B`.
+/// What a batch's cross-entropy is taken against: the loss is `Σ factors[b] · −Σ targets[b][k] · log
+/// softmax(logits[b])[k] / B`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Targets {
     classes: usize,
@@ -31,15 +32,16 @@ pub struct Part<'a> {
 impl Targets {
     /// Targets from `soft`, or from the labels where there are none; weights of 1 where there are none.
     ///
-    /// Smoothing `s` makes of a target `t` of `K` classes `t·(1 − s) + s/K`. With weights the loss is `Σ w·loss / Σ w`, which is
-    /// no number's mean where all are 0: loss and gradient are 0 then.
+    /// Smoothing `s` makes of a target `t` of `K` classes `t·(1 − s) + s/K`. With weights the loss is `Σ w·loss / Σ w`,
+    /// which is no number's mean where all are 0: loss and gradient are 0 then.
     ///
-    /// **Shape** labels, weights `[B]`, soft `[B, K]`. **Reference** `torch.nn.CrossEntropyLoss` with class probabilities as
-    /// targets; a class weight `w[label]` for each image gives its `weight=…` (there, label smoothing weighs each class apart).
+    /// **Shape** labels, weights `[B]`, soft `[B, K]`. **Reference** `torch.nn.CrossEntropyLoss` with class
+    /// probabilities as targets; a class weight `w[label]` for each image gives its `weight=…` (there, label smoothing
+    /// weighs each class apart).
     ///
     /// # Errors
-    /// `Input` when a length does not fit, a target or weight is negative or no number, a row does not sum to 1, or a label is
-    /// not below `classes`.
+    /// `Input` when a length does not fit, a target or weight is negative or no number, a row does not sum to 1, or a
+    /// label is not below `classes`.
     pub fn new(
         classes: usize,
         labels: &[u32],
@@ -70,8 +72,8 @@ impl Targets {
         })
     }
 
-    /// What a prediction is right by: the class of the largest target, the first of equal ones; the label itself where there
-    /// are no soft targets.
+    /// What a prediction is right by: the class of the largest target, the first of equal ones; the label itself where
+    /// there are no soft targets.
     #[must_use]
     pub fn labels(&self) -> &[u32] {
         &self.labels

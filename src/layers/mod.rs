@@ -37,7 +37,8 @@ pub trait Kind {
     /// The layers inside of it: its own and those of a shortcut past them.
     fn inside(&self) -> [&[Layer]; 2];
 
-    /// As the summary shows it, such as `conv 3×3 p1`: stride as `s2` and padding as `p1` where they are not the usual ones.
+    /// As the summary shows it, such as `conv 3×3 p1`: stride as `s2` and padding as `p1` where they are not the usual
+    /// ones.
     fn label(&self) -> String;
 
     /// The range of each of its numbers.
@@ -55,7 +56,8 @@ pub trait Kind {
     /// The arrays that it owns, in PyTorch's order.
     fn parameters(&self, input: Shape) -> Vec<Parameter>;
 
-    /// Of one image, forward. Counted as usual: products with weights, without biases. Saturates instead of overflowing.
+    /// Of one image, forward. Counted as usual: products with weights, without biases. Saturates instead of
+    /// overflowing.
     fn multiply_adds(&self, input: Shape, output: Shape) -> u64;
 }
 
@@ -91,7 +93,8 @@ use weightless;
 /// The fields of the lists that layers have [inside](Kind::inside).
 pub const INSIDE: [&str; 2] = ["layers", "shortcut"];
 
-/// The most layers of a network in a profile, those inside of others too; keeps a slip of the finger from filling memory.
+/// The most layers of a network in a profile, those inside of others too; keeps a slip of the finger from filling
+/// memory.
 const MOST: usize = 2000;
 
 /// Refuses layers of a profile that are too many, too deep in one another, or have numbers out of their range.

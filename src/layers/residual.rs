@@ -7,7 +7,8 @@ use super::{Activation, Facts, Fault, Kind, Layer, OutOfRange, Shape, weightless
 /// Residual blocks may lie this deep in one another.
 pub(super) const DEEPEST: usize = 4;
 
-/// output = activation(layers(x) + shortcut(x)); an empty shortcut is the identity, and so are layers of an activation `none`.
+/// output = activation(layers(x) + shortcut(x)); an empty shortcut is the identity, and so are layers of an activation
+/// `none`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Residual {

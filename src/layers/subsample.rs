@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::fault::within;
 use super::{Activation, Facts, Fault, Kind, Layer, OutOfRange, Shape, weightless};
 
-/// Every `stride`-th pixel, and channels of zeros on both sides up to `out_channels`, half of those that are missing each.
+/// Every `stride`-th pixel, and channels of zeros on both sides up to `out_channels`, half of those that are missing
+/// each.
 ///
 /// **Shape** `[B,C,H,W]` → `[B,out_channels,⌈H/stride⌉,⌈W/stride⌉]`. **Reference** He et al. 2015, option A.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,4 +1,5 @@
-//! All metrics, a row each. Every table of figures, on the screens, on the command line and in JSON, goes through this list.
+//! All metrics, a row each. Every table of figures, on the screens, on the command line and in JSON, goes through this
+//! list.
 
 use super::Scores;
 use crate::text::figure;
@@ -47,7 +48,8 @@ impl Metric {
 }
 
 impl Metric {
-    /// The figure of some scores in at most `width` columns: a share in percent with so many decimals, a score with two more.
+    /// The figure of some scores in at most `width` columns: a share in percent with so many decimals, a score with two
+    /// more.
     #[must_use]
     pub fn text(&self, scores: &Scores, decimals: usize, width: usize) -> String {
         self.unit.text((self.of)(scores), decimals, width)
@@ -102,8 +104,8 @@ pub fn metric(key: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.key == key)
 }
 
-/// Sums over the classes: images right, all images, and of their numbers as labels and as predictions the product and both
-/// squares.
+/// Sums over the classes: images right, all images, and of their numbers as labels and as predictions the product and
+/// both squares.
 struct Sums {
     right: f64,
     all: f64,
@@ -132,8 +134,8 @@ fn cohen_kappa(scores: &Scores) -> f64 {
     1.0 - (s.all - s.right) / (s.all - s.product / s.all)
 }
 
-/// Matthews' correlation coefficient, of several classes as Gorodkin 2004; 0 where labels or predictions are all alike, as
-/// scikit-learn has it.
+/// Matthews' correlation coefficient, of several classes as Gorodkin 2004; 0 where labels or predictions are all alike,
+/// as scikit-learn has it.
 fn matthews(scores: &Scores) -> f64 {
     let s = sums(scores);
     if s.all == 0.0 {

@@ -122,7 +122,8 @@ pub fn figure<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
-/// What was measured on one part of the data. Everything else follows from it: see [`METRICS`] and [`per_class`](Self::per_class).
+/// What was measured on one part of the data. Everything else follows from it: see [`METRICS`] and
+/// [`per_class`](Self::per_class).
 #[derive(Clone, Debug, Default)]
 pub struct Scores {
     /// Mean over images.
@@ -210,8 +211,8 @@ impl Scores {
         scores.iter().map(|c| of(c) * ratio(c.support, total)).sum()
     }
 
-    /// The share of the largest class, where the accuracy is not above it by more than two standard errors: whoever names
-    /// that class alone does as well. `None` where it is, or where there are too few images to tell.
+    /// The share of the largest class, where the accuracy is not above it by more than two standard errors: whoever
+    /// names that class alone does as well. `None` where it is, or where there are too few images to tell.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
     pub fn chance(&self) -> Option<f64> {

@@ -1,10 +1,10 @@
 //! What a network said about each held-out image, kept beside the run for the confusion matrix's gallery and for other
 //! programs.
 //!
-//! A small binary file, little-endian, in version 3: `FMPR3`; `u8` 1 for the test set; `u32` epoch, images, `u16` classes K,
-//! `u8` ranks R (at most 5), `u8` 1 where all probabilities are there (K ≤ 100); then for each image `u32` index, `u16` label,
-//! R × `u16` the most likely classes, R × `f32` their probabilities, and K × `f16` where all are there; then the SHA-256 of
-//! all this. Versions 1 (without digest) and 2 have `u8` classes and three ranks, and no K.
+//! A small binary file, little-endian, in version 3: `FMPR3`; `u8` 1 for the test set; `u32` epoch, images, `u16`
+//! classes K, `u8` ranks R (at most 5), `u8` 1 where all probabilities are there (K ≤ 100); then for each image `u32`
+//! index, `u16` label, R × `u16` the most likely classes, R × `f32` their probabilities, and K × `f16` where all are
+//! there; then the SHA-256 of all this. Versions 1 (without digest) and 2 have `u8` classes and three ranks, and no K.
 
 use half::f16;
 use sha2::{Digest, Sha256};

@@ -1,5 +1,5 @@
-//! Scores in files: in a record with every metric, in an event log with what the others follow from. Those of any version
-//! are read: what follows from the counts is computed from them, whatever else was written.
+//! Scores in files: in a record with every metric, in an event log with what the others follow from. Those of any
+//! version are read: what follows from the counts is computed from them, whatever else was written.
 
 use std::fmt;
 

@@ -8,12 +8,12 @@
 //! z = a₍ₗ₋₁₎·Wᵀ + b        aₗ = f(z)
 //! ```
 //!
-//! with f applied number by number. The last layer has no f: its z are the logits, and [`loss`] turns them into the mean
-//! loss L of the batch.
+//! with f applied number by number. The last layer has no f: its z are the logits, and [`loss`] turns them into the
+//! mean loss L of the batch.
 //!
 //! # Backward
-//! Wanted is how L changes with every weight. Write δ = ∂L/∂z for a layer: one row per image, one column per neuron.
-//! At the output the loss gives δ at once, for softmax and cross-entropy the famous (softmax(z) − y)/B. Since z is linear
+//! Wanted is how L changes with every weight. Write δ = ∂L/∂z for a layer: one row per image, one column per neuron. At
+//! the output the loss gives δ at once, for softmax and cross-entropy the famous (softmax(z) − y)/B. Since z is linear
 //! in W, b and a₍ₗ₋₁₎, the chain rule turns δ into all that is needed with two more matrix products:
 //!
 //! ```text
@@ -22,11 +22,11 @@
 //! ∂L/∂a₍ₗ₋₁₎ = δ·W              every input is blamed for what it fed into each neuron
 //! ```
 //!
-//! and the layer before has δ = ∂L/∂a ⊙ f′(z). That is all of back-propagation: the forward pass keeps z and a of each layer,
-//! and the backward pass walks the layers from last to first with one δ in hand.
+//! and the layer before has δ = ∂L/∂a ⊙ f′(z). That is all of back-propagation: the forward pass keeps z and a of each
+//! layer, and the backward pass walks the layers from last to first with one δ in hand.
 //!
-//! **Reference** Rumelhart, Hinton, Williams 1986. Starts from the same weights as the graph network of the same names and
-//! seed. Deliberately knows no optimizer, no convolution, and no tensor library.
+//! **Reference** Rumelhart, Hinton, Williams 1986. Starts from the same weights as the graph network of the same names
+//! and seed. Deliberately knows no optimizer, no convolution, and no tensor library.
 
 pub(crate) mod loss;
 

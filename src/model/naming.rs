@@ -1,6 +1,8 @@
-//! Names of layers, and so of their parameters: kind and number, as people write them in PyTorch (`conv1`, `bn2`, `fc1`).
+//! Names of layers, and so of their parameters: kind and number, as people write them in PyTorch (`conv1`, `bn2`,
+//! `fc1`).
 //!
-//! A layer's name depends only on the layers of its own kind before it, so it stays when another kind is put in between.
+//! A layer's name depends only on the layers of its own kind before it, so it stays when another kind is put in
+//! between.
 
 use std::collections::BTreeMap;
 

@@ -23,7 +23,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network with freshly drawn parameters: `<node>.weight`, `<node>.bias`, `<node>.running_mean`, `<node>.running_var`.
+    /// A network with freshly drawn parameters: `<node>.weight`, `<node>.bias`, `<node>.running_mean`,
+    /// `<node>.running_var`.
     ///
     /// # Errors
     /// `Input` when two layers have the same name, `Compute` when the device has no room.

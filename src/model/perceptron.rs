@@ -1,20 +1,20 @@
 //! Rosenblatt's perceptron, one against the rest: ten neurons that learn from their mistakes, one image at a time.
 //!
-//! Each class k has one neuron with weights w and bias b. Shown an image x it answers with the sign of its score
-//! s = w·x + b; the right answer is y = +1 when the image is of class k, else −1. Where y·s > 0 it was right and nothing
+//! Each class k has one neuron with weights w and bias b. Shown an image x it answers with the sign of its score s =
+//! w·x + b; the right answer is y = +1 when the image is of class k, else −1. Where y·s > 0 it was right and nothing
 //! happens. Where y·s ≤ 0 it was wrong (or undecided), and it moves towards the image or away from it:
 //!
 //! ```text
 //! w ← w + η·y·x        b ← b + η·y
 //! ```
 //!
-//! which raises y·s by η·(|x|² + 1) > 0. There is no gradient of a smooth loss here and no minimum to settle in: if some
-//! plane separates the class from the rest, the rule finds one after finitely many mistakes (Novikoff 1962); if none
-//! does, as for Fashion-MNIST, the weights wander for ever. As everything starts at zero, η only sets the scale of the
-//! scores, never an answer.
+//! which raises y·s by η·(|x|² + 1) > 0. There is no gradient of a smooth loss here and no minimum to settle in: if
+//! some plane separates the class from the rest, the rule finds one after finitely many mistakes (Novikoff 1962); if
+//! none does, as for Fashion-MNIST, the weights wander for ever. As everything starts at zero, η only sets the scale of
+//! the scores, never an answer.
 //!
-//! **Reference** Rosenblatt 1958; scikit-learn's `Perceptron` (without penalty), whose ten problems are these ten neurons.
-//! Deliberately not parallel: each image must see the weights that the image before it left.
+//! **Reference** Rosenblatt 1958; scikit-learn's `Perceptron` (without penalty), whose ten problems are these ten
+//! neurons. Deliberately not parallel: each image must see the weights that the image before it left.
 
 use crate::kernels::cpu::optimizer::ema;
 

@@ -1,7 +1,7 @@
 //! The presets: complete profiles, compiled in, with the story of each in the order of the study that they retrace.
 //!
-//! Both stand in the files under `profiles/`, so that they can be read and copied: the recipe, and below it the story as a
-//! comment, of which every line `# Key: …` begins a part and every line `#   …` goes on with it.
+//! Both stand in the files under `profiles/`, so that they can be read and copied: the recipe, and below it the story
+//! as a comment, of which every line `# Key: …` begins a part and every line `#   …` goes on with it.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,5 @@
-//! Shape inference: from layers as written to layers with known shapes, or an error that names the layer and what it needs.
+//! Shape inference: from layers as written to layers with known shapes, or an error that names the layer and what it
+//! needs.
 //!
 //! Bounds every size before anything is allocated. Builds no tensor and draws no weight.
 
@@ -16,8 +17,8 @@ const MOST_NUMBERS: u64 = 1 << 31;
 /// Expands the architecture that `model` names and infers the shape between every two layers.
 ///
 /// # Errors
-/// `Input` naming the layer and the shape it needs: an unknown architecture, a layer that does not fit its input, a size
-/// that is zero or absurd, or an output that is not one number per class.
+/// `Input` naming the layer and the shape it needs: an unknown architecture, a layer that does not fit its input, a
+/// size that is zero or absurd, or an output that is not one number per class.
 pub fn resolve(model: &Model, input: Shape, classes: usize) -> Result<Architecture> {
     let numbers = input.checked_elements();
     if numbers.is_none_or(|numbers| numbers == 0 || numbers > MOST_NUMBERS) {

@@ -27,7 +27,8 @@ pub(crate) struct Summary {
 pub(crate) struct Row {
     /// As the layer's parameters are named.
     pub name: String,
-    /// Such as `conv 3×3 p1 · relu`: stride as `s2` and padding as `p1` where they are not 1 and 0, then the layer's activation.
+    /// Such as `conv 3×3 p1 · relu`: stride as `s2` and padding as `p1` where they are not 1 and 0, then the layer's
+    /// activation.
     pub kind: String,
     pub output: Shape,
     pub parameters: u64,
@@ -76,8 +77,8 @@ impl Summary {
 
     /// About how much memory training takes, of all layers that learn.
     ///
-    /// **Units** bytes of f32: weights, gradients and what the optimizer keeps, running statistics, and each activation with
-    /// its gradient. Work space of the kernels, the data set, and what frozen layers gave for it come on top.
+    /// **Units** bytes of f32: weights, gradients and what the optimizer keeps, running statistics, and each activation
+    /// with its gradient. Work space of the kernels, the data set, and what frozen layers gave for it come on top.
     #[must_use]
     pub(crate) fn memory_bytes(&self, train: &Train) -> u64 {
         let batch = train.batch_size;

@@ -1,7 +1,9 @@
-//! The pieces networks are made of: layers with their own forward and backward, losses, named parameters, initialisation, devices.
+//! The pieces networks are made of: layers with their own forward and backward, losses, named parameters,
+//! initialisation, devices.
 //!
 //! On the CPU the layers run `kernels::cpu` as Candle custom operations; on other devices they are composed of Candle's
-//! operations (`composed`, beside each). Knows the kinds of [`layers`](crate::layers), but no architecture, no profile beyond its enums, and no training loop.
+//! operations (`composed`, beside each). Knows the kinds of [`layers`](crate::layers), but no architecture, no profile
+//! beyond its enums, and no training loop.
 
 pub mod activation;
 pub mod conv;

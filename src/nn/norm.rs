@@ -30,7 +30,8 @@ pub fn per_channel(x: &Tensor) -> Result<usize> {
 
 /// Normalises with the batch's own statistics; with `relu` the ReLU of it.
 ///
-/// **Shape** x, y `[B,C]` or `[B,C,H,W]`, gamma and beta `[C]`. **Reference** `torch.nn.BatchNorm1d/2d` in training mode.
+/// **Shape** x, y `[B,C]` or `[B,C,H,W]`, gamma and beta `[C]`. **Reference** `torch.nn.BatchNorm1d/2d` in training
+/// mode.
 ///
 /// # Errors
 /// When there is only one number per channel, shapes do not fit, or the device fails.

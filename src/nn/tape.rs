@@ -1,5 +1,5 @@
-//! A record of the operations of a forward pass, to go back along without the zero-fill and the addition that Candle's own
-//! backward pass spends on every edge: the first gradient to arrive at a tensor is taken as it is.
+//! A record of the operations of a forward pass, to go back along without the zero-fill and the addition that Candle's
+//! own backward pass spends on every edge: the first gradient to arrive at a tensor is taken as it is.
 //!
 //! The operations are Candle's custom operations and stay in Candle's graph too, so both ways back give the same bits.
 //! Deliberately knows nothing of what the operations compute.

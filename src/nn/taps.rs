@@ -1,7 +1,8 @@
 //! What convolution and pooling are composed of where a device has no own kernels: shifted copies of the input, one per
 //! kernel position (a "tap"), and results with a gradient of their own.
 //!
-//! Avoids what Candle gets wrong: its pooling gradients, its convolution's weight gradient on Metal. Right first, fast later.
+//! Avoids what Candle gets wrong: its pooling gradients, its convolution's weight gradient on Metal. Right first, fast
+//! later.
 
 use candle_core::{
     CpuStorage, CudaStorage, CustomOp3, Layout, MetalStorage, Result, Shape, Tensor,

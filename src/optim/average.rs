@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::kernels::cpu::optimizer::ema;
 use crate::nn::{During, Parameters};
 
-/// Moves `average` towards `current`: average = decay·average + (1−decay)·current; the first time it takes `current` over.
+/// Moves `average` towards `current`: average = decay·average + (1−decay)·current; the first time it takes `current`
+/// over.
 ///
 /// Buffers are left alone. **Reference** `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn(decay)`.
 ///

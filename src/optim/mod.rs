@@ -1,4 +1,5 @@
-//! Optimizers with PyTorch's exact formulas, gradient clipping and averaged weights; all state can be taken out and put back.
+//! Optimizers with PyTorch's exact formulas, gradient clipping and averaged weights; all state can be taken out and put
+//! back.
 //!
 //! On the CPU one fused pass per parameter, elsewhere Candle's operations. Knows neither networks nor losses.
 

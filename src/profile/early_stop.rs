@@ -51,11 +51,11 @@ impl Monitor {
 }
 
 impl EarlyStop {
-    /// Whether `figure` is an improvement on that of the last improved epoch, `None` before there is one. An equal figure is
-    /// none, nor is one that is not a number: a run of such figures ends when the patience is used up.
+    /// Whether `figure` is an improvement on that of the last improved epoch, `None` before there is one. An equal
+    /// figure is none, nor is one that is not a number: a run of such figures ends when the patience is used up.
     ///
-    /// **Reference** PyTorch Lightning's `EarlyStopping(check_finite=False)`; with its default `True` the first figure that is
-    /// not finite ends the run.
+    /// **Reference** PyTorch Lightning's `EarlyStopping(check_finite=False)`; with its default `True` the first figure
+    /// that is not finite ends the run.
     #[must_use]
     pub fn improves(&self, figure: f64, best: Option<f64>) -> bool {
         // A figure that is to rise is one that is to fall with its sign turned, which rounds nothing.

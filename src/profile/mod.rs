@@ -204,8 +204,8 @@ pub struct Model {
     /// Takes over the last layer too, where it has as many classes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_head: bool,
-    /// Layers that keep their weights: `backbone` is all before the first linear layer, a stage's name (`layer2`) all up to
-    /// its end. Empty or `none`: every layer is trained.
+    /// Layers that keep their weights: `backbone` is all before the first linear layer, a stage's name (`layer2`) all
+    /// up to its end. Empty or `none`: every layer is trained.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub freeze: String,
     /// From which epochs on less is frozen, in their order.
@@ -298,10 +298,12 @@ pub struct Train {
     pub ema: f64,
     /// Epochs between checkpoints.
     pub checkpoint_every: usize,
-    /// Whether the test set is read at the end; without it a run is known by its validation set. Left out of the file when true.
+    /// Whether the test set is read at the end; without it a run is known by its validation set. Left out of the file
+    /// when true.
     #[serde(skip_serializing_if = "Clone::clone")]
     pub test: bool,
-    /// Factors on the learning rate by stage (`layer1 = 0.1`); `backbone` is all but the last layer. 1 where none is named.
+    /// Factors on the learning rate by stage (`layer1 = 0.1`); `backbone` is all but the last layer. 1 where none is
+    /// named.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub lr_multipliers: BTreeMap<String, f64>,
     pub optimizer: Optimizer,
@@ -402,7 +404,8 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// Whether it keeps a first and a second number per parameter: a velocity or first moment, and the mean of squared gradients.
+    /// Whether it keeps a first and a second number per parameter: a velocity or first moment, and the mean of squared
+    /// gradients.
     #[must_use]
     pub fn keeps(&self) -> [bool; 2] {
         match self.kind {

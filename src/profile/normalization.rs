@@ -8,7 +8,8 @@ use toml::{Table, Value};
 use super::{Data, Normalize, PerChannel};
 use crate::catalog;
 
-/// Mean and standard deviation of the default set's training images, in 0–1, which versions up to 0.2 stated for every set.
+/// Mean and standard deviation of the default set's training images, in 0–1, which versions up to 0.2 stated for every
+/// set.
 fn default_figures() -> Option<(f64, f64)> {
     catalog::find(catalog::DEFAULT)?.grey()
 }
@@ -100,7 +101,8 @@ impl Data {
     }
 }
 
-/// Decides what a recipe leaves open: a mean or a deviation that it states is used; what it does not state is the set's own.
+/// Decides what a recipe leaves open: a mean or a deviation that it states is used; what it does not state is the set's
+/// own.
 pub(super) fn decide(recipe: &mut Table) {
     let Some(Value::Table(data)) = recipe.get_mut("data") else {
         return;
@@ -111,9 +113,9 @@ pub(super) fn decide(recipe: &mut Table) {
     }
 }
 
-/// Leaves out the mean and deviation of a recipe of which `[data]` has just been changed, where they were found for what it
-/// was and nobody has set them since: in a record, and in recipes of 0.1, which state the default set's. `set` are the keys
-/// of `[data]` that were changed.
+/// Leaves out the mean and deviation of a recipe of which `[data]` has just been changed, where they were found for
+/// what it was and nobody has set them since: in a record, and in recipes of 0.1, which state the default set's. `set`
+/// are the keys of `[data]` that were changed.
 pub(crate) fn turn(recipe: &mut Table, before: &str, set: &[&str]) {
     let Some(Value::Table(data)) = recipe.get_mut("data") else {
         return;

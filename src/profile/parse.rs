@@ -25,7 +25,8 @@ impl Profile {
     /// Reads the record of a run: [`parse`](Self::parse), but one of a newer format as far as it is understood.
     ///
     /// # Errors
-    /// `Input` for anything that is not a valid record, and for one of a newer format that means something unknown here.
+    /// `Input` for anything that is not a valid record, and for one of a newer format that means something unknown
+    /// here.
     pub fn parse_record(text: &str, source: &str) -> Result<Self> {
         let table = parse_table(text, source)?;
         match table.get("format").and_then(Value::as_integer) {
@@ -101,8 +102,8 @@ impl Profile {
     }
 }
 
-/// Parses TOML text; keys of older formats get their present names, and nothing else is interpreted. Bounded in size (the
-/// parser bounds its depth).
+/// Parses TOML text; keys of older formats get their present names, and nothing else is interpreted. Bounded in size
+/// (the parser bounds its depth).
 ///
 /// # Errors
 /// `Input` with line and column.

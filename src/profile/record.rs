@@ -12,7 +12,8 @@ use crate::metrics::{Scores, figure, unknown};
 pub struct RunRecord {
     pub id: String,
     pub status: Status,
-    /// When it was made. UTC, RFC 3339, with milliseconds; in records of 0.2 to the second, and when its first worker came up.
+    /// When it was made. UTC, RFC 3339, with milliseconds; in records of 0.2 to the second, and when its first worker
+    /// came up.
     pub started: String,
     /// UTC, RFC 3339; empty until it happens.
     pub finished: String,

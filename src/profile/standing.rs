@@ -1,5 +1,5 @@
-//! Which model and which images a run's figures are of, and the gap between training and held-out accuracy. Whatever shows such a
-//! figure, a screen or a command, asks here, so that no two mean different things by one word.
+//! Which model and which images a run's figures are of, and the gap between training and held-out accuracy. Whatever
+//! shows such a figure, a screen or a command, asks here, so that no two mean different things by one word.
 
 use super::{EpochRecord, Profile, ResultRecord};
 use crate::metrics::Scores;
@@ -163,7 +163,8 @@ impl Standing {
         gap(self.train, self.held_out)
     }
 
-    /// The gap in words: `+6.1 points`, or `+6.1 points to test` where there is no validation set; shorter in little room.
+    /// The gap in words: `+6.1 points`, or `+6.1 points to test` where there is no validation set; shorter in little
+    /// room.
     #[must_use]
     pub fn gap_in_words(&self, width: usize) -> String {
         if self.subset != Subset::Test {
@@ -181,7 +182,8 @@ impl Standing {
 }
 
 impl ResultRecord {
-    /// Whose weights `train`, `validation` and `test` are of: the best, where a validation set chose them and they were whole.
+    /// Whose weights `train`, `validation` and `test` are of: the best, where a validation set chose them and they were
+    /// whole.
     #[must_use]
     pub fn weights(&self, curve_is_test: bool) -> Weights {
         if curve_is_test || self.note.starts_with(BEST_IS_DAMAGED) {
@@ -191,8 +193,8 @@ impl ResultRecord {
         }
     }
 
-    /// Whether the weights at the end were scored to the last part: the test set, or where a run has none to score on the
-    /// validation set.
+    /// Whether the weights at the end were scored to the last part: the test set, or where a run has none to score on
+    /// the validation set.
     #[must_use]
     pub fn is_scored(&self, is_tested: bool) -> bool {
         self.known_by(is_tested).is_some()
@@ -312,7 +314,8 @@ impl Profile {
         of_result.or_else(|| self.history.last().map(|e| Weights::Epoch(e.epoch)))
     }
 
-    /// The scores a run is known by once it is over: on the test set, or on the validation set where it has no test scores.
+    /// The scores a run is known by once it is over: on the test set, or on the validation set where it has no test
+    /// scores.
     #[must_use]
     pub fn known_scores(&self) -> Option<&Scores> {
         let known = self.result.as_ref()?.known_by(self.is_tested());

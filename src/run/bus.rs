@@ -1,4 +1,5 @@
-//! The one way that events of a run go: to its record, to whoever subscribes, and to its log and the clients of its socket.
+//! The one way that events of a run go: to its record, to whoever subscribes, and to its log and the clients of its
+//! socket.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,8 +32,8 @@ impl Bus {
         self.tell_stamped(&Stamped::now(event));
     }
 
-    /// Tells an event. Where an observer fails, the others are told of that, once until it succeeds again, before they are
-    /// told the event.
+    /// Tells an event. Where an observer fails, the others are told of that, once until it succeeds again, before they
+    /// are told the event.
     pub(crate) fn tell_stamped(&self, stamped: &Stamped) {
         let mut observers = self.observers();
         for at in 0..observers.len() {

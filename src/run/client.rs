@@ -39,13 +39,14 @@ pub fn start(workspace: &Workspace, checked: &Checked) -> Result<String> {
 /// Goes on with a stopped, failed or lost run from its newest checkpoint.
 ///
 /// # Errors
-/// `Input` when the run is finished, cannot work or is not what its checkpoint was made with, `Busy` when it is running or paused, else as [`start()`].
+/// `Input` when the run is finished, cannot work or is not what its checkpoint was made with, `Busy` when it is running
+/// or paused, else as [`start()`].
 pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
     resume_with(workspace, id, false, &mut |_| ())
 }
 
-/// [`resume`], calling `before` when everything is checked and nothing begun, with what is to be known; `force` goes on where
-/// memory is wanting, too.
+/// [`resume`], calling `before` when everything is checked and nothing begun, with what is to be known; `force` goes on
+/// where memory is wanting, too.
 ///
 /// # Errors
 /// As [`resume`].
@@ -234,8 +235,8 @@ pub fn own_program(workspace: &Workspace) -> Result<std::process::Command> {
         // A worker asks no hub: the secret is none of its business.
         .env_remove("HF_TOKEN");
     if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
-        // Milliseconds until freed buffers go back to the kernel. The allocator's 10 are shorter than a step, and getting
-        // the buffers of every step anew cost 17 % of an improved-cnn's training.
+        // Milliseconds until freed buffers go back to the kernel. The allocator's 10 are shorter than a step, and
+        // getting the buffers of every step anew cost 17 % of an improved-cnn's training.
         command.env("MIMALLOC_PURGE_DELAY", "10000");
     }
     if let Some(dir) = &workspace.data_override {

@@ -1,4 +1,5 @@
-//! Several runs side by side: their figures, and the settings in which they differ. Told by the Runs tab and `fmtui compare`.
+//! Several runs side by side: their figures, and the settings in which they differ. Told by the Runs tab and `fmtui
+//! compare`.
 
 use std::collections::BTreeMap;
 
@@ -74,8 +75,8 @@ impl Cell {
     }
 }
 
-/// How a run came by its weights: `scratch`, `fine-tune`, `gradual` where layers were set free by and by, or `frozen` with
-/// what is.
+/// How a run came by its weights: `scratch`, `fine-tune`, `gradual` where layers were set free by and by, or `frozen`
+/// with what is.
 #[must_use]
 pub(crate) fn training_mode(profile: &Profile) -> String {
     let model = &profile.model;
@@ -273,8 +274,8 @@ pub(crate) fn differences(runs: &[&Profile]) -> Vec<Row> {
     keys.iter().map(row).collect()
 }
 
-/// Where the best values are, the largest with a `sign` of 1, the least with −1; nowhere while not all are known or all are alike,
-/// or with 0.
+/// Where the best values are, the largest with a `sign` of 1, the least with −1; nowhere while not all are known or all
+/// are alike, or with 0.
 fn best(values: &[Option<f64>], sign: f64) -> Vec<usize> {
     if sign == 0.0 {
         return Vec::new();

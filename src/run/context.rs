@@ -34,8 +34,8 @@ pub(crate) struct WorkerContext {
 }
 
 impl WorkerContext {
-    /// A host whose bus tells the record first and the log last, so that who sees an event in the log finds its effects on
-    /// disk; what `subscribe` adds comes in between.
+    /// A host whose bus tells the record first and the log last, so that who sees an event in the log finds its effects
+    /// on disk; what `subscribe` adds comes in between.
     #[must_use]
     pub(crate) fn new(
         commands: Receiver<Command>,
@@ -93,9 +93,9 @@ impl WorkerContext {
         self.recorder().conclude(outcome);
     }
 
-    /// Tells the run's end, which is its record's last chance to be written: waits for room on a full disk until somebody
-    /// stops the run, and tries again after other failures. False when the record does not say it; the run is told to have
-    /// failed then, for it must be taken up again.
+    /// Tells the run's end, which is its record's last chance to be written: waits for room on a full disk until
+    /// somebody stops the run, and tries again after other failures. False when the record does not say it; the run is
+    /// told to have failed then, for it must be taken up again.
     pub(crate) fn end(&mut self, event: Event) -> bool {
         let mut stamped = Stamped::now(event);
         let problem = self.record_end(&stamped).err();

@@ -36,7 +36,8 @@ const FILES: [(&str, &[u8]); 5] = [
     ),
 ];
 
-/// The workspace in which a run lies: the given one; where `example` is none of its own, one that has the example alone.
+/// The workspace in which a run lies: the given one; where `example` is none of its own, one that has the example
+/// alone.
 ///
 /// # Errors
 /// `Io` when the example's files cannot be written to the user's cache.

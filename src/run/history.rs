@@ -16,7 +16,8 @@ pub const MOST: usize = 5000;
 /// **Units** bytes of the longest line of a log that is looked at.
 const LONGEST_LINE: usize = 16 << 20;
 
-/// The finished epochs that a log tells of, those trained again after a resume once; empty where there is none that can be read.
+/// The finished epochs that a log tells of, those trained again after a resume once; empty where there is none that can
+/// be read.
 #[must_use]
 pub fn of_log(path: &Path) -> Vec<EpochRecord> {
     let mut logged = Logged::default();

@@ -1,4 +1,5 @@
-//! Run ids such as `20261123-160211-lenet5-3f2a`: sorted by time to the second, readable, safe as file names. A name is only a label in them.
+//! Run ids such as `20261123-160211-lenet5-3f2a`: sorted by time to the second, readable, safe as file names. A name is
+//! only a label in them.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 

@@ -1,5 +1,6 @@
-//! `profiles/runs/index.jsonl`: what the list of runs shows of each, so that it opens without reading every record. A cache:
-//! each line says which file it is of, and what is not of the present file is read anew. It may be deleted at any time.
+//! `profiles/runs/index.jsonl`: what the list of runs shows of each, so that it opens without reading every record. A
+//! cache: each line says which file it is of, and what is not of the present file is read anew. It may be deleted at
+//! any time.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};

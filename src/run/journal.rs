@@ -1,7 +1,8 @@
 //! Where a worker's events go: into the log and to every connected client, in one order for all of them.
 //!
 //! A client that subscribes learns the log's length at that moment, under the same lock: the log up to there and the
-//! lines it is sent afterwards are every event exactly once. A slow client is dropped; nobody ever holds up the training.
+//! lines it is sent afterwards are every event exactly once. A slow client is dropped; nobody ever holds up the
+//! training.
 //!
 //! Lines that the log has no room for are told as such, and wait here until it has: the log gets every line, in order.
 

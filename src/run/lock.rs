@@ -1,5 +1,5 @@
-//! One advisory lock per run, held by its worker for as long as that lives, and for a moment by whoever starts, resumes or
-//! deletes it; the file says who holds it.
+//! One advisory lock per run, held by its worker for as long as that lives, and for a moment by whoever starts, resumes
+//! or deletes it; the file says who holds it.
 //!
 //! The kernel drops the lock with the process, however it dies, so a free lock means: no worker. A lock whose file was
 //! removed or replaced is nobody's: who gets it tries again with the file that is there.
@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// **Units** bytes of a lock file that are read: a number, a name and a path.
 const LONGEST: u64 = 8 << 10;
 
-/// Bytes of the last line, which says what the holder waits for. It is there from the beginning, so that it can be written
-/// over where no disk has room for a new byte.
+/// Bytes of the last line, which says what the holder waits for. It is there from the beginning, so that it can be
+/// written over where no disk has room for a new byte.
 const SIGN: usize = 32;
 
 /// A held lock.
@@ -44,8 +44,8 @@ pub struct Holder {
 }
 
 impl RunLock {
-    /// Takes the lock of run `id`, whose lock file is `path`; its directory is there. Until [`describe`](Self::describe) says
-    /// more, the file says that no worker has it, and no longer which one had it.
+    /// Takes the lock of run `id`, whose lock file is `path`; its directory is there. Until
+    /// [`describe`](Self::describe) says more, the file says that no worker has it, and no longer which one had it.
     ///
     /// # Errors
     /// `Busy` when another process holds it, `Io` when the file cannot be used.
@@ -142,7 +142,8 @@ pub struct Sign {
 }
 
 impl Sign {
-    /// Says it; empty where it waits for nothing. Where even that cannot be written, nobody is told: training matters more.
+    /// Says it; empty where it waits for nothing. Where even that cannot be written, nobody is told: training matters
+    /// more.
     pub fn say(&self, why: &str) {
         if let Some(file) = &self.file {
             let short: String = why.chars().filter(char::is_ascii).take(SIGN).collect();

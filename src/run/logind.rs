@@ -15,7 +15,8 @@ const PLACES: [&str; 4] = [
     "/etc/systemd",
 ];
 
-/// Advice for a system that ends workers when their user logs out; `None` where it does not, or where the user may linger.
+/// Advice for a system that ends workers when their user logs out; `None` where it does not, or where the user may
+/// linger.
 #[must_use]
 pub(crate) fn advice() -> Option<String> {
     let user = std::env::var("USER").unwrap_or_default();

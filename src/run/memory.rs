@@ -1,5 +1,5 @@
-//! Whether a run's memory is there: what it will take, what this machine and the process's group may have, and whether a worker
-//! that is gone was killed for it.
+//! Whether a run's memory is there: what it will take, what this machine and the process's group may have, and whether
+//! a worker that is gone was killed for it.
 
 use std::path::{Path, PathBuf};
 

@@ -18,7 +18,8 @@ use crate::train::{self, learners};
 /// What a run needs on disk beside its checkpoints: log, predictions, profile.
 const BESIDES: u64 = 64 << 20;
 
-/// Two generations and the one being written; and in the place of a fourth the best weights that these name, and the last.
+/// Two generations and the one being written; and in the place of a fourth the best weights that these name, and the
+/// last.
 const GENERATIONS: u64 = 4;
 
 /// Weights, two moments and an average.
@@ -76,7 +77,8 @@ impl Network {
     fn check_here(&self, workspace: &Workspace) -> Result<()> {
         let (profile, architecture) = (&self.profile, &self.architecture);
         check_frozen(profile, architecture)?;
-        // Opening a GPU takes seconds and memory: that is left to the worker. Without one compiled in, a wrong name shows here.
+        // Opening a GPU takes seconds and memory: that is left to the worker. Without one compiled in, a wrong name
+        // shows here.
         if !cfg!(any(feature = "cuda", feature = "metal")) {
             nn::device::select(&profile.train.device)?;
         }
@@ -87,11 +89,12 @@ impl Network {
         check_space(&workspace.root, parameters)
     }
 
-    /// [`read`](Self::read), then fetches the weights to begin with where they lie on the hub, and pins their commit. Blocks;
-    /// cancels within a second.
+    /// [`read`](Self::read), then fetches the weights to begin with where they lie on the hub, and pins their commit.
+    /// Blocks; cancels within a second.
     ///
     /// # Errors
-    /// `Input` when the profile cannot work or the weights do not fit; else as [`Hub::fetch`](crate::net::hub::Hub::fetch).
+    /// `Input` when the profile cannot work or the weights do not fit; else as
+    /// [`Hub::fetch`](crate::net::hub::Hub::fetch).
     pub fn with_weights(
         workspace: &Workspace,
         profile: Profile,

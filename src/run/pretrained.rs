@@ -24,8 +24,9 @@ pub(crate) fn is_on_hub(model: &Model) -> bool {
     model.pretrained.starts_with(SCHEME)
 }
 
-/// Fetches the weights that a profile names on the hub, where they are not in the cache, and pins their commit; does nothing
-/// for others. Where `network` is given, nothing is fetched that does not fit it. Blocks; cancels within a second.
+/// Fetches the weights that a profile names on the hub, where they are not in the cache, and pins their commit; does
+/// nothing for others. Where `network` is given, nothing is fetched that does not fit it. Blocks; cancels within a
+/// second.
 ///
 /// # Errors
 /// As [`Hub::fetch`](crate::net::hub::Hub::fetch), and `Input` when they do not fit.
@@ -80,12 +81,12 @@ fn part(model: &Model) -> Part {
     }
 }
 
-/// Reads the weights that a profile names, and writes down where they are and their SHA-256, so that the run can be made
-/// again with the same.
+/// Reads the weights that a profile names, and writes down where they are and their SHA-256, so that the run can be
+/// made again with the same.
 ///
 /// # Errors
-/// `Input` when there are none, others than when the profile was pinned, or no file of weights; `Io` when they cannot be
-/// read.
+/// `Input` when there are none, others than when the profile was pinned, or no file of weights; `Io` when they cannot
+/// be read.
 pub(crate) fn pin(workspace: &Workspace, model: &mut Model) -> Result<Option<Found>> {
     let Some((path, bytes)) = read(workspace, model)? else {
         return Ok(None);

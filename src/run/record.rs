@@ -1,4 +1,5 @@
-//! Keeps a run's profile true while it runs: status, machine, history, interventions, result. The first observer of every run.
+//! Keeps a run's profile true while it runs: status, machine, history, interventions, result. The first observer of
+//! every run.
 
 use std::path::PathBuf;
 
@@ -182,8 +183,8 @@ impl Recorder {
         run.no_test_set = here.no_test_set;
     }
 
-    /// Takes over what the training itself recorded of interventions; it is written with the next event. Of stops only the one that
-    /// ended it counts: after any other the run was taken up again, as if it had not been stopped.
+    /// Takes over what the training itself recorded of interventions; it is written with the next event. Of stops only
+    /// the one that ended it counts: after any other the run was taken up again, as if it had not been stopped.
     pub(crate) fn conclude(&mut self, outcome: &Outcome) {
         let last = outcome.interventions.len().saturating_sub(1);
         let counts =

@@ -1,5 +1,5 @@
-//! Some room on the disk that a run keeps back for its end: its state and what it has to say then find place on a full disk
-//! too.
+//! Some room on the disk that a run keeps back for its end: its state and what it has to say then find place on a full
+//! disk too.
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -13,8 +13,8 @@ use crate::{storage, text};
 const SHOWN: usize = 5;
 
 impl Workspace {
-    /// The run somebody means: an id, the start or end of exactly one id, the name of exactly one run, the path of a record,
-    /// or `last`.
+    /// The run somebody means: an id, the start or end of exactly one id, the name of exactly one run, the path of a
+    /// record, or `last`.
     ///
     /// # Errors
     /// `Input` when it is none or several.

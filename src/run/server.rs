@@ -1,4 +1,5 @@
-//! The worker's side of the socket: greets clients, sends them the journal's lines, hands their commands to the training.
+//! The worker's side of the socket: greets clients, sends them the journal's lines, hands their commands to the
+//! training.
 
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;

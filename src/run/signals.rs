@@ -1,5 +1,5 @@
-//! The signals that end a process: which there are, which of them whoever started it had switched off, and what becomes of a
-//! program that hangs in a write when one comes.
+//! The signals that end a process: which there are, which of them whoever started it had switched off, and what becomes
+//! of a program that hangs in a write when one comes.
 //!
 //! Nothing is done inside of a handler; it only wakes whoever waits here.
 
@@ -184,8 +184,8 @@ struct Shared {
 
 /// Waits for the ending signals on a thread of its own, so that one is heard whatever the others do.
 ///
-/// Until [`hold`](Self::hold) a signal ends the process at once, as if nothing had caught it; from then on it is told to
-/// whoever asks [`next`](Self::next).
+/// Until [`hold`](Self::hold) a signal ends the process at once, as if nothing had caught it; from then on it is told
+/// to whoever asks [`next`](Self::next).
 pub(crate) struct Watch {
     arrivals: mpsc::UnboundedReceiver<Ending>,
     shared: Arc<Mutex<Shared>>,

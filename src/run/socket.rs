@@ -1,4 +1,5 @@
-//! Where a run's socket lies and who may use it: a directory of mode 0700, a socket of mode 0600, the same user at both ends.
+//! Where a run's socket lies and who may use it: a directory of mode 0700, a socket of mode 0600, the same user at both
+//! ends.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};

@@ -1,5 +1,5 @@
-//! The second way to a run: commands as files in its own directory. It needs no socket and no runtime directory, which a
-//! log-out may take away; only whoever may write there can use it, and the worker obeys its own user alone.
+//! The second way to a run: commands as files in its own directory. It needs no socket and no runtime directory, which
+//! a log-out may take away; only whoever may write there can use it, and the worker obeys its own user alone.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};

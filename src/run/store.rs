@@ -46,7 +46,8 @@ impl Workspace {
     }
 
     /// Finds the workspace: `given` (`--workspace`), else `$FMTUI_HOME`, else the current directory when it holds
-    /// `profiles/`, else the platform's data directory. `$FMTUI_DATA_DIR`, `$FMTUI_OFFLINE` and `$HF_HUB_OFFLINE` are read here.
+    /// `profiles/`, else the platform's data directory. `$FMTUI_DATA_DIR`, `$FMTUI_OFFLINE` and `$HF_HUB_OFFLINE` are
+    /// read here.
     ///
     /// # Errors
     /// `Input` when there is no home directory to fall back to.
@@ -436,8 +437,8 @@ fn remove_all(path: &Path) -> Result<()> {
     remove_tree(path)
 }
 
-/// Removes a directory with all that is in it. A command that is just being left there lets a removal fail; after that nobody
-/// makes the directory again.
+/// Removes a directory with all that is in it. A command that is just being left there lets a removal fail; after that
+/// nobody makes the directory again.
 fn remove_tree(path: &Path) -> Result<()> {
     let mut removed = fs::remove_dir_all(path);
     for _ in 1..REMOVALS {

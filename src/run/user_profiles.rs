@@ -8,7 +8,8 @@ use crate::{storage, text};
 /// Most of them that are read.
 const MOST: usize = 100;
 
-/// The profiles in the workspace's `profiles/`, each by its file's name, in the order of the names; an error in place of one that is none.
+/// The profiles in the workspace's `profiles/`, each by its file's name, in the order of the names; an error in place
+/// of one that is none.
 #[must_use]
 pub(crate) fn profiles(workspace: &Workspace) -> Vec<Result<(String, Profile)>> {
     let entries = std::fs::read_dir(workspace.presets_dir());

@@ -12,7 +12,8 @@ use crate::text;
 /// Lines of a card: what, and what it is. Empty where a profile starts from random weights.
 pub(crate) type Card = Vec<(&'static str, String)>;
 
-/// The card of the weights that `model.pretrained` names. Reads no more than it must; whatever is not known is left out.
+/// The card of the weights that `model.pretrained` names. Reads no more than it must; whatever is not known is left
+/// out.
 #[must_use]
 pub(crate) fn card(workspace: &Workspace, model: &Model) -> Card {
     let mut card = Card::new();

@@ -63,8 +63,8 @@ impl End {
 /// Trains the run until it ends; `resume` goes on from its newest checkpoint.
 ///
 /// # Errors
-/// `Busy` when somebody else has it; `Input` when there is no such run, or it has already started or ended; `Io` when its files
-/// cannot be written. Everything that happens later is told as `Failed` and is not an error here.
+/// `Busy` when somebody else has it; `Input` when there is no such run, or it has already started or ended; `Io` when
+/// its files cannot be written. Everything that happens later is told as `Failed` and is not an error here.
 pub(crate) fn run(workspace: &Workspace, id: &str, resume: bool) -> Result<End> {
     // Fails where the process already leads a session, which is as good.
     let _ = rustix::process::setsid();
@@ -91,8 +91,8 @@ pub(crate) fn run(workspace: &Workspace, id: &str, resume: bool) -> Result<End> 
     }
 }
 
-/// A program that was started as `/proc/self/exe` is called `exe` in lists of processes. Where the system takes no name, it
-/// keeps that one.
+/// A program that was started as `/proc/self/exe` is called `exe` in lists of processes. Where the system takes no
+/// name, it keeps that one.
 fn call_it_fmtui() {
     let _ = std::fs::write("/proc/self/comm", "fmtui");
 }

@@ -1,5 +1,6 @@
-//! Figures in a given number of columns, for every screen, table and line. A figure that does not fit is written shorter
-//! (`98.6k`, `1.5e15`), never cut: what is read is the value within the digits shown, or `…` where nothing of it fits.
+//! Figures in a given number of columns, for every screen, table and line. A figure that does not fit is written
+//! shorter (`98.6k`, `1.5e15`), never cut: what is read is the value within the digits shown, or `…` where nothing of
+//! it fits.
 
 /// For lines that end where they end.
 pub(crate) const ANY: usize = usize::MAX;

@@ -8,8 +8,8 @@ const LONGEST: usize = 400;
 
 /// Removes what could disturb a terminal and bounds the length: for a text that becomes a part of another one.
 ///
-/// Whatever prints (`headless`, the screens' backend) and every [`Error`](crate::error::Error) makes all text harmless at
-/// its boundary; nobody has to call this for that.
+/// Whatever prints (`headless`, the screens' backend) and every [`Error`](crate::error::Error) makes all text harmless
+/// at its boundary; nobody has to call this for that.
 #[must_use]
 pub fn sanitize(text: &str) -> String {
     let harmless = |c: &char| !is_disturbing(*c);
@@ -27,8 +27,8 @@ pub fn is_harmless(text: &str) -> bool {
     !text.contains(is_disturbing)
 }
 
-/// What could disturb a terminal or deceive its reader: C0, DEL, C1, and what is not seen itself but turns, joins or hides
-/// what is (bidirectional, zero-width, tags).
+/// What could disturb a terminal or deceive its reader: C0, DEL, C1, and what is not seen itself but turns, joins or
+/// hides what is (bidirectional, zero-width, tags).
 fn is_disturbing(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -84,8 +84,8 @@ pub fn harmless_json(json: &str) -> Cow<'_, str> {
     out.into()
 }
 
-/// TOML whose strings say with escapes what could disturb a terminal, and whose comments are without it: the same to whoever
-/// parses it.
+/// TOML whose strings say with escapes what could disturb a terminal, and whose comments are without it: the same to
+/// whoever parses it.
 #[must_use]
 pub fn harmless_toml(toml: &str) -> String {
     let mut out = String::with_capacity(toml.len());

@@ -80,8 +80,8 @@ pub(crate) fn recipe(profile: &Profile, dataset: &str) -> Profile {
     }
 }
 
-/// Trains and evaluates a profile for as long as the effort says. The process's peak memory is its own only where it does
-/// nothing else.
+/// Trains and evaluates a profile for as long as the effort says. The process's peak memory is its own only where it
+/// does nothing else.
 ///
 /// # Errors
 /// `Input` when profile, data and effort do not fit; else what the learner says.
@@ -285,7 +285,8 @@ mod tests {
         pieces: false,
     };
 
-    /// 64 steps of 64 are two epochs of the built-in set: enough to see that it learns, and that epochs follow each other.
+    /// 64 steps of 64 are two epochs of the built-in set: enough to see that it learns, and that epochs follow each
+    /// other.
     #[test]
     fn what_is_measured_is_training() {
         let measured = measure(&mlp(), mini::load().unwrap(), LITTLE).unwrap();

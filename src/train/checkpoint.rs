@@ -1,8 +1,8 @@
 //! Checkpoints: generations `state-<step>/` that hold everything a resume needs, and the best weights ([`kept`]).
 //!
 //! A generation is written beside its place, synced, and renamed in as a whole; its manifest holds length and SHA-256
-//! of every file. The two newest are kept; an older one goes only after a newer one was read back and verified. Those of
-//! later steps than the one just saved are of a history that was given up, and go too.
+//! of every file. The two newest are kept; an older one goes only after a newer one was read back and verified. Those
+//! of later steps than the one just saved are of a history that was given up, and go too.
 
 pub(crate) mod kept;
 

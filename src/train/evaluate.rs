@@ -115,10 +115,10 @@ fn image_loss(criterion: LossKind, logits: &[f32], probabilities: &[f64], label:
 
 /// −ln of the label's softmax.
 ///
-/// Training takes it from the logits, log Σ exp(l − highest) + highest − l. The logarithm of the probability differs from
-/// that in the last bits, and the held-out losses of recorded runs were computed by it: it stays wherever the probability is a
-/// normal number. Below (the label is 708 under the highest logit, or a logit is not finite), the probability has lost its
-/// digits, and the logits are taken.
+/// Training takes it from the logits, log Σ exp(l − highest) + highest − l. The logarithm of the probability differs
+/// from that in the last bits, and the held-out losses of recorded runs were computed by it: it stays wherever the
+/// probability is a normal number. Below (the label is 708 under the highest logit, or a logit is not finite), the
+/// probability has lost its digits, and the logits are taken.
 fn cross_entropy(logits: &[f32], probability: f64, label: usize) -> f64 {
     if probability >= f64::MIN_POSITIVE {
         return -probability.ln();
@@ -162,7 +162,8 @@ mod tests {
         assert!(p.probability[0] > p.probability[2]);
     }
 
-    /// `F.cross_entropy(torch.tensor([[1.,2.,3.]]), torch.tensor([0]))`, `F.mse_loss(torch.tensor([1.,2.,3.]), one_hot)`
+    /// `F.cross_entropy(torch.tensor([[1.,2.,3.]]), torch.tensor([0]))`, `F.mse_loss(torch.tensor([1.,2.,3.]),
+    /// one_hot)`
     #[test]
     fn losses() {
         let logits = [1.0, 2.0, 3.0];

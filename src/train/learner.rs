@@ -56,8 +56,8 @@ pub trait Learner: Send {
         None
     }
 
-    /// Computes ahead what every epoch needs of these images and is still missing. After a part of it `go_on` gets how many images are
-    /// done, of how many; where it says no, the rest is left. Returns whether all is there.
+    /// Computes ahead what every epoch needs of these images and is still missing. After a part of it `go_on` gets how
+    /// many images are done, of how many; where it says no, the rest is left. Returns whether all is there.
     ///
     /// # Errors
     /// `Compute` when the device fails.
@@ -83,7 +83,8 @@ pub trait Learner: Send {
     /// `NotFinite` when loss or gradient is not a number (before anything is written); `Compute` when the device fails.
     fn step(&mut self, batch: &Batch, update: Update) -> Result<StepOutcome>;
 
-    /// [`step`](Self::step) on the images of these pooled indices, changed at random where the data says so; `batch` is working memory that holds their labels after.
+    /// [`step`](Self::step) on the images of these pooled indices, changed at random where the data says so; `batch` is
+    /// working memory that holds their labels after.
     ///
     /// # Errors
     /// As `step`.
@@ -104,8 +105,8 @@ pub trait Learner: Send {
         })
     }
 
-    /// [`logits`](Self::logits) of the images of these pooled indices; `batch` is working memory that holds their labels
-    /// after.
+    /// [`logits`](Self::logits) of the images of these pooled indices; `batch` is working memory that holds their
+    /// labels after.
     ///
     /// # Errors
     /// As `logits`.
@@ -121,14 +122,15 @@ pub trait Learner: Send {
 
     /// Logits in evaluation mode (with the averaged weights where there are some).
     ///
-    /// **Shape** `[B, K]`, row-major. A network that ends in a map or a flattened one, as the frozen part of another does, gives
-    /// its numbers in PyTorch's order `[B, C, H, W]`, whatever order it computes in.
+    /// **Shape** `[B, K]`, row-major. A network that ends in a map or a flattened one, as the frozen part of another
+    /// does, gives its numbers in PyTorch's order `[B, C, H, W]`, whatever order it computes in.
     ///
     /// # Errors
     /// `Compute` when the device fails.
     fn logits(&mut self, batch: &Batch) -> Result<Vec<f32>>;
 
-    /// The weights a user would want (averaged ones where there are some) and the running statistics, by parameter name.
+    /// The weights a user would want (averaged ones where there are some) and the running statistics, by parameter
+    /// name.
     ///
     /// # Errors
     /// `Compute` when the device fails.

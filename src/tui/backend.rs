@@ -1,8 +1,8 @@
 //! Sends cells with as few bytes as they need, for screens watched over a slow line.
 //!
-//! crossterm's backend names both colours where one changes and an absolute place after every gap; here what is so already
-//! is not said again. Everything but drawing is crossterm's. What could disturb the terminal is not sent to it, whatever
-//! widget put it into a cell.
+//! crossterm's backend names both colours where one changes and an absolute place after every gap; here what is so
+//! already is not said again. Everything but drawing is crossterm's. What could disturb the terminal is not sent to it,
+//! whatever widget put it into a cell.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

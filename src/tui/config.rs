@@ -1,5 +1,5 @@
-//! The user's own settings: theme, ASCII, keys. Read leniently: what cannot be used is told and left at its default. Of all
-//! that stands in the file only the theme is ever written, when a key has chosen one.
+//! The user's own settings: theme, ASCII, keys. Read leniently: what cannot be used is told and left at its default. Of
+//! all that stands in the file only the theme is ever written, when a key has chosen one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -163,11 +163,12 @@ impl KeptTheme {
         *self.chosen.lock().unwrap_or_else(PoisonError::into_inner) = Some(palette);
     }
 
-    /// Writes what was chosen last into the file and leaves all else in it as it is; nothing where that is done already.
+    /// Writes what was chosen last into the file and leaves all else in it as it is; nothing where that is done
+    /// already.
     ///
     /// # Errors
-    /// `Io` when the file cannot be read or written, `Input` where it is no TOML that a theme could be put into. The file is
-    /// then as it was.
+    /// `Io` when the file cannot be read or written, `Input` where it is no TOML that a theme could be put into. The
+    /// file is then as it was.
     pub(crate) fn write(&self) -> Result<()> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let chosen = self

@@ -28,8 +28,8 @@ pub(super) fn give_up() {
     GIVEN_UP.store(true, Ordering::SeqCst);
 }
 
-/// The recipe as the editor left it; none where it was left as it was. What cannot be read is opened again with what is wrong at its top,
-/// until it can be, is left as it is, or the terminal goes. `directory` holds the file meanwhile.
+/// The recipe as the editor left it; none where it was left as it was. What cannot be read is opened again with what is
+/// wrong at its top, until it can be, is left as it is, or the terminal goes. `directory` holds the file meanwhile.
 ///
 /// # Errors
 /// `Input` when there is no such editor or it failed, `Io` when the file cannot be written or read.

@@ -1,5 +1,6 @@
-//! The loop of the screens: keys, messages, signals and time go to the app; its requests are carried out; what changed is
-//! drawn, at most twenty times a second, and five times where nobody but a run does anything: it needs the processor itself.
+//! The loop of the screens: keys, messages, signals and time go to the app; its requests are carried out; what changed
+//! is drawn, at most twenty times a second, and five times where nobody but a run does anything: it needs the processor
+//! itself.
 
 use std::time::{Duration, Instant};
 
@@ -29,8 +30,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long a stop for the shell may take to arrive.
 const STOPPING: Duration = Duration::from_millis(300);
 
-/// How long after it was asked the terminal's answer is swallowed on leaving, lest the shell take it for typed text; and how
-/// long that may take.
+/// How long after it was asked the terminal's answer is swallowed on leaving, lest the shell take it for typed text;
+/// and how long that may take.
 const ANSWERING: Duration = Duration::from_secs(2);
 const SWALLOWING: Duration = Duration::from_millis(300);
 

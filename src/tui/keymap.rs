@@ -1,4 +1,5 @@
-//! The one table of keys: what each does, what it is called, how it is written. Footer, help and palette are made from it.
+//! The one table of keys: what each does, what it is called, how it is written. Footer, help and palette are made from
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -409,7 +410,8 @@ impl Key {
         }
     }
 
-    /// Reads `p`, `ctrl-p`, `alt-x`, `f5`, `space`, `enter`, `esc`, `tab`, `backtab`, arrows, `home`, `end`, `pageup`, `pagedown`.
+    /// Reads `p`, `ctrl-p`, `alt-x`, `f5`, `space`, `enter`, `esc`, `tab`, `backtab`, arrows, `home`, `end`, `pageup`,
+    /// `pagedown`.
     fn parse(text: &str) -> Option<Self> {
         let (mut rest, mut modifiers) = (text, KeyModifiers::NONE);
         while rest.len() > 1 {

@@ -1,4 +1,5 @@
-//! The screens: one app, a tab each, drawn from data sets, profiles and the event log. Never trains and never names `train`.
+//! The screens: one app, a tab each, drawn from data sets, profiles and the event log. Never trains and never names
+//! `train`.
 
 #![expect(
     clippy::trivially_copy_pass_by_ref,

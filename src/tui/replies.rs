@@ -1,12 +1,12 @@
 //! Answers of the terminal, which come in among the keys.
 //!
-//! crossterm knows no Operating System Command (`ESC ] … BEL`, or `ESC \` at the end) and hands it on as one key for each
-//! sign of it. Here those are taken out, whoever asked for them: an editor that has just been left may have. A key is held
-//! back only while it can still become an answer; what a user binds to Alt-] comes a little later.
+//! crossterm knows no Operating System Command (`ESC ] … BEL`, or `ESC \` at the end) and hands it on as one key for
+//! each sign of it. Here those are taken out, whoever asked for them: an editor that has just been left may have. A key
+//! is held back only while it can still become an answer; what a user binds to Alt-] comes a little later.
 //!
-//! Where Esc and a key that is written as a sequence come at once, as on a line that has stalled, crossterm takes the two
-//! `ESC` for one Esc and hands the rest of the sequence on as letters (`ESC ESC [ 6 ~`: Esc, `[`, `6`, `~`). Here they are
-//! the key again that was pressed.
+//! Where Esc and a key that is written as a sequence come at once, as on a line that has stalled, crossterm takes the
+//! two `ESC` for one Esc and hands the rest of the sequence on as letters (`ESC ESC [ 6 ~`: Esc, `[`, `6`, `~`). Here
+//! they are the key again that was pressed.
 
 use std::time::{Duration, Instant};
 

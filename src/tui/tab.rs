@@ -77,6 +77,7 @@ pub(crate) trait Tab {
     /// Another run is on the screen than before.
     fn on_other_run(&mut self) {}
 
-    /// Draws the tab into `area`, which can have any size. Takes `&mut self` to remember where things lie for the mouse.
+    /// Draws the tab into `area`, which can have any size. Takes `&mut self` to remember where things lie for the
+    /// mouse.
     fn render(&mut self, frame: &mut Frame, area: Rect, cx: &Context);
 }

@@ -1,7 +1,7 @@
 //! The list of the tabs: which there are, in which order, what they are called and which key turns to each.
 
-/// The tabs from left to right, a line each: variant and title, key, file and type. `tabs!(USER)` hands the lines to the
-/// macro USER.
+/// The tabs from left to right, a line each: variant and title, key, file and type. `tabs!(USER)` hands the lines to
+/// the macro USER.
 macro_rules! tabs {
     ($user:ident) => {
         $user! {

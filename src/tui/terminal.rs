@@ -23,7 +23,8 @@ use ratatui::{Frame, Terminal};
 use super::backend::FrugalBackend;
 use crate::error::{Error, Result};
 
-/// Operating System Command 11: what colour is the background? Ended by BEL: some terminals answer wrongly to the other end.
+/// Operating System Command 11: what colour is the background? Ended by BEL: some terminals answer wrongly to the other
+/// end.
 const ASK_BACKGROUND: &[u8] = b"\x1b]11;?\x07";
 
 /// Bytes kept back until a frame is whole.
@@ -201,8 +202,8 @@ pub(crate) fn is_entered() -> bool {
     ENTERED.load(Ordering::SeqCst)
 }
 
-/// Puts back what can be put back without waiting, where somebody else may hang in a write to the terminal: its modes, and
-/// what it shows if it takes that at once.
+/// Puts back what can be put back without waiting, where somebody else may hang in a write to the terminal: its modes,
+/// and what it shows if it takes that at once.
 pub(crate) fn abandon() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;

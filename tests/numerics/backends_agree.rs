@@ -2,10 +2,11 @@
 //!
 //! *Step by step*: before each step of the plan's training the graph takes over its state, so both take the same step;
 //! loss, weights and statistics must agree to rounding. *Free*: both train on their own and may drift apart. Without
-//! batch norm they stay together to the end. With it, ReLUs and Adam magnify the last bit: shaking the weights of one and
-//! the same path by 6e-8 moves the losses of 20 steps by up to 2e-3 (modern-lenet), 5e-3 (improved-cnn), 4e-4 (custom-cnn) and
-//! 4e-1 (resnet18-scratch), the same as between the paths; there only the first steps are held together.
-//! Learning rates are the optimizer's own, without a schedule. ResNets and VGGs take batches of 16, to keep the time down.
+//! batch norm they stay together to the end. With it, ReLUs and Adam magnify the last bit: shaking the weights of one
+//! and the same path by 6e-8 moves the losses of 20 steps by up to 2e-3 (modern-lenet), 5e-3 (improved-cnn), 4e-4
+//! (custom-cnn) and 4e-1 (resnet18-scratch), the same as between the paths; there only the first steps are held
+//! together. Learning rates are the optimizer's own, without a schedule. ResNets and VGGs take batches of 16, to keep
+//! the time down.
 
 use std::sync::Arc;
 
@@ -19,8 +20,8 @@ const STEPS: usize = 20;
 /// Largest distance of the losses of one step from the same state, relative to the loss.
 const SAME_LOSS: f64 = 1e-5;
 
-/// Largest distance of the weights after such a step, relative to its length: of most networks, and of the deepest, where
-/// more gradients are so small that rounding decides their sign, which is all that Adam's first steps look at.
+/// Largest distance of the weights after such a step, relative to its length: of most networks, and of the deepest,
+/// where more gradients are so small that rounding decides their sign, which is all that Adam's first steps look at.
 const SAME_STEP: f64 = 1e-2;
 const SAME_STEP_DEEP: f64 = 5e-2;
 
@@ -39,8 +40,8 @@ struct Case {
     /// Steps for which free trainings stay together.
     together: usize,
     batch_size: Option<usize>,
-    /// A bias before a batch norm has no gradient but rounding, which Adam makes as large as any other; the norm takes it
-    /// out again.
+    /// A bias before a batch norm has no gradient but rounding, which Adam makes as large as any other; the norm takes
+    /// it out again.
     without: &'static [&'static str],
 }
 

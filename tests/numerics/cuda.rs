@@ -1,5 +1,5 @@
-//! Every network among the presets by plan on a GPU, held to the plan on the CPU: logits, losses, gradients, weights and
-//! statistics after steps from the same state; the same bits twice; states that go from one to the other.
+//! Every network among the presets by plan on a GPU, held to the plan on the CPU: logits, losses, gradients, weights
+//! and statistics after steps from the same state; the same bits twice; states that go from one to the other.
 //!
 //! Compiled with the feature `cuda` only, and says loudly where there is no GPU. Batches leave a block of 32 images
 //! unfilled, which no sum may notice.
@@ -19,8 +19,9 @@ use fmtui::train::learners::graph::GraphLearner;
 use fmtui::train::learners::plan::PlanLearner;
 use fmtui::train::{Learner, StateDict, Update};
 
-/// Largest distance of the whole gradient from the CPU's, relative to its length; and where ReLUs or maxima may turn over at
-/// a number within rounding, each of which changes a path. `torch_gradients` holds those to PyTorch without such ties.
+/// Largest distance of the whole gradient from the CPU's, relative to its length; and where ReLUs or maxima may turn
+/// over at a number within rounding, each of which changes a path. `torch_gradients` holds those to PyTorch without
+/// such ties.
 const GRADIENT: f64 = 5e-6;
 const GRADIENT_WITH_TIES: f64 = 2e-2;
 /// Largest distance of a loss from the same state, relative to it.

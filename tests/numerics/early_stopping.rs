@@ -1,5 +1,5 @@
-//! When early stopping ends a run: PyTorch Lightning's decisions on 72 courses with ties, plateaus and figures that are not
-//! finite.
+//! When early stopping ends a run: PyTorch Lightning's decisions on 72 courses with ties, plateaus and figures that are
+//! not finite.
 //!
 //! `early_stopping/lightning.txt` is written by `scripts/lightning_early_stopping.py`, which says what a line is.
 

@@ -1,4 +1,5 @@
-//! The numbers: against PyTorch, torchvision and Lightning, against finite differences, and the backends against each other.
+//! The numbers: against PyTorch, torchvision and Lightning, against finite differences, and the backends against each
+//! other.
 
 #![allow(
     clippy::cast_possible_truncation,

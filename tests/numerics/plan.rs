@@ -1,6 +1,7 @@
 //! The planned step on real images: the same bits on any number of threads, and no memory that grows.
 //!
-//! The long versions, as the documentation cites them: `cargo test --release --test numerics plan:: -- --ignored --nocapture`.
+//! The long versions, as the documentation cites them: `cargo test --release --test numerics plan:: -- --ignored
+//! --nocapture`.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,9 +1,10 @@
 //! The gradients of every preset against PyTorch's in float64, on the same weights and images, on every path.
 //!
 //! The expected values in `torch_gradients/values.rs` are written by `scripts/torch_gradients.py`, which also says how
-//! eight numbers stand for a whole gradient, and how the seeds were chosen: no ReLU's input and no max pool's choice is a
-//! tie up to rounding (`nearest_miss`), for there the gradient jumps and float32 may take the other branch. With a ResNet's
-//! seed 0, whose nearest miss is 8e-8, PyTorch's own float32 is 4e-3 off its float64. Dropout is left out (p = 0).
+//! eight numbers stand for a whole gradient, and how the seeds were chosen: no ReLU's input and no max pool's choice is
+//! a tie up to rounding (`nearest_miss`), for there the gradient jumps and float32 may take the other branch. With a
+//! ResNet's seed 0, whose nearest miss is 8e-8, PyTorch's own float32 is 4e-3 off its float64. Dropout is left out (p =
+//! 0).
 
 #[rustfmt::skip]
 #[allow(clippy::unreadable_literal, reason = "printed by a script")]

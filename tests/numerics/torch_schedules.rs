@@ -1,7 +1,9 @@
-//! The learning rate beside PyTorch's schedulers, at every kind, length and warm-up; and what holds where PyTorch has none.
+//! The learning rate beside PyTorch's schedulers, at every kind, length and warm-up; and what holds where PyTorch has
+//! none.
 //!
-//! `torch_schedules/cases.txt` is written by `scripts/torch_schedules.py`, which says what a line is and which of PyTorch's
-//! forms it takes. The same script makes fresh cases where there is a Python with PyTorch: `FMTUI_TORCH_PYTHON`, or `python3`.
+//! `torch_schedules/cases.txt` is written by `scripts/torch_schedules.py`, which says what a line is and which of
+//! PyTorch's forms it takes. The same script makes fresh cases where there is a Python with PyTorch:
+//! `FMTUI_TORCH_PYTHON`, or `python3`.
 
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -178,8 +180,8 @@ fn first_formula(course: &Course, step: u64) -> f64 {
     }
 }
 
-/// Whether 0.1 was right: the warm-up ends with a whole step; two steps of one-cycle's rise, and one of its fall or none; whole
-/// steps between drops.
+/// Whether 0.1 was right: the warm-up ends with a whole step; two steps of one-cycle's rise, and one of its fall or
+/// none; whole steps between drops.
 fn was_right(course: &Course) -> bool {
     let (warmup, total) = (course.warmup(), course.total as f64);
     let is_whole = |steps: f64| steps.fract() == 0.0;

@@ -25,8 +25,8 @@ pub struct Expected {
     losses: [f64; 6],
 }
 
-/// Of logits, the largest of which are near 10, and of losses as shares of them: over five steps of a ResNet-50 PyTorch's own float32 is
-/// 1.5e-4 off.
+/// Of logits, the largest of which are near 10, and of losses as shares of them: over five steps of a ResNet-50
+/// PyTorch's own float32 is 1.5e-4 off.
 const TOLERANCE: f64 = 1e-4;
 const TRAINED: u32 = 16;
 

@@ -245,7 +245,8 @@ fn layers_learn_from_the_epoch_they_are_set_free_in() {
 
 fn stops_change_nothing(profile: &Profile) {
     let uninterrupted = whole(profile);
-    // Mid-epoch, five stops in a row, and everywhere around an epoch's end: during evaluation, while features are computed, at the next step.
+    // Mid-epoch, five stops in a row, and everywhere around an epoch's end: during evaluation, while features are
+    // computed, at the next step.
     let rows = [vec![4], vec![13, 14], vec![1, 3, 5, 7, 9]];
     for stops in rows.into_iter().chain((13..24).map(|stop| vec![stop])) {
         let dir = tempfile::tempdir().unwrap();
@@ -503,7 +504,8 @@ fn an_equal_figure_uses_up_the_patience() {
     assert_eq!(outcome.result.best_epoch, 1);
 }
 
-/// A batch norm of vectors, in a block too, has no variance in a last batch of one image; one that is frozen needs none.
+/// A batch norm of vectors, in a block too, has no variance in a last batch of one image; one that is frozen needs
+/// none.
 #[test]
 fn a_last_batch_of_one_is_refused_before_the_first_step() {
     let text = "
@@ -595,7 +597,8 @@ fn a_resume_with_another_recipe_is_refused() {
     }
 }
 
-/// The weights of a diverging run's last checkpoint stay loadable; the whole-run figures of each learner are repeatable.
+/// The weights of a diverging run's last checkpoint stay loadable; the whole-run figures of each learner are
+/// repeatable.
 #[test]
 fn every_kind_of_learner_stops_and_resumes() {
     for (architecture, hidden) in [

@@ -146,7 +146,8 @@ fn torchvisions_directories_are_found() {
     }
 }
 
-/// The default mean and deviation are Fashion-MNIST's: another set gets its own, unless a recipe or a record says otherwise.
+/// The default mean and deviation are Fashion-MNIST's: another set gets its own, unless a recipe or a record says
+/// otherwise.
 #[test]
 fn no_set_is_normalised_by_anothers_mean() {
     let root = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! What comes from others, through the real program: hostile text in every file and name, files that are none, and several
-//! commands on one run at once.
+//! What comes from others, through the real program: hostile text in every file and name, files that are none, and
+//! several commands on one run at once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -165,8 +165,8 @@ fn poison_json(value: &mut serde_json::Value, next: &mut impl FnMut() -> String)
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// A workspace that somebody else has filled; gives its runs: one whose record can be read, one whose settings are hostile
-/// too, one that is no record.
+/// A workspace that somebody else has filled; gives its runs: one whose record can be read, one whose settings are
+/// hostile too, one that is no record.
 fn fill(root: &Path, next: &mut impl FnMut() -> String) -> [String; 3] {
     let workspace = Workspace::at(root);
     let mut done = profile(Status::Finished);

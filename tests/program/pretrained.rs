@@ -158,8 +158,8 @@ fn what_does_not_fit_is_refused(workspace: &Path, recipe: &str) {
     assert_eq!(std::fs::read_dir(&runs).unwrap().count(), before);
 }
 
-/// Exported weights are torchvision's as they are, and give there what they gave here. `FMTUI_TORCH_PYTHON` names a Python
-/// with torch and torchvision, where `python3` has none.
+/// Exported weights are torchvision's as they are, and give there what they gave here. `FMTUI_TORCH_PYTHON` names a
+/// Python with torch and torchvision, where `python3` has none.
 #[test]
 fn exported_weights_load_into_torchvision() {
     let python = std::env::var("FMTUI_TORCH_PYTHON").unwrap_or_else(|_| "python3".into());
@@ -301,8 +301,8 @@ layers = [
 ]
 "#;
 
-/// Every form in which `torch.save` and safetensors keep weights gives the same arrays; what is left out, and what does not
-/// fit, is told. `FMTUI_TORCH_PYTHON` names a Python with torch and safetensors, where `python3` has none.
+/// Every form in which `torch.save` and safetensors keep weights gives the same arrays; what is left out, and what does
+/// not fit, is told. `FMTUI_TORCH_PYTHON` names a Python with torch and safetensors, where `python3` has none.
 #[test]
 fn files_of_pytorch_are_taken_in_every_form() {
     let python = std::env::var("FMTUI_TORCH_PYTHON").unwrap_or_else(|_| "python3".into());

@@ -1,4 +1,5 @@
-//! Imports point down only: the table of docs/ARCHITECTURE.md, checked against every `use crate::…` and `crate::…` in src.
+//! Imports point down only: the table of docs/ARCHITECTURE.md, checked against every `use crate::…` and `crate::…` in
+//! src.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -224,8 +225,8 @@ fn only_their_rooms_know_candle_the_terminal_and_unsafe() {
     assert!(wrong.is_empty(), "in the wrong room:\n{}", wrong.join("\n"));
 }
 
-/// What somebody else may have written is read through `storage`, which asks first what it is and how long; and what may
-/// be somebody else's is printed through `headless`, the screens through their backend.
+/// What somebody else may have written is read through `storage`, which asks first what it is and how long; and what
+/// may be somebody else's is printed through `headless`, the screens through their backend.
 #[test]
 fn files_are_read_and_lines_printed_at_one_place() {
     let mut files = Vec::new();

@@ -165,3 +165,46 @@ fn a_retired_word_is_found_where_it_stands() {
     assert!(complaints("x.rs", 1, "picturesque").is_empty());
     assert!(complaints("x.rs", 1, "{train_pictures} images").is_empty());
 }
+
+/// Comments end by column 120, pages by column 100; tables, code and addresses are as wide as they are.
+#[test]
+fn lines_are_no_wider_than_agreed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut wide = Vec::new();
+    let mut sources = Vec::new();
+    for directory in ["src", "tests"] {
+        files(&root.join(directory), "rs", &mut sources);
+    }
+    let mut pages: Vec<PathBuf> = [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+    ]
+    .map(|page| root.join(page))
+    .to_vec();
+    for directory in ["docs", "examples", "benches", "scripts", "checkpoints"] {
+        files(&root.join(directory), "md", &mut pages);
+    }
+    let mut check = |path: &Path, most: usize, counts: &dyn Fn(&str) -> bool| {
+        for (index, line) in fs::read_to_string(path).unwrap().lines().enumerate() {
+            if counts(line) && line.chars().count() > most {
+                let name = path.strip_prefix(root).unwrap().display();
+                wide.push(format!("{name}:{}", index + 1));
+            }
+        }
+    };
+    for path in &sources {
+        check(path, 120, &|line| line.trim_start().starts_with("//"));
+    }
+    for path in &pages {
+        let in_code = std::cell::Cell::new(false);
+        check(path, 100, &|line| {
+            if line.starts_with("```") {
+                in_code.set(!in_code.get());
+            }
+            !in_code.get() && !line.starts_with('|') && !line.contains("http")
+        });
+    }
+    assert!(wide.is_empty(), "{}", wide.join("\n"));
+}

@@ -19,7 +19,8 @@ const NEAR_AFTER: f64 = 1e-4;
 const NEAR_DIFFERENCES: f64 = 1e-4;
 /// One rounding of numbers about 1, as the loss's own gradient has them: sums that are zero but for that are the same.
 const ROUNDING: f64 = 6e-8;
-/// What is further apart is excused within so many times the distance that one unit in the last place of the weights makes.
+/// What is further apart is excused within so many times the distance that one unit in the last place of the weights
+/// makes.
 const EXCUSED: f64 = 20.0;
 const PERTURBATIONS: u64 = 6;
 /// Shows gradients as steps of plain SGD: so large that the weights' own rounding does not count.

@@ -1,7 +1,7 @@
 //! Networks drawn at random: every layer kind and option, in neighbourhoods that presets do not have.
 //!
-//! Plain random layers rarely nest or flatten, so what has gone wrong before is drawn more often: residual blocks in one
-//! another, flattens inside them and at the end, sums of a tensor with itself, norms on the input, frozen cuts.
+//! Plain random layers rarely nest or flatten, so what has gone wrong before is drawn more often: residual blocks in
+//! one another, flattens inside them and at the end, sums of a tensor with itself, norms on the input, frozen cuts.
 
 use fmtui::layers::{
     Activate, Activation, BatchNorm1d, Dropout, Flatten, GlobalAvgPool, Layer, Linear, Shape,

@@ -1,9 +1,9 @@
 //! Networks at random, by plan and through the graph, held to each other and to an f64 reference: array by array.
 //!
-//! `every_kind_agrees` draws small networks around every kind of the list, `networks_agree_…` take 200 of all kinds, with
-//! fixed seeds. With a fresh seed, as many as wanted:
-//! `FMTUI_NETWORKS=5000 cargo test --release --test random_networks fresh -- --ignored --nocapture` (`FMTUI_SEED` repeats one).
-//! A failure is shrunk, its recipe printed and left beside a data set, so that `fmtui train` repeats it.
+//! `every_kind_agrees` draws small networks around every kind of the list, `networks_agree_…` take 200 of all kinds,
+//! with fixed seeds. With a fresh seed, as many as wanted: `FMTUI_NETWORKS=5000 cargo test --release --test
+//! random_networks fresh -- --ignored --nocapture` (`FMTUI_SEED` repeats one). A failure is shrunk, its recipe printed
+//! and left beside a data set, so that `fmtui train` repeats it.
 
 #![allow(
     clippy::unwrap_used,

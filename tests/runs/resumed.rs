@@ -1,5 +1,5 @@
-//! Runs that are taken up again: after any death near their end they end as if nothing had been; nothing of a history that was
-//! given up is left, and nothing is read that is not what was recorded.
+//! Runs that are taken up again: after any death near their end they end as if nothing had been; nothing of a history
+//! that was given up is left, and nothing is read that is not what was recorded.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -242,7 +242,8 @@ fn ends_the_same(profile: &Profile, stride: usize, fate: fn(usize) -> Fate) {
     }
 }
 
-/// Every way to end: early, after all epochs, with checkpoints at every epoch or not, with and without a validation set.
+/// Every way to end: early, after all epochs, with checkpoints at every epoch or not, with and without a validation
+/// set.
 fn ways_to_end() -> Vec<Profile> {
     let rare = {
         let mut profile = tiny();
@@ -446,7 +447,8 @@ fn damaged_best_weights_that_the_checkpoint_has_too_are_written_again() {
     assert_same(&end(&outcome, dir.path()), &expected, "written again");
 }
 
-/// Runs that earlier versions have recorded: `tiny()`, with a checkpoint at every epoch. 0.1 wrote format 1, 0.2 writes 2.
+/// Runs that earlier versions have recorded: `tiny()`, with a checkpoint at every epoch. 0.1 wrote format 1, 0.2 writes
+/// 2.
 const RECORDED: [&str; 2] = ["run-0.1", "run-0.2"];
 
 /// A workspace with one run.

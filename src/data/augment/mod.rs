@@ -1,7 +1,8 @@
-//! Random changes of training images, made on their bytes before anything else, a file each: mirrored, moved, turned, erased in
-//! part.
+//! Random changes of training images, made on their bytes before anything else, a file each: mirrored, moved, turned,
+//! erased in part.
 //!
-//! What happens to an image is a function of seed, step and its place in the batch: no thread, pause or resume changes it.
+//! What happens to an image is a function of seed, step and its place in the batch: no thread, pause or resume changes
+//! it.
 
 mod erase;
 mod flip;

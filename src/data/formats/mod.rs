@@ -1,6 +1,7 @@
 //! The formats that data sets lie in, and which of them a directory is in.
 //!
-//! A format is a file that implements [`Format`], and a line in [`FORMATS`]. Where directories are is [`locate`](super::locate)'s.
+//! A format is a file that implements [`Format`], and a line in [`FORMATS`]. Where directories are is
+//! [`locate`](super::locate)'s.
 
 use std::path::Path;
 

@@ -1,9 +1,9 @@
 //! Convolution and its two gradients, all on the one matrix product of `gemm`.
 //!
-//! With stride 1, every tap of the kernel sees the padded image as a shifted but contiguous row, so nothing is copied per
-//! tap; with other strides, or where padding would waste too many lanes, the taps' views are written out (im2col). The
-//! gradient to the input is a convolution with the kernel turned around. The gradient to the weights is a product over
-//! positions with the channels last, so that neighbouring lanes are neighbouring weights.
+//! With stride 1, every tap of the kernel sees the padded image as a shifted but contiguous row, so nothing is copied
+//! per tap; with other strides, or where padding would waste too many lanes, the taps' views are written out (im2col).
+//! The gradient to the input is a convolution with the kernel turned around. The gradient to the weights is a product
+//! over positions with the channels last, so that neighbouring lanes are neighbouring weights.
 
 pub(crate) use crate::kernels::shape::ConvShape;
 

@@ -1,7 +1,7 @@
 //! Fully connected layers: three matrix products.
 //!
-//! The gradients' operands already lie as the product wants them. The forward pass has to turn one over: the weights, or
-//! the input and then the output, whichever costs less.
+//! The gradients' operands already lie as the product wants them. The forward pass has to turn one over: the weights,
+//! or the input and then the output, whichever costs less.
 
 use super::gemm::{Lhs, Offsets, Product, Start};
 use super::isa::{Isa, isa};
@@ -14,7 +14,8 @@ const MOVE_COST: usize = 16;
 
 /// y = x·wᵀ + bias.
 ///
-/// **Shape**: x `[batch, in_f]`, w `[out_f, in_f]`, bias `[out_f]`, y `[batch, out_f]`. **Reference**: PyTorch's `linear`.
+/// **Shape**: x `[batch, in_f]`, w `[out_f, in_f]`, bias `[out_f]`, y `[batch, out_f]`. **Reference**: PyTorch's
+/// `linear`.
 ///
 /// # Panics
 /// When a slice's length is not what the shape says.

@@ -58,7 +58,8 @@ pub(crate) fn cross_entropy(
     total / count
 }
 
-/// Mean cross-entropy of softmax(logits) with targets, each row times its factor; writes the loss's gradient into `dlogits`.
+/// Mean cross-entropy of softmax(logits) with targets, each row times its factor; writes the loss's gradient into
+/// `dlogits`.
 ///
 /// **Shape**: logits, dlogits `[batch, classes]`; targets as `kernels::targets` gives them. **Reference**: PyTorch's
 /// `cross_entropy` with class probabilities.
@@ -294,7 +295,7 @@ mod tests {
     /// w = torch.tensor([1., 2., .5], dtype=torch.float64)
     /// F.cross_entropy(x, t, label_smoothing=0.1).backward()
     /// ((w * F.cross_entropy(x, t, label_smoothing=0.1, reduction='none')).sum() / w.sum()).backward()
-    /// F.cross_entropy(x, torch.tensor([2, 1, 0]), weight=w).backward()  # class weights; those of the images are 0.5, 2, 1
+    /// F.cross_entropy(x, torch.tensor([2, 1, 0]), weight=w).backward()  # of classes; images have 0.5, 2, 1
     /// ```
     #[test]
     fn soft_targets_and_weights_are_pytorchs() {
@@ -357,8 +358,8 @@ mod tests {
         }
     }
 
-    /// Weights of 0 leave no loss and no gradient, but do not hide an output that is no number; what is asked with a share of
-    /// 0 costs nothing, however unlikely.
+    /// Weights of 0 leave no loss and no gradient, but do not hide an output that is no number; what is asked with a
+    /// share of 0 costs nothing, however unlikely.
     #[test]
     fn no_weight_no_share_and_no_number() {
         let soft = [1.0, 0.0, 0.5, 0.5];

@@ -60,7 +60,8 @@ pub(super) fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { value }
 }
 
-/// The hyperbolic tangent: x·P(x²)/Q(x²), fitted for the least relative error up to 9, where f32 has nothing left to tell.
+/// The hyperbolic tangent: x·P(x²)/Q(x²), fitted for the least relative error up to 9, where f32 has nothing left to
+/// tell.
 #[inline(always)]
 pub(super) fn tanh<const FMA: bool>(x: f32) -> f32 {
     let x = x.clamp(-9.0, 9.0);

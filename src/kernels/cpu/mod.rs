@@ -1,8 +1,8 @@
 //! The kernels for CPUs, on f32, parallel over rayon's current pool.
 //!
 //! Every result is the same whatever the number of threads: work is split by output, or into pieces of fixed size that
-//! are added in a fixed order. Deliberately allocates no results: callers pass the slices to be overwritten, and a slice
-//! of the wrong length is a bug that panics.
+//! are added in a fixed order. Deliberately allocates no results: callers pass the slices to be overwritten, and a
+//! slice of the wrong length is a bug that panics.
 
 pub(crate) mod conv;
 pub(crate) mod elementwise;

@@ -1,6 +1,7 @@
 //! One fused pass per optimizer step over parameters, gradients and state.
 //!
-//! Gradients are multiplied by `gradient_scale` first, so that clipping needs no pass of its own. State starts as zeros.
+//! Gradients are multiplied by `gradient_scale` first, so that clipping needs no pass of its own. State starts as
+//! zeros.
 
 #![expect(
     clippy::cast_possible_truncation,

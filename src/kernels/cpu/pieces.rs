@@ -1,4 +1,5 @@
-//! How work is cut: into pieces for threads, each result computed from its own inputs alone, and into blocks for caches.
+//! How work is cut: into pieces for threads, each result computed from its own inputs alone, and into blocks for
+//! caches.
 
 use rayon::prelude::*;
 

@@ -40,8 +40,8 @@ pub(super) trait Simd: Copy {
     unsafe fn sum(self) -> f32;
 }
 
-/// Compiles a function once per vector: `fn name<V>(arguments) { … }` becomes `fn name(isa, arguments)`, whose body works
-/// with vectors of type `V` and vouches for its pointers itself.
+/// Compiles a function once per vector: `fn name<V>(arguments) { … }` becomes `fn name(isa, arguments)`, whose body
+/// works with vectors of type `V` and vouches for its pointers itself.
 macro_rules! per_vector {
     ($(#[$meta:meta])* $vis:vis fn $name:ident<$vector:ident>($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
         $(#[$meta])*

@@ -1,8 +1,10 @@
-//! A planned step on a GPU: the same programs as on the CPU, each piece of work a kernel, the whole step one CUDA graph.
+//! A planned step on a GPU: the same programs as on the CPU, each piece of work a kernel, the whole step one CUDA
+//! graph.
 //!
 //! Maps lie in lanes here too, which suits warps of 32 threads: a row of a map is what a warp reads at once, and a
 //! convolution is a matrix product on tensor cores without any rearrangement. Images are on the GPU once; a step sends
-//! the numbers of its images and gets loss, hits and norm back. Sums have a fixed order: the same GPU gives the same bits.
+//! the numbers of its images and gets loss, hits and norm back. Sums have a fixed order: the same GPU gives the same
+//! bits.
 
 mod build;
 mod settings;

@@ -45,7 +45,8 @@ impl Memory {
         };
         #[cfg(target_os = "linux")]
         if align == HUGE_PAGE {
-            // SAFETY: the range was just allocated; the advice changes no content. Where it is not taken, all works the same.
+            // SAFETY: the range was just allocated; the advice changes no content. Where it is not taken, all works the
+            // same.
             let _ = unsafe {
                 rustix::mm::madvise(
                     start.as_ptr().cast(),
@@ -92,7 +93,8 @@ pub(in crate::kernels) struct Layout {
 }
 
 impl Layout {
-    /// BlockPosition `sizes[id]` numbers a block for every buffer, so that no two overlap that are used by times that do.
+    /// BlockPosition `sizes[id]` numbers a block for every buffer, so that no two overlap that are used by times that
+    /// do.
     ///
     /// `uses` names the buffers of every moment, in order.
     pub(in crate::kernels) fn new(sizes: &[usize], blocks: usize, uses: &[Vec<Buffer>]) -> Self {

@@ -23,7 +23,8 @@ pub(crate) struct Goal<'a> {
 
 impl Goal<'_> {
     /// # Panics
-    /// When the batch is empty or larger than `batch`, a label is not a class, or there are targets of others or for another loss.
+    /// When the batch is empty or larger than `batch`, a label is not a class, or there are targets of others or for
+    /// another loss.
     pub(in crate::kernels) fn check(&self, batch: usize, classes: usize, criterion: LossKind) {
         let count = self.labels.len();
         assert!((1..=batch).contains(&count), "a batch of {count}");

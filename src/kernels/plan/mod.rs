@@ -1,9 +1,9 @@
 //! A network's training step laid out once: a list of work in lanes, one arena, one team of threads.
 //!
-//! Nothing is allocated in a step, no graph is built, and no thread waits but at the borders of *groups*: runs of work in
-//! which a block of 32 images needs nothing of other blocks. Every result is one chain of operations in a fixed order,
-//! so neither the number of threads nor who does what changes a bit. Deliberately knows no architecture and no names:
-//! whoever builds the programs (`train::learners::plan`) does.
+//! Nothing is allocated in a step, no graph is built, and no thread waits but at the borders of *groups*: runs of work
+//! in which a block of 32 images needs nothing of other blocks. Every result is one chain of operations in a fixed
+//! order, so neither the number of threads nor who does what changes a bit. Deliberately knows no architecture and no
+//! names: whoever builds the programs (`train::learners::plan`) does.
 
 mod context;
 mod input;
@@ -317,7 +317,8 @@ impl Plan {
     /// Takes one step. Nothing is written when the outcome's loss or gradient norm is not finite.
     ///
     /// # Panics
-    /// When the batch is empty, larger than the plan's, of other images, or a label is not a class, or targets do not fit.
+    /// When the batch is empty, larger than the plan's, of other images, or a label is not a class, or targets do not
+    /// fit.
     pub(crate) fn step(&mut self, input: Input<'_>, settings: &Settings<'_>) -> Outcome {
         let count = input.goal.labels.len();
         input.goal.check(self.batch, self.classes, self.criterion);

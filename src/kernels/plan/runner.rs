@@ -1,4 +1,5 @@
-//! How a team's members go through a program: each its own blocks where they divide evenly, else tasks claimed one by one.
+//! How a team's members go through a program: each its own blocks where they divide evenly, else tasks claimed one by
+//! one.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,5 @@
-//! All parameters in one row, with their gradients and what the optimizer keeps of them; measured and updated in pieces.
+//! All parameters in one row, with their gradients and what the optimizer keeps of them; measured and updated in
+//! pieces.
 
 use std::ops::Range;
 

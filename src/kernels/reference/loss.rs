@@ -36,8 +36,8 @@ pub fn cross_entropy<T: Real>(
     loss / batch as f64
 }
 
-/// Cross-entropy of softmax(logits) with targets `[batch, classes]`, each row times its factor `[batch]`. **Reference**:
-/// PyTorch's `cross_entropy` with class probabilities.
+/// Cross-entropy of softmax(logits) with targets `[batch, classes]`, each row times its factor `[batch]`.
+/// **Reference**: PyTorch's `cross_entropy` with class probabilities.
 pub fn soft_cross_entropy<T: Real>(
     batch: usize,
     classes: usize,

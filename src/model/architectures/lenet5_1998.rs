@@ -1,6 +1,7 @@
 //! LeCun, Bottou, Bengio, Haffner 1998: C1, S2, C3 (fully connected to S2), S4, C5, F6 and a linear output.
 //!
-//! S2 and S4 average without the original's trained factor and bias; the output is linear instead of radial basis functions.
+//! S2 and S4 average without the original's trained factor and bias; the output is linear instead of radial basis
+//! functions.
 
 use super::parts::{avg_pool, conv, linear};
 use super::{Blueprint, Definition};

@@ -84,7 +84,8 @@ fn imagenet(model: &Model, blocks: [usize; 4], bottleneck: bool, classes: usize)
     Blueprint { layers, names }
 }
 
-/// Section 4.2 of the paper: 16, 32 and 64 maps, (`depth` − 2) / 6 blocks each, and shortcuts without weights (option A).
+/// Section 4.2 of the paper: 16, 32 and 64 maps, (`depth` − 2) / 6 blocks each, and shortcuts without weights (option
+/// A).
 fn cifar(depth: usize, classes: usize) -> Blueprint {
     let blocks = (depth - 2) / 6;
     let mut layers = vec![bare_conv(16, 3, 1, 1), norm(Activation::Relu)];

@@ -14,7 +14,8 @@ use crate::kernels::targets::Part;
 /// Mean cross-entropy between softmax(logits) and the labels; writes δ = ∂L/∂logits.
 ///
 /// With p = softmax(z) and targets t (1 for the label and 0 else; smoothing ε takes ε of the 1 and gives ε/K to each
-/// class) the loss of an image is −Σ tₖ·ln pₖ. As ∂ ln pₖ/∂zⱼ = \[k = j\] − pⱼ and the targets sum to 1, the gradient is
+/// class) the loss of an image is −Σ tₖ·ln pₖ. As ∂ ln pₖ/∂zⱼ = \[k = j\] − pⱼ and the targets sum to 1, the gradient
+/// is
 ///
 /// ```text
 /// ∂L/∂zⱼ = pⱼ·Σₖ tₖ − tⱼ = pⱼ − tⱼ,    over the batch δ = (softmax(z) − t)/B

@@ -1,4 +1,5 @@
-//! What is known of weights by their names alone, before they are here: those that the presets begin with, and their kin.
+//! What is known of weights by their names alone, before they are here: those that the presets begin with, and their
+//! kin.
 
 /// Who made some weights, of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

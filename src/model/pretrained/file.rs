@@ -14,8 +14,8 @@ use crate::{storage, text};
 /// **Units** bytes: more than any of the networks here.
 const LARGEST: u64 = 4 << 30;
 
-/// **Units** bytes of the longest header of safetensors that is read; a ResNet-50's has 40 thousand. Reading one takes some
-/// fifteen times as much memory.
+/// **Units** bytes of the longest header of safetensors that is read; a ResNet-50's has 40 thousand. Reading one takes
+/// some fifteen times as much memory.
 const LONGEST_HEADER: u64 = 4 << 20;
 
 /// A file's bytes, where it is no longer than weights are.

@@ -1,4 +1,5 @@
-//! Weights to start from: read from a file of another program, named as fmtui names them, laid beside what a network needs.
+//! Weights to start from: read from a file of another program, named as fmtui names them, laid beside what a network
+//! needs.
 //!
 //! Nothing is loaded before everything fits. Knows files and names; who sets the weights is `train`'s concern.
 
@@ -130,8 +131,8 @@ impl Fitting {
     }
 }
 
-/// Lays weights of a file over a network's fresh ones. `heads` are the names of its last layer's arrays, which stay fresh
-/// unless `keep_head`.
+/// Lays weights of a file over a network's fresh ones. `heads` are the names of its last layer's arrays, which stay
+/// fresh unless `keep_head`.
 ///
 /// # Errors
 /// As [`pair`], and `Input` when the file holds what is no number.
@@ -206,7 +207,8 @@ fn with_shape(name: &str, shape: &[usize]) -> String {
 pub(crate) enum Reshaping {
     /// The same numbers in the same order; a convolution's as a linear layer's.
     Same,
-    /// Three input channels added up to one, which sees the same in a grey image that three would see in its repetition.
+    /// Three input channels added up to one, which sees the same in a grey image that three would see in its
+    /// repetition.
     Folded,
 }
 

@@ -1,7 +1,8 @@
-//! Which array of a file is which of a network: by the names and shapes alone, beneath whatever a wrapper or a checkpoint put
-//! before them.
+//! Which array of a file is which of a network: by the names and shapes alone, beneath whatever a wrapper or a
+//! checkpoint put before them.
 //!
-//! Nothing is a guess: all that the network needs is there under one beginning of names, or the file is refused with what is in it.
+//! Nothing is a guess: all that the network needs is there under one beginning of names, or the file is refused with
+//! what is in it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -90,13 +91,13 @@ impl Pairing {
     }
 }
 
-/// Finds the arrays of a network in a file, beneath the beginning of names that fits; of several the one that people mean
-/// first. `heads`, the names of the last layer's arrays, stay fresh unless `keep_head`. Looks at shapes alone, so that a
-/// header will do.
+/// Finds the arrays of a network in a file, beneath the beginning of names that fits; of several the one that people
+/// mean first. `heads`, the names of the last layer's arrays, stay fresh unless `keep_head`. Looks at shapes alone, so
+/// that a header will do.
 ///
 /// # Errors
-/// `Input` with the first three mismatches and arrays of the file when an array of the network is missing or has another
-/// shape under every beginning.
+/// `Input` with the first three mismatches and arrays of the file when an array of the network is missing or has
+/// another shape under every beginning.
 pub(crate) fn pair(
     source: &str,
     own: &Shapes,
@@ -148,8 +149,8 @@ struct Needed<'a> {
     is_head: bool,
 }
 
-/// Every beginning beneath which there may be all that is needed, those first that have the most of its names; where none
-/// has all, only those with as many as any.
+/// Every beginning beneath which there may be all that is needed, those first that have the most of its names; where
+/// none has all, only those with as many as any.
 fn beginnings<'a>(needed: &BTreeMap<&str, Needed<'_>>, found: &'a Shapes) -> Vec<&'a str> {
     let mut accepted: HashSet<String> = HashSet::new();
     for name in needed.keys() {
@@ -240,7 +241,8 @@ impl Attempt {
         attempt
     }
 
-    /// More of what is loaded, such as a deeper network's blocks; what is behind it, such as another head, may be left out.
+    /// More of what is loaded, such as a deeper network's blocks; what is behind it, such as another head, may be left
+    /// out.
     fn refuse_more(&mut self, rest: &BTreeMap<String, &String>) {
         let stage = |name: &str| name.split('.').next().unwrap_or_default().to_string();
         let stages: BTreeSet<String> = self.pairs.keys().map(|name| stage(name)).collect();

@@ -1,8 +1,8 @@
 //! Reads the pickles that PyTorch writes, without executing anything: a stack machine that builds plain values.
 //!
-//! What a pickle asks to be called is only remembered by name. Values lie in one list and refer to each other by number, so
-//! neither sharing nor nesting can make a small file large or deep; operations are counted. Knows nothing of tensors.
-//! **Source** the opcodes of CPython's `pickletools`, protocols 2 to 5.
+//! What a pickle asks to be called is only remembered by name. Values lie in one list and refer to each other by
+//! number, so neither sharing nor nesting can make a small file large or deep; operations are counted. Knows nothing of
+//! tensors. **Source** the opcodes of CPython's `pickletools`, protocols 2 to 5.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,8 @@
-//! From a pickle to the tensors that it describes: which dictionaries hold some, and which stretch of which storage each is.
+//! From a pickle to the tensors that it describes: which dictionaries hold some, and which stretch of which storage
+//! each is.
 //!
-//! A checkpoint may keep several sets of weights, two dictionaries deep; which of them is taken is for who knows the network.
-//! What weights cannot be, such as complex numbers, is told and left out. Reads no storage.
+//! A checkpoint may keep several sets of weights, two dictionaries deep; which of them is taken is for who knows the
+//! network. What weights cannot be, such as complex numbers, is told and left out. Reads no storage.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -170,8 +170,8 @@ fn half_precision_is_ieees() {
     assert!(half(0x7c00).is_infinite() && half(0x7e00).is_nan());
 }
 
-/// A legacy file of one tensor, `torch.save({"w": torch.arange(6.).reshape(2, 3).t()}, f, _use_new_zipfile_serialization=False)`
-/// but for names of protocol and machine.
+/// A legacy file of one tensor, `torch.save({"w": torch.arange(6.).reshape(2, 3).t()}, f,
+/// _use_new_zipfile_serialization=False)` but for names of protocol and machine.
 fn legacy(strides: [u8; 2], count: u8, numbers: &[f32]) -> Vec<u8> {
     let mut bytes = LEGACY.to_vec();
     bytes.extend(b"\x80\x02M\xe9\x03.\x80\x02}.");
@@ -227,7 +227,8 @@ fn a_zip_is_read_too() {
     assert_eq!(state["w"].values, [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
 }
 
-/// Truncated at every byte, every bit of the head turned over, and what somebody hostile would write: an error in words.
+/// Truncated at every byte, every bit of the head turned over, and what somebody hostile would write: an error in
+/// words.
 #[test]
 fn broken_and_hostile_files_are_refused() {
     let good = legacy([1, 3], 6, &SIX);
@@ -395,7 +396,8 @@ fn a_zip_that_would_unpack_is_refused() {
     );
 }
 
-/// A zip as PyTorch writes it: between directory and end lie two records of zip64's, 76 bytes, though nothing needs them.
+/// A zip as PyTorch writes it: between directory and end lie two records of zip64's, 76 bytes, though nothing needs
+/// them.
 fn as_pytorch(zip: &[u8]) -> Vec<u8> {
     let end = zip.len() - 22;
     assert_eq!(&zip[end..end + 4], b"PK\x05\x06");
@@ -437,8 +439,8 @@ fn a_zip_of_any_name_is_read() {
     }
 }
 
-/// `torch.save({"w": torch.arange(6.)}, f, _use_new_zipfile_serialization=False, pickle_protocol=protocol)` but for names of
-/// machine and files.
+/// `torch.save({"w": torch.arange(6.)}, f, _use_new_zipfile_serialization=False, pickle_protocol=protocol)` but for
+/// names of machine and files.
 fn legacy_in_frames(protocol: u8) -> Vec<u8> {
     let weights: &[&[u8]] = &[
         b"}\x94\x8c\x01w\x94\x8c\x0ctorch._utils\x94\x8c\x12_rebuild_tensor_v2\x94\x93\x94((\x8c\x07storage\x94",

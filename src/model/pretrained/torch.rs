@@ -1,7 +1,7 @@
 //! PyTorch's own files: a zip since version 1.6 (`.pt`, `.pth`), before that pickles one after the other (`.th`).
 //!
-//! The pickle says which stretch of which storage every tensor is; storages are raw numbers. Nothing is executed, and all
-//! tensors together may have no more numbers than the file has bytes.
+//! The pickle says which stretch of which storage every tensor is; storages are raw numbers. Nothing is executed, and
+//! all tensors together may have no more numbers than the file has bytes.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -88,9 +88,9 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Result<Found, String> {
 /// # Errors
 /// What is wrong with it, in words.
 pub(super) fn read_zip(bytes: &[u8]) -> Result<Found, String> {
-    // The file begins with an entry, so nothing lies before the zip. Left to find that out, the crate takes the directory to
-    // end where the last record begins; but PyTorch writes two of zip64's in between, 76 bytes, and an entry that happens to
-    // begin there (a first one of as many bytes, by its name) would be taken for the first.
+    // The file begins with an entry, so nothing lies before the zip. Left to find that out, the crate takes the
+    // directory to end where the last record begins; but PyTorch writes two of zip64's in between, 76 bytes, and an
+    // entry that happens to begin there (a first one of as many bytes, by its name) would be taken for the first.
     let config = zip::read::Config {
         archive_offset: zip::read::ArchiveOffset::Known(0),
     };

@@ -368,7 +368,8 @@ fn fields_of_another_architecture_are_refused() {
 }
 
 proptest::proptest! {
-    /// Whatever sizes a profile asks for, the answer is an architecture or an error, never a panic or a huge allocation.
+    /// Whatever sizes a profile asks for, the answer is an architecture or an error, never a panic or a huge
+    /// allocation.
     #[test]
     fn no_size_panics(out in proptest::num::usize::ANY, k in 0usize..40, stride in 0usize..5, padding in 0usize..40) {
         let layers = vec![

@@ -186,8 +186,8 @@ impl<'a> Server<'a> {
         Ok(sha256)
     }
 
-    /// The header of a safetensors file; none where it is no such file or the server does not send parts. What is wrong with
-    /// it is left to whoever reads the whole.
+    /// The header of a safetensors file; none where it is no such file or the server does not send parts. What is wrong
+    /// with it is left to whoever reads the whole.
     pub(super) async fn header(
         &self,
         pinned: &Reference,
@@ -225,7 +225,8 @@ impl<'a> Server<'a> {
         Ok(bytes.and_then(|bytes| Header::read(&bytes, about.bytes).ok()))
     }
 
-    /// The tensors of a plan, as a file of their own. Their bytes are kept at `beside` as they come, and what is there goes on.
+    /// The tensors of a plan, as a file of their own. Their bytes are kept at `beside` as they come, and what is there
+    /// goes on.
     pub(super) async fn part(
         &self,
         (pinned, about): (&Reference, &About),

@@ -1,4 +1,5 @@
-//! What was fetched from the hub and where it lies: `models--OWNER--NAME/COMMIT/FILE` (hf-hub's name of a repository), each with a record of its source.
+//! What was fetched from the hub and where it lies: `models--OWNER--NAME/COMMIT/FILE` (hf-hub's name of a repository),
+//! each with a record of its source.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -32,8 +33,8 @@ pub struct Source {
     pub part: String,
     pub bytes: u64,
     pub sha256: String,
-    /// Whether the hub vouches for this SHA-256, or for that of the whole file that the part was cut out of; else it is that of
-    /// what came.
+    /// Whether the hub vouches for this SHA-256, or for that of the whole file that the part was cut out of; else it is
+    /// that of what came.
     pub vouched: bool,
     pub endpoint: String,
     /// UTC.
@@ -171,7 +172,8 @@ impl Cache {
         }
     }
 
-    /// Cuts the part out of the whole, so that it is the same file however it was come by; the whole, where it has no such part.
+    /// Cuts the part out of the whole, so that it is the same file however it was come by; the whole, where it has no
+    /// such part.
     fn cut(
         &self,
         reference: &Reference,
@@ -330,7 +332,8 @@ impl Cache {
         }
     }
 
-    /// What has come of downloads that were given up, of all repositories or of one, with its bytes, in the order of its names.
+    /// What has come of downloads that were given up, of all repositories or of one, with its bytes, in the order of
+    /// its names.
     #[must_use]
     pub fn unfinished(&self, of: Option<&Reference>) -> Vec<(PathBuf, u64)> {
         let mut found = Vec::new();
@@ -345,7 +348,8 @@ impl Cache {
         found
     }
 
-    /// Keeps everybody from fetching from a repository until what is given is dropped; none where nothing was ever fetched.
+    /// Keeps everybody from fetching from a repository until what is given is dropped; none where nothing was ever
+    /// fetched.
     ///
     /// # Errors
     /// `Input` when somebody is fetching, `Io` when that cannot be known.

@@ -1,11 +1,13 @@
 //! Weights from the Hugging Face hub: pinned to a commit, resumed, verified, kept.
 //!
-//! A HEAD asks which commit a revision stands for, how long the file is and what SHA-256 the hub vouches for; the file is then asked
-//! for at that commit and written beside its place until every byte is verified. What others have fetched is taken from the cache they share.
+//! A HEAD asks which commit a revision stands for, how long the file is and what SHA-256 the hub vouches for; the file
+//! is then asked for at that commit and written beside its place until every byte is verified. What others have fetched
+//! is taken from the cache they share.
 //!
-//! All of it goes through hf-hub: names, addresses, the client that every byte comes by, the shared cache, the login. What hf-hub's own
-//! `download` lacks is around its requests: the status and the digest are checked, what stalls is given up, what broke off goes on. The
-//! HEAD alone is ours, for it must not follow a redirection, which is what says the commit (hf-hub's `metadata` wants a range and panics without `Location`).
+//! All of it goes through hf-hub: names, addresses, the client that every byte comes by, the shared cache, the login.
+//! What hf-hub's own `download` lacks is around its requests: the status and the digest are checked, what stalls is
+//! given up, what broke off goes on. The HEAD alone is ours, for it must not follow a redirection, which is what says
+//! the commit (hf-hub's `metadata` wants a range and panics without `Location`).
 
 mod ask;
 mod cache;
@@ -106,11 +108,13 @@ impl Hub {
         text::sanitize(address.rsplit('@').next().unwrap_or_default())
     }
 
-    /// The file in the cache, fetched where it is not there; a branch or tag is asked for anew unless offline. Blocks; cancels within
-    /// a second of `cancel` being set. Call it from a plain thread or `spawn_blocking`, not from async code.
+    /// The file in the cache, fetched where it is not there; a branch or tag is asked for anew unless offline. Blocks;
+    /// cancels within a second of `cancel` being set. Call it from a plain thread or `spawn_blocking`, not from async
+    /// code.
     ///
     /// # Errors
-    /// `Input` when it is not there and the network is forbidden, `Download` when it could not be had or was cancelled, `Io` for the disk.
+    /// `Input` when it is not there and the network is forbidden, `Download` when it could not be had or was cancelled,
+    /// `Io` for the disk.
     pub fn fetch(
         &self,
         reference: &Reference,
@@ -121,8 +125,8 @@ impl Hub {
         self.fetch_fitting(reference, part, None, progress, cancel)
     }
 
-    /// As [`fetch`](Self::fetch); of a safetensors file that is not here the header comes first, and `fits` says whether the
-    /// rest is wanted.
+    /// As [`fetch`](Self::fetch); of a safetensors file that is not here the header comes first, and `fits` says
+    /// whether the rest is wanted.
     ///
     /// # Errors
     /// As [`fetch`](Self::fetch), and what `fits` says.
@@ -364,8 +368,8 @@ impl Hub {
     }
 }
 
-/// What has come of a file whose name and content are certain once it is whole: only the same file, or the same part of it, goes
-/// on with it.
+/// What has come of a file whose name and content are certain once it is whole: only the same file, or the same part of
+/// it, goes on with it.
 fn unfinished(place: &Path, about: &About, plan: Option<&Plan>) -> PathBuf {
     let digest = about.sha256.as_deref().unwrap_or("unvouched");
     let digest = &digest[..digest.len().min(16)];

@@ -1,4 +1,5 @@
-//! Names of files on the hub: `hf:owner/name[@revision][:file]`. Whatever parses is harmless as a path and in an address.
+//! Names of files on the hub: `hf:owner/name[@revision][:file]`. Whatever parses is harmless as a path and in an
+//! address.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! The cache that Python and others keep of the hub on this machine, through hf-hub: what they have fetched is taken from there.
+//! The cache that Python and others keep of the hub on this machine, through hf-hub: what they have fetched is taken
+//! from there.
 
 use std::fs;
 use std::io::Read;
@@ -44,8 +45,8 @@ impl Shared {
         self.0.token().map(|secret| Token::new(&secret))
     }
 
-    /// The whole file at a commit, or at the one that its revision stood for when somebody last asked. A file is there under the name
-    /// of its SHA-256, and one that has another by now is not taken.
+    /// The whole file at a commit, or at the one that its revision stood for when somebody last asked. A file is there
+    /// under the name of its SHA-256, and one that has another by now is not taken.
     pub(super) fn find(&self, reference: &Reference, commit: Option<&str>) -> Option<Cached> {
         let repository = self.0.repo(reference.repo());
         let pointer = match commit {

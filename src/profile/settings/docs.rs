@@ -66,9 +66,10 @@ mod tests {
         let mut out = String::from(
             "# Settings of a profile\n\n\
              Every key of a recipe, as in the file and for `--set KEY=VALUE`. A key that is left out has its\n\
-             default; an unknown key is refused. `fmtui show lenet5 --toml` prints a recipe with these explanations.\n\
-             The layers of a `custom` network are in [layers.md](layers.md).\n\n\
-             This page is generated from `src/profile/settings/table.rs` by `FMTUI_RECORD=1 cargo test settings::docs`.\n",
+             default; an unknown key is refused. `fmtui show lenet5 --toml` prints a recipe with these\n\
+             explanations. The layers of a `custom` network are in [layers.md](layers.md).\n\n\
+             This page is generated from `src/profile/settings/table.rs` by\n\
+             `FMTUI_RECORD=1 cargo test settings::docs`.\n",
         );
         let usual = Profile::new("");
         for (table, about) in TABLES {

@@ -1,7 +1,7 @@
 //! The settings of a recipe, one row each: the key, which values it takes, its unit, a line of help, when it is used.
 //!
-//! Whoever needs to know settings one by one asks this table: the check of ranges, `--set`, the form on the Model tab, the
-//! comments of `fmtui show --toml`, docs/profile.md. Rules between several settings are `validate`'s, not here.
+//! Whoever needs to know settings one by one asks this table: the check of ranges, `--set`, the form on the Model tab,
+//! the comments of `fmtui show --toml`, docs/profile.md. Rules between several settings are `validate`'s, not here.
 
 mod docs;
 mod kind;
@@ -46,7 +46,8 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    /// Whether a recipe uses it, as far as its other settings tell; of its architecture `model::architectures::applies` knows.
+    /// Whether a recipe uses it, as far as its other settings tell; of its architecture `model::architectures::applies`
+    /// knows.
     #[must_use]
     pub(crate) fn applies(&self, profile: &Profile) -> bool {
         (self.applies)(profile)
@@ -235,7 +236,8 @@ fn is_short_for(word: &str, name: &str) -> bool {
         && (begins || (word.len() >= 2 && word == initials) || word == name.replace('_', ""))
 }
 
-/// Refuses values of another kind or out of their bounds in a recipe as it was written, before serde names Rust's types.
+/// Refuses values of another kind or out of their bounds in a recipe as it was written, before serde names Rust's
+/// types.
 ///
 /// # Errors
 /// `Input` naming the key and what it takes.

@@ -1,9 +1,11 @@
-//! The best epoch's files: its weights and what they predicted, each with the weights' digest in its name, and a link to each.
+//! The best epoch's files: its weights and what they predicted, each with the weights' digest in its name, and a link
+//! to each.
 //!
-//! `best-<D>.safetensors` and `predictions-best-<D>.bin`, where `<D>` are the first digits of the SHA-256 of the file with the
-//! weights; `best.safetensors` and `predictions-best.bin` are links to them for people, set last. A file goes only when neither
-//! the run nor a saved generation names it: who goes on from a generation finds that generation's best epoch, whatever came
-//! after it. Nothing is read that is not what was recorded. fmtui 0.1 wrote plain files in the links' places.
+//! `best-<D>.safetensors` and `predictions-best-<D>.bin`, where `<D>` are the first digits of the SHA-256 of the file
+//! with the weights; `best.safetensors` and `predictions-best.bin` are links to them for people, set last. A file goes
+//! only when neither the run nor a saved generation names it: who goes on from a generation finds that generation's
+//! best epoch, whatever came after it. Nothing is read that is not what was recorded. fmtui 0.1 wrote plain files in
+//! the links' places.
 
 use std::collections::HashSet;
 use std::fs;
@@ -49,8 +51,8 @@ pub(crate) fn predictions_name(sha256: &str) -> String {
     name(PREDICTIONS, sha256)
 }
 
-/// Sets the links to the files of the weights with this digest. Where there are no predictions of theirs, there is no link
-/// to any.
+/// Sets the links to the files of the weights with this digest. Where there are no predictions of theirs, there is no
+/// link to any.
 ///
 /// # Errors
 /// `Io`; a link that could not be set is what it was.
@@ -161,8 +163,8 @@ pub(crate) fn give_up_after(directory: &Path, epoch: usize) -> Result<()> {
     }
 }
 
-/// Removes the files of best epochs that nothing names any more, and what was half written when a process died. What cannot
-/// be removed now is removed another time.
+/// Removes the files of best epochs that nothing names any more, and what was half written when a process died. What
+/// cannot be removed now is removed another time.
 pub(crate) fn sweep(directory: &Path, best: Option<&Best>) {
     let mut alive: HashSet<String> = best
         .map(|b| key(&b.file_sha256).into())

@@ -1,7 +1,7 @@
 //! A network whose first layers keep their weights: those are run once an image, and what comes out is kept.
 //!
-//! Two learners in one: a backbone that only predicts, in evaluation mode, and a head that learns on what it gives. Neither
-//! knows of the other.
+//! Two learners in one: a backbone that only predicts, in evaluation mode, and a head that learns on what it gives.
+//! Neither knows of the other.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,8 @@ struct Kept {
 }
 
 impl FrozenLearner {
-    /// `shape` is what the backbone gives for an image; `is_unaugmented` says whether images are trained on as they are.
+    /// `shape` is what the backbone gives for an image; `is_unaugmented` says whether images are trained on as they
+    /// are.
     ///
     /// # Errors
     /// When the backbone does not lay its weights open.
@@ -100,7 +101,8 @@ impl FrozenLearner {
         Ok(())
     }
 
-    /// Keeps the features of these images as far as there is room; computes those of others along, which come sooner or later.
+    /// Keeps the features of these images as far as there is room; computes those of others along, which come sooner or
+    /// later.
     fn keep(&mut self, data: &SplitDataset, indices: &[u32]) -> Result<()> {
         let (count, images) = (self.features.elements(), data.dataset.len());
         let room = self.room(images);

@@ -89,8 +89,8 @@ const MOST_FEATURES: u64 = 2 << 30;
 
 /// About how much memory of the CPU's a learner takes for this profile, without building it.
 ///
-/// **Units** bytes: weights, gradients, what the optimizer keeps, activations of a batch, features of `images` images where
-/// layers are frozen, and the copies that are made to save all that. The data set comes on top.
+/// **Units** bytes: weights, gradients, what the optimizer keeps, activations of a batch, features of `images` images
+/// where layers are frozen, and the copies that are made to save all that. The data set comes on top.
 ///
 /// # Errors
 /// `Input` when `model.freeze` names nothing that could be frozen.
@@ -144,8 +144,8 @@ fn state_bytes(train: &Train, parameters: u64) -> u64 {
     parameters * 4 * (1 + kept + u64::from(train.ema > 0.0))
 }
 
-/// The backend that `train.backend` names; with `auto`, the one that a run to be repeated or resumed was on, since they differ in
-/// rounding.
+/// The backend that `train.backend` names; with `auto`, the one that a run to be repeated or resumed was on, since they
+/// differ in rounding.
 fn backend_of(profile: &Profile) -> Backend {
     let by_graph = |run: &RunRecord| run.backend == "graph";
     match profile.train.backend {

@@ -1,8 +1,8 @@
 //! The perceptron rule behind the [`Learner`] seam: a step is one pass over the batch, image by image.
 //!
-//! The rule has no gradient, so what belongs to gradients (losses, smoothing, momentum, weight decay, clipping) is refused
-//! instead of ignored where it was asked for. `train.ema` evaluates averaged weights, which calms the rule's wandering
-//! (Freund and Schapire 1999) without touching what it learns.
+//! The rule has no gradient, so what belongs to gradients (losses, smoothing, momentum, weight decay, clipping) is
+//! refused instead of ignored where it was asked for. `train.ema` evaluates averaged weights, which calms the rule's
+//! wandering (Freund and Schapire 1999) without touching what it learns.
 
 use std::time::Instant;
 

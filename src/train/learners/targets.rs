@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::kernels::targets::Targets;
 use crate::profile::{Loss, Train};
 
-/// A batch's targets with the recipe's label smoothing; none where its labels are all there is to learn, and all count alike.
+/// A batch's targets with the recipe's label smoothing; none where its labels are all there is to learn, and all count
+/// alike.
 ///
 /// # Errors
 /// `Input` when the loss isn't cross-entropy, or as [`Targets::new`].

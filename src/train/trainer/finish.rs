@@ -79,8 +79,8 @@ impl Trainer<'_> {
         }
     }
 
-    /// The last word: train, validation and test scores of the best weights, of the parts that there are; false when told to
-    /// stop meanwhile.
+    /// The last word: train, validation and test scores of the best weights, of the parts that there are; false when
+    /// told to stop meanwhile.
     fn final_scores(
         &mut self,
         result: &mut ResultRecord,
@@ -122,8 +122,8 @@ impl Trainer<'_> {
         Ok(true)
     }
 
-    /// Puts the best weights in place of the last ones, where a validation set has chosen them; gives the epoch of those that
-    /// are in place then. Where they are not what was recorded, the last ones stay, and the result says so.
+    /// Puts the best weights in place of the last ones, where a validation set has chosen them; gives the epoch of
+    /// those that are in place then. Where they are not what was recorded, the last ones stay, and the result says so.
     fn take_best(
         &mut self,
         result: &mut ResultRecord,

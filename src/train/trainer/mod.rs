@@ -40,7 +40,8 @@ const FEATURES_EVERY: Duration = Duration::from_millis(500);
 /// Trains a profile to its end, or until it is told to stop.
 ///
 /// # Errors
-/// `Input` when profile, data and checkpoint do not fit; `NotFinite` when training diverges; `Compute` and `Io` as they come.
+/// `Input` when profile, data and checkpoint do not fit; `NotFinite` when training diverges; `Compute` and `Io` as they
+/// come.
 pub fn train(setup: Setup<'_>, context: &mut dyn TrainingContext) -> Result<Outcome> {
     let mut session = Trainer::prepare(setup, context)?;
     session.announce(context);

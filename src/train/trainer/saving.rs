@@ -1,4 +1,5 @@
-//! Which ends of epochs are saved: all that `train.checkpoint_every` names, but of epochs of a few steps not one a step.
+//! Which ends of epochs are saved: all that `train.checkpoint_every` names, but of epochs of a few steps not one a
+//! step.
 
 use std::time::{Duration, Instant};
 

@@ -230,7 +230,8 @@ fn begin_from(
     ))
 }
 
-/// Checks what a training of these images needs: something to watch for early stopping, and batches that batch norm can train on.
+/// Checks what a training of these images needs: something to watch for early stopping, and batches that batch norm can
+/// train on.
 ///
 /// # Errors
 /// `Input` naming the setting.
@@ -239,8 +240,8 @@ pub fn check(profile: &Profile, data: &SplitDataset, architecture: &Architecture
     check_last_batch(profile, data, architecture)
 }
 
-/// Checks that a run can go on from its newest checkpoint: that it was made with this recipe, on data of this hash. A run that
-/// ended before its first checkpoint begins again.
+/// Checks that a run can go on from its newest checkpoint: that it was made with this recipe, on data of this hash. A
+/// run that ended before its first checkpoint begins again.
 ///
 /// # Errors
 /// `Input` saying what is not so.
@@ -290,8 +291,8 @@ fn check_last_batch(
     }
 }
 
-/// SHA-256 of what of a recipe must be the same for a resume, written in this format: everything but the number of epochs,
-/// threads, device and the label.
+/// SHA-256 of what of a recipe must be the same for a resume, written in this format: everything but the number of
+/// epochs, threads, device and the label.
 fn recipe_sha256(profile: &Profile, format: u32) -> String {
     let mut recipe = profile.recipe();
     recipe.name.clear();

@@ -66,7 +66,8 @@ fn cut_name(text: &str, room: usize) -> String {
     }
 }
 
-/// The runs under way beside the shown one: by name where `free` columns have place for it, else how many, within `room`.
+/// The runs under way beside the shown one: by name where `free` columns have place for it, else how many, within
+/// `room`.
 fn others(runs: &[&Live], free: usize, room: usize) -> String {
     let paused = runs.iter().filter(|run| run.is_paused).count();
     let word = |is_paused: bool| if is_paused { "paused" } else { "running" };

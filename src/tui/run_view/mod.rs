@@ -145,8 +145,8 @@ impl RunView {
         self.fresh_until = None;
     }
 
-    /// Adds an event of the run `run`, told at `now`; events of other runs are ignored. Gives what was asked for and is done
-    /// by it.
+    /// Adds an event of the run `run`, told at `now`; events of other runs are ignored. Gives what was asked for and is
+    /// done by it.
     pub(crate) fn on_event(&mut self, run: &str, event: &Stamped, now: Instant) -> Option<String> {
         let shown = self.shown.as_mut().filter(|s| s.run == run)?;
         shown.history.apply(event);

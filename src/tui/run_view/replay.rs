@@ -2,7 +2,8 @@
 
 use crate::event::{RunHistory, Stamped};
 
-/// Longest silence of the log that is played at full length, in seconds; longer ones (a night before a resume) are cut to it.
+/// Longest silence of the log that is played at full length, in seconds; longer ones (a night before a resume) are cut
+/// to it.
 const LONGEST_GAP: f64 = 5.0;
 /// Speeds that `<` and `>` step through.
 const SPEEDS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 1000.0];

@@ -17,7 +17,8 @@ const RUNS_EVERY: Duration = Duration::from_secs(1);
 /// The list of runs, which all who look share.
 pub(super) type Shared = Arc<Mutex<RunList>>;
 
-/// Looks what has changed; gives the list's number, and what `of` makes of the list where it is not the one seen before.
+/// Looks what has changed; gives the list's number, and what `of` makes of the list where it is not the one seen
+/// before.
 async fn look<T: Send + 'static>(
     list: &Shared,
     seen: u64,

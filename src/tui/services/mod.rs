@@ -1,5 +1,5 @@
-//! Whoever speaks with workers, data sets and files for the screens: what is asked for is done off the screen's thread and
-//! answered with messages. Nothing else of the screens does.
+//! Whoever speaks with workers, data sets and files for the screens: what is asked for is done off the screen's thread
+//! and answered with messages. Nothing else of the screens does.
 
 mod datasets;
 mod download;

@@ -1,7 +1,7 @@
 //! The colours of letters and lines, by role: of each a true colour, one of the 256, and one of the 16.
 //!
-//! Each has a contrast of at least 4.5 : 1 with the usual backgrounds of its kind, which a test computes. The sixteen are the
-//! terminal's own; taken are those that the usual palettes show legibly on that kind of background.
+//! Each has a contrast of at least 4.5 : 1 with the usual backgrounds of its kind, which a test computes. The sixteen
+//! are the terminal's own; taken are those that the usual palettes show legibly on that kind of background.
 
 use ratatui::style::Color;
 

@@ -71,7 +71,8 @@ impl Palette {
     }
 }
 
-/// What a cell of a heat map looks like: coloured where there are enough colours, else marked by a sign beside its number.
+/// What a cell of a heat map looks like: coloured where there are enough colours, else marked by a sign beside its
+/// number.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Shade {
     pub cell: Style,

@@ -1,7 +1,8 @@
 //! The colours of heat maps: from nearly the background to full, evenly in lightness, the diagonal in a hue of its own.
 //!
-//! On dark backgrounds they rise in lightness, on light ones they fall; which a test computes, together with the contrast of
-//! the numbers. The 256 colours are chosen one by one: the nearest to a true colour's ramp would jump between hues and greys.
+//! On dark backgrounds they rise in lightness, on light ones they fall; which a test computes, together with the
+//! contrast of the numbers. The 256 colours are chosen one by one: the nearest to a true colour's ramp would jump
+//! between hues and greys.
 
 #![expect(
     clippy::cast_possible_truncation,

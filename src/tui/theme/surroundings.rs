@@ -1,4 +1,5 @@
-//! What the environment tells about the terminal: how many colours it has, whether its background is dark, which letters it shows.
+//! What the environment tells about the terminal: how many colours it has, whether its background is dark, which
+//! letters it shows.
 //!
 //! Asks nothing of the terminal itself.
 
@@ -24,8 +25,8 @@ const TRUE_COLOR_TERMS: [&str; 16] = [
     "xterm-rio",
 ];
 
-/// Terminals that have true colour and name themselves (`TERM_PROGRAM`, and `LC_TERMINAL`, which SSH may forward) beside an
-/// ordinary `TERM`.
+/// Terminals that have true colour and name themselves (`TERM_PROGRAM`, and `LC_TERMINAL`, which SSH may forward)
+/// beside an ordinary `TERM`.
 const TRUE_COLOR_PROGRAMS: [&str; 9] = [
     "iTerm.app",
     "iTerm2",

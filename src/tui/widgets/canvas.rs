@@ -104,7 +104,8 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Draws an image as large as it can be in so many columns and rows, in the middle of them, cut at the canvas' edges.
+    /// Draws an image as large as it can be in so many columns and rows, in the middle of them, cut at the canvas'
+    /// edges.
     pub(crate) fn image(&mut self, x: u16, y: u16, columns: u16, rows: u16, image: &Image) {
         let (width, height) = image.fitted(columns, rows);
         let (left, top) = ((columns - width) / 2, (rows - height) / 2);

@@ -351,7 +351,8 @@ impl Chart<'_> {
         self.draw_letters(plot, buffer);
     }
 
-    /// A letter names a curve at its end too, where colours do not tell curves apart; beside it where another has the place.
+    /// A letter names a curve at its end too, where colours do not tell curves apart; beside it where another has the
+    /// place.
     fn draw_letters(&self, plot: Rect, buffer: &mut Buffer) {
         let highest = f64::from(plot.height) * 4.0 - 1.0;
         let mut taken: Vec<(u16, u16)> = Vec::new();

@@ -1,9 +1,9 @@
 //! Images in character cells: half-blocks where there are colours (whole cells where there are no blocks), shade signs
 //! where there are none.
 //!
-//! Scales by area, so half size, the true size and twice the size all come from the same code. A grey image is a drawing
-//! on the screen's background: its 0 is white on a light one. Colours are shown as they are; what is transparent shows
-//! black, or white where the theme is a light one. Knows nothing of data sets.
+//! Scales by area, so half size, the true size and twice the size all come from the same code. A grey image is a
+//! drawing on the screen's background: its 0 is white on a light one. Colours are shown as they are; what is
+//! transparent shows black, or white where the theme is a light one. Knows nothing of data sets.
 
 #![expect(
     clippy::cast_precision_loss,

@@ -97,8 +97,8 @@ impl Input {
         Typed::Edited
     }
 
-    /// Takes one key of a search, which a backspace leaves where there is nothing to delete: Esc waits in some terminals
-    /// for what could follow it.
+    /// Takes one key of a search, which a backspace leaves where there is nothing to delete: Esc waits in some
+    /// terminals for what could follow it.
     pub(crate) fn on_search_key(&mut self, key: KeyEvent) -> Typed {
         if self.is_empty() && key.code == KeyCode::Backspace {
             return Typed::Cancelled;

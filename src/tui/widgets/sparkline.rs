@@ -14,7 +14,8 @@ const ASCII: [char; 7] = ['_', '.', ',', '-', '=', '+', '*'];
 /// The level of the maximum.
 const HIGHEST: f64 = 6.0;
 
-/// The values as bars from zero to their maximum, squeezed to at most `width` characters by means; not-numbers are gaps.
+/// The values as bars from zero to their maximum, squeezed to at most `width` characters by means; not-numbers are
+/// gaps.
 #[must_use]
 pub(crate) fn sparkline(values: &[f64], width: usize, ascii: bool) -> String {
     let finite = |v: &f64| v.is_finite();

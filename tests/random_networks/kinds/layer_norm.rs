@@ -40,7 +40,8 @@ impl Values for LayerNorm {
             epsilon: draw.of(&[1e-2, 1e-1, 1.0]),
             activation: draw.activation(),
         };
-        // Of one number nothing but the offset is left: no gradient comes further back that others could be compared with.
+        // Of one number nothing but the offset is left: no gradient comes further back that others could be compared
+        // with.
         let [_, count, _] = layer.groups(input);
         (count > 1).then_some(layer)
     }

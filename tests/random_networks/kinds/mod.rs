@@ -1,10 +1,11 @@
-//! What tests have to know of the kinds of layers, a file each: how one is drawn, what it computes in f64, what it is in
-//! PyTorch.
+//! What tests have to know of the kinds of layers, a file each: how one is drawn, what it computes in f64, what it is
+//! in PyTorch.
 //!
-//! All of it is asked through the list of kinds, so a kind without [`Values`] does not compile: a new one is a file here
-//! and its `mod` line.
+//! All of it is asked through the list of kinds, so a kind without [`Values`] does not compile: a new one is a file
+//! here and its `mod` line.
 //!
-//! The shapes and names of the examples are PyTorch's (2.15), as this prints them; `torch_gives_the_examples` asks it again.
+//! The shapes and names of the examples are PyTorch's (2.15), as this prints them; `torch_gives_the_examples` asks it
+//! again.
 //! ```python
 //! import torch
 //! from torch import nn

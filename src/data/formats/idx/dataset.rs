@@ -10,8 +10,8 @@ use crate::data::{Dataset, Examples, InMemory};
 use crate::error::{Error, Result};
 use crate::{storage, text};
 
-/// Puts a set together from its files in [`Role::ALL`](super::layout::Role::ALL)'s order. Its SHA-256 is that of the four
-/// decompressed files' SHA-256, as raw bytes, one after the other in that order.
+/// Puts a set together from its files in [`Role::ALL`](super::layout::Role::ALL)'s order. Its SHA-256 is that of the
+/// four decompressed files' SHA-256, as raw bytes, one after the other in that order.
 ///
 /// # Errors
 /// `Input` naming the file whose size or labels do not fit the others, or whose published SHA-256 it does not have.

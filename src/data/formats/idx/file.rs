@@ -16,7 +16,8 @@ use crate::{storage, text};
 /// The largest content that is read, in bytes: well above the largest known set (EMNIST `byclass`, 0.6 GB).
 const LARGEST: u64 = 4 << 30;
 
-/// The most items of one file: a file of labels is not to be read for seconds before that of the images is found too large.
+/// The most items of one file: a file of labels is not to be read for seconds before that of the images is found too
+/// large.
 const MOST_ITEMS: u32 = 1 << 26;
 
 /// Deflate cannot shrink better than this: <https://zlib.net/zlib_tech.html>.
@@ -85,7 +86,8 @@ impl Origin {
 /// Reads the IDX file at `path`, which must have `rank` dimensions.
 ///
 /// # Errors
-/// `Input` naming the file when it is not an IDX file of bytes, is truncated, too long or damaged; `Io` when it cannot be read.
+/// `Input` naming the file when it is not an IDX file of bytes, is truncated, too long or damaged; `Io` when it cannot
+/// be read.
 pub fn read(path: &Path, rank: usize, remedy: &str) -> Result<Idx> {
     let origin = Origin::new(path, remedy);
     let (file, length) = storage::open(path).map_err(|e| match e.kind() {

@@ -1,9 +1,9 @@
 //! Which four files in a directory make up a data set.
 //!
 //! Names in use: `train-images-idx3-ubyte` and `train-images.idx3-ubyte`, each with or without `.gz`, the test files
-//! beginning with `t10k` or `test`, and EMNIST's, which begin with the set: `emnist-balanced-train-images-idx3-ubyte.gz`.
-//! Files that don't begin with a set's name are the set that their directory is called by; torchvision keeps them in
-//! `FashionMNIST/raw`. Looks at names only; opens no file.
+//! beginning with `t10k` or `test`, and EMNIST's, which begin with the set:
+//! `emnist-balanced-train-images-idx3-ubyte.gz`. Files that don't begin with a set's name are the set that their
+//! directory is called by; torchvision keeps them in `FashionMNIST/raw`. Looks at names only; opens no file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

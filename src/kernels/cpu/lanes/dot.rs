@@ -1,7 +1,8 @@
-//! Sums over images and pixels where the input has few channels: c\[i\]\[j\] += Σ a\[…\]\[i\]\[lane\] · b\[…\]\[j\]\[lane\].
+//! Sums over images and pixels where the input has few channels: c\[i\]\[j\] += Σ a\[…\]\[i\]\[lane\] ·
+//! b\[…\]\[j\]\[lane\].
 //!
-//! Both operands are read along the lanes, so any number of channels fills the vectors; the lanes are added up at the end,
-//! in a fixed order.
+//! Both operands are read along the lanes, so any number of channels fills the vectors; the lanes are added up at the
+//! end, in a fixed order.
 
 use super::{LANES, Segment};
 use crate::kernels::cpu::isa::Isa;

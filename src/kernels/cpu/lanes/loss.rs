@@ -31,9 +31,9 @@ pub(crate) enum LossKind {
 
 /// A block's loss, and its gradient into `gradient`, which becomes 0 in lanes without an image.
 ///
-/// **Shape** logits, gradient `[classes, 32]`; a label for each of the block's images, by which predictions are counted, and
-/// their targets where the loss, always cross-entropy then, goes by those. `batch` counts the images of the whole batch, over
-/// which the loss is a mean.
+/// **Shape** logits, gradient `[classes, 32]`; a label for each of the block's images, by which predictions are
+/// counted, and their targets where the loss, always cross-entropy then, goes by those. `batch` counts the images of
+/// the whole batch, over which the loss is a mean.
 pub(crate) fn loss(
     isa: Isa,
     criterion: LossKind,

@@ -1,12 +1,12 @@
 //! Kernels on images side by side: 32 images are a *block*, and every number of a feature map is a row of 32 lanes.
 //!
-//! **Layout** of a map in a block: `[pixel][channel][32]`. A vector always holds the same pixel and channel of different
-//! images, so no shape wastes lanes, any stride or padding is a choice of rows, and taps that fall on padding are left
-//! out instead of being multiplied with zeros. Weights lie as `[out][row][column][in]`; a linear layer is a convolution as
-//! large as its input.
+//! **Layout** of a map in a block: `[pixel][channel][32]`. A vector always holds the same pixel and channel of
+//! different images, so no shape wastes lanes, any stride or padding is a choice of rows, and taps that fall on padding
+//! are left out instead of being multiplied with zeros. Weights lie as `[out][row][column][in]`; a linear layer is a
+//! convolution as large as its input.
 //!
-//! Everything here runs on the calling thread, on one block, and writes one contiguous range of its result, so that a plan
-//! can hand any part of it to any thread: each result is one chain of operations in a fixed order.
+//! Everything here runs on the calling thread, on one block, and writes one contiguous range of its result, so that a
+//! plan can hand any part of it to any thread: each result is one chain of operations in a fixed order.
 
 pub(in crate::kernels) mod conv;
 mod dot;

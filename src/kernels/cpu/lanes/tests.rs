@@ -1,4 +1,5 @@
-//! Every kernel in lanes against the reference, with every instruction set, and its parts against the whole bit for bit.
+//! Every kernel in lanes against the reference, with every instruction set, and its parts against the whole bit for
+//! bit.
 //!
 //! Lanes without an image hold NaN here: nothing of them may reach a result.
 

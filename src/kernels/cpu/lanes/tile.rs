@@ -1,4 +1,5 @@
-//! The product under every convolution and linear layer: c\[i\]\[j\] = Σ a\[…\]\[i\] · b\[…\]\[j\], the depth in segments.
+//! The product under every convolution and linear layer: c\[i\]\[j\] = Σ a\[…\]\[i\] · b\[…\]\[j\], the depth in
+//! segments.
 //!
 //! A register tile keeps its sums over the whole depth, so a result is one chain of multiply-adds whatever its tile.
 

@@ -1,9 +1,9 @@
 //! 3×3 convolutions of stride 1 with 16 multiplications where 36 would be: Winograd's minimal filtering F(2×2, 3×3).
 //!
-//! A tile of 2×2 results comes from 4×4 *points*: input and weights are turned into points by sums and halves, multiplied
-//! point by point (a matrix product over the channels each), and summed into the tile. The way back to the weights is the
-//! adjoint of the same. The halves are exact; the sums cost about a bit of precision against the direct way.
-//! Source: A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, 2015, arXiv:1509.09308.
+//! A tile of 2×2 results comes from 4×4 *points*: input and weights are turned into points by sums and halves,
+//! multiplied point by point (a matrix product over the channels each), and summed into the tile. The way back to the
+//! weights is the adjoint of the same. The halves are exact; the sums cost about a bit of precision against the direct
+//! way. Source: A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, 2015, arXiv:1509.09308.
 
 use std::ops::Range;
 
@@ -21,8 +21,8 @@ pub(super) const POINTS: usize = 16;
 /// Results along a side of a tile.
 pub(super) const SIDE: usize = 2;
 
-/// **Units** bytes of transformed operands that a stretch of the weight gradient works on, beside its sums, were all output
-/// channels one thread's: what is added up in one go must not depend on how many there are.
+/// **Units** bytes of transformed operands that a stretch of the weight gradient works on, beside its sums, were all
+/// output channels one thread's: what is added up in one go must not depend on how many there are.
 const STRETCH_BYTES: usize = 800_000;
 
 /// Tiles of such a stretch at most.
@@ -178,8 +178,8 @@ impl Tiles {
 
     /// The gradient to some output channels' weights, over all blocks, overwriting it.
     ///
-    /// **Shape** as of [`Conv::weights`](super::conv::Conv::weights), the input turned over. `each` gets every pixel of the
-    /// output's gradient with its block's images.
+    /// **Shape** as of [`Conv::weights`](super::conv::Conv::weights), the input turned over. `each` gets every pixel of
+    /// the output's gradient with its block's images.
     pub(super) fn weights<'a>(
         &self,
         isa: Isa,

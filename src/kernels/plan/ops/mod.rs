@@ -1,5 +1,5 @@
-//! The operations that programs are made of, a file for each family: operands, how they are cut up, the kernel they call
-//! here and the one they launch on a GPU.
+//! The operations that programs are made of, a file for each family: operands, how they are cut up, the kernel they
+//! call here and the one they launch on a GPU.
 //!
 //! Another one is a file that implements `Operation`, and its line below.
 

@@ -35,7 +35,8 @@ impl Operation for Turn {
     }
 }
 
-/// `y[channel][pixel] = x[pixel][channel]`, of so many: a map as PyTorch flattens it. With both turned about, the way back.
+/// `y[channel][pixel] = x[pixel][channel]`, of so many: a map as PyTorch flattens it. With both turned about, the way
+/// back.
 pub(crate) struct Reorder {
     pub channels: usize,
     pub pixels: usize,

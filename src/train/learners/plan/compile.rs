@@ -53,8 +53,8 @@ type Id = usize;
 
 /// What lies between two layers, as a map `[pixel][channel]` in lanes.
 ///
-/// A flattened map is left as it lies, since a linear layer can have its weights in the same order. Whatever else asks for
-/// features by their number takes it through [`Compiler::ordered`] or [`Compiler::vector`] first.
+/// A flattened map is left as it lies, since a linear layer can have its weights in the same order. Whatever else asks
+/// for features by their number takes it through [`Compiler::ordered`] or [`Compiler::vector`] first.
 #[derive(Clone, Copy, Debug)]
 struct Tensor {
     buffer: Buffer,
@@ -81,7 +81,8 @@ trait Emit {
     /// Whether it applies this function to its result in passing.
     fn takes(&self, activation: Activation) -> bool;
 
-    /// Appends its work on `x` with the activation that it takes, and its [way back](Compiler::passed). Gives its result.
+    /// Appends its work on `x` with the activation that it takes, and its [way back](Compiler::passed). Gives its
+    /// result.
     fn emit(&self, compiler: &mut Compiler, node: &Node, x: Id, activation: Activation) -> Id;
 }
 

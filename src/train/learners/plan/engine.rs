@@ -208,8 +208,8 @@ impl Engine {
     }
 }
 
-/// Runs a plan on images that may be unreadable. Its threads have nobody to tell, so what cannot be read becomes no number,
-/// with which no weight is written, and the first error is given after.
+/// Runs a plan on images that may be unreadable. Its threads have nobody to tell, so what cannot be read becomes no
+/// number, with which no weight is written, and the first error is given after.
 fn reading<T>(
     read: impl Fn(Range<usize>, &mut [f32]) -> Result<()> + Sync,
     run: impl FnOnce(Images<'_>) -> Result<T>,

@@ -104,7 +104,8 @@ impl ParameterLayout {
         place
     }
 
-    /// ParameterLayout the parameters of a convolution or linear layer whose input is a map of `pixels` with `inputs` channels each.
+    /// ParameterLayout the parameters of a convolution or linear layer whose input is a map of `pixels` with `inputs`
+    /// channels each.
     pub(super) fn kernel(
         &mut self,
         node: &Node,

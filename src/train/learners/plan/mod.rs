@@ -1,4 +1,5 @@
-//! A network that learns by a planned step on CPU or GPU: the same parameters, names and arithmetic as `graph`, laid out once.
+//! A network that learns by a planned step on CPU or GPU: the same parameters, names and arithmetic as `graph`, laid
+//! out once.
 //!
 //! Parameters live in the plan's row, in its order; they become arrays by PyTorch's names where they leave it.
 

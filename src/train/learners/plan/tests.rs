@@ -150,9 +150,9 @@ fn both(profile: &Profile, channels: usize, side: usize) -> (PlanLearner, GraphL
 
 /// Plain SGD's first step shows the gradients of every parameter.
 ///
-/// Where a number lies within rounding of a ReLU's or a maximum's border, the two paths may take different branches, and
-/// gradients differ by that image's share. That happens to one batch and not to the next, while a wrong gradient is wrong
-/// for all: the nearest of several batches counts.
+/// Where a number lies within rounding of a ReLU's or a maximum's border, the two paths may take different branches,
+/// and gradients differ by that image's share. That happens to one batch and not to the next, while a wrong gradient is
+/// wrong for all: the nearest of several batches counts.
 #[test]
 fn gradients_are_the_graphs() {
     let cases = [

@@ -1,4 +1,5 @@
-//! Steps against PyTorch's optimizers and against the graph learner; repeatability, resuming, refusing numbers that are none.
+//! Steps against PyTorch's optimizers and against the graph learner; repeatability, resuming, refusing numbers that are
+//! none.
 
 #![expect(clippy::cast_possible_truncation, reason = "small test numbers")]
 
@@ -50,7 +51,8 @@ fn small(train: Train) -> (ScratchLearner, Batch) {
     (learner, batch)
 }
 
-/// The network and batch of `model/mlp_scratch/tests.rs` with `nn.ReLU()` and cross-entropy; losses of steps 0, 4 and 9.
+/// The network and batch of `model/mlp_scratch/tests.rs` with `nn.ReLU()` and cross-entropy; losses of steps 0, 4 and
+/// 9.
 ///
 /// ```python
 /// O.SGD(p, 0.1)

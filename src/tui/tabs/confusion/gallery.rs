@@ -1,4 +1,5 @@
-//! The images behind one cell of the matrix, with what the network said: a strip beside the matrix and a gallery of its own.
+//! The images behind one cell of the matrix, with what the network said: a strip beside the matrix and a gallery of its
+//! own.
 
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};

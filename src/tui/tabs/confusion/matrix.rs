@@ -390,8 +390,8 @@ impl Matrix<'_> {
     }
 }
 
-/// The sign of a cell's heat, where colours do not show it: on every place of the cell that its number leaves, but for one
-/// beside it if there are several.
+/// The sign of a cell's heat, where colours do not show it: on every place of the cell that its number leaves, but for
+/// one beside it if there are several.
 fn draw_sign(
     canvas: &mut Canvas,
     layout: &Layout,

@@ -1,6 +1,8 @@
-//! The Data tab: the images of a set in a grid or one by one, how the classes are balanced, what each looks like on average.
+//! The Data tab: the images of a set in a grid or one by one, how the classes are balanced, what each looks like on
+//! average.
 //!
-//! Draws what it is handed; loading and downloading are asked for as effects, their progress comes back as a line of text.
+//! Draws what it is handed; loading and downloading are asked for as effects, their progress comes back as a line of
+//! text.
 
 mod balance;
 mod draw;

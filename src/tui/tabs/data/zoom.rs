@@ -127,8 +127,9 @@ impl Shown<'_> {
         y
     }
 
-    /// How often each value occurs: of a grey image without the empty pixels, which would dwarf the rest; of one in colours
-    /// a histogram a channel, of its luma where there is no room for these, in both without what is not seen at all.
+    /// How often each value occurs: of a grey image without the empty pixels, which would dwarf the rest; of one in
+    /// colours a histogram a channel, of its luma where there is no room for these, in both without what is not seen at
+    /// all.
     fn draw_histograms(&self, canvas: &mut Canvas, top: u16, theme: &Theme) {
         let Some(rows) = canvas.height().checked_sub(top + 2) else {
             return;

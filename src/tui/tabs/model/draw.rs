@@ -175,7 +175,8 @@ impl ModelTab {
         ]
     }
 
-    /// The card of the weights that a recipe begins with, where it begins with some, and what of it learns where that is not all.
+    /// The card of the weights that a recipe begins with, where it begins with some, and what of it learns where that
+    /// is not all.
     fn begins_with(&self, entry: &Entry, width: usize) -> Prose {
         let mut card = self.card().to_vec();
         let head = match entry.profile.model.pretrained.as_str() {

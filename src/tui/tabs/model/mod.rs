@@ -189,8 +189,8 @@ impl ModelTab {
         tab
     }
 
-    /// The user's own profiles, by their names, in place of those before. What was changed here of one whose file is as it was
-    /// stays changed.
+    /// The user's own profiles, by their names, in place of those before. What was changed here of one whose file is as
+    /// it was stays changed.
     pub(crate) fn set_own(&mut self, profiles: Vec<(String, Profile)>) {
         let is_own = |e: &Entry| e.preset.is_none();
         let before = self.entries.iter().filter(|e| is_own(e));

@@ -1,4 +1,5 @@
-//! The Runs tab: every run of the workspace in a table; sort, filter, open, replay, resume, delete; several marked ones compared.
+//! The Runs tab: every run of the workspace in a table; sort, filter, open, replay, resume, delete; several marked ones
+//! compared.
 //!
 //! Rows come from the app, which has them read once in a while off this thread.
 

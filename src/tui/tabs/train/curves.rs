@@ -9,7 +9,8 @@
 
 use crate::event::{EpochEnd, RunHistory, StepPoint};
 
-/// The epoch axis: the planned epochs; what has been seen once the run is over; a part in the first epochs and of a long plan.
+/// The epoch axis: the planned epochs; what has been seen once the run is over; a part in the first epochs and of a
+/// long plan.
 ///
 /// The end moves in jumps (1, 5, 30, 60, 120 … epochs), so that the curve does not creep.
 #[must_use]

@@ -1,4 +1,5 @@
-//! The Train tab's numbers: progress lines, the table of figures, sparklines, the step's time, facts and messages, as lines of text.
+//! The Train tab's numbers: progress lines, the table of figures, sparklines, the step's time, facts and messages, as
+//! lines of text.
 
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
@@ -167,8 +168,8 @@ impl Figures<'_> {
         self.bar_line(&label, share, &self.with_path(tail), width)
     }
 
-    /// What the scored weights make of the test set, or where it is not read of the validation set, as much as there is room
-    /// for.
+    /// What the scored weights make of the test set, or where it is not read of the validation set, as much as there is
+    /// room for.
     fn scores_line(
         &self,
         scores: &Scores,
@@ -229,8 +230,8 @@ impl Figures<'_> {
             .collect()
     }
 
-    /// The figures of one model: of the scored weights when it is over, before that of the newest epoch, beside the best
-    /// epoch so far.
+    /// The figures of one model: of the scored weights when it is over, before that of the newest epoch, beside the
+    /// best epoch so far.
     fn shown(&self) -> Shown {
         let h = self.history;
         if let Some((result, weights)) = h.scored() {

@@ -1,4 +1,5 @@
-//! Where everything on the Train tab lies, for narrow, normal and wide screens. The layout depends on the size alone, so nothing jumps.
+//! Where everything on the Train tab lies, for narrow, normal and wide screens. The layout depends on the size alone,
+//! so nothing jumps.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};

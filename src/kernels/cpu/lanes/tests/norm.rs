@@ -50,7 +50,8 @@ fn of_batch(isa: Isa, channels: usize, blocks: &[(usize, Vec<f32>)]) -> Vec<Mome
     all
 }
 
-/// However large the mean is against the deviation, the variance keeps its digits: what counts is the f32 of the inputs.
+/// However large the mean is against the deviation, the variance keeps its digits: what counts is the f32 of the
+/// inputs.
 #[test]
 fn moments_survive_a_large_mean() {
     for (batch, channels, pixels) in SHAPES {

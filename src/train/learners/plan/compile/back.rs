@@ -5,14 +5,14 @@ use crate::kernels::plan::ops::{loss, pointwise};
 use crate::kernels::plan::{Buffer, Work};
 use crate::layers::Activation;
 
-/// Multiply-adds of a batch below which gradients to parameters wait for the others: a meeting of the team costs more than
-/// keeping their operands.
+/// Multiply-adds of a batch below which gradients to parameters wait for the others: a meeting of the team costs more
+/// than keeping their operands.
 const DEFERRED_BELOW: usize = 8_000_000;
 
 /// What has come back to a tensor so far.
 ///
-/// A sum hands its gradient on to both its operands without a copy, so several tensors' gradients may lie in one buffer.
-/// It is written in place only where no [other](Compiler::is_pending) tensor waits with it.
+/// A sum hands its gradient on to both its operands without a copy, so several tensors' gradients may lie in one
+/// buffer. It is written in place only where no [other](Compiler::is_pending) tensor waits with it.
 #[derive(Clone, Copy)]
 pub(super) struct Gradient {
     pub(super) buffer: Buffer,
