@@ -144,10 +144,13 @@ fn show_layers(
     }
     out.line("")?;
     out.line(format!(
-        "{} parameters{} · {} multiply-adds (MACs) per image\nabout {} of memory to train with batches of {}",
+        "{} parameters{} · {} multiply-adds (MACs) per image",
         text::grouped(summary.parameters),
         trained_of(&summary, at_first),
-        text::grouped(summary.multiply_adds),
+        text::grouped(summary.multiply_adds)
+    ))?;
+    out.line(format!(
+        "about {} of memory to train with batches of {}",
         text::bytes(summary.memory_bytes(&profile.train)),
         profile.train.batch_size
     ))
