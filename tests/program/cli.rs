@@ -584,7 +584,17 @@ fn the_example_is_there_without_a_run() {
         "{}",
         text(&played.stderr)
     );
-    assert!(text(&fmtui(dir.path(), &["show", "example"]).stdout).contains("modern-lenet"));
+    let in_tokyo = Command::new(env!("CARGO_BIN_EXE_fmtui"))
+        .env("TZ", "Asia/Tokyo")
+        .args(["show", "example"])
+        .output()
+        .unwrap();
+    let shown = text(&in_tokyo.stdout);
+    assert!(shown.contains("modern-lenet"), "{shown}");
+    // Where the names of time zones are installed.
+    if Path::new("/usr/share/zoneinfo/Asia/Tokyo").exists() {
+        assert!(shown.contains("2026-11-29 22:51:48"), "{shown}");
+    }
     assert!(text(&fmtui(dir.path(), &["runs"]).stdout).contains("no run yet"));
     refused(dir.path(), &["delete", "example"], &["example"]);
 }
