@@ -48,8 +48,8 @@ pub(crate) fn home(workspace: &Workspace, id: &str) -> Result<Workspace> {
     let root = directory();
     for (place, bytes) in FILES {
         let path = root.join(place);
-        let is_there = std::fs::metadata(&path).is_ok_and(|m| m.len() == bytes.len() as u64);
-        if !is_there {
+        let there = storage::read(&path, bytes.len() as u64);
+        if there.ok().as_deref() != Some(bytes) {
             storage::commit(&path, bytes)?;
         }
     }

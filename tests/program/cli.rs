@@ -565,6 +565,18 @@ fn a_locale_without_utf_8_gets_ascii_and_colours_are_as_wanted() {
         assert!(text(&printed).contains("8 x 32 x 32"));
     }
     assert!(!shown("LC_ALL", "C.UTF-8", &["show", "lenet5"]).is_ascii());
+    // What programs read keeps its names.
+    let named = [
+        "train",
+        "perceptron",
+        "--set",
+        "name=größe",
+        "--set",
+        "train.epochs=1",
+    ];
+    let set = ["--set", "data.name=fashion-mnist-mini", "--json"];
+    shown("LC_ALL", "C", &[&named[..], &set[..]].concat());
+    assert!(text(&shown("LC_ALL", "C", &["runs", "--csv"])).contains(",größe,"));
     let colored = |when| shown("TERM", "xterm", &["show", "lenet5", "--color", when]);
     assert!(text(&colored("always")).contains("\x1b[1mlayer\x1b[0m"));
     for when in ["auto", "never"] {

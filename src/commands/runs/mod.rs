@@ -152,7 +152,7 @@ fn csv(runs: &[RunSummary], columns: &[Column], out: &mut Output) -> Result<()> 
         other => other.to_string(),
     };
     let heads: Vec<String> = columns.iter().map(|c| quoted(&c.name)).collect();
-    out.line(heads.join(","))?;
+    let mut lines = vec![heads.join(",")];
     for run in runs {
         let cells: Vec<String> = columns
             .iter()
@@ -163,7 +163,9 @@ fn csv(runs: &[RunSummary], columns: &[Column], out: &mut Output) -> Result<()> 
                 Err(_) => String::new(),
             })
             .collect();
-        out.line(cells.join(","))?;
+        lines.push(cells.join(","));
     }
-    Ok(())
+    // For programs: UTF-8 whatever the locale.
+    let lines = lines.iter().map(|line| text::harmless(line) + "\n");
+    out.bytes(lines.collect::<String>().as_bytes())
 }
