@@ -5,12 +5,12 @@ use clap::Args;
 use super::{complete, screen, train};
 use crate::error::Result;
 use crate::headless::{self, Interrupt};
-use crate::run::Workspace;
 use crate::run::signals::Watch;
+use crate::run::{Workspace, example};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A run: its ID, a unique part of it, its name, the path of its record, or `last`
+    /// A run: its ID, the start or end of one, its name, the path of its record, `last` or `example`
     #[arg(add = complete::run(), default_value = "last")]
     run: String,
     /// Print plain lines instead of opening the TUI
@@ -22,11 +22,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
-    let id = workspace.resolve(&arguments.run)?;
+    let (home, id) = example::resolve(workspace, &arguments.run)?;
     if !arguments.plain && !arguments.json && screen::is_possible() {
         return screen::open(workspace, screen::Open::Attach(id));
     }
     let signals = Watch::begin()?;
     let style = train::style(arguments.json);
-    headless::follow(workspace, &id, style, Interrupt::Leaves, signals)
+    headless::follow(&home, &id, style, Interrupt::Leaves, signals)
 }

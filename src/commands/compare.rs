@@ -6,8 +6,8 @@ use super::{answer, complete};
 use crate::error::{Error, Result};
 use crate::headless::{Output, Table, draw_bar, notice};
 use crate::profile::{EpochRecord, Profile, Status};
-use crate::run::Workspace;
 use crate::run::comparison::{self, MOST, Row, letter};
+use crate::run::{Workspace, example};
 use crate::text::figure;
 
 /// Most epochs that are listed one by one.
@@ -34,8 +34,9 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         newest_of_each_mode(workspace)?
     } else {
         let load = |run: &String| {
-            let id = workspace.resolve(run)?;
-            Ok((id.clone(), workspace.load_with_history(&id)?))
+            let (home, id) = example::resolve(workspace, run)?;
+            let profile = home.load_with_history(&id)?;
+            Ok((id, profile))
         };
         arguments.runs.iter().map(load).collect::<Result<_>>()?
     };

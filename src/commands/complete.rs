@@ -1,7 +1,7 @@
 //! `fmtui completions` and `fmtui man`, and what the shell is told of an argument: runs, presets, settings and columns.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::engine::{
@@ -10,11 +10,12 @@ use clap_complete::engine::{
 use clap_complete::env::Shells;
 
 use super::{Cli, runs};
+use crate::data::locate;
 use crate::error::{Error, Result};
 use crate::headless::Output;
 use crate::model::presets;
 use crate::profile::{Status, settings};
-use crate::run::{RunSummary, Workspace};
+use crate::run::{Workspace, example};
 use crate::{catalog, storage, text};
 
 /// Set by the shell's script when it asks for candidates.
@@ -88,9 +89,21 @@ pub(super) fn script(arguments: &Arguments) -> Result<u8> {
 pub(super) fn man(arguments: &ManArguments) -> Result<u8> {
     let dir = storage::expand_home(&arguments.dir);
     std::fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
-    clap_mangen::generate_to(Cli::command(), &dir).map_err(|e| Error::io("write", &dir, e))?;
+    let mut all = Cli::command().disable_help_subcommand(true);
+    all.build();
+    write_pages(&all, &dir).map_err(|e| Error::io("write", &dir, e))?;
     Output::standard().line(format!("manual pages written to {}", dir.display()))?;
     Ok(0)
+}
+
+fn write_pages(command: &clap::Command, dir: &Path) -> std::io::Result<()> {
+    for inner in command.get_subcommands().filter(|c| !c.is_hide_set()) {
+        write_pages(inner, dir)?;
+    }
+    let page = clap_mangen::Man::new(command.clone())
+        .source(format!("fmtui {}", env!("CARGO_PKG_VERSION")))
+        .manual("fmtui manual");
+    page.generate_to(dir).map(drop)
 }
 
 /// The workspace of the command line that is being completed.
@@ -126,18 +139,33 @@ fn starting_with(
 
 fn runs_where(current: &OsStr, fits: fn(Status) -> bool) -> Vec<CompletionCandidate> {
     let runs = workspace().and_then(|w| w.runs().ok()).unwrap_or_default();
-    let runs: Vec<RunSummary> = runs.into_iter().filter(|r| fits(r.status)).collect();
-    let told = runs.iter().map(|run| {
+    let told = runs.iter().filter(|run| fits(run.status)).map(|run| {
         let name = run.profile.as_ref().map_or("", |p| p.name.as_str());
         candidate(&run.id, &format!("{}, {name}", run.status.name()))
     });
-    let last = (!runs.is_empty()).then(|| candidate("last", "the newest run"));
+    // The newest of all runs, so only where it fits.
+    let last = runs.first().filter(|run| fits(run.status));
+    let last = last.map(|_| candidate("last", "the newest run"));
     starting_with(current, told.chain(last))
 }
 
-/// Runs of any status.
+/// Runs of any status, and the example.
 pub(super) fn run() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| runs_where(current, |_| true))
+    ArgValueCompleter::new(|current: &OsStr| {
+        let mut found = runs_where(current, |_| true);
+        let example = candidate(example::ID, "the run that is part of fmtui");
+        found.extend(starting_with(current, [example]));
+        found
+    })
+}
+
+/// Runs by their full ids, newest first.
+pub(super) fn own_run() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let mut found = runs_where(current, |status| !status.has_worker());
+        found.retain(|c| c.get_value() != "last");
+        found
+    })
 }
 
 /// Runs with a worker.
@@ -178,8 +206,10 @@ pub(super) fn profile() -> ArgValueCompleter {
         });
         found.extend(starting_with(current, names));
         found.extend(runs_where(current, |_| true));
-        let is_profile = |path: &std::path::Path| path.extension().is_some_and(|e| e == "toml");
+        let is_profile = |path: &Path| path.extension().is_some_and(|e| e == "toml");
         found.extend(PathCompleter::any().filter(is_profile).complete(current));
+        let mut seen = std::collections::HashSet::new();
+        found.retain(|c| seen.insert(c.get_value().to_owned()));
         found
     })
 }
@@ -191,7 +221,12 @@ pub(super) fn setting() -> ArgValueCompleter {
         if let Some((key, _)) = typed.split_once('=') {
             let setting = settings::find(key);
             let choices = setting.map(|s| s.kind.choices()).unwrap_or_default();
-            let values = choices.iter().map(|c| candidate(&format!("{key}={c}"), ""));
+            let mut values: Vec<String> = choices.iter().map(ToString::to_string).collect();
+            if key == "data.name" {
+                let path = workspace().map(|w| w.search_path()).unwrap_or_default();
+                values.extend(locate::available(&path).into_iter().map(|set| set.name));
+            }
+            let values = values.iter().map(|c| candidate(&format!("{key}={c}"), ""));
             return starting_with(current, values);
         }
         let all = settings::ALL.iter();
@@ -213,6 +248,24 @@ pub(super) fn column() -> ArgValueCompleter {
             current,
             all.map(|name| candidate(&format!("{before}{name}"), "")),
         )
+    })
+}
+
+/// What `runs --filter` takes: a column, an `=`, and the values that runs have in it.
+pub(super) fn filter() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let typed = current.to_string_lossy();
+        if let Some((name, _)) = typed.split_once('=') {
+            let runs = workspace().and_then(|w| w.runs().ok()).unwrap_or_default();
+            let values = runs::values_of(name, &runs);
+            return starting_with(
+                current,
+                values.iter().map(|v| candidate(&format!("{name}={v}"), "")),
+            );
+        }
+        let keys = settings::ALL.iter().map(|s| s.key);
+        let all = runs::column_names().chain(keys);
+        starting_with(current, all.map(|name| candidate(&format!("{name}="), "")))
     })
 }
 

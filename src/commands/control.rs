@@ -10,7 +10,7 @@ use crate::run::{Workspace, client};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A run: its ID, a unique part of it, its name, the path of its record, or `last`
+    /// A run: its ID, the start or end of one, its name, the path of its record, or `last`
     #[arg(add = complete::live_run(), default_value = "last")]
     run: String,
 }

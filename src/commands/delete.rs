@@ -10,7 +10,7 @@ use crate::run::Workspace;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The run's full ID
-    #[arg(add = complete::run())]
+    #[arg(add = complete::own_run())]
     run: String,
 }
 

@@ -9,13 +9,13 @@ use super::complete;
 use crate::error::{Error, Result};
 use crate::export::{self, Exporter, FORMATS, Source};
 use crate::headless::{Output, notice};
-use crate::run::Workspace;
 use crate::run::weights::Which;
+use crate::run::{Workspace, example};
 use crate::storage;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The run
+    /// A run: its ID, the start or end of one, its name, the path of its record, `last` or `example`
     #[arg(add = complete::run())]
     run: String,
     /// Output format
@@ -24,8 +24,8 @@ pub(super) struct Arguments {
     /// Export the last weights instead of the best
     #[arg(long)]
     last: bool,
-    /// Output file, or - for standard output [default: RUN.EXTENSION in the current directory]
-    #[arg(long, value_name = "FILE")]
+    /// Output file or directory, or - for standard output [default: RUN.EXTENSION in the current directory]
+    #[arg(long, value_name = "FILE|DIR")]
     out: Option<PathBuf>,
 }
 
@@ -35,11 +35,21 @@ fn formats() -> PossibleValuesParser {
 }
 
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
-    let id = workspace.resolve(&arguments.run)?;
+    let (home, id) = example::resolve(workspace, &arguments.run)?;
     let format = export::format(&arguments.format).unwrap_or(FORMATS[0]);
-    let default = || PathBuf::from(format!("{id}.{}", format.extension()));
-    let given = arguments.out.as_deref().map(storage::expand_home);
-    let out = given.unwrap_or_else(default);
+    if home != *workspace && format.extension() == "safetensors" {
+        return Err(Error::input(
+            format!("run {id}"),
+            "has no weights: it is there to be looked at",
+            "export its history with --format csv",
+        ));
+    }
+    let name = format!("{id}.{}", format.extension());
+    let out = match arguments.out.as_deref().map(storage::expand_home) {
+        Some(given) if given.is_dir() => given.join(name),
+        Some(given) => given,
+        None => name.into(),
+    };
     let to_standard_output = out == Path::new("-");
     if !to_standard_output && out.exists() {
         return Err(Error::input(
@@ -49,7 +59,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         ));
     }
     let source = Source {
-        workspace,
+        workspace: &home,
         id: &id,
         weights: arguments.last.then_some(Which::Last),
     };

@@ -51,6 +51,7 @@ pub struct Cli {
 
 /// What every command understands.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
     /// Workspace directory [default: $FMTUI_HOME, else the current directory if it has profiles/, else the platform's
     /// data directory]
@@ -151,7 +152,8 @@ fn point_to_settings(error: &mut clap::Error, arguments: &[OsString]) {
     let words = || arguments.iter().map(|a| a.to_string_lossy());
     let name = option.trim_start_matches('-').replace('-', "_");
     let keys = settings::ALL.iter().filter(|s| s.name() == name);
-    let Some(key) = keys.map(|s| s.key).min_by_key(|key| key.len()) else {
+    let shortest = keys.map(|s| s.key).min_by_key(|key| key.len());
+    let Some(key) = shortest.or_else(|| settings::short_for("", &name)) else {
         return;
     };
     if error.kind() != ErrorKind::UnknownArgument || !takes_settings {

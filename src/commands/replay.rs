@@ -9,7 +9,7 @@ use crate::run::{Workspace, example};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A run: its ID, a unique part of it, its name, the path of its record, `last`, or `example`
+    /// A run: its ID, the start or end of one, its name, the path of its record, `last` or `example`
     #[arg(add = complete::run(), default_value = "last")]
     run: String,
     /// Playback speed-up [default: 10 in the TUI, instant as plain lines]

@@ -69,7 +69,7 @@ fn list_presets(json: bool, out: &mut Output) -> Result<()> {
     if json {
         return Ok(());
     }
-    table.print(out)
+    table.print(out).map(drop)
 }
 
 /// The set the profile names; where only its shape is of interest, the built-in part of the default set will do for all

@@ -51,13 +51,20 @@ impl Output {
         self.columns
     }
 
-    /// Prints a line.
+    /// Whether only ASCII can be shown.
+    #[must_use]
+    pub(crate) fn is_ascii(&self) -> bool {
+        self.is_ascii
+    }
+
+    /// Prints a line, in several where the terminal is narrower.
     ///
     /// # Errors
     /// `Io` when it cannot be written.
     pub(crate) fn line(&mut self, text: impl Display) -> Result<()> {
         let line = text.to_string();
-        self.words(&format!("{}\n", text::harmless(&line)))
+        let lines = fitted(&text::harmless(&line), self.is_ascii, self.columns);
+        self.words(&lines)
     }
 
     /// Prints a line of pieces, each in its tint where there are colours.
@@ -108,9 +115,9 @@ impl Output {
     /// # Errors
     /// `Io` when it cannot be written.
     pub(crate) fn redraw(&mut self, lines: &[String], last: &str, columns: usize) -> Result<()> {
-        let lines = lines.iter().map(|line| text::harmless(line) + "\n");
-        let lines: String = lines.collect();
-        let last = text::ellipsis(&text::harmless(last), columns);
+        let fit = |line: &String| fitted(&text::harmless(line), self.is_ascii, self.columns);
+        let lines: String = lines.iter().map(fit).collect();
+        let last = cut(&text::harmless(last), self.is_ascii, columns);
         self.words(&format!("{CLEAR}{lines}{last}"))
     }
 
@@ -153,19 +160,44 @@ fn is_gone(error: &io::Error) -> bool {
 pub(crate) fn notice(text: impl Display) {
     // In one write, so that lines of several processes do not mix.
     let text = text.to_string();
-    let line = match LEADS.iter().find(|(lead, _)| text.starts_with(lead)) {
-        Some((lead, tint)) if terminal::is_colored(&io::stderr()) => {
-            tint.paint(lead) + &text::harmless(&text[lead.len()..])
-        }
-        _ => text::harmless(&text).into_owned(),
-    };
-    aside(&(line + "\n"));
+    let text = fitted(
+        &text::harmless(&text),
+        terminal::is_ascii(),
+        terminal::columns(&io::stderr()),
+    );
+    aside(
+        &match LEADS.iter().find(|(lead, _)| text.starts_with(lead)) {
+            Some((lead, tint)) if terminal::is_colored(&io::stderr()) => {
+                tint.paint(lead) + &text[lead.len()..]
+            }
+            _ => text,
+        },
+    );
 }
 
 /// Replaces the line under the cursor, on standard error.
 pub(crate) fn redraw_notice(line: &str, columns: usize) {
-    let line = text::ellipsis(&text::harmless(line), columns);
+    let line = cut(&text::harmless(line), terminal::is_ascii(), columns);
     aside(&format!("{CLEAR}{line}"));
+}
+
+/// A line in the signs that can be shown, folded to so many columns, with its end.
+fn fitted(line: &str, is_ascii: bool, columns: Option<usize>) -> String {
+    let line = if is_ascii {
+        text::ascii(line)
+    } else {
+        line.into()
+    };
+    text::folded(&line, columns.unwrap_or(usize::MAX)).join("\n") + "\n"
+}
+
+/// A text in the signs that can be shown, cut to so many columns.
+pub(super) fn cut(text: &str, is_ascii: bool, columns: usize) -> String {
+    if !is_ascii {
+        return text::ellipsis(text, columns);
+    }
+    let cut = text::ellipsis(&text::ascii(text), columns);
+    cut.chars().map(text::ascii_sign).collect()
 }
 
 /// Writes to standard error; nobody sees what cannot be written.

@@ -1,6 +1,6 @@
 //! Columns of text.
 
-use super::output::Output;
+use super::output::{Output, cut};
 use super::terminal::Tint;
 use crate::error::Result;
 use crate::text;
@@ -10,10 +10,13 @@ const LEAST: usize = 8;
 /// Blanks between two columns.
 const GAP: usize = 2;
 
+/// A line of pieces in their tints.
+type Line = Vec<(String, Tint)>;
+
 /// Rows that are printed in columns, no wider than the terminal.
 #[derive(Default)]
 pub(crate) struct Table {
-    rows: Vec<Vec<(String, Tint)>>,
+    rows: Vec<Line>,
     right: Vec<bool>,
     dispensable: Vec<String>,
 }
@@ -62,43 +65,63 @@ impl Table {
         self.rows.len() < 2
     }
 
-    /// Prints the table.
+    /// Prints the table; gives the headings of the columns that were left out.
     ///
     /// # Errors
     /// `Io` when it cannot be written.
-    pub(crate) fn print(&self, out: &mut Output) -> Result<()> {
-        for line in self.fitted(out.columns()) {
+    pub(crate) fn print(&self, out: &mut Output) -> Result<Vec<&str>> {
+        let (lines, shown) = self.fitted(out.columns(), out.is_ascii());
+        for line in lines {
             out.tinted(&line)?;
         }
-        Ok(())
+        let headings = self.rows[0].iter().enumerate();
+        let left_out = headings.filter(|(at, _)| !shown.contains(at));
+        Ok(left_out.map(|(_, (heading, _))| heading.as_str()).collect())
     }
 
     /// The table's lines, headings first, as wide as they are.
     #[cfg(test)]
     pub(crate) fn lines(&self) -> Vec<String> {
-        let text = |line: Vec<(String, Tint)>| line.into_iter().map(|(piece, _)| piece).collect();
-        self.fitted(None).into_iter().map(text).collect()
+        let text = |line: Line| line.into_iter().map(|(piece, _)| piece).collect();
+        self.fitted(None, false).0.into_iter().map(text).collect()
     }
 
-    fn widths(&self, columns: &[usize]) -> Vec<usize> {
+    fn widths(&self, columns: &[usize], is_ascii: bool) -> Vec<usize> {
         let width = |column: &usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(*column));
-            cells.map(|(c, _)| c.chars().count()).max().unwrap_or(0)
+            let shown = cells.map(|(cell, _)| cut(cell, is_ascii, usize::MAX));
+            shown.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         columns.iter().map(width).collect()
     }
 
-    /// The table's lines, headings first, in `most` columns where that can be.
-    fn fitted(&self, most: Option<usize>) -> Vec<Vec<(String, Tint)>> {
+    /// The table's lines, headings first, no wider than `most`, and the columns that stand in them.
+    fn fitted(&self, most: Option<usize>, is_ascii: bool) -> (Vec<Line>, Vec<usize>) {
         let most = most.unwrap_or(usize::MAX);
         let mut columns: Vec<usize> = (0..self.right.len()).collect();
-        let mut widths = self.widths(&columns);
+        let mut widths = self.widths(&columns, is_ascii);
         for heading in &self.dispensable {
             if total(&widths) <= most {
                 break;
             }
             columns.retain(|column| self.rows[0][*column].0 != *heading);
-            widths = self.widths(&columns);
+            widths = self.widths(&columns, is_ascii);
+        }
+        let least = |column: &usize, width: usize| {
+            if self.right[*column] {
+                width
+            } else {
+                width.min(LEAST)
+            }
+        };
+        // The last ones go where not even the least of all has room.
+        while columns.len() > 1 {
+            let leasts = columns.iter().zip(&widths).map(|(c, w)| least(c, *w));
+            if total(&leasts.collect::<Vec<_>>()) <= most {
+                break;
+            }
+            columns.pop();
+            widths.pop();
         }
         while total(&widths) > most {
             let words = columns.iter().enumerate().filter(|(_, c)| !self.right[**c]);
@@ -108,8 +131,8 @@ impl Table {
             };
             widths[widest] -= 1;
         }
-        let fitted = |row: &Vec<(String, Tint)>| self.line(row, &columns, &widths);
-        self.rows.iter().map(fitted).collect()
+        let fitted = |row: &Vec<(String, Tint)>| self.line(row, &columns, &widths, is_ascii);
+        (self.rows.iter().map(fitted).collect(), columns)
     }
 
     fn line(
@@ -117,12 +140,13 @@ impl Table {
         row: &[(String, Tint)],
         columns: &[usize],
         widths: &[usize],
-    ) -> Vec<(String, Tint)> {
-        let mut line: Vec<(String, Tint)> = Vec::new();
+        is_ascii: bool,
+    ) -> Line {
+        let mut line = Line::new();
         let mut blanks = 0;
         for (column, width) in columns.iter().zip(widths) {
             let (cell, tint) = row.get(*column).cloned().unwrap_or_default();
-            let cell = text::ellipsis(&cell, *width);
+            let cell = cut(&cell, is_ascii, *width);
             let rest = width - cell.chars().count();
             let (before, after) = if self.right[*column] {
                 (rest, 0)
@@ -155,8 +179,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn lines(table: &Table, most: Option<usize>) -> Vec<String> {
-        let text = |line: Vec<(String, Tint)>| line.into_iter().map(|(piece, _)| piece).collect();
-        table.fitted(most).into_iter().map(text).collect()
+        let text = |line: Line| line.into_iter().map(|(piece, _)| piece).collect();
+        table.fitted(most, false).0.into_iter().map(text).collect()
     }
 
     #[test]
@@ -190,21 +214,28 @@ mod tests {
         );
         assert_eq!(lines(&table, Some(30))[1], "a-run-of-a-long-name   73.60 %");
         assert_eq!(lines(&table, Some(20))[1], "a-run-of-…   73.60 %");
-        assert_eq!(table.fitted(None)[1][2], ("73.60 %".into(), Tint::Good));
+        assert_eq!(
+            table.fitted(None, false).0[1][2],
+            ("73.60 %".into(), Tint::Good)
+        );
     }
 
     proptest! {
         #[test]
         fn nothing_is_wider_than_asked(
-            cells in prop::collection::vec(prop::collection::vec("[a-zé ]{0,30}", 3), 0..6),
-            most in 26_usize..100,
+            cells in prop::collection::vec(prop::collection::vec("[a-zé→ ]{0,30}", 3), 0..6),
+            most in 8_usize..100,
+            is_ascii: bool,
         ) {
             let mut table = Table::new(&["one", "two", "three"]);
             for row in cells {
                 table.row(row);
             }
-            let widest = lines(&table, Some(most)).iter().map(|l| l.chars().count()).max();
-            prop_assert!(widest.unwrap() <= most.max(3 * LEAST + 2 * GAP));
+            let text = |line: &Line| line.iter().map(|(piece, _)| piece.chars().count()).sum();
+            let (lines, shown) = table.fitted(Some(most), is_ascii);
+            let widest: Option<usize> = lines.iter().map(text).max();
+            prop_assert!(widest.unwrap() <= most);
+            prop_assert!(shown.len() == 3 || most < 3 * LEAST + 2 * GAP);
         }
     }
 }

@@ -89,6 +89,41 @@ pub fn ellipsis(text: &str, width: usize) -> String {
     cut
 }
 
+/// A line in lines of at most `width` columns, broken at spaces; a longer word stays whole. Lines after the first stand
+/// under the text behind a name (two spaces or more), or are indented by two more than the first.
+#[must_use]
+pub fn folded(line: &str, width: usize) -> Vec<String> {
+    if line.chars().count() <= width {
+        return vec![line.to_owned()];
+    }
+    let text = line.trim_start();
+    let indent = line.len() - text.len();
+    let behind_name = text.find("  ").map(|at| {
+        let name = &text[..at];
+        let gap = text[at..].len() - text[at..].trim_start().len();
+        indent + name.chars().count() + gap
+    });
+    let hanging = behind_name.filter(|at| *at <= width / 3);
+    let hanging = " ".repeat(hanging.unwrap_or((indent + 2).min(width / 3)));
+    let mut lines: Vec<String> = Vec::new();
+    let mut current = line[..indent].to_owned();
+    let mut is_empty = true;
+    for word in text.split_inclusive(' ') {
+        let taken = current.chars().count() + word.trim_end().chars().count();
+        if taken > width && !is_empty {
+            lines.push(current.trim_end().to_owned());
+            current.clone_from(&hanging);
+            is_empty = true;
+        }
+        if !(is_empty && word == " ") {
+            current.push_str(word);
+            is_empty = false;
+        }
+    }
+    lines.push(current.trim_end().to_owned());
+    lines
+}
+
 /// A shape as it is written: `16×3×3×3`; empty for a single number.
 #[must_use]
 pub fn shape(sides: &[usize]) -> String {
@@ -126,6 +161,31 @@ mod tests {
         assert_eq!(bytes(252_706_816), "241 MiB");
         assert_eq!(seconds(72.4), "1 min 12 s");
         assert_eq!(seconds(f64::NAN), "–");
+    }
+
+    #[test]
+    fn long_lines_are_folded_under_their_text() {
+        assert_eq!(
+            folded("device     cpu (built for the CPU only)", 34),
+            ["device     cpu (built for the CPU", "           only)"].map(|l| l.to_owned())
+        );
+        assert_eq!(
+            folded("a line without a name", 12),
+            ["a line", "  without a", "  name"].map(|l| l.to_owned())
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn folding_loses_no_word(line in "[ a-zé]{0,90}", width in 12_usize..40) {
+            let lines = folded(&line, width);
+            let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
+            proptest::prop_assert_eq!(words(&lines.join(" ")), words(&line));
+            for line in lines {
+                let is_one_word = line.split_whitespace().count() < 2;
+                proptest::prop_assert!(line.chars().count() <= width || is_one_word);
+            }
+        }
     }
 
     #[test]

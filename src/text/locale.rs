@@ -14,7 +14,7 @@ pub fn is_utf8(var: impl Fn(&str) -> String) -> bool {
     })
 }
 
-/// The text in ASCII: the signs that the program itself prints have their own, anything else becomes `?`.
+/// The text in ASCII, where its width is free: some signs become two or three, the others as in [`ascii_sign`].
 #[must_use]
 pub fn ascii(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
@@ -23,24 +23,48 @@ pub fn ascii(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len());
     for sign in text.chars() {
         match sign {
-            _ if sign.is_ascii() => out.push(sign),
             '…' => out.push_str("..."),
             '→' => out.push_str("->"),
             '←' => out.push_str("<-"),
             '±' => out.push_str("+/-"),
             '≤' => out.push_str("<="),
             '≥' => out.push_str(">="),
-            '–' | '—' | '−' | '─' | '·' => out.push('-'),
-            '━' | '▃' | '▄' | '▅' => out.push('='),
-            '×' => out.push('x'),
-            'µ' => out.push('u'),
-            '★' => out.push('*'),
-            '█' | '▆' | '▇' => out.push('#'),
-            '▁' | '▂' => out.push('_'),
-            _ => out.push('?'),
+            '·' => out.push('-'),
+            _ => out.push(ascii_sign(sign)),
         }
     }
     Cow::Owned(out)
+}
+
+/// The ASCII sign nearest to a sign of one column; `?` for letters and for signs that the program does not print.
+#[must_use]
+pub fn ascii_sign(sign: char) -> char {
+    match sign {
+        _ if sign.is_ascii() => sign,
+        '─' | '╸' | '–' | '—' | '╌' | '┄' | '┈' | '−' => '-',
+        '│' | '┃' | '▏' | '▎' | '▐' | '▌' | '╎' => '|',
+        '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┬' | '┴' | '┼' | '╭' | '╮' | '╰' | '╯' | '±' => {
+            '+'
+        }
+        '→' | '▸' | '›' | '▶' | '❯' | '≥' => '>',
+        '←' | '◂' | '‹' | '◀' | '❮' | '≤' => '<',
+        '▾' | '↓' | '▼' => 'v',
+        '▴' | '↑' | '▲' => '^',
+        '·' | '▁' => '.',
+        '●' | '◆' | '▪' | '•' | '★' => '*',
+        '○' | '◇' | 'ö' => 'o',
+        '×' => 'x',
+        '…' => '~',
+        '▂' | '▃' => '_',
+        '━' | '▄' | '▅' | '▆' | '░' => '=',
+        '▇' | '█' | '▉' | '▊' | '▋' | '▍' | '▒' | '▓' => '#',
+        '«' | '»' => '"',
+        'σ' => 's',
+        'Δ' => 'd',
+        'µ' => 'u',
+        'é' | 'è' => 'e',
+        _ => '?',
+    }
 }
 
 #[cfg(test)]
@@ -68,7 +92,8 @@ mod tests {
     #[test]
     fn signs_have_their_ascii() {
         assert_eq!(ascii("3 × 3 → 1,024 · –"), "3 x 3 -> 1,024 - -");
-        assert_eq!(ascii("Größe 0.4 ± 0.1…"), "Gr??e 0.4 +/- 0.1...");
+        assert_eq!(ascii("Größe 0.4 ± 0.1…"), "Gro?e 0.4 +/- 0.1...");
         assert!(matches!(ascii("plain"), Cow::Borrowed("plain")));
+        assert_eq!("±█…ß".chars().map(ascii_sign).collect::<String>(), "+#~?");
     }
 }

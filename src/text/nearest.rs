@@ -1,14 +1,19 @@
 //! The word that somebody meant.
 
-/// The candidate nearest to `word` by edit distance, if it is near enough to be a slip of the finger.
+/// The candidate nearest to `word` by edit distance, if it is near enough to be a slip of the finger; else the first
+/// that begins with it.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|c| (edit_distance(word, c), c))
-        .filter(|(d, c)| *d <= (c.len().max(word.len()) / 2).max(2))
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, c)| c)
+    // Two letters that change places are two edits.
+    let least = if word.len() > 3 { 2 } else { 1 };
+    let is_slip = |(d, c): &(usize, &str)| *d <= (c.len().max(word.len()) / 3).max(least);
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let distances = candidates.iter().map(|c| (edit_distance(word, c), *c));
+    let near = distances.filter(is_slip).min_by_key(|(d, _)| *d);
+    let begun = candidates
+        .iter()
+        .find(|c| word.len() > 2 && c.starts_with(word));
+    near.map(|(_, c)| c).or(begun.copied())
 }
 
 fn edit_distance(a: &str, b: &str) -> usize {
@@ -35,6 +40,9 @@ mod tests {
         let keys = ["epochs", "batch_size", "seed"];
         assert_eq!(nearest("epoch", keys), Some("epochs"));
         assert_eq!(nearest("batchsize", keys), Some("batch_size"));
+        assert_eq!(nearest("sed", keys), Some("seed"));
+        assert_eq!(nearest("batch", keys), Some("batch_size"));
+        assert_eq!(nearest("speech", keys), None);
         assert_eq!(nearest("zzzzzzzzzz", keys), None);
     }
 }

@@ -1,10 +1,13 @@
 //! What can be listed, sorted and filtered of a run: its figures, and every setting by its key.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::metrics::METRICS;
-use crate::profile::{Measured, Profile, Subset, settings};
+use crate::metrics::{self, METRICS};
+use crate::profile::settings::{self, Kind};
+use crate::profile::{Measured, Profile, Subset};
 use crate::run::{RunSummary, comparison};
 use crate::text::{self, figure};
 
@@ -13,8 +16,22 @@ pub(super) struct Column {
     pub name: String,
     /// Begins with `>` over figures.
     pub heading: String,
+    pub unit: Unit,
     pub text: Of<String>,
     pub value: Of<Value>,
+}
+
+/// What a column's values are, and so what they are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Text,
+    Number,
+    /// 0 to 1, shown in percent.
+    Share,
+    /// A difference of shares, shown in percentage points.
+    Points,
+    /// Seconds, shown as a duration.
+    Time,
 }
 
 /// What is read of a run.
@@ -23,29 +40,33 @@ type Of<T> = Box<dyn Fn(&RunSummary, &Profile) -> T>;
 type Text = fn(&RunSummary, &Profile) -> String;
 type Read = fn(&RunSummary, &Profile) -> Value;
 
-/// Name, heading, text, value. What the table has when none are asked for, in its order, is in [`DEFAULT`].
-const COLUMNS: &[(&str, &str, Text, Read)] = &[
+/// Name, heading, unit, text, value. What the table has when none are asked for, in its order, is in [`DEFAULT`].
+const COLUMNS: &[(&str, &str, Unit, Text, Read)] = &[
     (
         "run",
         "run",
+        Unit::Text,
         |run, _| run.id.clone(),
         |run, _| run.id.as_str().into(),
     ),
     (
         "name",
         "name",
+        Unit::Text,
         |_, p| p.name.clone(),
         |_, p| p.name.as_str().into(),
     ),
     (
         "status",
         "status",
+        Unit::Text,
         |run, _| run.status.name().into(),
         |run, _| run.status.name().into(),
     ),
     (
         "started",
         "started",
+        Unit::Text,
         |_, p| {
             p.run
                 .as_ref()
@@ -56,24 +77,28 @@ const COLUMNS: &[(&str, &str, Text, Read)] = &[
     (
         "architecture",
         "architecture",
+        Unit::Text,
         |_, p| p.model.architecture.clone(),
         |_, p| p.model.architecture.as_str().into(),
     ),
     (
         "training_mode",
         "mode",
+        Unit::Text,
         |_, p| comparison::training_mode(p),
         |_, p| comparison::training_mode(p).into(),
     ),
     (
         "dataset",
         "data",
+        Unit::Text,
         |_, p| text::ellipsis(&p.data.name, 24),
         |_, p| p.data.name.as_str().into(),
     ),
     (
         "parameters",
         ">parameters",
+        Unit::Number,
         |_, p| {
             p.result
                 .as_ref()
@@ -84,34 +109,39 @@ const COLUMNS: &[(&str, &str, Text, Read)] = &[
     (
         "epochs",
         ">epochs",
+        Unit::Number,
         |_, p| format!("{}/{}", p.epochs_done(), p.train.epochs),
         |_, p| p.epochs_done().into(),
     ),
     (
         "best_epoch",
         ">best epoch",
+        Unit::Number,
         |_, p| p.best_epoch().map_or_else(none, |e| e.epoch.to_string()),
         |_, p| p.best_epoch().map(|e| e.epoch).into(),
     ),
     (
         "accuracy",
         ">accuracy",
+        Unit::Share,
         |_, p| {
             p.accuracy()
                 .map_or_else(none, |a| figure::percent(a.accuracy, 2, figure::ANY))
         },
         |_, p| p.accuracy().map(|a| a.accuracy).into(),
     ),
-    ("of", "of", |_, p| of(p), |_, p| of(p).into()),
+    ("of", "of", Unit::Text, |_, p| of(p), |_, p| of(p).into()),
     (
         "gap",
         ">gap",
+        Unit::Points,
         |_, p| gap(p),
         |_, p| p.standing().map(|s| s.gap()).into(),
     ),
     (
         "seconds",
         ">time",
+        Unit::Time,
         |_, p| comparison::seconds(p).map_or_else(none, text::seconds),
         |_, p| comparison::seconds(p).into(),
     ),
@@ -178,23 +208,61 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         .chain(metrics.filter(|key| *key != "accuracy"))
 }
 
-/// The column of this name: a figure of the list, a metric of the run's scores, or a setting such as `train.epochs`.
+/// Whether another column or setting has this name too.
+fn is_ambiguous(name: &str) -> bool {
+    let settings = settings::ALL.iter().map(|setting| setting.name());
+    let all = names().chain(settings);
+    all.filter(|own| *own == name).count() > 1
+}
+
+/// The values that runs have in a column of text; none of a column of figures.
+pub(crate) fn values_of(name: &str, runs: &[RunSummary]) -> BTreeSet<String> {
+    let column = find(name).ok().filter(|c| c.unit == Unit::Text);
+    let value = |run: &RunSummary| {
+        let value = (column.as_ref()?.value)(run, run.profile.as_ref().ok()?);
+        Some(value.as_str()?.to_owned())
+    };
+    runs.iter().filter_map(value).collect()
+}
+
+/// The column of this name or heading: a figure of the list, a metric of the run's scores, or a setting such as
+/// `train.epochs`.
 ///
 /// # Errors
 /// `Input` when there is none.
 pub(super) fn find(name: &str) -> Result<Column> {
-    if let Some((name, heading, text, value)) = COLUMNS.iter().find(|(own, ..)| *own == name) {
+    let asked = name.replace(['-', ' '], "_").to_lowercase();
+    let is_asked = |own: &str, heading: &str| {
+        own == asked
+            || heading
+                .trim_start_matches('>')
+                .replace(' ', "_")
+                .to_lowercase()
+                == asked
+    };
+    if let Some((name, heading, unit, text, value)) = COLUMNS
+        .iter()
+        .find(|(own, heading, ..)| is_asked(own, heading))
+    {
         return Ok(Column {
             name: (*name).into(),
             heading: (*heading).into(),
+            unit: *unit,
             text: Box::new(text),
             value: Box::new(value),
         });
     }
-    if let Some(metric) = METRICS.iter().find(|metric| metric.key == name) {
+    if let Some(metric) = METRICS
+        .iter()
+        .find(|metric| is_asked(metric.key, metric.label))
+    {
         return Ok(Column {
             name: metric.key.into(),
             heading: format!(">{}", metric.label),
+            unit: match metric.unit {
+                metrics::Unit::Share => Unit::Share,
+                metrics::Unit::Score | metrics::Unit::Loss => Unit::Number,
+            },
             text: Box::new(|_, p| {
                 p.known_scores()
                     .map_or_else(none, |s| metric.text(s, 2, figure::ANY))
@@ -205,7 +273,16 @@ pub(super) fn find(name: &str) -> Result<Column> {
     if let Some(setting) = settings::find(name) {
         return Ok(Column {
             name: setting.key.into(),
-            heading: setting.name().into(),
+            heading: if is_ambiguous(setting.name()) {
+                setting.key.into()
+            } else {
+                setting.name().into()
+            },
+            unit: if matches!(setting.kind, Kind::Number(_)) {
+                Unit::Number
+            } else {
+                Unit::Text
+            },
             text: Box::new(|_, p| setting.show(p)),
             value: Box::new(|_, p| {
                 let shown = setting.show(p);

@@ -4,10 +4,11 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::columns::{self, Column};
-use crate::error::Result;
+use super::columns::{self, Column, Unit};
+use crate::error::{Error, Result};
 use crate::profile::Profile;
 use crate::run::{RunSummary, comparison};
+use crate::text;
 
 /// Longer ones first, for `<` begins `<=`.
 const COMPARISONS: &[&str] = &["!=", ">=", "<=", "=", ">", "<"];
@@ -17,14 +18,22 @@ pub(super) enum Filter {
     /// Each of these is in the run's id, name, status, architecture, training mode or data set.
     Words(Vec<String>),
     /// A column against a value.
-    Figure(Column, &'static str, String),
+    Figure(Column, &'static str, Wanted),
+}
+
+/// What was typed beside a comparison, in the column's unit.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Wanted {
+    Number(f64),
+    /// In lower case.
+    Text(String),
 }
 
 impl Filter {
     /// Reads `accuracy>=90%`, `status=finished`, `train.seed=3` or words.
     ///
     /// # Errors
-    /// `Input` when there is no such column.
+    /// `Input` when there is no such column, or the value is none of its.
     pub(super) fn read(text: &str) -> Result<Self> {
         let sign = text.find(['!', '<', '>', '=']);
         let split = sign.and_then(|at| {
@@ -34,7 +43,8 @@ impl Filter {
         });
         if let Some((name, sign, value)) = split {
             let column = columns::find(name.trim())?;
-            return Ok(Self::Figure(column, sign, value.trim().to_lowercase()));
+            let wanted = wanted(&column, value.trim())?;
+            return Ok(Self::Figure(column, sign, wanted));
         }
         let words = text.split_whitespace().map(str::to_lowercase);
         Ok(Self::Words(words.collect()))
@@ -71,16 +81,55 @@ fn line(run: &RunSummary, profile: Option<&Profile>) -> String {
     format!("{} {} {of_profile}", run.id, run.status.name()).to_lowercase()
 }
 
-/// A value beside what was typed: numbers as numbers, a percentage as a share, the rest as text in any case.
-fn order_with(value: &Value, wanted: &str) -> Option<Ordering> {
-    let number = match wanted.strip_suffix('%') {
-        Some(percent) => percent.trim().parse::<f64>().ok().map(|p| p / 100.0),
-        None => wanted.parse::<f64>().ok(),
+/// Reads what was typed beside a comparison: a share as `90%` or `0.9`, points as `2` or `2%`, seconds as a number.
+fn wanted(column: &Column, typed: &str) -> Result<Wanted> {
+    let refused = |is: &str, remedy: String| {
+        let value = text::sanitize(typed);
+        Error::input(
+            format!("--filter {}", column.name),
+            format!("`{value}` {is}"),
+            remedy,
+        )
     };
-    match (value.as_f64(), number, value) {
-        (Some(own), Some(wanted), _) => own.partial_cmp(&wanted),
-        (_, _, Value::String(own)) => Some(own.to_lowercase().as_str().cmp(wanted)),
-        _ => None,
+    let (number, is_percent) = match typed.strip_suffix('%') {
+        Some(percent) => (percent.trim(), true),
+        None => (typed, false),
+    };
+    let number = number.parse::<f64>().ok().filter(|n| n.is_finite());
+    let name = &column.name;
+    match (column.unit, number) {
+        (Unit::Text, _) => Ok(Wanted::Text(typed.to_lowercase())),
+        (Unit::Share, Some(n)) if is_percent => Ok(Wanted::Number(n / 100.0)),
+        (Unit::Share, Some(n)) if n.abs() > 1.0 => Err(refused(
+            "is more than 1",
+            format!("write it as a percentage: {name}>={n}%"),
+        )),
+        (Unit::Points, Some(n)) => Ok(Wanted::Number(n / 100.0)),
+        (Unit::Number | Unit::Time, Some(_)) if is_percent => Err(refused(
+            "is a percentage",
+            format!("{name} is none: leave out the %"),
+        )),
+        (_, Some(n)) => Ok(Wanted::Number(n)),
+        (Unit::Share, None) => Err(refused("is not a number", format!("write {name}>=90%"))),
+        (Unit::Points, None) => Err(refused(
+            "is not a number",
+            format!("give percentage points: {name}>2"),
+        )),
+        (Unit::Time, None) => Err(refused(
+            "is not a number",
+            format!("give seconds: {name}>60"),
+        )),
+        (Unit::Number, None) => Err(refused("is not a number", format!("write {name}>=10"))),
+    }
+}
+
+/// A value beside what was typed; `None` for a value that is missing.
+fn order_with(value: &Value, wanted: &Wanted) -> Option<Ordering> {
+    match (wanted, value) {
+        (Wanted::Number(wanted), value) => value.as_f64()?.partial_cmp(wanted),
+        (Wanted::Text(_), Value::Null) => None,
+        (Wanted::Text(wanted), Value::String(own)) => Some(own.to_lowercase().cmp(wanted)),
+        (Wanted::Text(wanted), other) => Some(other.to_string().to_lowercase().cmp(wanted)),
     }
 }
 
@@ -107,16 +156,52 @@ mod tests {
 
     #[test]
     fn values_are_compared_as_what_they_are() {
-        assert_eq!(order_with(&json!(0.9), "90%"), Some(Ordering::Equal));
-        assert_eq!(order_with(&json!(10), "9"), Some(Ordering::Greater));
+        let order_of = |name: &str, value: &Value, typed: &str| {
+            order_with(
+                value,
+                &wanted(&columns::find(name).unwrap(), typed).unwrap(),
+            )
+        };
         assert_eq!(
-            order_with(&json!("Finished"), "finished"),
+            order_of("accuracy", &json!(0.9), "90%"),
             Some(Ordering::Equal)
         );
-        assert_eq!(order_with(&Value::Null, "9"), None);
+        assert_eq!(order_of("gap", &json!(0.025), "2"), Some(Ordering::Greater));
+        assert_eq!(order_of("epochs", &json!(10), "9"), Some(Ordering::Greater));
+        assert_eq!(
+            order_of("status", &json!("Finished"), "finished"),
+            Some(Ordering::Equal)
+        );
+        assert_eq!(order_of("epochs", &Value::Null, "9"), None);
         let mut values = [json!(2), Value::Null, json!(10), json!(-1.5)];
         values.sort_by(order);
         assert_eq!(values, [json!(-1.5), json!(2), json!(10), Value::Null]);
+    }
+
+    #[test]
+    fn a_value_that_is_none_of_the_column_is_refused() {
+        for (text, says) in [
+            ("accuracy>90", "write it as a percentage: accuracy>=90%"),
+            ("accuracy>=high", "write accuracy>=90%"),
+            ("gap>wide", "give percentage points"),
+            ("epochs=5%", "leave out the %"),
+            ("time>1 min", "give seconds: seconds>60"),
+            ("train.epochs=many", "is not a number"),
+        ] {
+            let error = Filter::read(text).err().map(|e| e.to_string());
+            assert!(
+                error.as_ref().is_some_and(|e| e.contains(says)),
+                "{text}: {error:?}"
+            );
+        }
+        for text in [
+            "mode=frozen",
+            "data=fashion-mnist",
+            "macro f1>0.8",
+            "Best-Epoch=3",
+        ] {
+            assert!(Filter::read(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

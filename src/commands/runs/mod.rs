@@ -15,7 +15,7 @@ use crate::profile::Status;
 use crate::run::{RunSummary, Workspace, comparison};
 use crate::text;
 
-pub(super) use columns::names as column_names;
+pub(super) use columns::{names as column_names, values_of};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -23,14 +23,14 @@ pub(super) struct Arguments {
     #[arg(add = complete::column(), long, value_name = "[-]COLUMN", allow_hyphen_values = true)]
     sort: Option<String>,
     /// List only runs with these words, or where a column compares so: status=finished, accuracy>=90%; repeatable
-    #[arg(long, value_name = "WORDS|COMPARISON")]
+    #[arg(add = complete::filter(), long, value_name = "WORDS|COMPARISON")]
     filter: Vec<String>,
     /// Columns to list, separated by commas; any setting too, such as train.seed
     #[arg(add = complete::column(), long, value_name = "COLUMN,…", value_delimiter = ',')]
     columns: Vec<String>,
     /// List at most so many runs
-    #[arg(short = 'n', value_name = "COUNT")]
-    count: Option<usize>,
+    #[arg(short = 'n', value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    count: Option<u32>,
     /// Print comma-separated values, unrounded, with a header
     #[arg(long, conflicts_with = "json")]
     csv: bool,
@@ -60,11 +60,18 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if let Some(by) = &arguments.sort {
         sort(&mut runs, by)?;
     }
-    runs.truncate(arguments.count.unwrap_or(usize::MAX));
+    runs.truncate(arguments.count.map_or(usize::MAX, |n| n as usize));
     let mut out = Output::standard();
     if arguments.json {
         for run in &runs {
-            answer::print(&mut out, answer::run(run))?;
+            let answer = match (&run.profile, arguments.columns.is_empty()) {
+                (Ok(profile), false) => columns
+                    .iter()
+                    .map(|column| (column.name.clone(), (column.value)(run, profile)))
+                    .collect(),
+                _ => answer::run(run),
+            };
+            answer::print(&mut out, answer)?;
         }
         return Ok(0);
     }
@@ -79,7 +86,12 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         })?;
         return Ok(0);
     }
-    table(&runs, &columns).print(&mut out)?;
+    let table = table(&runs, &columns);
+    let left_out = table.print(&mut out)?;
+    if !left_out.is_empty() {
+        let columns = left_out.join(", ");
+        out.line(format!("no room for: {columns}; see --columns and --csv"))?;
+    }
     for run in &runs {
         let notes = run.profile.as_ref().map(|p| comparison::notes(p));
         for note in notes.unwrap_or_default() {
@@ -168,4 +180,117 @@ fn csv(runs: &[RunSummary], columns: &[Column], out: &mut Output) -> Result<()> 
     // For programs: UTF-8 whatever the locale.
     let lines = lines.iter().map(|line| text::harmless(line) + "\n");
     out.bytes(lines.collect::<String>().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::metrics::Scores;
+    use crate::profile::{Profile, ResultRecord, settings};
+
+    /// Runs of random settings, some without a result, some that cannot be read.
+    fn runs() -> impl Strategy<Value = Vec<RunSummary>> {
+        let one = (0_u64..4, 1_usize..4, any::<bool>(), 0_u8..5, 0.0..1.0_f64);
+        prop::collection::vec(one, 0..12).prop_map(|drawn| {
+            let run = |(i, (seed, epochs, is_named, kind, share))| {
+                let mut profile = Profile::new(if is_named { "lenet5" } else { "mlp" });
+                (profile.train.seed, profile.train.epochs) = (seed, epochs);
+                profile.data.validation = share;
+                profile.result = (kind > 1).then(|| ResultRecord {
+                    parameters: 100 * seed,
+                    test: (kind > 2).then(|| Scores::of_accuracy(1.0, share)),
+                    ..ResultRecord::default()
+                });
+                RunSummary {
+                    id: format!("run-{i}"),
+                    status: [Status::Finished, Status::Stopped][usize::from(is_named)],
+                    profile: if kind == 0 {
+                        Err("is broken".into())
+                    } else {
+                        Ok(Arc::new(profile))
+                    },
+                }
+            };
+            drawn.into_iter().enumerate().map(run).collect()
+        })
+    }
+
+    fn every_column() -> Vec<&'static str> {
+        let settings = settings::ALL.iter().map(|s| s.key);
+        column_names().chain(settings).collect()
+    }
+
+    fn ids(runs: &[RunSummary]) -> Vec<String> {
+        runs.iter().map(|run| run.id.clone()).collect()
+    }
+
+    fn value(column: &Column, run: &RunSummary) -> Value {
+        let profile = run.profile.as_ref();
+        profile.map_or(Value::Null, |p| (column.value)(run, p))
+    }
+
+    proptest! {
+        #[test]
+        fn any_column_sorts_filters_and_is_listed(
+            runs in runs(),
+            name in prop::sample::select(every_column()),
+            of in any::<prop::sample::Index>(),
+            is_down: bool,
+        ) {
+            let column = columns::find(name).unwrap();
+            let mut sorted = runs.clone();
+            sort(&mut sorted, &format!("{}{name}", if is_down { "-" } else { "" })).unwrap();
+            for pair in sorted.windows(2) {
+                let (a, b) = (value(&column, &pair[0]), value(&column, &pair[1]));
+                let at = |run: &RunSummary| runs.iter().position(|own| own.id == run.id);
+                prop_assert!(!a.is_null() || b.is_null(), "what is missing comes last");
+                prop_assert!(a != b || at(&pair[0]) < at(&pair[1]), "equal ones keep their order");
+                if let (Some(a), Some(b)) = (a.as_f64(), b.as_f64()) {
+                    prop_assert!((is_down && a >= b) || (!is_down && a <= b), "in order");
+                }
+            }
+            prop_assert_eq!(sorted.len(), runs.len());
+
+            let that_pass = |comparison: &str| -> Vec<String> {
+                let filter = Filter::read(&format!("{name}{comparison}")).unwrap();
+                ids(&runs.iter().filter(|run| filter.takes(run)).cloned().collect::<Vec<_>>())
+            };
+            let readable: Vec<_> = runs.iter().filter(|run| run.profile.is_ok()).cloned().collect();
+            let known: Vec<&RunSummary> =
+                readable.iter().filter(|run| !value(&column, run).is_null()).collect();
+            if !known.is_empty() {
+                // Compared with what one of them has: each is smaller, equal or larger.
+                let own = value(&column, known[of.index(known.len())]);
+                let typed = match (&own, name) {
+                    (Value::String(text), _) => text.clone(),
+                    (number, "gap") => (100.0 * number.as_f64().unwrap()).to_string(),
+                    (number, _) => number.to_string(),
+                };
+                let equal = that_pass(&format!("={typed}"));
+                let (less, more) = (that_pass(&format!("<{typed}")), that_pass(&format!(">{typed}")));
+                let mut all = [less.clone(), equal.clone(), more.clone()].concat();
+                all.sort();
+                let mut expected: Vec<String> = known.iter().map(|run| run.id.clone()).collect();
+                expected.sort();
+                prop_assert_eq!(all, expected);
+                let both = |a: &[String], b: &[String]| {
+                    let mut both = [a, b].concat();
+                    both.sort();
+                    both
+                };
+                let sorted = |mut ids: Vec<String>| { ids.sort(); ids };
+                prop_assert_eq!(sorted(that_pass(&format!("<={typed}"))), both(&less, &equal));
+                prop_assert_eq!(sorted(that_pass(&format!(">={typed}"))), both(&more, &equal));
+                let others = that_pass(&format!("!={typed}"));
+                prop_assert_eq!(sorted(both(&others, &equal)), sorted(ids(&readable)));
+            }
+
+            let lines = table(&runs, &[columns::find("run").unwrap(), column]).lines();
+            prop_assert_eq!(lines.len(), runs.len() + 1);
+        }
+    }
 }

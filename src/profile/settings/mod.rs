@@ -204,16 +204,11 @@ pub(crate) fn suggestion(key: &str) -> String {
         let near = text::nearest(name, of_table(table).map(Setting::name))?;
         of_table(table).find(|s| s.name() == near).map(|s| s.key)
     };
-    // `arch`, `lr`, `batchsize`: in its table first, then anywhere.
-    let short = || {
-        let mut all = of_table(table).chain(ALL.iter());
-        all.find(|s| is_short_for(name, s.name())).map(|s| s.key)
-    };
     let all = namesakes.collect::<Vec<_>>();
     let near = text::nearest(key, all.iter().copied())
         .or_else(|| all.first().copied())
         .or_else(close)
-        .or_else(short);
+        .or_else(|| short_for(table, name));
     if let Some(near) = near {
         return format!("did you mean `{near}`?");
     }
@@ -223,6 +218,13 @@ pub(crate) fn suggestion(key: &str) -> String {
     } else {
         format!("set one of {}", keys.join(", "))
     }
+}
+
+/// The key that `arch`, `lr` or `batchsize` is short for: in its table first, then anywhere.
+#[must_use]
+pub(crate) fn short_for(table: &str, name: &str) -> Option<&'static str> {
+    let mut all = of_table(table).chain(ALL.iter());
+    all.find(|s| is_short_for(name, s.name())).map(|s| s.key)
 }
 
 /// Whether a word is the beginning, the initials or the letters of a key's name.

@@ -7,6 +7,7 @@ use ratatui::text::Line;
 
 use super::fit::cut_line;
 use super::image::Image;
+use crate::text;
 
 /// A rectangle of the screen with its own coordinates; what does not fit is cut.
 pub(crate) struct Canvas<'a> {
@@ -122,40 +123,10 @@ impl<'a> Canvas<'a> {
     pub(crate) fn make_ascii(&mut self) {
         for position in self.area.positions() {
             let cell = &mut self.buffer[position];
-            if let Some(sign) = cell.symbol().chars().next().and_then(ascii) {
-                cell.set_char(sign);
+            let sign = cell.symbol().chars().next();
+            if let Some(sign) = sign.filter(|sign| !sign.is_ascii()) {
+                cell.set_char(text::ascii_sign(sign));
             }
         }
     }
-}
-
-/// The ASCII sign nearest to a sign of one column; `None` for ASCII itself.
-fn ascii(sign: char) -> Option<char> {
-    if sign.is_ascii() {
-        return None;
-    }
-    Some(match sign {
-        '─' | '╸' | '–' | '—' | '╌' | '┄' | '┈' | '−' => '-',
-        '│' | '┃' | '▏' | '▎' | '▐' | '▌' | '╎' => '|',
-        '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┬' | '┴' | '┼' | '╭' | '╮' | '╰' | '╯' | '±' => {
-            '+'
-        }
-        '→' | '▸' | '›' | '▶' | '❯' => '>',
-        '←' | '◂' | '‹' | '◀' | '❮' => '<',
-        '▾' | '↓' | '▼' => 'v',
-        '▴' | '↑' | '▲' => '^',
-        '·' | '▁' => '.',
-        '●' | '◆' | '▪' | '•' => '*',
-        '○' | '◇' | 'ö' => 'o',
-        '×' => 'x',
-        '…' => '~',
-        '▂' | '▃' => '_',
-        '━' | '▄' | '▅' | '▆' | '░' => '=',
-        '▇' | '█' | '▉' | '▊' | '▋' | '▍' | '▒' | '▓' => '#',
-        '«' | '»' => '"',
-        'σ' => 's',
-        'Δ' => 'd',
-        'é' | 'è' => 'e',
-        _ => '?',
-    })
 }

@@ -12,6 +12,8 @@ pub(crate) mod sparkline;
 
 use ratatui::text::Line;
 
+use crate::text;
+
 pub(crate) use fit::{cut, left, right, wrap_to};
 
 /// A time span: `mm:ss`, or `h:mm:ss`.
@@ -37,27 +39,9 @@ pub(crate) fn plain_if(ascii: bool, line: Line<'static>) -> Line<'static> {
     }
     let style = line.style;
     let spans = line.spans.into_iter().map(|mut span| {
-        span.content = to_ascii(&span.content).into();
+        let signs = span.content.chars().map(text::ascii_sign);
+        span.content = signs.collect::<String>().into();
         span
     });
     Line::from(spans.collect::<Vec<_>>()).style(style)
-}
-
-/// Replaces the few signs fmtui itself uses by ASCII ones; anything else outside ASCII becomes `?`.
-#[must_use]
-pub(crate) fn to_ascii(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            _ if c.is_ascii() => c,
-            '–' | '─' | '━' | '┄' | '−' => '-',
-            '│' => '|',
-            '·' | '…' => '.',
-            '▸' | '→' => '>',
-            '←' => '<',
-            '×' => 'x',
-            '▲' => '^',
-            '▼' => 'v',
-            _ => '?',
-        })
-        .collect()
 }
