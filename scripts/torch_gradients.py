@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Prints tests/numerics/torch_gradients/values.rs: every preset's gradients as PyTorch computes them in float64.
+"""Writes tests/numerics/torch_gradients/values.rs: every preset's gradients as PyTorch computes them in float64.
 
-    python3 scripts/torch_gradients.py > tests/numerics/torch_gradients/values.rs
+    python3 scripts/torch_gradients.py                # all presets
+    python3 scripts/torch_gradients.py lenet5         # one of them; the others stay as they are
     python3 scripts/torch_gradients.py --float32      # what PyTorch's own float32 is off by, measured the same way
 
 Weights and images come from one formula that the Rust side repeats (`fill`), in float32; nothing is exchanged but
@@ -13,7 +14,9 @@ A ReLU whose input is 0 up to rounding, or a max pool with two largest inputs th
 the gradient jump: float32 may take the other branch. So the seed is searched for the one whose nearest miss is
 farthest away, in units of the layer's root mean square. Dropout is left out.
 """
+import argparse
 import math
+import pathlib
 import sys
 from collections import OrderedDict
 
@@ -29,6 +32,7 @@ from torch_formula import fill, fnv, hashes
 
 torch.set_num_threads(1)
 
+VALUES = pathlib.Path(__file__).parent.parent / "tests/numerics/torch_gradients/values.rs"
 PROJECTIONS = 8
 SEEDS = 100
 
@@ -198,36 +202,63 @@ def number(v):
     return f"{v:.12e}"
 
 
-def main(float32):
-    if not float32:
-        print("//! Written by scripts/torch_gradients.py with PyTorch " + torch.__version__.split("+")[0] + ".\n")
-        print("use super::Expected;\n")
-        print("pub const CASES: &[Expected] = &[")
-    for presets, make, count, smoothing, shape in CASES:
-        case = (make, count, smoothing, shape)
-        misses = [nearest_miss(*case, seed) for seed in range(SEEDS)]
-        seed = max(range(SEEDS), key=misses.__getitem__) if min(misses) < math.inf else 0
-        loss, exact = gradients(*case, seed, torch.float64)
-        print(presets[0], seed, f"{misses[seed]:.1e}", file=sys.stderr, flush=True)
-        if float32:
-            for s in {0, seed}:
-                truth = exact if s == seed else gradients(*case, s, torch.float64)[1]
-                _, single = gradients(*case, s, torch.float32)
-                off = lambda n: math.dist(single[n][1:], truth[n][1:]) / math.sqrt(PROJECTIONS) / scale(truth, n)
-                worst = max(truth, key=off)
-                miss = f"nearest miss {misses[s]:.1e}"
-                print(f"{presets[0]:16} seed {s:2} {miss} {worst:24} {off(worst):.1e}", flush=True)
+def expected(case, seed, nearest):
+    """The lines of a case in values.rs."""
+    presets, make, count, smoothing, shape = case
+    loss, exact = gradients(make, count, smoothing, shape, seed, torch.float64)
+    names = ", ".join(f'"{p}"' for p in presets)
+    miss = "f64::INFINITY" if nearest == math.inf else f"{nearest:.2e}"
+    head = f"Expected {{ presets: &[{names}], batch: {count}, seed: {seed}, nearest_miss: {miss}, loss: {number(loss)},"
+    rows = [f'("{name}", [{", ".join(map(number, values))}]),' for name, values in exact.items()]
+    return "\n".join([head, "parameters: &[", *rows, "]},"])
+
+
+def show_float32(case, seed, misses):
+    """How far PyTorch's own float32 is off for a case."""
+    presets, *case = case
+    for s in sorted({0, seed}):
+        truth = gradients(*case, s, torch.float64)[1]
+        _, single = gradients(*case, s, torch.float32)
+        off = lambda n: math.dist(single[n][1:], truth[n][1:]) / math.sqrt(PROJECTIONS) / scale(truth, n)
+        worst = max(truth, key=off)
+        print(f"{presets[0]:16} seed {s:2} nearest miss {misses[s]:.1e} {worst:24} {off(worst):.1e}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("presets", nargs="*", metavar="PRESET", help="only the cases of these presets")
+    parser.add_argument("--float32", action="store_true", help="print what PyTorch's own float32 is off by")
+    arguments = parser.parse_args()
+    known = {preset for presets, *_ in CASES for preset in presets}
+    if unknown := set(arguments.presets) - known:
+        parser.error(f"no case of {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+    before = {}
+    if arguments.presets and not arguments.float32:
+        blocks = VALUES.read_text().split("\nExpected ")[1:]
+        before = {block.split('"')[1]: "Expected " + block.removesuffix("\n").removesuffix("\n];") for block in blocks}
+    lines = []
+    for case in CASES:
+        presets, *rest = case
+        if arguments.presets and not set(arguments.presets) & set(presets):
+            lines.append(before.get(presets[0]))
             continue
-        names = ", ".join(f'"{p}"' for p in presets)
-        miss = "f64::INFINITY" if misses[seed] == math.inf else f"{misses[seed]:.2e}"
-        print(f"Expected {{ presets: &[{names}], batch: {count}, seed: {seed}, nearest_miss: {miss},", end=" ")
-        print(f"loss: {number(loss)},")
-        print("parameters: &[")
-        for name, values in exact.items():
-            print(f'("{name}", [{", ".join(map(number, values))}]),')
-        print("]},")
-    if not float32:
-        print("];")
+        misses = [nearest_miss(*rest, seed) for seed in range(SEEDS)]
+        seed = max(range(SEEDS), key=misses.__getitem__) if min(misses) < math.inf else 0
+        print(presets[0], seed, f"{misses[seed]:.1e}", file=sys.stderr, flush=True)
+        if arguments.float32:
+            show_float32(case, seed, misses)
+        else:
+            lines.append(expected(case, seed, misses[seed]))
+    if arguments.float32:
+        return
+    version = torch.__version__.split("+")[0]
+    head = f"//! Written by scripts/torch_gradients.py with PyTorch {version}.\n\nuse super::Expected;\n"
+    values = "\n".join([head, "pub const CASES: &[Expected] = &[", *filter(None, lines), "];"]) + "\n"
+    # Whole or not at all.
+    new = VALUES.with_suffix(".new")
+    new.write_text(values)
+    new.replace(VALUES)
+    print(f"{VALUES} written", file=sys.stderr)
 
 
 def scale(exact, name):
@@ -236,4 +267,4 @@ def scale(exact, name):
     return norm if norm > 1e-9 * weights else weights
 
 
-main("--float32" in sys.argv)
+main()

@@ -378,7 +378,7 @@ pub(crate) static ALL: &[Setting] = &[
     row!(
         train.optimizer.weight_decay,
         real(0.0, 1e3),
-        "weight decay (L2), decoupled with adamw"
+        "weight decay (L2), decoupled with adamw (of which PyTorch's default is 0.01)"
     )
     .by_gradient(),
     row!(
