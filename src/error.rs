@@ -44,6 +44,12 @@ pub enum Error {
     Busy { run: String, pid: u32 },
 }
 
+/// What a problem begins with that reads on from its subject: `train.epochs is 0`, where others stand behind a colon.
+const VERBS: &[&str] = &[
+    "are", "cannot", "does", "ends", "exists", "fits", "has", "holds", "is", "leaves", "lies",
+    "matches", "needs", "starts", "takes", "uses", "was", "were",
+];
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Paths, names and values come from others.
@@ -53,7 +59,11 @@ impl fmt::Display for Error {
                 subject,
                 problem,
                 remedy,
-            } => write!(out, "{subject}: {problem}; {remedy}"),
+            } => {
+                let first = problem.split(' ').next().unwrap_or_default();
+                let colon = if VERBS.contains(&first) { "" } else { ":" };
+                write!(out, "{subject}{colon} {problem}; {remedy}")
+            }
             Self::Io {
                 action,
                 path,

@@ -66,7 +66,7 @@ pub fn regular(file: &File) -> std::io::Result<u64> {
     };
     Err(std::io::Error::new(
         std::io::ErrorKind::InvalidInput,
-        format!("it {what}; a regular file is wanted"),
+        format!("it {what}"),
     ))
 }
 

@@ -43,7 +43,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if !(2..=MOST).contains(&runs.len()) {
         return Err(Error::input(
             "compare",
-            format!("{} of 2 to {MOST} runs are named", runs.len()),
+            format!("takes 2 to {MOST} runs, not {}", runs.len()),
             "name them by ID; `fmtui runs` lists them",
         ));
     }

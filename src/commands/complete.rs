@@ -251,6 +251,15 @@ pub(super) fn column() -> ArgValueCompleter {
     })
 }
 
+/// The values of a setting.
+pub(super) fn value_of(key: &'static str) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |current: &OsStr| {
+        let choices = settings::find(key).map(|s| s.kind.choices());
+        let all = choices.unwrap_or_default().iter();
+        starting_with(current, all.map(|choice| candidate(choice, "")))
+    })
+}
+
 /// What `runs --filter` takes: a column, an `=`, and the values that runs have in it.
 pub(super) fn filter() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {

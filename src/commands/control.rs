@@ -34,7 +34,7 @@ pub(super) fn pause(workspace: &Workspace, arguments: &Arguments) -> Result<u8> 
 }
 
 pub(super) fn go_on(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
-    tell(workspace, arguments, &Command::Continue, "goes on")
+    tell(workspace, arguments, &Command::Continue, "continues")
 }
 
 fn tell(workspace: &Workspace, arguments: &Arguments, command: &Command, what: &str) -> Result<u8> {

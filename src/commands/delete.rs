@@ -20,8 +20,8 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if id != *given {
         return Err(Error::input(
             "delete",
-            format!("needs the full ID; `{given}` is only part of it"),
-            format!("to delete it: `fmtui delete {id}`"),
+            format!("needs the full ID, and `{given}` is not one"),
+            format!("to delete this run: `fmtui delete {id}`"),
         ));
     }
     workspace.delete(&id)?;

@@ -40,7 +40,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if home != *workspace && format.extension() == "safetensors" {
         return Err(Error::input(
             format!("run {id}"),
-            "has no weights: it is there to be looked at",
+            "is built in and has no weights",
             "export its history with --format csv",
         ));
     }
@@ -54,7 +54,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if !to_standard_output && out.exists() {
         return Err(Error::input(
             out.display().to_string(),
-            "is there already",
+            "exists already",
             "give another name with --out",
         ));
     }

@@ -424,7 +424,7 @@ mod tests {
         let refused = Profile::parse(unfreeze, "x").unwrap_err().to_string();
         assert_eq!(
             refused,
-            "x: model.unfreeze.epoch: is \"x\"; give a whole number from 0 on"
+            "x: model.unfreeze.epoch is \"x\"; give a whole number from 0 on"
         );
     }
 
@@ -433,10 +433,10 @@ mod tests {
         for (setting, part) in [
             ("train.epoch=3", "did you mean `train.epochs`?"),
             ("train.epochs", "has no `=`"),
-            ("=3", "the setting: is not a known key"),
-            ("train..epochs=3", "train..epochs: is not a known key"),
-            ("format.x=3", "only a run writes"),
-            ("run.id=3", "only a run writes"),
+            ("=3", "the setting is not a known key"),
+            ("train..epochs=3", "train..epochs is not a known key"),
+            ("format.x=3", "is written by runs"),
+            ("run.id=3", "is written by runs"),
             ("train.epochs=0", "train.epochs"),
             ("train.epochs=many", "train.epochs"),
             ("train.optimizer.learning_rate=nan", "learning_rate"),
@@ -452,6 +452,6 @@ mod tests {
         let message = preset("lenet6", &[]).unwrap_err().to_string();
         assert!(message.contains("did you mean `lenet5`?"), "{message}");
         let message = preset("no/such.toml", &[]).unwrap_err().to_string();
-        assert!(message.starts_with("profile no/such.toml: cannot be read"));
+        assert!(message.starts_with("profile no/such.toml cannot be read"));
     }
 }

@@ -38,7 +38,11 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let Some(what) = &arguments.what else {
         return list_presets(arguments.json, &mut out).map(|()| 0);
     };
-    let profile = recipe::look(workspace, what, &arguments.set)?;
+    let mut profile = recipe::look(workspace, what, &arguments.set)?;
+    if !arguments.set.is_empty() {
+        // What a run of it would be, not what one was.
+        profile = profile.recipe();
+    }
     if arguments.toml {
         out.toml(&settings::commented(&profile.to_toml()))?;
     } else if arguments.weights {

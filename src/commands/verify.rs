@@ -68,7 +68,7 @@ fn warn_of_differences(recorded: &Profile, here: &Profile) {
         if then != now && !then.is_empty() {
             let (then, now) = (text::ellipsis(then, 20), text::ellipsis(now, 20));
             notice(format!(
-                "warning: the {what} is {now}, the run had {then}; bits may differ"
+                "warning: the {what} is {now}, the run's was {then}; results may not be identical in every bit"
             ));
         }
     }

@@ -94,7 +94,11 @@ fn of_recipe(workspace: &Workspace, what: &str) -> Result<u8> {
 
 fn say_here(source: &Source) -> Result<u8> {
     let mut out = Output::standard();
-    out.line(format!("{} is here, {}", named(source), source.verified()))?;
+    out.line(format!(
+        "{} is cached, {}",
+        named(source),
+        source.verified()
+    ))?;
     Ok(0)
 }
 

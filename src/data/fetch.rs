@@ -118,7 +118,7 @@ impl Fetcher {
         if self.offline {
             return Err(Error::input(
                 format!("data set {}", text::sanitize(name)),
-                "cannot be downloaded: --offline, FMTUI_OFFLINE or HF_HUB_OFFLINE forbids the network",
+                "cannot be downloaded: --offline, FMTUI_OFFLINE or HF_HUB_OFFLINE turns off network access",
                 format!("go online, or use the built-in {BUILT_IN}"),
             ));
         }

@@ -149,7 +149,7 @@ impl<'a> Finder<'a> {
         let beside = self.search.data_dir.as_deref().map(|d| self.sets_in(d));
         if let Some([called, ..]) = beside.as_deref() {
             let called = text::sanitize(called);
-            format!("set data.name = \"{called}\", or name the directory of its files {name}")
+            format!("set data.name = \"{called}\", or rename its directory to {name}")
         } else if catalog::fetchable().any(|set| set.name == name) {
             format!(
                 "type `fmtui data fetch {name}` to download it, or use {}, which is built in",

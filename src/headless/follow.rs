@@ -78,7 +78,7 @@ async fn watch(
                     // Nobody reads any more: that is leaving.
                     Err(e) if output::is_hung_up(&e) => {
                         drop(printer);
-                        return Ok(left(last.as_ref(), id));
+                        return Ok(left(workspace, last.as_ref(), id));
                     }
                     other => other?,
                 }
@@ -86,7 +86,7 @@ async fn watch(
             ending = signals.next() => {
                 if !interrupt.stops(ending) {
                     drop(printer);
-                    return Ok(left(last.as_ref(), id));
+                    return Ok(left(workspace, last.as_ref(), id));
                 }
                 if !stopping {
                     stopping = true;
@@ -139,12 +139,15 @@ fn is_end(event: Option<&Event>) -> bool {
 }
 
 /// The exit code of whoever does not wait for the end.
-fn left(last: Option<&Event>, id: &str) -> u8 {
+fn left(workspace: &Workspace, last: Option<&Event>, id: &str) -> u8 {
     if is_end(last) {
         return code_of(last, id);
     }
+    if !workspace.is_running(id) {
+        return DONE;
+    }
     notice(format!(
-        "the run goes on; reattach with `fmtui attach {id}`"
+        "the run keeps training; reattach with `fmtui attach {id}`"
     ));
     GOES_ON
 }

@@ -156,7 +156,7 @@ mod tests {
         let message = check(&network, &factors(&[("layer9", 0.1)])).unwrap_err();
         assert_eq!(
             message.to_string(),
-            "train.lr_multipliers.layer9: is not a stage of this network; use one of backbone, conv1, bn1, layer1, layer2, layer3, layer4, fc"
+            "train.lr_multipliers.layer9 is not a stage of this network; use one of backbone, conv1, bn1, layer1, layer2, layer3, layer4, fc"
         );
     }
 }

@@ -51,7 +51,9 @@ impl Profile {
         read.map_err(|e| {
             Error::input(
                 source,
-                format!("is of format {format}, of a newer fmtui, and this one reads up to {FORMAT} ({e})"),
+                format!(
+                    "has format {format} of a newer fmtui; this version reads up to {FORMAT} ({e})"
+                ),
                 "use the version of fmtui that wrote it",
             )
         })
@@ -112,7 +114,7 @@ pub fn parse_table(text: &str, source: &str) -> Result<Table> {
         return Err(Error::input(
             source,
             format!(
-                "is {} long, more than any profile",
+                "is {} long, too large for a profile",
                 text::bytes(text.len() as u64)
             ),
             "give a profile written by fmtui or by hand",
@@ -255,7 +257,7 @@ fn explain(message: &str, source: &str) -> Error {
         let candidates = known(usize::from(place.is_some()));
         return Error::input(
             format!("{source}: {}", place.unwrap_or("a setting")),
-            format!("has no choice `{}`", text::sanitize(key)),
+            format!("has no value `{}`", text::sanitize(key)),
             suggestion(key, &candidates),
         );
     }
@@ -356,59 +358,56 @@ mod tests {
     fn unknown_keys_name_the_nearest() {
         assert_eq!(
             refusal(&format!("{MODEL}[train]\nepoch = 3\n")),
-            "x.toml: train.epoch: is not a known key; did you mean `train.epochs`?"
+            "x.toml: train.epoch is not a known key; did you mean `train.epochs`?"
         );
         assert_eq!(
             refusal(&format!("{MODEL}[train.optimizer]\nlr = 3\n"))
                 .split(';')
                 .next(),
-            Some("x.toml: train.optimizer.lr: is not a known key")
+            Some("x.toml: train.optimizer.lr is not a known key")
         );
         assert_eq!(
             refusal(&format!("{MODEL}[train.optimizer]\nkind = \"adma\"\n")),
-            "x.toml: train.optimizer.kind: has no choice `adma`; did you mean `adam`?"
+            "x.toml: train.optimizer.kind has no value `adma`; did you mean `adam`?"
         );
         assert_eq!(
             refusal(&format!("{MODEL}[train]\npath = \"grpah\"\n")),
-            "x.toml: train.backend: has no choice `grpah`; did you mean `graph`?"
+            "x.toml: train.backend has no value `grpah`; did you mean `graph`?"
         );
         assert_eq!(
             refusal(&format!("{MODEL}[train]\nbakend = \"plan\"\n")),
-            "x.toml: train.bakend: is not a known key; did you mean `train.backend`?"
+            "x.toml: train.bakend is not a known key; did you mean `train.backend`?"
         );
         let layers = "layers = [{ kind = 'flatten', activation = 'relu' }]\n";
         assert_eq!(
             refusal(&format!("{MODEL}{layers}")),
-            "x.toml: model.layers[0].activation: is not a known key; remove it: there are none here"
+            "x.toml: model.layers[0].activation is not a known key; remove it: there are none here"
         );
         for (layer, told) in [
             (
                 "{ kind = 'linear', out_features = -10 }",
-                "[0].out_features: is -10; give a whole number from 0 on",
+                "[0].out_features is -10; give a whole number from 0 on",
             ),
             (
                 "{ kind = 'flatten' }, { kind = 'dropout', p = 'x' }",
-                "[1].p: is \"x\"; give a number",
+                "[1].p is \"x\"; give a number",
             ),
             (
                 "{ kind = 3 }",
-                "[0]: has no kind (a string); write its kind as kind = \"linear\"",
+                "[0] has no kind (a string); write its kind as kind = \"linear\"",
             ),
             (
                 "{ kind = 'liner' }",
-                "[0].kind: has no choice `liner`; did you mean `linear`?",
+                "[0].kind has no value `liner`; did you mean `linear`?",
             ),
-            (
-                "{ kind = 'linear' }",
-                "[0].out_features: is missing; add it",
-            ),
+            ("{ kind = 'linear' }", "[0].out_features is missing; add it"),
             (
                 "3",
-                "[0]: is not a table; write it as { kind = \"linear\", out_features = 10 }",
+                "[0] is not a table; write it as { kind = \"linear\", out_features = 10 }",
             ),
             (
                 "{ kind = 'residual', layers = [{ kind = 'flatten' }, { kind = 'dropout', p = true }] }",
-                "[0].layers[1].p: is true; give a number",
+                "[0].layers[1].p is true; give a number",
             ),
         ] {
             assert_eq!(
@@ -438,7 +437,7 @@ mod tests {
         // As a recipe it is refused, and so is what means something that is not known.
         assert_eq!(
             refusal(&format!("format = 3\n{MODEL}")),
-            "x.toml: format: is 3, and this fmtui reads 1 to 2; use the version of fmtui that wrote the profile"
+            "x.toml: format is 3, and this fmtui reads 1 to 2; use the version of fmtui that wrote the profile"
         );
         for unknown in [
             newer.replace("\"standard\"", "\"by-author\""),
@@ -474,20 +473,20 @@ mod tests {
         assert_eq!(Profile::parse(&text, "x").unwrap(), profile);
         profile.data.validation = 0.0;
         let refused = profile.validate().unwrap_err().to_string();
-        assert!(refused.starts_with("train.test: is false, and with data.validation = 0"));
+        assert!(refused.starts_with("train.test is false, and with data.validation = 0"));
     }
 
     #[test]
     fn refusals_are_one_line_and_say_where() {
         for (text, start) in [
-            ("[model\n", "x.toml line 1 column 7: is not TOML"),
-            ("", "x.toml: model: is missing"),
-            ("[model]\n", "x.toml: model.architecture: is missing"),
+            ("[model\n", "x.toml line 1 column 7 is not TOML"),
+            ("", "x.toml: model is missing"),
+            ("[model]\n", "x.toml: model.architecture is missing"),
             (
                 "[model]\narchitecture = 3\n",
-                "x.toml: model.architecture: is 3; give text of at most 200 bytes",
+                "x.toml: model.architecture is 3; give text of at most 200 bytes",
             ),
-            ("a = 1\na = 2\n", "x.toml line 2 column 1: is not TOML"),
+            ("a = 1\na = 2\n", "x.toml line 2 column 1 is not TOML"),
             (
                 "a = 9223372036854775807\n",
                 "x.toml: a: 9223372036854775807 is too large",
@@ -506,6 +505,6 @@ mod tests {
     fn hostile_text_is_refused_quickly() {
         let deep = format!("a = {}{}", "[".repeat(20_000), "]".repeat(20_000));
         assert!(refusal(&deep).contains("is not TOML"));
-        assert!(refusal(&"#".repeat(50 << 20)).contains("more than any profile"));
+        assert!(refusal(&"#".repeat(50 << 20)).contains("too large for a profile"));
     }
 }

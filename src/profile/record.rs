@@ -72,6 +72,7 @@ pub enum Status {
     Stopped,
     Failed,
     /// Its worker exited unexpectedly; can be resumed.
+    #[serde(rename = "crashed", alias = "lost")]
     Lost,
     /// What this version does not know.
     #[serde(other)]
@@ -91,6 +92,18 @@ impl Status {
         matches!(self, Self::Finished | Self::Stopped | Self::Failed)
     }
 
+    /// Every status that is known.
+    pub const ALL: [Self; 8] = [
+        Self::Created,
+        Self::Running,
+        Self::Paused,
+        Self::Waiting,
+        Self::Finished,
+        Self::Stopped,
+        Self::Failed,
+        Self::Lost,
+    ];
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -101,7 +114,7 @@ impl Status {
             Self::Finished => "finished",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
-            Self::Lost => "lost",
+            Self::Lost => "crashed",
             Self::Unknown => "unknown",
         }
     }

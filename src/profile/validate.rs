@@ -113,7 +113,7 @@ mod tests {
     fn every_number_has_a_range() {
         assert_eq!(
             refused(|p| p.train.batch_size = 0),
-            "train.batch_size: is 0; give a whole number from 1 to 65,536"
+            "train.batch_size is 0; give a whole number from 1 to 65,536"
         );
         for bad in [f64::NAN, f64::INFINITY, -1.0, 0.0] {
             assert!(refused(|p| p.train.optimizer.learning_rate = bad).contains("learning_rate"));

@@ -107,14 +107,14 @@ pub(super) fn refused(workspace: &Workspace, id: &str, why: &str) -> Error {
     if protocol::is_unknown(why) {
         return Error::input(
             format!("run {id}"),
-            "its worker is of another version of fmtui and does not know this command",
+            "its worker was started by another version of fmtui and does not know this command",
             format!("stop it, then `fmtui resume {id}` continues with this version"),
         );
     }
     if !workspace.is_running(id) {
         return workspace.not_running(id);
     }
-    let remedy = "the run goes on; try again, or watch it with `fmtui attach`";
+    let remedy = "the run keeps training; try again, or watch it with `fmtui attach`";
     Error::input(format!("run {id}"), crate::text::sanitize(why), remedy)
 }
 

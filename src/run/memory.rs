@@ -150,8 +150,8 @@ pub(crate) fn check(
             smaller /= 2;
         }
         let remedy = match smaller {
-            0 => "choose a smaller network; --force starts it all the same".into(),
-            batch => format!("set train.batch_size = {batch}; --force starts it all the same"),
+            0 => "choose a smaller network; --force starts it anyway".into(),
+            batch => format!("set train.batch_size = {batch}; --force starts it anyway"),
         };
         return Err(Error::input(
             "memory",
@@ -208,7 +208,7 @@ pub(crate) fn cause_of_death(workspace: &Workspace, id: &str) -> Option<String> 
     let holder = lock::holder(&workspace.lock_path(id));
     let was_here = holder.host == lock::host_name();
     (was_here && holder.kills.is_some_and(|before| kills() > before))
-        .then(|| "was killed, it seems because memory ran out".into())
+        .then(|| "was killed, apparently because memory ran out".into())
 }
 
 #[cfg(test)]

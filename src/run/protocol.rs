@@ -159,7 +159,7 @@ pub(crate) fn otherness(format: u32) -> Option<String> {
         "watched and controlled as usual"
     };
     (format != FORMAT).then(|| {
-        format!("the worker is of another fmtui (protocol {format}, this one speaks {FORMAT}): it can be {can}")
+        format!("the worker was started by another version of fmtui (protocol {format}, this one speaks {FORMAT}): it can be {can}")
     })
 }
 

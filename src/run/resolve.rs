@@ -34,8 +34,8 @@ impl Workspace {
                 let count = text::count(several.len(), "run");
                 Err(Error::input(
                     format!("run {text}"),
-                    format!("fits {count}: {shown}{more}"),
-                    "give the id, or more of it",
+                    format!("matches {count}: {shown}{more}"),
+                    "give the full ID, or more of it",
                 ))
             }
         }

@@ -548,7 +548,7 @@ mod tests {
         for several in ["2026", "mlp"] {
             let error = found(several).unwrap_err().to_string();
             assert!(
-                error.contains("fits 2 runs: 20260102-000000-mlp-bbbb, "),
+                error.contains("matches 2 runs: 20260102-000000-mlp-bbbb, "),
                 "{error}"
             );
         }

@@ -103,10 +103,10 @@ fn place(found: Result<Option<std::path::PathBuf>>) -> Card {
             if let Ok(size) = size(&path) {
                 card.push(("size", size));
             }
-            card.push(("lies at", path.display().to_string()));
+            card.push(("file", path.display().to_string()));
             card
         }
-        Err(error) => vec![("not here", error.to_string())],
+        Err(error) => vec![("not found", error.to_string())],
     }
 }
 
@@ -133,19 +133,19 @@ mod tests {
         let name = "resnet20-12fca82f.th";
         let absent = shown(&workspace, name);
         assert!(
-            absent.contains("licence: BSD-2-Clause\nsize: about 1 MiB\nnot here: "),
+            absent.contains("licence: BSD-2-Clause\nsize: about 1 MiB\nnot found: "),
             "{absent}"
         );
         std::fs::create_dir(workspace.weights_dir()).unwrap();
         std::fs::write(workspace.weights_dir().join(name), [0; 2048]).unwrap();
         let here = shown(&workspace, name);
         assert!(
-            here.contains("licence: BSD-2-Clause\nsize: 2 KiB\nlies at: "),
+            here.contains("licence: BSD-2-Clause\nsize: 2 KiB\nfile: "),
             "{here}"
         );
         let other = shown(&workspace, "no\u{1b}[2J.pth");
         assert!(
-            other.starts_with("not here: model.pretrained: there is no file")
+            other.starts_with("not found: model.pretrained: there is no file")
                 && !other.contains('\u{1b}'),
             "{other}"
         );

@@ -327,7 +327,7 @@ fn load_and_train(
     let unverified = pretrained::cached(workspace, &profile.model).map(|cached| cached.source);
     let unverified = unverified.filter(|source| !resume && !source.vouched);
     warnings.extend(
-        unverified.map(|source| format!("{} is here {}", source.reference(), source.verified())),
+        unverified.map(|source| format!("{} is cached {}", source.reference(), source.verified())),
     );
     warnings.extend(data::locate::remarks(
         &profile.data.name,

@@ -1,7 +1,7 @@
 //! The word that somebody meant.
 
-/// The candidate nearest to `word` by edit distance, if it is near enough to be a slip of the finger; else the first
-/// that begins with it.
+/// The first candidate that begins with `word`; else the nearest by edit distance, if it is near enough to be a slip of
+/// the finger.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Two letters that change places are two edits.
@@ -13,7 +13,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let begun = candidates
         .iter()
         .find(|c| word.len() > 2 && c.starts_with(word));
-    near.map(|(_, c)| c).or(begun.copied())
+    begun.copied().or(near.map(|(_, c)| c))
 }
 
 fn edit_distance(a: &str, b: &str) -> usize {
@@ -41,6 +41,7 @@ mod tests {
         assert_eq!(nearest("epoch", keys), Some("epochs"));
         assert_eq!(nearest("batchsize", keys), Some("batch_size"));
         assert_eq!(nearest("sed", keys), Some("seed"));
+        assert_eq!(nearest("acc", ["mcc", "accuracy"]), Some("accuracy"));
         assert_eq!(nearest("batch", keys), Some("batch_size"));
         assert_eq!(nearest("speech", keys), None);
         assert_eq!(nearest("zzzzzzzzzz", keys), None);

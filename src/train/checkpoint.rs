@@ -385,7 +385,7 @@ impl<'a> Generation<'a> {
             .map_err(|e| broken(self.path, format!("{PROGRESS_FILE}: {e}")))?;
         progress.training_seconds += progress.history.drain(..).map(|e| e.seconds).sum::<f64>();
         if progress.format > FORMAT {
-            let problem = format!("is of format {}, of a newer fmtui", progress.format);
+            let problem = format!("has format {} of a newer fmtui", progress.format);
             return Err(broken(self.path, problem));
         }
         Ok(progress)

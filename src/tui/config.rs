@@ -182,7 +182,7 @@ impl KeptTheme {
         let path = self.path.as_deref().ok_or_else(|| {
             Error::input(
                 "theme",
-                "this user has no directory for settings, so it is not saved",
+                "is not saved: there is no config directory",
                 "set HOME",
             )
         })?;
@@ -203,7 +203,7 @@ fn write_theme(path: &Path, palette: Palette) -> Result<()> {
     let content = with_theme(&content, palette.name()).ok_or_else(|| {
         Error::input(
             "theme",
-            "config.toml could not take the theme; it is unchanged",
+            "could not be saved; config.toml is unchanged",
             format!(
                 "write theme = \"{}\" into {} yourself",
                 palette.name(),

@@ -43,7 +43,7 @@ type Row = (
 
 const MOVE: &str = "move";
 const RUN: &str = "run";
-const LOOK: &str = "look";
+const LOOK: &str = "view";
 const RUNS: &str = "runs";
 const PROGRAM: &str = "program";
 
@@ -110,7 +110,7 @@ const TABLE: &[Row] = &[
         "resume",
         "u",
         "u",
-        "resume a stopped, failed or lost run",
+        "resume a stopped, failed or crashed run",
         Action::ResumeRun,
     ),
     (
@@ -142,10 +142,17 @@ const TABLE: &[Row] = &[
         "numbers",
         "n",
         "n",
-        "cycle number format",
+        "number format; training, validation or test",
         Action::CycleNumbers,
     ),
-    (LOOK, "sort", "s", "s", "next order", Action::Sort),
+    (
+        LOOK,
+        "sort",
+        "s",
+        "s",
+        "change the sort order",
+        Action::Sort,
+    ),
     (
         LOOK,
         "filter",
@@ -282,7 +289,7 @@ const PROGRAM_TABLE: &[Row] = &[
         "leave",
         "q ctrl-c",
         "q",
-        "quit; runs go on",
+        "quit; runs keep training",
         Action::Leave,
     ),
 ];
@@ -355,7 +362,10 @@ impl Keymap {
         for binding in &mut map.bindings {
             match binding.keys.first() {
                 None => {
-                    warnings.push(format!("keys.{}: no key is left for it", binding.name));
+                    warnings.push(format!(
+                        "keys.{}: all its keys are taken by other actions",
+                        binding.name
+                    ));
                     binding.shown = "–".into();
                 }
                 Some(first) if binding.shown == binding.usual => {
@@ -529,7 +539,7 @@ mod tests {
         assert!(
             warnings
                 .iter()
-                .any(|w| w.contains("keys.train: no key is left"))
+                .any(|w| w.contains("keys.train: all its keys are taken"))
         );
     }
 }

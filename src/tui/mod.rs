@@ -113,7 +113,7 @@ fn farewell(workspace: &Workspace) -> Option<String> {
             let state = if run.is_paused {
                 "stays paused"
             } else {
-                "goes on"
+                "keeps training"
             };
             Some(format!(
                 "run {} {state}; reattach with `fmtui attach{which}`",
@@ -123,7 +123,7 @@ fn farewell(workspace: &Workspace) -> Option<String> {
         runs => {
             let ids: Vec<&str> = runs.iter().map(|r| r.id.as_str()).collect();
             Some(format!(
-                "{} runs go on: {}; reattach with `fmtui attach RUN`",
+                "{} runs keep training: {}; reattach with `fmtui attach RUN`",
                 runs.len(),
                 ids.join(", ")
             ))

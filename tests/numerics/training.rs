@@ -531,7 +531,7 @@ fn a_last_batch_of_one_is_refused_before_the_first_step() {
     let message = refused.unwrap_err().to_string();
     assert!(
         message.starts_with(
-            "train.batch_size: leaves a batch of one of 10 images, and batch norm (block1.bn1)"
+            "train.batch_size leaves a batch of one of 10 images, and batch norm (block1.bn1)"
         ),
         "{message}"
     );

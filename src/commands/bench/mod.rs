@@ -52,13 +52,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
     /// auto, cpu, cuda, cuda:1 or metal
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    #[arg(add = complete::value_of("train.device"), long, value_name = "DEVICE", default_value = "auto")]
     device: String,
     /// Execution backend: auto, plan or graph
-    #[arg(long, alias = "path", value_name = "BACKEND", default_value = "auto")]
+    #[arg(add = complete::value_of("train.backend"), long, alias = "path", value_name = "BACKEND", default_value = "auto")]
     backend: String,
     /// Matrix precision of the plan backend on CUDA: f32, or tf32 as PyTorch's convolutions
-    #[arg(long, value_name = "PRECISION", default_value = "f32")]
+    #[arg(add = complete::value_of("train.precision"), long, value_name = "PRECISION", default_value = "f32")]
     precision: String,
     /// Show the time of each operation of a planned step
     #[arg(long)]

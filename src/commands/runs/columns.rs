@@ -208,6 +208,15 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         .chain(metrics.filter(|key| *key != "accuracy"))
 }
 
+/// The value of a setting that is left out, or no number; what it is taken to be may be one.
+fn of_text(shown: &str, kind: Kind) -> Value {
+    if !matches!(kind, Kind::Number(_)) {
+        return shown.into();
+    }
+    let whole = shown.parse::<i64>().map(Value::from);
+    whole.unwrap_or_else(|_| shown.parse::<f64>().map_or(Value::Null, Value::from))
+}
+
 /// Whether another column or setting has this name too.
 fn is_ambiguous(name: &str) -> bool {
     let settings = settings::ALL.iter().map(|setting| setting.name());
@@ -231,7 +240,16 @@ pub(crate) fn values_of(name: &str, runs: &[RunSummary]) -> BTreeSet<String> {
 /// # Errors
 /// `Input` when there is none.
 pub(super) fn find(name: &str) -> Result<Column> {
+    if name.is_empty() {
+        let remedy = "such as --columns run,accuracy or --filter accuracy>=90%";
+        return Err(Error::input("column", "has no name", remedy));
+    }
     let asked = name.replace(['-', ' '], "_").to_lowercase();
+    let asked = match asked.as_str() {
+        "id" => "run".into(),
+        "params" => "parameters".into(),
+        _ => asked,
+    };
     let is_asked = |own: &str, heading: &str| {
         own == asked
             || heading
@@ -284,11 +302,11 @@ pub(super) fn find(name: &str) -> Result<Column> {
                 Unit::Text
             },
             text: Box::new(|_, p| setting.show(p)),
-            value: Box::new(|_, p| {
-                let shown = setting.show(p);
-                shown
-                    .parse::<f64>()
-                    .map_or(Value::String(shown), Value::from)
+            value: Box::new(|_, p| match setting.value(p) {
+                Some(toml::Value::Integer(n)) => n.into(),
+                Some(toml::Value::Float(n)) => n.into(),
+                Some(toml::Value::Boolean(is)) => is.into(),
+                _ => of_text(&setting.show(p), setting.kind),
             }),
         });
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::columns::{self, Column, Unit};
 use crate::error::{Error, Result};
-use crate::profile::Profile;
+use crate::profile::{Profile, Status};
 use crate::run::{RunSummary, comparison};
 use crate::text;
 
@@ -25,7 +25,7 @@ pub(super) enum Filter {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Wanted {
     Number(f64),
-    /// In lower case.
+    /// As [`plain`] writes it.
     Text(String),
 }
 
@@ -96,15 +96,24 @@ fn wanted(column: &Column, typed: &str) -> Result<Wanted> {
         None => (typed, false),
     };
     let number = number.parse::<f64>().ok().filter(|n| n.is_finite());
+    // The nearest number to the share itself: 81.4 / 100 is another one than 0.814.
+    let share = |n: f64| format!("{n}e-2").parse().unwrap_or(n / 100.0);
     let name = &column.name;
     match (column.unit, number) {
-        (Unit::Text, _) => Ok(Wanted::Text(typed.to_lowercase())),
-        (Unit::Share, Some(n)) if is_percent => Ok(Wanted::Number(n / 100.0)),
+        (Unit::Text, _) if name == "status" && !is_status(typed) => {
+            let all = Status::ALL.map(Status::name);
+            Err(refused(
+                "is not a status",
+                format!("there are {}", all.join(", ")),
+            ))
+        }
+        (Unit::Text, _) => Ok(Wanted::Text(plain(typed))),
+        (Unit::Share, Some(n)) if is_percent => Ok(Wanted::Number(share(n))),
         (Unit::Share, Some(n)) if n.abs() > 1.0 => Err(refused(
             "is more than 1",
             format!("write it as a percentage: {name}>={n}%"),
         )),
-        (Unit::Points, Some(n)) => Ok(Wanted::Number(n / 100.0)),
+        (Unit::Points, Some(n)) => Ok(Wanted::Number(share(n))),
         (Unit::Number | Unit::Time, Some(_)) if is_percent => Err(refused(
             "is a percentage",
             format!("{name} is none: leave out the %"),
@@ -123,13 +132,24 @@ fn wanted(column: &Column, typed: &str) -> Result<Wanted> {
     }
 }
 
+fn is_status(typed: &str) -> bool {
+    let is_typed = |status: Status| plain(status.name()) == plain(typed);
+    typed == "broken" || Status::ALL.into_iter().any(is_typed)
+}
+
+/// A text as it is compared: in any case, lists as they are shown and as they are typed.
+fn plain(text: &str) -> String {
+    let is_read = |sign: &char| !matches!(sign, '[' | ']' | ' ' | '"');
+    text.to_lowercase().chars().filter(is_read).collect()
+}
+
 /// A value beside what was typed; `None` for a value that is missing.
 fn order_with(value: &Value, wanted: &Wanted) -> Option<Ordering> {
     match (wanted, value) {
         (Wanted::Number(wanted), value) => value.as_f64()?.partial_cmp(wanted),
         (Wanted::Text(_), Value::Null) => None,
-        (Wanted::Text(wanted), Value::String(own)) => Some(own.to_lowercase().cmp(wanted)),
-        (Wanted::Text(wanted), other) => Some(other.to_string().to_lowercase().cmp(wanted)),
+        (Wanted::Text(wanted), Value::String(own)) => Some(plain(own).cmp(wanted)),
+        (Wanted::Text(wanted), other) => Some(plain(&other.to_string()).cmp(wanted)),
     }
 }
 
@@ -166,6 +186,14 @@ mod tests {
             order_of("accuracy", &json!(0.9), "90%"),
             Some(Ordering::Equal)
         );
+        assert_eq!(
+            order_of("accuracy", &json!(0.814), "81.4%"),
+            Some(Ordering::Equal)
+        );
+        assert_eq!(
+            order_of("model.hidden", &json!("100, 50"), "[100,50]"),
+            Some(Ordering::Equal)
+        );
         assert_eq!(order_of("gap", &json!(0.025), "2"), Some(Ordering::Greater));
         assert_eq!(order_of("epochs", &json!(10), "9"), Some(Ordering::Greater));
         assert_eq!(
@@ -187,6 +215,8 @@ mod tests {
             ("epochs=5%", "leave out the %"),
             ("time>1 min", "give seconds: seconds>60"),
             ("train.epochs=many", "is not a number"),
+            ("status=done", "there are created, running"),
+            (">5", "has no name"),
         ] {
             let error = Filter::read(text).err().map(|e| e.to_string());
             assert!(
@@ -210,7 +240,7 @@ mod tests {
         for (text, sign) in [
             ("accuracy >= 0.9", ">="),
             ("train.seed!=3", "!="),
-            ("status=", "="),
+            ("status=finished", "="),
         ] {
             assert!(matches!(Filter::read(text), Ok(Filter::Figure(_, s, _)) if s == sign));
         }

@@ -22,13 +22,14 @@ pub(super) struct Arguments {
     /// Sort by a column, such as accuracy; -accuracy for largest first [default: newest first]
     #[arg(add = complete::column(), long, value_name = "[-]COLUMN", allow_hyphen_values = true)]
     sort: Option<String>,
-    /// List only runs with these words, or where a column compares so: status=finished, accuracy>=90%; repeatable
+    /// List only runs that contain these words or satisfy a comparison, such as status=finished or accuracy>=90%;
+    /// repeatable
     #[arg(add = complete::filter(), long, value_name = "WORDS|COMPARISON")]
     filter: Vec<String>,
     /// Columns to list, separated by commas; any setting too, such as train.seed
-    #[arg(add = complete::column(), long, value_name = "COLUMN,…", value_delimiter = ',')]
+    #[arg(add = complete::column(), long, value_name = "COLUMN,...", value_delimiter = ',')]
     columns: Vec<String>,
-    /// List at most so many runs
+    /// List at most this many runs
     #[arg(short = 'n', value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
     /// Print comma-separated values, unrounded, with a header
@@ -54,6 +55,12 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         .iter()
         .map(|text| Filter::read(text))
         .collect::<Result<Vec<_>>>()?;
+    let given_way = if arguments.columns.is_empty() {
+        columns::DISPENSABLE
+    } else {
+        // From the right.
+        &[]
+    };
     let mut runs = workspace.runs()?;
     let all = runs.len();
     runs.retain(|run| filters.iter().all(|filter| filter.takes(run)));
@@ -82,15 +89,20 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         let root = workspace.root.display();
         out.line(match all {
             0 => format!("no run yet in {root}; start one with: fmtui train lenet5"),
-            all => format!("none of {} fits", text::count(all, "run")),
+            all => format!("none of {} matches", text::count(all, "run")),
         })?;
         return Ok(0);
     }
-    let table = table(&runs, &columns);
+    let table = table(&runs, &columns).dispensing_with(given_way);
     let left_out = table.print(&mut out)?;
     if !left_out.is_empty() {
         let columns = left_out.join(", ");
-        out.line(format!("no room for: {columns}; see --columns and --csv"))?;
+        let remedy = if arguments.columns.is_empty() {
+            "--columns names others, --csv prints all"
+        } else {
+            "--csv prints all"
+        };
+        out.line(format!("no room for: {columns}; {remedy}"))?;
     }
     for run in &runs {
         let notes = run.profile.as_ref().map(|p| comparison::notes(p));
@@ -126,7 +138,7 @@ fn sort(runs: &mut [RunSummary], by: &str) -> Result<()> {
 
 fn table(runs: &[RunSummary], columns: &[Column]) -> Table {
     let headings: Vec<&str> = columns.iter().map(|c| c.heading.as_str()).collect();
-    let mut table = Table::new(&headings).dispensing_with(columns::DISPENSABLE);
+    let mut table = Table::new(&headings);
     for run in runs {
         match &run.profile {
             Ok(profile) => table.row(columns.iter().map(|c| (c.text)(run, profile))),
@@ -267,6 +279,7 @@ mod tests {
                 let own = value(&column, known[of.index(known.len())]);
                 let typed = match (&own, name) {
                     (Value::String(text), _) => text.clone(),
+                    (Value::Bool(is), _) => is.to_string(),
                     (number, "gap") => (100.0 * number.as_f64().unwrap()).to_string(),
                     (number, _) => number.to_string(),
                 };

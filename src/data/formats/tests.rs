@@ -116,7 +116,7 @@ fn a_set_without_a_test_part_is_trained_on_without_test_scores() {
     };
     assert_eq!(
         new(Arc::clone(&set), &nothing).unwrap_err().to_string(),
-        "data.validation: holds out no images, and a data set without a test set leaves none to evaluate on; \
+        "data.validation holds out no images, and a data set without a test set leaves none to evaluate on; \
          increase it, or set data.split = \"pooled\""
     );
     let pooled = Data {
@@ -194,7 +194,7 @@ fn a_set_in_no_format_says_where_and_which_were_tried() {
     fs::write(root.path().join("lamps/1-3.raw"), [1, 2]).unwrap();
     let told = finder.load("lamps").unwrap_err().to_string();
     assert!(
-        told.contains("1-3.raw: is not an image of 2×2; replace it"),
+        told.contains("1-3.raw is not an image of 2×2; replace it"),
         "{told}"
     );
 }

@@ -26,7 +26,7 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>> {
     storage::read(path, LARGEST).map_err(|e| match e.kind() {
         ErrorKind::FileTooLarge => Error::input(
             path.display().to_string(),
-            format!("is longer than any weights: {e}"),
+            format!("is too large for a weights file: {e}"),
             "give a file of weights",
         ),
         _ => Error::io("read", path, e),
@@ -68,7 +68,7 @@ fn safetensors(bytes: &[u8]) -> Result<Found, String> {
     let header = bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
     if header > LONGEST_HEADER && header <= bytes.len() as u64 {
         return Err(format!(
-            "its header has {}, more than any weights",
+            "its header has {}, too large for a weights file",
             text::bytes(header)
         ));
     }

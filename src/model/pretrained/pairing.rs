@@ -403,7 +403,7 @@ mod tests {
             .to_string();
         assert_eq!(
             refused,
-            "w.pth: does not fit this network: bn1.weight is missing there, conv1.weight is missing there, fc.weight is missing there \
+            "w.pth does not fit this network: bn1.weight is missing there, conv1.weight is missing there, fc.weight is missing there \
              (the file has 4 arrays: features.0.bias 64, features.0.weight 64×3×3×3, x, …); choose the architecture, stem and channels it was made for"
         );
         let long = shapes(&[(&*format!("{}\u{1b}[2J", "n".repeat(500)), &[1])]);

@@ -69,7 +69,7 @@ fn a_head_is_kept_where_asked_for_and_as_large() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.starts_with("x.pth: does not fit this network: fc.bias is [10] there and [4] here"),
+        message.starts_with("x.pth does not fit this network: fc.bias is [10] there and [4] here"),
         "{message}"
     );
 }
@@ -107,7 +107,7 @@ fn a_deeper_network_does_not_fit_and_another_head_may_be_left_out() {
     assert_eq!(fitting.skipped.len(), 3);
     let refused = with(&["layer1.1.weight"]).unwrap_err().to_string();
     assert!(
-        refused.starts_with("x.pth: does not fit this network: layer1.1.weight is missing here")
+        refused.starts_with("x.pth does not fit this network: layer1.1.weight is missing here")
             && refused.ends_with("choose the architecture, stem and channels it was made for"),
         "{refused}"
     );
@@ -142,7 +142,7 @@ fn spoiled_weights_are_refused_and_a_head_of_other_classes_has_a_remedy() {
     assert!(
         refused
             .to_string()
-            .starts_with("file: holds NaN in conv1.weight"),
+            .starts_with("file holds NaN in conv1.weight"),
         "{refused}"
     );
     let other = state(&[("conv1.weight", &[2, 2], 0.0), ("fc.weight", &[5, 2], 0.0)]);

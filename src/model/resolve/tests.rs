@@ -235,11 +235,11 @@ fn a_wrong_layer_is_named_with_what_it_needs() {
     let wrong = [
         (
             "layers = [ { kind = 'conv2d', out_channels = 8, kernel_size = 1, stride = 2 }, { kind = 'linear', out_features = 10 } ]",
-            "model.layers[1] (linear): needs a vector of features but gets 8 × 14 × 14; put a flatten layer before it",
+            "model.layers[1] (linear) needs a vector of features but gets 8 × 14 × 14; put a flatten layer before it",
         ),
         (
             "layers = [ { kind = 'flatten' }, { kind = 'conv2d', out_channels = 8, kernel_size = 1 } ]",
-            "model.layers[1] (conv2d): needs maps of channels × height × width but gets 784 features; put it before the flatten layer",
+            "model.layers[1] (conv2d) needs maps of channels × height × width but gets 784 features; put it before the flatten layer",
         ),
         (
             "layers = [ { kind = 'conv2d', out_channels = 8, kernel_size = 29 } ]",
@@ -259,11 +259,11 @@ fn a_wrong_layer_is_named_with_what_it_needs() {
         ),
         (
             "layers = [ { kind = 'batch-norm1d' } ]",
-            "model.layers[0] (batch-norm1d): needs a vector of features but gets 1 × 28 × 28; use batch-norm2d here, or put a flatten layer before it",
+            "model.layers[0] (batch-norm1d) needs a vector of features but gets 1 × 28 × 28; use batch-norm2d here, or put a flatten layer before it",
         ),
         (
             "layers = [ { kind = 'flatten' }, { kind = 'batch-norm2d' } ]",
-            "model.layers[1] (batch-norm2d): needs maps of channels × height × width but gets 784 features; use batch-norm1d here",
+            "model.layers[1] (batch-norm2d) needs maps of channels × height × width but gets 784 features; use batch-norm1d here",
         ),
         (
             "layers = [ { kind = 'dropout', p = 1.0 } ]",
@@ -275,11 +275,11 @@ fn a_wrong_layer_is_named_with_what_it_needs() {
         ),
         (
             "layers = [ { kind = 'residual', layers = [] } ]",
-            "model.layers[0] (residual): has no layers to add to its shortcut; add some to its layers",
+            "model.layers[0] (residual) has no layers to add to its shortcut; add some to its layers",
         ),
         (
             "layers = [ { kind = 'residual', layers = [], shortcut = [ { kind = 'flatten' } ] } ]",
-            "model.layers[0] (residual): has no layers to add to its shortcut; add some to its layers",
+            "model.layers[0] (residual) has no layers to add to its shortcut; add some to its layers",
         ),
         (
             "layers = [ { kind = 'residual', layers = [ { kind = 'activation', function = 'none' } ], shortcut = [ { kind = 'conv2d', out_channels = 8, kernel_size = 1 } ] } ]",

@@ -527,7 +527,7 @@ fn verify(path: &Path, source: &Source) -> Result<()> {
         .len();
     if length != source.bytes {
         return refuse(format!(
-            "is {length} bytes long, and {} when it was fetched",
+            "is {length} bytes long, and {} when it was downloaded",
             source.bytes
         ));
     }

@@ -146,7 +146,7 @@ impl Hub {
         if self.offline {
             return Err(Error::input(
                 reference.to_string(),
-                "is not in the cache, and the network is forbidden (--offline, FMTUI_OFFLINE or HF_HUB_OFFLINE)",
+                "is not in the cache, and network access is turned off (--offline, FMTUI_OFFLINE or HF_HUB_OFFLINE)",
                 "go online once, or give a file",
             ));
         }

@@ -146,7 +146,7 @@ impl Plan {
     /// # Errors
     /// When a tensor does not lie in them.
     pub(super) fn file(&self, fetched: &[u8]) -> Result<Vec<u8>, Failure> {
-        let outside = || Failure::never("its tensors lie outside of what was fetched");
+        let outside = || Failure::never("its tensors lie outside of what was downloaded");
         let mut views = Vec::new();
         for (name, place) in &self.header.tensors {
             let info = self.header.metadata.info(name).ok_or_else(outside)?;

@@ -196,7 +196,7 @@ impl Kind {
                 Some(name) if !names.contains(&name) => {
                     let near = text::nearest(name, names.iter().copied());
                     let remedy = near.map(|near| format!("did you mean `{near}`?"));
-                    let problem = format!("has no choice `{}`", text::sanitize(name));
+                    let problem = format!("has no value `{}`", text::sanitize(name));
                     let remedy = remedy.unwrap_or_else(|| format!("choose {}", self.expected()));
                     return Err(Error::input(key, problem, remedy));
                 }

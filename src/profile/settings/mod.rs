@@ -59,10 +59,16 @@ impl Setting {
         self.key.rsplit_once('.').map_or(self.key, |(_, name)| name)
     }
 
+    /// Its value in a profile; `None` where it is left out.
+    #[must_use]
+    pub(crate) fn value(&self, profile: &Profile) -> Option<Value> {
+        (self.get)(profile)
+    }
+
     /// Its value in a recipe, as it is written and as [`read`](Self::read) takes it.
     #[must_use]
     pub(crate) fn show(&self, profile: &Profile) -> String {
-        let shown = (self.get)(profile).map(|value| kind::show(&value));
+        let shown = self.value(profile).map(|value| kind::show(&value));
         shown
             .filter(|text| !text.is_empty())
             .unwrap_or_else(|| self.left_out.into())
@@ -182,8 +188,8 @@ fn unknown(key: &str) -> Error {
     if matches!(first, "format" | "run" | "result" | "history") {
         return Error::input(
             key,
-            "is what only a run writes",
-            "set what was asked for, such as train.epochs",
+            "is written by runs and cannot be set",
+            "set a key of the recipe, such as train.epochs",
         );
     }
     let keys: Vec<&str> = of_table(key).map(|s| s.key).collect();

@@ -123,7 +123,7 @@ pub(crate) static ALL: &[Setting] = &[
             "unit",
             "imagenet"
         ]),
-        "the set's mean and std, data.mean's, computed, each pixel's, none, ImageNet's"
+        "which mean and std: the set's, data.mean, computed, none (unit), ImageNet's"
     ),
     row!(
         data.mean,
@@ -176,7 +176,7 @@ pub(crate) static ALL: &[Setting] = &[
     row!(
         augment.erase,
         real(0.0, 1.0),
-        "probability of random erasing (a black rectangle of 2 to 33 %)"
+        "probability of random erasing (a black rectangle of 2 to 33 % of the image)"
     ),
     row!(
         model.architecture,
@@ -207,7 +207,7 @@ pub(crate) static ALL: &[Setting] = &[
             "tanh",
             "sigmoid"
         ]),
-        "of the hidden layers; mlp and mlp-scratch"
+        "activation of the hidden layers; mlp and mlp-scratch"
     )
     .left_out("relu"),
     row!(
@@ -247,7 +247,7 @@ pub(crate) static ALL: &[Setting] = &[
     .by_gradient(),
     row!(
         model.unfreeze,
-        Kind::Tables("a list of epochs, each with what is frozen from then on"),
+        Kind::Tables("epochs, each with what is frozen from then on"),
         "epochs at which layers are unfrozen: epoch and freeze of each"
     )
     .left_out("none")
@@ -285,7 +285,7 @@ pub(crate) static ALL: &[Setting] = &[
     row!(
         train.seed,
         whole(0, LARGEST),
-        "of initial weights, shuffling and dropout"
+        "seed of initial weights, shuffling and dropout"
     ),
     row!(
         train.device,
@@ -300,7 +300,7 @@ pub(crate) static ALL: &[Setting] = &[
     row!(
         train.backend,
         Kind::Choice(&["auto", "plan", "graph"]),
-        "execution backend; they differ in rounding; auto uses plan where possible"
+        "execution backend; the two differ in rounding; auto uses plan where possible"
     )
     .by_gradient(),
     row!(
@@ -325,7 +325,7 @@ pub(crate) static ALL: &[Setting] = &[
     row!(
         train.ema,
         real(0.0, 0.999_999),
-        "decay of the weights' EMA, which is evaluated; 0 turns it off"
+        "decay of the weights' moving average (EMA), which is evaluated; 0 turns it off"
     )
     .by_gradient(),
     row!(

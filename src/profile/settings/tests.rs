@@ -124,9 +124,9 @@ fn keys_that_are_not_there_name_those_that_are() {
         ("model.arch", "did you mean `model.architecture`?"),
         ("data.val", "did you mean `data.validation`?"),
         ("batchsize", "did you mean `train.batch_size`?"),
-        ("run.id", "is what only a run writes"),
-        ("format.x", "is what only a run writes"),
-        ("", "the setting: is not a known key"),
+        ("run.id", "is written by runs"),
+        ("format.x", "is written by runs"),
+        ("", "the setting is not a known key"),
     ] {
         let refused = read(key, "1").unwrap_err().to_string();
         assert!(refused.contains(said), "{key}: {refused}");
@@ -160,22 +160,22 @@ fn what_is_typed_is_read_as_its_kind() {
         (
             "train.epochs",
             "many",
-            "train.epochs: is `many`; give a whole number from 1 to 1,000,000",
+            "train.epochs is `many`; give a whole number from 1 to 1,000,000",
         ),
         (
             "train.epochs",
             "2.5",
-            "train.epochs: is 2.5; give a whole number",
+            "train.epochs is 2.5; give a whole number",
         ),
         (
             "train.clip",
             "nan",
-            "train.clip: is NaN; give a number from 0 to 1,000,000,000",
+            "train.clip is NaN; give a number from 0 to 1,000,000,000",
         ),
         (
             "train.loss",
             "msee",
-            "train.loss: has no choice `msee`; did you mean `mse`?",
+            "train.loss has no value `msee`; did you mean `mse`?",
         ),
         (
             "train.optimizer.nesterov",
@@ -185,14 +185,14 @@ fn what_is_typed_is_read_as_its_kind() {
         (
             "model.hidden",
             "20,x",
-            "model.hidden[1]: is `x`; give a whole number",
+            "model.hidden[1] is `x`; give a whole number",
         ),
         (
             "train.optimizer.betas",
             "0.9",
             "has 1 number; give a list of 2 numbers",
         ),
-        ("train.device", "", "train.device: is empty"),
+        ("train.device", "", "train.device is empty"),
         ("model.layers", "3", "is 3; give a list of layers"),
     ] {
         let refused = shown(key, text).unwrap_err().to_string();
@@ -210,7 +210,7 @@ fn a_table_of_numbers_is_set_entry_by_entry() {
         (
             "train.lr_multipliers.layer1",
             "0",
-            "train.lr_multipliers.layer1: is 0; give a number above 0",
+            "train.lr_multipliers.layer1 is 0; give a number above 0",
         ),
         ("train.lr_multipliers.a b", "1", "is not a known key"),
         ("train.lr_multipliers.", "1", "is not a known key"),

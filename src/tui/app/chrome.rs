@@ -35,7 +35,7 @@ pub(super) fn too_small(frame: &mut Frame, least: (u16, u16), theme: &Theme) {
         return;
     }
     let text = format!(
-        "fmtui needs {} × {}; this is {} × {}. Make the window larger, or press q: a run goes on.",
+        "fmtui needs {} × {}; this is {} × {}. Make the window larger, or press q: runs keep training.",
         least.0, least.1, area.width, area.height
     );
     let wrapped = wrap_to(&text, usize::from(area.width), usize::from(area.height));
@@ -134,7 +134,7 @@ impl App {
         let theme = self.context.theme;
         let width = usize::from(area.width);
         let always = format!(
-            "{} help   {} leave ",
+            "{} help   {} quit ",
             self.keymap.shown("?"),
             self.keymap.shown("q")
         );

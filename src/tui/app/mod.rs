@@ -292,7 +292,7 @@ impl App {
             }
             Action::Back if self.fetching => {
                 self.fetching = false;
-                self.say("giving up the download …");
+                self.say("cancelling the download …");
                 vec![Request::CancelFetch]
             }
             // Meant for the start before, this would lead away from it.

@@ -138,7 +138,7 @@ impl Overlay {
         self.cursor = self.cursor.min(items.len().saturating_sub(1));
         let title = match self.kind {
             Kind::Help => "keys",
-            Kind::Palette => "do",
+            Kind::Palette => "actions",
         };
         let inside = window(
             frame,
@@ -160,7 +160,7 @@ impl Overlay {
         let first = (self.cursor + 1).saturating_sub(rows.max(1));
         if items.is_empty() {
             lines.push(Line::styled(
-                " Nothing matches. Backspace widens.",
+                " Nothing matches; Backspace deletes a character.",
                 theme.dim(),
             ));
         }

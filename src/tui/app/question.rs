@@ -74,10 +74,10 @@ impl Question {
         let (title, text, yes) = match &self.about {
             About::Beside { start, others } => (
                 "another run is under way",
-                format!("{others} Start {} beside it?", start.name()),
+                format!("{others} Start {} as well?", start.name()),
                 match start {
-                    Start::New(_) => "train beside it",
-                    Start::Resumed(_) => "resume beside it",
+                    Start::New(_) => "train as well",
+                    Start::Resumed(_) => "resume as well",
                 },
             ),
             About::Stop { name, .. } => (
@@ -103,8 +103,8 @@ fn words(others: &[Live]) -> String {
         more => format!("{} and {} more are", named.name, more - 1),
     };
     let (all, go_on) = match others.len() {
-        1 => ("both", "it goes on"),
-        _ => ("all", "they go on"),
+        1 => ("both", "it continues"),
+        _ => ("all", "they continue"),
     };
     if running.is_some() {
         format!("{who} running: {all} would compete for the CPU and take longer.")

@@ -154,9 +154,7 @@ fn a_start_beside_another_run_is_asked_about() {
     };
     assert_eq!(train(&mut app), []);
     let shown = screen(&mut app, 80, 24);
-    assert!(
-        shown.contains("resnet20 is paused") && shown.contains("Start modern-lenet beside it?")
-    );
+    assert!(shown.contains("resnet20 is paused") && shown.contains("Start modern-lenet as well?"));
     insta::assert_snapshot!("beside_80x24", shown);
     // The bounce of the key that chose it answers nothing, nor does text from the clipboard.
     assert_eq!(key(&mut app, KeyCode::Enter), []);
@@ -237,14 +235,17 @@ fn nothing_that_cannot_be_done_is_passed_over_in_silence() {
     press(&mut app, "6:pause");
     assert_eq!(key(&mut app, KeyCode::Enter), []);
     assert!(screen(&mut app, 80, 24).contains("There is no run here yet"));
-    press(&mut app, "3:next order");
+    press(&mut app, "3:sort order");
     key(&mut app, KeyCode::Enter);
-    assert!(screen(&mut app, 80, 24).contains("s (next order) does nothing on the Train tab"));
+    assert!(
+        screen(&mut app, 80, 24)
+            .contains("s (change the sort order) does nothing on the Train tab")
+    );
     // Every action of the palette on every tab does something or says why not. Nothing is to be seen of another view of
     // nothing.
     let bindings = app.keymap.bindings().iter();
     let actions: Vec<Action> = bindings
-        .filter(|b| b.group != "look")
+        .filter(|b| b.group != "view")
         .map(|b| b.action)
         .collect();
     for &tab in TabId::ALL {

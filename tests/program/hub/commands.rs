@@ -115,7 +115,7 @@ fn weights_are_verified_and_deleted_on_demand() {
     let lock = dir.path().join("hub/models--o--n/lock");
     let fetching = std::fs::File::open(lock).unwrap();
     fetching.lock().unwrap();
-    let busy = "o/n: is being downloaded by another fmtui";
+    let busy = "o/n is being downloaded by another fmtui";
     run(&["weights", "delete", "hf:o/n"], 2, &[busy]);
     drop(fetching);
     let deleted = "2 KiB of partial downloads deleted";

@@ -246,14 +246,12 @@ mod tests {
     fn wrong_labels_and_counts_are_named() {
         assert_eq!(
             message("mnist", tiny(vec![0, 10, 1], vec![2])),
-            "trainy: has the label 10 at image 1, outside the 10 classes; replace it"
+            "trainy has the label 10 at image 1, outside the 10 classes; replace it"
         );
-        assert!(
-            message("mine", tiny(vec![0, 1, 1], vec![2])).starts_with("testy: has the label 2")
-        );
+        assert!(message("mine", tiny(vec![0, 1, 1], vec![2])).starts_with("testy has the label 2"));
         assert_eq!(
             message("mine", tiny(vec![0, 1], vec![0])),
-            "trainy: holds 2 labels for the 3 images of trainx; replace it"
+            "trainy holds 2 labels for the 3 images of trainx; replace it"
         );
         assert!(message("mine", tiny(vec![0, 0, 0], vec![0])).contains("one class"));
         let mut files = tiny(vec![0, 1, 1], vec![0]);
@@ -266,7 +264,7 @@ mod tests {
     #[test]
     fn published_hashes_are_demanded() {
         let text = message("fashion-mnist", tiny(vec![0, 1, 1], vec![0]));
-        assert!(text.starts_with("trainx: is not the train-images-idx3-ubyte that was published"));
+        assert!(text.starts_with("trainx is not the train-images-idx3-ubyte that was published"));
     }
 
     #[test]

@@ -419,7 +419,7 @@ fn an_image_that_cannot_be_read_ends_the_step_before_anything_is_written() {
         assert!(
             told.unwrap_err()
                 .to_string()
-                .contains("image 10: is damaged")
+                .contains("image 10 is damaged")
         );
         assert!(learner.logits_on(&data, &broken, &mut batch).is_err());
         assert_eq!(learner.state().unwrap(), before);

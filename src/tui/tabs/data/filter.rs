@@ -136,7 +136,7 @@ mod tests {
         assert!(try_parse("10").is_err());
         assert_eq!(
             try_parse("validation 3").unwrap_err().to_string(),
-            "this set: has no validation set; it has train and test"
+            "this set has no validation set; it has train and test"
         );
     }
 

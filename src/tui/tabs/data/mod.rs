@@ -388,13 +388,20 @@ impl Tab for DataTab {
             Mode::Browse if self.dataset.is_none() => {
                 vec![hint("e", "choose a set"), hint("d", "download")]
             }
-            Mode::Browse => vec![
-                hint("Enter", "enlarge"),
-                hint("/ < >", "class"),
-                hint("n", part),
-                hint("v", "view"),
-                hint("e", "other set"),
-            ],
+            Mode::Browse => {
+                let enter = match self.view {
+                    Some(View::Balance) => None,
+                    Some(View::Means) => Some(hint("Enter", "images")),
+                    _ => Some(hint("Enter", "enlarge")),
+                };
+                let others = [
+                    hint("/ < >", "class"),
+                    hint("n", part),
+                    hint("v", "view"),
+                    hint("e", "other set"),
+                ];
+                enter.into_iter().chain(others).collect()
+            }
         }
     }
 
@@ -428,7 +435,7 @@ impl Tab for DataTab {
         }
         if self.asks_to_fetch {
             let text = format!(
-                "Download {FETCHED} ({}) into the workspace's data directory? Complete files are kept.",
+                "Download {FETCHED} ({}) into the workspace's data directory? Complete files are not downloaded again.",
                 fetched_size()
             );
             popup::question(

@@ -117,7 +117,7 @@ impl ModelTab {
             )
         } else if entry.profile.data.name != entry.original.data.name && self.chosen_set.is_none() {
             let words = format!(
-                "no {} here: trains on {}; d on Data downloads it",
+                "{} is not here: training uses {}; d on the Data tab downloads it",
                 entry.original.data.name, entry.profile.data.name
             );
             (words, theme.warn())

@@ -18,7 +18,7 @@ pub(super) struct Field {
 pub(super) const SHOWN: usize = 24;
 
 pub(super) const DATASET: Field = Field::new("data.name", "data");
-pub(super) const PRETRAINED: Field = Field::new("model.pretrained", "start from");
+pub(super) const PRETRAINED: Field = Field::new("model.pretrained", "init. from");
 const FREEZE: Field = Field::new("model.freeze", "freeze");
 
 /// Column by column. The last two are an MLP's layers.

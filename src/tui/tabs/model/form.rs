@@ -192,7 +192,7 @@ mod tests {
             ("run:last", "run:last"),
             ("me@home/weights.pth", "…home/weights.pth"),
         ] {
-            assert_eq!(fitted(Field::named("start from"), given, 17), shown);
+            assert_eq!(fitted(Field::named("init. from"), given, 17), shown);
         }
         assert_eq!(fitted(Field::named("data"), "fashion-mnist", 8), "fashion…");
     }

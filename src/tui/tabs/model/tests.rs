@@ -95,7 +95,7 @@ fn the_built_in_set_stands_in() {
         panic!("did not train");
     };
     assert_eq!(profile.data.name, "fashion-mnist-mini");
-    assert!(shot(&mut tab, 120, 40).contains("no fashion-mnist here"));
+    assert!(shot(&mut tab, 120, 40).contains("fashion-mnist is not here"));
     tab.set_sets(vec!["fashion-mnist".into()]);
     let Effect::Request(Request::Start(Start::New(profile))) = tab.on_action(Action::Train) else {
         panic!("did not train");
@@ -163,7 +163,7 @@ fn choices_cycle_and_escape_restores() {
 fn a_residual_networks_form_offers_other_weights_and_what_to_freeze() {
     let mut tab = with_sets();
     choose(&mut tab, "resnet18-scratch");
-    edit(&mut tab, Field::named("start from"), "weights/resnet18.pth");
+    edit(&mut tab, Field::named("init. from"), "weights/resnet18.pth");
     tab.form.cursor += 1;
     tab.on_action(Action::Open);
     press(&mut tab, &[KeyCode::Right, KeyCode::Enter]);

@@ -327,7 +327,9 @@ impl RunsTab {
     fn delete(&mut self) -> Effect {
         match self.selected().map(|r| (r.id.clone(), r.is_alive())) {
             None => Effect::Say("There is no run here yet. Press t to train one".into()),
-            Some((_, true)) => Effect::Say("This run goes on: stop it first with x".into()),
+            Some((_, true)) => {
+                Effect::Say("This run is still running: stop it first with x".into())
+            }
             Some((id, _)) if id == example::ID => {
                 Effect::Say("The built-in example is read-only".into())
             }
@@ -399,7 +401,7 @@ impl Tab for RunsTab {
             }),
             Action::ResumeRun => self.with_selected(|_, id, alive| {
                 if alive {
-                    Effect::Say("This run goes on already".into())
+                    Effect::Say("This run is running already".into())
                 } else {
                     Request::Start(Start::Resumed(id)).into()
                 }
@@ -485,7 +487,7 @@ impl Tab for RunsTab {
                 None => vec![hint("t", "train")],
                 Some(Status::Running | Status::Paused) => vec![
                     hint("Enter", "open"),
-                    hint("Space", "pause, go on"),
+                    hint("Space", "pause/continue"),
                     hint("x", "stop"),
                     hint("+ −", "learning rate"),
                     hint("m", "mark"),

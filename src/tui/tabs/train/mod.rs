@@ -136,7 +136,7 @@ impl Tab for TrainTab {
         if shown.link == Link::Live {
             let paused = shown.history.phase == Phase::Paused;
             return vec![
-                hint("Space", if paused { "go on" } else { "pause" }),
+                hint("Space", if paused { "continue" } else { "pause" }),
                 hint("x", "stop"),
                 hint("+ −", "learning rate"),
                 hint("c", "checkpoint"),
