@@ -167,11 +167,12 @@ mod tests {
     fn long_lines_are_folded_under_their_text() {
         assert_eq!(
             folded("device     cpu (built for the CPU only)", 34),
-            ["device     cpu (built for the CPU", "           only)"].map(|l| l.to_owned())
+            ["device     cpu (built for the CPU", "           only)"]
+                .map(std::borrow::ToOwned::to_owned)
         );
         assert_eq!(
             folded("a line without a name", 12),
-            ["a line", "  without a", "  name"].map(|l| l.to_owned())
+            ["a line", "  without a", "  name"].map(std::borrow::ToOwned::to_owned)
         );
     }
 

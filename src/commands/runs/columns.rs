@@ -219,7 +219,9 @@ fn of_text(shown: &str, kind: Kind) -> Value {
 
 /// Whether another column or setting has this name too.
 fn is_ambiguous(name: &str) -> bool {
-    let settings = settings::ALL.iter().map(|setting| setting.name());
+    let settings = settings::ALL
+        .iter()
+        .map(crate::profile::settings::Setting::name);
     let all = names().chain(settings);
     all.filter(|own| *own == name).count() > 1
 }
