@@ -78,7 +78,7 @@ fn weights_are_verified_and_deleted_on_demand() {
         }
     };
     run(&["weights", "verify"], 0, &["0 files cached"]);
-    run(&["weights", "fetch", "hf:o/n"], 0, &["is here, verified"]);
+    run(&["weights", "fetch", "hf:o/n"], 0, &["is cached, verified"]);
     run(
         &["weights", "delete", "--old"],
         0,
@@ -86,7 +86,7 @@ fn weights_are_verified_and_deleted_on_demand() {
     );
     server.state.lock().unwrap().commit = SECOND.into();
     server.put(SECOND, "model.safetensors", &noise(2, 6_000));
-    run(&["weights", "fetch", "hf:o/n"], 0, &["is here, verified"]);
+    run(&["weights", "fetch", "hf:o/n"], 0, &["is cached, verified"]);
     let old = format!("{} (old)", &FIRST[..12]);
     run(&["weights"], 0, &[&old]);
     run(&["weights", "verify"], 0, &["2 files cached, 0 damaged"]);
@@ -218,7 +218,11 @@ fn a_run_begins_with_weights_of_the_hub_and_is_trained_again_without_it() {
     };
     let before = runs();
     for (how, more, words) in [
-        ("hf:o/other", vec!["--offline"], "the network is forbidden"),
+        (
+            "hf:o/other",
+            vec!["--offline"],
+            "network access is turned off",
+        ),
         ("hf:../x", vec![], "is not the name of a file on the hub"),
     ] {
         let refused = train(nowhere, how, &more);

@@ -195,7 +195,7 @@ fn offline_no_socket_is_opened() {
     let error = fetch(&hub, &reference(), Part::Whole).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(
-        error.to_string().contains("the network is forbidden"),
+        error.to_string().contains("network access is turned off"),
         "{error}"
     );
     assert_eq!(server.connections(), 0);
