@@ -485,7 +485,7 @@ fn runs_are_sorted_filtered_and_shown_by_columns() {
     );
     assert_eq!(
         listed(&["--filter", "accuracy>99%"]),
-        "none of 3 runs fits\n"
+        "none of 3 runs matches\n"
     );
     let json: Vec<serde_json::Value> = listed(&["--json", "--filter", "train.seed=2"])
         .lines()
