@@ -259,7 +259,7 @@ fn a_run_goes_on_without_its_screen_and_is_controlled_from_the_next() {
     first.press("q");
     assert_eq!(first.ends_within(10), 0);
     first.assert_restored();
-    first.wait_for("goes on; reattach with `fmtui attach`");
+    first.wait_for("keeps training; reattach with `fmtui attach`");
 
     let mut second = Terminal::open(home.path(), &["attach"], 40, 120);
     second.wait_for("· running");
@@ -278,7 +278,7 @@ fn a_run_goes_on_without_its_screen_and_is_controlled_from_the_next() {
     second.wait_for("· stopped");
     second.press("q");
     assert_eq!(second.ends_within(10), 0);
-    assert!(!second.bytes().contains("goes on; reattach"));
+    assert!(!second.bytes().contains("keeps training; reattach"));
 }
 
 /// Runs the program without a screen; gives what it prints.

@@ -512,7 +512,7 @@ fn runs_are_sorted_filtered_and_shown_by_columns() {
             &["acuracy", "did you mean `accuracy`?"][..],
         ),
         (&["runs", "--filter", "speed>1"], &["speed", "is not known"]),
-        (&["resume", "perceptron"], &["fits 3 runs", id]),
+        (&["resume", "perceptron"], &["matches 3 runs", id]),
         (&["show", "perceptrn"], &["did you mean `perceptron`?"]),
     ] {
         refused(dir.path(), arguments, parts);

@@ -561,7 +561,10 @@ fn a_client_never_says_done_of_a_run_that_goes_on() {
     let (code, said) = over(left);
     assert_eq!(code, Some(4), "{said}");
     let id = place.workspace().ids().remove(0);
-    assert!(said.contains("goes on") && said.contains(&id), "{said}");
+    assert!(
+        said.contains("keeps training") && said.contains(&id),
+        "{said}"
+    );
     assert!(place.workspace().is_running(&id));
     for sent in [Signal::INT, Signal::TERM, Signal::HUP, Signal::USR1] {
         let mut attached = run("", &["attach", &id, "--json"]);
