@@ -1250,7 +1250,7 @@ async fn a_worker_of_a_later_fmtui_can_be_watched_and_stopped_and_nothing_else()
     let mut connection = Connection::open(&workspace, &id).unwrap();
     let event = connection.next().await.unwrap().event;
     assert!(
-        matches!(&event, Event::Warning { message } if message.contains("of another fmtui")),
+        matches!(&event, Event::Warning { message } if message.contains("another version of fmtui")),
         "{event:?}"
     );
     let refused = connection.send(Ask::Pause).await.unwrap_err().to_string();
