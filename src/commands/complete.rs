@@ -278,6 +278,18 @@ pub(super) fn filter() -> ArgValueCompleter {
     })
 }
 
+/// Data sets that were added.
+pub(super) fn added() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let path = workspace().map(|w| w.search_path()).unwrap_or_default();
+        let all = locate::available(&path).into_iter();
+        let own = all
+            .filter(|set| set.is_added())
+            .map(|set| candidate(&set.name, ""));
+        starting_with(current, own)
+    })
+}
+
 /// Data sets that can be downloaded.
 pub(super) fn dataset() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {

@@ -1,13 +1,25 @@
-//! `fmtui data`: which sets are here, and fetching one.
+//! `fmtui data`: which sets are here, downloading one, and adding one's own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
 use super::{complete, download};
-use crate::catalog;
-use crate::data::{fetch, locate};
-use crate::error::Result;
-use crate::headless::{Output, Table};
+use crate::data::register::{self, Options, Outcome, Summary};
+use crate::data::{fetch, locate, packed};
+use crate::error::{Error, Result};
+use crate::headless::{Output, Table, notice};
 use crate::run::Workspace;
+use crate::{catalog, storage, text};
+
+/// Broken files that are named one by one.
+const NAMED: usize = 20;
+
+/// Between two lines about how far it is.
+const PERIOD: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -22,12 +34,48 @@ enum Action {
         #[arg(add = complete::dataset(), help = format!("Such as {}", catalog::DEFAULT))]
         name: String,
     },
+    /// Add a directory of images, or a data set's file, where it lies
+    Add {
+        /// A directory with a directory for each class, or with train/, val/, test/ of such; or a file
+        path: PathBuf,
+        /// Name of the set [default: that of the directory]
+        #[arg(long)]
+        name: Option<String>,
+        /// Directories that make up the name of a class
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+        class_depth: u8,
+        /// Leave out files that cannot be read, instead of refusing the set
+        #[arg(long)]
+        skip_broken: bool,
+    },
+    /// Forget a set that was added; its images stay
+    Remove {
+        #[arg(add = complete::added())]
+        name: String,
+    },
+    /// Delete the decoded copies of images; they are made again when needed
+    Clean,
 }
 
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     match &arguments.action {
         None => list(workspace),
         Some(Action::Fetch { name }) => fetch(workspace, name),
+        Some(Action::Add {
+            path,
+            name,
+            class_depth,
+            skip_broken,
+        }) => {
+            let options = Options {
+                name: name.clone(),
+                class_depth: usize::from(*class_depth),
+                skips_broken: *skip_broken,
+            };
+            add(workspace, path, &options)
+        }
+        Some(Action::Remove { name }) => remove(workspace, name),
+        Some(Action::Clean) => clean(workspace),
     }
 }
 
@@ -59,5 +107,117 @@ fn fetch(workspace: &Workspace, name: &str) -> Result<u8> {
     })?;
     let place = workspace.data_dir().join(name);
     Output::standard().line(format!("{name} is in {}, verified", place.display()))?;
+    Ok(0)
+}
+
+fn add(workspace: &Workspace, path: &Path, options: &Options) -> Result<u8> {
+    let path = storage::expand_home(path);
+    let outcome = download::cancellable(|cancel| {
+        let last = Mutex::new(Instant::now());
+        let progress = |done: usize, all: usize| {
+            if let Ok(mut last) = last.try_lock()
+                && last.elapsed() >= PERIOD
+            {
+                *last = Instant::now();
+                notice(format!(
+                    "{} of {}",
+                    text::grouped(done as u64),
+                    text::count(all, "image")
+                ));
+            }
+        };
+        register::add(&path, options, &workspace.data_dir(), &progress, cancel)
+    })?;
+    match outcome {
+        Outcome::Added(summary) => added(&summary),
+        Outcome::Broken(broken) => {
+            name(&path, &broken);
+            let count = text::count(broken.len(), "file");
+            Err(Error::input(
+                text::sanitize(&path.display().to_string()),
+                format!("was not added: {count} cannot be used"),
+                "mend or remove them, or give --skip-broken",
+            ))
+        }
+    }
+}
+
+/// Names broken files, each in a line.
+fn name(path: &Path, broken: &BTreeMap<String, String>) {
+    for (file, problem) in broken.iter().take(NAMED) {
+        notice(format!("error: {} {problem}", path.join(file).display()));
+    }
+    if broken.len() > NAMED {
+        notice(format!("and {} more", broken.len() - NAMED));
+    }
+}
+
+fn added(summary: &Summary) -> Result<u8> {
+    let mut out = Output::standard();
+    let Some([train, test, validation]) = summary.images else {
+        out.line(format!("{} added", summary.name))?;
+        return Ok(0);
+    };
+    let count = |number: usize, of: &str| {
+        (number > 0).then(|| format!("{} {of}", text::grouped(number as u64)))
+    };
+    let parts = [
+        count(train, "training"),
+        count(validation, "validation"),
+        count(test, "test"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let drawn = if summary.divided {
+        " (one in five, drawn from each class)"
+    } else {
+        ""
+    };
+    out.line(format!(
+        "{} added: {} classes; {} images{drawn}",
+        summary.name,
+        summary.classes,
+        parts.join(", ")
+    ))?;
+    for (number, what) in [
+        (summary.skipped.len(), "passed over: broken"),
+        (summary.ignored, "passed over: not images by their names"),
+    ] {
+        if number > 0 {
+            out.line(format!("{} {what}", text::count(number, "file")))?;
+        }
+    }
+    for (file, problem) in summary.skipped.iter().take(NAMED) {
+        notice(format!("warning: {file} {problem}"));
+    }
+    out.line(format!(
+        "train on it: fmtui train lenet5 --set data.name={}",
+        summary.name
+    ))?;
+    Ok(0)
+}
+
+fn remove(workspace: &Workspace, name: &str) -> Result<u8> {
+    packed::clean(&workspace.data_dir().join(name))?;
+    let path = register::remove(name, &workspace.data_dir())?;
+    let path = text::sanitize(&path.display().to_string());
+    Output::standard().line(format!("{name} removed; its images stay in {path}"))?;
+    Ok(0)
+}
+
+fn clean(workspace: &Workspace) -> Result<u8> {
+    let (mut count, mut bytes) = (0, 0);
+    for entry in workspace
+        .data_dir()
+        .read_dir()
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let (files, freed) = packed::clean(&entry.path())?;
+        count += files;
+        bytes += freed;
+    }
+    let files = text::count(count, "file");
+    Output::standard().line(format!("{files} deleted, {} freed", text::bytes(bytes)))?;
     Ok(0)
 }

@@ -20,16 +20,24 @@ const COLUMNS: usize = 79;
 pub(super) fn shown<T>(
     download: impl FnOnce(&mut dyn FnMut(DownloadProgress), &AtomicBool) -> Result<T>,
 ) -> Result<T> {
-    let cancel = Arc::new(AtomicBool::new(false));
-    cancel_on_interrupt(Arc::clone(&cancel))?;
     let mut shown = Shown::new();
-    let outcome = download(&mut |progress| shown.show(&progress), &cancel);
+    let outcome = cancellable(|cancel| download(&mut |progress| shown.show(&progress), cancel));
     shown.clear();
     // What was waited for last is what it came to; where lines stay, it may stand there already.
     if let (Ok(_), Some(note)) = (&outcome, shown.note.filter(|_| !shown.stands)) {
         notice(note);
     }
     outcome
+}
+
+/// Does what Ctrl-C cancels.
+///
+/// # Errors
+/// As the work.
+pub(super) fn cancellable<T>(work: impl FnOnce(&AtomicBool) -> Result<T>) -> Result<T> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    cancel_on_interrupt(Arc::clone(&cancel))?;
+    work(&cancel)
 }
 
 fn cancel_on_interrupt(cancel: Arc<AtomicBool>) -> Result<()> {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::formats::{self, FORMATS, Format, Holding, Plain};
+use super::formats::{self, FORMATS, Format, Holding, Plain, added};
 use super::{Dataset, mini, places};
 use crate::error::{Error, Result};
 use crate::{catalog, text};
@@ -31,6 +31,13 @@ pub struct Found {
 }
 
 impl Found {
+    /// Whether it was added with `fmtui data add`.
+    #[must_use]
+    pub fn is_added(&self) -> bool {
+        let directory = self.path.as_deref();
+        directory.is_some_and(|d| d.join(added::MANIFEST).is_file())
+    }
+
     /// Where it lies, for people.
     #[must_use]
     pub fn place(&self) -> String {

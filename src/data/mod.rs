@@ -4,14 +4,17 @@
 
 pub(crate) mod augment;
 pub(crate) mod channels;
+pub(crate) mod decode;
 pub mod fetch;
 pub mod formats;
 mod info;
 pub mod locate;
 pub mod mini;
 pub(crate) mod normalization;
+pub(crate) mod packed;
 pub(crate) mod pipeline;
 pub(crate) mod places;
+pub mod register;
 pub(crate) mod resize;
 pub(crate) mod split;
 pub(crate) mod statistics;

@@ -30,6 +30,11 @@ pub trait Store: Debug + Send + Sync {
     /// Says that an image will soon be read, where that makes it faster.
     fn announce(&self, index: usize);
 
+    /// Whether its images are pixels already, so that reading one costs a copy.
+    fn is_decoded(&self) -> bool {
+        true
+    }
+
     /// **Units** bytes of memory that it takes.
     fn bytes(&self) -> u64;
 }

@@ -8,10 +8,12 @@ use std::path::Path;
 use super::Dataset;
 use crate::error::Result;
 
+pub mod added;
+pub mod folder;
 pub mod idx;
 
 /// Every format, in the order in which a directory is tried.
-pub const FORMATS: &[&dyn Format] = &[&idx::Files];
+pub const FORMATS: &[&dyn Format] = &[&added::Added, &idx::Files];
 
 /// One way in which data sets lie in directories.
 pub trait Format: Sync {

@@ -1,0 +1,446 @@
+//! Images of files of their own, decoded once and kept in one file, all of one size.
+//!
+//! A packed file belongs to a set's content and to what was done to its images; whoever asks for the same again finds
+//! it. It is put in place whole. Every image in it has a checksum, which is compared whenever it is read.
+
+use std::fs::File;
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Dataset, Examples, InMemory, Part, Store};
+use crate::error::{Error, Result};
+use crate::{storage, text};
+
+/// Of the file, as this version writes it.
+const FORMAT: u32 = 1;
+
+/// At its beginning.
+const MAGIC: &[u8; 8] = b"fmtuipk\n";
+
+/// Images that are decoded at a time.
+const PIECE: usize = 256;
+
+/// Room on the disk that is left to others. **Units** bytes.
+const SPARE: u64 = 64 << 20;
+
+/// The end of a packed file's name.
+const EXTENSION: &str = "packed";
+
+/// What the images of a packed file are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spec {
+    /// The set, by [`Dataset::sha256`].
+    pub set: String,
+    /// What was done to each image, such as `antialias`, with the version of how.
+    pub method: String,
+    /// **Shape** `[channels, height, width]` of each.
+    pub shape: [usize; 3],
+}
+
+/// What stands before the images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    spec: Spec,
+    images: usize,
+    /// SHA-256 of all pixels, in the order of pooled indices.
+    pixels_sha256: String,
+    /// CRC-32 of each image.
+    checksums: Vec<u32>,
+}
+
+impl Spec {
+    fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Where the packed file of these images lies below `directory`.
+    pub(crate) fn path(&self, directory: &Path) -> PathBuf {
+        let text = format!("{FORMAT} {} {} {:?}", self.set, self.method, self.shape);
+        let digest = storage::sha256(text.as_bytes());
+        directory.join(format!("{}.{EXTENSION}", &digest[..16]))
+    }
+}
+
+/// Brings an image to the size of a packed file. **Shape** `image` `[channels, sides.0, sides.1]`.
+pub(crate) type Fit<'a> = &'a (dyn Fn(&[u8], (usize, usize), &mut [u8]) + Sync);
+
+/// Writes the packed file of a set's images, each brought to its size by `fit`; tells `progress` how many of how many
+/// are done.
+///
+/// # Errors
+/// `Input` for an image that cannot be read or a disk that is too small, `Io`, `Cancelled`.
+pub(crate) fn write(
+    dataset: &Dataset,
+    spec: &Spec,
+    fit: Fit<'_>,
+    path: &Path,
+    free: Option<u64>,
+    progress: &dyn Fn(usize, usize),
+    cancel: &AtomicBool,
+) -> Result<()> {
+    let (images, size) = (dataset.len(), spec.len());
+    let needed = (images * size) as u64;
+    if let Some(free) = free.filter(|free| *free < needed + SPARE) {
+        return Err(Error::input(
+            format!("data set {}", dataset.name),
+            format!(
+                "takes {} decoded, and {} are free on the disk",
+                text::bytes(needed),
+                text::bytes(free)
+            ),
+            "free some space, or set a smaller data.image_size",
+        ));
+    }
+    let directory = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
+    let new = path.with_extension(format!("{}.part", std::process::id()));
+    let written = pack(dataset, spec, fit, &new, progress, cancel)
+        .and_then(|()| std::fs::rename(&new, path).map_err(|e| Error::io("write", path, e)))
+        .and_then(|()| {
+            storage::sync_directory(directory).map_err(|e| Error::io("write", directory, e))
+        });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    written
+}
+
+fn pack(
+    dataset: &Dataset,
+    spec: &Spec,
+    fit: Fit<'_>,
+    path: &Path,
+    progress: &dyn Fn(usize, usize),
+    cancel: &AtomicBool,
+) -> Result<()> {
+    let failed = |e| Error::io("write", path, e);
+    let (images, size) = (dataset.len(), spec.len());
+    let mut header = Header {
+        format: FORMAT,
+        spec: spec.clone(),
+        images,
+        pixels_sha256: "0".repeat(64),
+        checksums: vec![0; images],
+    };
+    let file = File::create(path).map_err(failed)?;
+    let mut out = BufWriter::new(file);
+    // Of the same length when all is known.
+    let room = (8 + 8 + header_bytes(&header).len() + 11 * images) as u64;
+    out.seek(SeekFrom::Start(room)).map_err(failed)?;
+    let mut hash = Sha256::new();
+    let mut pixels = vec![0; PIECE * size];
+    for first in (0..images).step_by(PIECE) {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled {
+                file: dataset.name.clone(),
+                remedy: "its images are decoded when they are needed again".into(),
+            });
+        }
+        let count = PIECE.min(images - first);
+        let piece = &mut pixels[..count * size];
+        piece
+            .par_chunks_exact_mut(size)
+            .zip(&mut header.checksums[first..first + count])
+            .enumerate()
+            .try_for_each_init(Vec::new, |own, (place, (out, checksum))| {
+                let sides = dataset.size(first + place);
+                own.resize(dataset.channels * sides.0 * sides.1, 0);
+                dataset.read(first + place, own)?;
+                fit(own, sides, out);
+                *checksum = crc(out);
+                Ok::<(), Error>(())
+            })?;
+        hash.update(&*piece);
+        out.write_all(piece).map_err(failed)?;
+        progress(first + count, images);
+    }
+    header.pixels_sha256 = storage::hex(&hash.finalize());
+    let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
+    let bytes = header_bytes(&header);
+    file.write_all_at(MAGIC, 0).map_err(failed)?;
+    let places = [room, bytes.len() as u64].map(u64::to_le_bytes).concat();
+    file.write_all_at(&places, 8).map_err(failed)?;
+    file.write_all_at(&bytes, 24).map_err(failed)?;
+    file.sync_all().map_err(failed)
+}
+
+fn header_bytes(header: &Header) -> Vec<u8> {
+    serde_json::to_vec(header).unwrap_or_default()
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    let mut sum = flate2::Crc::new();
+    sum.update(bytes);
+    sum.sum()
+}
+
+/// The set with the images of a packed file: in memory where they take at most `most` bytes, else read from the file
+/// when they are asked for. `None` where there is no whole file of this kind.
+///
+/// # Errors
+/// `Io` when it cannot be read, `Input` when an image in it is damaged.
+pub(crate) fn read(
+    dataset: &Dataset,
+    spec: &Spec,
+    path: &Path,
+    most: u64,
+) -> Result<Option<(Dataset, String)>> {
+    let Ok((file, length)) = storage::open(path) else {
+        return Ok(None);
+    };
+    let Some((header, start)) = header(&file, length) else {
+        return Ok(None);
+    };
+    let images = dataset.len();
+    let is_whole = header.spec == *spec
+        && header.images == images
+        && header.checksums.len() == images
+        && length == start + (images * spec.len()) as u64;
+    if !is_whole {
+        return Ok(None);
+    }
+    let in_file = InFile {
+        file: Arc::new(file),
+        path: path.to_path_buf(),
+        start,
+        first: 0,
+        shape: spec.shape,
+        checksums: Arc::new(header.checksums),
+    };
+    let is_small = (images * spec.len()) as u64 <= most;
+    let mut new = Dataset {
+        channels: spec.shape[0],
+        height: spec.shape[1],
+        width: spec.shape[2],
+        ..dataset.clone()
+    };
+    let mut first = 0;
+    for part in Part::ALL {
+        let examples = match part {
+            Part::Train => &mut new.train,
+            Part::Test => &mut new.test,
+            Part::Validation => &mut new.validation,
+        };
+        let own = InFile {
+            first,
+            ..in_file.clone()
+        };
+        first += examples.len();
+        let labels = std::mem::take(&mut examples.labels);
+        *examples = if is_small {
+            Examples::in_memory(own.whole(labels.len())?, labels)
+        } else {
+            Examples {
+                images: Arc::new(own),
+                labels,
+            }
+        };
+    }
+    Ok(Some((new, header.pixels_sha256)))
+}
+
+/// The header, and where the images begin.
+fn header(file: &File, length: u64) -> Option<(Header, u64)> {
+    let mut start = [0; 24];
+    file.read_exact_at(&mut start, 0).ok()?;
+    let number = |at: usize| Some(u64::from_le_bytes(start[at..at + 8].try_into().ok()?));
+    let (room, size) = (number(8)?, number(16)?);
+    if &start[..8] != MAGIC || room > length || size.checked_add(24)? > room {
+        return None;
+    }
+    let mut bytes = vec![0; usize::try_from(size).ok()?];
+    file.read_exact_at(&mut bytes, 24).ok()?;
+    let header: Header = serde_json::from_slice(&bytes).ok()?;
+    (header.format == FORMAT).then_some((header, room))
+}
+
+/// Removes the packed files below a directory; gives how many, and their bytes.
+///
+/// # Errors
+/// `Io` when one cannot be removed.
+pub(crate) fn clean(directory: &Path) -> Result<(usize, u64)> {
+    let (mut count, mut bytes) = (0, 0);
+    for entry in directory.read_dir().into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_one = name.ends_with(&format!(".{EXTENSION}")) || name.ends_with(".part");
+        if let Ok(metadata) = entry.metadata().map(|m| (m.is_file(), m.len()))
+            && is_one
+            && metadata.0
+        {
+            storage::remove(&entry.path())?;
+            count += 1;
+            bytes += metadata.1;
+        }
+    }
+    Ok((count, bytes))
+}
+
+/// Images of one size in a packed file.
+#[derive(Clone, Debug)]
+struct InFile {
+    file: Arc<File>,
+    path: PathBuf,
+    /// Where the first image of all begins.
+    start: u64,
+    /// The number of its own first one.
+    first: usize,
+    shape: [usize; 3],
+    checksums: Arc<Vec<u32>>,
+}
+
+impl InFile {
+    fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    fn whole(&self, count: usize) -> Result<InMemory> {
+        let mut pixels = vec![0; count * self.len()];
+        pixels
+            .par_chunks_exact_mut(self.len())
+            .enumerate()
+            .try_for_each(|(index, image)| self.read(index, image))?;
+        let [channels, height, width] = self.shape;
+        Ok(InMemory {
+            pixels,
+            channels,
+            height,
+            width,
+        })
+    }
+}
+
+impl Store for InFile {
+    fn size(&self, _: usize) -> (usize, usize) {
+        (self.shape[1], self.shape[2])
+    }
+
+    fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
+        let index = self.first + index;
+        let at = self.start + (index * self.len()) as u64;
+        let read = self.file.read_exact_at(out, at);
+        read.map_err(|e| Error::io("read", &self.path, e))?;
+        if crc(out) == self.checksums[index] {
+            return Ok(());
+        }
+        Err(Error::input(
+            self.path.display().to_string(),
+            format!("is damaged at image {index}"),
+            "`fmtui data clean` removes it; it is made again from the set's files",
+        ))
+    }
+
+    fn announce(&self, _: usize) {}
+
+    fn bytes(&self) -> u64 {
+        (self.checksums.len() * size_of::<u32>()) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing;
+
+    fn set() -> Dataset {
+        let sizes: Vec<(usize, usize)> = (0..40).map(|i| (5 + i % 3, 6)).collect();
+        Dataset {
+            test: testing::colours(&sizes[..7]).train,
+            ..testing::colours(&sizes)
+        }
+    }
+
+    /// The corner of an image.
+    fn corner(image: &[u8], sides: (usize, usize), out: &mut [u8]) {
+        let area = sides.0 * sides.1;
+        for (channel, plane) in out.chunks_exact_mut(4).enumerate() {
+            let own = &image[channel * area..];
+            plane.copy_from_slice(&[own[0], own[1], own[sides.1], own[sides.1 + 1]]);
+        }
+    }
+
+    fn spec(set: &Dataset) -> Spec {
+        Spec {
+            set: set.sha256.clone(),
+            method: "corner".into(),
+            shape: [3, 2, 2],
+        }
+    }
+
+    fn write_to(directory: &Path, free: Option<u64>) -> Result<PathBuf> {
+        let (set, no) = (set(), AtomicBool::new(false));
+        let path = spec(&set).path(directory);
+        write(&set, &spec(&set), &corner, &path, free, &|_, _| {}, &no).map(|()| path)
+    }
+
+    #[test]
+    fn in_memory_and_in_the_file_are_the_same_images() {
+        let dir = tempfile::tempdir().unwrap();
+        let set = set();
+        let path = write_to(dir.path(), None).unwrap();
+        let (small, hash) = read(&set, &spec(&set), &path, u64::MAX).unwrap().unwrap();
+        let (large, same) = read(&set, &spec(&set), &path, 0).unwrap().unwrap();
+        assert_eq!(hash, same);
+        assert!(small.bytes() > large.bytes());
+        let mut all = Vec::new();
+        for index in 0..set.len() {
+            let mut expected = [0; 12];
+            corner(&set.image(index).unwrap(), set.size(index), &mut expected);
+            assert_eq!(small.image(index).unwrap(), expected);
+            assert_eq!(large.image(index).unwrap(), expected);
+            assert_eq!(small.label(index), set.label(index));
+            all.extend(expected);
+        }
+        assert_eq!(hash, storage::sha256(&all));
+        let other = Spec {
+            method: "other".into(),
+            ..spec(&set)
+        };
+        assert!(read(&set, &other, &path, 0).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_damaged_file_is_never_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let set = set();
+        let path = write_to(dir.path(), None).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for length in [0, 10, 23, 100, whole.len() - 1] {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(
+                read(&set, &spec(&set), &path, 0).unwrap().is_none(),
+                "{length}"
+            );
+        }
+        let mut flipped = whole.clone();
+        *flipped.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, &flipped).unwrap();
+        let error = read(&set, &spec(&set), &path, u64::MAX)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("is damaged at image"), "{error}");
+        let (lazy, _) = read(&set, &spec(&set), &path, 0).unwrap().unwrap();
+        assert!(lazy.image(set.len() - 1).is_err() && lazy.image(0).is_ok());
+        assert_eq!(clean(dir.path()).unwrap(), (1, whole.len() as u64));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_is_not_finished() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write_to(dir.path(), Some(100)).unwrap_err().to_string();
+        assert!(error.contains("are free on the disk"), "{error}");
+        let (set, yes) = (set(), AtomicBool::new(true));
+        let path = spec(&set).path(dir.path());
+        let stopped = write(&set, &spec(&set), &corner, &path, None, &|_, _| {}, &yes);
+        assert!(matches!(stopped, Err(Error::Cancelled { .. })));
+        assert_eq!(dir.path().read_dir().unwrap().count(), 0);
+    }
+}

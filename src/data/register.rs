@@ -1,0 +1,605 @@
+//! Adding a set that lies somewhere: its files are looked at once and written down; they stay where they are.
+//!
+//! A manifest is put in place whole or not at all, and only when every file that it names was decoded.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::formats::added::{self, Entry, FOLDER, FORMAT, LIST, MANIFEST, Manifest};
+use super::formats::folder::{self, Listed};
+use super::formats::{FORMATS, Format, Holding, Place, Plain};
+use super::{Part, decode, mini, places};
+use crate::error::{Error, Result};
+use crate::rng::{Purpose, Stream};
+use crate::{storage, text};
+
+/// The share of each class that becomes the test split where a set has none: one in so many.
+const ONE_IN: usize = 5;
+
+/// The division of a set is drawn once and for all; no recipe's seed changes it.
+const SEED: u64 = 0x7465_7374;
+
+/// Images that are looked at between two reports.
+const REPORT: usize = 64;
+
+/// How a set is added.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How it will be called; else by its directory or file.
+    pub name: Option<String>,
+    /// Directories that name a class.
+    pub class_depth: usize,
+    /// Whether broken files are passed over.
+    pub skips_broken: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: None,
+            class_depth: 1,
+            skips_broken: false,
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Added(Summary),
+    /// Files that cannot be read as images, and why; nothing was written.
+    Broken(BTreeMap<String, String>),
+}
+
+/// A set that was added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub name: String,
+    /// Training, test and validation images, in [`Part::ALL`]'s order; `None` where the format tells when it is loaded.
+    pub images: Option<[usize; 3]>,
+    pub classes: usize,
+    /// Whether the test split was drawn.
+    pub divided: bool,
+    /// Files that are no images by their names.
+    pub ignored: usize,
+    /// Broken files that were passed over, and why.
+    pub skipped: BTreeMap<String, String>,
+}
+
+/// Adds the set at `path` to `data_dir` (the workspace's `data/`). Tells `progress` how many of how many files were looked
+/// at.
+///
+/// # Errors
+/// `Input` when there is no set, or one of that name is there already; `Io` when it cannot be read or written;
+/// `Cancelled`.
+pub fn add(
+    path: &Path,
+    options: &Options,
+    data_dir: &Path,
+    progress: &(dyn Fn(usize, usize) + Sync),
+    cancel: &AtomicBool,
+) -> Result<Outcome> {
+    let shown = text::sanitize(&path.display().to_string());
+    let real = path.canonicalize().map_err(|e| {
+        Error::input(
+            &shown,
+            format!("cannot be read: {e}"),
+            "give a directory of images, or a data set's file",
+        )
+    })?;
+    let name = match &options.name {
+        Some(name) => name.clone(),
+        None => called(&real),
+    };
+    places::check_name(&name)?;
+    if name == mini::NAME {
+        return Err(taken(&name, "is the name of the built-in set"));
+    }
+    let directory = data_dir.join(&name);
+    if directory.exists() {
+        return Err(taken(
+            &name,
+            &format!("exists already in {}", data_dir.display()),
+        ));
+    }
+    if let Some((kind, place, own)) = known(&real) {
+        let manifest = Manifest {
+            kind: kind.into(),
+            path: place,
+            name: own,
+            ..manifest()
+        };
+        commit(&directory, &manifest, None)?;
+        let summary = Summary {
+            name,
+            images: None,
+            classes: 0,
+            divided: false,
+            ignored: 0,
+            skipped: BTreeMap::new(),
+        };
+        return Ok(Outcome::Added(summary));
+    }
+    if !real.is_dir() {
+        return Err(Error::input(
+            shown,
+            "is not a data set that fmtui knows",
+            "give a directory of images; docs/data.md lists the formats",
+        ));
+    }
+    add_folder(&real, name, &directory, options, progress, cancel)
+}
+
+/// Takes the set called `name` out of `data_dir` again; its images stay.
+///
+/// # Errors
+/// `Input` when it was not added, `Io`.
+pub fn remove(name: &str, data_dir: &Path) -> Result<PathBuf> {
+    places::check_name(name)?;
+    let directory = data_dir.join(name);
+    if !directory.join(MANIFEST).is_file() {
+        return Err(Error::input(
+            format!("data set {name}"),
+            "was not added with `fmtui data add`",
+            "`fmtui data` lists all sets, and where they lie",
+        ));
+    }
+    let path = added::manifest(&directory)
+        .map(|m| m.path)
+        .unwrap_or_default();
+    for file in [LIST, MANIFEST] {
+        storage::remove(&directory.join(file))?;
+    }
+    // Whatever else lies there is somebody's.
+    let _ = std::fs::remove_dir(&directory);
+    Ok(path)
+}
+
+fn taken(name: &str, problem: &str) -> Error {
+    Error::input(
+        format!("data set {name}"),
+        problem,
+        format!("choose another --name, or `fmtui data remove {name}`"),
+    )
+}
+
+/// The name of a directory or file as a set's name.
+fn called(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = if path.is_dir() {
+        &*name
+    } else {
+        name.split('.').next().unwrap_or_default()
+    };
+    let sign = |c: char| match c {
+        'a'..='z' | '0'..='9' | '-' | '_' => c,
+        'A'..='Z' => c.to_ascii_lowercase(),
+        _ => '-',
+    };
+    let name: String = name.chars().map(sign).take(64).collect();
+    name.trim_matches('-').into()
+}
+
+/// The format, directory and own name of a set that is no folder of images.
+fn known(path: &Path) -> Option<(&'static str, PathBuf, String)> {
+    let (directory, stem) = if path.is_dir() {
+        (path, None)
+    } else {
+        let name = path.file_name()?.to_str()?;
+        (path.parent()?, Some(name.split('.').next()?))
+    };
+    let formats = FORMATS.iter().filter(|f| f.name() != added::Added.name());
+    for format in formats {
+        let sets = format.sets_in(directory);
+        let own = match stem {
+            Some(stem) => sets.into_iter().find(|set| set == stem),
+            None => sets.into_iter().next(),
+        };
+        let Some(own) = own else { continue };
+        let place = Place {
+            directory,
+            name: &own,
+            plain: Plain::Counts,
+        };
+        if format.probe(place) == Holding::Complete(()) {
+            return Some((format.name(), directory.to_path_buf(), own));
+        }
+    }
+    None
+}
+
+fn manifest() -> Manifest {
+    Manifest {
+        format: FORMAT,
+        added: text::timestamp(text::now()),
+        fmtui: env!("CARGO_PKG_VERSION").into(),
+        ..Manifest::default()
+    }
+}
+
+fn add_folder(
+    root: &Path,
+    name: String,
+    directory: &Path,
+    options: &Options,
+    progress: &(dyn Fn(usize, usize) + Sync),
+    cancel: &AtomicBool,
+) -> Result<Outcome> {
+    let scan = folder::scan(root, options.class_depth)?;
+    let looked = look(root, &scan.files, progress, cancel);
+    if cancel.load(Ordering::Relaxed) {
+        return Err(Error::Cancelled {
+            file: name,
+            remedy: "nothing was written; add it again at any time".into(),
+        });
+    }
+    let mut broken = scan.faults;
+    let mut entries = Vec::new();
+    let mut channels = 1;
+    for (listed, looked) in scan.files.into_iter().zip(looked) {
+        match looked {
+            Ok(seen) => {
+                channels = channels.max(seen.channels);
+                entries.push(Entry {
+                    part: listed.part,
+                    label: listed.label,
+                    height: seen.height,
+                    width: seen.width,
+                    sha256: seen.sha256,
+                    path: listed.path,
+                });
+            }
+            Err(problem) => {
+                broken.insert(listed.path, problem);
+            }
+        }
+    }
+    if !broken.is_empty() && !options.skips_broken {
+        return Ok(Outcome::Broken(broken));
+    }
+    let mut classes = scan.classes;
+    drop_empty(&mut classes, &mut entries);
+    check(root, &classes, &entries, scan.ignored)?;
+    let divided = !entries.iter().any(|entry| entry.part != Part::Train);
+    if divided {
+        divide(&mut entries, classes.len());
+    }
+    let count = |part| entries.iter().filter(|entry| entry.part == part).count();
+    let summary = Summary {
+        name,
+        images: Some(Part::ALL.map(count)),
+        classes: classes.len(),
+        divided,
+        ignored: scan.ignored,
+        skipped: broken,
+    };
+    let list: String = entries.iter().map(Entry::line).collect();
+    let manifest = Manifest {
+        kind: FOLDER.into(),
+        path: root.to_path_buf(),
+        sha256: hash(&entries),
+        list_sha256: storage::sha256(list.as_bytes()),
+        channels,
+        divided,
+        skipped: summary.skipped.len(),
+        classes,
+        ..manifest()
+    };
+    commit(directory, &manifest, Some(&list))?;
+    Ok(Outcome::Added(summary))
+}
+
+/// What was seen of a file.
+struct Seen {
+    channels: usize,
+    height: usize,
+    width: usize,
+    sha256: String,
+}
+
+/// Decodes every file once, on all threads.
+fn look(
+    root: &Path,
+    files: &[Listed],
+    progress: &(dyn Fn(usize, usize) + Sync),
+    cancel: &AtomicBool,
+) -> Vec<Result<Seen, String>> {
+    let done = AtomicUsize::new(0);
+    let one = |listed: &Listed| {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(String::new());
+        }
+        let bytes = storage::read(&root.join(&listed.path), decode::LARGEST_FILE)
+            .map_err(|e| format!("cannot be read: {e}"))?;
+        let picture = decode::decode(&bytes)?;
+        let seen = Seen {
+            channels: picture.channels,
+            height: picture.height,
+            width: picture.width,
+            sha256: storage::sha256(&bytes),
+        };
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        if done.is_multiple_of(REPORT) {
+            progress(done, files.len());
+        }
+        Ok(seen)
+    };
+    files.par_iter().map(one).collect()
+}
+
+/// Leaves out classes of which no file is left.
+fn drop_empty(classes: &mut Vec<String>, entries: &mut [Entry]) {
+    let mut counts = vec![0_usize; classes.len()];
+    for entry in &*entries {
+        counts[usize::from(entry.label)] += 1;
+    }
+    let mut next = 0;
+    let new: Vec<u16> = counts
+        .iter()
+        .map(|count| {
+            let own = next;
+            next += u16::from(*count > 0);
+            own
+        })
+        .collect();
+    for entry in entries {
+        entry.label = new[usize::from(entry.label)];
+    }
+    let mut counts = counts.iter();
+    classes.retain(|_| counts.next().is_some_and(|count| *count > 0));
+}
+
+fn check(root: &Path, classes: &[String], entries: &[Entry], ignored: usize) -> Result<()> {
+    let refuse = |problem: String, remedy: &str| {
+        let root = text::sanitize(&root.display().to_string());
+        Err(Error::input(root, problem, remedy))
+    };
+    let layout = "put the images of each class into a directory of its own";
+    if entries.is_empty() {
+        let files = text::count(ignored, "other file");
+        return refuse(
+            format!("has no images in directories of classes ({files})"),
+            layout,
+        );
+    }
+    if classes.len() < 2 {
+        return refuse(format!("has only one class, {}", classes.concat()), layout);
+    }
+    let mut trained = vec![false; classes.len()];
+    for entry in entries.iter().filter(|entry| entry.part == Part::Train) {
+        trained[usize::from(entry.label)] = true;
+    }
+    if let Some(class) = trained.iter().position(|is| !is) {
+        return refuse(
+            format!("has no training images of the class {}", classes[class]),
+            "give it some, or remove it from the other splits",
+        );
+    }
+    Ok(())
+}
+
+/// Moves one in five images of each class, drawn by chance, to the test split; a class of one image keeps it.
+fn divide(entries: &mut [Entry], classes: usize) {
+    let mut of_class = vec![Vec::new(); classes];
+    for (index, entry) in entries.iter().enumerate() {
+        of_class[usize::from(entry.label)].push(index);
+    }
+    for (class, mut members) in of_class.into_iter().enumerate() {
+        let count = match members.len() {
+            0 | 1 => 0,
+            many => ((many + ONE_IN / 2) / ONE_IN).max(1),
+        };
+        Stream::new(SEED, Purpose::Split, class as u64).shuffle(&mut members);
+        for index in &members[..count] {
+            entries[*index].part = Part::Test;
+        }
+    }
+}
+
+/// Of every file, sorted by path: split, class, content.
+fn hash(entries: &[Entry]) -> String {
+    let mut sorted: Vec<&Entry> = entries.iter().collect();
+    sorted.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut hash = Sha256::new();
+    for entry in sorted {
+        let Entry {
+            part,
+            label,
+            sha256,
+            path,
+            ..
+        } = entry;
+        hash.update(format!("{path}\0{}\0{label}\0{sha256}\n", part.name()));
+    }
+    storage::hex(&hash.finalize())
+}
+
+/// Puts the set's directory in place whole.
+fn commit(directory: &Path, manifest: &Manifest, list: Option<&str>) -> Result<()> {
+    let text = toml::to_string(manifest).map_err(|e| Error::compute("writing a manifest", e))?;
+    let parent = directory.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    let new = parent.join(format!(".{name}.{}", std::process::id()));
+    let write = || -> Result<()> {
+        std::fs::create_dir_all(&new).map_err(|e| Error::io("create", &new, e))?;
+        if let Some(list) = list {
+            storage::commit(&new.join(LIST), list.as_bytes())?;
+        }
+        storage::commit(&new.join(MANIFEST), text.as_bytes())?;
+        std::fs::rename(&new, directory).map_err(|e| Error::io("create", directory, e))?;
+        storage::sync_directory(parent).map_err(|e| Error::io("write", parent, e))
+    };
+    let written = write();
+    if written.is_err() {
+        let _ = std::fs::remove_dir_all(&new);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+
+    use super::*;
+    use crate::data::Dataset;
+    use crate::data::locate::{SearchPath, load};
+
+    fn png(path: &Path, shade: u8, side: u32) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut bytes = Vec::new();
+        let pixels = vec![shade; (side * side) as usize];
+        PngEncoder::new(&mut bytes)
+            .write_image(&pixels, side, side, ExtendedColorType::L8)
+            .unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// Ten images of each of two classes, of two sizes.
+    fn flowers() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (class, shade) in [("daisy", 10), ("rose", 100)] {
+            for number in 0..10 {
+                let path = dir.path().join(format!("flowers/{class}/{number}.png"));
+                png(&path, shade + number, 4 + u32::from(number % 2));
+            }
+        }
+        dir
+    }
+
+    fn add_to(dir: &Path, options: &Options) -> Result<Outcome> {
+        let data = dir.join("data");
+        add(
+            &dir.join("flowers"),
+            options,
+            &data,
+            &|_, _| {},
+            &AtomicBool::new(false),
+        )
+    }
+
+    fn loaded(dir: &Path) -> Result<Dataset> {
+        let search = SearchPath {
+            data_dir: None,
+            workspace_data: dir.join("data"),
+        };
+        load("flowers", &search)
+    }
+
+    #[test]
+    fn a_folder_is_divided_once_and_read_where_it_lies() {
+        let dir = flowers();
+        let Outcome::Added(summary) = add_to(dir.path(), &Options::default()).unwrap() else {
+            panic!("nothing is broken");
+        };
+        assert_eq!(summary.images, Some([16, 4, 0]));
+        assert!(summary.divided);
+        let set = loaded(dir.path()).unwrap();
+        assert_eq!(set.classes, ["daisy", "rose"]);
+        assert_eq!((set.channels, set.height, set.width), (1, 5, 5));
+        let count = |label| set.test.labels.iter().filter(|own| **own == label).count();
+        assert_eq!((count(0), count(1)), (2, 2));
+        let mut shades: Vec<u8> = (0..set.len()).map(|i| set.image(i).unwrap()[0]).collect();
+        for index in 0..set.len() {
+            let shade = set.image(index).unwrap()[0];
+            assert_eq!(set.label(index), u16::from(shade >= 100));
+        }
+        shades.sort_unstable();
+        let all: Vec<u8> = (10..20).chain(100..110).collect();
+        assert_eq!(shades, all);
+        // Adding it again gives the same division.
+        let before = set.sha256;
+        assert!(
+            add_to(dir.path(), &Options::default()).is_err(),
+            "it is there"
+        );
+        remove("flowers", &dir.path().join("data")).unwrap();
+        assert!(!dir.path().join("data/flowers").exists());
+        add_to(dir.path(), &Options::default()).unwrap();
+        assert_eq!(loaded(dir.path()).unwrap().sha256, before);
+        assert!(dir.path().join("flowers/rose/1.png").exists());
+    }
+
+    #[test]
+    fn what_is_broken_is_named_or_passed_over() {
+        let dir = flowers();
+        fs::write(dir.path().join("flowers/rose/bad.png"), b"<html>").unwrap();
+        fs::write(dir.path().join("flowers/rose/empty.jpg"), b"").unwrap();
+        fs::write(dir.path().join("flowers/rose/notes.txt"), b"x").unwrap();
+        let Outcome::Broken(broken) = add_to(dir.path(), &Options::default()).unwrap() else {
+            panic!("two files are broken");
+        };
+        let words: Vec<String> = broken.iter().map(|(p, w)| format!("{p} {w}")).collect();
+        assert_eq!(
+            words[0],
+            "rose/bad.png is not a PNG, JPEG, WebP, BMP or GIF"
+        );
+        assert_eq!(words[1], "rose/empty.jpg is empty");
+        assert!(!dir.path().join("data").exists(), "nothing is written");
+        let skipping = Options {
+            skips_broken: true,
+            ..Options::default()
+        };
+        let Outcome::Added(summary) = add_to(dir.path(), &skipping).unwrap() else {
+            panic!("they are passed over");
+        };
+        assert_eq!((summary.skipped.len(), summary.ignored), (2, 1));
+        assert_eq!(loaded(dir.path()).unwrap().len(), 20);
+    }
+
+    #[test]
+    fn an_image_that_has_changed_is_noticed() {
+        let dir = flowers();
+        add_to(dir.path(), &Options::default()).unwrap();
+        for number in 0..10 {
+            png(&dir.path().join(format!("flowers/rose/{number}.png")), 7, 4);
+        }
+        let set = loaded(dir.path()).unwrap();
+        let rose = (0..set.len()).find(|i| set.label(*i) == 1).unwrap();
+        let error = set.image(rose).unwrap_err().to_string();
+        assert!(error.contains("is not what was added"), "{error}");
+        // A list that somebody edits is none.
+        let list = dir.path().join("data/flowers/files.tsv");
+        let text = fs::read_to_string(&list)
+            .unwrap()
+            .replace("train\t0", "test\t0");
+        fs::write(&list, text).unwrap();
+        let error = loaded(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("its SHA-256 differs"), "{error}");
+        fs::remove_dir_all(dir.path().join("flowers")).unwrap();
+    }
+
+    #[test]
+    fn splits_of_its_own_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        for (split, count) in [("train", 4), ("val", 2)] {
+            for class in ["a", "b"] {
+                for number in 0..count {
+                    let path = format!("flowers/{split}/{class}/{number}.png");
+                    png(&dir.path().join(path), number, 4);
+                }
+            }
+        }
+        let Outcome::Added(summary) = add_to(dir.path(), &Options::default()).unwrap() else {
+            panic!("nothing is broken");
+        };
+        assert_eq!((summary.images, summary.divided), (Some([8, 0, 4]), false));
+        let set = loaded(dir.path()).unwrap();
+        assert_eq!((set.validation.len(), set.test.len()), (4, 0));
+        fs::remove_dir_all(dir.path().join("flowers/train/b")).unwrap();
+        remove("flowers", &dir.path().join("data")).unwrap();
+        let error = add_to(dir.path(), &Options::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("has no training images of the class b"),
+            "{error}"
+        );
+    }
+}
