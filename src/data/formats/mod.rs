@@ -8,17 +8,21 @@ use std::path::Path;
 use super::Dataset;
 use crate::error::Result;
 
+mod cifar;
+mod content;
 pub mod idx;
+mod labels;
+mod origin;
 
 /// Every format, in the order in which a directory is tried.
-pub const FORMATS: &[&dyn Format] = &[&idx::Files];
+pub const FORMATS: &[&dyn Format] = &[&idx::Files, &cifar::Batches];
 
 /// One way in which data sets lie in directories.
 pub trait Format: Sync {
     /// In a word, such as `IDX`.
     fn name(&self) -> &'static str;
 
-    /// Which files make up a set, such as `four IDX files`.
+    /// Which files make up a set, such as `IDX files`.
     fn files(&self) -> &'static str;
 
     /// The names of the complete sets in a directory, by its own name or by those of its files; reads no content.

@@ -77,6 +77,7 @@ impl Format for Raw {
             test: Examples::default(),
             source: place.directory.display().to_string(),
             sha256: "0".repeat(64),
+            remarks: Vec::new(),
         })
     }
 }
@@ -178,17 +179,18 @@ fn a_set_in_no_format_says_where_and_which_were_tried() {
     let directory = root.path().join("lamps").display().to_string();
     let told = Finder::new(&search).load("lamps").unwrap_err().to_string();
     assert!(
-        told.contains(&format!("{directory} (no IDX files)")),
+        told.contains(&format!("{directory} (no IDX, CIFAR, NPZ or CSV files)")),
         "{told}"
     );
-    assert!(told.contains("put its four IDX files there"), "{told}");
+    let files = "put its IDX files, CIFAR batches, .npz file or CSV files there";
+    assert!(told.contains(files), "{told}");
 
     fs::create_dir(root.path().join("empty")).unwrap();
     let finder = Finder::new(&search).of(FORMATS_AND_RAW);
     let told = finder.load("empty").unwrap_err().to_string();
     assert!(told.contains("empty (no IDX or RAW files)"), "{told}");
     assert!(
-        told.contains("put its four IDX files or files LABEL-NUMBER.raw there"),
+        told.contains("put its IDX files or files LABEL-NUMBER.raw there"),
         "{told}"
     );
     fs::write(root.path().join("lamps/1-3.raw"), [1, 2]).unwrap();

@@ -89,6 +89,7 @@ pub(super) fn assemble(
         test: part(test, test_labels),
         source: text::sanitize(source),
         sha256,
+        remarks: Vec::new(),
     })
 }
 

@@ -4,27 +4,18 @@
 //! Deliberately knows nothing of data sets: which files belong together is [`layout`](super::layout)'s.
 //! Reference: the format at the end of <http://yann.lecun.com/exdb/mnist/>.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
-use crate::{storage, text};
-
-/// The largest content that is read, in bytes: well above the largest known set (EMNIST `byclass`, 0.6 GB).
-const LARGEST: u64 = 4 << 30;
+pub use crate::data::formats::origin::Origin;
+use crate::data::formats::origin::{self, LARGEST, capped};
+use crate::error::Result;
 
 /// The most items of one file: a file of labels is not to be read for seconds before that of the images is found too
 /// large.
 const MOST_ITEMS: u32 = 1 << 26;
-
-/// Deflate cannot shrink better than this: <https://zlib.net/zlib_tech.html>.
-const BEST_COMPRESSION: u64 = 1032;
-
-/// What is allocated before the first byte of content has been seen.
-const FIRST_ALLOCATION: u64 = 64 << 20;
 
 /// The content of an IDX file of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,53 +27,6 @@ pub struct Idx {
     pub sha256: [u8; 32],
 }
 
-/// How an error about a file reads: its name and what to do about it.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// The file, for people; sanitised.
-    pub file: String,
-    /// Starts with a verb.
-    pub remedy: String,
-}
-
-impl Origin {
-    #[must_use]
-    pub fn new(path: &Path, remedy: &str) -> Self {
-        Self {
-            file: text::sanitize(&path.display().to_string()),
-            remedy: remedy.into(),
-        }
-    }
-
-    /// The error that this file has a `problem`.
-    #[must_use]
-    pub fn error(&self, problem: impl Into<String>) -> Error {
-        Error::input(&self.file, problem, &self.remedy)
-    }
-
-    /// The file is whole; it is the memory that is not enough.
-    fn too_large(&self) -> Error {
-        Error::input(
-            &self.file,
-            "needs more memory than this process may use",
-            "free some memory, or take a smaller data set",
-        )
-    }
-
-    /// A read error that is the content's fault, as gzip reports it, is bad input; the system's own is `Io`.
-    fn read_error(&self, error: io::Error) -> Error {
-        if error.kind() == io::ErrorKind::OutOfMemory {
-            self.too_large()
-        } else if error.raw_os_error().is_some() {
-            Error::io("read", &self.file, error)
-        } else if error.kind() == io::ErrorKind::UnexpectedEof {
-            self.error("is truncated")
-        } else {
-            self.error(format!("is damaged ({error})"))
-        }
-    }
-}
-
 /// Reads the IDX file at `path`, which must have `rank` dimensions.
 ///
 /// # Errors
@@ -90,30 +34,17 @@ impl Origin {
 /// be read.
 pub fn read(path: &Path, rank: usize, remedy: &str) -> Result<Idx> {
     let origin = Origin::new(path, remedy);
-    let (file, length) = storage::open(path).map_err(|e| match e.kind() {
-        io::ErrorKind::InvalidInput => origin.error("is not a regular file"),
-        _ => Error::io("read", path, e),
-    })?;
-    parse(
-        BufReader::with_capacity(1 << 18, file),
-        length,
-        rank,
-        &origin,
-    )
+    let (reader, length) = origin::open(path, &origin)?;
+    parse(reader, length, rank, &origin)
 }
 
 /// Reads an IDX file of `length` bytes (as it lies there, perhaps compressed) from `reader`.
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(mut reader: impl BufRead, length: u64, rank: usize, origin: &Origin) -> Result<Idx> {
-    let start = reader.fill_buf().map_err(|e| origin.read_error(e))?;
-    if start.starts_with(&[0x1f, 0x8b]) {
-        let most = length.saturating_mul(BEST_COMPRESSION);
-        content(MultiGzDecoder::new(reader), most, rank, origin)
-    } else {
-        content(reader, length, rank, origin)
-    }
+pub fn parse(reader: impl BufRead, length: u64, rank: usize, origin: &Origin) -> Result<Idx> {
+    let (reader, most) = origin::inflated(reader, length, origin)?;
+    content(reader, most, rank, origin)
 }
 
 /// Reads the decompressed content, of which there are at most `most` bytes.
@@ -156,29 +87,6 @@ fn content(mut reader: impl Read, most: u64, rank: usize, origin: &Origin) -> Re
     })
 }
 
-/// Reads exactly `expected` bytes and the end of the stream, and never more than one byte beyond.
-fn capped(reader: &mut impl Read, expected: u64, origin: &Origin) -> Result<Vec<u8>> {
-    let mut values = Vec::new();
-    let first = usize::try_from((expected + 1).min(FIRST_ALLOCATION)).unwrap_or(usize::MAX);
-    values
-        .try_reserve_exact(first)
-        .map_err(|_| origin.too_large())?;
-    reader
-        .take(expected + 1)
-        .read_to_end(&mut values)
-        .map_err(|e| origin.read_error(e))?;
-    match (values.len() as u64).cmp(&expected) {
-        std::cmp::Ordering::Equal => Ok(values),
-        std::cmp::Ordering::Less => Err(origin.error(format!(
-            "is truncated: its header declares {expected} bytes, it holds {}",
-            values.len()
-        ))),
-        std::cmp::Ordering::Greater => Err(origin.error(format!(
-            "is too long: its header declares {expected} bytes and more follow"
-        ))),
-    }
-}
-
 fn fill(reader: &mut impl Read, bytes: &mut [u8], origin: &Origin) -> Result<()> {
     reader.read_exact(bytes).map_err(|e| origin.read_error(e))
 }
@@ -218,7 +126,9 @@ fn check_magic(magic: &[u8], rank: usize, origin: &Origin) -> Result<()> {
 mod tests {
     use super::*;
 
-    use std::io::Write;
+    use std::io::{self, Write};
+
+    use crate::error::Error;
 
     fn origin() -> Origin {
         Origin::new(Path::new("tiny"), "fetch it again")
@@ -238,22 +148,6 @@ mod tests {
 
     fn parse_bytes(bytes: &[u8], rank: usize) -> Result<Idx> {
         parse(bytes, bytes.len() as u64, rank, &origin())
-    }
-
-    #[test]
-    fn a_file_that_memory_is_too_small_for_is_not_called_damaged() {
-        let origin = Origin::new(
-            Path::new("train-images"),
-            "replace it with the original file",
-        );
-        let told = origin
-            .read_error(io::ErrorKind::OutOfMemory.into())
-            .to_string();
-        assert!(
-            told.contains("memory") && !told.contains("damaged"),
-            "{told}"
-        );
-        assert!(!told.contains("replace"), "{told}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Format for Files {
     }
 
     fn files(&self) -> &'static str {
-        "four IDX files"
+        "IDX files"
     }
 
     fn sets_in(&self, directory: &Path) -> Vec<String> {
