@@ -12,10 +12,12 @@ mod cifar;
 mod content;
 pub mod idx;
 mod labels;
+mod npz;
+mod numbers;
 mod origin;
 
 /// Every format, in the order in which a directory is tried.
-pub const FORMATS: &[&dyn Format] = &[&idx::Files, &cifar::Batches];
+pub const FORMATS: &[&dyn Format] = &[&idx::Files, &cifar::Batches, &npz::Arrays];
 
 /// One way in which data sets lie in directories.
 pub trait Format: Sync {
