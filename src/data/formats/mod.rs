@@ -10,6 +10,7 @@ use crate::error::Result;
 
 mod cifar;
 mod content;
+mod csv;
 pub mod idx;
 mod labels;
 mod npz;
@@ -17,7 +18,7 @@ mod numbers;
 mod origin;
 
 /// Every format, in the order in which a directory is tried.
-pub const FORMATS: &[&dyn Format] = &[&idx::Files, &cifar::Batches, &npz::Arrays];
+pub const FORMATS: &[&dyn Format] = &[&idx::Files, &cifar::Batches, &npz::Arrays, &csv::Tables];
 
 /// One way in which data sets lie in directories.
 pub trait Format: Sync {
