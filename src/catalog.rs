@@ -183,8 +183,13 @@ pub(crate) const SETS: &[Set] = &[
     Set {
         name: "mnist",
         title: "MNIST",
-        aliases: &["qmnist"],
         torchvision: Some("MNIST"),
+        ..PLAIN
+    },
+    Set {
+        name: "qmnist",
+        title: "QMNIST",
+        torchvision: Some("QMNIST"),
         ..PLAIN
     },
     Set {

@@ -309,6 +309,7 @@ impl<'a> Finder<'a> {
                 });
             };
             add(root.join(name), Plain::Counts, Told::Always);
+            add(root.join(name).join("raw"), Plain::Counts, Told::Existing);
             if let Some(raw) = places::torchvisions(name) {
                 // EMNIST's files say which of its sets they are.
                 let is_several = name.starts_with("emnist-");

@@ -37,8 +37,8 @@ pub(crate) fn torchvisions(name: &str) -> Option<PathBuf> {
     Some(Path::new(directory).join("raw"))
 }
 
-/// The sets that plain file names in `directory` stand for: the one it is called by, wherever a link to it lies, and
-/// torchvision's.
+/// The sets that plain file names in `directory` stand for: the one it is called by, wherever a link to it lies,
+/// torchvision's, and the one that the directory above is called by where this is a `raw` one.
 #[must_use]
 pub(crate) fn called(directory: &Path) -> Vec<String> {
     let mut names = BTreeSet::new();
@@ -55,6 +55,7 @@ pub(crate) fn called(directory: &Path) -> Vec<String> {
             .find(|set| set.torchvision.is_some() && set.torchvision == theirs.as_deref());
         names.extend(known.map(|set| set.name.to_string()));
         if known.is_none() || own != "raw" {
+            names.extend(theirs);
             names.insert(own);
         }
     }

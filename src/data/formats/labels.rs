@@ -27,19 +27,19 @@ pub(super) struct Classes {
 
 /// Brings the labels of all splits, those of the training set first, to classes from 0 on.
 ///
-/// A known set has the classes of its row, whatever the files say; else they are `named`. Where there are no names
+/// A known set has the classes of its row, whatever the files say; else those that are `given`. Where there are no names
 /// either, the labels that occur are the classes in ascending order, called by their numbers.
 ///
 /// # Errors
 /// `Input` naming the file with a label that is none of the classes, or lies outside the training set's; too many
 /// classes, or only one.
-pub(super) fn classes(name: &str, named: &[String], splits: &[Given<'_>]) -> Result<Classes> {
+pub(super) fn classes(name: &str, given: &[String], splits: &[Given<'_>]) -> Result<Classes> {
     let Some(train) = splits.first() else {
         return Err(Error::compute("reading the labels", "there is no split"));
     };
     let known = catalog::alike(name);
     let first = known.map_or(0, |set| i64::from(set.first_label));
-    let names = known.map_or_else(|| named.to_vec(), |set| set.classes.names());
+    let names = known.map_or_else(|| given.to_vec(), |set| set.classes.names());
     let classes = if names.is_empty() {
         unnamed(name, splits)?
     } else {

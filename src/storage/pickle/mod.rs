@@ -1,4 +1,5 @@
-//! Reads the pickles that PyTorch and numpy write, without executing anything: a stack machine that builds plain values.
+//! Reads the pickles that PyTorch and numpy write, without executing anything: a stack machine that builds plain
+//! values.
 //!
 //! What a pickle asks to be called is only remembered by name. Values lie in one list and refer to each other by
 //! number, so neither sharing nor nesting can make a small file large or deep; operations are counted. Knows nothing of

@@ -106,12 +106,12 @@ impl Layout {
             Role::Train(number) => Some(*number),
             _ => None,
         });
-        let least = match self.kind {
+        let published = match self.kind {
             Kind::Ten if is_published => PUBLISHED_BATCHES,
             _ => 1,
         };
-        let last = numbers.max().unwrap_or(0).max(least);
-        let mut needed: Vec<_> = (1..=last).map(Role::Train).collect();
+        let count = numbers.max().unwrap_or(0).max(published);
+        let mut needed: Vec<_> = (1..=count).map(Role::Train).collect();
         needed.extend(is_published.then_some(Role::Test));
         // `train` alone may be anything.
         let is_bare = self.kind == Kind::Hundred && self.version == Version::Python;
@@ -148,11 +148,10 @@ pub(super) fn find(place: Place<'_>) -> Holding<Files> {
     let mut best = Holding::Nothing;
     for directory in directories {
         match loose(&directory, is_published) {
-            Holding::Nothing => {}
             Holding::Partial(missing) if best == Holding::Nothing => {
                 best = Holding::Partial(missing);
             }
-            Holding::Partial(_) => {}
+            Holding::Nothing | Holding::Partial(_) => {}
             Holding::Complete(files) => return Holding::Complete(files),
         }
     }

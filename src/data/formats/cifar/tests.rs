@@ -116,7 +116,8 @@ fn fine_and_coarse_labels_are_two_sets_of_the_same_images() {
         fs::write(directory.join("train.bin"), batch(0)).unwrap();
         fs::write(directory.join("test.bin"), batch(2)).unwrap();
         let lines = |count: usize, kind: &str| -> String {
-            (0..count).map(|n| format!("{kind} {n}\n")).collect()
+            let lines: Vec<_> = (0..count).map(|n| format!("{kind} {n}")).collect();
+            lines.join("\n")
         };
         fs::write(directory.join("fine_label_names.txt"), lines(73, "fine")).unwrap();
         fs::write(directory.join("coarse_label_names.txt"), lines(2, "coarse")).unwrap();

@@ -106,11 +106,15 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         for (file, range) in [("mine_train.csv", 0..2000), ("mine_test.csv", 2000..2500)] {
             let mut text = String::from("label");
-            (0..784).for_each(|n| write!(text, ",pixel{n}").unwrap());
+            for n in 0..784 {
+                write!(text, ",pixel{n}").unwrap();
+            }
             for index in range {
                 write!(text, "\n{}", set.label(index)).unwrap();
                 let image = set.image(index).unwrap();
-                image.iter().for_each(|v| write!(text, ",{v}").unwrap());
+                for value in image {
+                    write!(text, ",{value}").unwrap();
+                }
             }
             fs::write(root.path().join(file), text).unwrap();
         }
