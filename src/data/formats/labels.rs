@@ -27,8 +27,8 @@ pub(super) struct Classes {
 
 /// Brings the labels of all splits, those of the training set first, to classes from 0 on.
 ///
-/// A known set has the classes of its row, whatever the files say; else those that are `given`. Where there are no names
-/// either, the labels that occur are the classes in ascending order, called by their numbers.
+/// A known set has the classes of its row, whatever the files say; else those that are `given`. Where there are no
+/// names either, the labels that occur are the classes in ascending order, called by their numbers.
 ///
 /// # Errors
 /// `Input` naming the file with a label that is none of the classes, or lies outside the training set's; too many

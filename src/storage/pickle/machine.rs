@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::{Id, Pickle, Value};
 
-/// The most operations of a pickle: a ResNet-50's has 30,000, CIFAR-100's training set 260,000. Each makes no more than a
-/// value and its place.
+/// The most operations of a pickle: a ResNet-50's has 30,000, CIFAR-100's training set 260,000. Each makes no more than
+/// a value and its place.
 pub(super) const MOST_OPERATIONS: usize = 1_000_000;
 
 /// **Units** bytes of all names of functions and classes together, which are the only texts that are made anew.

@@ -171,7 +171,7 @@ fn truncation_at_every_byte_is_an_error() {
     }
 }
 
-/// A zip has a checksum of every array; what is not covered by it changes nothing, or hides an array that may be absent.
+/// A zip has a checksum of every array; what it does not cover changes nothing, or hides an array that may be absent.
 #[test]
 fn every_flipped_bit_is_noticed_or_harmless() {
     let good = load_as("mine", FLOATS).unwrap();
