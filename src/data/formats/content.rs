@@ -52,13 +52,16 @@ impl Content<'_> {
 
     /// Checks all and puts the set together. Its SHA-256 depends on images and labels alone, not on the files: it is
     /// that of the shape of an image (three numbers), then of the training, test and validation set each the number of
-    /// images, the pixels and the labels as classes. Numbers are of 64 bits and labels of 16, the lowest byte first.
+    /// images, the pixels and the labels as classes. Numbers are of 64 bits and labels of 16, the lowest byte first. A
+    /// set of which IDX files are published has the SHA-256 that it has in those.
     ///
     /// # Errors
     /// As [`named_by`](Self::named_by); `Input` where it is not the set that was published under its name.
     pub(super) fn into_dataset(self) -> Result<Dataset> {
         self.check_sizes()?;
-        self.check_published()?;
+        if let Some(sha256) = self.published()? {
+            return self.named_by(sha256);
+        }
         let mut dataset = self.named_by(String::new())?;
         dataset.sha256 = digest(&dataset)?;
         Ok(dataset)
@@ -136,19 +139,19 @@ impl Content<'_> {
     }
 
     /// A set of which files are published is held to them in every format: written as they are, it is the same bytes.
-    fn check_published(&self) -> Result<()> {
+    /// Gives its SHA-256.
+    fn published(&self) -> Result<Option<String>> {
         let files = catalog::find(self.name).map_or(&[][..], |set| set.files);
         if files.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let found: Vec<_> = self.splits().flat_map(as_published).collect();
-        let is_it = found.len() == files.len()
-            && files
-                .iter()
-                .zip(&found)
-                .all(|(file, own)| file.sha256 == own);
-        if is_it {
-            return Ok(());
+        let is_same = files
+            .iter()
+            .zip(&found)
+            .all(|(file, own)| file.sha256 == storage::hex(own));
+        if is_same && found.len() == files.len() {
+            return Ok(Some(storage::sha256(&found.concat())));
         }
         Err(self.train.images_in.error_with(
             format!(
@@ -161,7 +164,7 @@ impl Content<'_> {
 }
 
 /// SHA-256 of the images and labels of a split as IDX files.
-fn as_published(split: &Split) -> [String; 2] {
+fn as_published(split: &Split) -> [[u8; 32]; 2] {
     let [_, height, width] = split.shape;
     let hash = |dimensions: &[usize], values: &[u8]| {
         let rank = u8::try_from(dimensions.len()).unwrap_or(u8::MAX);
@@ -171,7 +174,7 @@ fn as_published(split: &Split) -> [String; 2] {
             hash.update(u32::try_from(*side).unwrap_or(u32::MAX).to_be_bytes());
         }
         hash.update(values);
-        storage::hex(&hash.finalize())
+        <[u8; 32]>::from(hash.finalize())
     };
     let labels: Vec<u8> = split
         .labels
@@ -345,8 +348,13 @@ mod tests {
         let told = content("fashion-mnist").into_dataset().unwrap_err();
         assert!(told.to_string().contains("as it was published"), "{told}");
         // As `data/fashion-mnist-mini/README.md` lists them.
-        assert!(as_published(&part(&set.train))[0].starts_with("a724cd72799a"));
-        assert!(as_published(&part(&set.test))[1].starts_with("9c71808b3a0e"));
+        let [train, test] = [&set.train, &set.test].map(|split| as_published(&part(split)));
+        assert!(storage::hex(&train[0]).starts_with("a724cd72799a"));
+        assert!(storage::hex(&test[1]).starts_with("9c71808b3a0e"));
+        assert_eq!(
+            storage::sha256(&[train, test].concat().concat()),
+            set.sha256
+        );
         assert_eq!(content("mine").into_dataset().unwrap().classes.len(), 10);
     }
 }

@@ -15,7 +15,7 @@ use crate::{catalog, text};
 mod layout;
 mod table;
 
-const REMEDY: &str = "replace it with the original file";
+const REMEDY: &str = "replace it with one as docs/data.md describes";
 
 /// The format of CSV files: `NAME_train.csv` and `NAME_test.csv`, `train.csv` and `test.csv` in a directory called
 /// NAME, or NAME.csv alone. A set's SHA-256 is that of its content, as [`Content::into_dataset`] takes it.

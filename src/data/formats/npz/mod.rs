@@ -28,7 +28,7 @@ const MOST_ARRAYS: usize = 1000;
 /// What a file is called.
 const EXTENSION: &str = "npz";
 
-const REMEDY: &str = "replace it with the original file";
+const REMEDY: &str = "replace it with one as docs/data.md describes";
 
 /// Names of the arrays of images and labels of the training, test and validation set.
 const KEYS: [[(&str, &str); 3]; 3] = [
@@ -163,7 +163,7 @@ impl Reader {
     }
 
     fn array(&mut self, key: &str) -> Result<(Array, Origin)> {
-        let origin = self.origin.member(key);
+        let origin = self.origin.member(&format!("array {key}"));
         let member = self
             .archive
             .by_name(&format!("{key}.npy"))

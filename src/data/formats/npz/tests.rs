@@ -140,7 +140,7 @@ fn what_is_wrong_is_told_of_its_array() {
         ),
         (
             message(&npz(&[("images", npy("|u1", "2, 1, 1", &[0; 2]))])),
-            "labels in",
+            "array labels in",
         ),
         (message(b"<html>"), "is not an .npz file"),
     ] {
