@@ -3,6 +3,8 @@
 //! Nothing else in the program names one of them. Plain data: finding, reading and downloading are the room `data`'s. A
 //! set that has no row here loads all the same; its classes are then called by their numbers.
 
+mod cifar;
+
 /// The set of a recipe that names none, by [`Set::name`].
 pub(crate) const DEFAULT: &str = "fashion-mnist";
 
@@ -32,6 +34,16 @@ pub(crate) struct Set {
     pub torchvision: Option<&'static str>,
     /// The number of the first class in its files.
     pub first_label: u8,
+    /// What it is published as, where that is one archive.
+    pub archives: &'static [Archive],
+}
+
+/// A published archive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Archive {
+    pub name: &'static str,
+    /// The directory that it unpacks to.
+    pub directory: &'static str,
 }
 
 /// Where a set comes from that is not here.
@@ -91,6 +103,7 @@ const PLAIN: Set = Set {
     source: Source::Unknown,
     torchvision: None,
     first_label: 0,
+    archives: &[],
 };
 
 /// Reference: <https://github.com/zalandoresearch/fashion-mnist>.
@@ -170,8 +183,13 @@ pub(crate) const SETS: &[Set] = &[
     Set {
         name: "mnist",
         title: "MNIST",
-        aliases: &["qmnist"],
         torchvision: Some("MNIST"),
+        ..PLAIN
+    },
+    Set {
+        name: "qmnist",
+        title: "QMNIST",
+        torchvision: Some("QMNIST"),
         ..PLAIN
     },
     Set {
@@ -215,6 +233,9 @@ pub(crate) const SETS: &[Set] = &[
         ),
         ..PLAIN
     },
+    cifar::TEN,
+    cifar::HUNDRED,
+    cifar::COARSE,
 ];
 
 /// The set of exactly this name.
@@ -296,6 +317,9 @@ mod tests {
             ("emnist-bymerge", 47),
             ("emnist-byclass", 62),
             ("emnist-mnist", 10),
+            ("CIFAR-10", 10),
+            ("cifar100", 100),
+            ("cifar100-coarse", 20),
         ] {
             assert_eq!(alike(name).unwrap().classes.names().len(), count, "{name}");
         }

@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::text;
 
+pub(crate) mod pickle;
+
 /// How the names of files end that are not yet whole.
 pub const PARTIAL: &str = ".partial";
 

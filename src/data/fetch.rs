@@ -75,7 +75,7 @@ impl Fetcher {
             return Err(Error::input(
                 format!("data set {}", text::sanitize(name)),
                 format!("cannot be downloaded; {} can", others.join(", ")),
-                "put its four IDX files into a directory of that name under the workspace's data",
+                "put its files into a directory of that name under the workspace's data",
             ));
         };
         let given = std::env::var("FMTUI_MIRROR").unwrap_or_default();

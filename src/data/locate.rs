@@ -81,8 +81,17 @@ pub struct Finder<'a> {
 struct Place {
     directory: PathBuf,
     plain: Plain,
-    /// Whether it is told where the set is looked for, even where there is no such directory.
-    is_told: bool,
+    told: Told,
+}
+
+/// Whether a place is named where a set was not found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Always,
+    /// Where there is such a directory.
+    Existing,
+    /// Where it has some of the set's files.
+    Partial,
 }
 
 impl Place {
@@ -140,8 +149,12 @@ impl<'a> Finder<'a> {
     /// What a directory has instead of a set that was looked for there.
     fn tried(&self, place: &Place) -> Option<String> {
         let shown = shown(&place.directory);
-        if !place.directory.is_dir() {
-            return place.is_told.then(|| format!("{shown} (missing)"));
+        match place.told {
+            Told::Partial => return None,
+            told if !place.directory.is_dir() => {
+                return (told == Told::Always).then(|| format!("{shown} (missing)"));
+            }
+            Told::Always | Told::Existing => {}
         }
         Some(match self.sets_in(&place.directory).as_slice() {
             [] => format!("{shown} (no {} files)", self.told(|format| format.name())),
@@ -173,7 +186,10 @@ impl<'a> Finder<'a> {
 
     fn told(&self, word: impl Fn(&dyn Format) -> &'static str) -> String {
         let words: Vec<_> = self.formats.iter().map(|format| word(*format)).collect();
-        words.join(" or ")
+        match words.as_slice() {
+            [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+            words => words.concat(),
+        }
     }
 
     /// The format in which a place has all of a set, else what is missing of it.
@@ -292,14 +308,15 @@ impl<'a> Finder<'a> {
     fn places(&self, name: &str) -> Vec<Place> {
         let mut found = Vec::new();
         for root in self.roots() {
-            let mut add = |directory: PathBuf, plain: Plain, is_told: bool| {
+            let mut add = |directory: PathBuf, plain: Plain, told: Told| {
                 found.push(Place {
                     directory,
                     plain,
-                    is_told,
+                    told,
                 });
             };
-            add(root.join(name), Plain::Counts, true);
+            add(root.join(name), Plain::Counts, Told::Always);
+            add(root.join(name).join("raw"), Plain::Counts, Told::Existing);
             if let Some(raw) = places::torchvisions(name) {
                 // EMNIST's files say which of its sets they are.
                 let is_several = name.starts_with("emnist-");
@@ -308,7 +325,7 @@ impl<'a> Finder<'a> {
                 } else {
                     Plain::Counts
                 };
-                add(root.join(raw), plain, false);
+                add(root.join(raw), plain, Told::Existing);
             }
             if self.search.data_dir.as_deref() == Some(root) {
                 let is_it = places::called(root).iter().any(|called| called == name);
@@ -317,16 +334,16 @@ impl<'a> Finder<'a> {
                 } else {
                     Plain::Ignored
                 };
-                add(root.to_path_buf(), plain, true);
+                add(root.to_path_buf(), plain, Told::Always);
                 if is_it {
-                    add(root.join("raw"), Plain::Counts, false);
+                    add(root.join("raw"), Plain::Counts, Told::Existing);
                 }
+            } else {
+                // Files that begin with the set's name, or are called as it is published.
+                add(root.to_path_buf(), Plain::Ignored, Told::Partial);
             }
-            // All of EMNIST is published as one archive of one directory.
-            if name.starts_with("emnist-") {
-                for directory in ["emnist", "gzip"] {
-                    add(root.join(directory), Plain::Ignored, false);
-                }
+            for directory in places::shared(name) {
+                add(root.join(directory), Plain::Ignored, Told::Existing);
             }
         }
         found

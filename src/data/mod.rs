@@ -51,6 +51,8 @@ pub struct Dataset {
     pub source: String,
     /// SHA-256 of the content, by which runs know it again; how it is taken is the format's.
     pub sha256: String,
+    /// What is to be said of how it was read, such as labels that are not the classes' numbers.
+    pub remarks: Vec<String>,
 }
 
 /// A part of a set as it is published.

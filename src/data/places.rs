@@ -7,6 +7,9 @@ use crate::catalog;
 use crate::error::{Error, Result};
 use crate::text;
 
+/// How the name of a set ends that is meant by its coarse labels.
+const COARSE: &str = "-coarse";
+
 /// A data set's name is one plain directory name.
 pub(super) fn check_name(name: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -34,8 +37,8 @@ pub(crate) fn torchvisions(name: &str) -> Option<PathBuf> {
     Some(Path::new(directory).join("raw"))
 }
 
-/// The sets that plain file names in `directory` stand for: the one it is called by, wherever a link to it lies, and
-/// torchvision's.
+/// The sets that plain file names in `directory` stand for: the one it is called by, wherever a link to it lies,
+/// torchvision's, and the one that the directory above is called by where this is a `raw` one.
 #[must_use]
 pub(crate) fn called(directory: &Path) -> Vec<String> {
     let mut names = BTreeSet::new();
@@ -52,8 +55,37 @@ pub(crate) fn called(directory: &Path) -> Vec<String> {
             .find(|set| set.torchvision.is_some() && set.torchvision == theirs.as_deref());
         names.extend(known.map(|set| set.name.to_string()));
         if known.is_none() || own != "raw" {
+            names.extend(theirs);
             names.insert(own);
         }
     }
     names.into_iter().collect()
+}
+
+/// What the set called `name` is called by its coarse labels, where its files have two for each image.
+#[must_use]
+pub(crate) fn coarse(name: &str) -> String {
+    format!("{name}{COARSE}")
+}
+
+/// Whether a set is meant by its coarse labels.
+#[must_use]
+pub(crate) fn is_coarse(name: &str) -> bool {
+    name.ends_with(COARSE)
+}
+
+/// Whether `name` means the coarse labels of the set called `whole`.
+#[must_use]
+pub(crate) fn is_coarse_of(name: &str, whole: &str) -> bool {
+    name.strip_suffix(COARSE) == Some(whole)
+}
+
+/// Directories that may have the set called `name` among others: EMNIST is published as one archive of one directory,
+/// and coarse labels lie beside the fine ones.
+#[must_use]
+pub(super) fn shared(name: &str) -> Vec<&str> {
+    if name.starts_with("emnist-") {
+        return vec!["emnist", "gzip"];
+    }
+    name.strip_suffix(COARSE).into_iter().collect()
 }

@@ -57,6 +57,7 @@ fn set(sizes: &[(usize, usize)], first: usize) -> Dataset {
         test: Examples::default(),
         source: String::new(),
         sha256: format!("{first} {sizes:?}"),
+        remarks: Vec::new(),
     }
 }
 

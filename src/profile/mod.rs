@@ -71,7 +71,7 @@ fn format() -> u32 {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// Data set: one of [`catalog::SETS`], or a directory name under the data directory with IDX files.
+    /// Data set: one of [`catalog::SETS`], or the name of one in a data directory (docs/data.md).
     pub name: String,
     /// Held out of the training set: a count (≥ 1) or a fraction (< 1); 0 holds out nothing and draws the test curve.
     pub validation: f64,

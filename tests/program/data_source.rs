@@ -134,14 +134,21 @@ fn torchvisions_directories_are_found() {
         set.map(|set| set.image(0).unwrap()[0])
             .map_err(|e| e.to_string())
     };
-    for (name, value) in [("mnist", 10), ("kmnist", 20), ("emnist-digits", 30)] {
+    write_set(&data.join("Garments/raw"), "", 40);
+    let all = [
+        ("mnist", 10),
+        ("kmnist", 20),
+        ("emnist-digits", 30),
+        ("Garments", 40),
+    ];
+    for (name, value) in all {
         assert_eq!(first(&data, name), Ok(value), "{name}");
     }
     assert_eq!(first(&data.join("MNIST"), "mnist"), Ok(10));
     assert_eq!(first(&data.join("MNIST/raw"), "mnist"), Ok(10));
     assert!(first(&data.join("MNIST/raw"), "kmnist").is_err());
     let listed = locate::available(&search(Some(&data), &nowhere));
-    for name in ["mnist", "kmnist", "emnist-digits"] {
+    for (name, _) in all {
         assert!(listed.iter().any(|found| found.name == name), "{listed:?}");
     }
 }
@@ -341,13 +348,14 @@ proptest::proptest! {
         ]),
         rest in proptest::collection::vec(proptest::num::u8::ANY, 0..64),
         packed in proptest::bool::ANY,
-        rank in proptest::sample::select(vec![1usize, 3]),
+        items in proptest::sample::select(vec![idx::Items::Images, idx::Items::Labels]),
     ) {
         let plain = [start, rest].concat();
         let bytes = if packed { gzip(&plain) } else { plain };
         let origin = idx::Origin::new(Path::new("random"), "replace it");
-        if let Ok(read) = idx::parse(&bytes[..], bytes.len() as u64, rank, &origin) {
-            assert_eq!(read.dimensions.iter().product::<usize>(), read.values.len());
+        if let Ok(read) = idx::parse(&bytes[..], bytes.len() as u64, items, &origin) {
+            let count = read.dimensions.iter().product::<usize>();
+            assert_eq!(count * read.kind.size(), read.values.len());
         }
     }
 }

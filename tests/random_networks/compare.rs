@@ -203,6 +203,7 @@ pub fn dataset(case: &Case, count: usize, label: &dyn Fn(usize) -> u8) -> Datase
         test: part(1),
         source: "noise".into(),
         sha256: format!("noise {}", case.seed),
+        remarks: Vec::new(),
     }
 }
 

@@ -9,18 +9,31 @@ use super::Dataset;
 use crate::error::Result;
 
 pub mod added;
+mod cifar;
+mod content;
+mod csv;
 pub mod folder;
 pub mod idx;
+mod labels;
+mod npz;
+mod numbers;
+mod origin;
 
 /// Every format, in the order in which a directory is tried.
-pub const FORMATS: &[&dyn Format] = &[&added::Added, &idx::Files];
+pub const FORMATS: &[&dyn Format] = &[
+    &added::Added,
+    &idx::Files,
+    &cifar::Batches,
+    &npz::Arrays,
+    &csv::Tables,
+];
 
 /// One way in which data sets lie in directories.
 pub trait Format: Sync {
     /// In a word, such as `IDX`.
     fn name(&self) -> &'static str;
 
-    /// Which files make up a set, such as `four IDX files`.
+    /// Which files make up a set, such as `IDX files`.
     fn files(&self) -> &'static str;
 
     /// The names of the complete sets in a directory, by its own name or by those of its files; reads no content.

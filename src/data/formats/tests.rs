@@ -77,6 +77,7 @@ impl Format for Raw {
             test: Examples::default(),
             source: place.directory.display().to_string(),
             sha256: "0".repeat(64),
+            remarks: Vec::new(),
         })
     }
 }
@@ -173,22 +174,43 @@ fn a_format_of_the_list_is_recognised_listed_and_loaded() {
 }
 
 #[test]
+fn one_file_in_a_search_directory_is_a_set() {
+    let (root, search) = lamps();
+    let rows = "1,1,2,3,4\n3,5,6,7,8\n";
+    fs::write(root.path().join("signs.csv"), rows).unwrap();
+    let npz = include_bytes!("testdata/keras.npz");
+    fs::write(root.path().join("digits.npz"), npz).unwrap();
+    let finder = Finder::new(&search);
+    let found = finder.available();
+    for (name, images) in [("signs", 2), ("digits", 6)] {
+        let set = found.iter().find(|set| set.name == name).unwrap();
+        assert_eq!(set.path.as_deref(), Some(root.path()));
+        assert_eq!(finder.load(name).unwrap().len(), images);
+    }
+    // What the directory of the set holds comes first.
+    fs::create_dir(root.path().join("signs")).unwrap();
+    fs::write(root.path().join("signs/train.csv"), "0,1\n1,2\n2,3\n").unwrap();
+    assert_eq!(finder.load("signs").unwrap().len(), 3);
+}
+
+#[test]
 fn a_set_in_no_format_says_where_and_which_were_tried() {
     let (root, search) = lamps();
     let directory = root.path().join("lamps").display().to_string();
     let told = Finder::new(&search).load("lamps").unwrap_err().to_string();
     assert!(
-        told.contains(&format!("{directory} (no IDX files)")),
+        told.contains(&format!("{directory} (no IDX, CIFAR, NPZ or CSV files)")),
         "{told}"
     );
-    assert!(told.contains("put its four IDX files there"), "{told}");
+    let files = "put its IDX files, CIFAR batches, .npz file or CSV files there";
+    assert!(told.contains(files), "{told}");
 
     fs::create_dir(root.path().join("empty")).unwrap();
     let finder = Finder::new(&search).of(FORMATS_AND_RAW);
     let told = finder.load("empty").unwrap_err().to_string();
     assert!(told.contains("empty (no IDX or RAW files)"), "{told}");
     assert!(
-        told.contains("put its four IDX files or files LABEL-NUMBER.raw there"),
+        told.contains("put its IDX files or files LABEL-NUMBER.raw there"),
         "{told}"
     );
     fs::write(root.path().join("lamps/1-3.raw"), [1, 2]).unwrap();

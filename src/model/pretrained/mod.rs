@@ -6,7 +6,6 @@
 pub(crate) mod catalog;
 pub(crate) mod file;
 pub(crate) mod pairing;
-mod pickle;
 mod tensors;
 mod torch;
 

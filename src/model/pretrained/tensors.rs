@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Foreign;
-use super::pickle::{Pickle, Value};
+use crate::storage::pickle::{Pickle, Value};
 
 /// The most tensors, of all dictionaries together.
 pub(super) const MOST_TENSORS: usize = 20_000;
@@ -270,7 +270,10 @@ fn form<'a>(
     value: &'a Value,
     depth: usize,
 ) -> Result<Option<Form<'a>>, String> {
-    let Value::Called { what, arguments } = value else {
+    let Value::Called {
+        what, arguments, ..
+    } = value
+    else {
         return Ok(None);
     };
     let Value::Global(function) = pickle.get(*what) else {

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::io::{Cursor, Read};
 
-use super::pickle::{self, Pickle, Value};
 use super::tensors::{self, Kind, MOST_TENSORS, Tensors, View};
 use super::{Foreign, Found};
 use crate::state::{Array, StateDict};
+use crate::storage::pickle::{self, Pickle, Value};
 
 /// PyTorch's number, as a pickle has it.
 const NUMBER: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";

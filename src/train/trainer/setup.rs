@@ -143,6 +143,7 @@ impl<'a> Trainer<'a> {
                 data.name
             )
         });
+        let read = self.data.dataset.remarks.iter().cloned();
         let warnings = self.warnings.iter().cloned().chain(self.model_warnings());
         let untested = (!has_test_set(&self.data.dataset, data)).then(|| {
             format!(
@@ -150,7 +151,12 @@ impl<'a> Trainer<'a> {
                 data.name
             )
         });
-        for message in warnings.chain(anothers).chain(grey).chain(untested) {
+        for message in warnings
+            .chain(read)
+            .chain(anothers)
+            .chain(grey)
+            .chain(untested)
+        {
             context.emit(Event::Warning { message });
         }
         let augment = &self.setup.profile.augment;

@@ -1,4 +1,4 @@
-//! Four IDX arrays become a checked [`Dataset`]: sizes equal, labels known, EMNIST's images turned upright.
+//! IDX arrays become a checked [`Dataset`]: dimensions as images, values as pixels, EMNIST's images turned upright.
 //!
 //! Opens nothing; whoever calls it has read the files.
 
@@ -6,93 +6,51 @@ use sha2::{Digest, Sha256};
 
 use super::file::{Idx, Origin};
 use crate::catalog;
-use crate::data::{Dataset, Examples, InMemory};
+use crate::data::Dataset;
+use crate::data::formats::content::{Content, Split, to_planes, transpose};
+use crate::data::formats::numbers::Order;
 use crate::error::{Error, Result};
-use crate::{storage, text};
+use crate::storage;
 
-/// Puts a set together from its files in [`Role::ALL`](super::layout::Role::ALL)'s order. Its SHA-256 is that of the
-/// four decompressed files' SHA-256, as raw bytes, one after the other in that order.
+/// What a label file of QMNIST has for each image: the class, and where it comes from.
+const QMNIST_COLUMNS: usize = 8;
+
+/// Puts a set together from its files in [`Role::ALL`](super::layout::Role::ALL)'s order, four or those of the training
+/// set. Its SHA-256 is that of the decompressed files' SHA-256, as raw bytes, one after the other in that order.
 ///
 /// # Errors
-/// `Input` naming the file whose size or labels do not fit the others, or whose published SHA-256 it does not have.
+/// `Input` naming the file whose size or labels do not fit the others, whose values are no pixels, or whose published
+/// SHA-256 it does not have.
 pub(super) fn assemble(
     name: &str,
     source: &str,
-    files: [Idx; 4],
-    origins: &[Origin; 4],
+    files: Vec<Idx>,
+    origins: &[Origin],
 ) -> Result<Dataset> {
+    // Of the hashes, so that the files are hashed in parallel.
     let mut hash = Sha256::new();
     for file in &files {
         hash.update(file.sha256);
     }
     check_published(name, &files, origins)?;
-
-    let [train_images, train_labels, test_images, test_labels] = files;
-    let size = train_images.dimensions[1..].to_vec();
-    if test_images.dimensions[1..] != size[..] {
-        return Err(origins[2].error(format!(
-            "has images of {} where the training images have {}",
-            sides(&test_images.dimensions[1..]),
-            sides(&size)
-        )));
-    }
-    check_counts(&train_images, &train_labels, origins, 0)?;
-    check_counts(&test_images, &test_labels, origins, 2)?;
-    let (height, width) = (size[0], size[1]);
-    let (mut train, mut train_labels) = (train_images.values, train_labels.values);
-    let (mut test, mut test_labels) = (test_images.values, test_labels.values);
-    if u32::try_from(train_labels.len() + test_labels.len()).is_err() {
-        return Err(origins[0].error("and the test images are more than 4,294,967,295"));
-    }
-
-    let first = catalog::alike(name).map_or(0, |set| set.first_label);
-    if first > 0 {
-        let both = [
-            (&mut train_labels, &origins[1]),
-            (&mut test_labels, &origins[3]),
-        ];
-        for (labels, origin) in both {
-            for label in labels {
-                let fault = format!("has the label {label} where labels count from {first}");
-                *label = label
-                    .checked_sub(first)
-                    .ok_or_else(|| origin.error(fault))?;
-            }
-        }
-    }
-    let classes = class_names(name, &train_labels, &test_labels, origins)?;
-    let (mut height, mut width) = (height, width);
-    if catalog::is_transposed(name) {
-        transpose(&mut train, height, width);
-        transpose(&mut test, height, width);
-        (height, width) = (width, height);
-    }
-    let part = |pixels: Vec<u8>, labels: Vec<u8>| {
-        let images = InMemory {
-            pixels,
-            channels: 1,
-            height,
-            width,
-        };
-        Examples::in_memory(images, labels.into_iter().map(u16::from).collect())
+    let mut files = files.into_iter().zip(origins);
+    let mut split = || -> Option<Result<Split>> {
+        let (images, labels) = (files.next()?, files.next()?);
+        Some(split(name, images, labels))
     };
-    // Of the hashes, so that the files are hashed in parallel.
-    let sha256 = storage::hex(&hash.finalize());
-    Ok(Dataset {
-        name: name.into(),
-        classes,
-        channels: 1,
-        height,
-        width,
-        train: part(train, train_labels),
-        validation: Examples::default(),
-        test: part(test, test_labels),
-        source: text::sanitize(source),
-        sha256,
-    })
+    let train = split().ok_or_else(|| Error::compute("reading the data set", "a file is missing"));
+    Content {
+        name,
+        source: source.into(),
+        classes: Vec::new(),
+        train: train??,
+        test: split().transpose()?,
+        validation: None,
+    }
+    .named_by(storage::hex(&hash.finalize()))
 }
 
-fn check_published(name: &str, files: &[Idx; 4], origins: &[Origin; 4]) -> Result<()> {
+fn check_published(name: &str, files: &[Idx], origins: &[Origin]) -> Result<()> {
     let published = catalog::find(name).map_or(&[][..], |set| set.files);
     for ((published, file), origin) in published.iter().zip(files).zip(origins) {
         let found = storage::hex(&file.sha256);
@@ -108,77 +66,61 @@ fn check_published(name: &str, files: &[Idx; 4], origins: &[Origin; 4]) -> Resul
     Ok(())
 }
 
-/// As many labels as images; `first` is the place of the images' file.
-fn check_counts(images: &Idx, labels: &Idx, origins: &[Origin; 4], first: usize) -> Result<()> {
-    if images.dimensions[0] == labels.dimensions[0] {
-        return Ok(());
-    }
-    Err(origins[first + 1].error(format!(
-        "holds {} labels for the {} images of {}",
-        labels.dimensions[0], images.dimensions[0], origins[first].file
-    )))
-}
-
-/// The known names, or one number for every label up to the largest in the training set.
-fn class_names(
+fn split(
     name: &str,
-    train: &[u8],
-    test: &[u8],
-    origins: &[Origin; 4],
-) -> Result<Vec<String>> {
-    let known = catalog::alike(name).map(|set| set.classes.names());
-    let is_known = known.is_some();
-    let names = known.unwrap_or_else(|| {
-        let largest = train.iter().copied().max().unwrap_or(0);
-        (0..=largest).map(|label| label.to_string()).collect()
-    });
-    for (labels, origin) in [(train, &origins[1]), (test, &origins[3])] {
-        if let Some(wrong) = wrong_label(labels, names.len(), origin) {
-            return Err(wrong);
+    (images, images_in): (Idx, &Origin),
+    (labels, labels_in): (Idx, &Origin),
+) -> Result<Split> {
+    let (shape, is_interleaved) = shape(&images, images_in)?;
+    let pixels = images.kind.pixels(images.values, Order::Highest);
+    let mut pixels = pixels.map_err(|problem| images_in.error(problem))?;
+    let [channels, height, width] = shape;
+    if is_interleaved {
+        to_planes(&mut pixels, channels, height * width);
+    }
+    let columns = match *labels.dimensions.as_slice() {
+        [_] | [_, 1] => 1,
+        [_, QMNIST_COLUMNS] => QMNIST_COLUMNS,
+        _ => {
+            return Err(labels_in.error(format!(
+                "holds labels of {} numbers; there is one for each image, or {QMNIST_COLUMNS} as QMNIST has",
+                sides(&labels.dimensions[1..])
+            )));
         }
+    };
+    let numbers = labels.kind.labels(&labels.values, Order::Highest);
+    let numbers = numbers.map_err(|problem| labels_in.error(problem))?;
+    let mut split = Split {
+        shape,
+        pixels,
+        labels: numbers.into_iter().step_by(columns).collect(),
+        images_in: images_in.clone(),
+        labels_in: labels_in.clone(),
+    };
+    if catalog::is_transposed(name) {
+        transpose(&mut split);
     }
-    if !is_known && let Some(absent) = absent_class(train, test, names.len()) {
-        let largest = names.len() - 1;
-        return Err(origins[1].error(format!(
-            "has labels up to {largest}, but no image has the label {absent}"
-        )));
-    }
-    if names.len() < 2 {
-        return Err(origins[1].error("has only one class; there is nothing to classify"));
-    }
-    Ok(names)
+    Ok(split)
 }
 
-/// The first class without an image: labels with holes are damage, not classes.
-fn absent_class(train: &[u8], test: &[u8], classes: usize) -> Option<usize> {
-    let mut present = [false; 256];
-    for label in train.iter().chain(test) {
-        present[usize::from(*label)] = true;
-    }
-    (0..classes).find(|class| !present[*class])
-}
-
-fn wrong_label(labels: &[u8], classes: usize, origin: &Origin) -> Option<Error> {
-    let index = labels
-        .iter()
-        .position(|label| usize::from(*label) >= classes)?;
-    Some(origin.error(format!(
-        "has the label {} at image {index}, outside the {classes} classes",
-        labels[index]
-    )))
-}
-
-/// Swaps rows and columns of every image.
-fn transpose(images: &mut [u8], height: usize, width: usize) {
-    let mut turned = vec![0; height * width];
-    for image in images.chunks_exact_mut(height * width) {
-        for (y, row) in image.chunks_exact(width).enumerate() {
-            for (x, value) in row.iter().enumerate() {
-                turned[x * height + y] = *value;
-            }
+/// Channels, height and width of an image, and whether the channels of a pixel lie side by side.
+fn shape(images: &Idx, origin: &Origin) -> Result<([usize; 3], bool)> {
+    let shape = match *images.dimensions.as_slice() {
+        [_, values] => {
+            let side = values.isqrt();
+            (side * side == values).then_some(([1, side, side], false))
         }
-        image.copy_from_slice(&turned);
-    }
+        [_, height, width] => Some(([1, height, width], false)),
+        [_, channels @ (1 | 3 | 4), height, width] => Some(([channels, height, width], false)),
+        [_, height, width, channels @ (1 | 3 | 4)] => Some(([channels, height, width], true)),
+        _ => None,
+    };
+    shape.ok_or_else(|| {
+        origin.error(format!(
+            "holds images of {} values, neither a square nor rows and columns of 1, 3 or 4 channels",
+            sides(&images.dimensions[1..])
+        ))
+    })
 }
 
 fn sides(size: &[usize]) -> String {
@@ -191,11 +133,19 @@ fn sides(size: &[usize]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::formats::idx::file::Kind;
+    use crate::data::mini;
     use std::path::Path;
 
     fn idx(dimensions: &[usize], values: Vec<u8>) -> Idx {
-        assert_eq!(dimensions.iter().product::<usize>(), values.len());
+        of_kind(Kind::U8, dimensions, values)
+    }
+
+    fn of_kind(kind: Kind, dimensions: &[usize], values: Vec<u8>) -> Idx {
+        let count = dimensions.iter().product::<usize>();
+        assert_eq!(count * kind.size(), values.len());
         Idx {
+            kind,
             dimensions: dimensions.to_vec(),
             values,
             sha256: [0; 32],
@@ -207,9 +157,9 @@ mod tests {
             .map(|file| Origin::new(Path::new(file), "replace it"))
     }
 
-    fn tiny(train_labels: Vec<u8>, test_labels: Vec<u8>) -> [Idx; 4] {
+    fn tiny(train_labels: Vec<u8>, test_labels: Vec<u8>) -> Vec<Idx> {
         let n = train_labels.len();
-        [
+        vec![
             idx(&[3, 2, 3], (0..18).collect()),
             idx(&[n], train_labels),
             idx(&[1, 2, 3], vec![9; 6]),
@@ -217,19 +167,134 @@ mod tests {
         ]
     }
 
-    fn message(name: &str, files: [Idx; 4]) -> String {
+    fn message(name: &str, files: Vec<Idx>) -> String {
         assemble(name, "here", files, &origins())
             .unwrap_err()
             .to_string()
     }
 
     #[test]
-    fn labels_with_holes_are_refused() {
-        let wrong = message("mine", tiny(vec![0, 200, 1], vec![2]));
-        assert!(
-            wrong.contains("has labels up to 200, but no image has the label 3"),
-            "{wrong}"
+    fn labels_with_gaps_are_classes_from_zero_where_the_set_is_unknown() {
+        let files = tiny(vec![1, 200, 7], vec![7]);
+        let set = assemble("garments", "here", files, &origins()).unwrap();
+        assert_eq!(set.classes, ["1", "7", "200"]);
+        assert_eq!(set.train.labels, [0, 2, 1]);
+        assert_eq!(set.label(3), 1);
+        assert_eq!(
+            set.remarks,
+            ["labels 1, 7, 200 of garments are classes 0, 1, 2"]
         );
+        assert!(message("mnist", tiny(vec![1, 200, 7], vec![7])).contains("label 200"));
+    }
+
+    #[test]
+    fn training_files_alone_are_a_set() {
+        let mut files = tiny(vec![0, 1, 1], vec![0]);
+        files.truncate(2);
+        let set = assemble("mine", "here", files, &origins()[..2]).unwrap();
+        assert_eq!((set.train.len(), set.test.len()), (3, 0));
+    }
+
+    /// One training image of these dimensions and another.
+    fn shaped(dimensions: &[usize], values: Vec<u8>) -> Result<Dataset> {
+        let all = [&[2], dimensions].concat();
+        let files = vec![idx(&all, values), idx(&[2], vec![0, 1])];
+        assemble("mine", "here", files, &origins()[..2])
+    }
+
+    #[test]
+    fn images_may_have_two_to_four_dimensions() {
+        let values: Vec<u8> = (0..24).collect();
+        let (planes, pixels) = (&[3, 2, 2][..], &[2, 2, 3][..]);
+        let set = shaped(planes, values.clone()).unwrap();
+        assert_eq!(
+            (set.shape(), set.image(0).unwrap()),
+            ([3, 2, 2], (0..12).collect())
+        );
+        let set = shaped(pixels, values.clone()).unwrap();
+        assert_eq!(set.shape(), [3, 2, 2]);
+        assert_eq!(
+            set.image(0).unwrap(),
+            [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]
+        );
+        assert_eq!(
+            shaped(&[3, 4, 1], values.clone()).unwrap().shape(),
+            [3, 4, 1]
+        );
+        assert_eq!(shaped(&[4, 3], values.clone()).unwrap().shape(), [1, 4, 3]);
+        assert_eq!(
+            shaped(&[9], values[..18].to_vec()).unwrap().shape(),
+            [1, 3, 3]
+        );
+        for wrong in [&[12][..], &[2, 3, 2]] {
+            let told = shaped(wrong, values.clone()).unwrap_err().to_string();
+            assert!(told.starts_with("trainx holds images of "), "{told}");
+        }
+    }
+
+    #[test]
+    fn values_that_are_no_pixels_are_named() {
+        let with = |kind, values: Vec<u8>| {
+            let files = vec![of_kind(kind, &[2, 1, 1], values), idx(&[2], vec![0, 1])];
+            let told = assemble("mine", "here", files, &origins()[..2]).unwrap_err();
+            told.to_string()
+        };
+        let told = with(Kind::I16, vec![0, 1, 1, 0]);
+        assert_eq!(
+            told,
+            "trainx has the value 256, outside 0 to 255; replace it"
+        );
+        let float = |value: f32| [0f32.to_be_bytes(), value.to_be_bytes()].concat();
+        assert!(with(Kind::F32, float(2.0)).contains("has the value 2;"));
+    }
+
+    #[test]
+    fn the_first_of_qmnists_numbers_is_the_class() {
+        let rows = [[3, 9, 9, 9, 9, 9, 9, 9], [5, 0, 0, 0, 0, 0, 0, 0]];
+        let numbers = rows.iter().flatten().flat_map(|n: &i32| n.to_be_bytes());
+        let labels = of_kind(Kind::I32, &[2, 8], numbers.collect());
+        let images = || idx(&[2, 1, 1], vec![7, 8]);
+        let files = vec![images(), labels.clone(), images(), labels];
+        let set = assemble("qmnist", "here", files, &origins()).unwrap();
+        assert_eq!((set.classes.len(), set.label(0), set.label(3)), (10, 3, 5));
+        let files = vec![images(), idx(&[2, 3], vec![0; 6])];
+        let told = assemble("mine", "here", files, &origins()[..2]).unwrap_err();
+        assert!(
+            told.to_string().contains("holds labels of 3 numbers"),
+            "{told}"
+        );
+    }
+
+    /// The built-in set in other types of values is the same.
+    #[test]
+    fn every_type_of_values_gives_the_same_bits() {
+        let set = mini::load().unwrap();
+        let pixels = (0..2000).flat_map(|i| set.image(i).unwrap());
+        let pixels: Vec<u8> = pixels.collect();
+        let labels: Vec<u8> = set.train.labels.iter().map(|label| *label as u8).collect();
+        let written = |number: fn(u8) -> Vec<u8>| pixels.iter().flat_map(|v| number(*v)).collect();
+        for (kind, values) in [
+            (Kind::U8, pixels.clone()),
+            (Kind::I16, written(|v| i16::from(v).to_be_bytes().into())),
+            (Kind::I32, written(|v| i32::from(v).to_be_bytes().into())),
+            (
+                Kind::F32,
+                written(|v| (f32::from(v) / 255.0).to_be_bytes().into()),
+            ),
+            (
+                Kind::F64,
+                written(|v| (f64::from(v) / 255.0).to_be_bytes().into()),
+            ),
+        ] {
+            let files = vec![
+                of_kind(kind, &[2000, 784], values),
+                idx(&[2000], labels.clone()),
+            ];
+            let read = assemble("mine", "here", files, &origins()[..2]).unwrap();
+            let is_same = |i: usize| read.image(i).unwrap() == set.image(i).unwrap();
+            assert!((0..2000).all(is_same), "{kind:?}");
+            assert_eq!(read.train.labels, set.train.labels);
+        }
     }
 
     #[test]
@@ -280,6 +345,6 @@ mod tests {
         assert_eq!(set.image(0).unwrap(), [0, 3, 1, 4, 2, 5]);
         assert_eq!(set.classes[usize::from(set.label(1))], "Z");
         assert!(message("emnist-letters", tiny(vec![1, 0, 2], vec![3])).contains("label 0"));
-        assert!(message("emnist-letters", tiny(vec![1, 27, 2], vec![3])).contains("label 26"));
+        assert!(message("emnist-letters", tiny(vec![1, 27, 2], vec![3])).contains("label 27"));
     }
 }

@@ -4,124 +4,75 @@
 //! Deliberately knows nothing of data sets: which files belong together is [`layout`](super::layout)'s.
 //! Reference: the format at the end of <http://yann.lecun.com/exdb/mnist/>.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
-use crate::{storage, text};
-
-/// The largest content that is read, in bytes: well above the largest known set (EMNIST `byclass`, 0.6 GB).
-const LARGEST: u64 = 4 << 30;
+pub use crate::data::formats::numbers::Kind;
+pub use crate::data::formats::origin::Origin;
+use crate::data::formats::origin::{self, LARGEST, capped};
+use crate::error::Result;
 
 /// The most items of one file: a file of labels is not to be read for seconds before that of the images is found too
 /// large.
 const MOST_ITEMS: u32 = 1 << 26;
 
-/// Deflate cannot shrink better than this: <https://zlib.net/zlib_tech.html>.
-const BEST_COMPRESSION: u64 = 1032;
+/// What a file's array is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Items {
+    Images,
+    Labels,
+}
 
-/// What is allocated before the first byte of content has been seen.
-const FIRST_ALLOCATION: u64 = 64 << 20;
+impl Items {
+    /// Dimensions that an array may have, and the same for people.
+    fn ranks(self) -> (RangeInclusive<u8>, &'static str) {
+        match self {
+            Self::Images => (2..=4, "2 to 4 are expected (images, rows, columns)"),
+            Self::Labels => (1..=2, "1 or 2 are expected (labels)"),
+        }
+    }
+}
 
-/// The content of an IDX file of bytes.
+/// The content of an IDX file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idx {
+    pub kind: Kind,
     pub dimensions: Vec<usize>,
-    /// Row-major; as many as the product of `dimensions`.
+    /// Row-major; as many as the product of `dimensions`, each of `kind`'s size with the highest byte first.
     pub values: Vec<u8>,
     /// Of the decompressed file, its header included.
     pub sha256: [u8; 32],
 }
 
-/// How an error about a file reads: its name and what to do about it.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// The file, for people; sanitised.
-    pub file: String,
-    /// Starts with a verb.
-    pub remedy: String,
-}
-
-impl Origin {
-    #[must_use]
-    pub fn new(path: &Path, remedy: &str) -> Self {
-        Self {
-            file: text::sanitize(&path.display().to_string()),
-            remedy: remedy.into(),
-        }
-    }
-
-    /// The error that this file has a `problem`.
-    #[must_use]
-    pub fn error(&self, problem: impl Into<String>) -> Error {
-        Error::input(&self.file, problem, &self.remedy)
-    }
-
-    /// The file is whole; it is the memory that is not enough.
-    fn too_large(&self) -> Error {
-        Error::input(
-            &self.file,
-            "needs more memory than this process may use",
-            "free some memory, or take a smaller data set",
-        )
-    }
-
-    /// A read error that is the content's fault, as gzip reports it, is bad input; the system's own is `Io`.
-    fn read_error(&self, error: io::Error) -> Error {
-        if error.kind() == io::ErrorKind::OutOfMemory {
-            self.too_large()
-        } else if error.raw_os_error().is_some() {
-            Error::io("read", &self.file, error)
-        } else if error.kind() == io::ErrorKind::UnexpectedEof {
-            self.error("is truncated")
-        } else {
-            self.error(format!("is damaged ({error})"))
-        }
-    }
-}
-
-/// Reads the IDX file at `path`, which must have `rank` dimensions.
+/// Reads the IDX file at `path`.
 ///
 /// # Errors
-/// `Input` naming the file when it is not an IDX file of bytes, is truncated, too long or damaged; `Io` when it cannot
-/// be read.
-pub fn read(path: &Path, rank: usize, remedy: &str) -> Result<Idx> {
+/// `Input` naming the file when it is not an IDX file of such items, is truncated, too long or damaged; `Io` when it
+/// cannot be read.
+pub fn read(path: &Path, items: Items, remedy: &str) -> Result<Idx> {
     let origin = Origin::new(path, remedy);
-    let (file, length) = storage::open(path).map_err(|e| match e.kind() {
-        io::ErrorKind::InvalidInput => origin.error("is not a regular file"),
-        _ => Error::io("read", path, e),
-    })?;
-    parse(
-        BufReader::with_capacity(1 << 18, file),
-        length,
-        rank,
-        &origin,
-    )
+    let (reader, length) = origin::open(path, &origin)?;
+    parse(reader, length, items, &origin)
 }
 
 /// Reads an IDX file of `length` bytes (as it lies there, perhaps compressed) from `reader`.
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(mut reader: impl BufRead, length: u64, rank: usize, origin: &Origin) -> Result<Idx> {
-    let start = reader.fill_buf().map_err(|e| origin.read_error(e))?;
-    if start.starts_with(&[0x1f, 0x8b]) {
-        let most = length.saturating_mul(BEST_COMPRESSION);
-        content(MultiGzDecoder::new(reader), most, rank, origin)
-    } else {
-        content(reader, length, rank, origin)
-    }
+pub fn parse(reader: impl BufRead, length: u64, items: Items, origin: &Origin) -> Result<Idx> {
+    let (reader, most) = origin::inflated(reader, length, origin)?;
+    content(reader, most, items, origin)
 }
 
 /// Reads the decompressed content, of which there are at most `most` bytes.
-fn content(mut reader: impl Read, most: u64, rank: usize, origin: &Origin) -> Result<Idx> {
+fn content(mut reader: impl Read, most: u64, items: Items, origin: &Origin) -> Result<Idx> {
     let mut header = vec![0; 4];
     fill(&mut reader, &mut header, origin)?;
-    check_magic(&header, rank, origin)?;
-    header.resize(4 + 4 * rank, 0);
+    let kind = check_magic(&header, items, origin)?;
+    header.resize(4 + 4 * usize::from(header[3]), 0);
     fill(&mut reader, &mut header[4..], origin)?;
     let dimensions: Vec<u32> = header[4..]
         .chunks_exact(4)
@@ -130,7 +81,9 @@ fn content(mut reader: impl Read, most: u64, rank: usize, origin: &Origin) -> Re
 
     let expected = dimensions
         .iter()
-        .try_fold(1u64, |product, d| product.checked_mul(u64::from(*d)))
+        .try_fold(kind.size() as u64, |product, d| {
+            product.checked_mul(u64::from(*d))
+        })
         .filter(|size| *size <= LARGEST)
         .ok_or_else(|| origin.error(format!("claims the size {dimensions:?}, more than 4 GiB")))?;
     if let Some(items) = dimensions.first().filter(|items| **items > MOST_ITEMS) {
@@ -150,33 +103,11 @@ fn content(mut reader: impl Read, most: u64, rank: usize, origin: &Origin) -> Re
     hash.update(&header);
     hash.update(&values);
     Ok(Idx {
+        kind,
         dimensions: dimensions.iter().map(|d| *d as usize).collect(),
         values,
         sha256: hash.finalize().into(),
     })
-}
-
-/// Reads exactly `expected` bytes and the end of the stream, and never more than one byte beyond.
-fn capped(reader: &mut impl Read, expected: u64, origin: &Origin) -> Result<Vec<u8>> {
-    let mut values = Vec::new();
-    let first = usize::try_from((expected + 1).min(FIRST_ALLOCATION)).unwrap_or(usize::MAX);
-    values
-        .try_reserve_exact(first)
-        .map_err(|_| origin.too_large())?;
-    reader
-        .take(expected + 1)
-        .read_to_end(&mut values)
-        .map_err(|e| origin.read_error(e))?;
-    match (values.len() as u64).cmp(&expected) {
-        std::cmp::Ordering::Equal => Ok(values),
-        std::cmp::Ordering::Less => Err(origin.error(format!(
-            "is truncated: its header declares {expected} bytes, it holds {}",
-            values.len()
-        ))),
-        std::cmp::Ordering::Greater => Err(origin.error(format!(
-            "is too long: its header declares {expected} bytes and more follow"
-        ))),
-    }
 }
 
 fn fill(reader: &mut impl Read, bytes: &mut [u8], origin: &Origin) -> Result<()> {
@@ -184,41 +115,33 @@ fn fill(reader: &mut impl Read, bytes: &mut [u8], origin: &Origin) -> Result<()>
 }
 
 /// The first four bytes: two zeros, the type of the values, the number of dimensions.
-fn check_magic(magic: &[u8], rank: usize, origin: &Origin) -> Result<()> {
+fn check_magic(magic: &[u8], items: Items, origin: &Origin) -> Result<Kind> {
+    if magic[..2] != [0, 0] {
+        return Err(origin.error("is not an IDX file (its first two bytes are not zero)"));
+    }
     let kind = match magic[2] {
-        _ if magic[..2] != [0, 0] => {
-            return Err(origin.error("is not an IDX file (its first two bytes are not zero)"));
-        }
-        0x08 => None,
-        0x09 => Some("signed bytes"),
-        0x0b => Some("16-bit integers"),
-        0x0c => Some("32-bit integers"),
-        0x0d => Some("32-bit floats"),
-        0x0e => Some("64-bit floats"),
+        0x08 => Kind::U8,
+        0x09 => Kind::I8,
+        0x0b => Kind::I16,
+        0x0c => Kind::I32,
+        0x0d => Kind::F32,
+        0x0e => Kind::F64,
         _ => return Err(origin.error("is not an IDX file (unknown type of values)")),
     };
-    if let Some(kind) = kind {
-        return Err(origin.error(format!("holds {kind}; only unsigned bytes are supported")));
+    let (ranks, expected) = items.ranks();
+    if !ranks.contains(&magic[3]) {
+        return Err(origin.error(format!("has {} dimensions where {expected}", magic[3])));
     }
-    if usize::from(magic[3]) != rank {
-        return Err(origin.error(format!(
-            "has {} dimensions where {rank} are expected ({})",
-            magic[3],
-            if rank == 3 {
-                "images, rows, columns"
-            } else {
-                "labels"
-            }
-        )));
-    }
-    Ok(())
+    Ok(kind)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    use std::io::Write;
+    use std::io::{self, Write};
+
+    use crate::error::Error;
 
     fn origin() -> Origin {
         Origin::new(Path::new("tiny"), "fetch it again")
@@ -236,40 +159,27 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn parse_bytes(bytes: &[u8], rank: usize) -> Result<Idx> {
-        parse(bytes, bytes.len() as u64, rank, &origin())
-    }
-
-    #[test]
-    fn a_file_that_memory_is_too_small_for_is_not_called_damaged() {
-        let origin = Origin::new(
-            Path::new("train-images"),
-            "replace it with the original file",
-        );
-        let told = origin
-            .read_error(io::ErrorKind::OutOfMemory.into())
-            .to_string();
-        assert!(
-            told.contains("memory") && !told.contains("damaged"),
-            "{told}"
-        );
-        assert!(!told.contains("replace"), "{told}");
+    fn parse_bytes(bytes: &[u8], items: Items) -> Result<Idx> {
+        parse(bytes, bytes.len() as u64, items, &origin())
     }
 
     #[test]
     fn plain_gzip_and_multi_member_read_the_same() {
-        let plain = parse_bytes(&tiny(), 3).unwrap();
-        assert_eq!(plain.dimensions, [2, 2, 3]);
+        let plain = parse_bytes(&tiny(), Items::Images).unwrap();
+        assert_eq!(
+            (plain.kind, &plain.dimensions[..]),
+            (Kind::U8, &[2, 2, 3][..])
+        );
         assert_eq!(plain.values, (1..=12).collect::<Vec<u8>>());
         assert_eq!(
             crate::storage::hex(&plain.sha256),
             crate::storage::sha256(&tiny())
         );
-        assert_eq!(parse_bytes(&gzip(&tiny()), 3).unwrap(), plain);
+        assert_eq!(parse_bytes(&gzip(&tiny()), Items::Images).unwrap(), plain);
         let mut members = gzip(&tiny()[..5]);
         members.extend(gzip(&tiny()[5..20]));
         members.extend(gzip(&tiny()[20..]));
-        assert_eq!(parse_bytes(&members, 3).unwrap(), plain);
+        assert_eq!(parse_bytes(&members, Items::Images).unwrap(), plain);
     }
 
     #[test]
@@ -277,7 +187,7 @@ mod tests {
         let plain = tiny();
         for bytes in [&plain, &gzip(&plain)] {
             for length in 0..bytes.len() {
-                let error = parse_bytes(&bytes[..length], 3).unwrap_err();
+                let error = parse_bytes(&bytes[..length], Items::Images).unwrap_err();
                 assert!(matches!(error, Error::Input { .. }), "{length}: {error}");
                 assert!(error.to_string().contains("fetch it again"));
             }
@@ -286,13 +196,13 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_of_a_gzip_file_is_noticed_or_harmless() {
-        let good = parse_bytes(&tiny(), 3).unwrap();
+        let good = parse_bytes(&tiny(), Items::Images).unwrap();
         let packed = gzip(&tiny());
         for bit in 0..packed.len() * 8 {
             let mut bytes = packed.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             // Flips in the time stamp and the like change nothing.
-            if let Ok(read) = parse_bytes(&bytes, 3) {
+            if let Ok(read) = parse_bytes(&bytes, Items::Images) {
                 assert_eq!(read, good, "bit {bit}");
             }
         }
@@ -303,7 +213,7 @@ mod tests {
         let mut bytes = tiny();
         bytes.push(0);
         for bytes in [bytes.clone(), gzip(&bytes)] {
-            let message = parse_bytes(&bytes, 3).unwrap_err().to_string();
+            let message = parse_bytes(&bytes, Items::Images).unwrap_err().to_string();
             assert!(message.contains("too long"), "{message}");
         }
     }
@@ -313,12 +223,13 @@ mod tests {
         let with = |change: fn(&mut Vec<u8>)| {
             let mut bytes = tiny();
             change(&mut bytes);
-            parse_bytes(&bytes, 3).unwrap_err().to_string()
+            parse_bytes(&bytes, Items::Images).unwrap_err().to_string()
         };
         assert!(with(|b| b[0] = 1).contains("not an IDX file"));
         assert!(with(|b| b[2] = 0x42).contains("not an IDX file"));
-        assert!(with(|b| b[2] = 0x0d).contains("32-bit floats"));
-        assert!(with(|b| b[3] = 1).contains("dimensions"));
+        assert!(with(|b| b[2] = 0x0d).contains("declares 48 bytes"));
+        assert!(with(|b| b[3] = 1).contains("has 1 dimensions where 2 to 4"));
+        assert!(with(|b| b[3] = 5).contains("has 5 dimensions"));
         assert!(with(|b| b[7] = 0).contains("empty"));
         assert!(with(|b| b[7] = 3).contains("truncated"));
         assert!(with(|b| b[4..16].fill(0xff)).contains("more than 4 GiB"));
@@ -342,7 +253,7 @@ mod tests {
         let mut taken = 0;
         let header: &[u8] = &[0, 0, 8, 1, 0, 0, 0, 10];
         let bomb = header.chain(Bomb(&mut taken));
-        let message = content(bomb, u64::MAX, 1, &origin())
+        let message = content(bomb, u64::MAX, Items::Labels, &origin())
             .unwrap_err()
             .to_string();
         assert!(message.contains("too long"), "{message}");
@@ -358,7 +269,7 @@ mod tests {
             bytes.extend_from_slice(&zeros);
         }
         let started = std::time::Instant::now();
-        let message = parse_bytes(&bytes, 1).unwrap_err().to_string();
+        let message = parse_bytes(&bytes, Items::Labels).unwrap_err().to_string();
         assert!(message.contains("too long"), "{message}");
         assert!(started.elapsed().as_secs() < 1);
     }
@@ -368,17 +279,18 @@ mod tests {
         let mut bytes = gzip(&tiny());
         let last = bytes.len() - 4;
         bytes[last] ^= 1;
-        assert!(parse_bytes(&bytes, 3).is_err());
+        assert!(parse_bytes(&bytes, Items::Images).is_err());
     }
 
     #[test]
     fn a_directory_and_a_missing_file_are_errors() {
         let directory = tempfile::tempdir().unwrap();
-        let message = read(directory.path(), 3, "replace it")
+        let message = read(directory.path(), Items::Images, "replace it")
             .unwrap_err()
             .to_string();
         assert!(message.contains("not a regular file"), "{message}");
-        let missing = read(&directory.path().join("none"), 3, "replace it").unwrap_err();
+        let missing =
+            read(&directory.path().join("none"), Items::Images, "replace it").unwrap_err();
         assert!(matches!(missing, Error::Io { .. }));
     }
 }

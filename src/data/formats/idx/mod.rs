@@ -1,8 +1,8 @@
-//! Grey images and labels in four IDX files, as MNIST and its successors are published.
+//! Images and labels in IDX files, as MNIST and its successors are published.
 
 use std::path::{Path, PathBuf};
 
-use self::file::{Idx, Origin};
+use self::file::{Idx, Items, Origin};
 use self::layout::Role;
 use super::{Format, Holding, Place, Plain};
 use crate::data::Dataset;
@@ -13,7 +13,8 @@ mod dataset;
 pub mod file;
 pub(crate) mod layout;
 
-/// The format of four IDX files.
+/// The format of IDX files: images and labels of the training set, and of the test set where there is one. A set's
+/// SHA-256 is that of its decompressed files.
 #[derive(Clone, Copy, Debug)]
 pub struct Files;
 
@@ -23,7 +24,7 @@ impl Format for Files {
     }
 
     fn files(&self) -> &'static str {
-        "four IDX files"
+        "IDX files"
     }
 
     fn sets_in(&self, directory: &Path) -> Vec<String> {
@@ -50,8 +51,9 @@ impl Format for Files {
             return false;
         };
         [1, 3].into_iter().all(|labels| {
-            published.get(labels).is_some_and(|published| {
-                file::read(&files[labels], 1, "")
+            let pair = published.get(labels).zip(files.get(labels));
+            pair.is_some_and(|(published, path)| {
+                file::read(path, Items::Labels, "")
                     .is_ok_and(|read| storage::hex(&read.sha256) == published.sha256)
             })
         })
@@ -63,28 +65,31 @@ impl Format for Files {
             Holding::Partial(_) | Holding::Nothing => Err(Error::input(
                 format!("data set {}", text::sanitize(place.name)),
                 format!("is not in {}", place.directory.display()),
-                "put its four IDX files there",
+                "put its IDX files there",
             )),
         }
     }
 }
 
-/// Reads the four files at once, each on its own thread.
-fn read(place: Place<'_>, files: &[PathBuf; 4]) -> Result<Dataset> {
+/// Reads all files at once, each on its own thread.
+fn read(place: Place<'_>, files: &[PathBuf]) -> Result<Dataset> {
     let name = place.name;
     let remedy = if catalog::fetchable().any(|set| set.name == name) {
         format!("fetch it again with `fmtui data fetch {name}`")
     } else {
         "replace it with the original file".into()
     };
-    let origins = files.each_ref().map(|path| Origin::new(path, &remedy));
+    let origins: Vec<_> = files
+        .iter()
+        .map(|path| Origin::new(path, &remedy))
+        .collect();
     let read: Result<Vec<Idx>> = std::thread::scope(|scope| {
         let threads: Vec<_> = Role::ALL
             .into_iter()
             .zip(files)
             .map(|(role, path)| {
                 let remedy = &remedy;
-                scope.spawn(move || file::read(path, role.rank(), remedy))
+                scope.spawn(move || file::read(path, role.items(), remedy))
             })
             .collect();
         threads
@@ -96,10 +101,8 @@ fn read(place: Place<'_>, files: &[PathBuf; 4]) -> Result<Dataset> {
             })
             .collect()
     });
-    let read = <[_; 4]>::try_from(read?)
-        .map_err(|_| Error::compute("reading the data set", "a file is missing"))?;
     let source = place.directory.display().to_string();
-    dataset::assemble(name, &source, read, &origins)
+    dataset::assemble(name, &source, read?, &origins)
 }
 
 /// Unpacks the gzipped files of a set that is part of the program, in [`Role::ALL`]'s order.
@@ -116,11 +119,9 @@ pub fn unpack(name: &str, packed: &[&[u8]; 4], remedy: &str) -> Result<Dataset> 
         files.push(file::parse(
             *bytes,
             bytes.len() as u64,
-            role.rank(),
+            role.items(),
             origin,
         )?);
     }
-    let files = <[_; 4]>::try_from(files)
-        .map_err(|_| Error::compute("unpacking the built-in set", "a file is missing"))?;
     dataset::assemble(name, "built in", files, &origins)
 }

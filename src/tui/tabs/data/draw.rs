@@ -314,7 +314,7 @@ impl DataTab {
         let images = catalog::find(FETCHED).map_or((0, 0), |set| set.images);
         let words = format!(
             "Press e to choose one: {BUILT_IN} is built in. Press d to download {FETCHED} ({}, {} images). \
-             Other sets in IDX files are found in the workspace's data directory.",
+             Other sets are found in the workspace's data directory; docs/data.md has the formats.",
             fetched_size(),
             text::grouped(u64::from(images.0 + images.1)),
         );
