@@ -2,6 +2,7 @@
 //!
 //! Images stay u8; they become normalised f32 only in a batch. Never names `model` or `train`.
 
+pub(crate) mod antialias;
 pub(crate) mod augment;
 pub(crate) mod channels;
 pub mod fetch;
