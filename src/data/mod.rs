@@ -2,6 +2,7 @@
 //!
 //! Images stay u8; they become normalised f32 only in a batch. Never names `model` or `train`.
 
+pub(crate) mod antialias;
 pub(crate) mod augment;
 pub(crate) mod channels;
 pub(crate) mod decode;
@@ -14,6 +15,7 @@ pub(crate) mod normalization;
 pub(crate) mod packed;
 pub(crate) mod pipeline;
 pub(crate) mod places;
+pub mod prepare;
 pub mod register;
 pub(crate) mod resize;
 pub(crate) mod split;

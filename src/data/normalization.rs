@@ -10,6 +10,7 @@
 use rayon::prelude::*;
 
 use super::Dataset;
+use super::antialias::{self, Antialias};
 use super::channels::Conversion;
 use super::resize::{Resize, Scratch};
 use super::statistics;
@@ -25,7 +26,7 @@ pub(crate) enum Normalization {
     Channels(Vec<Affine>),
     /// For each channel, of values that are brought to 0–1 before, as torchvision does it in two steps.
     AfterUnit(Vec<(f32, f32)>),
-    /// Each value by its own, plane after plane; in bytes without a resize, in 0–1 after one.
+    /// Each value by its own, plane after plane; in bytes where the images end as bytes, in 0–1 after [`Resize`].
     PerPixel { mean: Vec<f32>, inverse: Vec<f32> },
 }
 
@@ -34,7 +35,7 @@ pub(crate) enum Normalization {
 pub(crate) struct Affine {
     mean: f32,
     std: f32,
-    /// The same in bytes, for images that are not resized: subtracted, then multiplied.
+    /// The same in bytes, for images that end as bytes: subtracted, then multiplied.
     byte_mean: f32,
     byte_inverse: f32,
 }
@@ -86,9 +87,29 @@ impl Normalization {
         resize: Option<&Resize>,
     ) -> Result<Self> {
         match resize {
-            None => per_file_pixel(dataset, conversion, train),
+            None => per_byte(conversion.to * dataset.pixels(), train, |index| {
+                conversion.image(dataset, index)
+            }),
             Some(resize) => per_resized_pixel(dataset, conversion, train, resize),
         }
+    }
+
+    /// [`per_pixel`](Self::per_pixel) of antialiased images.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`].
+    pub(crate) fn per_antialiased_pixel(
+        dataset: &Dataset,
+        conversion: Conversion,
+        train: &[u32],
+        resize: &Antialias,
+    ) -> Result<Self> {
+        per_byte(conversion.to * resize.area(), train, |index| {
+            let image = conversion.image(dataset, index)?;
+            let mut scratch = antialias::Scratch::default();
+            let sides = dataset.size(index as usize);
+            Ok(resize.fit(&image, sides, &mut scratch).to_vec())
+        })
     }
 
     /// Whether every channel is treated alike.
@@ -101,7 +122,7 @@ impl Normalization {
         }
     }
 
-    /// Normalises a plane that is not resized, of this channel.
+    /// Normalises a plane of bytes of this channel.
     ///
     /// **Shape** `plane` and `out` alike.
     pub(crate) fn apply_to_bytes(&self, channel: usize, plane: &[u8], out: &mut [f32]) {
@@ -143,12 +164,12 @@ impl Normalization {
 }
 
 /// In bytes. Exact in integers, so that a constant pixel is seen as one.
-fn per_file_pixel(
-    dataset: &Dataset,
-    conversion: Conversion,
+fn per_byte(
+    values: usize,
     train: &[u32],
+    read: impl Fn(u32) -> Result<Vec<u8>> + Sync,
 ) -> Result<Normalization> {
-    let [sum, squares] = statistics::pixel_sums(dataset, conversion, train)?;
+    let [sum, squares] = statistics::pixel_sums(values, train, read)?;
     let n = train.len() as u128;
     let count = train.len().max(1) as f64;
     let (mean, inverse) = sum

@@ -3,6 +3,8 @@
 //! Reference: `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)`, without antialiasing:
 //! half-pixel centres, `source = (target + ½)·in/out − ½`, not below 0, the last row and column repeated.
 
+use super::antialias;
+
 /// The two neighbours of a target position and the weight of the second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Tap {
@@ -16,6 +18,7 @@ struct Tap {
 pub struct Scratch {
     unit: Vec<f32>,
     wide: Vec<f32>,
+    pub(super) antialias: antialias::Scratch,
 }
 
 /// A resize from one size to another.

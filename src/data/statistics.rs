@@ -236,25 +236,24 @@ pub(crate) fn channel_names(channels: usize) -> &'static [&'static str] {
     }
 }
 
-/// Sum and sum of squares of each value's bytes over converted images of one size with these pooled indices.
+/// Sum and sum of squares of each of `values` bytes over the images that `read` gives for these pooled indices.
 ///
-/// **Shape** both `[channels, height, width]`.
+/// **Shape** both `[values]`.
 ///
 /// # Errors
-/// As [`Dataset::read`].
+/// As `read`.
 pub(crate) fn pixel_sums(
-    dataset: &Dataset,
-    conversion: Conversion,
+    values: usize,
     indices: &[u32],
+    read: impl Fn(u32) -> Result<Vec<u8>> + Sync,
 ) -> Result<[Vec<u64>; 2]> {
-    let values = conversion.to * dataset.pixels();
     let zero = || [vec![0; values], vec![0; values]];
     indices
         .par_chunks(PIECE)
         .map(|piece| {
             let [mut sum, mut squares] = zero();
             for index in piece {
-                let pixels = conversion.image(dataset, *index)?;
+                let pixels = read(*index)?;
                 for ((sum, squares), value) in sum.iter_mut().zip(&mut squares).zip(pixels) {
                     let value = u64::from(value);
                     *sum += value;
@@ -343,8 +342,9 @@ mod tests {
     fn sums_over_indices_agree_with_the_histogram() {
         let dataset = mini::load().unwrap();
         let indices: Vec<u32> = (0..2500).step_by(3).collect();
-        let [sum, squares] = pixel_sums(&dataset, Conversion::new(1, 1), &indices).unwrap();
         let grey = Conversion::new(1, 1);
+        let read = |index| grey.image(&dataset, index);
+        let [sum, squares] = pixel_sums(784, &indices, read).unwrap();
         let statistics = PixelStatistics::of_converted(&dataset, grey, &indices).unwrap();
         let [statistics] = statistics[..] else {
             panic!("one channel")

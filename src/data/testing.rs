@@ -12,6 +12,7 @@ struct Noise {
     /// The number of the first one.
     first: usize,
     channels: usize,
+    is_decoded: bool,
 }
 
 impl Store for Noise {
@@ -31,17 +32,22 @@ impl Store for Noise {
 
     fn announce(&self, _: usize) {}
 
+    fn is_decoded(&self) -> bool {
+        self.is_decoded
+    }
+
     fn bytes(&self) -> u64 {
         0
     }
 }
 
-fn set(sizes: &[(usize, usize)], first: usize) -> Dataset {
+fn set(sizes: &[(usize, usize)], first: usize, is_decoded: bool) -> Dataset {
     let labels = (0..sizes.len()).map(|index| (index % 2) as u16).collect();
     let images = Noise {
         sizes: sizes.to_vec(),
         first,
         channels: 3,
+        is_decoded,
     };
     Dataset {
         name: "noise".into(),
@@ -63,10 +69,15 @@ fn set(sizes: &[(usize, usize)], first: usize) -> Dataset {
 
 /// A set in colour without test set.
 pub(crate) fn colours(sizes: &[(usize, usize)]) -> Dataset {
-    set(sizes, 0)
+    set(sizes, 0, true)
+}
+
+/// The same as if each image were decoded when it is read.
+pub(crate) fn lazy(sizes: &[(usize, usize)]) -> Dataset {
+    set(sizes, 0, false)
 }
 
 /// A set of one image of [`colours`].
 pub(crate) fn one(dataset: &Dataset, index: usize) -> Dataset {
-    set(&[dataset.size(index)], index)
+    set(&[dataset.size(index)], index, true)
 }

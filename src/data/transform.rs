@@ -1,11 +1,12 @@
 //! From an image's bytes to what the network sees: resize, normalise, repeat the grey plane. Everything worked out
 //! once.
 //!
-//! Pixel values are bytes / 255. Statistics come from the training set alone: `computed` from the images as they lie in
-//! the file, `per-pixel` from the resized ones.
+//! Pixel values are bytes / 255; what is antialiased is rounded to bytes before. Statistics come from the training set
+//! alone: `computed` from the images as they lie in the file, `per-pixel` from the resized ones.
 //! Channels are converted (`channels`) and random changes made (`augment`) before it.
 
 use super::Dataset;
+use super::antialias::Antialias;
 use super::channels::Conversion;
 use super::normalization::{Affine, Normalization};
 use super::resize::{Resize, Scratch};
@@ -35,6 +36,8 @@ pub struct Transform {
 #[derive(Clone, Debug, PartialEq)]
 enum ResizeMethod {
     Bilinear(Resize),
+    /// As bytes, the square in the middle.
+    Antialias(Antialias),
     /// In the middle of black.
     Pad,
 }
@@ -58,6 +61,7 @@ impl Transform {
         let changes = !is_uniform || (height, width) != own;
         let resize = changes.then(|| match settings.resize {
             Resizing::Bilinear => ResizeMethod::Bilinear(Resize::new(own.0, own.1, height, width)),
+            Resizing::Antialias => ResizeMethod::Antialias(Antialias::covering(own, side)),
             Resizing::Pad => ResizeMethod::Pad,
         });
         let conversion = Conversion::new(dataset.channels, channels);
@@ -81,13 +85,17 @@ impl Transform {
         let normalization = match (settings.normalize, &figures) {
             (_, Some((mean, std))) => given(mean, std, channels)?,
             (Normalize::Imagenet, None) => Normalization::AfterUnit(IMAGENET.to_vec()),
-            (Normalize::PerPixel, None) => {
-                let resize = match &resize {
-                    Some(ResizeMethod::Bilinear(resize)) => Some(resize),
-                    _ => None,
-                };
-                Normalization::per_pixel(dataset, conversion, train, resize)?
-            }
+            (Normalize::PerPixel, None) => match &resize {
+                Some(ResizeMethod::Antialias(resize)) => {
+                    Normalization::per_antialiased_pixel(dataset, conversion, train, resize)?
+                }
+                Some(ResizeMethod::Bilinear(resize)) => {
+                    Normalization::per_pixel(dataset, conversion, train, Some(resize))?
+                }
+                Some(ResizeMethod::Pad) | None => {
+                    Normalization::per_pixel(dataset, conversion, train, None)?
+                }
+            },
             (_, None) => Normalization::uniform(0.0, 1.0),
         };
         Ok(Self {
@@ -115,7 +123,10 @@ impl Transform {
     /// Whether images change their size, which costs several times as much as normalising.
     #[must_use]
     pub fn resizes(&self) -> bool {
-        matches!(self.resize, Some(ResizeMethod::Bilinear(_)))
+        matches!(
+            self.resize,
+            Some(ResizeMethod::Bilinear(_) | ResizeMethod::Antialias(_))
+        )
     }
 
     /// Mean and standard deviation (of pixels in 0–1) of all channels or each; `None` where pixels have their own.
@@ -135,29 +146,23 @@ impl Transform {
         scratch: &mut Scratch,
     ) {
         let area = self.height * self.width;
-        let planes = self.conversion.to;
         // Of a grey image every channel is the same, but where each has figures of its own.
-        let is_repeated = planes < self.channels && self.normalization.is_alike();
+        let is_repeated = self.conversion.to < self.channels && self.normalization.is_alike();
         let filled = if is_repeated { 1 } else { self.channels };
-        let bytes = |channel: usize| {
-            let area = sides.0 * sides.1;
-            &image[channel.min(planes - 1) * area..][..area]
-        };
-        let channels = out.chunks_exact_mut(area).enumerate().take(filled);
+        let channels = &mut out[..filled * area];
         match &self.resize {
-            None => channels.for_each(|(channel, plane)| {
-                self.normalization
-                    .apply_to_bytes(channel, bytes(channel), plane);
-            }),
-            Some(method) => {
-                for (channel, plane) in channels.take(planes) {
-                    self.fit(method, bytes(channel), sides, plane, scratch);
-                }
-                for channel in planes..filled {
-                    out.copy_within(..area, channel * area);
-                }
-                let channels = out.chunks_exact_mut(area).enumerate().take(filled);
-                channels.for_each(|(channel, plane)| self.normalization.apply(channel, plane));
+            None => self.normalize(image, channels),
+            Some(ResizeMethod::Antialias(resize)) => {
+                let bytes = resize.fit(image, sides, &mut scratch.antialias);
+                self.normalize(bytes, channels);
+            }
+            Some(ResizeMethod::Bilinear(resize)) => {
+                let fit = |plane: &[u8], out: &mut [f32]| resize.fit(plane, sides, out, scratch);
+                self.fit(image, channels, fit);
+            }
+            Some(ResizeMethod::Pad) => {
+                let fit = |plane: &[u8], out: &mut [f32]| pad(plane, sides, self.width, out);
+                self.fit(image, channels, fit);
             }
         }
         for channel in filled..self.channels {
@@ -165,18 +170,33 @@ impl Transform {
         }
     }
 
-    /// Brings a plane to its size, as numbers in 0–1.
-    fn fit(
-        &self,
-        method: &ResizeMethod,
-        bytes: &[u8],
-        sides: (usize, usize),
-        plane: &mut [f32],
-        scratch: &mut Scratch,
-    ) {
-        match method {
-            ResizeMethod::Bilinear(resize) => resize.fit(bytes, sides, plane, scratch),
-            ResizeMethod::Pad => pad(bytes, sides, self.width, plane),
+    /// Normalises an image that has its size.
+    ///
+    /// **Shape** `image [planes, height, width]`, `out [channels, height, width]`; the last plane is repeated.
+    fn normalize(&self, image: &[u8], out: &mut [f32]) {
+        let area = self.height * self.width;
+        let last = self.conversion.to - 1;
+        for (channel, out) in out.chunks_exact_mut(area).enumerate() {
+            let plane = &image[channel.min(last) * area..][..area];
+            self.normalization.apply_to_bytes(channel, plane, out);
+        }
+    }
+
+    /// Brings each plane to its size, as numbers in 0–1, and normalises it.
+    ///
+    /// **Shape** `image [planes, sides]`, `out [channels, height, width]`; the last plane is repeated.
+    fn fit(&self, image: &[u8], out: &mut [f32], mut fit: impl FnMut(&[u8], &mut [f32])) {
+        let area = self.height * self.width;
+        let planes = self.conversion.to;
+        let channels = out.chunks_exact_mut(area);
+        for (out, plane) in channels.zip(image.chunks_exact(image.len() / planes)) {
+            fit(plane, out);
+        }
+        for channel in planes..out.len() / area {
+            out.copy_within(..area, channel * area);
+        }
+        for (channel, out) in out.chunks_exact_mut(area).enumerate() {
+            self.normalization.apply(channel, out);
         }
     }
 }
@@ -537,7 +557,7 @@ mod tests {
             error.to_string().starts_with("data.image_size is 0"),
             "{error}"
         );
-        for resize in [Resizing::Bilinear, Resizing::Pad] {
+        for resize in [Resizing::Bilinear, Resizing::Antialias, Resizing::Pad] {
             let asked = Data {
                 image_size: 9,
                 resize,

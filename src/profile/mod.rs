@@ -151,6 +151,8 @@ pub enum Resizing {
     /// Interpolated, half-pixel centres.
     #[default]
     Bilinear,
+    /// Its shorter side scaled with antialiasing, then the square in the middle (torchvision's `Resize`, `CenterCrop`).
+    Antialias,
     /// Kept, in the middle of black.
     Pad,
 }

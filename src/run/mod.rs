@@ -11,6 +11,7 @@ pub(crate) mod context;
 pub(crate) mod example;
 pub mod history;
 pub(crate) mod id;
+mod images;
 pub(crate) mod index;
 pub(crate) mod journal;
 pub(crate) mod list;

@@ -49,7 +49,9 @@ impl Network {
     pub fn read(workspace: &Workspace, mut profile: Profile, force: bool) -> Result<Self> {
         profile.validate()?;
         let search = workspace.search_path();
-        let dataset = Arc::new(data::locate::load(&profile.data.name, &search)?);
+        let dataset = data::locate::load(&profile.data.name, &search)?;
+        let settled = data::prepare::suit(&mut profile.data, &dataset);
+        let dataset = Arc::new(workspace.decoded(dataset, &profile.data)?);
         let prepared = prepare(&profile, &dataset)?;
         if matches!(
             profile.data.normalize,
@@ -68,7 +70,9 @@ impl Network {
             warning: None,
         };
         // Before anything is built of it.
-        network.warning = network.check_memory(force)?;
+        let warnings = [settled, network.check_memory(force)?];
+        let warnings: Vec<String> = warnings.into_iter().flatten().collect();
+        network.warning = (!warnings.is_empty()).then(|| warnings.join("; "));
         network.check_here(workspace)?;
         Ok(network)
     }

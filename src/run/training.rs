@@ -25,7 +25,7 @@ impl Ready {
     /// # Errors
     /// `Input` when it is not there or does not fit.
     pub(crate) fn read(workspace: &Workspace, recorded: &Profile) -> Result<Self> {
-        let dataset = data::locate::load(&recorded.data.name, &workspace.search_path())?;
+        let dataset = workspace.dataset(&recorded.data)?;
         let profile = record::on_this_machine(recorded, &dataset)?;
         Ok(Self { profile, dataset })
     }

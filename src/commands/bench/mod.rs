@@ -226,7 +226,7 @@ fn measure(
     effort: BenchOptions,
 ) -> Result<String> {
     let profile = arguments.recipe(workspace, preset)?;
-    let dataset = locate::load(&profile.data.name, &workspace.search_path())?;
+    let dataset = workspace.dataset(&profile.data)?;
     let measured = on_roomy_thread(&profile, dataset, effort)?;
     serde_json::to_string(&Report::new(&profile, &measured))
         .map_err(|e| Error::compute("writing JSON", e))

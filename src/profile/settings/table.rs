@@ -147,8 +147,8 @@ pub(crate) static ALL: &[Setting] = &[
     .unit("pixels"),
     row!(
         data.resize,
-        Kind::Choice(&["bilinear", "pad"]),
-        "how images get that size: interpolated or padded"
+        Kind::Choice(&["bilinear", "antialias", "pad"]),
+        "how images get that size: stretched, scaled and centre-cropped, or padded"
     )
     .when(|p| p.data.image_size > 0),
     row!(

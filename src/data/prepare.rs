@@ -1,0 +1,157 @@
+//! Images that lie in files of their own, made ready for training: decoded once, brought to one size, kept packed.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use super::antialias::{Antialias, Scratch};
+use super::packed::{self, Spec};
+use super::{Dataset, Part};
+use crate::error::{Error, Result};
+use crate::profile::{Data, Resizing};
+
+/// The side of images where they differ in size and the recipe names none. **Units** pixels.
+const SIDE: usize = 64;
+
+/// Where packed files lie, and how much room there is.
+pub struct Room<'a> {
+    /// The workspace's `data/`.
+    pub directory: &'a Path,
+    /// What may be kept in memory. **Units** bytes.
+    pub memory: u64,
+    /// What is free on the disk, where that is known. **Units** bytes.
+    pub disk: Option<u64>,
+    /// Is told how many of how many images are decoded.
+    pub progress: &'a dyn Fn(usize, usize),
+    pub cancel: &'a AtomicBool,
+}
+
+fn is_decoded(dataset: &Dataset) -> bool {
+    let mut parts = Part::ALL.iter().map(|part| dataset.part(*part));
+    parts.all(|part| part.is_empty() || part.images.is_decoded())
+}
+
+/// Settles what a recipe leaves open for a set whose images differ in size: they are scaled, antialiased, to 64 pixels
+/// or what it says. Gives what was settled, in words.
+#[must_use]
+pub fn suit(settings: &mut Data, dataset: &Dataset) -> Option<String> {
+    if is_decoded(dataset) || dataset.is_uniform() {
+        return None;
+    }
+    let mut told = Vec::new();
+    if settings.image_size == 0 {
+        settings.image_size = SIDE;
+        told.push(format!("data.image_size = {SIDE}"));
+    }
+    if settings.resize == Resizing::Bilinear {
+        settings.resize = Resizing::Antialias;
+        told.push("data.resize = \"antialias\"".into());
+    }
+    (!told.is_empty()).then(|| {
+        let settled = told.join(", ");
+        format!("the images of {} differ in size: {settled}", dataset.name)
+    })
+}
+
+/// The set with its images as pixels of one size; the same set where they are that already.
+///
+/// # Errors
+/// `Input` when the settings bring them to no one size, an image cannot be read, or the disk is too small; `Io`;
+/// `Cancelled`.
+pub fn prepare(dataset: Dataset, settings: &Data, room: &Room<'_>) -> Result<Dataset> {
+    if is_decoded(&dataset) {
+        return Ok(dataset);
+    }
+    let side = settings.image_size;
+    let own = (dataset.height, dataset.width);
+    let is_uniform = dataset.is_uniform();
+    let scales = settings.resize == Resizing::Antialias && side > 0;
+    let scales = scales && !(is_uniform && own == (side, side));
+    if !scales && !is_uniform {
+        return Err(Error::input(
+            "data.resize",
+            format!("leaves the images of {} at many sizes", dataset.name),
+            "set data.resize = \"antialias\" and data.image_size, such as 64",
+        ));
+    }
+    let (height, width) = if scales { (side, side) } else { own };
+    let spec = Spec {
+        set: dataset.sha256.clone(),
+        method: if scales { "antialias 1" } else { "as it is" }.into(),
+        shape: [dataset.channels, height, width],
+    };
+    let path = spec.path(&room.directory.join(&dataset.name));
+    let read = || packed::read(&dataset, &spec, &path, room.memory);
+    // A damaged one is made again.
+    if let Ok(Some((ready, _))) = read() {
+        return Ok(ready);
+    }
+    let fit = |image: &[u8], sides: (usize, usize), out: &mut [u8]| {
+        if scales {
+            let square = Antialias::covering(sides, side);
+            out.copy_from_slice(square.fit(image, sides, &mut Scratch::default()));
+        } else {
+            out.copy_from_slice(image);
+        }
+    };
+    packed::write(
+        &dataset,
+        &spec,
+        &fit,
+        &path,
+        room.disk,
+        room.progress,
+        room.cancel,
+    )?;
+    let ready = read()?.map(|(ready, _)| ready);
+    ready.ok_or_else(|| Error::compute("packing the images", "the file cannot be read back"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing;
+
+    #[test]
+    fn images_come_to_one_size_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let set = testing::lazy(&[(9, 12), (20, 8), (16, 16)]);
+        let cancel = AtomicBool::new(false);
+        let room = |memory| Room {
+            directory: dir.path(),
+            memory,
+            disk: None,
+            progress: &|_, _| {},
+            cancel: &cancel,
+        };
+        let mut settings = Data::default();
+        let error = prepare(set.clone(), &settings, &room(0)).unwrap_err();
+        assert!(error.to_string().contains("at many sizes"), "{error}");
+        let told = suit(&mut settings, &set).unwrap();
+        assert!(told.contains("data.image_size = 64") && told.contains("antialias"), "{told}");
+        settings.image_size = 8;
+        assert!(suit(&mut settings, &set).is_none());
+        let (lazy, whole) = (
+            prepare(set.clone(), &settings, &room(0)).unwrap(),
+            prepare(set.clone(), &settings, &room(u64::MAX)).unwrap(),
+        );
+        assert_eq!(whole.shape(), [3, 8, 8]);
+        for index in 0..set.len() {
+            let sides = set.size(index);
+            let mut scratch = Scratch::default();
+            let square = Antialias::covering(sides, 8);
+            let image = set.image(index).unwrap();
+            let expected = square.fit(&image, sides, &mut scratch);
+            assert_eq!(whole.image(index).unwrap(), expected);
+            assert_eq!(lazy.image(index).unwrap(), expected);
+        }
+        assert_eq!(dir.path().join("noise").read_dir().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_in_memory_stays_as_it_is() {
+        let set = crate::data::mini::load().unwrap();
+        let mut settings = Data::default();
+        assert!(suit(&mut settings, &set).is_none());
+        assert_eq!(settings, Data::default());
+    }
+}
