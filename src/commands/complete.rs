@@ -284,7 +284,7 @@ pub(super) fn added() -> ArgValueCompleter {
         let path = workspace().map(|w| w.search_path()).unwrap_or_default();
         let all = locate::available(&path).into_iter();
         let own = all
-            .filter(|set| set.is_added())
+            .filter(locate::Found::is_added)
             .map(|set| candidate(&set.name, ""));
         starting_with(current, own)
     })

@@ -181,6 +181,10 @@ fn added(summary: &Summary) -> Result<u8> {
     for (number, what) in [
         (summary.skipped.len(), "passed over: broken"),
         (summary.ignored, "passed over: not images by their names"),
+        (
+            summary.misnamed,
+            "named as another kind of image; read all the same",
+        ),
     ] {
         if number > 0 {
             out.line(format!("{} {what}", text::count(number, "file")))?;

@@ -31,7 +31,7 @@ pub(crate) const LARGEST_FILE: u64 = 256 << 20;
 
 /// An image as it is in its file, turned as its EXIF data says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Picture {
+pub(crate) struct Picture {
     /// 1 (grey), 3 (red, green, blue) or 4 (and opacity).
     pub channels: usize,
     pub height: usize,
@@ -43,7 +43,7 @@ pub struct Picture {
 impl Picture {
     /// The same image in as many channels or more: grey is repeated, and what has no opacity is opaque.
     #[must_use]
-    pub fn widened(mut self, channels: usize) -> Self {
+    pub(crate) fn widened(mut self, channels: usize) -> Self {
         let area = self.height * self.width;
         if self.channels == 1 && channels > 1 {
             self.pixels = self.pixels.repeat(3);
@@ -59,13 +59,13 @@ impl Picture {
 
 /// Whether a file is taken for an image by its name.
 #[must_use]
-pub fn is_image_name(name: &str) -> bool {
+pub(crate) fn is_image_name(name: &str) -> bool {
     of_name(name).is_some()
 }
 
 /// What a file that has this name should be, and is not: `Some("a JPEG")` for a JPEG called `a.png`.
 #[must_use]
-pub fn is_misnamed(name: &str, bytes: &[u8]) -> Option<&'static str> {
+pub(crate) fn is_misnamed(name: &str, bytes: &[u8]) -> Option<&'static str> {
     let real = image::guess_format(bytes).ok()?;
     (of_name(name)? != real).then(|| told(real))
 }
@@ -91,7 +91,7 @@ fn told(format: ImageFormat) -> &'static str {
 ///
 /// # Errors
 /// What is wrong with it: `is cut short`.
-pub fn decode(bytes: &[u8]) -> Result<Picture, String> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Picture, String> {
     if bytes.is_empty() {
         return Err("is empty".into());
     }

@@ -177,7 +177,7 @@ impl<'a> Finder<'a> {
             )
         } else {
             format!(
-                "put its {} there or use `--data-dir DIR`; {} is built in",
+                "put its {} there or use `--data-dir DIR`; `fmtui data add DIR` takes a folder of images; {} is built in",
                 self.told(|format| format.files()),
                 mini::NAME
             )
@@ -185,7 +185,8 @@ impl<'a> Finder<'a> {
     }
 
     fn told(&self, word: impl Fn(&dyn Format) -> &'static str) -> String {
-        let words: Vec<_> = self.formats.iter().map(|format| word(*format)).collect();
+        let formats = self.formats.iter().filter(|f| !f.files().is_empty());
+        let words: Vec<_> = formats.map(|format| word(*format)).collect();
         match words.as_slice() {
             [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
             words => words.concat(),

@@ -24,6 +24,9 @@ const FORMAT: u32 = 1;
 /// At its beginning.
 const MAGIC: &[u8; 8] = b"fmtuipk\n";
 
+/// Where the header begins: behind it, where the images do, and the header's length. **Units** bytes.
+const START: u64 = 24;
+
 /// Images that are decoded at a time.
 const PIECE: usize = 256;
 
@@ -32,6 +35,9 @@ const SPARE: u64 = 64 << 20;
 
 /// The end of a packed file's name.
 const EXTENSION: &str = "packed";
+
+/// And of one that is being written.
+const PART: &str = "part";
 
 /// What the images of a packed file are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +107,7 @@ pub(crate) fn write(
     }
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
-    let new = path.with_extension(format!("{}.part", std::process::id()));
+    let new = path.with_extension(format!("{}.{PART}", std::process::id()));
     let written = pack(dataset, spec, fit, &new, progress, cancel)
         .and_then(|()| std::fs::rename(&new, path).map_err(|e| Error::io("write", path, e)))
         .and_then(|()| {
@@ -133,7 +139,7 @@ fn pack(
     let file = File::create(path).map_err(failed)?;
     let mut out = BufWriter::new(file);
     // Of the same length when all is known.
-    let room = (8 + 8 + header_bytes(&header).len() + 11 * images) as u64;
+    let room = START + (header_bytes(&header).len() + 10 * images) as u64;
     out.seek(SeekFrom::Start(room)).map_err(failed)?;
     let mut hash = Sha256::new();
     let mut pixels = vec![0; PIECE * size];
@@ -168,7 +174,7 @@ fn pack(
     file.write_all_at(MAGIC, 0).map_err(failed)?;
     let places = [room, bytes.len() as u64].map(u64::to_le_bytes).concat();
     file.write_all_at(&places, 8).map_err(failed)?;
-    file.write_all_at(&bytes, 24).map_err(failed)?;
+    file.write_all_at(&bytes, START).map_err(failed)?;
     file.sync_all().map_err(failed)
 }
 
@@ -253,11 +259,11 @@ fn header(file: &File, length: u64) -> Option<(Header, u64)> {
     file.read_exact_at(&mut start, 0).ok()?;
     let number = |at: usize| Some(u64::from_le_bytes(start[at..at + 8].try_into().ok()?));
     let (room, size) = (number(8)?, number(16)?);
-    if &start[..8] != MAGIC || room > length || size.checked_add(24)? > room {
+    if &start[..8] != MAGIC || room > length || size.checked_add(START)? > room {
         return None;
     }
     let mut bytes = vec![0; usize::try_from(size).ok()?];
-    file.read_exact_at(&mut bytes, 24).ok()?;
+    file.read_exact_at(&mut bytes, START).ok()?;
     let header: Header = serde_json::from_slice(&bytes).ok()?;
     (header.format == FORMAT).then_some((header, room))
 }
@@ -269,13 +275,15 @@ fn header(file: &File, length: u64) -> Option<(Header, u64)> {
 pub(crate) fn clean(directory: &Path) -> Result<(usize, u64)> {
     let (mut count, mut bytes) = (0, 0);
     for entry in directory.read_dir().into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_one = name.ends_with(&format!(".{EXTENSION}")) || name.ends_with(".part");
+        let path = entry.path();
+        let is_one = path
+            .extension()
+            .is_some_and(|e| e == EXTENSION || e == PART);
         if let Ok(metadata) = entry.metadata().map(|m| (m.is_file(), m.len()))
             && is_one
             && metadata.0
         {
-            storage::remove(&entry.path())?;
+            storage::remove(&path)?;
             count += 1;
             bytes += metadata.1;
         }
@@ -339,7 +347,11 @@ impl Store for InFile {
 
     fn announce(&self, _: usize) {}
 
+    /// The checksums are those of all parts.
     fn bytes(&self) -> u64 {
+        if self.first > 0 {
+            return 0;
+        }
         (self.checksums.len() * size_of::<u32>()) as u64
     }
 }

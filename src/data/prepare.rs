@@ -127,7 +127,10 @@ mod tests {
         let error = prepare(set.clone(), &settings, &room(0)).unwrap_err();
         assert!(error.to_string().contains("at many sizes"), "{error}");
         let told = suit(&mut settings, &set).unwrap();
-        assert!(told.contains("data.image_size = 64") && told.contains("antialias"), "{told}");
+        assert!(
+            told.contains("data.image_size = 64") && told.contains("antialias"),
+            "{told}"
+        );
         settings.image_size = 8;
         assert!(suit(&mut settings, &set).is_none());
         let (lazy, whole) = (

@@ -66,6 +66,8 @@ pub struct Summary {
     pub divided: bool,
     /// Files that are no images by their names.
     pub ignored: usize,
+    /// Files whose names end as another kind of image does.
+    pub misnamed: usize,
     /// Broken files that were passed over, and why.
     pub skipped: BTreeMap<String, String>,
 }
@@ -120,6 +122,7 @@ pub fn add(
             classes: 0,
             divided: false,
             ignored: 0,
+            misnamed: 0,
             skipped: BTreeMap::new(),
         };
         return Ok(Outcome::Added(summary));
@@ -239,11 +242,12 @@ fn add_folder(
     }
     let mut broken = scan.faults;
     let mut entries = Vec::new();
-    let mut channels = 1;
+    let (mut channels, mut misnamed) = (1, 0);
     for (listed, looked) in scan.files.into_iter().zip(looked) {
         match looked {
             Ok(seen) => {
                 channels = channels.max(seen.channels);
+                misnamed += usize::from(seen.is_misnamed);
                 entries.push(Entry {
                     part: listed.part,
                     label: listed.label,
@@ -275,6 +279,7 @@ fn add_folder(
         classes: classes.len(),
         divided,
         ignored: scan.ignored,
+        misnamed,
         skipped: broken,
     };
     let list: String = entries.iter().map(Entry::line).collect();
@@ -295,6 +300,7 @@ fn add_folder(
 
 /// What was seen of a file.
 struct Seen {
+    is_misnamed: bool,
     channels: usize,
     height: usize,
     width: usize,
@@ -317,6 +323,7 @@ fn look(
             .map_err(|e| format!("cannot be read: {e}"))?;
         let picture = decode::decode(&bytes)?;
         let seen = Seen {
+            is_misnamed: decode::is_misnamed(&listed.path, &bytes).is_some(),
             channels: picture.channels,
             height: picture.height,
             width: picture.width,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Workspace, pretrained, record};
-use crate::data::{self, Dataset};
+use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
 use crate::profile::Profile;

@@ -122,7 +122,7 @@ impl Format for Added {
     }
 
     fn files(&self) -> &'static str {
-        "images (`fmtui data add DIR`)"
+        ""
     }
 
     fn sets_in(&self, directory: &Path) -> Vec<String> {
@@ -254,7 +254,7 @@ fn folder(place: Place<'_>, manifest: &Manifest) -> Result<Dataset> {
         let images = Files {
             set: place.name.into(),
             root: manifest.path.clone(),
-            files,
+            entries: files,
             channels: manifest.channels,
             kept: Mutex::default(),
         };
@@ -283,7 +283,7 @@ fn folder(place: Place<'_>, manifest: &Manifest) -> Result<Dataset> {
 struct Files {
     set: String,
     root: PathBuf,
-    files: Vec<Entry>,
+    entries: Vec<Entry>,
     channels: usize,
     /// The latest ones, the oldest first.
     kept: Mutex<VecDeque<(usize, Arc<Picture>)>>,
@@ -291,7 +291,7 @@ struct Files {
 
 impl Files {
     fn decode(&self, index: usize) -> Result<Picture> {
-        let entry = &self.files[index];
+        let entry = &self.entries[index];
         let path = self.root.join(&entry.path);
         let wrong = |problem: String| {
             Error::input(
@@ -318,7 +318,7 @@ impl Files {
 
 impl Store for Files {
     fn size(&self, index: usize) -> (usize, usize) {
-        (self.files[index].height, self.files[index].width)
+        (self.entries[index].height, self.entries[index].width)
     }
 
     fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {

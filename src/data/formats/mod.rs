@@ -33,7 +33,7 @@ pub trait Format: Sync {
     /// In a word, such as `IDX`.
     fn name(&self) -> &'static str;
 
-    /// Which files make up a set, such as `IDX files`.
+    /// Which files make up a set, such as `IDX files`; empty where nobody puts them there by hand.
     fn files(&self) -> &'static str;
 
     /// The names of the complete sets in a directory, by its own name or by those of its files; reads no content.
