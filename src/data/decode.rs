@@ -90,7 +90,7 @@ fn told(format: ImageFormat) -> &'static str {
 /// Decodes an image file.
 ///
 /// # Errors
-/// What is wrong with it: `is cut short`.
+/// What is wrong with it: `is truncated`.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Picture, String> {
     if bytes.is_empty() {
         return Err("is empty".into());
@@ -103,7 +103,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Picture, String> {
     };
     // Its decoder fills the rest of a cut file with grey.
     if format == ImageFormat::Jpeg && !ends(bytes) {
-        return Err("is cut short: the end of the JPEG is missing".into());
+        return Err("is truncated: the end of the JPEG is missing".into());
     }
     let most = (RATIO * bytes.len() as u64).clamp(SMALL, LARGEST);
     let mut limits = Limits::no_limits();
@@ -155,12 +155,12 @@ fn fault(format: ImageFormat, error: &ImageError) -> String {
     match error {
         ImageError::Limits(_) => "has more pixels than a file of its size may have".into(),
         ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-            "is cut short".into()
+            "is truncated".into()
         }
         other => {
             let words = other.to_string();
             if words.contains("end of file") || words.contains("EOF") {
-                return "is cut short".into();
+                return "is truncated".into();
             }
             format!("is {} that cannot be decoded: {words}", told(format))
         }
