@@ -72,7 +72,8 @@ pub struct Summary {
     pub skipped: BTreeMap<String, String>,
 }
 
-/// Adds the set at `path` to `data_dir` (the workspace's `data/`). Tells `progress` how many of how many files were seen.
+/// Adds the set at `path` to `data_dir` (the workspace's `data/`). Tells `progress` how many of how many files it has
+/// seen.
 ///
 /// # Errors
 /// `Input` when there is no set, or one of that name is there already; `Io` when it cannot be read or written;
