@@ -139,7 +139,7 @@ fn pack(
     let file = File::create(path).map_err(failed)?;
     let mut out = BufWriter::new(file);
     // Of the same length when all is known.
-    let room = START + (header_bytes(&header).len() + 10 * images) as u64;
+    let room = START + (header_bytes(&header)?.len() + 10 * images) as u64;
     out.seek(SeekFrom::Start(room)).map_err(failed)?;
     let mut hash = Sha256::new();
     let mut pixels = vec![0; PIECE * size];
@@ -170,7 +170,7 @@ fn pack(
     }
     header.pixels_sha256 = storage::hex(&hash.finalize());
     let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
-    let bytes = header_bytes(&header);
+    let bytes = header_bytes(&header)?;
     file.write_all_at(MAGIC, 0).map_err(failed)?;
     let places = [room, bytes.len() as u64].map(u64::to_le_bytes).concat();
     file.write_all_at(&places, 8).map_err(failed)?;
@@ -178,8 +178,8 @@ fn pack(
     file.sync_all().map_err(failed)
 }
 
-fn header_bytes(header: &Header) -> Vec<u8> {
-    serde_json::to_vec(header).unwrap_or_default()
+fn header_bytes(header: &Header) -> Result<Vec<u8>> {
+    serde_json::to_vec(header).map_err(|e| Error::compute("writing a packed file", e))
 }
 
 fn crc(bytes: &[u8]) -> u32 {
@@ -268,6 +268,24 @@ fn header(file: &File, length: u64) -> Option<(Header, u64)> {
     (header.format == FORMAT).then_some((header, room))
 }
 
+/// Whether a file is called as [`Spec::path`] calls it, or as it is while it is written; others' files are not touched.
+fn is_ours(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let mut parts = name.split('.');
+    let is_digest = |part: &str| part.len() == 16 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_digest = parts.next().is_some_and(is_digest);
+    let rest: Vec<&str> = parts.collect();
+    is_digest
+        && match rest.as_slice() {
+            [end] => *end == EXTENSION,
+            [process, end] => *end == PART && process.parse::<u32>().is_ok(),
+            _ => false,
+        }
+}
+
 /// Removes the packed files below a directory; gives how many, and their bytes.
 ///
 /// # Errors
@@ -276,9 +294,7 @@ pub(crate) fn clean(directory: &Path) -> Result<(usize, u64)> {
     let (mut count, mut bytes) = (0, 0);
     for entry in directory.read_dir().into_iter().flatten().flatten() {
         let path = entry.path();
-        let is_one = path
-            .extension()
-            .is_some_and(|e| e == EXTENSION || e == PART);
+        let is_one = is_ours(&path);
         if let Ok(metadata) = entry.metadata().map(|m| (m.is_file(), m.len()))
             && is_one
             && metadata.0
@@ -440,7 +456,10 @@ mod tests {
         assert!(error.contains("is damaged at image"), "{error}");
         let (lazy, _) = read(&set, &spec(&set), &path, 0).unwrap().unwrap();
         assert!(lazy.image(set.len() - 1).is_err() && lazy.image(0).is_ok());
+        let theirs = dir.path().join("download.part");
+        std::fs::write(&theirs, b"theirs").unwrap();
         assert_eq!(clean(dir.path()).unwrap(), (1, whole.len() as u64));
+        assert!(theirs.exists());
         assert!(!path.exists());
     }
 

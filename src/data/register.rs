@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::formats::added::{self, Entry, FOLDER, FORMAT, LIST, MANIFEST, Manifest};
-use super::formats::folder::{self, Listed};
+use super::formats::folder::{self, Listed, Scan};
 use super::formats::{FORMATS, Format, Holding, Place, Plain};
 use super::{Part, decode, mini, places};
 use crate::error::{Error, Result};
@@ -108,33 +108,46 @@ pub fn add(
             &format!("exists already in {}", data_dir.display()),
         ));
     }
-    if let Some((kind, place, own)) = known(&real) {
-        let manifest = Manifest {
-            kind: kind.into(),
-            path: place,
-            name: own,
-            ..manifest()
-        };
-        commit(&directory, &manifest, None)?;
-        let summary = Summary {
-            name,
-            images: None,
-            classes: 0,
-            divided: false,
-            ignored: 0,
-            misnamed: 0,
-            skipped: BTreeMap::new(),
-        };
-        return Ok(Outcome::Added(summary));
-    }
-    if !real.is_dir() {
-        return Err(Error::input(
+    // A table that lies beside images is not the set.
+    let scan = real
+        .is_dir()
+        .then(|| folder::scan(&real, options.class_depth));
+    let scan = scan.transpose()?;
+    let is_folder = scan.as_ref().is_some_and(|scan| !scan.files.is_empty());
+    match (known(&real).filter(|_| !is_folder), scan) {
+        (Some((kind, place, own)), _) => {
+            let manifest = Manifest {
+                kind: kind.into(),
+                path: place,
+                name: own,
+                ..manifest()
+            };
+            commit(&directory, &manifest, None)?;
+            Ok(Outcome::Added(Summary {
+                name,
+                images: None,
+                classes: 0,
+                divided: false,
+                ignored: 0,
+                misnamed: 0,
+                skipped: BTreeMap::new(),
+            }))
+        }
+        (None, Some(scan)) => {
+            let folder = Folder {
+                root: &real,
+                scan,
+                directory: &directory,
+                skips_broken: options.skips_broken,
+            };
+            folder.add(name, progress, cancel)
+        }
+        (None, None) => Err(Error::input(
             shown,
             "is not a data set that fmtui knows",
             "give a directory of images; docs/data.md lists the formats",
-        ));
+        )),
     }
-    add_folder(&real, name, &directory, options, progress, cancel)
 }
 
 /// Takes the set called `name` out of `data_dir` again; its images stay.
@@ -224,78 +237,92 @@ fn manifest() -> Manifest {
     }
 }
 
-fn add_folder(
-    root: &Path,
-    name: String,
-    directory: &Path,
-    options: &Options,
-    progress: &(dyn Fn(usize, usize) + Sync),
-    cancel: &AtomicBool,
-) -> Result<Outcome> {
-    let scan = folder::scan(root, options.class_depth)?;
-    let looked = look(root, &scan.files, progress, cancel);
-    if cancel.load(Ordering::Relaxed) {
-        return Err(Error::Cancelled {
-            file: name,
-            remedy: "nothing was written; add it again at any time".into(),
-        });
-    }
-    let mut broken = scan.faults;
-    let mut entries = Vec::new();
-    let (mut channels, mut misnamed) = (1, 0);
-    for (listed, looked) in scan.files.into_iter().zip(looked) {
-        match looked {
-            Ok(seen) => {
-                channels = channels.max(seen.channels);
-                misnamed += usize::from(seen.is_misnamed);
-                entries.push(Entry {
-                    part: listed.part,
-                    label: listed.label,
-                    height: seen.height,
-                    width: seen.width,
-                    sha256: seen.sha256,
-                    path: listed.path,
-                });
-            }
-            Err(problem) => {
-                broken.insert(listed.path, problem);
+/// A folder of images that is being added.
+struct Folder<'a> {
+    root: &'a Path,
+    scan: Scan,
+    /// Of its manifest.
+    directory: &'a Path,
+    skips_broken: bool,
+}
+
+impl Folder<'_> {
+    fn add(
+        self,
+        name: String,
+        progress: &(dyn Fn(usize, usize) + Sync),
+        cancel: &AtomicBool,
+    ) -> Result<Outcome> {
+        let Self {
+            root,
+            scan,
+            directory,
+            skips_broken,
+        } = self;
+        let looked = look(root, &scan.files, progress, cancel);
+        if cancel.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled {
+                file: name,
+                remedy: "nothing was written; add it again at any time".into(),
+            });
+        }
+        let mut broken = scan.faults;
+        let mut entries = Vec::new();
+        let (mut channels, mut misnamed) = (1, 0);
+        for (listed, looked) in scan.files.into_iter().zip(looked) {
+            match looked {
+                Ok(seen) => {
+                    channels = channels.max(seen.channels);
+                    misnamed += usize::from(seen.is_misnamed);
+                    entries.push(Entry {
+                        part: listed.part,
+                        label: listed.label,
+                        height: seen.height,
+                        width: seen.width,
+                        sha256: seen.sha256,
+                        path: listed.path,
+                    });
+                }
+                Err(problem) => {
+                    broken.insert(listed.path, problem);
+                }
             }
         }
+        if !broken.is_empty() && !skips_broken {
+            return Ok(Outcome::Broken(broken));
+        }
+        let mut classes = scan.classes;
+        drop_empty(&mut classes, &mut entries);
+        check(root, &classes, &entries, scan.ignored)?;
+        let divided = !entries.iter().any(|entry| entry.part != Part::Train);
+        if divided {
+            divide(&mut entries, classes.len());
+        }
+        let count = |part| entries.iter().filter(|entry| entry.part == part).count();
+        let summary = Summary {
+            name,
+            images: Some(Part::ALL.map(count)),
+            classes: classes.len(),
+            divided,
+            ignored: scan.ignored,
+            misnamed,
+            skipped: broken,
+        };
+        let list: String = entries.iter().map(Entry::line).collect();
+        let manifest = Manifest {
+            kind: FOLDER.into(),
+            path: root.to_path_buf(),
+            sha256: hash(&entries),
+            list_sha256: storage::sha256(list.as_bytes()),
+            channels,
+            divided,
+            skipped: summary.skipped.len(),
+            classes,
+            ..manifest()
+        };
+        commit(directory, &manifest, Some(&list))?;
+        Ok(Outcome::Added(summary))
     }
-    if !broken.is_empty() && !options.skips_broken {
-        return Ok(Outcome::Broken(broken));
-    }
-    let mut classes = scan.classes;
-    drop_empty(&mut classes, &mut entries);
-    check(root, &classes, &entries, scan.ignored)?;
-    let divided = !entries.iter().any(|entry| entry.part != Part::Train);
-    if divided {
-        divide(&mut entries, classes.len());
-    }
-    let count = |part| entries.iter().filter(|entry| entry.part == part).count();
-    let summary = Summary {
-        name,
-        images: Some(Part::ALL.map(count)),
-        classes: classes.len(),
-        divided,
-        ignored: scan.ignored,
-        misnamed,
-        skipped: broken,
-    };
-    let list: String = entries.iter().map(Entry::line).collect();
-    let manifest = Manifest {
-        kind: FOLDER.into(),
-        path: root.to_path_buf(),
-        sha256: hash(&entries),
-        list_sha256: storage::sha256(list.as_bytes()),
-        channels,
-        divided,
-        skipped: summary.skipped.len(),
-        classes,
-        ..manifest()
-    };
-    commit(directory, &manifest, Some(&list))?;
-    Ok(Outcome::Added(summary))
 }
 
 /// What was seen of a file.
@@ -449,164 +476,4 @@ fn commit(directory: &Path, manifest: &Manifest, list: Option<&str>) -> Result<(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
-
-    use super::*;
-    use crate::data::Dataset;
-    use crate::data::locate::{SearchPath, load};
-
-    fn png(path: &Path, shade: u8, side: u32) {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let mut bytes = Vec::new();
-        let pixels = vec![shade; (side * side) as usize];
-        PngEncoder::new(&mut bytes)
-            .write_image(&pixels, side, side, ExtendedColorType::L8)
-            .unwrap();
-        fs::write(path, bytes).unwrap();
-    }
-
-    /// Ten images of each of two classes, of two sizes.
-    fn flowers() -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        for (class, shade) in [("daisy", 10), ("rose", 100)] {
-            for number in 0..10 {
-                let path = dir.path().join(format!("flowers/{class}/{number}.png"));
-                png(&path, shade + number, 4 + u32::from(number % 2));
-            }
-        }
-        dir
-    }
-
-    fn add_to(dir: &Path, options: &Options) -> Result<Outcome> {
-        let data = dir.join("data");
-        add(
-            &dir.join("flowers"),
-            options,
-            &data,
-            &|_, _| {},
-            &AtomicBool::new(false),
-        )
-    }
-
-    fn loaded(dir: &Path) -> Result<Dataset> {
-        let search = SearchPath {
-            data_dir: None,
-            workspace_data: dir.join("data"),
-        };
-        load("flowers", &search)
-    }
-
-    #[test]
-    fn a_folder_is_divided_once_and_read_where_it_lies() {
-        let dir = flowers();
-        let Outcome::Added(summary) = add_to(dir.path(), &Options::default()).unwrap() else {
-            panic!("nothing is broken");
-        };
-        assert_eq!(summary.images, Some([16, 4, 0]));
-        assert!(summary.divided);
-        let set = loaded(dir.path()).unwrap();
-        assert_eq!(set.classes, ["daisy", "rose"]);
-        assert_eq!((set.channels, set.height, set.width), (1, 5, 5));
-        let count = |label| set.test.labels.iter().filter(|own| **own == label).count();
-        assert_eq!((count(0), count(1)), (2, 2));
-        let mut shades: Vec<u8> = (0..set.len()).map(|i| set.image(i).unwrap()[0]).collect();
-        for index in 0..set.len() {
-            let shade = set.image(index).unwrap()[0];
-            assert_eq!(set.label(index), u16::from(shade >= 100));
-        }
-        shades.sort_unstable();
-        let all: Vec<u8> = (10..20).chain(100..110).collect();
-        assert_eq!(shades, all);
-        // Adding it again gives the same division.
-        let before = set.sha256;
-        assert!(
-            add_to(dir.path(), &Options::default()).is_err(),
-            "it is there"
-        );
-        remove("flowers", &dir.path().join("data")).unwrap();
-        assert!(!dir.path().join("data/flowers").exists());
-        add_to(dir.path(), &Options::default()).unwrap();
-        assert_eq!(loaded(dir.path()).unwrap().sha256, before);
-        assert!(dir.path().join("flowers/rose/1.png").exists());
-    }
-
-    #[test]
-    fn what_is_broken_is_named_or_passed_over() {
-        let dir = flowers();
-        fs::write(dir.path().join("flowers/rose/bad.png"), b"<html>").unwrap();
-        fs::write(dir.path().join("flowers/rose/empty.jpg"), b"").unwrap();
-        fs::write(dir.path().join("flowers/rose/notes.txt"), b"x").unwrap();
-        let Outcome::Broken(broken) = add_to(dir.path(), &Options::default()).unwrap() else {
-            panic!("two files are broken");
-        };
-        let words: Vec<String> = broken.iter().map(|(p, w)| format!("{p} {w}")).collect();
-        assert_eq!(
-            words[0],
-            "rose/bad.png is not a PNG, JPEG, WebP, BMP or GIF"
-        );
-        assert_eq!(words[1], "rose/empty.jpg is empty");
-        assert!(!dir.path().join("data").exists(), "nothing is written");
-        let skipping = Options {
-            skips_broken: true,
-            ..Options::default()
-        };
-        let Outcome::Added(summary) = add_to(dir.path(), &skipping).unwrap() else {
-            panic!("they are passed over");
-        };
-        assert_eq!((summary.skipped.len(), summary.ignored), (2, 1));
-        assert_eq!(loaded(dir.path()).unwrap().len(), 20);
-    }
-
-    #[test]
-    fn an_image_that_has_changed_is_noticed() {
-        let dir = flowers();
-        add_to(dir.path(), &Options::default()).unwrap();
-        for number in 0..10 {
-            png(&dir.path().join(format!("flowers/rose/{number}.png")), 7, 4);
-        }
-        let set = loaded(dir.path()).unwrap();
-        let rose = (0..set.len()).find(|i| set.label(*i) == 1).unwrap();
-        let error = set.image(rose).unwrap_err().to_string();
-        assert!(error.contains("is not what was added"), "{error}");
-        // A list that somebody edits is none.
-        let list = dir.path().join("data/flowers/files.tsv");
-        let text = fs::read_to_string(&list)
-            .unwrap()
-            .replace("train\t0", "test\t0");
-        fs::write(&list, text).unwrap();
-        let error = loaded(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("its SHA-256 differs"), "{error}");
-        fs::remove_dir_all(dir.path().join("flowers")).unwrap();
-    }
-
-    #[test]
-    fn splits_of_its_own_are_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        for (split, count) in [("train", 4), ("val", 2)] {
-            for class in ["a", "b"] {
-                for number in 0..count {
-                    let path = format!("flowers/{split}/{class}/{number}.png");
-                    png(&dir.path().join(path), number, 4);
-                }
-            }
-        }
-        let Outcome::Added(summary) = add_to(dir.path(), &Options::default()).unwrap() else {
-            panic!("nothing is broken");
-        };
-        assert_eq!((summary.images, summary.divided), (Some([8, 0, 4]), false));
-        let set = loaded(dir.path()).unwrap();
-        assert_eq!((set.validation.len(), set.test.len()), (4, 0));
-        fs::remove_dir_all(dir.path().join("flowers/train/b")).unwrap();
-        remove("flowers", &dir.path().join("data")).unwrap();
-        let error = add_to(dir.path(), &Options::default())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("has no training images of the class b"),
-            "{error}"
-        );
-    }
-}
+mod tests;
