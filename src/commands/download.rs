@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::headless::{can_draw_bar, draw_bar, notice, redraw_notice};
 use crate::net::DownloadProgress;
+use crate::run::preflight::Preparation;
 use crate::text;
 
 /// Columns that are surely there.
@@ -22,11 +23,33 @@ pub(super) fn shown<T>(
 ) -> Result<T> {
     let mut shown = Shown::new();
     let outcome = cancellable(|cancel| download(&mut |progress| shown.show(&progress), cancel));
-    shown.clear();
-    // What was waited for last is what it came to; where lines stay, it may stand there already.
-    if let (Ok(_), Some(note)) = (&outcome, shown.note.filter(|_| !shown.stands)) {
-        notice(note);
-    }
+    shown.end(outcome.is_ok());
+    outcome
+}
+
+/// Makes a run ready with its progress shown, downloads and decoded images alike; Ctrl-C cancels it.
+///
+/// # Errors
+/// As the work.
+pub(super) fn shown_preparing<T>(
+    work: impl FnOnce(&mut dyn FnMut(Preparation), &AtomicBool) -> Result<T>,
+) -> Result<T> {
+    cancellable(|cancel| prepared(|progress| work(progress, cancel)))
+}
+
+/// The same where Ctrl-C ends the process.
+///
+/// # Errors
+/// As the work.
+pub(super) fn prepared<T>(
+    work: impl FnOnce(&mut dyn FnMut(Preparation)) -> Result<T>,
+) -> Result<T> {
+    let mut shown = Shown::new();
+    let outcome = work(&mut |preparation| match preparation {
+        Preparation::Weights(progress) => shown.show(&progress),
+        Preparation::Images { set, done, all } => shown.show_images(&set, done, all),
+    });
+    shown.end(outcome.is_ok());
     outcome
 }
 
@@ -76,23 +99,43 @@ impl Shown {
         if self.note != progress.note {
             (self.note, self.stands) = (progress.note.clone(), false);
         }
+        self.tell(|| words(progress));
+    }
+
+    fn show_images(&mut self, set: &str, done: usize, all: usize) {
+        self.tell(|| {
+            #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
+            let share = done as f64 / all.max(1) as f64;
+            let set = text::sanitize(set);
+            let bar = draw_bar(share, 20, false);
+            let count = text::count(all, "image");
+            format!("decoding {set}  {bar} {:>3.0} % of {count}", share * 100.0)
+        });
+    }
+
+    /// Shows a line, where the one before has stood for long enough.
+    fn tell(&mut self, line: impl FnOnce() -> String) {
         let period = Duration::from_millis(if self.draws { 100 } else { 2000 });
         if self.last.is_some_and(|at| at.elapsed() < period) {
             return;
         }
         self.last = Some(Instant::now());
-        let line = words(progress);
         if self.draws {
-            redraw_notice(&line, COLUMNS);
+            redraw_notice(&line(), COLUMNS);
         } else {
-            notice(line);
+            notice(line());
             self.stands = true;
         }
     }
 
-    fn clear(&self) {
+    /// Leaves what is to be known of it.
+    fn end(self, is_done: bool) {
         if self.draws {
             redraw_notice("", COLUMNS);
+        }
+        // What was waited for last is what it came to; where lines stay, it may stand there already.
+        if let (true, Some(note)) = (is_done, self.note.filter(|_| !self.stands)) {
+            notice(note);
         }
     }
 }

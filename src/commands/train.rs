@@ -1,5 +1,7 @@
 //! `fmtui train`: starts a run and follows it, or leaves it to itself.
 
+use std::sync::atomic::AtomicBool;
+
 use clap::Args;
 
 use super::{answer, complete, download, recipe};
@@ -41,13 +43,18 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         notice(format!("warning: {advice}"));
     }
     let (network, signals) = if pretrained::is_on_hub(&profile.model) {
-        let network = download::shown(|progress, cancel| {
+        let network = download::shown_preparing(|progress, cancel| {
             Network::with_weights(workspace, profile, arguments.force, progress, cancel)
         })?;
         (network, Watch::begin()?)
     } else {
         let signals = Watch::begin()?;
-        (Network::read(workspace, profile, arguments.force)?, signals)
+        // Until it is held, a signal ends this process.
+        let never = AtomicBool::new(false);
+        let network = download::prepared(|progress| {
+            Network::read(workspace, profile, arguments.force, progress, &never)
+        })?;
+        (network, signals)
     };
     let checked = network.check(workspace)?;
     signals.hold();

@@ -16,6 +16,7 @@ pub(crate) mod packed;
 pub(crate) mod pipeline;
 pub(crate) mod places;
 pub mod prepare;
+pub(crate) mod read_ahead;
 pub mod register;
 pub(crate) mod resize;
 pub(crate) mod split;
@@ -133,6 +134,13 @@ impl Dataset {
     #[must_use]
     pub fn pixels(&self) -> usize {
         self.height * self.width
+    }
+
+    /// Whether reading an image costs no more than a copy.
+    #[must_use]
+    pub fn is_in_memory(&self) -> bool {
+        let mut parts = Part::ALL.iter().map(|part| self.part(*part));
+        parts.all(|part| part.is_empty() || part.images.is_in_memory())
     }
 
     /// Whether all images have the same height and width.

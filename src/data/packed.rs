@@ -3,12 +3,13 @@
 //! A packed file belongs to a set's content and to what was done to its images; whoever asks for the same again finds
 //! it. It is put in place whole. Every image in it has a checksum, which is compared whenever it is read.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ const PIECE: usize = 256;
 
 /// Room on the disk that is left to others. **Units** bytes.
 const SPARE: u64 = 64 << 20;
+
+/// How often it is looked whether another process has finished.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The end of a packed file's name.
 const EXTENSION: &str = "packed";
@@ -79,7 +83,7 @@ impl Spec {
 pub(crate) type Fit<'a> = &'a (dyn Fn(&[u8], (usize, usize), &mut [u8]) + Sync);
 
 /// Writes the packed file of a set's images, each brought to its size by `fit`; tells `progress` how many of how many
-/// are done.
+/// are done. Where another process is writing it, waits for that.
 ///
 /// # Errors
 /// `Input` for an image that cannot be read or a disk that is too small, `Io`, `Cancelled`.
@@ -89,7 +93,7 @@ pub(crate) fn write(
     fit: Fit<'_>,
     path: &Path,
     free: Option<u64>,
-    progress: &dyn Fn(usize, usize),
+    progress: &mut dyn FnMut(usize, usize),
     cancel: &AtomicBool,
 ) -> Result<()> {
     let (images, size) = (dataset.len(), spec.len());
@@ -107,8 +111,12 @@ pub(crate) fn write(
     }
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
-    let new = path.with_extension(format!("{}.{PART}", std::process::id()));
-    let written = pack(dataset, spec, fit, &new, progress, cancel)
+    let new = path.with_extension(PART);
+    let before = inode(path);
+    let Some(file) = own(&new, &|| inode(path) != before, cancel, &dataset.name)? else {
+        return Ok(());
+    };
+    let written = pack(dataset, spec, fit, (&file, &new), progress, cancel)
         .and_then(|()| std::fs::rename(&new, path).map_err(|e| Error::io("write", path, e)))
         .and_then(|()| {
             storage::sync_directory(directory).map_err(|e| Error::io("write", directory, e))
@@ -119,12 +127,62 @@ pub(crate) fn write(
     written
 }
 
+/// The file, locked for as long as it is open; waits while another process writes it. `None` once that is finished.
+fn own(
+    path: &Path,
+    is_finished: &dyn Fn() -> bool,
+    cancel: &AtomicBool,
+    name: &str,
+) -> Result<Option<File>> {
+    loop {
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let file = options
+            .open(path)
+            .map_err(|e| Error::io("create", path, e))?;
+        match file.try_lock() {
+            Ok(()) if is_finished() => {
+                // It was opened after the other had put its own in place.
+                let _ = std::fs::remove_file(path);
+                return Ok(None);
+            }
+            Ok(()) if same(&file, path) => {
+                file.set_len(0).map_err(|e| Error::io("write", path, e))?;
+                return Ok(Some(file));
+            }
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+            Err(TryLockError::Error(e)) => return Err(Error::io("lock", path, e)),
+        }
+        check(cancel, name)?;
+    }
+}
+
+/// Whether an open file is the one of this name.
+fn same(file: &File, path: &Path) -> bool {
+    file.metadata().ok().map(|m| m.ino()) == inode(path)
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    path.metadata().ok().map(|m| m.ino())
+}
+
+fn check(cancel: &AtomicBool, name: &str) -> Result<()> {
+    if !cancel.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    Err(Error::Cancelled {
+        file: name.into(),
+        remedy: "its images are decoded when they are needed again".into(),
+    })
+}
+
 fn pack(
     dataset: &Dataset,
     spec: &Spec,
     fit: Fit<'_>,
-    path: &Path,
-    progress: &dyn Fn(usize, usize),
+    (file, path): (&File, &Path),
+    progress: &mut dyn FnMut(usize, usize),
     cancel: &AtomicBool,
 ) -> Result<()> {
     let failed = |e| Error::io("write", path, e);
@@ -136,7 +194,6 @@ fn pack(
         pixels_sha256: "0".repeat(64),
         checksums: vec![0; images],
     };
-    let file = File::create(path).map_err(failed)?;
     let mut out = BufWriter::new(file);
     // Of the same length when all is known.
     let room = START + (header_bytes(&header)?.len() + 10 * images) as u64;
@@ -144,12 +201,7 @@ fn pack(
     let mut hash = Sha256::new();
     let mut pixels = vec![0; PIECE * size];
     for first in (0..images).step_by(PIECE) {
-        if cancel.load(Ordering::Relaxed) {
-            return Err(Error::Cancelled {
-                file: dataset.name.clone(),
-                remedy: "its images are decoded when they are needed again".into(),
-            });
-        }
+        check(cancel, &dataset.name)?;
         let count = PIECE.min(images - first);
         let piece = &mut pixels[..count * size];
         piece
@@ -169,7 +221,8 @@ fn pack(
         progress(first + count, images);
     }
     header.pixels_sha256 = storage::hex(&hash.finalize());
-    let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
+    out.flush().map_err(failed)?;
+    drop(out);
     let bytes = header_bytes(&header)?;
     file.write_all_at(MAGIC, 0).map_err(failed)?;
     let places = [room, bytes.len() as u64].map(u64::to_le_bytes).concat();
@@ -268,7 +321,8 @@ fn header(file: &File, length: u64) -> Option<(Header, u64)> {
     (header.format == FORMAT).then_some((header, room))
 }
 
-/// Whether a file is called as [`Spec::path`] calls it, or as it is while it is written; others' files are not touched.
+/// Whether a file is called as [`Spec::path`] calls it, or as it is while it is written (before, the process had its
+/// number in that name); others' files are not touched.
 fn is_ours(path: &Path) -> bool {
     let name = path
         .file_name()
@@ -280,7 +334,7 @@ fn is_ours(path: &Path) -> bool {
     let rest: Vec<&str> = parts.collect();
     is_digest
         && match rest.as_slice() {
-            [end] => *end == EXTENSION,
+            [end] => [EXTENSION, PART].contains(end),
             [process, end] => *end == PART && process.parse::<u32>().is_ok(),
             _ => false,
         }
@@ -363,6 +417,10 @@ impl Store for InFile {
 
     fn announce(&self, _: usize) {}
 
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
     /// The checksums are those of all parts.
     fn bytes(&self) -> u64 {
         if self.first > 0 {
@@ -374,6 +432,9 @@ impl Store for InFile {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
     use crate::data::testing;
 
@@ -405,7 +466,7 @@ mod tests {
     fn write_to(directory: &Path, free: Option<u64>) -> Result<PathBuf> {
         let (set, no) = (set(), AtomicBool::new(false));
         let path = spec(&set).path(directory);
-        write(&set, &spec(&set), &corner, &path, free, &|_, _| {}, &no).map(|()| path)
+        write(&set, &spec(&set), &corner, &path, free, &mut |_, _| {}, &no).map(|()| path)
     }
 
     #[test]
@@ -464,13 +525,62 @@ mod tests {
     }
 
     #[test]
+    fn two_that_need_the_same_file_write_it_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (written, first_is_in) = (AtomicUsize::new(0), Barrier::new(2));
+        std::thread::scope(|scope| {
+            for is_first in [true, false] {
+                let (written, first_is_in, dir) = (&written, &first_is_in, &dir);
+                scope.spawn(move || {
+                    let (set, no) = (set(), AtomicBool::new(false));
+                    let path = spec(&set).path(dir.path());
+                    let mut progress = |_, _| {
+                        written.fetch_add(1, Ordering::Relaxed);
+                        if is_first {
+                            first_is_in.wait();
+                            std::thread::sleep(3 * LOOK);
+                        }
+                    };
+                    if !is_first {
+                        first_is_in.wait();
+                    }
+                    write(&set, &spec(&set), &corner, &path, None, &mut progress, &no).unwrap();
+                    assert!(read(&set, &spec(&set), &path, 0).unwrap().is_some());
+                });
+            }
+        });
+        assert_eq!(written.load(Ordering::Relaxed), 1);
+        assert_eq!(dir.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = spec(&set()).path(dir.path()).with_extension(PART);
+        std::fs::write(&left, vec![7; 100_000]).unwrap();
+        let path = write_to(dir.path(), None).unwrap();
+        assert!(read(&set(), &spec(&set()), &path, 0).unwrap().is_some());
+        assert!(!left.exists());
+        std::fs::write(&left, b"again").unwrap();
+        assert_eq!(clean(dir.path()).unwrap().0, 2);
+    }
+
+    #[test]
     fn nothing_is_left_of_what_is_not_finished() {
         let dir = tempfile::tempdir().unwrap();
         let error = write_to(dir.path(), Some(100)).unwrap_err().to_string();
         assert!(error.contains("are free on the disk"), "{error}");
         let (set, yes) = (set(), AtomicBool::new(true));
         let path = spec(&set).path(dir.path());
-        let stopped = write(&set, &spec(&set), &corner, &path, None, &|_, _| {}, &yes);
+        let stopped = write(
+            &set,
+            &spec(&set),
+            &corner,
+            &path,
+            None,
+            &mut |_, _| {},
+            &yes,
+        );
         assert!(matches!(stopped, Err(Error::Cancelled { .. })));
         assert_eq!(dir.path().read_dir().unwrap().count(), 0);
     }

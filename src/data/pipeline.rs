@@ -5,10 +5,12 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rayon::prelude::*;
 
 use super::augment::{Augmentations, Changes};
+use super::read_ahead::ReadAhead;
 use super::resize::Scratch;
 use super::split::{self, Parts};
 use super::transform::Transform;
@@ -37,6 +39,8 @@ pub struct SplitDataset {
     pub width: usize,
     transform: Transform,
     augmentation: Option<Augmentations>,
+    /// Where images lie on the disk and are read ahead.
+    ahead: Option<Arc<ReadAhead>>,
 }
 
 /// What a [`SplitDataset`] set gives for a pooled index, changes at random aside: under the same key it is the same
@@ -91,7 +95,45 @@ impl SplitDataset {
             width: transform.width,
             transform,
             augmentation: None,
+            ahead: None,
         })
+    }
+
+    /// The same with images that lie on the disk read ahead, in the order that [`expect`](Self::expect) says.
+    ///
+    /// # Errors
+    /// `Compute` when no thread can be started.
+    pub fn reading_ahead(self) -> Result<Self> {
+        if self.dataset.is_in_memory() {
+            return Ok(self);
+        }
+        let ahead = Some(Arc::new(ReadAhead::new(Arc::clone(&self.dataset))?));
+        Ok(Self { ahead, ..self })
+    }
+
+    /// Says which images will be asked for next, by their pooled indices and in this order, so many at once.
+    ///
+    /// # Panics
+    /// When an index is not below the data set's length.
+    pub fn expect(&self, indices: &[u32], at_once: usize) {
+        if let Some(ahead) = &self.ahead {
+            ahead.expect(indices, at_once);
+        }
+    }
+
+    /// Time that was spent waiting for images so far, summed over the threads that asked.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.ahead
+            .as_ref()
+            .map_or(Duration::ZERO, |ahead| ahead.waited())
+    }
+
+    fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
+        match &self.ahead {
+            Some(ahead) => ahead.read(index, out),
+            None => self.dataset.read(index, out),
+        }
     }
 
     /// The same with training images that change from step to step, where the settings say so.
@@ -282,7 +324,7 @@ impl SplitDataset {
             for (index, image) in indices.iter().zip(images.chunks_exact_mut(size)) {
                 let sides = self.dataset.size(*index as usize);
                 original.resize(conversion.from * sides.0 * sides.1, 0);
-                self.dataset.read(*index as usize, original)?;
+                self.read(*index as usize, original)?;
                 conversion.apply(original);
                 let mut own: &[u8] = original;
                 if let Some((changes, first)) = changed {

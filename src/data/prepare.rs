@@ -12,7 +12,7 @@ use crate::profile::{Data, Resizing};
 /// The side of images where they differ in size and the recipe names none. **Units** pixels.
 const SIDE: usize = 64;
 
-/// Where packed files lie, and how much room there is.
+/// Where packed files lie, how much room there is, and who hears how far it is.
 pub struct Room<'a> {
     /// The workspace's `data/`.
     pub directory: &'a Path,
@@ -21,7 +21,7 @@ pub struct Room<'a> {
     /// What is free on the disk, where that is known. **Units** bytes.
     pub disk: Option<u64>,
     /// Is told how many of how many images are decoded.
-    pub progress: &'a dyn Fn(usize, usize),
+    pub progress: &'a mut dyn FnMut(usize, usize),
     pub cancel: &'a AtomicBool,
 }
 
@@ -57,7 +57,7 @@ pub fn suit(settings: &mut Data, dataset: &Dataset) -> Option<String> {
 /// # Errors
 /// `Input` when the settings bring them to no one size, an image cannot be read, or the disk is too small; `Io`;
 /// `Cancelled`.
-pub fn prepare(dataset: Dataset, settings: &Data, room: &Room<'_>) -> Result<Dataset> {
+pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Dataset> {
     if is_decoded(&dataset) {
         return Ok(dataset);
     }
@@ -116,15 +116,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let set = testing::lazy(&[(9, 12), (20, 8), (16, 16)]);
         let cancel = AtomicBool::new(false);
-        let room = |memory| Room {
-            directory: dir.path(),
-            memory,
-            disk: None,
-            progress: &|_, _| {},
-            cancel: &cancel,
+        let prepared = |settings: &Data, memory| {
+            let room = Room {
+                directory: dir.path(),
+                memory,
+                disk: None,
+                progress: &mut |_, _| {},
+                cancel: &cancel,
+            };
+            prepare(set.clone(), settings, room)
         };
         let mut settings = Data::default();
-        let error = prepare(set.clone(), &settings, &room(0)).unwrap_err();
+        let error = prepared(&settings, 0).unwrap_err();
         assert!(error.to_string().contains("at many sizes"), "{error}");
         let told = suit(&mut settings, &set).unwrap();
         assert!(
@@ -134,8 +137,8 @@ mod tests {
         settings.image_size = 8;
         assert!(suit(&mut settings, &set).is_none());
         let (lazy, whole) = (
-            prepare(set.clone(), &settings, &room(0)).unwrap(),
-            prepare(set.clone(), &settings, &room(u64::MAX)).unwrap(),
+            prepared(&settings, 0).unwrap(),
+            prepared(&settings, u64::MAX).unwrap(),
         );
         assert_eq!(whole.shape(), [3, 8, 8]);
         for index in 0..set.len() {

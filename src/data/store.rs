@@ -30,8 +30,13 @@ pub trait Store: Debug + Send + Sync {
     /// Says that an image will soon be read, where that makes it faster.
     fn announce(&self, index: usize);
 
-    /// Whether its images are pixels already, so that reading one costs a copy.
+    /// Whether its images are pixels already.
     fn is_decoded(&self) -> bool {
+        true
+    }
+
+    /// Whether reading one costs no more than a copy.
+    fn is_in_memory(&self) -> bool {
         true
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Dataset, Examples, Store};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Images of these sizes whose bytes look like noise.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ struct Noise {
     first: usize,
     channels: usize,
     is_decoded: bool,
+    /// The one that cannot be read.
+    broken: Option<usize>,
 }
 
 impl Store for Noise {
@@ -21,6 +23,13 @@ impl Store for Noise {
     }
 
     fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
+        if self.broken == Some(index) {
+            return Err(Error::input(
+                format!("image {index}"),
+                "is truncated",
+                "mend it",
+            ));
+        }
         let (height, width) = self.sizes[index];
         assert_eq!(out.len(), self.channels * height * width);
         for (place, byte) in out.iter_mut().enumerate() {
@@ -36,18 +45,23 @@ impl Store for Noise {
         self.is_decoded
     }
 
+    fn is_in_memory(&self) -> bool {
+        self.is_decoded
+    }
+
     fn bytes(&self) -> u64 {
         0
     }
 }
 
-fn set(sizes: &[(usize, usize)], first: usize, is_decoded: bool) -> Dataset {
+fn set(sizes: &[(usize, usize)], first: usize, is_decoded: bool, broken: Option<usize>) -> Dataset {
     let labels = (0..sizes.len()).map(|index| (index % 2) as u16).collect();
     let images = Noise {
         sizes: sizes.to_vec(),
         first,
         channels: 3,
         is_decoded,
+        broken,
     };
     Dataset {
         name: "noise".into(),
@@ -69,15 +83,20 @@ fn set(sizes: &[(usize, usize)], first: usize, is_decoded: bool) -> Dataset {
 
 /// A set in colour without test set.
 pub(crate) fn colours(sizes: &[(usize, usize)]) -> Dataset {
-    set(sizes, 0, true)
+    set(sizes, 0, true, None)
 }
 
 /// The same as if each image were decoded when it is read.
 pub(crate) fn lazy(sizes: &[(usize, usize)]) -> Dataset {
-    set(sizes, 0, false)
+    set(sizes, 0, false, None)
+}
+
+/// The same, of which one image cannot be read.
+pub(crate) fn unreadable(sizes: &[(usize, usize)], broken: usize) -> Dataset {
+    set(sizes, 0, false, Some(broken))
 }
 
 /// A set of one image of [`colours`].
 pub(crate) fn one(dataset: &Dataset, index: usize) -> Dataset {
-    set(&[dataset.size(index)], index, true)
+    set(&[dataset.size(index)], index, true, None)
 }

@@ -221,7 +221,7 @@ impl Features {
     }
 }
 
-/// Shares of a step's time; they add up to about 1.
+/// Shares of a step's time; they add up to about 1, `wait` aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Breakdown {
@@ -233,6 +233,14 @@ pub struct Breakdown {
     pub backward: f64,
     #[serde(default = "unknown", deserialize_with = "figure")]
     pub update: f64,
+    /// What of `load` is waiting for the disk. 0 where images are in memory.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub wait: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
 }
 
 /// One finished epoch.

@@ -313,6 +313,17 @@ pub struct Train {
     pub early_stop: EarlyStop,
 }
 
+impl Train {
+    /// Threads on the CPU: as many as there are cores where none are asked for.
+    #[must_use]
+    pub fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+}
+
 impl Default for Train {
     fn default() -> Self {
         Self {

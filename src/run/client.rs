@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::preflight::{Checked, Network};
@@ -68,7 +69,13 @@ pub fn resume_with(
     // Its weights are in its checkpoint: where the first came from is of no more interest.
     let mut network = profile.clone();
     network.model.pretrained.clear();
-    let network = Network::read(workspace, network, force)?;
+    let network = Network::read(
+        workspace,
+        network,
+        force,
+        &mut |_| {},
+        &AtomicBool::new(false),
+    )?;
     train::check_resumable(&workspace.run_dir(id), &profile, &network.dataset.sha256)?;
     let checked = network.check(workspace)?;
     before(checked.warning);

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Workspace, lock};
-use crate::data::Dataset;
+use crate::data::{Dataset, read_ahead};
 use crate::error::{Error, Result};
 use crate::model::Architecture;
 use crate::profile::Profile;
@@ -51,7 +51,7 @@ impl Data {
         Self {
             images,
             training: dataset.train.len(),
-            bytes: dataset.bytes(),
+            bytes: dataset.bytes() + read_ahead::room(dataset),
         }
     }
 }
@@ -86,7 +86,9 @@ impl Limits {
                 (limits.total, limits.whose) = (limit, "this process's control group may have");
             }
             let used = group.figure(["memory.current", "memory.usage_in_bytes"]);
-            let left = limit.saturating_sub(used.unwrap_or(0));
+            // The cache of files goes when its room is needed.
+            let used = used.unwrap_or(0).saturating_sub(group.cache());
+            let left = limit.saturating_sub(used);
             limits.free = limits.free.min(left);
         }
         let addresses = rustix::process::getrlimit(rustix::process::Resource::As).current;
@@ -108,6 +110,23 @@ impl Group {
         let text = files.into_iter().find_map(read)?;
         text.trim().parse().ok()
     }
+
+    /// Bytes of files that have been read and are not in use.
+    fn cache(&self) -> u64 {
+        let text = storage::read_text(&self.0.join("memory.stat"), LONGEST).unwrap_or_default();
+        cache(&text)
+    }
+}
+
+/// The figure in a control group's `memory.stat`; the first version has it with its subgroups' too.
+fn cache(statistics: &str) -> u64 {
+    let of = |name: &str| {
+        let line = statistics.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|rest| rest.trim().parse().ok())
+    };
+    of("total_inactive_file ")
+        .or_else(|| of("inactive_file "))
+        .unwrap_or(0)
 }
 
 /// The groups this process is in, and those around them.
@@ -214,6 +233,15 @@ pub(crate) fn cause_of_death(workspace: &Workspace, id: &str) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cache_of_files_is_free() {
+        let second = "anon 4096\nfile 900\ninactive_file 500\nactive_file 400\n";
+        assert_eq!(cache(second), 500);
+        let first = "inactive_file 20\ntotal_inactive_file 70\n";
+        assert_eq!(cache(first), 70);
+        assert_eq!(cache(""), 0);
+    }
 
     #[test]
     fn what_does_not_fit_is_refused_with_a_batch_that_does_and_what_is_tight_is_said() {

@@ -41,17 +41,42 @@ pub struct Checked {
     pub warning: Option<String>,
 }
 
+/// What is made ready before a run, and how far it is.
+#[derive(Clone, Debug)]
+pub enum Preparation {
+    /// The weights to begin with are downloaded.
+    Weights(DownloadProgress),
+    /// The images of a set are decoded: how many of how many.
+    Images {
+        set: String,
+        done: usize,
+        all: usize,
+    },
+}
+
 impl Network {
     /// Reads the data set and checks all that can be without the weights to begin with; `force` lets memory be wanting.
+    /// Images that must be decoded first are, which takes a while.
     ///
     /// # Errors
-    /// `Input` naming what does not fit; nothing has been written.
-    pub fn read(workspace: &Workspace, mut profile: Profile, force: bool) -> Result<Self> {
+    /// `Input` naming what does not fit; no run has been made. `Cancelled`.
+    pub fn read(
+        workspace: &Workspace,
+        mut profile: Profile,
+        force: bool,
+        progress: &mut dyn FnMut(Preparation),
+        cancel: &AtomicBool,
+    ) -> Result<Self> {
         profile.validate()?;
         let search = workspace.search_path();
         let dataset = data::locate::load(&profile.data.name, &search)?;
         let settled = data::prepare::suit(&mut profile.data, &dataset);
-        let dataset = Arc::new(workspace.decoded(dataset, &profile.data)?);
+        let mut decoded = |done, all| {
+            let set = profile.data.name.clone();
+            progress(Preparation::Images { set, done, all });
+        };
+        let dataset = workspace.decoded(dataset, &profile.data, &mut decoded, cancel)?;
+        let dataset = Arc::new(dataset);
         let prepared = prepare(&profile, &dataset)?;
         if matches!(
             profile.data.normalize,
@@ -103,12 +128,19 @@ impl Network {
         workspace: &Workspace,
         profile: Profile,
         force: bool,
-        progress: &mut dyn FnMut(DownloadProgress),
+        progress: &mut dyn FnMut(Preparation),
         cancel: &AtomicBool,
     ) -> Result<Self> {
-        let mut network = Self::read(workspace, profile, force)?;
+        let mut network = Self::read(workspace, profile, force, progress, cancel)?;
         let (model, architecture) = (&mut network.profile.model, &network.architecture);
-        pretrained::fetch(workspace, model, Some(architecture), progress, cancel)?;
+        let mut downloaded = |p| progress(Preparation::Weights(p));
+        pretrained::fetch(
+            workspace,
+            model,
+            Some(architecture),
+            &mut downloaded,
+            cancel,
+        )?;
         Ok(network)
     }
 
@@ -154,9 +186,7 @@ impl Network {
     pub fn needed_memory(&self, batch_size: usize) -> Result<u64> {
         let size = memory::Data::of(&self.dataset);
         let mut profile = self.profile.clone();
-        if profile.train.threads == 0 {
-            profile.train.threads = std::thread::available_parallelism().map_or(1, usize::from);
-        }
+        profile.train.threads = profile.train.thread_count();
         // No batch is larger than the set.
         profile.train.batch_size = batch_size.min(size.training).max(1);
         memory::needed(&profile, &self.architecture, &size)

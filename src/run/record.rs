@@ -50,10 +50,7 @@ pub(crate) fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Pr
     let run = profile.run.get_or_insert_with(RunRecord::default);
     run.host = lock::host_name();
     run.device = device;
-    run.threads = match profile.train.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
+    run.threads = profile.train.thread_count();
     run.kernels = kernels::cpu::isa().name().into();
     run.data_sha256.clone_from(&dataset.sha256);
     run.no_test_set = !has_test_set(dataset, &profile.data);

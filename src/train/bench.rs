@@ -91,7 +91,7 @@ pub(crate) fn measure(
     effort: BenchOptions,
 ) -> Result<BenchResult> {
     let classes = dataset.classes.len();
-    let data = SplitDataset::new(Arc::new(dataset), &profile.data)?;
+    let data = SplitDataset::new(Arc::new(dataset), &profile.data)?.reading_ahead()?;
     if profile.train.batch_size > data.train.len() {
         return Err(Error::input(
             "train.batch_size",
@@ -116,7 +116,7 @@ pub(crate) fn measure(
     Ok(BenchResult {
         backend: learner.backend(),
         device,
-        threads: threads(profile),
+        threads: profile.train.thread_count(),
         parameters: summarise(&architecture).parameters,
         pieces: learner.pieces(),
         training: chunks,
@@ -126,13 +126,6 @@ pub(crate) fn measure(
         accuracy,
         peak_memory: [after_training, peak_memory()],
     })
-}
-
-fn threads(profile: &Profile) -> usize {
-    match profile.train.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    }
 }
 
 /// Steps one after the other, epoch after epoch, in full batches only.
@@ -149,6 +142,8 @@ struct Training<'a> {
     /// Seconds in loading, forward, backward, update, and in whole steps.
     parts: [f64; 4],
     seconds: f64,
+    /// Of these, waiting for images.
+    wait: f64,
 }
 
 impl<'a> Training<'a> {
@@ -164,6 +159,7 @@ impl<'a> Training<'a> {
             loss: 0.0,
             parts: [0.0; 4],
             seconds: 0.0,
+            wait: 0.0,
         }
     }
 
@@ -172,7 +168,7 @@ impl<'a> Training<'a> {
         for _ in 0..effort.warm_up {
             self.step(learner)?;
         }
-        (self.parts, self.seconds) = ([0.0; 4], 0.0);
+        (self.parts, self.seconds, self.wait) = ([0.0; 4], 0.0, 0.0);
         let per_chunk = effort.steps / effort.chunks;
         let images = (per_chunk * self.profile.train.batch_size) as f64;
         let chunk = |_| {
@@ -186,12 +182,13 @@ impl<'a> Training<'a> {
     }
 
     fn step(&mut self, learner: &mut dyn Learner) -> Result<()> {
-        let begun = Instant::now();
+        let (begun, waited) = (Instant::now(), self.data.waited());
         let size = self.profile.train.batch_size;
         if self.position + size > self.order.len() {
             self.epoch += 1;
             self.order = self.data.order(self.profile.train.seed, self.epoch);
             self.position = 0;
+            self.data.expect(&self.order, size);
         }
         let indices = &self.order[self.position..self.position + size];
         self.position += size;
@@ -207,6 +204,8 @@ impl<'a> Training<'a> {
             *sum += part;
         }
         self.seconds += begun.elapsed().as_secs_f64();
+        let waited = self.data.waited().saturating_sub(waited);
+        self.wait += waited.as_secs_f64() / self.profile.train.thread_count() as f64;
         Ok(())
     }
 
@@ -217,6 +216,7 @@ impl<'a> Training<'a> {
             forward,
             backward,
             update,
+            wait: self.wait / self.seconds.max(1e-9),
         }
     }
 }
@@ -239,6 +239,7 @@ fn evaluate(
         Ok(correct)
     };
     let test = &data.test;
+    data.expect(test, EVALUATION_BATCH);
     // Warms up and tells how good the weights are.
     let accuracy = pass(test)? as f64 / test.len().max(1) as f64;
     let mut parts = test.chunks(EVALUATION_BATCH).cycle();

@@ -61,6 +61,7 @@ pub(super) fn evaluate(
     let mut confusion = Confusion::new(classes);
     let mut predictions = Predictions::new(classes as u16);
     let (mut loss, mut top3) = (0.0, 0);
+    data.expect(indices, BATCH);
     for chunk in indices.chunks(BATCH) {
         if !go_on() {
             return Ok(None);

@@ -24,6 +24,7 @@ pub(super) struct StepMeter {
     correct: u64,
     gradient_norm: f64,
     load: f64,
+    wait: f64,
     parts: [f64; 3],
     seconds: f64,
     since: Instant,
@@ -39,19 +40,22 @@ impl StepMeter {
             correct: 0,
             gradient_norm: 0.0,
             load: 0.0,
+            wait: 0.0,
             parts: [0.0; 3],
             seconds: 0.0,
             since: Instant::now(),
         }
     }
 
-    pub(super) fn add(&mut self, outcome: &StepOutcome, images: usize, seconds: f64) {
+    /// Adds a step of so many images and seconds, of which it waited `wait` seconds for images.
+    pub(super) fn add(&mut self, outcome: &StepOutcome, images: usize, seconds: f64, wait: f64) {
         self.steps += 1;
         self.images += images as u64;
         self.loss += outcome.loss * images as f64;
         self.correct += outcome.correct as u64;
         self.gradient_norm += outcome.gradient_norm;
         self.load += outcome.load_seconds;
+        self.wait += wait;
         for (sum, part) in self.parts.iter_mut().zip(outcome.seconds) {
             *sum += part;
         }
@@ -86,6 +90,7 @@ impl StepMeter {
                 forward: self.parts[0] / seconds,
                 backward: self.parts[1] / seconds,
                 update: self.parts[2] / seconds,
+                wait: self.wait / seconds,
             },
         };
         *self = Self {

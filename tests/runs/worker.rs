@@ -1443,7 +1443,14 @@ fn the_memory_that_a_run_takes_is_foreseen() {
         let record = place.record(&id);
         let taken = record.result.as_ref().unwrap().peak_memory_bytes;
         let batch_size = record.train.batch_size;
-        let network = Network::read(&place.workspace(), record, true).unwrap();
+        let network = Network::read(
+            &place.workspace(),
+            record,
+            true,
+            &mut |_| {},
+            &AtomicBool::new(false),
+        )
+        .unwrap();
         let foreseen = network.needed_memory(batch_size).unwrap();
         let ratio = foreseen as f64 / taken as f64;
         eprintln!("{preset}: foreseen {foreseen}, taken {taken}: {ratio:.2}");

@@ -150,8 +150,12 @@ pub(super) fn table(reports: &[Report]) -> Table {
     ]);
     for r in reports {
         let b = r.breakdown;
-        let [load, forward, backward, update] =
-            [b.load, b.forward, b.backward, b.update].map(|s| format!("{:.0} %", s * 100.0));
+        let [mut load, wait, forward, backward, update] =
+            [b.load, b.wait, b.forward, b.backward, b.update]
+                .map(|s| format!("{:.0} %", s * 100.0));
+        if b.wait > 0.0 {
+            load = format!("{load}, {wait} for the disk");
+        }
         let (lowest, highest) = (
             r.chunks.iter().copied().fold(f64::INFINITY, f64::min),
             r.chunks.iter().copied().fold(0.0, f64::max),
@@ -221,6 +225,7 @@ mod tests {
                 forward: 0.3,
                 backward: 0.4,
                 update: 0.2,
+                wait: 0.0,
             },
             pieces: vec![PieceTime {
                 name: "product 1→2".into(),

@@ -347,6 +347,10 @@ impl Store for Files {
         false
     }
 
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
     fn bytes(&self) -> u64 {
         KEPT as u64
     }

@@ -217,6 +217,7 @@ impl Learner for FrozenLearner {
         }
         let parts = [&data.train, &data.validation, &data.test];
         let images: Vec<u32> = parts.into_iter().flatten().copied().collect();
+        data.expect(&images, AT_A_TIME);
         for part in images.chunks(AT_A_TIME) {
             let used = |kept: &Option<Kept>| kept.as_ref().map_or(0, |kept| kept.used);
             let before = used(&self.kept);

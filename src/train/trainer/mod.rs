@@ -163,7 +163,11 @@ impl Trainer<'_> {
         let total = per_epoch * train.epochs as u64;
         let order = self.data.order(train.seed, number);
         let mut meter = StepMeter::new(per_epoch);
+        let threads = train.thread_count() as f64;
         let mut batch = Batch::default();
+        let done = self.progress.batch * train.batch_size;
+        let rest = order.get(done..).unwrap_or_default();
+        self.data.expect(rest, train.batch_size);
         for chunk in order.chunks(train.batch_size).skip(self.progress.batch) {
             let scheduled = |step| {
                 schedule::learning_rate(
@@ -178,7 +182,7 @@ impl Trainer<'_> {
             if self.before_step(rate, context)? == ControlFlow::Break(()) {
                 return Ok(ControlFlow::Break(()));
             }
-            let begun = Instant::now();
+            let (begun, waited) = (Instant::now(), self.data.waited());
             let learning_rate = rate * self.progress.learning_rate_factor;
             let update = Update {
                 learning_rate,
@@ -204,7 +208,8 @@ impl Trainer<'_> {
             progress.epoch_images += chunk.len() as u64;
             progress.epoch_seconds += seconds;
             progress.elapsed_seconds += seconds;
-            meter.add(&outcome, chunk.len(), seconds);
+            let wait = self.data.waited().saturating_sub(waited).as_secs_f64() / threads;
+            meter.add(&outcome, chunk.len(), seconds, wait);
             let last = progress.batch as u64 == per_epoch;
             if let Some(step) = meter.due(progress, number, learning_rate, last) {
                 context.emit(Event::Step(step));

@@ -34,7 +34,8 @@ impl<'a> Trainer<'a> {
         let data_sha256 = dataset.sha256.clone();
         let data = SplitDataset::new(Arc::new(dataset), &profile.data)?
             .tested(profile.train.test)?
-            .augmented(&profile.augment, profile.train.seed);
+            .augmented(&profile.augment, profile.train.seed)
+            .reading_ahead()?;
         let architecture = architecture(profile, &data, classes)?;
         check(profile, &data, &architecture)?;
         let mut progress = TrainingProgress {

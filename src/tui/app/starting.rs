@@ -45,7 +45,7 @@ impl App {
     pub(super) fn has_just_started(&mut self) -> bool {
         let words = match &self.starting {
             Some(name) if self.fetching => format!(
-                "{name} waits for its weights; {} cancels",
+                "{name} is being made ready; {} cancels",
                 self.keymap.shown("Esc")
             ),
             Some(name) => format!("{name} is already starting"),

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Services, download};
-use crate::net::DownloadProgress;
 use crate::profile::Profile;
-use crate::run::preflight::Network;
+use crate::run::preflight::{Network, Preparation};
 use crate::run::{client, concurrent_runs};
+use crate::text;
 use crate::tui::message::Message;
 use crate::tui::request::Start;
 
@@ -32,13 +32,13 @@ impl Services {
         let (workspace, out) = (self.workspace.clone(), self.out.clone());
         self.blocking(move || {
             let mut told: Option<Instant> = None;
-            let mut tell = |p: DownloadProgress| {
+            let mut tell = |p: Preparation| {
                 if told.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
                     if told.is_none() {
                         let _ = out.try_send(Message::Fetching(true));
                     }
                     told = Some(Instant::now());
-                    let _ = out.try_send(Message::Say(download::words(&p)));
+                    let _ = out.try_send(Message::Say(words(&p)));
                 }
             };
             let network = Network::with_weights(&workspace, *profile, false, &mut tell, &cancelled);
@@ -67,5 +67,18 @@ impl Services {
             let note = concurrent_runs::note(&workspace, &run);
             Ok(Message::Started { run, note })
         });
+    }
+}
+
+/// How far a run is that is made ready.
+fn words(preparation: &Preparation) -> String {
+    match preparation {
+        Preparation::Weights(progress) => download::words(progress),
+        Preparation::Images { set, done, all } => format!(
+            "decoding {}: {} of {}; Esc cancels",
+            text::sanitize(set),
+            text::grouped(*done as u64),
+            text::count(*all, "image")
+        ),
     }
 }

@@ -75,7 +75,7 @@ fn parts(settings: &Train, architecture: &Architecture, place: Target) -> (Parts
         averages: settings.ema > 0.0,
         batch: settings.batch_size,
         precision: settings.precision,
-        threads: threads(settings.threads),
+        threads: settings.thread_count(),
     };
     (parts, places)
 }
@@ -458,11 +458,4 @@ fn place(name: &str) -> Result<Target> {
         DeviceLocation::Cuda { gpu_id } => Ok(Target::Cuda(gpu_id)),
         _ => Ok(Target::Cpu),
     }
-}
-
-fn threads(asked: usize) -> usize {
-    if asked > 0 {
-        return asked;
-    }
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

@@ -420,12 +420,20 @@ impl Figures<'_> {
         let t = self.theme;
         let b = self.history.steps.last().map(|s| s.breakdown);
         let mut spans = vec![Span::styled("time %", t.dim())];
-        for (name, share) in [
+        let waits = b.is_some_and(|b| b.wait > 0.0);
+        let mut parts = vec![
             ("load", b.map(|b| b.load)),
-            ("forward", b.map(|b| b.forward)),
-            ("backward", b.map(|b| b.backward)),
+            (if waits { "fwd" } else { "forward" }, b.map(|b| b.forward)),
+            (
+                if waits { "bwd" } else { "backward" },
+                b.map(|b| b.backward),
+            ),
             ("update", b.map(|b| b.update)),
-        ] {
+        ];
+        if waits {
+            parts.insert(1, ("wait", b.map(|b| b.wait)));
+        }
+        for (name, share) in parts {
             let share = share.map_or("–".into(), |s| figure::fixed(s * 100.0, 0, 3));
             spans.push(Span::styled(format!(" {name} "), t.dim()));
             spans.push(Span::styled(right(&share, 2), t.text()));
@@ -541,7 +549,11 @@ impl Figures<'_> {
             ),
         ];
         let mut spans = vec![Span::styled(left("step time", 17), t.dim())];
-        let bar = width.saturating_sub(17 + 62).min(60);
+        let wait = figure::percent(b.wait, 0, 6);
+        // What is waited for is a part of loading.
+        let wait = (b.wait > 0.0).then(|| format!("waiting for the disk {}", wait.trim()));
+        let told = 17 + 62 + wait.as_ref().map_or(0, String::len);
+        let bar = width.saturating_sub(told).min(60);
         let sign = if t.ascii { "=" } else { "━" };
         for (_, share, style) in parts {
             spans.push(Span::styled(sign.repeat(columns(share, bar)), style));
@@ -555,6 +567,7 @@ impl Figures<'_> {
                 t.text(),
             ));
         }
+        spans.extend(wait.map(|wait| Span::styled(wait, t.dim())));
         Line::from(spans)
     }
 

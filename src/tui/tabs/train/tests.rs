@@ -75,6 +75,7 @@ fn log(epochs: usize) -> Vec<Stamped> {
                     forward: 0.36,
                     backward: 0.52,
                     update: 0.08,
+                    wait: 0.0,
                 },
             }),
             0.25,
@@ -459,6 +460,37 @@ fn shares_of_a_step_and_the_path_never_move_their_neighbours() {
     assert_eq!(place(0.0, 1.0, "by hand"), (51, true));
     assert_eq!(place(0.04, 0.5, "graph"), (51, true));
     assert_eq!(place(0.0, 1.0, "perceptron rule"), (51, false));
+}
+
+#[test]
+fn what_is_waited_for_the_disk_is_said_where_there_is_any() {
+    let screen = |wait, width| {
+        let mut events = log(1);
+        for stamped in &mut events {
+            if let Event::Step(step) = &mut stamped.event {
+                step.breakdown.load = 0.34;
+                step.breakdown.forward = 0.06;
+                step.breakdown.wait = wait;
+            }
+        }
+        draw(
+            &mut tab(&events, Link::Live),
+            width,
+            if width > 80 { 45 } else { 22 },
+        )
+    };
+    let line = |screen: String, word: &str| {
+        let line = screen.lines().find(|line| line.contains(word));
+        line.unwrap_or_default().to_owned()
+    };
+    let narrow = line(screen(0.31, 80), "time %");
+    assert!(narrow.contains("load 34 wait 31 fwd"), "{narrow}");
+    let wide = line(screen(0.31, 160), "step time");
+    assert!(
+        wide.contains("load 34 %") && wide.contains("waiting for the disk 31 %"),
+        "{wide}"
+    );
+    assert!(!screen(0.0, 80).contains("wait") && !screen(0.0, 160).contains("waiting"));
 }
 
 /// What the tab asks the worker, as the app passes it on.
