@@ -2,6 +2,7 @@
 
 use super::Dataset;
 use crate::error::Result;
+use crate::profile::Background;
 
 /// Weights of red, green and blue in grey (ITU-R BT.601, as PIL's mode "L"), in 1/65536.
 const LUMA: [u32; 3] = [19_595, 38_470, 7_471];
@@ -13,14 +14,17 @@ pub struct Conversion {
     pub from: usize,
     /// 1 or 3; of one of them the network may still get three copies.
     pub to: usize,
+    /// What is laid under images that are not opaque, in every channel.
+    pub under: u8,
 }
 
 impl Conversion {
     /// For a network of this many channels. Grey stays one plane.
     #[must_use]
-    pub fn new(from: usize, channels: usize) -> Self {
+    pub fn new(from: usize, channels: usize, background: Background) -> Self {
         let to = if from == 1 { 1 } else { channels.min(3) };
-        Self { from, to }
+        let under = background.value();
+        Self { from, to, under }
     }
 
     /// Whether images lose their colours.
@@ -29,7 +33,7 @@ impl Conversion {
         self.from > 1 && self.to == 1
     }
 
-    /// Converts in place: what is not opaque is laid over white, then colours become grey where that is asked.
+    /// Converts in place: what is not opaque is laid over the background, then colours become grey where that is asked.
     ///
     /// **Shape** `[from, area]` before, `[to, area]` after.
     pub fn apply(self, image: &mut Vec<u8>) {
@@ -41,7 +45,7 @@ impl Conversion {
             let (colours, opacity) = image.split_at_mut(3 * area);
             for plane in colours.chunks_exact_mut(area.max(1)) {
                 for (value, opacity) in plane.iter_mut().zip(&*opacity) {
-                    *value = over_white(*value, *opacity);
+                    *value = over(self.under, *value, *opacity);
                 }
             }
         }
@@ -68,9 +72,9 @@ impl Conversion {
     }
 }
 
-fn over_white(value: u8, opacity: u8) -> u8 {
-    let (value, opacity) = (u32::from(value), u32::from(opacity));
-    let sum = value * opacity + 255 * (255 - opacity);
+fn over(under: u8, value: u8, opacity: u8) -> u8 {
+    let [under, value, opacity] = [under, value, opacity].map(u32::from);
+    let sum = value * opacity + under * (255 - opacity);
     u8::try_from((sum + 127) / 255).unwrap_or(u8::MAX)
 }
 
@@ -93,21 +97,24 @@ mod tests {
         ];
         let plane = |channel: usize| colours.iter().map(move |(c, _)| c[channel]);
         let mut image: Vec<u8> = (0..3).flat_map(plane).collect();
-        Conversion::new(3, 1).apply(&mut image);
+        Conversion::new(3, 1, Background::White).apply(&mut image);
         assert_eq!(image, colours.map(|(_, grey)| grey));
     }
 
     #[test]
-    fn what_is_transparent_is_white() {
+    fn what_is_transparent_shows_the_background() {
         let image = vec![10, 10, 10, 20, 20, 20, 30, 30, 30, 0, 255, 128];
+        let mut dark = image.clone();
+        Conversion::new(4, 3, Background::Black).apply(&mut dark);
+        assert_eq!(dark, [0, 10, 5, 0, 20, 10, 0, 30, 15]);
         let mut colours = image.clone();
-        Conversion::new(4, 3).apply(&mut colours);
+        Conversion::new(4, 3, Background::White).apply(&mut colours);
         assert_eq!(colours, [255, 10, 132, 255, 20, 137, 255, 30, 142]);
         let mut grey = image;
-        Conversion::new(4, 1).apply(&mut grey);
+        Conversion::new(4, 1, Background::White).apply(&mut grey);
         assert_eq!((grey.len(), grey[0]), (3, 255));
         for (from, channels, to) in [(1, 1, 1), (1, 3, 1), (3, 3, 3), (3, 1, 1), (4, 3, 3)] {
-            assert_eq!(Conversion::new(from, channels).to, to);
+            assert_eq!(Conversion::new(from, channels, Background::White).to, to);
         }
     }
 }

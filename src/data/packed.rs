@@ -79,8 +79,8 @@ impl Spec {
     }
 }
 
-/// Brings an image to the size of a packed file. **Shape** `image` `[channels, sides.0, sides.1]`.
-pub(crate) type Fit<'a> = &'a (dyn Fn(&[u8], (usize, usize), &mut [u8]) + Sync);
+/// Makes of an image what a packed file keeps. **Shape** `image` `[channels, sides.0, sides.1]`; it may be changed.
+pub(crate) type Fit<'a> = &'a (dyn Fn(&mut Vec<u8>, (usize, usize), &mut [u8]) + Sync);
 
 /// Writes the packed file of a set's images, each brought to its size by `fit`; tells `progress` how many of how many
 /// are done. Where another process is writing it, waits for that.
@@ -447,7 +447,7 @@ mod tests {
     }
 
     /// The corner of an image.
-    fn corner(image: &[u8], sides: (usize, usize), out: &mut [u8]) {
+    fn corner(image: &mut Vec<u8>, sides: (usize, usize), out: &mut [u8]) {
         let area = sides.0 * sides.1;
         for (channel, plane) in out.chunks_exact_mut(4).enumerate() {
             let own = &image[channel * area..];
@@ -481,7 +481,11 @@ mod tests {
         let mut all = Vec::new();
         for index in 0..set.len() {
             let mut expected = [0; 12];
-            corner(&set.image(index).unwrap(), set.size(index), &mut expected);
+            corner(
+                &mut set.image(index).unwrap(),
+                set.size(index),
+                &mut expected,
+            );
             assert_eq!(small.image(index).unwrap(), expected);
             assert_eq!(large.image(index).unwrap(), expected);
             assert_eq!(small.label(index), set.label(index));

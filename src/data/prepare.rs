@@ -1,9 +1,11 @@
 //! Images that lie in files of their own, made ready for training: decoded once, brought to one size, kept packed.
 
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use super::antialias::{Antialias, Scratch};
+use super::channels::Conversion;
 use super::packed::{self, Spec};
 use super::{Dataset, Part};
 use crate::error::{Error, Result};
@@ -61,7 +63,10 @@ pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Data
     if is_decoded(&dataset) {
         return Ok(dataset);
     }
-    let side = settings.image_size;
+    let side = match settings.store_size {
+        0 => settings.image_size,
+        stored => stored,
+    };
     let own = (dataset.height, dataset.width);
     let is_uniform = dataset.is_uniform();
     let scales = settings.resize == Resizing::Antialias && side > 0;
@@ -74,10 +79,16 @@ pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Data
         ));
     }
     let (height, width) = if scales { (side, side) } else { own };
+    // Before it is scaled, so that no colour of what cannot be seen gets into what can.
+    let conversion = Conversion::new(dataset.channels, 3, settings.background);
+    let mut method = String::from(if scales { "antialias 1" } else { "as it is" });
+    if dataset.channels == 4 {
+        let _ = write!(method, " over {}", conversion.under);
+    }
     let spec = Spec {
         set: dataset.sha256.clone(),
-        method: if scales { "antialias 1" } else { "as it is" }.into(),
-        shape: [dataset.channels, height, width],
+        method,
+        shape: [conversion.to, height, width],
     };
     let path = spec.path(&room.directory.join(&dataset.name));
     let read = || packed::read(&dataset, &spec, &path, room.memory);
@@ -85,7 +96,8 @@ pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Data
     if let Ok(Some((ready, _))) = read() {
         return Ok(ready);
     }
-    let fit = |image: &[u8], sides: (usize, usize), out: &mut [u8]| {
+    let fit = |image: &mut Vec<u8>, sides: (usize, usize), out: &mut [u8]| {
+        conversion.apply(image);
         if scales {
             let square = Antialias::covering(sides, side);
             out.copy_from_slice(square.fit(image, sides, &mut Scratch::default()));
@@ -110,6 +122,7 @@ pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Data
 mod tests {
     use super::*;
     use crate::data::testing;
+    use crate::profile::Background;
 
     #[test]
     fn images_come_to_one_size_once() {
@@ -151,6 +164,50 @@ mod tests {
             assert_eq!(lazy.image(index).unwrap(), expected);
         }
         assert_eq!(dir.path().join("noise").read_dir().unwrap().count(), 1);
+    }
+
+    /// Colours of pixels that cannot be seen are laid under before the image is scaled; a larger square is kept where
+    /// that is asked for.
+    #[test]
+    fn what_is_not_opaque_is_laid_over_the_background_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let set = testing::transparent(&[(9, 12), (20, 8)]);
+        for (background, under) in [(Background::White, 255), (Background::Black, 0)] {
+            for (store_size, kept) in [(0, 4), (6, 6)] {
+                let settings = Data {
+                    image_size: 4,
+                    resize: Resizing::Antialias,
+                    store_size,
+                    background,
+                    ..Data::default()
+                };
+                let room = Room {
+                    directory: dir.path(),
+                    memory: u64::MAX,
+                    disk: None,
+                    progress: &mut |_, _| {},
+                    cancel: &AtomicBool::new(false),
+                };
+                let ready = prepare(set.clone(), &settings, room).unwrap();
+                assert_eq!(ready.shape(), [3, kept, kept]);
+                for index in 0..set.len() {
+                    let (sides, image) = (set.size(index), set.image(index).unwrap());
+                    let area = sides.0 * sides.1;
+                    let laid: Vec<u8> = (0..3 * area)
+                        .map(|at| {
+                            let opacity = u32::from(image[3 * area + at % area]);
+                            let value = u32::from(image[at]) * opacity;
+                            ((value + under * (255 - opacity) + 127) / 255) as u8
+                        })
+                        .collect();
+                    let square = Antialias::covering(sides, kept);
+                    let mut scratch = Scratch::default();
+                    let expected = square.fit(&laid, sides, &mut scratch);
+                    assert_eq!(ready.image(index).unwrap(), expected);
+                }
+            }
+        }
+        assert_eq!(dir.path().join("noise").read_dir().unwrap().count(), 4);
     }
 
     #[test]

@@ -276,6 +276,7 @@ pub(crate) fn pixel_sums(
 mod tests {
     use super::*;
     use crate::data::{InMemory, mini};
+    use crate::profile::Background;
 
     #[test]
     fn figures_of_a_few_pixels() {
@@ -342,7 +343,7 @@ mod tests {
     fn sums_over_indices_agree_with_the_histogram() {
         let dataset = mini::load().unwrap();
         let indices: Vec<u32> = (0..2500).step_by(3).collect();
-        let grey = Conversion::new(1, 1);
+        let grey = Conversion::new(1, 1, Background::White);
         let read = |index| grey.image(&dataset, index);
         let [sum, squares] = pixel_sums(784, &indices, read).unwrap();
         let statistics = PixelStatistics::of_converted(&dataset, grey, &indices).unwrap();

@@ -96,6 +96,21 @@ pub(crate) fn unreadable(sizes: &[(usize, usize)], broken: usize) -> Dataset {
     set(sizes, 0, false, Some(broken))
 }
 
+/// A set of images with opacity, decoded when they are read.
+pub(crate) fn transparent(sizes: &[(usize, usize)]) -> Dataset {
+    let images = Noise {
+        sizes: sizes.to_vec(),
+        first: 0,
+        channels: 4,
+        is_decoded: false,
+        broken: None,
+    };
+    let mut all = lazy(sizes);
+    all.channels = 4;
+    all.train.images = Arc::new(images);
+    all
+}
+
 /// A set of one image of [`colours`].
 pub(crate) fn one(dataset: &Dataset, index: usize) -> Dataset {
     set(&[dataset.size(index)], index, true, None)

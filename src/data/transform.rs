@@ -64,7 +64,7 @@ impl Transform {
             Resizing::Antialias => ResizeMethod::Antialias(Antialias::covering(own, side)),
             Resizing::Pad => ResizeMethod::Pad,
         });
-        let conversion = Conversion::new(dataset.channels, channels);
+        let conversion = Conversion::new(dataset.channels, channels, settings.background);
         let measured = || {
             let each = PixelStatistics::of_converted(dataset, conversion, train)?;
             let (mean, std): (Vec<_>, Vec<_>) = each.iter().map(|s| (s.mean, s.std)).unzip();

@@ -94,6 +94,13 @@ pub struct Data {
     /// How images come to that size. Left out of the file when `bilinear`.
     #[serde(skip_serializing_if = "Resizing::is_bilinear")]
     pub resize: Resizing,
+    /// Side of the squares in which images of files of their own are kept decoded, with `resize = "antialias"`; 0 keeps
+    /// them as the network sees them. A larger one leaves augmentation more to move in. **Units** pixels.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub store_size: usize,
+    /// What images that are not opaque are laid over.
+    #[serde(skip_serializing_if = "Background::is_white")]
+    pub background: Background,
     /// 1 makes colours grey, 3 repeats grey.
     pub channels: Channels,
 }
@@ -112,6 +119,8 @@ impl Default for Data {
             std: None,
             image_size: 0,
             resize: Resizing::Bilinear,
+            store_size: 0,
+            background: Background::White,
             channels: Channels::Auto,
         }
     }
@@ -161,6 +170,38 @@ impl Resizing {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     fn is_bilinear(&self) -> bool {
         *self == Self::Bilinear
+    }
+}
+
+/// What shows through images that are not opaque.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Background {
+    #[default]
+    White,
+    Grey,
+    Black,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+impl Background {
+    /// The value of every channel.
+    #[must_use]
+    pub fn value(self) -> u8 {
+        match self {
+            Self::White => u8::MAX,
+            Self::Grey => 128,
+            Self::Black => 0,
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_white(&self) -> bool {
+        *self == Self::White
     }
 }
 

@@ -5,7 +5,7 @@ use toml::Value;
 use super::Setting;
 use super::kind::{Bounds, Kind, bounds, real, required, text, whole};
 use crate::layers;
-use crate::profile::{Normalize, OptimizerKind, Profile, ScheduleKind, Split};
+use crate::profile::{Normalize, OptimizerKind, Profile, Resizing, ScheduleKind, Split};
 
 /// The largest whole number that every reader of a recipe takes as it is.
 const LARGEST: u64 = 1 << 53;
@@ -151,6 +151,18 @@ pub(crate) static ALL: &[Setting] = &[
         "how images get that size: stretched, scaled and centre-cropped, or padded"
     )
     .when(|p| p.data.image_size > 0),
+    row!(
+        data.store_size,
+        whole(0, 1024),
+        "side length in which image files are kept decoded; 0 is data.image_size"
+    )
+    .unit("pixels")
+    .when(|p| p.data.resize == Resizing::Antialias),
+    row!(
+        data.background,
+        Kind::Choice(&["white", "grey", "black"]),
+        "what shows through images that are not opaque"
+    ),
     row!(
         data.channels,
         Kind::Among(&["auto", "1", "3"]),
