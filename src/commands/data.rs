@@ -154,10 +154,7 @@ fn name(path: &Path, broken: &BTreeMap<String, String>) {
 
 fn added(summary: &Summary) -> Result<u8> {
     let mut out = Output::standard();
-    let Some([train, test, validation]) = summary.images else {
-        out.line(format!("{} added", summary.name))?;
-        return Ok(0);
-    };
+    let [train, test, validation] = summary.images;
     let count = |number: usize, of: &str| {
         (number > 0).then(|| format!("{} {of}", text::grouped(number as u64)))
     };

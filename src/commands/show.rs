@@ -290,6 +290,7 @@ fn facts(profile: &Profile) -> Vec<String> {
             ("backend", run.backend.clone()),
             ("fmtui", format!("{} {}", run.version, run.revision)),
             ("data hash", run.data_sha256.clone()),
+            ("pixel hash", run.pixels_sha256.clone()),
             ("error", run.error.clone()),
         ]);
         for i in &run.interventions {

@@ -62,6 +62,11 @@ fn warn_of_differences(recorded: &Profile, here: &Profile) {
     };
     for (what, then, now) in [
         ("data set", &then.data_sha256, &now.data_sha256),
+        (
+            "SHA-256 of the decoded images",
+            &then.pixels_sha256,
+            &now.pixels_sha256,
+        ),
         ("device", &then.device, &now.device),
         ("instruction set", &then.kernels, &now.kernels),
     ] {

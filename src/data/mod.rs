@@ -54,6 +54,9 @@ pub struct Dataset {
     pub source: String,
     /// SHA-256 of the content, by which runs know it again; how it is taken is the format's.
     pub sha256: String,
+    /// SHA-256 of the pixels of images that were decoded and brought to one size, in the order of pooled indices; empty
+    /// where [`sha256`](Self::sha256) is already that of pixels.
+    pub pixels_sha256: String,
     /// What is to be said of how it was read, such as labels that are not the classes' numbers.
     pub remarks: Vec<String>,
 }

@@ -251,7 +251,7 @@ pub(crate) fn read(
     spec: &Spec,
     path: &Path,
     most: u64,
-) -> Result<Option<(Dataset, String)>> {
+) -> Result<Option<Dataset>> {
     let Ok((file, length)) = storage::open(path) else {
         return Ok(None);
     };
@@ -279,6 +279,7 @@ pub(crate) fn read(
         channels: spec.shape[0],
         height: spec.shape[1],
         width: spec.shape[2],
+        pixels_sha256: header.pixels_sha256,
         ..dataset.clone()
     };
     let mut first = 0;
@@ -303,7 +304,7 @@ pub(crate) fn read(
             }
         };
     }
-    Ok(Some((new, header.pixels_sha256)))
+    Ok(Some(new))
 }
 
 /// The header, and where the images begin.
@@ -474,9 +475,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let set = set();
         let path = write_to(dir.path(), None).unwrap();
-        let (small, hash) = read(&set, &spec(&set), &path, u64::MAX).unwrap().unwrap();
-        let (large, same) = read(&set, &spec(&set), &path, 0).unwrap().unwrap();
-        assert_eq!(hash, same);
+        let small = read(&set, &spec(&set), &path, u64::MAX).unwrap().unwrap();
+        let large = read(&set, &spec(&set), &path, 0).unwrap().unwrap();
+        assert_eq!(small.pixels_sha256, large.pixels_sha256);
         assert!(small.bytes() > large.bytes());
         let mut all = Vec::new();
         for index in 0..set.len() {
@@ -491,7 +492,7 @@ mod tests {
             assert_eq!(small.label(index), set.label(index));
             all.extend(expected);
         }
-        assert_eq!(hash, storage::sha256(&all));
+        assert_eq!(small.pixels_sha256, storage::sha256(&all));
         let other = Spec {
             method: "other".into(),
             ..spec(&set)
@@ -519,7 +520,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("is damaged at image"), "{error}");
-        let (lazy, _) = read(&set, &spec(&set), &path, 0).unwrap().unwrap();
+        let lazy = read(&set, &spec(&set), &path, 0).unwrap().unwrap();
         assert!(lazy.image(set.len() - 1).is_err() && lazy.image(0).is_ok());
         let theirs = dir.path().join("download.part");
         std::fs::write(&theirs, b"theirs").unwrap();

@@ -93,7 +93,7 @@ pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Data
     let path = spec.path(&room.directory.join(&dataset.name));
     let read = || packed::read(&dataset, &spec, &path, room.memory);
     // A damaged one is made again.
-    if let Ok(Some((ready, _))) = read() {
+    if let Ok(Some(ready)) = read() {
         return Ok(ready);
     }
     let fit = |image: &mut Vec<u8>, sides: (usize, usize), out: &mut [u8]| {
@@ -114,8 +114,7 @@ pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Data
         room.progress,
         room.cancel,
     )?;
-    let ready = read()?.map(|(ready, _)| ready);
-    ready.ok_or_else(|| Error::compute("packing the images", "the file cannot be read back"))
+    read()?.ok_or_else(|| Error::compute("packing the images", "the file cannot be read back"))
 }
 
 #[cfg(test)]

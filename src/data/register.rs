@@ -59,8 +59,8 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     pub name: String,
-    /// Training, test and validation images, in [`Part::ALL`]'s order; `None` where the format tells when it is loaded.
-    pub images: Option<[usize; 3]>,
+    /// Training, test and validation images, in [`Part::ALL`]'s order.
+    pub images: [usize; 3],
     pub classes: usize,
     /// Whether the test split was drawn.
     pub divided: bool,
@@ -93,9 +93,18 @@ pub fn add(
             "give a directory of images, or a data set's file",
         )
     })?;
+    // A table that lies beside images is not the set.
+    let scan = real
+        .is_dir()
+        .then(|| folder::scan(&real, options.class_depth));
+    let scan = scan.transpose()?;
+    let is_folder = scan.as_ref().is_some_and(|scan| !scan.files.is_empty());
+    let known = if is_folder { None } else { known(&real)? };
     let name = match &options.name {
         Some(name) => name.clone(),
-        None => called(&real),
+        None => known
+            .as_ref()
+            .map_or_else(|| called(&real), |(.., own)| own.clone()),
     };
     places::check_name(&name)?;
     if name == mini::NAME {
@@ -108,30 +117,10 @@ pub fn add(
             &format!("exists already in {}", data_dir.display()),
         ));
     }
-    // A table that lies beside images is not the set.
-    let scan = real
-        .is_dir()
-        .then(|| folder::scan(&real, options.class_depth));
-    let scan = scan.transpose()?;
-    let is_folder = scan.as_ref().is_some_and(|scan| !scan.files.is_empty());
-    match (known(&real).filter(|_| !is_folder), scan) {
-        (Some((kind, place, own)), _) => {
-            let manifest = Manifest {
-                kind: kind.into(),
-                path: place,
-                name: own,
-                ..manifest()
-            };
-            commit(&directory, &manifest, None)?;
-            Ok(Outcome::Added(Summary {
-                name,
-                images: None,
-                classes: 0,
-                divided: false,
-                ignored: 0,
-                misnamed: 0,
-                skipped: BTreeMap::new(),
-            }))
+    match (known, scan) {
+        (Some(known), _) => {
+            check_options(&shown, options)?;
+            add_known(known, name, &directory)
         }
         (None, Some(scan)) => {
             let folder = Folder {
@@ -148,6 +137,47 @@ pub fn add(
             "give a directory of images; docs/data.md lists the formats",
         )),
     }
+}
+
+/// Refuses options that only a folder of images has.
+fn check_options(path: &str, options: &Options) -> Result<()> {
+    let given = [
+        (options.class_depth != 1, "--class-depth"),
+        (options.skips_broken, "--skip-broken"),
+    ];
+    let Some((_, option)) = given.into_iter().find(|(is_given, _)| *is_given) else {
+        return Ok(());
+    };
+    Err(Error::input(
+        option,
+        format!("does not apply to {path}, which is no directory of images"),
+        "leave it out",
+    ))
+}
+
+/// A set in one of the other formats: read once, so that what is wrong with it shows now.
+fn add_known((format, place, own): Known, name: String, directory: &Path) -> Result<Outcome> {
+    let dataset = format.load(Place {
+        directory: &place,
+        name: &own,
+        plain: Plain::Counts,
+    })?;
+    let manifest = Manifest {
+        kind: format.name().into(),
+        path: place,
+        name: own,
+        ..manifest()
+    };
+    commit(directory, &manifest, None)?;
+    Ok(Outcome::Added(Summary {
+        name,
+        images: Part::ALL.map(|part| dataset.part(part).len()),
+        classes: dataset.classes.len(),
+        divided: false,
+        ignored: 0,
+        misnamed: 0,
+        skipped: BTreeMap::new(),
+    }))
 }
 
 /// Takes the set called `name` out of `data_dir` again; its images stay.
@@ -201,31 +231,57 @@ fn called(path: &Path) -> String {
 }
 
 /// The format, directory and own name of a set that is no folder of images.
-fn known(path: &Path) -> Option<(&'static str, PathBuf, String)> {
-    let (directory, stem) = if path.is_dir() {
-        (path, None)
+type Known = (&'static dyn Format, PathBuf, String);
+
+/// The set that a directory or file is in one of the other formats.
+///
+/// # Errors
+/// `Input` where some of its files are missing.
+fn known(path: &Path) -> Result<Option<Known>> {
+    let file = if path.is_dir() {
+        None
     } else {
-        let name = path.file_name()?.to_str()?;
-        (path.parent()?, Some(name.split('.').next()?))
+        path.file_name()
+    };
+    let file = file.map(|name| name.to_string_lossy().into_owned());
+    let directory = match &file {
+        Some(_) => path.parent().unwrap_or(Path::new("/")),
+        None => path,
     };
     let formats = FORMATS.iter().filter(|f| f.name() != added::Added.name());
     for format in formats {
-        let sets = format.sets_in(directory);
-        let own = match stem {
-            Some(stem) => sets.into_iter().find(|set| set == stem),
-            None => sets.into_iter().next(),
+        let names = match &file {
+            Some(file) => format.set_of(directory, file).into_iter().collect(),
+            None => {
+                let complete = format.sets_in(directory);
+                let called = places::called(directory);
+                complete.into_iter().chain(called).collect::<Vec<_>>()
+            }
         };
-        let Some(own) = own else { continue };
-        let place = Place {
-            directory,
-            name: &own,
-            plain: Plain::Counts,
-        };
-        if format.probe(place) == Holding::Complete(()) {
-            return Some((format.name(), directory.to_path_buf(), own));
+        for own in names {
+            let place = Place {
+                directory,
+                name: &own,
+                plain: Plain::Counts,
+            };
+            match format.probe(place) {
+                Holding::Complete(()) => return Ok(Some((*format, directory.into(), own))),
+                Holding::Partial(missing) => {
+                    return Err(Error::input(
+                        text::sanitize(&path.display().to_string()),
+                        format!(
+                            "is a set in {} without {}",
+                            format.files(),
+                            missing.join(", ")
+                        ),
+                        "put the missing files there",
+                    ));
+                }
+                Holding::Nothing => {}
+            }
         }
     }
-    None
+    Ok(None)
 }
 
 fn manifest() -> Manifest {
@@ -301,7 +357,7 @@ impl Folder<'_> {
         let count = |part| entries.iter().filter(|entry| entry.part == part).count();
         let summary = Summary {
             name,
-            images: Some(Part::ALL.map(count)),
+            images: Part::ALL.map(count),
             classes: classes.len(),
             divided,
             ignored: scan.ignored,

@@ -77,6 +77,7 @@ fn set(sizes: &[(usize, usize)], first: usize, is_decoded: bool, broken: Option<
         test: Examples::default(),
         source: String::new(),
         sha256: format!("{first} {sizes:?}"),
+        pixels_sha256: String::new(),
         remarks: Vec::new(),
     }
 }

@@ -31,6 +31,9 @@ pub struct RunRecord {
     pub revision: String,
     /// SHA-256 over the data set's images and labels.
     pub data_sha256: String,
+    /// SHA-256 of the pixels that its images were decoded to; empty where they lie in the set as pixels.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub pixels_sha256: String,
     /// The data set has no part for test scores.
     #[serde(alias = "no_test_part", skip_serializing_if = "std::ops::Not::not")]
     pub no_test_set: bool,

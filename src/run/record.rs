@@ -53,6 +53,7 @@ pub(crate) fn on_this_machine(profile: &Profile, dataset: &Dataset) -> Result<Pr
     run.threads = profile.train.thread_count();
     run.kernels = kernels::cpu::isa().name().into();
     run.data_sha256.clone_from(&dataset.sha256);
+    run.pixels_sha256.clone_from(&dataset.pixels_sha256);
     run.no_test_set = !has_test_set(dataset, &profile.data);
     Ok(profile)
 }
@@ -120,6 +121,7 @@ pub(crate) fn sanitize(profile: &mut Profile) {
         &mut run.version,
         &mut run.revision,
         &mut run.data_sha256,
+        &mut run.pixels_sha256,
         &mut run.error,
     ] {
         *text = text::sanitize(text);
@@ -177,6 +179,7 @@ impl Recorder {
         run.threads = here.threads;
         run.kernels.clone_from(&here.kernels);
         run.data_sha256.clone_from(&here.data_sha256);
+        run.pixels_sha256.clone_from(&here.pixels_sha256);
         run.no_test_set = here.no_test_set;
     }
 

@@ -17,6 +17,8 @@ pub(crate) const STACK: usize = 64 << 20;
 pub(crate) struct Ready {
     pub profile: Profile,
     dataset: Dataset,
+    /// Whether its images were decoded to other pixels when it began.
+    has_other_pixels: bool,
 }
 
 impl Ready {
@@ -27,13 +29,19 @@ impl Ready {
     pub(crate) fn read(workspace: &Workspace, recorded: &Profile) -> Result<Self> {
         let dataset = workspace.dataset(&recorded.data)?;
         let profile = record::on_this_machine(recorded, &dataset)?;
-        Ok(Self { profile, dataset })
+        let then = recorded.run.as_ref().map_or("", |run| &run.pixels_sha256);
+        let has_other_pixels = !then.is_empty() && *then != dataset.pixels_sha256;
+        Ok(Self {
+            profile,
+            dataset,
+            has_other_pixels,
+        })
     }
 
     /// Trains in `directory`: from the newest checkpoint there, or from the weights that the profile names.
     ///
     /// # Errors
-    /// As [`train::train`]; `Input` when these weights are others than they were.
+    /// As [`train::train`]; `Input` when these weights, or the pixels of a resumed run, are others than they were.
     pub(crate) fn train(
         self,
         workspace: &Workspace,
@@ -42,6 +50,13 @@ impl Ready {
         warnings: Vec<String>,
         context: &mut dyn TrainingContext,
     ) -> Result<Outcome> {
+        if resume && self.has_other_pixels {
+            return Err(Error::input(
+                format!("data set {}", self.dataset.name),
+                "is decoded to other pixels than when the run began",
+                "resume with the version of fmtui that began it, or train a new run",
+            ));
+        }
         let pretrained = if resume {
             None
         } else {

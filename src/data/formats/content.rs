@@ -102,6 +102,7 @@ impl Content<'_> {
             validation: examples(self.validation),
             source: text::sanitize(&self.source),
             sha256,
+            pixels_sha256: String::new(),
             remarks: classes.remark.into_iter().collect(),
         })
     }

@@ -39,6 +39,12 @@ pub trait Format: Sync {
     /// The names of the complete sets in a directory, by its own name or by those of its files; reads no content.
     fn sets_in(&self, directory: &Path) -> Vec<String>;
 
+    /// The name of a complete set that a file is, or is a part of, in its directory; reads no content.
+    fn set_of(&self, directory: &Path, file: &str) -> Option<String> {
+        let stem = file.split('.').next()?;
+        self.sets_in(directory).into_iter().find(|set| set == stem)
+    }
+
     /// How much of a set is at a place; reads no content.
     fn probe(&self, place: Place<'_>) -> Holding;
 

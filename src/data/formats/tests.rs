@@ -77,6 +77,7 @@ impl Format for Raw {
             test: Examples::default(),
             source: place.directory.display().to_string(),
             sha256: "0".repeat(64),
+            pixels_sha256: String::new(),
             remarks: Vec::new(),
         })
     }

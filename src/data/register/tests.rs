@@ -53,7 +53,7 @@ fn a_folder_is_divided_once_and_read_where_it_lies() {
     let Outcome::Added(summary) = add_to(dir.path(), &Options::default()).unwrap() else {
         panic!("nothing is broken");
     };
-    assert_eq!(summary.images, Some([16, 4, 0]));
+    assert_eq!(summary.images, [16, 4, 0]);
     assert!(summary.divided);
     let set = loaded(dir.path()).unwrap();
     assert_eq!(set.classes, ["daisy", "rose"]);
@@ -90,7 +90,7 @@ fn a_table_beside_the_images_is_not_taken_for_the_set() {
     let Outcome::Added(summary) = add_to(dir.path(), &Options::default()).unwrap() else {
         panic!("nothing is broken");
     };
-    assert_eq!((summary.images, summary.ignored), (Some([16, 4, 0]), 3));
+    assert_eq!((summary.images, summary.ignored), ([16, 4, 0], 3));
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn splits_of_its_own_are_kept() {
     let Outcome::Added(summary) = add_to(dir.path(), &Options::default()).unwrap() else {
         panic!("nothing is broken");
     };
-    assert_eq!((summary.images, summary.divided), (Some([8, 0, 4]), false));
+    assert_eq!((summary.images, summary.divided), ([8, 0, 4], false));
     let set = loaded(dir.path()).unwrap();
     assert_eq!((set.validation.len(), set.test.len()), (4, 0));
     fs::remove_dir_all(dir.path().join("flowers/train/b")).unwrap();

@@ -11,9 +11,10 @@ use self::layout::{Files, Layout, Members, Role, Version};
 use super::content::{Content, Split};
 use super::origin::{self, LARGEST, Origin};
 use super::{Format, Holding, Place, labels};
+use crate::catalog::{self, Set};
 use crate::data::{Dataset, places};
 use crate::error::{Error, Result};
-use crate::{catalog, text};
+use crate::text;
 
 mod archive;
 mod batch;
@@ -39,6 +40,12 @@ impl Format for Batches {
 
     fn sets_in(&self, directory: &Path) -> Vec<String> {
         layout::sets_in(directory)
+    }
+
+    fn set_of(&self, _: &Path, file: &str) -> Option<String> {
+        let is_its = |set: &&Set| set.archives.iter().any(|archive| archive.name == file);
+        let set = catalog::SETS.iter().find(is_its)?;
+        Some(set.name.into())
     }
 
     fn probe(&self, place: Place<'_>) -> Holding {
