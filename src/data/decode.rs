@@ -132,16 +132,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Picture, String> {
 fn planes(image: DynamicImage) -> Picture {
     let (height, width) = (image.height() as usize, image.width() as usize);
     let color = image.color();
-    let (channels, mixed) = match (color.has_color(), color.has_alpha()) {
-        (_, true) => (4, image.into_rgba8().into_raw()),
-        (true, false) => (3, image.into_rgb8().into_raw()),
+    let (channels, pixels) = match (color.has_color(), color.has_alpha()) {
+        (_, true) => (4, split::<4>(image.into_rgba8().as_raw())),
+        (true, false) => (3, split::<3>(image.into_rgb8().as_raw())),
         (false, false) => (1, image.into_luma8().into_raw()),
-    };
-    let pixels = if channels == 1 {
-        mixed
-    } else {
-        let plane = |channel| mixed.iter().skip(channel).step_by(channels);
-        (0..channels).flat_map(plane).copied().collect()
     };
     Picture {
         channels,
@@ -149,6 +143,18 @@ fn planes(image: DynamicImage) -> Picture {
         width,
         pixels,
     }
+}
+
+/// All first values, then all second ones, and so on.
+fn split<const CHANNELS: usize>(mixed: &[u8]) -> Vec<u8> {
+    let (mixed, _) = mixed.as_chunks::<CHANNELS>();
+    let mut planes = vec![0; CHANNELS * mixed.len()];
+    for (channel, plane) in planes.chunks_exact_mut(mixed.len().max(1)).enumerate() {
+        for (value, pixel) in plane.iter_mut().zip(mixed) {
+            *value = pixel[channel];
+        }
+    }
+    planes
 }
 
 fn fault(format: ImageFormat, error: &ImageError) -> String {

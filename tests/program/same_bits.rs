@@ -150,10 +150,7 @@ fn trained(workspace: &Path, set: &str) -> Profile {
         "train.batch_size=20",
     ];
     let overrides: Vec<&str> = settings.iter().flat_map(|s| ["--set", *s]).collect();
-    run(
-        workspace,
-        &[&["train", "lenet5"], &overrides[..]].concat(),
-    );
+    run(workspace, &[&["train", "lenet5"], &overrides[..]].concat());
     let place = Workspace::at(workspace);
     let mut records = place.ids().into_iter().map(|id| place.load(&id).unwrap());
     records.find(|record| record.data.name == set).unwrap()
