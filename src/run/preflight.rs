@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use super::{Workspace, memory, pretrained};
 use crate::data::{self, Dataset, SplitDataset};
 use crate::error::{Error, Result};
+pub use crate::storage::free_space;
 use crate::model::architectures::{self, Rule};
 use crate::model::{self, Architecture};
 use crate::net::DownloadProgress;
@@ -244,12 +245,4 @@ fn check_space(root: &Path, parameters: u64) -> Result<()> {
         ),
         "free some space or give another place with --workspace",
     ))
-}
-
-/// Bytes this user may still write where `path` lies or will lie; `None` where the system does not tell.
-#[must_use]
-pub fn free_space(path: &Path) -> Option<u64> {
-    let existing = path.ancestors().find(|p| p.exists())?;
-    let found = rustix::fs::statvfs(existing).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }

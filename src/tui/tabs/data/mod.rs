@@ -35,10 +35,8 @@ const FETCHED: &str = catalog::DEFAULT;
 
 /// What a download of it takes, for people.
 fn fetched_size() -> &'static str {
-    match catalog::find(FETCHED).map(|set| set.source) {
-        Some(catalog::Source::Mirrors(_, size)) => size,
-        _ => "",
-    }
+    let download = catalog::find(FETCHED).and_then(catalog::Set::download);
+    download.map_or("", |download| download.size)
 }
 
 /// What is drawn below the head.
