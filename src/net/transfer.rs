@@ -89,9 +89,8 @@ pub(crate) fn continues(response: &Response, from: u64, length: Option<u64>) -> 
     let Some((start, end)) = bounds.split_once('-') else {
         return false;
     };
-    let reaches_end = |end: u64| {
-        all.parse() == Ok(end + 1) && length.is_none_or(|length| end + 1 == length)
-    };
+    let reaches_end =
+        |end: u64| all.parse() == Ok(end + 1) && length.is_none_or(|length| end + 1 == length);
     start.parse() == Ok(from) && end.parse().is_ok_and(reaches_end)
 }
 

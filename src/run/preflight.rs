@@ -7,12 +7,12 @@ use std::sync::atomic::AtomicBool;
 use super::{Workspace, memory, pretrained};
 use crate::data::{self, Dataset, SplitDataset};
 use crate::error::{Error, Result};
-pub use crate::storage::free_space;
 use crate::model::architectures::{self, Rule};
 use crate::model::{self, Architecture};
 use crate::net::DownloadProgress;
 use crate::nn;
 use crate::profile::{Backend, Normalize, Profile};
+pub use crate::storage::free_space;
 use crate::text;
 use crate::train::{self, learners};
 

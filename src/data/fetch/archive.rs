@@ -78,11 +78,7 @@ enum Problem {
 }
 
 /// Copies and syncs; gives the length, or none where it was cancelled.
-fn copy(
-    from: &mut impl Read,
-    to: &mut File,
-    cancel: &AtomicBool,
-) -> Result<Option<u64>, Problem> {
+fn copy(from: &mut impl Read, to: &mut File, cancel: &AtomicBool) -> Result<Option<u64>, Problem> {
     let mut length = 0;
     loop {
         if cancel.load(Ordering::Relaxed) {

@@ -121,11 +121,23 @@ impl Attempt<'_> {
             })
         };
         let mut step = |step: FileProgress| report(step.behind(have));
+        let is_announced = response.content_length().is_some();
         let came = transfer::body(response, rest, self.limits, &mut step, &mut keep).await;
-        let came = came.map_err(|failure| if is_kept { failure.told(told) } else { failure })?;
+        let came = match came {
+            Ok(came) => came,
+            Err(failure) => {
+                // Nobody said how much it would be: it may be something else altogether.
+                if !is_announced {
+                    self.forget()?;
+                }
+                return Err(if is_kept { failure.told(told) } else { failure });
+            }
+        };
         if self.check.length().is_some() && came < rest {
             let came = have + came;
-            return Err(Failure::soon(told(&format!("broke off after {came} bytes"))));
+            return Err(Failure::soon(told(&format!(
+                "broke off after {came} bytes"
+            ))));
         }
         file.sync_all().map_err(|e| disk(&e))
     }

@@ -273,7 +273,10 @@ impl Fetcher {
             staging.place(name)?;
         }
         sums.extend(came);
-        let text: String = sums.iter().map(|(n, sum)| format!("{sum}  {n}\n")).collect();
+        let text: String = sums
+            .iter()
+            .map(|(n, sum)| format!("{sum}  {n}\n"))
+            .collect();
         storage::commit(&directory.join(SUMS), text.as_bytes())?;
         Ok(sums)
     }
@@ -288,7 +291,10 @@ impl Fetcher {
             // Beside the archive, what is kept of it.
             left + if remote.members.is_empty() { 0 } else { most }
         };
-        let needed: u64 = missing.iter().map(|index| needed(&self.files[*index])).sum();
+        let needed: u64 = missing
+            .iter()
+            .map(|index| needed(&self.files[*index]))
+            .sum();
         match storage::free_space(directory) {
             Some(free) if free < needed => Err(Error::input(
                 text::sanitize(&directory.display().to_string()),
@@ -329,7 +335,10 @@ impl Fetcher {
         };
         let sha256 = net::persist(&self.limits, report, cancel, attempt)
             .await
-            .map_err(|given_up| not_fetched(&remote.file, given_up, part.exists()))?;
+            .map_err(|given_up| {
+                let has_part = part.metadata().is_ok_and(|part| part.len() > 0);
+                not_fetched(&remote.file, given_up, has_part)
+            })?;
         fs::rename(&part, &whole).map_err(|e| Error::io("write", &whole, e))?;
         Ok(sha256)
     }
@@ -351,11 +360,7 @@ fn read_sums(directory: &Path) -> Sums {
 
 /// `kept`: whether what came of it is still there.
 fn cancelled(file: &str, kept: bool) -> Error {
-    let goes_on = if kept {
-        "; what has come is kept"
-    } else {
-        ""
-    };
+    let goes_on = if kept { "; what has come is kept" } else { "" };
     Error::Cancelled {
         file: file.into(),
         remedy: format!("try again at any time{goes_on}"),
@@ -368,13 +373,13 @@ fn not_fetched(file: &str, given_up: GivenUp, kept: bool) -> Error {
     let (problem, remedy) = match given_up {
         GivenUp::Cancelled => return cancelled(file, kept),
         GivenUp::Failed(problem) => {
-            let remedy = format!("mend that and try again{goes_on}, or use the built-in {BUILT_IN}");
+            let remedy =
+                format!("mend that and try again{goes_on}, or use the built-in {BUILT_IN}");
             (problem, remedy)
         }
         GivenUp::Tried(problem) => {
-            let remedy = format!(
-                "check the network and try again{goes_on}, or use the built-in {BUILT_IN}"
-            );
+            let remedy =
+                format!("check the network and try again{goes_on}, or use the built-in {BUILT_IN}");
             (problem, remedy)
         }
     };

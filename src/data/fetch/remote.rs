@@ -130,7 +130,9 @@ impl Check {
         let (file, length) = storage::open(path).map_err(Fault::Unreadable)?;
         if length > self.most() {
             let most = self.most();
-            return Err(wrong(format!("is larger than the {most} bytes it may have")));
+            return Err(wrong(format!(
+                "is larger than the {most} bytes it may have"
+            )));
         }
         let mut hashes = Hashes::new(self.is_weak());
         hashes.read(file, cancel)?;
