@@ -14,6 +14,7 @@
     reason = "tests fail by panicking, and compare exact numbers"
 )]
 
+mod cifar_presets;
 mod cli;
 mod data_fetch;
 mod data_source;
@@ -22,6 +23,7 @@ mod hub;
 mod hub_server;
 mod outside;
 mod pretrained;
+mod real_data;
 #[path = "../support/skip.rs"]
 mod skip;
 #[path = "../support/small.rs"]

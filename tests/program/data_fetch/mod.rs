@@ -3,7 +3,7 @@
 mod faults;
 mod program;
 mod server;
-mod sets;
+pub mod sets;
 
 use std::io::Write;
 use std::net::TcpListener;
