@@ -123,7 +123,7 @@ impl ModelTab {
             (words, theme.warn())
         } else if !self.sets.contains(&entry.profile.data.name) {
             let words = format!(
-                "{} needs {}; d on the Data tab downloads it",
+                "{} needs {}; choose it with e on the Data tab",
                 entry.name, entry.profile.data.name
             );
             (words, theme.warn())

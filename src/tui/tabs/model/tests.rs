@@ -108,7 +108,7 @@ fn a_preset_for_another_published_set_waits_for_it() {
     let mut tab = with_sets();
     choose(&mut tab, "resnet20-cifar10");
     assert_eq!(tab.entry().unwrap().profile.data.name, "cifar10");
-    let words = "resnet20-cifar10 needs cifar10; d on the Data tab downloads it";
+    let words = "resnet20-cifar10 needs cifar10; choose it with e on the Data tab";
     assert!(shot(&mut tab, 120, 40).contains(words));
     tab.set_sets(vec!["cifar10".into()]);
     assert!(!shot(&mut tab, 120, 40).contains(words));
