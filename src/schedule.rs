@@ -9,8 +9,8 @@ use crate::profile::{Schedule, ScheduleKind};
 /// where w is 0.
 ///
 /// **Reference** PyTorch's `LambdaLR` for the warm-up, then `StepLR` (at least one step between drops), `MultiStepLR`
-/// and `CosineAnnealingLR` (`T_max` = total − w), all taken per step; `OneCycleLR` with cosine annealing, `div_factor` 25,
-/// `final_div_factor` 1e4 and `pct_start` = w / total (Smith and Topin 2018).
+/// and `CosineAnnealingLR` (`T_max` = total − w), all taken per step; `OneCycleLR` with cosine annealing, `div_factor`
+/// 25, `final_div_factor` 1e4 and `pct_start` = w / total (Smith and Topin 2018).
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "step counts are below 2^53")]
 pub fn learning_rate(

