@@ -82,11 +82,11 @@ def lenet5_1998():
     )  # fmt: skip
 
 
-def improved_cnn():
+def improved_cnn(channels=1, side=28):
     block = lambda a, b: [nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU()]
     return named(
-        *block(1, 32), *block(32, 64), nn.MaxPool2d(2), *block(64, 128), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(6272, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Linear(256, 10),
+        *block(channels, 32), *block(32, 64), nn.MaxPool2d(2), *block(64, 128), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(128 * (side // 4) ** 2, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Linear(256, 10),
     )  # fmt: skip
 
 
@@ -128,8 +128,9 @@ CASES = [
     (["lenet5"], lambda: lenet5(False), 64, 0.0, LARGE),
     (["modern-lenet"], lambda: lenet5(True), 64, 0.0, LARGE),
     (["improved-cnn"], improved_cnn, 64, 0.0, GREY),
+    (["improved-cnn-cifar10"], lambda: improved_cnn(3, 32), 16, 0.0, (3, 32, 32)),
     (training_modes("resnet18"), lambda: resnet18(num_classes=10), 64, 0.0, (3, 28, 28)),
-    (training_modes("resnet20-cifar"), lambda: CifarResNet(3), 8, 0.0, (3, 32, 32)),
+    ([*training_modes("resnet20-cifar"), "resnet20-cifar10"], lambda: CifarResNet(3), 8, 0.0, (3, 32, 32)),
     (training_modes("vgg11-bn"), lambda: vgg(vgg11_bn), 16, 0.0, (3, 32, 32)),
     (training_modes("vgg16"), lambda: vgg(vgg16), 16, 0.0, (3, 32, 32)),
     (["custom-cnn"], custom_cnn, 64, 0.05, GREY),

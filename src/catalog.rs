@@ -4,6 +4,9 @@
 //! set that has no row here loads all the same; its classes are then called by their numbers.
 
 mod cifar;
+mod download;
+
+pub(crate) use download::{Digest, Download, Parcel, Size};
 
 /// The set of a recipe that names none, by [`Set::name`].
 pub(crate) const DEFAULT: &str = "fashion-mnist";
@@ -49,9 +52,7 @@ pub(crate) struct Archive {
 /// Where a set comes from that is not here.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
-    /// Addresses of directories with its files gzipped, the encrypted one first, all alike; and what they take, for
-    /// people.
-    Mirrors(&'static [&'static str], &'static str),
+    Download(Download),
     /// Gzipped files that are part of the program, in the order of a set's files.
     BuiltIn(&'static [&'static [u8]; 4]),
     /// Whoever has it puts it there.
@@ -135,13 +136,7 @@ const FASHION_MNIST: Set = Set {
             sha256: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         },
     ],
-    source: Source::Mirrors(
-        &[
-            "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-        ],
-        "30 MB",
-    ),
+    source: Source::Download(download::FASHION_MNIST),
     torchvision: Some("FashionMNIST"),
     ..PLAIN
 };
@@ -183,12 +178,14 @@ pub(crate) const SETS: &[Set] = &[
     Set {
         name: "mnist",
         title: "MNIST",
+        source: Source::Download(download::MNIST),
         torchvision: Some("MNIST"),
         ..PLAIN
     },
     Set {
         name: "qmnist",
         title: "QMNIST",
+        source: Source::Download(download::QMNIST),
         torchvision: Some("QMNIST"),
         ..PLAIN
     },
@@ -197,18 +194,26 @@ pub(crate) const SETS: &[Set] = &[
         title: "Kuzushiji-MNIST",
         aliases: &["kuzushiji-mnist"],
         classes: Classes::Words(&["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]),
+        source: Source::Download(download::KMNIST),
         torchvision: Some("KMNIST"),
         ..PLAIN
     },
     Set {
         name: "emnist-digits",
         title: "EMNIST Digits",
-        aliases: &["emnist-mnist"],
+        source: Source::Download(download::EMNIST_DIGITS),
+        ..PLAIN
+    },
+    Set {
+        name: "emnist-mnist",
+        title: "EMNIST MNIST",
+        source: Source::Download(download::EMNIST_MNIST),
         ..PLAIN
     },
     Set {
         name: "emnist-letters",
         title: "EMNIST Letters",
+        source: Source::Download(download::EMNIST_LETTERS),
         classes: Classes::Characters("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
         first_label: 1,
         ..PLAIN
@@ -216,18 +221,21 @@ pub(crate) const SETS: &[Set] = &[
     Set {
         name: "emnist-balanced",
         title: "EMNIST Balanced",
+        source: Source::Download(download::EMNIST_BALANCED),
         classes: MERGED,
         ..PLAIN
     },
     Set {
         name: "emnist-bymerge",
         title: "EMNIST ByMerge",
+        source: Source::Download(download::EMNIST_BYMERGE),
         classes: MERGED,
         ..PLAIN
     },
     Set {
         name: "emnist-byclass",
         title: "EMNIST ByClass",
+        source: Source::Download(download::EMNIST_BYCLASS),
         classes: Classes::Characters(
             "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
         ),
@@ -260,8 +268,7 @@ pub(crate) fn alike(name: &str) -> Option<&'static Set> {
 
 /// The sets that can be downloaded.
 pub(crate) fn fetchable() -> impl Iterator<Item = &'static Set> {
-    SETS.iter()
-        .filter(|set| matches!(set.source, Source::Mirrors(..)))
+    SETS.iter().filter(|set| set.download().is_some())
 }
 
 /// Whether a set's files hold every image with rows and columns swapped, as all of EMNIST's do.
@@ -279,6 +286,15 @@ impl Set {
     #[must_use]
     pub(crate) fn is_verified(&self) -> bool {
         !self.files.is_empty() || matches!(self.source, Source::BuiltIn(_))
+    }
+
+    /// Where it can be downloaded.
+    #[must_use]
+    pub(crate) fn download(&self) -> Option<&Download> {
+        match &self.source {
+            Source::Download(download) => Some(download),
+            Source::BuiltIn(_) | Source::Unknown => None,
+        }
     }
 
     /// Mean and standard deviation where the set has one channel and they are given.
@@ -345,12 +361,19 @@ mod tests {
             for (mean, std) in set.statistics {
                 assert!((0.0..1.0).contains(mean) && (0.0..1.0).contains(std));
             }
-            let mirrored = matches!(set.source, Source::Mirrors(..));
-            assert!(
-                !mirrored || !set.files.is_empty(),
-                "{} cannot be verified",
-                set.name
-            );
+            if let Some(download) = set.download() {
+                let is_verified = !set.files.is_empty() || !download.parcels.is_empty();
+                assert!(is_verified, "{} cannot be verified", set.name);
+                assert!(download.mirrors[0].starts_with("http"), "{}", set.name);
+                for parcel in download.parcels {
+                    let (digits, digest) = match parcel.digest {
+                        Digest::Sha256(digest) => (64, digest),
+                        Digest::Md5(digest) => (32, digest),
+                    };
+                    let is_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+                    assert!(digest.len() == digits && digest.chars().all(is_hex));
+                }
+            }
         }
         assert_eq!(
             find(BUILT_IN).unwrap().grey(),

@@ -8,9 +8,9 @@ use crate::profile::{Schedule, ScheduleKind};
 /// on the schedule goes by step − w. Never above `base`. A run of one-cycle rises for w steps, for 0.3 of them all
 /// where w is 0.
 ///
-/// **Reference** PyTorch's `LambdaLR` for the warm-up, then `StepLR` (at least one step between drops) and
-/// `CosineAnnealingLR` (`T_max` = total − w), all taken per step; `OneCycleLR` with cosine annealing, `div_factor` 25,
-/// `final_div_factor` 1e4 and `pct_start` = w / total (Smith and Topin 2018).
+/// **Reference** PyTorch's `LambdaLR` for the warm-up, then `StepLR` (at least one step between drops), `MultiStepLR`
+/// and `CosineAnnealingLR` (`T_max` = total − w), all taken per step; `OneCycleLR` with cosine annealing, `div_factor`
+/// 25, `final_div_factor` 1e4 and `pct_start` = w / total (Smith and Topin 2018).
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "step counts are below 2^53")]
 pub fn learning_rate(
@@ -35,6 +35,13 @@ pub fn learning_rate(
     let (step, total) = (step - warmup, (total - warmup).max(1.0));
     match schedule.kind {
         ScheduleKind::Constant | ScheduleKind::OneCycle => base,
+        ScheduleKind::Step if !schedule.milestones.is_empty() => {
+            let passed = schedule.milestones.iter().filter(|epoch| {
+                // As in `drops`: 1.1 epochs of 10 steps are to be 11.
+                *epoch * steps_per_epoch as f64 <= step + 1e-9
+            });
+            base * schedule.gamma.powf(passed.count() as f64)
+        }
         ScheduleKind::Step => {
             let between = (schedule.step_epochs * steps_per_epoch as f64).max(1.0);
             base * schedule.gamma.powf(drops(step, between))
@@ -125,7 +132,7 @@ mod tests {
             warmup_epochs,
             step_epochs: 2.0,
             gamma: 0.5,
-            final_factor: 0.0,
+            ..Schedule::default()
         };
         learning_rate(&schedule, 0.1, step, 100, 10)
     }
@@ -215,6 +222,30 @@ mod tests {
         };
         let rate = |step| learning_rate(&schedule, 0.1, step, 100, 10);
         assert_eq!([10, 11, 21, 22].map(rate), [0.1, 0.05, 0.05, 0.025]);
+    }
+
+    /// `MultiStepLR(opt, milestones=[11, 30], gamma=0.1)` from a rate of 0.1; `get_last_lr()` at these steps.
+    #[test]
+    fn drops_at_milestones_are_torchs() {
+        let mut schedule = Schedule {
+            kind: ScheduleKind::Step,
+            milestones: vec![3.0, 1.1],
+            ..Schedule::default()
+        };
+        for (step, want) in [
+            (0, 0.1),
+            (10, 0.1),
+            (11, 0.01),
+            (29, 0.01),
+            (30, 1e-3),
+            (99, 1e-3),
+        ] {
+            near(learning_rate(&schedule, 0.1, step, 100, 10), want);
+        }
+        schedule.warmup_epochs = 1.0;
+        for (step, want) in [(4, 0.05), (20, 0.1), (21, 0.01), (40, 1e-3)] {
+            near(learning_rate(&schedule, 0.1, step, 100, 10), want);
+        }
     }
 
     /// `pct_start = 1 / total`, where PyTorch divides by zero: at the peak in the first step, then down as from any

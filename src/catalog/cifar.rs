@@ -2,7 +2,7 @@
 //!
 //! Reference: <https://www.cs.toronto.edu/~kriz/cifar.html>. Classes are spelt as in the sets' own lists of names.
 
-use super::{Archive, Classes, PLAIN, Set};
+use super::{Archive, Classes, PLAIN, Set, Source, download};
 
 pub(super) const TEN: Set = Set {
     name: "cifar10",
@@ -31,6 +31,7 @@ pub(super) const TEN: Set = Set {
             directory: "cifar-10-batches-py",
         },
     ],
+    source: Source::Download(download::CIFAR_10),
     ..COLOURED
 };
 
@@ -51,6 +52,7 @@ pub(super) const HUNDRED: Set = Set {
             directory: "cifar-100-python",
         },
     ],
+    source: Source::Download(download::CIFAR_100),
     ..COLOURED
 };
 

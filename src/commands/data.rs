@@ -85,10 +85,10 @@ fn list(workspace: &Workspace) -> Result<u8> {
     for set in &found {
         table.row([set.name.clone(), set.place()]);
     }
-    let names = catalog::fetchable().map(|set| set.name);
-    for name in names.filter(|name| found.iter().all(|f| f.name != *name)) {
-        let place = format!("not downloaded; fmtui data fetch {name}");
-        table.row([name.to_string(), place]);
+    for set in catalog::fetchable().filter(|set| found.iter().all(|f| f.name != set.name)) {
+        let size = set.download().map_or("", |download| download.size);
+        let place = format!("not downloaded ({size}); fmtui data fetch {}", set.name);
+        table.row([set.name.to_string(), place]);
     }
     let mut out = Output::standard();
     table.print(&mut out)?;
@@ -96,7 +96,7 @@ fn list(workspace: &Workspace) -> Result<u8> {
 }
 
 fn fetch(workspace: &Workspace, name: &str) -> Result<u8> {
-    download::shown(|progress, cancel| {
+    let fetched = download::shown(|progress, cancel| {
         fetch::fetch(
             name,
             &workspace.data_dir(),
@@ -105,8 +105,15 @@ fn fetch(workspace: &Workspace, name: &str) -> Result<u8> {
             cancel,
         )
     })?;
-    let place = workspace.data_dir().join(name);
-    Output::standard().line(format!("{name} is in {}, verified", place.display()))?;
+    let mut out = Output::standard();
+    out.line(format!(
+        "{name} is in {}, {}",
+        fetched.directory.display(),
+        fetched.verified()
+    ))?;
+    for (file, sha256) in &fetched.files {
+        out.line(format!("{sha256}  {file}"))?;
+    }
     Ok(0)
 }
 

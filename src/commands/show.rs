@@ -4,12 +4,12 @@ use clap::Args;
 
 use super::{answer, arrays, complete, recipe};
 use crate::catalog;
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, DatasetInfo};
 use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::metrics::{METRICS, Scores};
 use crate::model::summary::{Summary, summarise};
-use crate::model::{Architecture, Shape, presets};
+use crate::model::{self, Architecture, Shape, presets};
 use crate::profile::{EpochRecord, Profile, ResultRecord, Standing, Status, Subset, settings};
 use crate::run::{Workspace, memory, preflight, weights_info};
 use crate::text::{self, figure};
@@ -88,8 +88,19 @@ fn dataset(workspace: &Workspace, name: &str) -> Result<Dataset> {
     })
 }
 
+/// What is known of a published set that is not here.
+fn absent(workspace: &Workspace, name: &str) -> Option<DatasetInfo> {
+    let found = data::locate::available(&workspace.search_path());
+    let is_here = name == catalog::DEFAULT || found.iter().any(|found| found.name == name);
+    DatasetInfo::by_name(name).filter(|_| !is_here)
+}
+
 /// What a profile builds.
 fn network(workspace: &Workspace, profile: &Profile) -> Result<Architecture> {
+    if let Some(info) = absent(workspace, &profile.data.name) {
+        let input = profile.data.input(info.shape());
+        return model::resolve(&profile.model, input, info.classes);
+    }
     let dataset = dataset(workspace, &profile.data.name)?;
     let mut profile = profile.clone();
     if dataset.name != profile.data.name {
@@ -137,7 +148,11 @@ fn show_layers(
     }
     let (learns, at_first) = (profile.learning(), !profile.model.unfreeze.is_empty());
     let data = &profile.data;
-    out.line(format!("{:<12}  {}", "data", data.name))?;
+    let how = match absent(workspace, &data.name) {
+        Some(_) => format!(" (not here; fmtui data fetch {})", data.name),
+        None => String::new(),
+    };
+    out.line(format!("{:<12}  {}{how}", "data", data.name))?;
     out.line(format!(
         "{:<12}  {}",
         "normalised",

@@ -46,6 +46,7 @@ static ALL: LazyLock<Vec<Preset>> = LazyLock::new(|| {
         "lenet5",
         "modern-lenet",
         "improved-cnn",
+        "improved-cnn-cifar10",
         "resnet18-scratch",
         "resnet18-finetune",
         "resnet18-frozen",
@@ -54,6 +55,7 @@ static ALL: LazyLock<Vec<Preset>> = LazyLock::new(|| {
         "resnet20-cifar-scratch",
         "resnet20-cifar-finetune",
         "resnet20-cifar-frozen",
+        "resnet20-cifar10",
         "vgg11-bn-scratch",
         "vgg11-bn-finetune",
         "vgg11-bn-frozen",
@@ -140,6 +142,7 @@ impl Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog;
     use crate::model::resolve;
 
     #[test]
@@ -165,6 +168,7 @@ mod tests {
             ("lenet5", 211_203),
             ("modern-lenet", 211_437),
             ("improved-cnn", 1_702_090),
+            ("improved-cnn-cifar10", 2_194_186),
             ("resnet18-scratch", 11_181_642),
             ("resnet18-finetune", 11_181_642),
             ("resnet18-frozen", 11_181_642),
@@ -173,6 +177,7 @@ mod tests {
             ("resnet20-cifar-scratch", 269_722),
             ("resnet20-cifar-finetune", 269_722),
             ("resnet20-cifar-frozen", 269_722),
+            ("resnet20-cifar10", 269_722),
             ("vgg11-bn-scratch", 9_231_114),
             ("vgg11-bn-finetune", 9_231_114),
             ("vgg11-bn-frozen", 9_231_114),
@@ -185,7 +190,8 @@ mod tests {
         assert_eq!(names, parameters.map(|(name, _)| name));
         for (name, want) in parameters {
             let profile = find(name).unwrap().profile().unwrap();
-            let network = resolve(&profile.model, profile.data.input([1, 28, 28]), 10).unwrap();
+            let set = catalog::find(&profile.data.name).unwrap();
+            let network = resolve(&profile.model, profile.data.input(set.shape), 10).unwrap();
             assert_eq!(network.parameters(), want, "{name}");
             assert_eq!(profile.name, name);
             assert_eq!(

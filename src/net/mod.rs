@@ -93,6 +93,15 @@ impl FileProgress {
             note: None,
         }
     }
+
+    /// The step of a transfer that goes on behind `before` bytes.
+    pub(crate) fn behind(self, before: u64) -> Self {
+        Self {
+            bytes: self.bytes + before,
+            total: self.total.map(|total| total + before),
+            ..self
+        }
+    }
 }
 
 /// **Units** bytes. A transfer that got on by as many is not given up, however often it breaks off.
@@ -136,6 +145,25 @@ impl Failure {
             again,
             moved: false,
         }
+    }
+
+    /// The same in other words.
+    #[must_use]
+    pub(crate) fn told(self, words: impl Fn(&str) -> String) -> Self {
+        Self {
+            words: words(&self.words),
+            ..self
+        }
+    }
+
+    /// The same where something else is tried the next time.
+    #[must_use]
+    pub(crate) fn worth_another(self) -> Self {
+        let again = match self.again {
+            Again::Never => Again::Soon,
+            again => again,
+        };
+        Self { again, ..self }
     }
 
     /// The same behind so many bytes that the next attempt does not fetch again.

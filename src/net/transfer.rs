@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, RANGE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::time::timeout;
@@ -63,13 +63,42 @@ pub(crate) async fn head(
     send(request, limits).await
 }
 
-/// Asks for an address; the answer's body has not come yet.
+/// Asks for an address, from byte `from` on; the answer's body has not come yet.
 ///
 /// # Errors
 /// As [`head`].
-pub(crate) async fn get(address: &str, limits: &Limits) -> Result<Response, Failure> {
+pub(crate) async fn get(address: &str, from: u64, limits: &Limits) -> Result<Response, Failure> {
     let client = client(limits, Policy::limited(REDIRECTS))?;
-    send(client.get(address), limits).await
+    let request = client.get(address);
+    let request = if from > 0 {
+        request.header(RANGE, format!("bytes={from}-"))
+    } else {
+        request
+    };
+    send(request, limits).await
+}
+
+/// Whether an answer with a part of a file is what stands behind `from` bytes of it, to its end at `length` bytes where
+/// that is known.
+pub(crate) fn continues(response: &Response, from: u64, length: Option<u64>) -> bool {
+    let range = response.headers().get(CONTENT_RANGE);
+    let range = range.and_then(|range| range.to_str().ok()?.strip_prefix("bytes "));
+    let Some((bounds, all)) = range.and_then(|range| range.split_once('/')) else {
+        return false;
+    };
+    let Some((start, end)) = bounds.split_once('-') else {
+        return false;
+    };
+    let reaches_end =
+        |end: u64| all.parse() == Ok(end + 1) && length.is_none_or(|length| end + 1 == length);
+    start.parse() == Ok(from) && end.parse().is_ok_and(reaches_end)
+}
+
+/// Whether an answer says that it is for people: what servers send in place of a file that they no longer have.
+pub(crate) fn is_web_page(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    kind.and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.trim_start().starts_with("text/html"))
 }
 
 /// Sends a request of anybody's client; the answer's body has not come yet.

@@ -504,6 +504,9 @@ pub struct Schedule {
     pub warmup_epochs: f64,
     /// Step: epochs between drops.
     pub step_epochs: f64,
+    /// Step: epochs of the drops, counted from the end of the warm-up, in place of one every `step_epochs`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub milestones: Vec<f64>,
     /// Step: factor at each drop.
     pub gamma: f64,
     /// Cosine: the final share of the learning rate.
@@ -516,6 +519,7 @@ impl Default for Schedule {
             kind: ScheduleKind::Constant,
             warmup_epochs: 0.0,
             step_epochs: 10.0,
+            milestones: Vec::new(),
             gamma: 0.1,
             final_factor: 0.0,
         }

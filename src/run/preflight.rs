@@ -12,6 +12,7 @@ use crate::model::{self, Architecture};
 use crate::net::DownloadProgress;
 use crate::nn;
 use crate::profile::{Backend, Normalize, Profile};
+pub use crate::storage::free_space;
 use crate::text;
 use crate::train::{self, learners};
 
@@ -274,12 +275,4 @@ fn check_space(root: &Path, parameters: u64) -> Result<()> {
         ),
         "free some space or give another place with --workspace",
     ))
-}
-
-/// Bytes this user may still write where `path` lies or will lie; `None` where the system does not tell.
-#[must_use]
-pub fn free_space(path: &Path) -> Option<u64> {
-    let existing = path.ancestors().find(|p| p.exists())?;
-    let found = rustix::fs::statvfs(existing).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -67,15 +67,12 @@ fn prepare(preset: &str, case: &Expected) -> (Profile, Architecture) {
     train.optimizer.kind = OptimizerKind::Sgd;
     train.optimizer.momentum = 0.9;
     train.optimizer.weight_decay = 0.0;
-    let side = match profile.data.image_size {
-        0 => 28,
-        side => side,
+    // Of the set that the preset is for.
+    let set = match profile.data.name.as_str() {
+        "cifar10" => [3, 32, 32],
+        _ => [1, 28, 28],
     };
-    let input = Shape::Map {
-        channels: profile.data.channels.of(1),
-        height: side,
-        width: side,
-    };
+    let input = profile.data.input(set);
     let mut architecture = resolve(&profile.model, input, 10).unwrap();
     for node in &mut architecture.nodes {
         if let Layer::Dropout(dropout) = &mut node.layer {

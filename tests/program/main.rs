@@ -15,6 +15,7 @@
 )]
 
 mod broken_data;
+mod cifar_presets;
 mod cli;
 mod data_fetch;
 mod data_source;
@@ -23,6 +24,7 @@ mod hub;
 mod hub_server;
 mod outside;
 mod pretrained;
+mod real_data;
 mod same_bits;
 #[path = "../support/skip.rs"]
 mod skip;

@@ -403,17 +403,6 @@ impl<'a> Server<'a> {
     }
 }
 
-impl FileProgress {
-    /// The step of a transfer that goes on behind `before` bytes.
-    fn behind(self, before: u64) -> Self {
-        Self {
-            bytes: self.bytes + before,
-            total: self.total.map(|total| total + before),
-            ..self
-        }
-    }
-}
-
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }

@@ -436,6 +436,18 @@ pub(crate) static ALL: &[Setting] = &[
     .by_gradient()
     .only_when(is_stepped),
     row!(
+        train.schedule.milestones,
+        Kind::Numbers {
+            least: 0,
+            most: 64,
+            each: bounds(1e-3, 1e6)
+        },
+        "epochs of the drops, as 82, 123, in place of one every step_epochs; step"
+    )
+    .unit("epochs")
+    .by_gradient()
+    .only_when(is_stepped),
+    row!(
         train.schedule.gamma,
         real(1e-6, 1.0).log(),
         "factor on the learning rate at each drop; step"

@@ -80,7 +80,7 @@ impl Services {
                 let _ = out.try_send(Message::DatasetStatus(status));
             };
             let fetched = fetch::fetch(&name, &directory, offline, &mut tell, &cancelled)
-                .and_then(|()| load(&name, &search, &kept));
+                .and_then(|_| load(&name, &search, &kept));
             if !cancelled.load(Ordering::Relaxed) {
                 let _ = out.blocking_send(Message::Fetching(false));
             }

@@ -285,16 +285,19 @@ impl DataTab {
         self.list_area = canvas.rect(0, 3, canvas.width(), canvas.height().saturating_sub(3));
         let name_width = self.sets.iter().map(|(n, _)| n.chars().count()).max();
         let name_width = name_width.unwrap_or(0).clamp(8, 40);
-        for (row, (name, place)) in self.sets.iter().enumerate() {
+        // The cursor stays in sight.
+        let rows = usize::from(self.list_area.height).max(1);
+        self.first_set = (at + 1).saturating_sub(rows);
+        let shown = self.sets.iter().enumerate().skip(self.first_set);
+        for (line, (row, (name, place))) in (3..).zip(shown.take(rows)) {
             let (mark, style) = if row == at {
                 ("▸", theme.accent())
             } else {
                 (" ", theme.text())
             };
-            let y = 3 + u16::try_from(row).unwrap_or(u16::MAX - 3);
             canvas.put(
                 1,
-                y,
+                line,
                 Line::from(vec![
                     Span::styled(format!("{mark} {}  ", fit::left(name, name_width)), style),
                     Span::styled(place.clone(), theme.dim()),
@@ -315,7 +318,7 @@ impl DataTab {
         let words = format!(
             "Press e to choose one: {BUILT_IN} is built in. Press d to download {FETCHED} ({}, {} images). \
              Other sets are found in the workspace's data directory; docs/data.md has the formats.",
-            fetched_size(),
+            fetched_size(FETCHED),
             text::grouped(u64::from(images.0 + images.1)),
         );
         let width = usize::from(canvas.width().saturating_sub(2)).min(76);

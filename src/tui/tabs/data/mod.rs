@@ -30,15 +30,13 @@ use crate::tui::widgets::popup::{self, Answer};
 use filter::Filter;
 use grid::Grid;
 
-/// The set that `d` downloads.
+/// The set that `d` downloads where none is chosen.
 const FETCHED: &str = catalog::DEFAULT;
 
-/// What a download of it takes, for people.
-fn fetched_size() -> &'static str {
-    match catalog::find(FETCHED).map(|set| set.source) {
-        Some(catalog::Source::Mirrors(_, size)) => size,
-        _ => "",
-    }
+/// What a download of a set takes, for people.
+fn fetched_size(name: &str) -> &'static str {
+    let download = catalog::find(name).and_then(catalog::Set::download);
+    download.map_or("", |download| download.size)
 }
 
 /// What is drawn below the head.
@@ -88,9 +86,14 @@ enum Mode {
 pub(crate) struct DataTab {
     dataset: Option<Arc<Dataset>>,
     status: String,
-    asks_to_fetch: bool,
-    /// Name, and where it lies or how to get it.
+    /// The set of which is asked whether to download it.
+    asks_to_fetch: Option<String>,
+    /// Name, and where it lies or how to get it; those that are here come first.
     sets: Vec<(String, String)>,
+    /// How many are here.
+    here: usize,
+    /// The first of them that is drawn.
+    first_set: usize,
     /// Chosen by the first drawn width until somebody chooses.
     view: Option<View>,
     mode: Mode,
@@ -129,9 +132,29 @@ impl DataTab {
         self.status = status;
     }
 
-    /// The sets that can be chosen: name, and where it lies or how to get it.
+    /// The sets that are here: name, and where it lies. Those that can be downloaded can be chosen too.
     pub(crate) fn set_sets(&mut self, sets: Vec<(String, String)>) {
+        self.here = sets.len();
         self.sets = sets;
+        for set in catalog::fetchable() {
+            if !self.sets.iter().any(|(name, _)| name == set.name) {
+                let how = format!("press d to download ({})", fetched_size(set.name));
+                self.sets.push((set.name.into(), how));
+            }
+        }
+    }
+
+    /// Asks whether to download the set under the cursor, where that can be downloaded.
+    fn ask_to_fetch(&mut self) -> Effect {
+        let name = match self.mode {
+            Mode::Sets(at) => self.sets.get(at).map_or(FETCHED, |(name, _)| name),
+            _ => FETCHED,
+        };
+        if catalog::fetchable().all(|set| set.name != name) {
+            return Effect::Say(format!("{name} cannot be downloaded"));
+        }
+        self.asks_to_fetch = Some(name.into());
+        Effect::None
     }
 
     fn refresh(&mut self) {
@@ -169,6 +192,10 @@ impl DataTab {
         let Some((name, _)) = self.sets.get(at) else {
             return Effect::None;
         };
+        if at >= self.here {
+            self.mode = Mode::Sets(at);
+            return self.ask_to_fetch();
+        }
         self.mode = Mode::Browse;
         self.status = format!("loading {name} …");
         Request::LoadDataset(name.clone()).into()
@@ -275,7 +302,7 @@ impl DataTab {
     fn on_click(&mut self, at: Position) -> Effect {
         if let Mode::Sets(cursor) = self.mode {
             if self.list_area.contains(at) {
-                let row = usize::from(at.y - self.list_area.y);
+                let row = usize::from(at.y - self.list_area.y) + self.first_set;
                 if row == cursor {
                     return self.open_set(row);
                 }
@@ -312,8 +339,7 @@ impl DataTab {
 impl Tab for DataTab {
     fn on_action(&mut self, action: Action, _: &Context) -> Effect {
         if action == Action::Delete {
-            self.asks_to_fetch = true;
-            return Effect::None;
+            return self.ask_to_fetch();
         }
         match self.mode {
             Mode::Sets(at) => self.on_sets(action, at),
@@ -327,7 +353,7 @@ impl Tab for DataTab {
     }
 
     fn on_mouse(&mut self, mouse: Mouse, cx: &Context) -> Effect {
-        if self.asks_to_fetch {
+        if self.asks_to_fetch.is_some() {
             return Effect::None;
         }
         match mouse {
@@ -338,19 +364,21 @@ impl Tab for DataTab {
     }
 
     fn takes_text(&self) -> bool {
-        self.asks_to_fetch || matches!(self.mode, Mode::Filter(..))
+        self.asks_to_fetch.is_some() || matches!(self.mode, Mode::Filter(..))
     }
 
     fn on_text(&mut self, key: KeyEvent) -> Effect {
-        if self.asks_to_fetch {
-            let answer = popup::answer(key);
-            self.asks_to_fetch = answer.is_none();
-            return match answer {
+        if let Some(name) = self.asks_to_fetch.take() {
+            return match popup::answer(key) {
                 Some(Answer::Yes) => {
-                    self.status = format!("requesting {FETCHED} …");
-                    Request::FetchDataset(FETCHED.into()).into()
+                    self.status = format!("requesting {name} …");
+                    Request::FetchDataset(name).into()
                 }
-                Some(Answer::No) | None => Effect::None,
+                Some(Answer::No) => Effect::None,
+                None => {
+                    self.asks_to_fetch = Some(name);
+                    Effect::None
+                }
             };
         }
         let Mode::Filter(mut input, _) = std::mem::take(&mut self.mode) else {
@@ -374,7 +402,7 @@ impl Tab for DataTab {
         let hint = |keys, does| Hint { keys, does };
         let has_both = self.parts() == [Part::Train, Part::Test];
         let part = if has_both { "train/test" } else { "split" };
-        if self.asks_to_fetch {
+        if self.asks_to_fetch.is_some() {
             return vec![hint("Enter", "download"), hint("Esc", "no")];
         }
         match self.mode {
@@ -433,10 +461,10 @@ impl Tab for DataTab {
         if theme.ascii {
             canvas.make_ascii();
         }
-        if self.asks_to_fetch {
+        if let Some(name) = &self.asks_to_fetch {
             let text = format!(
-                "Download {FETCHED} ({}) into the workspace's data directory? Complete files are not downloaded again.",
-                fetched_size()
+                "Download {name} ({}) into the workspace's data directory? Complete files are not downloaded again.",
+                fetched_size(name)
             );
             popup::question(
                 frame,

@@ -7,7 +7,7 @@ use crate::tui::tabs::testing::{self, Lent};
 fn filled() -> Lent<DataTab> {
     let mut tab = testing::lent(DataTab::default());
     tab.set_sets(vec![
-        ("fashion-mnist".into(), "press d to download".into()),
+        ("fashion-mnist".into(), "data/fashion-mnist".into()),
         ("fashion-mnist-mini".into(), "built in".into()),
     ]);
     tab.set_dataset(Arc::new(mini::load().unwrap()));
@@ -89,7 +89,7 @@ fn zoom_walks_the_filtered_images() {
 fn another_set_is_chosen_or_downloaded() {
     let mut tab = filled();
     tab.on_action(Action::Edit);
-    assert!(shot(&mut tab, 80, 24).contains("press d to download"));
+    assert!(shot(&mut tab, 80, 24).contains("data/fashion-mnist"));
     tab.on_action(Action::Up);
     assert_eq!(
         tab.on_action(Action::Open),
@@ -110,6 +110,37 @@ fn another_set_is_chosen_or_downloaded() {
         Request::FetchDataset("fashion-mnist".into()).into()
     );
     assert!(!tab.takes_text());
+}
+
+#[test]
+fn every_published_set_can_be_chosen_and_downloaded() {
+    let mut tab = filled();
+    tab.on_action(Action::Edit);
+    insta::assert_snapshot!("sets_80x24", shot(&mut tab, 80, 24));
+    for set in catalog::fetchable() {
+        let at = tab.sets.iter().position(|(name, _)| name == set.name);
+        tab.mode = Mode::Sets(at.unwrap());
+        for action in [Action::Open, Action::Delete] {
+            if action == Action::Open && set.name == "fashion-mnist" {
+                continue;
+            }
+            assert_eq!(tab.on_action(action), Effect::None);
+            let size = set.download().unwrap().size;
+            let question = format!("Download {} ({size})", set.name);
+            assert!(shot(&mut tab, 80, 24).contains(&question));
+            assert_eq!(
+                tab.on_text(KeyEvent::from(KeyCode::Enter)),
+                Request::FetchDataset(set.name.into()).into()
+            );
+        }
+    }
+    // What is built in is here for good.
+    tab.mode = Mode::Sets(1);
+    assert!(matches!(tab.on_action(Action::Delete), Effect::Say(_)));
+    assert!(!tab.takes_text());
+    // A low terminal keeps the cursor in sight.
+    tab.on_action(Action::End);
+    assert!(shot(&mut tab, 60, 10).contains("▸ cifar100-coarse"));
 }
 
 #[test]

@@ -121,6 +121,12 @@ impl ModelTab {
                 entry.original.data.name, entry.profile.data.name
             );
             (words, theme.warn())
+        } else if !self.sets.contains(&entry.profile.data.name) {
+            let words = format!(
+                "{} needs {}; choose it with e on the Data tab",
+                entry.name, entry.profile.data.name
+            );
+            (words, theme.warn())
         } else {
             let epochs = entry.profile.train.epochs;
             let words = format!(

@@ -327,8 +327,9 @@ impl ModelTab {
                 .chosen_set
                 .as_ref()
                 .unwrap_or(&entry.original.data.name);
-            let there = self.sets.contains(wanted);
-            let name = if there {
+            // For Fashion-MNIST its built-in subset stands in; another published set waits until it is downloaded.
+            let waits = wanted != catalog::DEFAULT && DatasetInfo::by_name(wanted).is_some();
+            let name = if waits || self.sets.contains(wanted) {
                 wanted.as_str()
             } else {
                 catalog::BUILT_IN

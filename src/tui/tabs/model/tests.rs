@@ -104,6 +104,17 @@ fn the_built_in_set_stands_in() {
 }
 
 #[test]
+fn a_preset_for_another_published_set_waits_for_it() {
+    let mut tab = with_sets();
+    choose(&mut tab, "resnet20-cifar10");
+    assert_eq!(tab.entry().unwrap().profile.data.name, "cifar10");
+    let words = "resnet20-cifar10 needs cifar10; choose it with e on the Data tab";
+    assert!(shot(&mut tab, 120, 40).contains(words));
+    tab.set_sets(vec!["cifar10".into()]);
+    assert!(!shot(&mut tab, 120, 40).contains(words));
+}
+
+#[test]
 fn typed_values_go_into_the_recipe() {
     let mut tab = with_sets();
     edit(&mut tab, Field::named("epochs"), "3");
