@@ -1,21 +1,25 @@
 //! What a run's network says about images that anybody gives: through the run's own transform, by the weights that its
 //! scores are of, on its backend.
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::weights::{self, Which};
 use super::{Workspace, record};
+use crate::data::decode::LARGEST_FILE;
 use crate::data::input::{self, Input, Seen};
 use crate::data::resize::Scratch;
 use crate::data::{Batch, SplitDataset};
 use crate::error::{Error, Result};
+use crate::metrics::class_name;
 use crate::nn;
 use crate::profile::{Profile, Status, Weights};
-use crate::storage;
 use crate::train::checkpoint;
 pub(crate) use crate::train::classifier::Said;
+use crate::{storage, text};
 
 use crate::train::classifier::Classifier;
 use crate::train::evaluate::{BATCH, Tally};
@@ -43,6 +47,38 @@ pub(crate) struct Predictor {
     pub notes: Vec<String>,
     classifier: Classifier,
     batch: Batch,
+}
+
+/// An image with what is said of it, for people.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Predicted {
+    pub seen: Seen,
+    /// Classes and their probabilities, most likely first.
+    pub ranked: Vec<(String, f64)>,
+    /// By which weights.
+    pub told: String,
+    pub looks_inverted: bool,
+}
+
+/// Reads the file of an image.
+///
+/// # Errors
+/// `Input` when it is none or too large, `Io` when it cannot be read.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    let refused = |problem: String| {
+        Error::input(
+            text::sanitize(&path.display().to_string()),
+            problem,
+            "give the path of an image",
+        )
+    };
+    storage::read(path, LARGEST_FILE).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => refused("is not there".into()),
+        ErrorKind::InvalidInput | ErrorKind::FileTooLarge => {
+            refused(format!("cannot be read: {e}"))
+        }
+        _ => Error::io("read", path, e),
+    })
 }
 
 impl Used {
@@ -107,6 +143,44 @@ impl Predictor {
                 width,
                 ..Batch::default()
             },
+        })
+    }
+
+    /// What is said of an image file, which is called `name`.
+    ///
+    /// # Errors
+    /// `Input` when it is no image; else as [`predict`](Self::predict).
+    pub(crate) fn predict_file(
+        &mut self,
+        name: &str,
+        bytes: &[u8],
+        is_inverted: bool,
+    ) -> Result<Predicted> {
+        let seen = self.see(name, bytes, is_inverted)?;
+        let said = self.predict(std::slice::from_ref(&seen))?;
+        let said = said
+            .first()
+            .ok_or_else(|| Error::compute("predicting", "nothing was said"))?;
+        let of = |class: usize| {
+            let name = class_name(&self.input.classes, class);
+            (name, said.probabilities[class])
+        };
+        Ok(Predicted {
+            ranked: said.ranked().into_iter().map(of).collect(),
+            told: self.used.told(),
+            looks_inverted: self.input.looks_inverted(&seen),
+            seen,
+        })
+    }
+
+    /// An image file, which is called `name`, as the run's set would have it.
+    ///
+    /// # Errors
+    /// `Input` when it is no image.
+    pub(crate) fn see(&self, name: &str, bytes: &[u8], is_inverted: bool) -> Result<Seen> {
+        let seen = self.input.see_file(bytes, is_inverted);
+        seen.map_err(|problem| {
+            Error::input(name, problem, "give a whole PNG, JPEG, WebP, BMP or GIF")
         })
     }
 

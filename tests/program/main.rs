@@ -21,6 +21,7 @@ mod hub;
 #[path = "../support/hub_server.rs"]
 mod hub_server;
 mod outside;
+mod predict;
 mod pretrained;
 #[path = "../support/skip.rs"]
 mod skip;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::{Arguments, Style, one, read};
+use super::{Arguments, Style, one};
 use crate::commands::download::Counted;
 use crate::commands::{answer, scores};
 use crate::data::formats::folder;
@@ -15,7 +15,7 @@ use crate::data::input::Seen;
 use crate::error::{Error, Result};
 use crate::headless::{Output, Table, Tint, notice};
 use crate::metrics::{Scores, class_name};
-use crate::run::prediction::{AT_ONCE, Predictor, Said};
+use crate::run::prediction::{AT_ONCE, Predictor, Said, read};
 use crate::text::{self, figure};
 use crate::train::evaluate::Tally;
 

@@ -11,7 +11,7 @@ use super::complete;
 use crate::data::decode::LARGEST_FILE;
 use crate::error::{Error, Result};
 use crate::headless::{Output, notice};
-use crate::run::prediction::Predictor;
+use crate::run::prediction::{Predictor, read};
 use crate::run::{Workspace, example};
 use crate::{storage, text};
 
@@ -100,22 +100,6 @@ pub(super) fn load(workspace: &Workspace, run: &str) -> Result<Predictor> {
         notice(format!("note: {note}"));
     }
     Ok(predictor)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    storage::read(path, LARGEST_FILE).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::input(
-            text::sanitize(&path.display().to_string()),
-            "is not there",
-            "give the path of an image, or of a directory of images",
-        ),
-        std::io::ErrorKind::InvalidInput | std::io::ErrorKind::FileTooLarge => Error::input(
-            text::sanitize(&path.display().to_string()),
-            format!("cannot be read: {e}"),
-            "give the path of an image, or of a directory of images",
-        ),
-        _ => Error::io("read", path, e),
-    })
 }
 
 fn read_standard_input() -> Result<Vec<u8>> {

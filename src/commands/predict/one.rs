@@ -6,7 +6,7 @@ use super::{Arguments, Style, hint};
 use crate::commands::answer;
 use crate::data::antialias::{Antialias, Scratch};
 use crate::data::input::Seen;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::headless::{Output, Pixels, Table, Tint, draw_bar, notice};
 use crate::metrics::class_name;
 use crate::run::prediction::{Predictor, Said};
@@ -30,12 +30,7 @@ pub(super) fn predict(
     arguments: &Arguments,
     out: &mut Output,
 ) -> Result<u8> {
-    let seen = predictor
-        .input
-        .see_file(bytes, arguments.invert)
-        .map_err(|problem| {
-            Error::input(name, problem, "give a whole PNG, JPEG, WebP, BMP or GIF")
-        })?;
+    let seen = predictor.see(name, bytes, arguments.invert)?;
     let said = predictor.predict(std::slice::from_ref(&seen))?;
     let Some(said) = said.first() else {
         return Ok(0);
