@@ -62,22 +62,21 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     for note in &predictor.notes {
         notice(format!("note: {note}"));
     }
+    // First of all: whoever reads the output may have seen enough before its end.
+    match evaluation::keep(workspace, &predictor.run, &evaluated) {
+        Err(Error::Busy { .. }) => notice(format!(
+            "note: not kept, as run {} is still being trained",
+            predictor.run
+        )),
+        kept => kept?,
+    }
     let mut out = Output::standard();
     if arguments.json {
         answer::print(&mut out, to_json(&predictor.run, &evaluated))?;
     } else {
         show(&predictor, &evaluated, &mut out)?;
     }
-    match evaluation::keep(workspace, &predictor.run, &evaluated) {
-        Err(Error::Busy { .. }) => {
-            notice(format!(
-                "note: not kept, as run {} is still being trained",
-                predictor.run
-            ));
-            Ok(0)
-        }
-        kept => kept.map(|()| 0),
-    }
+    Ok(0)
 }
 
 /// The keys of docs/cli.md.
@@ -126,7 +125,7 @@ pub(super) fn title(evaluated: &Evaluated) -> String {
 
 fn show(predictor: &Predictor, evaluated: &Evaluated, out: &mut Output) -> Result<()> {
     out.line(title(evaluated))?;
-    scores::table(&[("", &evaluated.scores)]).print(out)?;
+    scores::table(&[(&evaluated.part, &evaluated.scores)]).print(out)?;
     if let Some(measured) = &evaluated.scores {
         out.line("")?;
         scores::print_classes(measured, &predictor.input.classes, out)?;

@@ -64,7 +64,8 @@ impl Home {
     }
 
     fn run_dir(&self) -> PathBuf {
-        let mut runs = fs::read_dir(self.path("w/checkpoints")).unwrap().flatten();
+        let found = fs::read_dir(self.path("w/checkpoints")).unwrap().flatten();
+        let mut runs = found.filter(|entry| !entry.file_name().to_str().unwrap().starts_with('.'));
         runs.next().unwrap().path()
     }
 

@@ -305,7 +305,7 @@ impl Shown {
                         predictor.used.told(),
                         predictor.run
                     ))?;
-                    scores::table(&[("", &Some(scores.clone()))]).print(out)?;
+                    scores::table(&[("score", &Some(scores.clone()))]).print(out)?;
                     out.line("")?;
                     scores::print_classes(scores, &predictor.input.classes, out)?;
                 }

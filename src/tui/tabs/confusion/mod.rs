@@ -353,10 +353,9 @@ impl Tab for ConfusionTab {
         vec![
             hint("Enter", "images"),
             hint("s", "next mistake"),
+            hint("i", "your image"),
             hint("n", "numbers"),
             hint("< >", "epoch"),
-            hint("m", "difference"),
-            hint("i", "your image"),
         ]
     }
 
