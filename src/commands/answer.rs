@@ -7,7 +7,7 @@ use crate::headless::Output;
 use crate::metrics::{METRICS, Scores};
 use crate::profile::Profile;
 use crate::run::{RunSummary, comparison};
-use crate::text::figure;
+use crate::text::{self, figure};
 
 /// The version of what is printed.
 pub(super) const FORMAT: u32 = crate::profile::FORMAT;
@@ -22,6 +22,25 @@ pub(super) fn print(out: &mut Output, object: Value) -> Result<()> {
         answer.extend(fields);
     }
     out.json(&answer)
+}
+
+/// A value of comma-separated ones (RFC 4180): in quotes where it has a comma, a quote or a line's end.
+#[must_use]
+pub(super) fn quoted(text: &str) -> String {
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Prints lines for programs: harmless, and UTF-8 whatever the locale.
+///
+/// # Errors
+/// `Io` when they cannot be written.
+pub(super) fn print_csv(out: &mut Output, lines: &[String]) -> Result<()> {
+    let lines = lines.iter().map(|line| text::harmless(line) + "\n");
+    out.bytes(lines.collect::<String>().as_bytes())
 }
 
 /// A run of the list; one that cannot be read has its id, the status `broken` and the reason.
@@ -69,7 +88,7 @@ pub(super) fn record(id: &str, status: &str, profile: &Profile) -> Value {
 }
 
 /// Every metric; null where nothing was measured.
-fn scores(scores: Option<&Scores>) -> Value {
+pub(super) fn scores(scores: Option<&Scores>) -> Value {
     let Some(scores) = scores else {
         return Value::Null;
     };

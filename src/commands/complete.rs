@@ -290,6 +290,15 @@ pub(super) fn added() -> ArgValueCompleter {
     })
 }
 
+/// Data sets that are here.
+pub(super) fn set() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let path = workspace().map(|w| w.search_path()).unwrap_or_default();
+        let all = locate::available(&path).into_iter();
+        starting_with(current, all.map(|set| candidate(&set.name, "")))
+    })
+}
+
 /// Data sets that can be downloaded.
 pub(super) fn dataset() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {

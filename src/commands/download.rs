@@ -76,6 +76,41 @@ fn cancel_on_interrupt(cancel: Arc<AtomicBool>) -> Result<()> {
     Ok(())
 }
 
+/// How many of how many are done, in a line of the terminal that is redrawn; nothing where there is none.
+pub(super) struct Counted {
+    what: &'static str,
+    draws: bool,
+    last: Instant,
+    is_drawn: bool,
+}
+
+impl Counted {
+    /// Of so many `what`.
+    pub(super) fn new(what: &'static str) -> Self {
+        Self {
+            what,
+            draws: can_draw_bar(std::io::stderr().is_terminal()),
+            last: Instant::now(),
+            is_drawn: false,
+        }
+    }
+
+    pub(super) fn show(&mut self, done: usize, all: usize) {
+        if !self.draws || self.last.elapsed() < Duration::from_millis(200) {
+            return;
+        }
+        let (done, all) = (text::grouped(done as u64), text::grouped(all as u64));
+        redraw_notice(&format!("{done} of {all} {}", self.what), COLUMNS);
+        (self.last, self.is_drawn) = (Instant::now(), true);
+    }
+
+    pub(super) fn clear(&self) {
+        if self.is_drawn {
+            redraw_notice("", COLUMNS);
+        }
+    }
+}
+
 /// The download as it is shown, on standard error.
 struct Shown {
     draws: bool,

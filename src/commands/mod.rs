@@ -11,11 +11,14 @@ mod data;
 mod delete;
 mod doctor;
 mod download;
+mod evaluate;
 mod export;
+mod predict;
 mod recipe;
 mod replay;
 mod resume;
 mod runs;
+mod scores;
 mod screen;
 mod show;
 mod train;
@@ -96,6 +99,10 @@ enum Command {
     Weights(weights::Arguments),
     /// Benchmark presets: training and evaluation speed, memory
     Bench(bench::Arguments),
+    /// Predict images with a run's network: a file, a directory, standard input
+    Predict(predict::Arguments),
+    /// Score a run on another data set or split
+    Evaluate(evaluate::Arguments),
     /// Export a run's weights or history
     Export(export::Arguments),
     /// Delete a run and all its files
@@ -212,6 +219,8 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Data(arguments) => data::run(&workspace, &arguments),
         Command::Weights(arguments) => weights::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
+        Command::Predict(arguments) => predict::run(&workspace, &arguments),
+        Command::Evaluate(arguments) => evaluate::run(&workspace, &arguments),
         Command::Export(arguments) => export::run(&workspace, &arguments),
         Command::Delete(arguments) => delete::run(&workspace, &arguments),
         Command::Doctor => doctor::run(&workspace),

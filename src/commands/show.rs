@@ -2,15 +2,16 @@
 
 use clap::Args;
 
-use super::{answer, arrays, complete, recipe};
+use super::{answer, arrays, complete, evaluate, recipe, scores};
 use crate::catalog;
 use crate::data::{self, Dataset, DatasetInfo};
 use crate::error::Result;
 use crate::headless::{Output, Table};
-use crate::metrics::{METRICS, Scores};
+use crate::metrics::metric;
 use crate::model::summary::{Summary, summarise};
 use crate::model::{self, Architecture, Shape, presets};
 use crate::profile::{EpochRecord, Profile, ResultRecord, Standing, Status, Subset, settings};
+use crate::run::evaluation::{self, Evaluated};
 use crate::run::{Workspace, memory, preflight, weights_info};
 use crate::text::{self, figure};
 
@@ -231,6 +232,15 @@ fn layers_json(profile: &Profile, input: Shape, summary: &Summary) -> serde_json
     })
 }
 
+/// A record, with what was measured later.
+#[derive(serde::Serialize)]
+struct Record<'a> {
+    #[serde(flatten)]
+    profile: &'a Profile,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    evaluations: Vec<serde_json::Value>,
+}
+
 fn show_record(
     workspace: &Workspace,
     mut profile: Profile,
@@ -241,8 +251,15 @@ fn show_record(
     if let Some(run) = &mut profile.run {
         run.status = workspace.live_status(&run.id, run.status);
     }
+    let id = profile.run.as_ref().map_or("", |run| &run.id);
+    let evaluations = evaluation::kept(workspace, id);
     if json {
-        return out.json(&profile);
+        let each = evaluations.iter().map(|e| evaluate::to_json(id, e));
+        let shown = Record {
+            profile: &profile,
+            evaluations: each.collect(),
+        };
+        return out.json(&shown);
     }
     for line in facts(&profile) {
         out.line(line)?;
@@ -255,9 +272,58 @@ fn show_record(
         out.line("")?;
         history_table(&profile).print(out)?;
     }
-    let Some(result) = &profile.result else {
+    if let Some(result) = &profile.result {
+        show_scores(&profile, result, out)?;
+    }
+    show_evaluations(&profile, &evaluations, out)
+}
+
+/// What was measured later, on other data or parts: never the run's own scores.
+fn show_evaluations(profile: &Profile, each: &[Evaluated], out: &mut Output) -> Result<()> {
+    if each.is_empty() {
         return Ok(());
-    };
+    }
+    out.line("")?;
+    out.line("evaluated later:")?;
+    let result = profile.result.as_ref();
+    let mut table = Table::new(&[
+        "data",
+        "split",
+        ">images",
+        ">accuracy",
+        ">macro F1",
+        ">loss",
+        "weights",
+        "when",
+    ]);
+    for evaluated in each {
+        let Some(measured) = &evaluated.scores else {
+            continue;
+        };
+        let figure =
+            |key| metric(key).map_or_else(String::new, |m| m.text(measured, 2, figure::ANY));
+        let epoch = evaluated
+            .epoch
+            .map_or_else(String::new, |epoch| format!(", epoch {epoch}"));
+        let is_now = result.is_some_and(|r| {
+            [&r.best_file_sha256, &r.last_file_sha256].contains(&&evaluated.weights_sha256)
+        });
+        let earlier = if is_now { "" } else { " (earlier ones)" };
+        table.row([
+            evaluated.data.clone(),
+            evaluated.part.clone(),
+            text::grouped(evaluated.images as u64),
+            figure("accuracy"),
+            figure("macro_f1"),
+            figure("loss"),
+            format!("{}{epoch}{earlier}", evaluated.weights),
+            text::local(&evaluated.at),
+        ]);
+    }
+    table.print(out).map(drop)
+}
+
+fn show_scores(profile: &Profile, result: &ResultRecord, out: &mut Output) -> Result<()> {
     out.line("")?;
     if let Some(weights) = profile
         .weights()
@@ -270,7 +336,7 @@ fn show_record(
         ("validation", &result.validation),
         ("test", &result.test),
     ];
-    scores_table(&parts).print(out)?;
+    scores::table(&parts).print(out)?;
     if let Some(why) = profile.untested() {
         out.line(format!("no test scores: {why}"))?;
     }
@@ -399,24 +465,6 @@ fn history_table(profile: &Profile) -> Table {
             text::seconds(e.seconds),
             if best == Some(e.epoch) { "best" } else { "" }.into(),
         ]);
-    }
-    table
-}
-
-/// A row a metric, a column a part.
-fn scores_table(parts: &[(&str, &Option<Scores>)]) -> Table {
-    let measured: Vec<(&str, &Scores)> = parts
-        .iter()
-        .filter_map(|(name, scores)| Some((*name, scores.as_ref()?)))
-        .collect();
-    let names = measured.iter().map(|(name, _)| format!(">{name}"));
-    let head: Vec<String> = std::iter::once(String::new()).chain(names).collect();
-    let mut table = Table::new(&head);
-    for metric in METRICS {
-        let figures = measured
-            .iter()
-            .map(|(_, scores)| metric.text(scores, 2, figure::ANY));
-        table.row(std::iter::once(metric.label.to_owned()).chain(figures));
     }
     table
 }

@@ -67,6 +67,30 @@ impl Antialias {
         }
     }
 
+    /// As [`covering`](Self::covering), for a rectangle `[new_height, new_width]`: the least scaling that covers it, and
+    /// the middle of that.
+    #[must_use]
+    pub(crate) fn covering_rectangle(
+        (height, width): (usize, usize),
+        (new_height, new_width): (usize, usize),
+    ) -> Self {
+        let by_height = height * new_width <= width * new_height;
+        let (rows, columns) = if by_height {
+            (new_height, width * new_height / height)
+        } else {
+            (height * new_width / width, new_width)
+        };
+        let axis = |size: usize, scaled: usize, kept: usize| {
+            let start = middle(scaled - kept);
+            Axis::new(size, scaled, start..start + kept)
+        };
+        Self {
+            source: (height, width),
+            rows: axis(height, rows, new_height),
+            columns: axis(width, columns, new_width),
+        }
+    }
+
     /// Pixels of a resized image.
     #[must_use]
     pub(crate) fn area(&self) -> usize {

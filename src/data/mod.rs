@@ -9,6 +9,7 @@ pub(crate) mod decode;
 pub mod fetch;
 pub mod formats;
 mod info;
+pub(crate) mod input;
 pub mod locate;
 pub mod mini;
 pub(crate) mod normalization;

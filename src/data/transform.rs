@@ -5,6 +5,8 @@
 //! alone: `computed` from the images as they lie in the file, `per-pixel` from the resized ones.
 //! Channels are converted (`channels`) and random changes made (`augment`) before it.
 
+pub(in crate::data) mod recorded;
+
 use super::Dataset;
 use super::antialias::Antialias;
 use super::channels::Conversion;

@@ -17,7 +17,7 @@ pub(super) const CLEAR: &str = "\r\x1b[K";
 /// A place for lines.
 pub(crate) struct Output {
     out: Box<dyn Write + Send>,
-    is_colored: bool,
+    pub(super) is_colored: bool,
     is_ascii: bool,
     columns: Option<usize>,
 }
@@ -72,6 +72,12 @@ impl Output {
     /// # Errors
     /// `Io` when it cannot be written.
     pub(crate) fn tinted(&mut self, pieces: &[(String, Tint)]) -> Result<()> {
+        let line = self.painted(pieces);
+        self.words(&(line + "\n"))
+    }
+
+    /// A line of pieces, each in its tint where there are colours.
+    pub(super) fn painted(&self, pieces: &[(String, Tint)]) -> String {
         let painted = pieces.iter().map(|(text, tint)| {
             if self.is_colored {
                 tint.paint(text)
@@ -79,8 +85,7 @@ impl Output {
                 Tint::Plain.paint(text)
             }
         });
-        let line: String = painted.collect();
-        self.words(&(line + "\n"))
+        painted.collect()
     }
 
     /// Prints a line of JSON; what could disturb a terminal stands in it escaped.
@@ -122,7 +127,7 @@ impl Output {
     }
 
     /// What people read, in ASCII where the terminal has no more.
-    fn words(&mut self, text: &str) -> Result<()> {
+    pub(super) fn words(&mut self, text: &str) -> Result<()> {
         if self.is_ascii {
             return self.write(&text::ascii(text));
         }

@@ -15,11 +15,11 @@ use crate::profile::{Loss, Profile};
 use super::Learner;
 
 /// Images a forward pass takes at once.
-const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 256;
 
 /// How the loss of held-out images is computed: the training's, without label smoothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LossKind {
+pub(crate) enum LossKind {
     CrossEntropy,
     Mse,
     /// Mean over classes of max(0, −y·score), y = ±1.
@@ -39,7 +39,7 @@ impl LossKind {
 }
 
 /// Scores and predictions of one part.
-pub(super) struct Evaluation {
+pub(crate) struct Evaluation {
     pub scores: Scores,
     pub predictions: Predictions,
 }
@@ -58,35 +58,74 @@ pub(super) fn evaluate(
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Evaluation>> {
     let mut batch = Batch::default();
-    let mut confusion = Confusion::new(classes);
-    let mut predictions = Predictions::new(classes as u16);
-    let (mut loss, mut top3) = (0.0, 0);
+    let mut tally = Tally::new(classes, criterion);
     data.expect(indices, BATCH);
     for chunk in indices.chunks(BATCH) {
         if !go_on() {
             return Ok(None);
         }
         let logits = learner.logits_on(data, chunk, &mut batch)?;
-        for ((row, label), index) in logits.chunks_exact(classes).zip(&batch.labels).zip(chunk) {
-            let label = *label as usize;
-            let probabilities = softmax(row);
-            loss += image_loss(criterion, row, &probabilities, label);
-            let prediction = rank(row, &probabilities, label, *index);
-            confusion.add(label, usize::from(prediction.top[0]));
-            let ranks = classes.min(3);
-            top3 += u64::from(prediction.top[..ranks].contains(&(label as u16)));
-            predictions.add(prediction, &probabilities);
-        }
+        tally.add(&logits, &batch.labels, chunk);
     }
-    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
-    let mean = loss / indices.len().max(1) as f64;
-    Ok(Some(Evaluation {
-        scores: Scores::new(mean, top3, confusion),
-        predictions,
-    }))
+    Ok(Some(tally.evaluation()))
 }
 
-fn softmax(logits: &[f32]) -> Vec<f64> {
+/// What is measured of images that come batch by batch.
+pub(crate) struct Tally {
+    criterion: LossKind,
+    classes: usize,
+    confusion: Confusion,
+    predictions: Predictions,
+    /// Sum over the images.
+    loss: f64,
+    top3: u64,
+}
+
+impl Tally {
+    /// Of no image yet.
+    #[must_use]
+    pub(super) fn new(classes: usize, criterion: LossKind) -> Self {
+        Self {
+            criterion,
+            classes,
+            confusion: Confusion::new(classes),
+            predictions: Predictions::new(classes as u16),
+            loss: 0.0,
+            top3: 0,
+        }
+    }
+
+    /// Adds images.
+    ///
+    /// **Shape** `logits [B, K]`, `labels [B]`, `indices [B]`.
+    pub(crate) fn add(&mut self, logits: &[f32], labels: &[u32], indices: &[u32]) {
+        let rows = logits.chunks_exact(self.classes);
+        for ((row, label), index) in rows.zip(labels).zip(indices) {
+            let label = *label as usize;
+            let probabilities = softmax(row);
+            self.loss += image_loss(self.criterion, row, &probabilities, label);
+            let prediction = rank(row, &probabilities, label, *index);
+            self.confusion.add(label, usize::from(prediction.top[0]));
+            let ranks = self.classes.min(3);
+            self.top3 += u64::from(prediction.top[..ranks].contains(&(label as u16)));
+            self.predictions.add(prediction, &probabilities);
+        }
+    }
+
+    /// All of it.
+    #[must_use]
+    pub(crate) fn evaluation(self) -> Evaluation {
+        #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+        let mean = self.loss / self.predictions.items.len().max(1) as f64;
+        Evaluation {
+            scores: Scores::new(mean, self.top3, self.confusion),
+            predictions: self.predictions,
+        }
+    }
+}
+
+/// **Shape** `logits [K]`.
+pub(super) fn softmax(logits: &[f32]) -> Vec<f64> {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = logits
         .iter()

@@ -2,8 +2,9 @@
 
 pub(crate) mod bench;
 pub mod checkpoint;
+pub(crate) mod classifier;
 mod control;
-mod evaluate;
+pub(crate) mod evaluate;
 pub(crate) mod learner;
 pub mod learners;
 mod step_meter;

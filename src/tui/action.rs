@@ -49,6 +49,8 @@ pub(crate) enum Action {
     EditText,
     /// `d`: delete, asks first. On the Data tab: download.
     Delete,
+    /// `i`: predict an image of one's own.
+    Predict,
     /// `r`: replay.
     Replay,
     /// `u`: resume a stopped or lost run.

@@ -226,6 +226,11 @@ impl Outside<'_> {
             Request::DescribeWeights(model) => self.services.describe_weights(model),
             Request::DescribeDataset(name) => self.services.describe_dataset(name),
             Request::LoadPredictions(run) => self.services.load_predictions(run),
+            Request::Predict {
+                run,
+                path,
+                is_inverted,
+            } => self.services.predict(run, path, is_inverted),
             Request::WatchRuns(on) => self.services.watch_runs(on),
             Request::ReadOwn => self.services.tell_own(),
             Request::KeepTheme(palette) => self.services.keep_theme(palette),

@@ -179,6 +179,14 @@ const TABLE: &[Row] = &[
     ),
     (
         LOOK,
+        "predict",
+        "i",
+        "i",
+        "predict an image of your own",
+        Action::Predict,
+    ),
+    (
+        LOOK,
         "earlier",
         "< ,",
         "<",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::context::KeptPredictions;
 use super::run_view::Link;
+use super::tabs::confusion::Outcome;
 use super::tabs::runs::RunRow;
 use crate::data::{Dataset, DatasetInfo};
 use crate::event::Stamped;
@@ -76,6 +77,13 @@ pub(crate) enum Message {
     Predictions {
         run: String,
         kept: Box<KeptPredictions>,
+    },
+    /// What came of an image of the user's own.
+    Predicted {
+        run: String,
+        path: String,
+        is_inverted: bool,
+        outcome: Outcome,
     },
     /// Whether something is being downloaded.
     Fetching(bool),

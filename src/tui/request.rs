@@ -58,6 +58,12 @@ pub(crate) enum Request {
     DescribeDataset(String),
     /// Read what was predicted in this run.
     LoadPredictions(String),
+    /// Predict an image of the user's own with this run's network.
+    Predict {
+        run: String,
+        path: String,
+        is_inverted: bool,
+    },
     /// Whether the list of runs is looked at.
     WatchRuns(bool),
     /// Read the user's own profiles again.

@@ -23,6 +23,7 @@ mod hub;
 #[path = "../support/hub_server.rs"]
 mod hub_server;
 mod outside;
+mod predict;
 mod pretrained;
 mod real_data;
 mod same_bits;

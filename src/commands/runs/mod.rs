@@ -161,15 +161,8 @@ fn tint(status: Status) -> Tint {
     }
 }
 
-/// RFC 4180: quotes where a value has a comma, a quote or a line's end.
 fn csv(runs: &[RunSummary], columns: &[Column], out: &mut Output) -> Result<()> {
-    let quoted = |text: &str| {
-        if text.contains(['"', ',', '\n', '\r']) {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        } else {
-            text.to_owned()
-        }
-    };
+    let quoted = answer::quoted;
     let cell = |value: Value| match value {
         Value::Null => String::new(),
         Value::String(text) => quoted(&text),
@@ -189,9 +182,7 @@ fn csv(runs: &[RunSummary], columns: &[Column], out: &mut Output) -> Result<()> 
             .collect();
         lines.push(cells.join(","));
     }
-    // For programs: UTF-8 whatever the locale.
-    let lines = lines.iter().map(|line| text::harmless(line) + "\n");
-    out.bytes(lines.collect::<String>().as_bytes())
+    answer::print_csv(out, &lines)
 }
 
 #[cfg(test)]

@@ -51,22 +51,7 @@ pub struct Scan {
 /// # Errors
 /// `Input` when it is no directory of classes, `Io` when it cannot be read.
 pub fn scan(root: &Path, depth: usize) -> Result<Scan> {
-    let real = root
-        .canonicalize()
-        .map_err(|e| Error::io("read", root, e))?;
-    let mut walk = Walk {
-        root: real.clone(),
-        found: Vec::new(),
-        scan: Scan::default(),
-        above: Vec::new(),
-    };
-    walk.directory(&real, "")?;
-    let Walk {
-        mut found,
-        mut scan,
-        ..
-    } = walk;
-    found.sort();
+    let (real, found, mut scan) = walk(root)?;
     let splits = splits(&real);
     scan.has_splits = !splits.is_empty();
     let mut of_class = Vec::new();
@@ -118,6 +103,31 @@ pub fn scan(root: &Path, depth: usize) -> Result<Scan> {
         .collect();
     scan.classes = names.into_iter().cloned().collect();
     Ok(scan)
+}
+
+/// The images below a directory, by their names and sorted, whatever directories they lie in; and what cannot be taken.
+///
+/// # Errors
+/// `Io` when the directory cannot be read.
+pub(crate) fn images(root: &Path) -> Result<(Vec<String>, BTreeMap<String, String>)> {
+    let (_, found, scan) = walk(root)?;
+    Ok((found, scan.faults))
+}
+
+/// The real directory, the images in it, and a scan with what cannot be taken.
+fn walk(root: &Path) -> Result<(PathBuf, Vec<String>, Scan)> {
+    let real = root
+        .canonicalize()
+        .map_err(|e| Error::io("read", root, e))?;
+    let mut walk = Walk {
+        root: real.clone(),
+        found: Vec::new(),
+        scan: Scan::default(),
+        above: Vec::new(),
+    };
+    walk.directory(&real, "")?;
+    walk.found.sort();
+    Ok((real, walk.found, walk.scan))
 }
 
 fn refuse(root: &Path, problem: &str, remedy: &str) -> Error {
@@ -218,7 +228,7 @@ impl Walk {
             return Ok(());
         };
         if !real.starts_with(&self.root) {
-            self.fault(shown, "is a link that leads out of the data set");
+            self.fault(shown, "is a link that leads out of the directory");
             return Ok(());
         }
         if real.is_dir() {
@@ -337,9 +347,9 @@ mod tests {
         for expected in [
             "0.png lies in no directory of a class",
             "a/again is a link to a directory that it lies in",
-            "a/out.png is a link that leads out of the data set",
+            "a/out.png is a link that leads out of the directory",
             "a/none.png is a link to nothing",
-            "c is a link that leads out of the data set",
+            "c is a link that leads out of the directory",
             "a/\u{fffd}.png has a name that is not UTF-8",
             "a/\u{1b}[2J.png has a name with control characters",
             "d/x.PNG differs from d/X.png in capital letters alone",

@@ -68,17 +68,23 @@ fn frozen(profile: &Profile, mut cut: Cut, classes: usize) -> Result<FrozenLearn
         let flatten = Node::plain("features", Layer::Flatten(Flatten {}), shape, output);
         cut.frozen.nodes.push(flatten);
     }
-    // The backbone takes no step: it needs no memory for large batches, no moments, no averages.
+    let predicting = predicting(profile);
+    let backbone = network(&predicting, &cut.frozen, shape.elements())?;
+    let head = network(profile, &cut.trained, classes)?;
+    let is_unaugmented = profile.augment.is_none();
+    FrozenLearner::new(backbone, head, shape, is_unaugmented)
+}
+
+/// The profile for a learner that takes no step: it needs no memory for large batches, no moments, no averages.
+#[must_use]
+pub(super) fn predicting(profile: &Profile) -> Profile {
     let mut predicting = profile.clone();
     let train = &mut predicting.train;
     train.batch_size = 1;
     train.ema = 0.0;
     train.optimizer.kind = OptimizerKind::Sgd;
     train.optimizer.momentum = 0.0;
-    let backbone = network(&predicting, &cut.frozen, shape.elements())?;
-    let head = network(profile, &cut.trained, classes)?;
-    let is_unaugmented = profile.augment.is_none();
-    FrozenLearner::new(backbone, head, shape, is_unaugmented)
+    predicting
 }
 
 /// **Units** bytes of a checkpoint beside its arrays: names, the history of some thousand epochs.

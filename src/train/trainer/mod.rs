@@ -24,6 +24,7 @@ use super::control::{Control, Due};
 use super::evaluate::{self, Evaluation, LossKind};
 use super::step_meter::StepMeter;
 use super::{Learner, Outcome, Setup, TrainingContext, Update, learners};
+use crate::data::input::{self, Input};
 use crate::data::{Batch, SplitDataset};
 use crate::error::{Error, Result};
 use crate::event::{EpochEnd, Event, Features};
@@ -31,7 +32,7 @@ use crate::metrics::{Scores, predictions};
 use crate::model::summary::{Summary, summarise};
 use crate::model::{self, Architecture};
 use crate::profile::Profile;
-use crate::{schedule, text};
+use crate::{schedule, storage, text};
 use std::ops::ControlFlow;
 
 /// How often it is told how far the features of frozen layers are.
@@ -45,6 +46,7 @@ const FEATURES_EVERY: Duration = Duration::from_millis(500);
 pub fn train(setup: Setup<'_>, context: &mut dyn TrainingContext) -> Result<Outcome> {
     let mut session = Trainer::prepare(setup, context)?;
     session.announce(context);
+    session.record_input(context)?;
     context.keep_room(learners::checkpoint_bytes(
         session.train_settings(),
         session.summary.parameters,
@@ -113,6 +115,19 @@ impl Trainer<'_> {
 
     fn curve_is_test(&self) -> bool {
         self.data.validation.is_empty()
+    }
+
+    /// Keeps what is done to images beside the run, for those that are predicted later.
+    fn record_input(&mut self, context: &mut dyn TrainingContext) -> Result<()> {
+        let path = self.setup.directory.join(input::FILE);
+        let json = Input::of(&self.data)?.to_json()?;
+        let is_there = storage::read(&path, input::LONGEST).is_ok_and(|there| there == json);
+        if is_there {
+            return Ok(());
+        }
+        let step = self.progress.step;
+        self.control
+            .retrying(step, context, || storage::commit(&path, &json))
     }
 
     fn train_epochs(&mut self, context: &mut dyn TrainingContext) -> Result<ControlFlow<()>> {
@@ -347,7 +362,7 @@ pub(in crate::train) fn architecture(
 }
 
 /// The profile with something else frozen.
-fn thawed(profile: &Profile, freeze: &str) -> Profile {
+pub(in crate::train) fn thawed(profile: &Profile, freeze: &str) -> Profile {
     let mut profile = profile.clone();
     freeze.clone_into(&mut profile.model.freeze);
     profile

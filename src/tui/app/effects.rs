@@ -120,6 +120,18 @@ impl App {
                     self.context.predictions = *kept;
                 }
             }
+            Message::Predicted {
+                run,
+                path,
+                is_inverted,
+                outcome,
+            } => {
+                if self.run.as_ref() == Some(&run) {
+                    self.tabs
+                        .confusion
+                        .set_predicted(&path, is_inverted, outcome);
+                }
+            }
             Message::Fetching(is) => self.fetching = is,
             Message::Say(text) => self.say(text),
             Message::Problem { problem, remedy } => {

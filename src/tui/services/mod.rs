@@ -5,6 +5,7 @@ mod datasets;
 mod download;
 mod follow;
 mod listing;
+mod predicting;
 mod starting;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -9,11 +9,15 @@ use crate::text;
 /// Longest text that can be typed, in characters.
 const LONGEST: usize = 120;
 
+/// The same of a path.
+const LONGEST_PATH: usize = 4096;
+
 /// Text being typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Input {
     text: Vec<char>,
     cursor: usize,
+    is_path: bool,
 }
 
 /// What a key did to an [`Input`].
@@ -35,7 +39,27 @@ impl Input {
     pub(crate) fn new(text: &str) -> Self {
         let text: Vec<char> = text.chars().take(LONGEST).collect();
         let cursor = text.len();
-        Self { text, cursor }
+        Self {
+            text,
+            cursor,
+            is_path: false,
+        }
+    }
+
+    /// The same for a path, which may be longer.
+    #[must_use]
+    pub(crate) fn of_path(path: &str) -> Self {
+        let text: Vec<char> = path.chars().take(LONGEST_PATH).collect();
+        let cursor = text.len();
+        Self {
+            text,
+            cursor,
+            is_path: true,
+        }
+    }
+
+    fn longest(&self) -> usize {
+        if self.is_path { LONGEST_PATH } else { LONGEST }
     }
 
     #[must_use]
@@ -72,7 +96,7 @@ impl Input {
             KeyCode::Char('e') if control => self.cursor = self.text.len(),
             KeyCode::Char(sign) if !control => {
                 let harmless = !text::sanitize(sign.encode_utf8(&mut [0; 4])).is_empty();
-                if harmless && self.text.len() < LONGEST {
+                if harmless && self.text.len() < self.longest() {
                     self.text.insert(self.cursor, sign);
                     self.cursor += 1;
                 }

@@ -5,8 +5,10 @@
 mod draw;
 mod gallery;
 mod matrix;
+mod own;
 
 use ratatui::Frame;
+use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 
 use super::timeline::{Stop, Timeline};
@@ -23,9 +25,14 @@ use crate::tui::tab_id::TabId;
 use crate::tui::widgets::canvas::Canvas;
 use gallery::{Gallery, Move};
 use matrix::{Layout, Numbers};
+pub(crate) use own::Outcome;
+use own::{Next, OwnImage};
 
 /// Said where there is no run to compare with.
 const MARK_ANOTHER: &str = "mark another run on the Runs tab with m, then compare here";
+
+/// Said where there is no run to predict with.
+const NO_NETWORK: &str = "open a run on the Runs tab first; its network predicts your image";
 
 /// The tab.
 #[derive(Default)]
@@ -37,6 +44,9 @@ pub(crate) struct ConfusionTab {
     cursor: (usize, usize),
     offset: (usize, usize),
     gallery: Option<Gallery>,
+    own: Option<OwnImage>,
+    /// The path of the image before.
+    last_path: String,
     layout: Layout,
     matrix_area: Rect,
 }
@@ -127,10 +137,40 @@ impl ConfusionTab {
                 }
             }
             Action::Open if self.stop(cx).is_some() => self.gallery = Some(Gallery::default()),
+            Action::Predict => return self.ask_for_image(cx),
             Action::Train if self.stop(cx).is_none() => return Effect::GoToTab(TabId::Model),
             _ => return Effect::Ignored,
         }
         Effect::None
+    }
+
+    fn ask_for_image(&mut self, cx: &Context) -> Effect {
+        let Some((run, _)) = cx.run.history() else {
+            return Effect::Say(NO_NETWORK.into());
+        };
+        self.own = Some(OwnImage::ask(run, &self.last_path));
+        Effect::None
+    }
+
+    /// What is left of the image of one's own after a key.
+    fn after(&mut self, next: Next) -> Effect {
+        if let Some(own) = &self.own {
+            own.path().clone_into(&mut self.last_path);
+        }
+        match next {
+            Next::Stays(effect) => effect,
+            Next::Closes => {
+                self.own = None;
+                Effect::None
+            }
+        }
+    }
+
+    /// Takes what came of an image of one's own.
+    pub(crate) fn set_predicted(&mut self, path: &str, is_inverted: bool, outcome: Outcome) {
+        if let Some(own) = &mut self.own {
+            own.set(path, is_inverted, outcome);
+        }
     }
 
     /// Goes to what this class is most often taken for; to its own cell where it never is.
@@ -142,6 +182,7 @@ impl ConfusionTab {
         let worst = found.iter().find(|m| m.label == class);
         self.cursor = (class, worst.map_or(class, |m| m.prediction));
         self.gallery = None;
+        self.own = None;
     }
 
     /// Moves the cursor to the next most frequent mistake.
@@ -261,6 +302,10 @@ fn kept_where(cx: &Context) -> String {
 
 impl Tab for ConfusionTab {
     fn on_action(&mut self, action: Action, cx: &Context) -> Effect {
+        if let Some(own) = &mut self.own {
+            let next = own.on_action(action);
+            return self.after(next);
+        }
         if self.gallery.is_some() {
             self.on_gallery(action, cx)
         } else {
@@ -270,14 +315,29 @@ impl Tab for ConfusionTab {
 
     fn on_mouse(&mut self, mouse: Mouse, cx: &Context) -> Effect {
         match mouse {
+            _ if self.own.is_some() => Effect::None,
             Mouse::Click(at) => self.on_click(at, cx),
             Mouse::ScrollUp(_) => self.on_action(Action::Up, cx),
             Mouse::ScrollDown(_) => self.on_action(Action::Down, cx),
         }
     }
 
+    fn takes_text(&self) -> bool {
+        self.own.as_ref().is_some_and(OwnImage::takes_text)
+    }
+
+    fn on_text(&mut self, key: KeyEvent) -> Effect {
+        match self.own.as_mut().map(|own| own.on_text(key)) {
+            Some(next) => self.after(next),
+            None => Effect::None,
+        }
+    }
+
     fn hints(&self, cx: &Context) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
+        if let Some(own) = &self.own {
+            return own.hints();
+        }
         if self.gallery.is_some() {
             return vec![
                 hint("Esc", "matrix"),
@@ -293,15 +353,16 @@ impl Tab for ConfusionTab {
         vec![
             hint("Enter", "images"),
             hint("s", "next mistake"),
+            hint("i", "your image"),
             hint("n", "numbers"),
             hint("< >", "epoch"),
-            hint("m", "difference"),
         ]
     }
 
     fn on_other_run(&mut self) {
         self.timeline.reset();
         self.gallery = None;
+        self.own = None;
         self.cursor = (0, 0);
         self.offset = (0, 0);
     }
@@ -310,6 +371,13 @@ impl Tab for ConfusionTab {
         let mut canvas = Canvas::new(frame.buffer_mut(), area);
         self.matrix_area = Rect::ZERO;
         self.difference &= cx.other.is_some();
+        if let Some(own) = &self.own {
+            own.draw(&mut canvas, cx.run_name(), &cx.theme);
+            if cx.theme.ascii {
+                canvas.make_ascii();
+            }
+            return;
+        }
         match cx.history().and_then(|h| Some((h, self.stop(cx)?))) {
             None => draw::draw_empty(&mut canvas, cx),
             Some((history, stop)) if self.gallery.is_some() => {

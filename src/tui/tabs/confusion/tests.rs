@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
+
 use super::*;
 use crate::data::mini;
+use crate::tui::request::Request;
 use crate::tui::tabs::testing::{self, Lent};
 
 fn filled() -> Lent<ConfusionTab> {
@@ -201,4 +204,89 @@ fn many_classes_scroll_with_the_cursor() {
     let screen = shot(&mut tab, 80, 24);
     assert!(screen.contains("class 25"), "{screen}");
     assert_eq!(tab.cursor, (25, 25));
+}
+
+fn press(tab: &mut Lent<ConfusionTab>, keys: &str) {
+    for key in keys.chars() {
+        tab.on_text(KeyEvent::from(KeyCode::Char(key)));
+    }
+}
+
+fn predicted() -> crate::run::prediction::Predicted {
+    let dataset = mini::load().unwrap();
+    let share = [
+        0.9, 0.07, 0.02, 0.006, 0.002, 0.001, 0.0005, 0.0003, 0.0001, 0.0001,
+    ];
+    crate::run::prediction::Predicted {
+        seen: crate::data::input::Seen {
+            channels: 1,
+            height: 28,
+            width: 28,
+            pixels: dataset.image(0).unwrap(),
+        },
+        ranked: dataset.classes.into_iter().rev().zip(share).collect(),
+        told: "the best weights, of epoch 3".into(),
+        looks_inverted: true,
+    }
+}
+
+#[test]
+fn an_image_of_ones_own_is_asked_for_and_shown() {
+    let mut tab = filled();
+    assert_eq!(tab.on_action(Action::Predict), Effect::None);
+    assert!(tab.takes_text());
+    let path = format!("/a b/{}.png", "long".repeat(60));
+    press(&mut tab, &path);
+    let asks = |is_inverted| {
+        Effect::Request(Request::Predict {
+            run: "run".into(),
+            path: path.clone(),
+            is_inverted,
+        })
+    };
+    assert_eq!(tab.on_text(KeyEvent::from(KeyCode::Enter)), asks(false));
+    assert!(shot(&mut tab, 80, 24).contains("predicting …"));
+    tab.set_predicted("/another.png", false, Err(("no".into(), "yes".into())));
+    assert!(
+        shot(&mut tab, 80, 24).contains("predicting …"),
+        "it is another's"
+    );
+    tab.set_predicted(&path, false, Ok(Box::new(predicted())));
+    insta::assert_snapshot!("own_80x24", shot(&mut tab, 80, 24));
+    insta::assert_snapshot!("own_120x40", shot(&mut tab, 120, 40));
+    for (width, height) in [(1, 1), (20, 5), (60, 15), (200, 9)] {
+        shot(&mut tab, width, height);
+    }
+
+    assert_eq!(tab.on_action(Action::CycleView), asks(true));
+    tab.set_predicted(&path, false, Ok(Box::new(predicted())));
+    assert!(
+        shot(&mut tab, 80, 24).contains("predicting …"),
+        "of the one before"
+    );
+    let failed = (
+        "a.png is truncated".to_owned(),
+        "give a whole PNG".to_owned(),
+    );
+    tab.set_predicted(&path, true, Err(failed));
+    let text = shot(&mut tab, 80, 24);
+    assert!(
+        text.contains("a.png is truncated") && text.contains("inverted"),
+        "{text}"
+    );
+
+    tab.on_action(Action::Back);
+    assert!(shot(&mut tab, 80, 24).contains("recall"));
+    tab.on_action(Action::Predict);
+    let remembered = shot(&mut tab, 120, 40);
+    assert!(remembered.contains("longlong.png"), "{remembered}");
+    tab.on_text(KeyEvent::from(KeyCode::Esc));
+    assert!(!tab.takes_text() && shot(&mut tab, 80, 24).contains("recall"));
+}
+
+#[test]
+fn without_a_run_nobody_predicts() {
+    let mut tab = testing::lent(ConfusionTab::default());
+    assert!(matches!(tab.on_action(Action::Predict), Effect::Say(_)));
+    assert!(!tab.takes_text());
 }
