@@ -45,6 +45,8 @@ pub(crate) struct Input {
     border: f64,
     /// As [`Dataset::sha256`].
     pub data_sha256: String,
+    /// Whether the set's images were brought to its size before.
+    is_prepared: bool,
     transform: Transform,
 }
 
@@ -74,6 +76,7 @@ struct Recorded {
     shape: [usize; 3],
     border: f64,
     data_sha256: String,
+    is_prepared: bool,
     #[serde(flatten)]
     statistics: Statistics,
 }
@@ -90,6 +93,7 @@ impl Input {
             shape: dataset.shape(),
             border: mean_border(dataset, data.transform().conversion, &data.train)?,
             data_sha256: dataset.sha256.clone(),
+            is_prepared: !dataset.pixels_sha256.is_empty(),
             transform: data.transform().clone(),
         })
     }
@@ -104,6 +108,7 @@ impl Input {
             shape: self.shape,
             border: self.border,
             data_sha256: self.data_sha256.clone(),
+            is_prepared: self.is_prepared,
             statistics: self.transform.statistics(),
         };
         let failed = |e: serde_json::Error| Error::compute("writing JSON", e);
@@ -135,6 +140,7 @@ impl Input {
             shape,
             border,
             data_sha256,
+            is_prepared,
             statistics,
         } = file.input;
         let values = shape
@@ -151,6 +157,7 @@ impl Input {
             shape,
             border,
             data_sha256,
+            is_prepared,
             transform: transform.ok_or("does not fit the recipe")?,
         })
     }
@@ -184,31 +191,35 @@ impl Input {
     /// An image as the set would have it; `is_inverted` makes light what is dark.
     #[must_use]
     pub(crate) fn see(&self, picture: Picture, is_inverted: bool) -> Seen {
-        let to = self.transform.conversion.to;
-        let picture = if to > picture.channels {
-            picture.widened(to)
-        } else {
-            picture
-        };
+        let conversion = self.transform.conversion;
         let (height, width) = (picture.height, picture.width);
+        // In the set's colours first: sets of image files are scaled before they become grey.
+        let colours = self.shape[0].min(3);
+        let picture = picture.widened(colours);
         let mut pixels = picture.pixels;
         Conversion {
             from: picture.channels,
-            to,
+            to: colours,
+            ..conversion
         }
         .apply(&mut pixels);
-        if is_inverted {
-            pixels
-                .iter_mut()
-                .for_each(|value| *value = u8::MAX - *value);
-        }
-        let seen = Seen {
-            channels: to,
+        let mut seen = self.cropped(Seen {
+            channels: colours,
             height,
             width,
             pixels,
-        };
-        self.cropped(seen)
+        });
+        Conversion {
+            from: colours,
+            ..conversion
+        }
+        .apply(&mut seen.pixels);
+        seen.channels = conversion.to;
+        if is_inverted {
+            let values = seen.pixels.iter_mut();
+            values.for_each(|value| *value = u8::MAX - *value);
+        }
+        seen
     }
 
     /// Brought to the size of the set's images, or to the network's where the run's transform takes any size.
@@ -217,7 +228,7 @@ impl Input {
         if sides == own {
             return seen;
         }
-        let (height, width) = if self.transform.takes_any_size() {
+        let (height, width) = if self.transform.takes_any_size() && !self.is_prepared {
             (self.transform.height, self.transform.width)
         } else {
             own

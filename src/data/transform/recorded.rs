@@ -79,6 +79,7 @@ impl Transform {
             test: Examples::default(),
             source: String::new(),
             sha256: String::new(),
+            pixels_sha256: String::new(),
             remarks: Vec::new(),
         };
         let mut transform = Self::new(&without_images, &settings, &[])?;
