@@ -215,8 +215,8 @@ fn check(dataset: &Arc<Dataset>, case: &Case) {
 fn every_preset_trains_the_same_by_plan_and_through_the_graph() {
     let dataset = Arc::new(mini::load().unwrap());
     for preset in presets::all() {
-        // Tuned and frozen networks are those that their siblings train from random weights; those for CIFAR-10 have the
-        // layers of another preset.
+        // Tuned and frozen networks are those that their siblings train from random weights; those for CIFAR-10 have
+        // the layers of another preset.
         let is_same = ["-finetune", "-frozen", "-cifar10"]
             .iter()
             .any(|end| preset.name.ends_with(end));

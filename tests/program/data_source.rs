@@ -260,19 +260,25 @@ fn sets_are_listed_once_with_their_place() {
 fn what_is_nowhere_says_where_it_was_looked_for_and_what_to_type() {
     let root = tempfile::tempdir().unwrap();
     let workspace = root.path().join("data");
-    let error = locate::load("kmnist", &search(Some(root.path()), &workspace)).unwrap_err();
+    let error = locate::load("garments", &search(Some(root.path()), &workspace)).unwrap_err();
     let message = error.to_string();
     assert!(matches!(error, Error::Input { .. }));
     assert_eq!(error.exit_code(), 2);
     for part in [
-        "kmnist",
+        "garments",
         &*root.path().to_string_lossy(),
-        "/usr/share/datasets/kmnist",
+        "/usr/share/datasets/garments",
         "--data-dir",
         "fashion-mnist-mini is built in",
     ] {
         assert!(message.contains(part), "{part}: {message}");
     }
+    let known = locate::load("kmnist", &search(None, &workspace)).unwrap_err();
+    let message = known.to_string();
+    assert!(
+        message.contains("type `fmtui data fetch kmnist`"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -82,13 +82,13 @@ fn five_thousand_digits_are_learnt() {
         return;
     };
     let file = fs::File::open(directory.join("mnist_5k.csv.gz")).unwrap();
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut text).unwrap();
+    let mut rows = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut rows).unwrap();
     let (mut train, mut test) = (String::new(), String::new());
-    for (row, line) in text.lines().enumerate() {
+    for (row, line) in rows.lines().enumerate() {
         let (pixels, label) = line.rsplit_once(',').unwrap();
         let part = if row % 5 == 4 { &mut test } else { &mut train };
-        part.push_str(&format!("{label},{pixels}\n"));
+        part.extend([label, ",", pixels, "\n"]);
     }
     let workspace = tempfile::tempdir().unwrap();
     let data = workspace.path().join("data");

@@ -4,7 +4,6 @@
 //! all of a set are verified they are put in place. What has come of a file stays for the next attempt. Runs only when
 //! somebody asks for it; with the offline switch it opens no socket.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -12,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use self::attempt::Attempt;
 use self::remote::Fault;
 use self::staging::Staging;
+use self::sums::{InPlace, Sums};
 use super::places;
 use crate::catalog::{self, BUILT_IN};
 use crate::error::{Error, Result};
@@ -22,15 +22,11 @@ mod archive;
 mod attempt;
 mod remote;
 mod staging;
+mod sums;
 
 pub use self::remote::{Check, Remote};
+pub use self::sums::SUMS;
 pub use crate::net::{DownloadProgress, Limits, is_offline};
-
-/// The file in a set's directory with the SHA-256 of the others, as `sha256sum --check` takes it.
-pub const SUMS: &str = "SHA256SUMS";
-
-/// **Units** bytes of the longest such file that is read.
-const LONGEST_SUMS: u64 = 64 << 10;
 
 /// A download that can be pointed anywhere.
 #[derive(Clone, Debug)]
@@ -91,20 +87,6 @@ pub fn fetch(
     fetcher.fetch(directory, data_dir, progress, cancel)
 }
 
-/// SHA-256 by the name of the file.
-type Sums = BTreeMap<String, String>;
-
-/// For each file of a set the SHA-256 of what is kept of it; none where that is not there as it should be.
-struct InPlace(Vec<Option<Sums>>);
-
-impl InPlace {
-    /// Of the whole set, where it is whole.
-    fn all(self) -> Option<Sums> {
-        let sums: Option<Vec<Sums>> = self.0.into_iter().collect();
-        Some(sums?.into_iter().flatten().collect())
-    }
-}
-
 impl Fetcher {
     /// The mirrors of a known set, or those in `FMTUI_MIRROR` (separated by spaces).
     ///
@@ -152,7 +134,7 @@ impl Fetcher {
         cancel: &AtomicBool,
     ) -> Result<Fetched> {
         let directory = data_dir.join(name);
-        let there = self.in_place(&directory, cancel);
+        let there = sums::in_place(&self.files, &directory, cancel);
         if let Some(files) = there.ok_or_else(|| cancelled(name, false))?.all() {
             return Ok(self.fetched(directory, files, true));
         }
@@ -191,34 +173,6 @@ impl Fetcher {
         }
     }
 
-    /// What lies in the set's directory already; none where looking was cancelled.
-    fn in_place(&self, directory: &Path, cancel: &AtomicBool) -> Option<InPlace> {
-        let recorded = read_sums(directory);
-        let files = self.files.iter();
-        let found = files.map(|remote| match remote.members.as_slice() {
-            [] => match remote.check.verify(&directory.join(&remote.file), cancel) {
-                Ok(sha256) => Some(Some(Sums::from([(remote.file.clone(), sha256)]))),
-                Err(Fault::Cancelled) => None,
-                Err(Fault::Wrong(_) | Fault::Unreadable(_)) => Some(None),
-            },
-            // Of these nothing is published: they have to be what they were when they came.
-            _ => {
-                let mut sums = Sums::new();
-                for name in remote.kept() {
-                    match remote::sha256(&directory.join(name), cancel) {
-                        Ok(sha256) if recorded.get(name) == Some(&sha256) => {
-                            sums.insert(name.into(), sha256);
-                        }
-                        Err(Fault::Cancelled) => return None,
-                        Ok(_) | Err(Fault::Wrong(_) | Fault::Unreadable(_)) => return Some(None),
-                    }
-                }
-                Some(Some(sums))
-            }
-        });
-        found.collect::<Option<_>>().map(InPlace)
-    }
-
     /// Downloads what is missing and puts all of it in place; gives the SHA-256 of the set's files.
     fn stage(
         &self,
@@ -229,9 +183,9 @@ impl Fetcher {
         cancel: &AtomicBool,
     ) -> Result<Sums> {
         // Again: whoever had the lock before may have brought it.
-        let there = self.in_place(directory, cancel);
+        let there = sums::in_place(&self.files, directory, cancel);
         let InPlace(there) = there.ok_or_else(|| cancelled(name, true))?;
-        let mut sums: Sums = there.iter().flatten().flatten().map(cloned).collect();
+        let mut sums: Sums = there.iter().flatten().flat_map(Sums::clone).collect();
         let missing: Vec<_> = (0..self.files.len())
             .filter(|index| there[*index].is_none())
             .collect();
@@ -273,11 +227,7 @@ impl Fetcher {
             staging.place(name)?;
         }
         sums.extend(came);
-        let text: String = sums
-            .iter()
-            .map(|(n, sum)| format!("{sum}  {n}\n"))
-            .collect();
-        storage::commit(&directory.join(SUMS), text.as_bytes())?;
+        sums::write(directory, &sums)?;
         Ok(sums)
     }
 
@@ -342,20 +292,6 @@ impl Fetcher {
         fs::rename(&part, &whole).map_err(|e| Error::io("write", &whole, e))?;
         Ok(sha256)
     }
-}
-
-fn cloned((name, sha256): (&String, &String)) -> (String, String) {
-    (name.clone(), sha256.clone())
-}
-
-/// The SHA-256 that were written when a set came; empty where there are none.
-fn read_sums(directory: &Path) -> Sums {
-    let text = storage::read_text(&directory.join(SUMS), LONGEST_SUMS).unwrap_or_default();
-    let pair = |line: &str| {
-        let (sum, name) = line.split_once("  ")?;
-        Some((name.to_string(), sum.to_string()))
-    };
-    text.lines().filter_map(pair).collect()
 }
 
 /// `kept`: whether what came of it is still there.

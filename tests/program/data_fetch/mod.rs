@@ -97,18 +97,18 @@ fn right_files_are_put_in_place_and_not_fetched_twice() {
     let server = mirror(&[Behaviour::Right, Behaviour::RightUntilClose]);
     let fetcher = fetcher(&[&server], 4);
     let (outcome, seen) = run(&fetcher, directory.path());
-    let fetched = outcome.unwrap();
-    assert_eq!((fetched.was_there, fetched.verified()), (false, "verified"));
+    let came = outcome.unwrap();
+    assert_eq!((came.was_there, came.verified()), (false, "verified"));
     let tiny = directory.path().join("tiny");
-    assert_eq!(fetched.directory, tiny);
+    assert_eq!(came.directory, tiny);
     let mut sums = String::new();
     for file in 0..4 {
         let name = format!("file-{file}.gz");
         let bytes = std::fs::read(tiny.join(&name)).unwrap();
         assert_eq!(bytes, gzip(&content(file)));
         let sha256 = sha256(&bytes);
-        assert_eq!(fetched.files[file], (name.clone(), sha256.clone()));
-        sums.push_str(&format!("{sha256}  {name}\n"));
+        assert_eq!(came.files[file], (name.clone(), sha256.clone()));
+        sums.extend([sha256.as_str(), "  ", name.as_str(), "\n"]);
     }
     assert_eq!(std::fs::read_to_string(tiny.join(SUMS)).unwrap(), sums);
     assert_eq!(std::fs::read_dir(&tiny).unwrap().count(), 5);
@@ -121,7 +121,7 @@ fn right_files_are_put_in_place_and_not_fetched_twice() {
     assert!(last.bytes_per_second > 0.0);
 
     let again = run(&fetcher, directory.path()).0.unwrap();
-    assert_eq!((again.was_there, again.files), (true, fetched.files));
+    assert_eq!((again.was_there, again.files), (true, came.files));
     assert_eq!(server.asked(), 4);
     // A damaged file is fetched again, the others are not.
     std::fs::write(directory.path().join("tiny/file-2.gz"), b"junk").unwrap();

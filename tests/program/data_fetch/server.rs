@@ -147,17 +147,17 @@ fn answer(
     if from > 0 && from >= right.len() {
         return status(stream, "416 Range Not Satisfiable");
     }
-    let head = |length: usize| match from {
-        0 => head("200 OK", length, ""),
-        _ => {
-            let first = from + usize::from(behaviour == Behaviour::OtherRange);
-            let last = right.len() - 1;
-            let range = format!("Content-Range: bytes {first}-{last}/{}\r\n", right.len());
-            head("206 Partial Content", length, &range)
+    let head = |length: usize| {
+        if from == 0 {
+            return head("200 OK", length, "");
         }
+        let first = from + usize::from(behaviour == Behaviour::OtherRange);
+        let last = right.len() - 1;
+        let range = format!("Content-Range: bytes {first}-{last}/{}\r\n", right.len());
+        head("206 Partial Content", length, &range)
     };
     let rest = &right[from..];
-    let mut send = |announced: usize, body: &[u8]| {
+    let mut give = |announced: usize, body: &[u8]| {
         stream.write_all(head(announced).as_bytes())?;
         for piece in body.chunks(4096) {
             stream.write_all(piece)?;
@@ -171,24 +171,24 @@ fn answer(
     };
     match behaviour {
         Behaviour::Right | Behaviour::IgnoreRange | Behaviour::OtherRange | Behaviour::Slow => {
-            send(rest.len(), rest)
+            give(rest.len(), rest)
         }
-        Behaviour::Cut(bytes) => send(rest.len(), &rest[..bytes.min(rest.len())]),
-        Behaviour::Truncated => send(rest.len(), &rest[..rest.len() / 2]),
-        Behaviour::Short => send(rest.len() - 1, &rest[..rest.len() - 1]),
+        Behaviour::Cut(bytes) => give(rest.len(), &rest[..bytes.min(rest.len())]),
+        Behaviour::Truncated => give(rest.len(), &rest[..rest.len() / 2]),
+        Behaviour::Short => give(rest.len() - 1, &rest[..rest.len() - 1]),
         Behaviour::WrongBytes => {
             let mut wrong = rest.to_vec();
             let middle = wrong.len() / 2;
             wrong[middle] ^= 1;
-            send(wrong.len(), &wrong)
+            give(wrong.len(), &wrong)
         }
         Behaviour::OtherContent => {
             let other = super::gzip(b"of something else");
-            send(other.len(), &other)
+            give(other.len(), &other)
         }
         Behaviour::Bomb => {
             let bomb = super::gzip(&vec![0; 8 << 20]);
-            send(bomb.len(), &bomb)
+            give(bomb.len(), &bomb)
         }
         Behaviour::RightUntilClose => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;

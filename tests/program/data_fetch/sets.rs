@@ -35,7 +35,7 @@ fn idx(dimensions: &[u32], values: impl Iterator<Item = u8>) -> Vec<u8> {
 fn letters_files() -> Vec<(String, Vec<u8>)> {
     let file = |index: usize, of_each: u32| {
         let count = 26 * of_each;
-        if index % 2 == 0 {
+        if index.is_multiple_of(2) {
             let values = (0..count * 784).map(|i| (i * 7 % 251) as u8);
             idx(&[count, 28, 28], values)
         } else {
@@ -113,7 +113,7 @@ fn cifar_100_archive() -> Vec<u8> {
                 .chain(std::iter::repeat_n(image as u8, 3072))
         };
         let bytes: Vec<u8> = (0..count).flat_map(record).collect();
-        append(&mut tar, &name.replace("cifar-10-batches-bin/", ""), &bytes);
+        append(&mut tar, name, &bytes);
     }
     tar.into_inner().unwrap().finish().unwrap()
 }
@@ -161,13 +161,13 @@ fn emnist_comes_as_one_archive_and_the_files_of_one_set_stay() {
     let archive = emnist_archive();
     let server = serve(&[("gzip.zip", archive.clone())], &[Behaviour::Right]);
     let fetcher = fetcher_of(&[&server], vec![packed("gzip.zip", &archive, letters())]);
-    let fetched = fetch(&fetcher, "emnist-letters", &data).unwrap();
-    assert_eq!(fetched.verified(), "verified");
+    let came = fetch(&fetcher, "emnist-letters", &data).unwrap();
+    assert_eq!(came.verified(), "verified");
     let directory = data.join("emnist-letters");
     for (path, bytes) in letters_files() {
         let name = path.strip_prefix("gzip/").unwrap();
         assert_eq!(std::fs::read(directory.join(name)).unwrap(), bytes);
-        assert!(fetched.files.contains(&(name.into(), sha256(&bytes))));
+        assert!(came.files.contains(&(name.into(), sha256(&bytes))));
     }
     assert_eq!(
         directory.read_dir().unwrap().count(),
@@ -262,8 +262,8 @@ fn cifars_archives_are_kept_and_read_as_they_are() {
     let name = "cifar-10-binary.tar.gz";
     let server = serve(&[(name, archive.clone())], &[Behaviour::Right]);
     let fetcher = fetcher_of(&[&server], vec![packed(name, &archive, Vec::new())]);
-    let fetched = fetch(&fetcher, "cifar10", data.path()).unwrap();
-    assert_eq!(fetched.files, [(name.into(), sha256(&archive))]);
+    let came = fetch(&fetcher, "cifar10", data.path()).unwrap();
+    assert_eq!(came.files, [(name.into(), sha256(&archive))]);
     let set = load("cifar10", data.path());
     assert_eq!(set.shape(), [3, 32, 32]);
     assert_eq!((set.train.len(), set.test.len()), (100, 20));
