@@ -305,8 +305,9 @@ fn show_evaluations(profile: &Profile, each: &[Evaluated], out: &mut Output) -> 
         let epoch = evaluated
             .epoch
             .map_or_else(String::new, |epoch| format!(", epoch {epoch}"));
-        let is_now = result.is_some_and(|r| {
-            [&r.best_file_sha256, &r.last_file_sha256].contains(&&evaluated.weights_sha256)
+        let is_now = result.is_none_or(|r| {
+            let now = [&r.best_file_sha256, &r.last_file_sha256];
+            now[0].is_empty() || now.contains(&&evaluated.weights_sha256)
         });
         let earlier = if is_now { "" } else { " (earlier ones)" };
         table.row([

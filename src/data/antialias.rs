@@ -67,8 +67,8 @@ impl Antialias {
         }
     }
 
-    /// As [`covering`](Self::covering), for a rectangle `[new_height, new_width]`: the least scaling that covers it, and
-    /// the middle of that.
+    /// As [`covering`](Self::covering), for a rectangle `[new_height, new_width]`: the least scaling that covers it,
+    /// and the middle of that.
     #[must_use]
     pub(crate) fn covering_rectangle(
         (height, width): (usize, usize),

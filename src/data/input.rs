@@ -276,7 +276,6 @@ impl Input {
 }
 
 /// The mean along the border of up to [`SAMPLED`] images, evenly chosen.
-#[expect(clippy::cast_precision_loss, reason = "at most a thousand images")]
 fn mean_border(dataset: &Dataset, conversion: Conversion, train: &[u32]) -> Result<f64> {
     let step = train.len().div_ceil(SAMPLED).max(1);
     let (mut sum, mut count) = (0.0, 0);

@@ -189,6 +189,9 @@ impl Predictor {
     /// # Errors
     /// `Compute` when the device fails.
     pub(crate) fn predict(&mut self, images: &[Seen]) -> Result<Vec<Said>> {
+        if images.is_empty() {
+            return Ok(Vec::new());
+        }
         let input = &self.input;
         gather(&mut self.batch, images.len(), &|place, out, scratch| {
             input.fill(&images[place], out, scratch);

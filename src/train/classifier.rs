@@ -18,16 +18,17 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// The classes, most likely first; of equal ones the lower class.
+    /// The classes, most likely first; of equal ones the lower class. By logits, as many probabilities may be 0.
     #[must_use]
     pub(crate) fn ranked(&self) -> Vec<usize> {
-        let mut classes: Vec<usize> = (0..self.probabilities.len()).collect();
+        let mut classes: Vec<usize> = (0..self.logits.len()).collect();
         let of = |class: usize| {
-            let probability = self.probabilities[class];
-            if probability.is_nan() {
-                -1.0
+            let logit = self.logits[class];
+            // −0 is 0.
+            if logit.is_nan() {
+                f32::NEG_INFINITY
             } else {
-                probability
+                logit + 0.0
             }
         };
         classes.sort_by(|a, b| of(*b).total_cmp(&of(*a)));
@@ -91,5 +92,22 @@ impl Classifier {
     #[must_use]
     pub(crate) fn tally(&self) -> Tally {
         Tally::new(self.classes, self.criterion)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_ranked_by_logits_where_probabilities_are_alike() {
+        let logits = vec![-2000.0, 0.0, -1000.0, -0.0, f32::NAN, -3000.0];
+        let said = Said {
+            probabilities: softmax(&logits[..4]),
+            logits,
+        };
+        assert_eq!(said.probabilities[0], said.probabilities[2], "both 0");
+        assert_eq!(said.ranked(), [1, 3, 2, 0, 5, 4]);
+        assert_eq!(said.class(), 1);
     }
 }

@@ -30,6 +30,9 @@ struct Source {
     lies_in: Place,
 }
 
+/// A file's name and what is wrong with it.
+type Broken = (String, String);
+
 /// The directory in which an image lies.
 enum Place {
     /// None below the one that was given.
@@ -144,7 +147,7 @@ fn tell(
 }
 
 /// What lies at these paths, and what of it cannot be taken.
-fn find(paths: &[PathBuf], classes: &[String]) -> Result<(Vec<Source>, Vec<(String, String)>)> {
+fn find(paths: &[PathBuf], classes: &[String]) -> Result<(Vec<Source>, Vec<Broken>)> {
     let (mut sources, mut broken) = (Vec::new(), Vec::new());
     for path in paths {
         let shown = text::sanitize(&path.display().to_string());
