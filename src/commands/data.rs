@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
-use super::{complete, download};
+use super::{check, complete, download};
 use crate::data::register::{self, Options, Outcome, Summary};
 use crate::data::{fetch, locate, packed};
 use crate::error::{Error, Result};
@@ -48,6 +48,8 @@ enum Action {
         #[arg(long)]
         skip_broken: bool,
     },
+    /// Check a set: broken files, copies, leaks between splits, classes, sizes
+    Check(check::Arguments),
     /// Forget a set that was added; its images stay
     Remove {
         #[arg(add = complete::added())]
@@ -74,6 +76,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             };
             add(workspace, path, &options)
         }
+        Some(Action::Check(arguments)) => check::run(workspace, arguments),
         Some(Action::Remove { name }) => remove(workspace, name),
         Some(Action::Clean) => clean(workspace),
     }
@@ -114,18 +117,7 @@ fn add(workspace: &Workspace, path: &Path, options: &Options) -> Result<u8> {
     let path = storage::expand_home(path);
     let outcome = download::cancellable(|cancel| {
         let last = Mutex::new(Instant::now());
-        let progress = |done: usize, all: usize| {
-            if let Ok(mut last) = last.try_lock()
-                && last.elapsed() >= PERIOD
-            {
-                *last = Instant::now();
-                notice(format!(
-                    "{} of {}",
-                    text::grouped(done as u64),
-                    text::count(all, "image")
-                ));
-            }
-        };
+        let progress = |done: usize, all: usize| tell(&last, done, all);
         register::add(&path, options, &workspace.data_dir(), &progress, cancel)
     })?;
     match outcome {
@@ -139,6 +131,17 @@ fn add(workspace: &Workspace, path: &Path, options: &Options) -> Result<u8> {
                 "mend or remove them, or give --skip-broken",
             ))
         }
+    }
+}
+
+/// Says how far it is, every two seconds.
+pub(super) fn tell(last: &Mutex<Instant>, done: usize, all: usize) {
+    if let Ok(mut last) = last.try_lock()
+        && last.elapsed() >= PERIOD
+    {
+        *last = Instant::now();
+        let done = text::grouped(done as u64);
+        notice(format!("{done} of {}", text::count(all, "image")));
     }
 }
 

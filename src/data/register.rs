@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::formats::added::{self, Entry, FOLDER, FORMAT, LIST, MANIFEST, Manifest};
 use super::formats::folder::{self, Listed, Scan};
 use super::formats::{FORMATS, Format, Holding, Place, Plain};
-use super::{Part, decode, mini, places};
+use super::{Part, decode, exclude, mini, places};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 use crate::{storage, text};
@@ -115,9 +115,9 @@ pub fn add(
     let scan = scan.transpose()?;
     let is_folder = scan.as_ref().is_some_and(|scan| !scan.files.is_empty());
     match (known(&real).filter(|_| !is_folder), scan) {
-        (Some((kind, place, own)), _) => {
+        (Some((format, place, own)), _) => {
             let manifest = Manifest {
-                kind: kind.into(),
+                kind: format.name().into(),
                 path: place,
                 name: own,
                 ..manifest()
@@ -167,7 +167,7 @@ pub fn remove(name: &str, data_dir: &Path) -> Result<PathBuf> {
     let path = added::manifest(&directory)
         .map(|m| m.path)
         .unwrap_or_default();
-    for file in [LIST, MANIFEST] {
+    for file in [exclude::FILE, LIST, MANIFEST] {
         storage::remove(&directory.join(file))?;
     }
     // Whatever else lies there is somebody's.
@@ -201,7 +201,7 @@ fn called(path: &Path) -> String {
 }
 
 /// The format, directory and own name of a set that is no folder of images.
-fn known(path: &Path) -> Option<(&'static str, PathBuf, String)> {
+pub(super) fn known(path: &Path) -> Option<(&'static dyn Format, PathBuf, String)> {
     let (directory, stem) = if path.is_dir() {
         (path, None)
     } else {
@@ -222,7 +222,7 @@ fn known(path: &Path) -> Option<(&'static str, PathBuf, String)> {
             plain: Plain::Counts,
         };
         if format.probe(place) == Holding::Complete(()) {
-            return Some((format.name(), directory.to_path_buf(), own));
+            return Some((*format, directory.to_path_buf(), own));
         }
     }
     None
@@ -417,7 +417,7 @@ fn check(root: &Path, classes: &[String], entries: &[Entry], ignored: usize) -> 
 }
 
 /// Moves one in five images of each class, drawn by chance, to the test split; a class of one image keeps it.
-fn divide(entries: &mut [Entry], classes: usize) {
+pub(super) fn divide(entries: &mut [Entry], classes: usize) {
     let mut of_class = vec![Vec::new(); classes];
     for (index, entry) in entries.iter().enumerate() {
         of_class[usize::from(entry.label)].push(index);

@@ -64,6 +64,7 @@ fn set(sizes: &[(usize, usize)], first: usize, is_decoded: bool) -> Dataset {
         source: String::new(),
         sha256: format!("{first} {sizes:?}"),
         remarks: Vec::new(),
+        excluded: Vec::new(),
     }
 }
 

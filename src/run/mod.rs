@@ -9,6 +9,7 @@ pub(crate) mod concurrent_runs;
 pub(crate) mod connection;
 pub(crate) mod context;
 pub(crate) mod example;
+mod exclusions;
 pub mod history;
 pub(crate) mod id;
 mod images;

@@ -50,6 +50,8 @@ impl Network {
         profile.validate()?;
         let search = workspace.search_path();
         let dataset = data::locate::load(&profile.data.name, &search)?;
+        workspace.pin_exclusions(&mut profile.data)?;
+        let dataset = workspace.without_excluded(dataset, &profile.data)?;
         let settled = data::prepare::suit(&mut profile.data, &dataset);
         let dataset = Arc::new(workspace.decoded(dataset, &profile.data)?);
         let prepared = prepare(&profile, &dataset)?;

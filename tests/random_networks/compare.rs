@@ -204,6 +204,7 @@ pub fn dataset(case: &Case, count: usize, label: &dyn Fn(usize) -> u8) -> Datase
         source: "noise".into(),
         sha256: format!("noise {}", case.seed),
         remarks: Vec::new(),
+        excluded: Vec::new(),
     }
 }
 

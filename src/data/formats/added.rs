@@ -275,6 +275,7 @@ fn folder(place: Place<'_>, manifest: &Manifest) -> Result<Dataset> {
         source: text::sanitize(&manifest.path.display().to_string()),
         sha256: manifest.sha256.clone(),
         remarks: Vec::new(),
+        excluded: Vec::new(),
     })
 }
 
@@ -345,6 +346,14 @@ impl Store for Files {
 
     fn is_decoded(&self) -> bool {
         false
+    }
+
+    fn name(&self, index: usize) -> Option<&str> {
+        Some(&self.entries[index].path)
+    }
+
+    fn digest(&self, index: usize) -> Option<&str> {
+        Some(&self.entries[index].sha256)
     }
 
     fn bytes(&self) -> u64 {

@@ -103,6 +103,7 @@ impl Content<'_> {
             source: text::sanitize(&self.source),
             sha256,
             remarks: classes.remark.into_iter().collect(),
+            excluded: Vec::new(),
         })
     }
 

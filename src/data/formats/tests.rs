@@ -78,6 +78,7 @@ impl Format for Raw {
             source: place.directory.display().to_string(),
             sha256: "0".repeat(64),
             remarks: Vec::new(),
+            excluded: Vec::new(),
         })
     }
 }
