@@ -32,7 +32,8 @@ pub struct Row {
 /// The images that are left out of a set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct List {
-    rows: BTreeMap<(String, String), Row>,
+    /// By split, number and path.
+    rows: BTreeMap<(&'static str, u64, String), Row>,
 }
 
 /// Where the list of the set called `name` lies, whether there is one or not. `data_dir` is the workspace's `data/`.
@@ -94,7 +95,8 @@ impl Row {
 impl List {
     /// Adds a line, in the place of one for the same image.
     pub fn add(&mut self, row: Row) {
-        let key = (row.part.name().to_owned(), row.image.clone());
+        let number = row.image.parse().unwrap_or(u64::MAX);
+        let key = (row.part.name(), number, row.image.clone());
         self.rows.insert(key, row);
     }
 
@@ -282,3 +284,6 @@ impl Store for Unread {
         self.images.bytes()
     }
 }
+
+#[cfg(test)]
+mod tests;

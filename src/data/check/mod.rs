@@ -12,6 +12,9 @@ mod report;
 mod similar;
 mod source;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -42,6 +45,27 @@ pub struct Survey {
     near: Vec<similar::Near>,
     /// Left out by the set's list already.
     pub excluded: BTreeSet<u32>,
+}
+
+/// A checked set, for who shows it.
+#[derive(Debug)]
+pub struct Checked {
+    pub source: Source,
+    pub report: Report,
+    /// Images that `--fix` would leave out.
+    pub superfluous: usize,
+}
+
+impl Survey {
+    /// The report with the set that it is about.
+    #[must_use]
+    pub fn checked(self, figures: Option<&Figures>) -> Checked {
+        Checked {
+            report: self.report(figures),
+            superfluous: self.superfluous(Near::Kept).len(),
+            source: self.source,
+        }
+    }
 }
 
 /// Looks at every image. Tells `progress` how many of how many it has seen.
