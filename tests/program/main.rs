@@ -15,6 +15,7 @@
 )]
 
 mod cli;
+mod data_check;
 mod data_fetch;
 mod data_source;
 mod hub;

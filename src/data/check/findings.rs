@@ -386,14 +386,9 @@ impl Survey {
     }
 }
 
-fn held_out(count: usize, is: &str) -> String {
-    let of = "of the test or validation set";
-    counted(
-        count,
-        "image",
-        &format!("{of} is {is}"),
-        &format!("{of} are {is}"),
-    )
+fn held_out(count: usize, what: &str) -> String {
+    let noun = "test or validation image";
+    counted(count, noun, &format!("is {what}"), &format!("are {what}"))
 }
 
 pub(super) fn counted(count: usize, noun: &str, one: &str, many: &str) -> String {

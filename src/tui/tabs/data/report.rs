@@ -19,6 +19,9 @@ use crate::tui::widgets::{fit, wrap_to};
 /// Images of a finding that are named.
 const NAMED: usize = 20;
 
+/// Before an image. **Units** columns.
+const INDENT: usize = 2;
+
 /// The most lines of a finding.
 const LINES: usize = 4;
 
@@ -70,11 +73,16 @@ impl ReportView {
         let Checked { source, report, .. } = &*self.checked;
         let mut rows = Vec::new();
         let mut add = |text: &str, tone, finding| {
-            rows.extend(wrap_to(text, width, LINES).into_iter().map(|text| Row {
-                text,
-                tone,
-                finding,
-            }));
+            let indent = if tone == Tone::Case { INDENT } else { 0 };
+            rows.extend(
+                wrap_to(text, width.saturating_sub(indent), LINES)
+                    .into_iter()
+                    .map(|text| Row {
+                        text,
+                        tone,
+                        finding,
+                    }),
+            );
         };
         for (level, heading, tone) in [
             (Level::Problem, "Problems", Tone::Problem),
@@ -88,12 +96,15 @@ impl ReportView {
             for (number, finding) in own {
                 add(&finding.words, tone, Some(number));
                 for case in finding.cases.iter().take(NAMED) {
-                    let line = format!("  {}", case.line(source, finding.kind));
-                    add(&fit::cut(&line, width), Tone::Case, Some(number));
+                    let line = fit::cut(
+                        &case.line(source, finding.kind),
+                        width.saturating_sub(INDENT),
+                    );
+                    add(&line, Tone::Case, Some(number));
                 }
                 if let Some(more) = finding.cases.len().checked_sub(NAMED + 1) {
                     let more = text::grouped(more as u64 + 1);
-                    add(&format!("  and {more} more"), Tone::Case, Some(number));
+                    add(&format!("and {more} more"), Tone::Case, Some(number));
                 }
             }
         }
@@ -168,7 +179,9 @@ impl ReportView {
             } else {
                 style
             };
-            canvas.put(1, y, Line::styled(fit::left(&row.text, width), style));
+            let indent = if row.tone == Tone::Case { INDENT } else { 0 };
+            let text = format!("{}{}", " ".repeat(indent), row.text);
+            canvas.put(1, y, Line::styled(fit::left(&text, width), style));
         }
         if theme.ascii {
             canvas.make_ascii();
