@@ -19,6 +19,7 @@ use crate::text;
 const NAMED: usize = 5;
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Arguments {
     /// A data set, or a directory or file as `data add` takes it
     #[arg(add = complete::present(), value_name = "NAME|PATH")]
@@ -121,7 +122,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             out.line(format!("{} left", text::count(problems, "problem")))?;
         }
     } else {
-        told.advise(&mut out, near)?;
+        told.advise(&mut out)?;
     }
     Ok(u8::from(left.has_problems()))
 }
@@ -168,22 +169,30 @@ impl Told<'_> {
         Ok(())
     }
 
-    fn advise(&self, out: &mut Output, near: Near) -> Result<()> {
-        if !check::is_mendable(self.report, near) {
-            return Ok(());
-        }
+    /// Says what `--fix` would do.
+    fn advise(&self, out: &mut Output) -> Result<()> {
         let set = &self.source().set;
-        if set.is_empty() {
-            return out
-                .line("added as a set, `fmtui data check NAME --fix` excludes them from runs");
-        }
-        let count = self.survey.superfluous(near).len();
-        if count == 0 {
-            return Ok(());
-        }
-        let images = text::count(count, "image");
+        let count = |near| self.survey.superfluous(near).len();
+        let (fixed, with_near) = (count(Near::Kept), count(Near::Excluded));
+        let command = match (fixed, with_near) {
+            (_, 0) => return Ok(()),
+            _ if set.is_empty() => {
+                let words =
+                    "once it is added, `fmtui data check NAME --fix` excludes images from runs";
+                return out.line(words);
+            }
+            (0, _) => format!("`fmtui data check {set} --fix --near`"),
+            _ => format!("`fmtui data check {set} --fix`"),
+        };
+        let first = if fixed > 0 { fixed } else { with_near };
+        let more = if fixed > 0 && with_near > fixed {
+            format!(", with --near {}", text::grouped(with_near as u64))
+        } else {
+            String::new()
+        };
+        let images = text::count(first, "image");
         out.line(format!(
-            "`fmtui data check {set} --fix` excludes {images} from runs; no file is changed"
+            "{command} excludes {images}{more} from runs; no file is changed"
         ))
     }
 }

@@ -125,14 +125,16 @@ impl List {
     pub fn write(&self, path: &Path, name: &str) -> Result<()> {
         let directory = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
-        let mut text = format!(
+        let head = format!(
             "# Images of {name} that runs leave out, by `fmtui data check {name} --fix`. Delete a line, or this file, to use them again.\n\
              # split\timage\tSHA-256\treason\n"
         );
-        for row in self.rows.values() {
+        let line = |row: &Row| {
             let (part, reason) = (row.part.name(), text::sanitize(&row.reason));
-            text += &format!("{part}\t{}\t{}\t{reason}\n", row.image, row.sha256);
-        }
+            format!("{part}\t{}\t{}\t{reason}\n", row.image, row.sha256)
+        };
+        let lines = self.rows.values().map(line);
+        let text: String = std::iter::once(head).chain(lines).collect();
         storage::commit(path, text.as_bytes())
     }
 

@@ -64,7 +64,7 @@ pub(super) fn far_off(mean: &[f64], std: &[f64], figures: &Figures) -> Finding {
             return false;
         };
         let factor = std / divisor;
-        (mean - by).abs() > MEAN_OFF * divisor || factor > STD_OFF || factor < 1.0 / STD_OFF
+        (mean - by).abs() > MEAN_OFF * divisor || !(1.0 / STD_OFF..=STD_OFF).contains(&factor)
     });
     let cases = if is_off {
         vec![

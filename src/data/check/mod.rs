@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 pub use figures::{Figures, figures, numbers};
-pub use plan::{Near, is_mendable};
+pub use plan::Near;
 pub use report::{Case, Finding, Kind, Level, Report};
 pub use source::Source;
 

@@ -2,6 +2,12 @@
 //!
 //! Grey stored as colour is grey here, and what is not opaque lies over white, so that a copy in another kind of file
 //! is a copy.
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sizes, sums of bytes and values from 0 to 255"
+)]
 
 use std::sync::LazyLock;
 
@@ -149,7 +155,9 @@ impl Plain {
         let plane = &self.planes[channel.min(self.planes.len() - 1)];
         let mut plane = scaled(plane, (self.height, self.width), size);
         let mean = sum(plane.iter().copied()) / plane.len() as f32;
-        plane.iter_mut().for_each(|value| *value -= mean);
+        for value in &mut plane {
+            *value -= mean;
+        }
         plane
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::findings::rank;
 use super::picture::Fill;
-use super::report::{Kind, Level, Report};
+use super::report::Kind;
 use super::source::Items;
 use super::{Source, Survey};
 use crate::data::Part;
@@ -149,17 +149,4 @@ impl Source {
                 .transpose()
         })
     }
-}
-
-/// Whether a finding can go by leaving images out.
-#[must_use]
-pub fn is_mendable(report: &Report, near: Near) -> bool {
-    report
-        .of_level(Level::Problem)
-        .any(|finding| match finding.kind {
-            Kind::Leak | Kind::LabelConflict | Kind::Copy | Kind::Constant => true,
-            Kind::Unreadable => finding.cases.iter().any(|case| case.image.is_some()),
-            Kind::NearLeak => near == Near::Excluded,
-            _ => false,
-        })
 }

@@ -119,16 +119,13 @@ impl Case {
         let Some(image) = self.image else {
             return self.words.clone();
         };
-        let mut line = source.name(image);
-        if let Some(copy) = self.copy_of {
+        let copy = self.copy_of.map_or_else(String::new, |copy| {
             let near = matches!(kind, Kind::NearLeak | Kind::NearCopy);
             let sign = if near { "≈" } else { "=" };
-            line += &format!(" {sign} {}", source.name(copy));
-        }
-        if !self.words.is_empty() {
-            line += &format!(" {}", self.words);
-        }
-        line
+            format!(" {sign} {}", source.name(copy))
+        });
+        let gap = if self.words.is_empty() { "" } else { " " };
+        format!("{}{copy}{gap}{}", source.name(image), self.words)
     }
 }
 
@@ -157,7 +154,6 @@ impl Report {
         place.map_or(0, |place| self.images[place])
     }
 
-    #[must_use]
     pub fn of_level(&self, level: Level) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(move |f| f.level == level)
     }

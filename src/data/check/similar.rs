@@ -165,9 +165,9 @@ mod tests {
     #[test]
     fn a_zero_byte_is_seen_under_the_mask_alone() {
         assert!(!has_zero_byte(0, 0));
-        assert!(has_zero_byte(0xff00_ff, 0xff_ffff));
-        assert!(!has_zero_byte(0xff00_ff, 0xff));
-        assert!(!has_zero_byte(0x0180_01, 0xff_ffff));
+        assert!(has_zero_byte(0x00ff_00ff, 0xff_ffff));
+        assert!(!has_zero_byte(0x00ff_00ff, 0xff));
+        assert!(!has_zero_byte(0x0001_8001, 0xff_ffff));
     }
 
     #[test]

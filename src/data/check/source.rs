@@ -37,7 +37,7 @@ pub(super) enum Items {
         /// Whether the test split is yet to be drawn.
         divides: bool,
     },
-    Pixels(Dataset),
+    Pixels(Box<Dataset>),
 }
 
 /// An image as it was read.
@@ -106,7 +106,7 @@ impl Source {
             set: dataset.name.clone(),
             place: dataset.source.clone(),
             classes: dataset.classes.clone(),
-            items: Items::Pixels(dataset),
+            items: Items::Pixels(Box::new(dataset)),
             faults: BTreeMap::new(),
             ignored: 0,
         }
@@ -225,13 +225,11 @@ impl Source {
     /// How an image is called: by its path, else `test 4,071`.
     #[must_use]
     pub fn name(&self, index: u32) -> String {
-        match self.path(index) {
-            Some(path) => text::sanitize(path),
-            None => {
-                let own = text::grouped(self.own_index(index) as u64);
-                format!("{} {own}", self.part(index).name())
-            }
+        if let Some(path) = self.path(index) {
+            return text::sanitize(path);
         }
+        let own = text::grouped(self.own_index(index) as u64);
+        format!("{} {own}", self.part(index).name())
     }
 
     /// SHA-256 of an image's file as it was added, else of its pixels.

@@ -39,25 +39,21 @@ fn any_fault() -> impl Strategy<Value = Fault> {
 /// Waves in colours, different in every image.
 fn waves(seed: u64, number: u64) -> RgbImage {
     let stream = Stream::new(seed, Purpose::Augmentation, number);
-    let draw = |index| f64::from(stream.uniform(index));
+    let draw = |index, most: f64| f64::from(stream.uniform(index)) * most;
     let (width, height) = (stream.word(90) % 24 + 40, stream.word(91) % 24 + 40);
-    let value = |x: u32, y: u32, channel: u64| {
-        let (x, y) = (
-            f64::from(x) / f64::from(width),
-            f64::from(y) / f64::from(height),
-        );
+    let value = |across: f64, down: f64, channel: u64| {
         let wave = |k: u64| {
             let at = 12 * channel + 3 * k;
-            let (a, b, c) = (
-                draw(at) * 16.0 - 8.0,
-                draw(at + 1) * 16.0 - 8.0,
-                draw(at + 2) * 6.0,
-            );
-            28.0 * (a * x + b * y + c).sin()
+            let slope = (draw(at, 16.0) - 8.0, draw(at + 1, 16.0) - 8.0);
+            28.0 * (slope.0 * across + slope.1 * down + draw(at + 2, 6.0)).sin()
         };
         (128.0 + (0..4).map(wave).sum::<f64>()) as u8
     };
-    RgbImage::from_fn(width, height, |x, y| Rgb([0, 1, 2].map(|c| value(x, y, c))))
+    RgbImage::from_fn(width, height, |x, y| {
+        let across = f64::from(x) / f64::from(width);
+        let down = f64::from(y) / f64::from(height);
+        Rgb([0, 1, 2].map(|channel| value(across, down, channel)))
+    })
 }
 
 struct Folder {
