@@ -1,19 +1,22 @@
 //! `fmtui data check`: what is wrong with a data set, and leaving it out.
 
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{answer, complete, data, download, recipe};
+use super::{answer, complete, download, recipe};
 use crate::data::check::{self, Case, Finding, Level, Near, Report, Source, Survey};
 use crate::data::{Part, exclude};
 use crate::error::{Error, Result};
-use crate::headless::{Output, Tint};
+use crate::headless::{Output, Tint, notice};
 use crate::profile::Data;
 use crate::run::Workspace;
 use crate::text;
+
+/// Between two lines about how far it is.
+const PERIOD: Duration = Duration::from_secs(2);
 
 /// Images of a finding that are named.
 const NAMED: usize = 5;
@@ -66,7 +69,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     };
     let mut survey = download::cancellable(|cancel| {
         let last = Mutex::new(Instant::now());
-        check::survey(source, &|done, all| data::tell(&last, done, all), cancel)
+        check::survey(source, &|done, all| tell(&last, done, all), cancel)
     })?;
     let path = workspace.exclusions(&survey.source.set);
     let mut list = exclude::List::default();
@@ -125,6 +128,17 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         told.advise(&mut out)?;
     }
     Ok(u8::from(left.has_problems()))
+}
+
+/// Says how far it is, every two seconds.
+pub(super) fn tell(last: &Mutex<Instant>, done: usize, all: usize) {
+    if let Ok(mut last) = last.try_lock()
+        && last.elapsed() >= PERIOD
+    {
+        *last = Instant::now();
+        let done = text::grouped(done as u64);
+        notice(format!("{done} of {}", text::count(all, "image")));
+    }
 }
 
 /// A report as it is printed.

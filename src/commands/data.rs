@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::{Args, Subcommand};
 
@@ -17,9 +17,6 @@ use crate::{catalog, storage, text};
 
 /// Broken files that are named one by one.
 const NAMED: usize = 20;
-
-/// Between two lines about how far it is.
-const PERIOD: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -117,7 +114,7 @@ fn add(workspace: &Workspace, path: &Path, options: &Options) -> Result<u8> {
     let path = storage::expand_home(path);
     let outcome = download::cancellable(|cancel| {
         let last = Mutex::new(Instant::now());
-        let progress = |done: usize, all: usize| tell(&last, done, all);
+        let progress = |done: usize, all: usize| check::tell(&last, done, all);
         register::add(&path, options, &workspace.data_dir(), &progress, cancel)
     })?;
     match outcome {
@@ -131,17 +128,6 @@ fn add(workspace: &Workspace, path: &Path, options: &Options) -> Result<u8> {
                 "mend or remove them, or give --skip-broken",
             ))
         }
-    }
-}
-
-/// Says how far it is, every two seconds.
-pub(super) fn tell(last: &Mutex<Instant>, done: usize, all: usize) {
-    if let Ok(mut last) = last.try_lock()
-        && last.elapsed() >= PERIOD
-    {
-        *last = Instant::now();
-        let done = text::grouped(done as u64);
-        notice(format!("{done} of {}", text::count(all, "image")));
     }
 }
 

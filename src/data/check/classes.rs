@@ -1,8 +1,7 @@
 //! How the classes of a set are represented.
 
 use super::Survey;
-use super::findings::{counted, note, problem};
-use super::report::{Case, Finding, Kind};
+use super::report::{Case, Finding, Kind, counted, note, problem};
 use crate::data::Part;
 use crate::text;
 

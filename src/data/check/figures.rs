@@ -1,7 +1,6 @@
 //! The mean and deviation of a set's images, and those that a recipe normalises by.
 
-use super::findings::problem;
-use super::report::{Case, Finding, Kind};
+use super::report::{Case, Finding, Kind, problem};
 use super::{Source, Survey};
 use crate::catalog;
 use crate::data::Part;

@@ -5,21 +5,12 @@ use std::collections::HashMap;
 use super::Survey;
 use super::figures::{Figures, far_off};
 use super::picture::{Facts, Fill};
-use super::report::{Case, Finding, Kind, Level, Report};
+use super::report::{Case, Finding, Kind, Level, Report, counted, note, problem, rank};
 use crate::data::Part;
 use crate::text;
 
 /// An image is told that is longer than so many times its width, or wider.
 const LONG: f64 = 3.0;
-
-/// How much is to be expected of a split: what is held out is not thrown away for a copy that is trained on.
-pub(super) fn rank(part: Part) -> u8 {
-    match part {
-        Part::Train => 0,
-        Part::Validation => 1,
-        Part::Test => 2,
-    }
-}
 
 impl Survey {
     /// What there is to say; `figures` are those that a recipe normalises by.
@@ -389,29 +380,4 @@ impl Survey {
 fn held_out(count: usize, what: &str) -> String {
     let noun = "test or validation image";
     counted(count, noun, &format!("is {what}"), &format!("are {what}"))
-}
-
-pub(super) fn counted(count: usize, noun: &str, one: &str, many: &str) -> String {
-    let does = if count == 1 { one } else { many };
-    match noun {
-        "class" if count != 1 => format!("{} classes {does}", text::grouped(count as u64)),
-        noun => format!("{} {does}", text::count(count, noun)),
-    }
-}
-
-pub(super) fn problem(kind: Kind, cases: Vec<Case>, words: String) -> Finding {
-    Finding {
-        kind,
-        level: Level::Problem,
-        count: cases.len(),
-        words,
-        cases,
-    }
-}
-
-pub(super) fn note(kind: Kind, cases: Vec<Case>, words: String) -> Finding {
-    Finding {
-        level: Level::Note,
-        ..problem(kind, cases, words)
-    }
 }

@@ -5,9 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use super::findings::rank;
 use super::picture::Fill;
-use super::report::Kind;
+use super::report::{Kind, rank};
 use super::source::Items;
 use super::{Source, Survey};
 use crate::data::Part;

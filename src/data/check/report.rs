@@ -2,6 +2,7 @@
 
 use super::Source;
 use crate::data::Part;
+use crate::text;
 
 /// What was found, in the order in which it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,5 +162,40 @@ impl Report {
     #[must_use]
     pub fn has_problems(&self) -> bool {
         self.of_level(Level::Problem).next().is_some()
+    }
+}
+
+/// How much is to be expected of a split: what is held out is not thrown away for a copy that is trained on.
+pub(super) fn rank(part: Part) -> u8 {
+    match part {
+        Part::Train => 0,
+        Part::Validation => 1,
+        Part::Test => 2,
+    }
+}
+
+/// `1 image is`, `2 images are`.
+pub(super) fn counted(count: usize, noun: &str, one: &str, many: &str) -> String {
+    let does = if count == 1 { one } else { many };
+    match noun {
+        "class" if count != 1 => format!("{} classes {does}", text::grouped(count as u64)),
+        noun => format!("{} {does}", text::count(count, noun)),
+    }
+}
+
+pub(super) fn problem(kind: Kind, cases: Vec<Case>, words: String) -> Finding {
+    Finding {
+        kind,
+        level: Level::Problem,
+        count: cases.len(),
+        words,
+        cases,
+    }
+}
+
+pub(super) fn note(kind: Kind, cases: Vec<Case>, words: String) -> Finding {
+    Finding {
+        level: Level::Note,
+        ..problem(kind, cases, words)
     }
 }
