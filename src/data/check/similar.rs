@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use super::picture::{Facts, Fill, Plain, roughly};
 
 /// Bits of the perceptual hash that may differ. Hashes that differ in no more than seven have one byte in common.
-const DISTANCE: u32 = 7;
+const DISTANCE: u32 = 5;
 
 /// Of [`roughly`] at most, to be looked at.
-const ROUGHLY: f32 = 0.3;
+const ROUGHLY: f32 = 0.15;
 
 /// Of [`Plain::difference`] at most, to be told. Measured on Fashion-MNIST, where pairs of unlike images begin at 0.15.
 pub(super) const NEAR: f32 = 0.1;

@@ -484,9 +484,9 @@ impl Tab for DataTab {
                 let others = [
                     hint("/ < >", "class"),
                     hint("n", part),
-                    hint("v", "view"),
                     hint("e", "other set"),
                     hint("C", "check"),
+                    hint("v", "view"),
                 ];
                 enter.into_iter().chain(others).collect()
             }
