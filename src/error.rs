@@ -30,7 +30,7 @@ pub enum Error {
         problem: String,
         remedy: String,
     },
-    /// The user gave a download up.
+    /// The user gave something up: a download, a check.
     Cancelled { file: String, remedy: String },
     /// A computation failed: a shape, a device, memory.
     Compute { doing: String, problem: String },
@@ -75,7 +75,7 @@ impl fmt::Display for Error {
                 remedy,
             } => write!(out, "cannot download {file}: {problem}; {remedy}"),
             Self::Cancelled { file, remedy } => {
-                write!(out, "cannot download {file}: it was cancelled; {remedy}")
+                write!(out, "{file}: it was cancelled; {remedy}")
             }
             Self::Compute { doing, problem } => write!(out, "{doing}: {problem}"),
             Self::NotFinite {

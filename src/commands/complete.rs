@@ -299,6 +299,17 @@ pub(super) fn set() -> ArgValueCompleter {
     })
 }
 
+/// Data sets that are here, and directories.
+pub(super) fn present() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let path = workspace().map(|w| w.search_path()).unwrap_or_default();
+        let sets = locate::available(&path).into_iter();
+        let mut found = starting_with(current, sets.map(|set| candidate(&set.name, "")));
+        found.extend(PathCompleter::any().complete(current));
+        found
+    })
+}
+
 /// Data sets that can be downloaded.
 pub(super) fn dataset() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::{Args, Subcommand};
 
-use super::{complete, download};
+use super::{check, complete, download};
 use crate::data::register::{self, Options, Outcome, Summary};
 use crate::data::{fetch, locate, packed};
 use crate::error::{Error, Result};
@@ -17,9 +17,6 @@ use crate::{catalog, storage, text};
 
 /// Broken files that are named one by one.
 const NAMED: usize = 20;
-
-/// Between two lines about how far it is.
-const PERIOD: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -48,6 +45,8 @@ enum Action {
         #[arg(long)]
         skip_broken: bool,
     },
+    /// Check a set: broken files, copies, leaks between splits, classes, sizes
+    Check(check::Arguments),
     /// Forget a set that was added; its images stay
     Remove {
         #[arg(add = complete::added())]
@@ -74,6 +73,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             };
             add(workspace, path, &options)
         }
+        Some(Action::Check(arguments)) => check::run(workspace, arguments),
         Some(Action::Remove { name }) => remove(workspace, name),
         Some(Action::Clean) => clean(workspace),
     }
@@ -121,18 +121,7 @@ fn add(workspace: &Workspace, path: &Path, options: &Options) -> Result<u8> {
     let path = storage::expand_home(path);
     let outcome = download::cancellable(|cancel| {
         let last = Mutex::new(Instant::now());
-        let progress = |done: usize, all: usize| {
-            if let Ok(mut last) = last.try_lock()
-                && last.elapsed() >= PERIOD
-            {
-                *last = Instant::now();
-                notice(format!(
-                    "{} of {}",
-                    text::grouped(done as u64),
-                    text::count(all, "image")
-                ));
-            }
-        };
+        let progress = |done: usize, all: usize| check::tell(&last, done, all);
         register::add(&path, options, &workspace.data_dir(), &progress, cancel)
     })?;
     match outcome {

@@ -37,6 +37,9 @@ pub(super) fn find(workspace: &Workspace, what: &str, changes: &[String]) -> Res
     {
         model.remove("pretrained_sha256");
     }
+    if !sets("data.exclude_sha256") {
+        settle_exclusions(&mut table, sets("data.exclude"), sets("data.name"));
+    }
     let keys = changes.iter().filter_map(|s| s.split('=').next());
     let of_data: Vec<&str> = keys
         .filter_map(|key| key.trim().strip_prefix("data."))
@@ -105,6 +108,20 @@ fn read_file(path: &Path) -> Result<String> {
             "give a profile's path, or the name of a preset",
         )
     })
+}
+
+/// A record leaves out the images that its run left out: those on its list, or none. Where somebody chooses the images
+/// anew, they are those on the list of now.
+fn settle_exclusions(table: &mut Table, is_chosen: bool, is_other_set: bool) {
+    let is_record = table.contains_key("run");
+    let Some(Value::Table(data)) = table.get_mut("data") else {
+        return;
+    };
+    if is_chosen || is_other_set {
+        data.remove("exclude_sha256");
+    } else if is_record && !data.contains_key("exclude_sha256") {
+        data.insert("exclude".into(), Value::String("none".into()));
+    }
 }
 
 /// A mean or deviation that is set is the one that is used: it goes with no other normalisation.

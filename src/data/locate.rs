@@ -41,10 +41,18 @@ impl Found {
     /// Where it lies, for people.
     #[must_use]
     pub fn place(&self) -> String {
-        self.path.as_ref().map_or_else(
-            || "built in".into(),
-            |path| text::sanitize(&path.display().to_string()),
-        )
+        let Some(directory) = &self.path else {
+            return "built in".into();
+        };
+        let shown = |path: &Path| text::sanitize(&path.display().to_string());
+        if !self.is_added() {
+            return shown(directory);
+        }
+        match added::manifest(directory) {
+            Ok(manifest) if manifest.path.exists() => shown(&manifest.path),
+            Ok(manifest) => format!("{} (missing)", shown(&manifest.path)),
+            Err(e) => e.to_string(),
+        }
     }
 }
 

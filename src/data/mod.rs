@@ -5,7 +5,9 @@
 pub(crate) mod antialias;
 pub(crate) mod augment;
 pub(crate) mod channels;
+pub mod check;
 pub(crate) mod decode;
+pub mod exclude;
 pub mod fetch;
 pub mod formats;
 mod info;
@@ -60,6 +62,8 @@ pub struct Dataset {
     pub pixels_sha256: String,
     /// What is to be said of how it was read, such as labels that are not the classes' numbers.
     pub remarks: Vec<String>,
+    /// Pooled indices of images that are in no split, ascending; they stay where they are ([`exclude`]).
+    pub excluded: Vec<u32>,
 }
 
 /// A part of a set as it is published.

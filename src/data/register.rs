@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::formats::added::{self, Entry, FOLDER, FORMAT, LIST, MANIFEST, Manifest};
 use super::formats::folder::{self, Listed, Scan};
 use super::formats::{FORMATS, Format, Holding, Place, Plain};
-use super::{Part, decode, mini, places};
+use super::{Part, decode, exclude, mini, places};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 use crate::{storage, text};
@@ -197,7 +197,7 @@ pub fn remove(name: &str, data_dir: &Path) -> Result<PathBuf> {
     let path = added::manifest(&directory)
         .map(|m| m.path)
         .unwrap_or_default();
-    for file in [LIST, MANIFEST] {
+    for file in [exclude::FILE, LIST, MANIFEST] {
         storage::remove(&directory.join(file))?;
     }
     // Whatever else lies there is somebody's.
@@ -231,13 +231,13 @@ fn called(path: &Path) -> String {
 }
 
 /// The format, directory and own name of a set that is no folder of images.
-type Known = (&'static dyn Format, PathBuf, String);
+pub(super) type Known = (&'static dyn Format, PathBuf, String);
 
 /// The set that a directory or file is in one of the other formats.
 ///
 /// # Errors
 /// `Input` where some of its files are missing.
-fn known(path: &Path) -> Result<Option<Known>> {
+pub(super) fn known(path: &Path) -> Result<Option<Known>> {
     let file = if path.is_dir() {
         None
     } else {
@@ -473,7 +473,7 @@ fn check(root: &Path, classes: &[String], entries: &[Entry], ignored: usize) -> 
 }
 
 /// Moves one in five images of each class, drawn by chance, to the test split; a class of one image keeps it.
-fn divide(entries: &mut [Entry], classes: usize) {
+pub(super) fn divide(entries: &mut [Entry], classes: usize) {
     let mut of_class = vec![Vec::new(); classes];
     for (index, entry) in entries.iter().enumerate() {
         of_class[usize::from(entry.label)].push(index);

@@ -27,7 +27,7 @@ const FIRST_CLASS: u64 = 1;
 /// # Errors
 /// `Input` naming the field when nothing would be left to train or test on.
 pub(crate) fn split(dataset: &Dataset, settings: &Data) -> Result<Parts> {
-    let (pool, test) = match settings.split {
+    let (pool, mut test) = match settings.split {
         Split::Standard => (
             [Part::Train, Part::Validation]
                 .into_iter()
@@ -37,13 +37,17 @@ pub(crate) fn split(dataset: &Dataset, settings: &Data) -> Result<Parts> {
         ),
         Split::Pooled => pooled(dataset.len(), settings)?,
     };
-    let (mut train, validation) = if has_own_validation(dataset, settings) {
+    let (mut train, mut validation) = if has_own_validation(dataset, settings) {
         let own = indices(dataset.range(Part::Validation));
         (indices(dataset.range(Part::Train)), own)
     } else {
         let held_out = validation_count(settings.validation, pool.len())?;
         hold_out(dataset, pool, held_out, settings.split_seed)
     };
+    // Afterwards, so that all others stay in their splits.
+    for part in [&mut train, &mut validation, &mut test] {
+        part.retain(|index| dataset.excluded.binary_search(index).is_err());
+    }
     if settings.per_class > 0 {
         let mut taken = vec![0; dataset.classes.len()];
         train.retain(|index| {

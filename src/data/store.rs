@@ -40,6 +40,16 @@ pub trait Store: Debug + Send + Sync {
         true
     }
 
+    /// The file of an image below the set's directory, where each has one of its own.
+    fn name(&self, _: usize) -> Option<&str> {
+        None
+    }
+
+    /// SHA-256 of that file as it was added.
+    fn digest(&self, _: usize) -> Option<&str> {
+        None
+    }
+
     /// **Units** bytes of memory that it takes.
     fn bytes(&self) -> u64;
 }

@@ -79,6 +79,7 @@ fn set(sizes: &[(usize, usize)], first: usize, is_decoded: bool, broken: Option<
         sha256: format!("{first} {sizes:?}"),
         pixels_sha256: String::new(),
         remarks: Vec::new(),
+        excluded: Vec::new(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::profile::{Data, Normalize, PerChannel, Resizing};
 use crate::text;
 
 /// Mean and deviation of ImageNet's red, green and blue, as torchvision's weights expect them.
-const IMAGENET: [(f32, f32); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
+pub(crate) const IMAGENET: [(f32, f32); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
 
 /// A ready transform from bytes to normalised f32.
 #[derive(Clone, Debug, PartialEq)]

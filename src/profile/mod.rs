@@ -103,6 +103,13 @@ pub struct Data {
     pub background: Background,
     /// 1 makes colours grey, 3 repeats grey.
     pub channels: Channels,
+    /// Which images are left out. Left out of the file when `auto`.
+    #[serde(skip_serializing_if = "Exclude::is_auto")]
+    pub exclude: Exclude,
+    /// SHA-256 of the list of these images, recorded when the run starts; with another list, or none, it is refused.
+    /// Empty: the whole set.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub exclude_sha256: String,
 }
 
 impl Default for Data {
@@ -122,6 +129,8 @@ impl Default for Data {
             store_size: 0,
             background: Background::White,
             channels: Channels::Auto,
+            exclude: Exclude::Auto,
+            exclude_sha256: String::new(),
         }
     }
 }
@@ -151,6 +160,23 @@ pub enum Split {
     Standard,
     /// Both pooled, then split at random by `test_fraction` (the MLP study's way).
     Pooled,
+}
+
+/// Which images of a set are in no split.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exclude {
+    /// Those on the set's list, where it has one.
+    #[default]
+    Auto,
+    None,
+}
+
+impl Exclude {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
 }
 
 /// How an image gets another size.

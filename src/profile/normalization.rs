@@ -30,6 +30,7 @@ impl Data {
             self.normalize = Normalize::Dataset;
         }
         if is_other {
+            self.exclude_sha256.clear();
             self.forget_figures();
         }
     }

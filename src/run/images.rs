@@ -17,6 +17,7 @@ impl Workspace {
     /// As [`locate::load`] and [`prepare`].
     pub fn dataset(&self, settings: &Data) -> Result<Dataset> {
         let dataset = locate::load(&settings.name, &self.search_path())?;
+        let dataset = self.without_excluded(dataset, settings)?;
         self.decoded(dataset, settings, &mut |_, _| {}, &AtomicBool::new(false))
     }
 

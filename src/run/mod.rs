@@ -10,6 +10,7 @@ pub(crate) mod connection;
 pub(crate) mod context;
 pub(crate) mod evaluation;
 pub(crate) mod example;
+mod exclusions;
 pub mod history;
 pub(crate) mod id;
 mod images;

@@ -71,6 +71,8 @@ impl Network {
         profile.validate()?;
         let search = workspace.search_path();
         let dataset = data::locate::load(&profile.data.name, &search)?;
+        workspace.pin_exclusions(&mut profile.data)?;
+        let dataset = workspace.without_excluded(dataset, &profile.data)?;
         let settled = data::prepare::suit(&mut profile.data, &dataset);
         let mut decoded = |done, all| {
             let set = profile.data.name.clone();

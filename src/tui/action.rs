@@ -47,6 +47,8 @@ pub(crate) enum Action {
     Edit,
     /// `E`: edit the whole recipe in the user's editor.
     EditText,
+    /// `C`: check the data set.
+    CheckDataset,
     /// `d`: delete, asks first. On the Data tab: download.
     Delete,
     /// `i`: predict an image of one's own.

@@ -222,6 +222,7 @@ impl Outside<'_> {
             Request::LoadDataset(name) => self.services.load_dataset(name, true),
             Request::LoadRunDataset(name) => self.services.load_dataset(name, false),
             Request::FetchDataset(name) => self.services.fetch(name),
+            Request::CheckDataset(name) => self.services.check(name),
             Request::CancelFetch => self.services.cancel_fetch(),
             Request::DescribeWeights(model) => self.services.describe_weights(model),
             Request::DescribeDataset(name) => self.services.describe_dataset(name),

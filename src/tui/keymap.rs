@@ -130,6 +130,14 @@ const TABLE: &[Row] = &[
         Action::Delete,
     ),
     (
+        RUNS,
+        "check",
+        "C",
+        "C",
+        "check the data set: copies, leaks, broken files",
+        Action::CheckDataset,
+    ),
+    (
         LOOK,
         "view",
         "v",

@@ -6,6 +6,7 @@ use super::context::KeptPredictions;
 use super::run_view::Link;
 use super::tabs::confusion::Outcome;
 use super::tabs::runs::RunRow;
+use crate::data::check::Checked;
 use crate::data::{Dataset, DatasetInfo};
 use crate::event::Stamped;
 use crate::profile::Profile;
@@ -64,6 +65,8 @@ pub(crate) enum Message {
     Sets(Vec<(String, String)>),
     /// What is being done about a data set.
     DatasetStatus(String),
+    /// A check of a data set is done.
+    Checked(Arc<Checked>),
     /// What is known of a data set, or why it cannot be read.
     DatasetInfo {
         name: String,
@@ -85,7 +88,7 @@ pub(crate) enum Message {
         is_inverted: bool,
         outcome: Outcome,
     },
-    /// Whether something is being downloaded.
+    /// Whether something is being downloaded or checked.
     Fetching(bool),
     /// Said in the footer for a while.
     Say(String),

@@ -50,7 +50,9 @@ pub(crate) enum Request {
     LoadRunDataset(String),
     /// Download a data set, with progress on the Data tab, then read it.
     FetchDataset(String),
-    /// Give up the download that is under way.
+    /// Check a data set for the Data tab, with progress there.
+    CheckDataset(String),
+    /// Give up the download or check that is under way.
     CancelFetch,
     /// Find out about the weights that this model begins with.
     DescribeWeights(Box<Model>),

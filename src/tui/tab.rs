@@ -16,6 +16,8 @@ pub(crate) enum Effect {
     /// The tab has nothing that this action could do.
     Ignored,
     GoToTab(TabId),
+    /// Go to the Model tab with this data set chosen.
+    TrainOn(String),
     /// Go to this class on the Confusion tab.
     OpenClass(usize),
     /// Ask whether to stop this run, and stop it then.

@@ -17,6 +17,7 @@
 mod broken_data;
 mod cifar_presets;
 mod cli;
+mod data_check;
 mod data_fetch;
 mod data_source;
 mod hub;

@@ -203,7 +203,9 @@ pub fn dataset(case: &Case, count: usize, label: &dyn Fn(usize) -> u8) -> Datase
         test: part(1),
         source: "noise".into(),
         sha256: format!("noise {}", case.seed),
+        pixels_sha256: String::new(),
         remarks: Vec::new(),
+        excluded: Vec::new(),
     }
 }
 

@@ -276,6 +276,7 @@ fn folder(place: Place<'_>, manifest: &Manifest) -> Result<Dataset> {
         sha256: manifest.sha256.clone(),
         pixels_sha256: String::new(),
         remarks: Vec::new(),
+        excluded: Vec::new(),
     })
 }
 
@@ -350,6 +351,14 @@ impl Store for Files {
 
     fn is_in_memory(&self) -> bool {
         false
+    }
+
+    fn name(&self, index: usize) -> Option<&str> {
+        Some(&self.entries[index].path)
+    }
+
+    fn digest(&self, index: usize) -> Option<&str> {
+        Some(&self.entries[index].sha256)
     }
 
     fn bytes(&self) -> u64 {

@@ -104,6 +104,7 @@ impl Content<'_> {
             sha256,
             pixels_sha256: String::new(),
             remarks: classes.remark.into_iter().collect(),
+            excluded: Vec::new(),
         })
     }
 

@@ -79,6 +79,7 @@ impl Format for Raw {
             sha256: "0".repeat(64),
             pixels_sha256: String::new(),
             remarks: Vec::new(),
+            excluded: Vec::new(),
         })
     }
 }

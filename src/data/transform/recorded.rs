@@ -81,6 +81,7 @@ impl Transform {
             sha256: String::new(),
             pixels_sha256: String::new(),
             remarks: Vec::new(),
+            excluded: Vec::new(),
         };
         let mut transform = Self::new(&without_images, &settings, &[])?;
         if let Some(Pixels { mean, inverse }) = pixels {

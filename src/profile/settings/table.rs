@@ -169,6 +169,18 @@ pub(crate) static ALL: &[Setting] = &[
         "the images' own, 1 (greyscale) or 3 (grey is repeated)"
     ),
     row!(
+        data.exclude,
+        Kind::Choice(&["auto", "none"]),
+        "leave out the images in data/NAME/excluded.tsv, or none"
+    ),
+    row!(
+        data.exclude_sha256,
+        text(200),
+        "SHA-256 of that list, recorded when the run starts"
+    )
+    .left_out("none")
+    .when(|p| !p.data.exclude_sha256.is_empty()),
+    row!(
         augment.flip,
         real(0.0, 1.0),
         "probability of a horizontal flip"

@@ -17,6 +17,10 @@ impl App {
         match effect {
             Effect::None | Effect::Ignored => Vec::new(),
             Effect::GoToTab(tab) => self.go_to(tab),
+            Effect::TrainOn(set) => {
+                self.tabs.model.choose_set(set);
+                self.go_to(TabId::Model)
+            }
             Effect::OpenClass(class) => {
                 let requests = self.go_to(TabId::Confusion);
                 self.tabs.confusion.select_class(class, &self.context);
@@ -115,6 +119,7 @@ impl App {
             }
             Message::Weights { pretrained, card } => self.tabs.model.set_card(pretrained, card),
             Message::DatasetStatus(status) => self.tabs.data.set_status(status),
+            Message::Checked(checked) => self.tabs.data.set_checked(checked),
             Message::Predictions { run, kept } => {
                 if self.run.as_ref() == Some(&run) {
                     self.context.predictions = *kept;

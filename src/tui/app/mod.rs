@@ -84,7 +84,7 @@ pub(crate) struct App {
     question: Option<Question>,
     problem: Option<Problem>,
     said: Option<(String, Instant)>,
-    /// A download is under way; `Esc` gives it up.
+    /// A download or a check is under way; `Esc` gives it up.
     fetching: bool,
     /// The runs that have a worker, the newest first.
     live: Vec<Live>,
@@ -292,7 +292,7 @@ impl App {
             }
             Action::Back if self.fetching => {
                 self.fetching = false;
-                self.say("cancelling the download …");
+                self.say("cancelling …");
                 vec![Request::CancelFetch]
             }
             // Meant for the start before, this would lead away from it.

@@ -103,7 +103,11 @@ fn named(sets: &[locate::Found]) -> Message {
     Message::Sets(sets.iter().map(|f| (f.name.clone(), f.place())).collect())
 }
 
-fn load(name: &str, search: &SearchPath, kept: &Mutex<Vec<Arc<Dataset>>>) -> Result<Arc<Dataset>> {
+pub(super) fn load(
+    name: &str,
+    search: &SearchPath,
+    kept: &Mutex<Vec<Arc<Dataset>>>,
+) -> Result<Arc<Dataset>> {
     let find = || {
         let kept = kept.lock().ok()?;
         kept.iter().find(|d| d.name == name).map(Arc::clone)

@@ -1,6 +1,7 @@
 //! Whoever speaks with workers, data sets and files for the screens: what is asked for is done off the screen's thread
 //! and answered with messages. Nothing else of the screens does.
 
+mod check;
 mod datasets;
 mod download;
 mod follow;
@@ -44,6 +45,7 @@ pub(super) struct Services {
     runs_wanted: watch::Sender<bool>,
     datasets: Arc<Mutex<Vec<Arc<Dataset>>>>,
     fetch_cancelled: Arc<AtomicBool>,
+    check_cancelled: Arc<AtomicBool>,
     /// Of the weights that a run to be started begins with.
     weights_cancelled: Arc<AtomicBool>,
     kept_theme: Arc<KeptTheme>,
@@ -69,6 +71,7 @@ impl Services {
             runs_wanted,
             datasets: Arc::default(),
             fetch_cancelled: Arc::default(),
+            check_cancelled: Arc::default(),
             weights_cancelled: Arc::default(),
             kept_theme: Arc::new(KeptTheme::new(config::path())),
         };
@@ -192,10 +195,11 @@ impl Services {
         self.blocking(move || workspace.delete(&run).map(|()| Message::Deleted(run)));
     }
 
-    /// Gives up every download that is under way.
+    /// Gives up every download and check that is under way.
     pub(super) fn cancel_fetch(&self) {
         self.fetch_cancelled.store(true, Ordering::Relaxed);
         self.weights_cancelled.store(true, Ordering::Relaxed);
+        self.check_cancelled.store(true, Ordering::Relaxed);
     }
 
     /// Finds out about the weights that a model begins with.

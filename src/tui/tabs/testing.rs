@@ -186,6 +186,7 @@ pub(crate) fn dataset(classes: usize, per_class: usize) -> Dataset {
         sha256: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b".into(),
         pixels_sha256: String::new(),
         remarks: Vec::new(),
+        excluded: Vec::new(),
     }
 }
 

@@ -97,6 +97,17 @@ impl DataTab {
             canvas.put(1, 2, line);
             return;
         }
+        if let Some((words, _)) = &self.found {
+            let count = format!(" · {}", text::grouped(self.shown.len() as u64));
+            let spans = vec![
+                Span::styled(words.clone(), theme.accent()),
+                Span::styled(count, theme.dim()),
+            ];
+            // The names of the views stand at the end of the line.
+            let room = canvas.width().saturating_sub(32);
+            canvas.put_in(1, 2, room, Line::from(spans));
+            return;
+        }
         let class = self
             .filter
             .class
@@ -176,9 +187,14 @@ impl DataTab {
                     Line::styled("No image matches the filter; Esc clears it.", theme.text()),
                 );
             }
-            View::Large => self
-                .grid
-                .draw(&mut body, size, true_size, shown.len(), tile, theme),
+            View::Large => self.grid.draw(
+                &mut body,
+                size,
+                true_size.min(MOST_LARGE),
+                shown.len(),
+                tile,
+                theme,
+            ),
             View::Small => {
                 let columns = small(true_size);
                 self.grid
@@ -339,9 +355,13 @@ fn means_of(image: &[u8], channels: usize) -> String {
     named.join(" ")
 }
 
+/// The widest small and large images of a grid, so that there are several. **Units** columns.
+const MOST_SMALL: u16 = 16;
+const MOST_LARGE: u16 = 36;
+
 /// Columns of small images: half of their true size, as far as an overview goes.
 fn small(true_size: u16) -> u16 {
-    true_size.div_ceil(2).min(32)
+    true_size.div_ceil(2).min(MOST_SMALL)
 }
 
 /// The widest columns, at most true size and at least those of small ones, at which `count` images fit.

@@ -86,6 +86,19 @@ impl Filter {
         };
     }
 
+    /// Those of some images that pass, in their order.
+    #[must_use]
+    pub(super) fn only(&self, dataset: &Dataset, images: &[usize]) -> Vec<usize> {
+        let passes = |index: &&usize| {
+            let place = dataset.place(**index);
+            place.is_some_and(|(part, _)| self.part.is_none_or(|own| own == part))
+                && self
+                    .class
+                    .is_none_or(|own| usize::from(dataset.label(**index)) == own)
+        };
+        images.iter().filter(passes).copied().collect()
+    }
+
     /// Pooled indices of the images that pass.
     #[must_use]
     pub(super) fn indices(&self, dataset: &Dataset) -> Vec<usize> {

@@ -8,6 +8,7 @@ mod balance;
 mod draw;
 mod filter;
 mod grid;
+mod report;
 mod zoom;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 
 use crate::catalog;
+use crate::data::check::Checked;
 use crate::data::{Dataset, Part};
 use crate::error::Result;
 use crate::tui::action::Action;
@@ -29,6 +31,7 @@ use crate::tui::widgets::input::{Input, Typed};
 use crate::tui::widgets::popup::{self, Answer};
 use filter::Filter;
 use grid::Grid;
+use report::ReportView;
 
 /// The set that `d` downloads where none is chosen.
 const FETCHED: &str = catalog::DEFAULT;
@@ -79,6 +82,8 @@ enum Mode {
     Filter(Input, String),
     /// Choosing another set: the cursor in the list.
     Sets(usize),
+    /// What a check of the set came to.
+    Report,
 }
 
 /// The tab.
@@ -100,6 +105,10 @@ pub(crate) struct DataTab {
     filter: Filter,
     /// Pooled indices that pass the filter.
     shown: Vec<usize>,
+    /// What the last check of the shown set came to.
+    report: Option<ReportView>,
+    /// The images of a finding, which alone are shown, and what they are.
+    found: Option<(String, Vec<usize>)>,
     /// Whether the set's images have one size.
     is_uniform: bool,
     /// Mean image of each class of the training set, or why there are none; made when first looked at.
@@ -118,6 +127,14 @@ impl DataTab {
         let parts = filter::parts(&dataset);
         self.filter.part = self.filter.part.filter(|p| parts.contains(p));
         self.is_uniform = dataset.is_uniform();
+        self.found = None;
+        if self
+            .report
+            .as_ref()
+            .is_some_and(|r| r.set() != dataset.name)
+        {
+            self.report = None;
+        }
         self.dataset = Some(dataset);
         self.means = None;
         self.status.clear();
@@ -130,6 +147,16 @@ impl DataTab {
     /// What is being waited for, or what went wrong; shown in place until it is empty.
     pub(crate) fn set_status(&mut self, status: String) {
         self.status = status;
+    }
+
+    /// Shows what a check came to, where the set is still the one that is shown.
+    pub(crate) fn set_checked(&mut self, checked: Arc<Checked>) {
+        let is_shown = |d: &Arc<Dataset>| d.name == checked.source.set;
+        if self.dataset.as_ref().is_some_and(is_shown) {
+            self.status.clear();
+            self.report = Some(ReportView::new(checked));
+            self.mode = Mode::Report;
+        }
     }
 
     /// The sets that are here: name, and where it lies. Those that can be downloaded can be chosen too.
@@ -158,10 +185,11 @@ impl DataTab {
     }
 
     fn refresh(&mut self) {
-        self.shown = self
-            .dataset
-            .as_ref()
-            .map_or_else(Vec::new, |d| self.filter.indices(d));
+        self.shown = match (&self.dataset, &self.found) {
+            (Some(dataset), Some((_, images))) => self.filter.only(dataset, images),
+            (Some(dataset), None) => self.filter.indices(dataset),
+            (None, _) => Vec::new(),
+        };
         self.grid.cursor = 0;
     }
 
@@ -233,13 +261,66 @@ impl DataTab {
                 self.filter.step(action == Action::Later, classes);
                 self.refresh();
             }
+            Action::Back if self.found.is_some() => {
+                self.found = None;
+                self.refresh();
+                if self.report.is_some() {
+                    self.mode = Mode::Report;
+                }
+            }
             Action::Back => {
                 self.filter = Filter::default();
                 self.refresh();
             }
             Action::Open => return self.on_open(),
-            Action::Train => return Effect::GoToTab(TabId::Model),
+            Action::Train => return self.on_train(),
+            Action::CheckDataset => return self.on_check(),
             _ if action.is_move() => self.on_move(action),
+            _ => return Effect::Ignored,
+        }
+        Effect::None
+    }
+
+    fn on_train(&self) -> Effect {
+        let name = self.dataset.as_ref().map(|d| d.name.clone());
+        name.map_or(Effect::GoToTab(TabId::Model), Effect::TrainOn)
+    }
+
+    /// Opens the last report; where there is none, or it is open, asks for a check.
+    fn on_check(&mut self) -> Effect {
+        let Some(dataset) = &self.dataset else {
+            return Effect::Say("no data set is loaded that could be checked".into());
+        };
+        if self.report.is_some() && self.mode != Mode::Report {
+            self.mode = Mode::Report;
+            return Effect::None;
+        }
+        let name = dataset.name.clone();
+        self.mode = Mode::Browse;
+        self.status = format!("checking {name} …");
+        Request::CheckDataset(name).into()
+    }
+
+    fn on_report(&mut self, action: Action) -> Effect {
+        let Some(report) = &mut self.report else {
+            self.mode = Mode::Browse;
+            return Effect::None;
+        };
+        match action {
+            Action::Back => self.mode = Mode::Browse,
+            Action::CheckDataset => return self.on_check(),
+            Action::Train => return self.on_train(),
+            Action::Open => match report.images() {
+                Some(found) => {
+                    self.found = Some(found);
+                    self.filter = Filter::default();
+                    self.view = Some(View::Small);
+                    self.mode = Mode::Browse;
+                    self.refresh();
+                }
+                None => return Effect::Say("this line is about no single images".into()),
+            },
+            action if report.step(action) => {}
             _ => return Effect::Ignored,
         }
         Effect::None
@@ -312,7 +393,7 @@ impl DataTab {
             }
             return Effect::None;
         }
-        if self.mode == Mode::Zoom {
+        if matches!(self.mode, Mode::Zoom | Mode::Report) {
             self.mode = Mode::Browse;
             return Effect::None;
         }
@@ -343,6 +424,7 @@ impl Tab for DataTab {
         }
         match self.mode {
             Mode::Sets(at) => self.on_sets(action, at),
+            Mode::Report => self.on_report(action),
             _ if action == Action::Edit => self.choose_set(),
             Mode::Zoom => {
                 self.on_zoom(action);
@@ -412,6 +494,11 @@ impl Tab for DataTab {
                 hint("d", "download"),
                 hint("Esc", "back"),
             ],
+            Mode::Report => vec![
+                hint("Enter", "its images"),
+                hint("C", "check again"),
+                hint("Esc", "back"),
+            ],
             Mode::Zoom => vec![hint("h l", "previous, next"), hint("Esc", "back")],
             Mode::Browse if self.dataset.is_none() => {
                 vec![hint("e", "choose a set"), hint("d", "download")]
@@ -425,8 +512,9 @@ impl Tab for DataTab {
                 let others = [
                     hint("/ < >", "class"),
                     hint("n", part),
-                    hint("v", "view"),
                     hint("e", "other set"),
+                    hint("C", "check"),
+                    hint("v", "view"),
                 ];
                 enter.into_iter().chain(others).collect()
             }
@@ -460,6 +548,11 @@ impl Tab for DataTab {
         }
         if theme.ascii {
             canvas.make_ascii();
+        }
+        if self.mode == Mode::Report
+            && let Some(report) = &mut self.report
+        {
+            report.draw(frame, area, theme);
         }
         if let Some(name) = &self.asks_to_fetch {
             let text = format!(

@@ -1,7 +1,10 @@
 use ratatui::crossterm::event::KeyCode;
 
+use std::sync::atomic::AtomicBool;
+
 use super::*;
-use crate::data::mini;
+use crate::data::check::{self, Source};
+use crate::data::{Examples, InMemory, mini};
 use crate::tui::tabs::testing::{self, Lent};
 
 fn filled() -> Lent<DataTab> {
@@ -223,6 +226,93 @@ fn sets_in_colours_of_several_sizes_without_a_test_part() {
     let mut tab = colored(4, &TWO_SIZES[..1]);
     tab.on_action(Action::Open);
     insta::assert_snapshot!("transparent_zoom_80x24", shot(&mut tab, 80, 24));
+}
+
+/// A set with a copy in the test set, an image of one colour, and a class of two images.
+fn checked() -> (Arc<Dataset>, Arc<Checked>) {
+    let set = mini::load().unwrap();
+    let image = |index: usize| set.image(index).unwrap();
+    let images = |pixels| InMemory {
+        pixels,
+        channels: 1,
+        height: 28,
+        width: 28,
+    };
+    let train = [image(0), image(1), image(2), vec![9; 784], image(4)].concat();
+    let train = Examples::in_memory(images(train), vec![0, 1, 0, 1, 0]);
+    let test = Examples::in_memory(images([image(7), image(1)].concat()), vec![0, 1]);
+    let set = Dataset {
+        name: "garments".into(),
+        classes: vec!["shirt".into(), "boot".into()],
+        train,
+        test,
+        ..set
+    };
+    let source = Source::of_dataset(set.clone());
+    let survey = check::survey(source, &|_, _| {}, &AtomicBool::new(false)).unwrap();
+    (Arc::new(set), Arc::new(survey.checked(None)))
+}
+
+#[test]
+fn a_check_is_shown_and_leads_to_the_images_of_a_finding() {
+    let (set, checked) = checked();
+    let mut tab = testing::lent(DataTab::default());
+    tab.set_dataset(Arc::clone(&set));
+    assert_eq!(
+        tab.on_action(Action::CheckDataset),
+        Request::CheckDataset("garments".into()).into()
+    );
+    assert!(shot(&mut tab, 80, 24).contains("checking garments …"));
+    tab.set_checked(Arc::clone(&checked));
+    insta::assert_snapshot!("report_80x24", shot(&mut tab, 80, 24));
+    insta::assert_snapshot!("report_120x40", shot(&mut tab, 120, 40));
+    assert!(
+        matches!(tab.on_action(Action::Open), Effect::Say(_)),
+        "a heading"
+    );
+    tab.on_action(Action::Down);
+    assert_eq!(tab.on_action(Action::Open), Effect::None);
+    assert_eq!(tab.shown, [6, 1], "the copy beside what it is a copy of");
+    insta::assert_snapshot!("found_80x24", shot(&mut tab, 80, 24));
+    tab.on_action(Action::Back);
+    assert!(shot(&mut tab, 80, 24).contains("check of garments"));
+    assert_eq!(tab.shown.len(), 7);
+    tab.on_action(Action::Back);
+    assert_eq!(
+        tab.on_action(Action::CheckDataset),
+        Effect::None,
+        "once checked, it is shown"
+    );
+    assert_eq!(
+        tab.on_action(Action::CheckDataset),
+        Request::CheckDataset("garments".into()).into()
+    );
+    assert_eq!(
+        tab.on_action(Action::Train),
+        Effect::TrainOn("garments".into())
+    );
+    let mut other = filled();
+    other.set_checked(checked);
+    assert!(
+        !shot(&mut other, 80, 24).contains("check of"),
+        "of another set than is shown"
+    );
+}
+
+#[test]
+fn a_report_can_have_any_size_and_be_empty() {
+    let set = testing::dataset(10, 12);
+    let source = Source::of_dataset(set.clone());
+    let survey = check::survey(source, &|_, _| {}, &AtomicBool::new(false)).unwrap();
+    for checked in [checked(), (Arc::new(set), Arc::new(survey.checked(None)))] {
+        let mut tab = testing::lent(DataTab::default());
+        tab.set_dataset(checked.0);
+        tab.set_checked(checked.1);
+        for action in [Action::End, Action::PageUp, Action::PageDown, Action::Home] {
+            tab.on_action(action);
+            testing::survives(&mut tab);
+        }
+    }
 }
 
 #[test]

@@ -143,6 +143,9 @@ impl Field {
             profile.model.pretrained_sha256.clear();
         } else if self.key.starts_with("data.") {
             profile.data.forget_figures();
+            if self.key == "data.exclude" {
+                profile.data.exclude_sha256.clear();
+            }
         }
         Ok(())
     }

@@ -79,6 +79,9 @@ impl Entry {
         if self.is_normalized_as(&self.profile.data.name) {
             self.profile.data.set_figures(self.figures_with(name));
         }
+        if self.profile.data.name != name {
+            self.profile.data.exclude_sha256.clear();
+        }
         name.clone_into(&mut self.profile.data.name);
     }
 }
@@ -236,6 +239,12 @@ impl ModelTab {
         }
         entry.profile = recipe;
         self.refused.clear();
+        self.place_set();
+    }
+
+    /// Takes the data set called so for every recipe, where it can be loaded.
+    pub(crate) fn choose_set(&mut self, name: String) {
+        self.chosen_set = Some(name);
         self.place_set();
     }
 
