@@ -1,6 +1,6 @@
 //! The mean and deviation of a set's images, and those that a recipe normalises by.
 
-use super::report::{Case, Finding, Kind, problem};
+use super::report::{Case, Finding, Kind, Level, problem};
 use super::{Source, Survey};
 use crate::catalog;
 use crate::data::Part;
@@ -18,6 +18,8 @@ pub struct Figures {
     pub mean: Vec<f64>,
     pub std: Vec<f64>,
     pub whose: String,
+    /// Of a finding that the images' are others.
+    pub level: Level,
 }
 
 impl Survey {
@@ -82,13 +84,18 @@ pub(super) fn far_off(mean: &[f64], std: &[f64], figures: &Figures) -> Finding {
     } else {
         Vec::new()
     };
+    let words = match figures.level {
+        Level::Problem => {
+            "the recipe normalises by figures that are not those of the images; data.normalize = \"computed\" takes theirs"
+        }
+        Level::Note => {
+            "the recipe normalises by ImageNet's figures, as pretrained weights expect; those of the images are others"
+        }
+    };
     Finding {
         count: usize::from(is_off),
-        ..problem(
-            Kind::Normalization,
-            cases,
-            "the recipe normalises by figures that are not those of the images; data.normalize = \"computed\" takes theirs".into(),
-        )
+        level: figures.level,
+        ..problem(Kind::Normalization, cases, words.into())
     }
 }
 
@@ -102,12 +109,13 @@ pub fn numbers(values: &[f64]) -> String {
 /// What a source's images are normalised by, where the recipe's figures are known without them.
 #[must_use]
 pub fn figures(source: &Source, settings: &Data) -> Option<Figures> {
-    let each = |figures: &[(f64, f64)], whose: &str| {
+    let each = |figures: &[(f64, f64)], whose: &str, level| {
         let (mean, std) = figures.iter().copied().unzip();
         Some(Figures {
             mean,
             std,
             whose: whose.into(),
+            level,
         })
     };
     let published = || {
@@ -117,7 +125,8 @@ pub fn figures(source: &Source, settings: &Data) -> Option<Figures> {
     match settings.normalize {
         Normalize::Imagenet => each(
             &IMAGENET.map(|(mean, std)| (f64::from(mean), f64::from(std))),
-            "ImageNet's, by which the recipe normalises",
+            "ImageNet's",
+            Level::Note,
         ),
         Normalize::Dataset | Normalize::Given => {
             let all = |of: &PerChannel| (0..of.len()).filter_map(|c| of.at(c)).collect();
@@ -126,11 +135,9 @@ pub fn figures(source: &Source, settings: &Data) -> Option<Figures> {
                     mean: all(mean),
                     std: all(std),
                     whose: "the recipe's".into(),
+                    level: Level::Problem,
                 }),
-                _ => each(
-                    published()?,
-                    "the published ones, by which the recipe normalises",
-                ),
+                _ => each(published()?, "the published ones", Level::Problem),
             }
         }
         Normalize::Computed | Normalize::PerPixel | Normalize::Unit => None,

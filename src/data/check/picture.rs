@@ -5,6 +5,7 @@
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     reason = "sizes, sums of bytes and values from 0 to 255"
 )]

@@ -250,6 +250,7 @@ fn a_clean_set_has_no_problems_and_its_own_statistics() {
         mean: vec![0.485, 0.456, 0.406],
         std: vec![0.229, 0.224, 0.225],
         whose: "ImageNet's".into(),
+        level: Level::Problem,
     };
     let report = survey.report(Some(&imagenet));
     assert_eq!(report.findings[0].kind, Kind::Normalization);
