@@ -63,10 +63,7 @@ pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Data
     if is_decoded(&dataset) {
         return Ok(dataset);
     }
-    let side = match settings.store_size {
-        0 => settings.image_size,
-        stored => stored,
-    };
+    let side = settings.store_size.max(settings.image_size);
     let own = (dataset.height, dataset.width);
     let is_uniform = dataset.is_uniform();
     let scales = settings.resize == Resizing::Antialias && side > 0;

@@ -2,7 +2,7 @@
 //! allocated for them.
 
 use super::settings::{self, whole};
-use super::{FORMAT, Init, Profile, Resizing, format};
+use super::{FORMAT, Init, Profile, format};
 use crate::error::{Error, Result};
 use crate::layers;
 
@@ -43,14 +43,6 @@ impl Profile {
                 "data.validation",
                 format!("is {}", data.validation),
                 "give a whole number of images, or a fraction below 1",
-            ));
-        }
-        let stored = data.store_size;
-        if stored > 0 && (data.resize != Resizing::Antialias || stored < data.image_size) {
-            return Err(Error::input(
-                "data.store_size",
-                format!("is {stored}, and images are scaled down from it to data.image_size"),
-                "set data.resize = \"antialias\" and a smaller data.image_size, or leave it out",
             ));
         }
         Ok(())
