@@ -274,6 +274,10 @@ impl Store for Unread {
         self.images.is_decoded()
     }
 
+    fn is_in_memory(&self) -> bool {
+        self.images.is_in_memory()
+    }
+
     fn name(&self, index: usize) -> Option<&str> {
         self.images.name(index)
     }

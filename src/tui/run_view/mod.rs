@@ -350,7 +350,7 @@ impl RunView {
             return awaited.name();
         }
         if self.is_lost() {
-            return "lost";
+            return Status::Lost.name();
         }
         let history = self.history();
         if history.is_some_and(|(_, h)| h.waiting.is_some()) {

@@ -148,7 +148,7 @@ fn notice(history: &RunHistory, lost: bool, area: Rect, theme: &Theme) -> Vec<Li
     let (label, problem, remedy) = match (&history.failure, history.phase) {
         (Some((message, remedy)), Phase::Failed) => ("failed", message.clone(), remedy.clone()),
         _ if lost => (
-            "lost",
+            "crashed",
             "the worker of this run exited unexpectedly".to_string(),
             "press u to resume from the last checkpoint; see worker.log in its directory"
                 .to_string(),
