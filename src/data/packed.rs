@@ -448,6 +448,7 @@ mod tests {
     }
 
     /// The corner of an image.
+    #[expect(clippy::ptr_arg, reason = "as a `Fit` takes it")]
     fn corner(image: &mut Vec<u8>, sides: (usize, usize), out: &mut [u8]) {
         let area = sides.0 * sides.1;
         for (channel, plane) in out.chunks_exact_mut(4).enumerate() {

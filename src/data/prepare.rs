@@ -63,6 +63,13 @@ pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Data
     if is_decoded(&dataset) {
         return Ok(dataset);
     }
+    let Room {
+        directory,
+        memory,
+        disk,
+        progress,
+        cancel,
+    } = room;
     let side = settings.store_size.max(settings.image_size);
     let own = (dataset.height, dataset.width);
     let is_uniform = dataset.is_uniform();
@@ -87,8 +94,8 @@ pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Data
         method,
         shape: [conversion.to, height, width],
     };
-    let path = spec.path(&room.directory.join(&dataset.name));
-    let read = || packed::read(&dataset, &spec, &path, room.memory);
+    let path = spec.path(&directory.join(&dataset.name));
+    let read = || packed::read(&dataset, &spec, &path, memory);
     // A damaged one is made again.
     if let Ok(Some(ready)) = read() {
         return Ok(ready);
@@ -102,23 +109,21 @@ pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Data
             out.copy_from_slice(image);
         }
     };
-    packed::write(
-        &dataset,
-        &spec,
-        &fit,
-        &path,
-        room.disk,
-        room.progress,
-        room.cancel,
-    )?;
+    packed::write(&dataset, &spec, &fit, &path, disk, progress, cancel)?;
     read()?.ok_or_else(|| Error::compute("packing the images", "the file cannot be read back"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing;
-    use crate::profile::Background;
+    use std::sync::Arc;
+
+    use proptest::collection::vec;
+    use proptest::sample::select;
+
+    use crate::data::resize::Scratch as ResizeScratch;
+    use crate::data::{Batch, SplitDataset, testing};
+    use crate::profile::{Augment, Background, Channels, Normalize};
 
     #[test]
     fn images_come_to_one_size_once() {
@@ -167,7 +172,7 @@ mod tests {
     #[test]
     fn what_is_not_opaque_is_laid_over_the_background_first() {
         let dir = tempfile::tempdir().unwrap();
-        let set = testing::transparent(&[(9, 12), (20, 8)]);
+        let set = testing::lazy_of(4, &[(9, 12), (20, 8)]);
         for (background, under) in [(Background::White, 255), (Background::Black, 0)] {
             for (store_size, kept) in [(0, 4), (6, 6)] {
                 let settings = Data {
@@ -204,6 +209,84 @@ mod tests {
             }
         }
         assert_eq!(dir.path().join("noise").read_dir().unwrap().count(), 4);
+    }
+
+    proptest::proptest! {
+        /// Whatever is asked for: images kept in memory and images read ahead from the file make the same batches, and
+        /// these are what the transform makes of each image alone.
+        #[test]
+        fn a_batch_is_the_same_wherever_its_images_lie(
+            sizes in vec((3_usize..16, 3_usize..16), 6..14),
+            is_uniform: bool,
+            from in select(vec![1_usize, 3, 4]),
+            channels in select(vec![Channels::Auto, Channels::Of(1), Channels::Of(3)]),
+            (image_size, store_size) in (4_usize..12, 0_usize..14),
+            resize in select(vec![Resizing::Bilinear, Resizing::Antialias, Resizing::Pad]),
+            background in select(vec![Background::White, Background::Grey, Background::Black]),
+            normalize in select(vec![Normalize::Unit, Normalize::Computed, Normalize::PerPixel]),
+            (flip, shift) in (0.0_f64..1.0, 0_usize..3),
+            seed: u64,
+        ) {
+            let first = sizes[0];
+            let sizes: Vec<_> = sizes.iter().map(|own| if is_uniform { first } else { *own }).collect();
+            let set = testing::lazy_of(from, &sizes);
+            let mut settings = Data {
+                image_size,
+                store_size,
+                resize,
+                background,
+                channels,
+                normalize,
+                validation: 1.0,
+                ..Data::default()
+            };
+            let _ = suit(&mut settings, &set);
+            let dir = tempfile::tempdir().unwrap();
+            let data = |memory| {
+                let room = Room {
+                    directory: dir.path(),
+                    memory,
+                    disk: None,
+                    progress: &mut |_, _| {},
+                    cancel: &AtomicBool::new(false),
+                };
+                let ready = prepare(set.clone(), &settings, room)?;
+                let augment = Augment { flip, shift, ..Augment::default() };
+                let split = SplitDataset::new(Arc::new(ready), &settings)?;
+                Ok::<_, Error>(split.augmented(&augment, seed))
+            };
+            // Some sizes and settings are refused; then on both sides, and in words.
+            let (whole, disk) = match (data(u64::MAX), data(0)) {
+                (Ok(whole), Ok(disk)) => (whole, disk.reading_ahead().unwrap()),
+                (whole, disk) => {
+                    let (whole, disk) = (whole.err().unwrap(), disk.err().unwrap());
+                    proptest::prop_assert_eq!(whole.to_string(), disk.to_string());
+                    return Ok(());
+                }
+            };
+            proptest::prop_assert!(whole.dataset.is_in_memory() && !disk.dataset.is_in_memory());
+            let order = whole.order(seed, 1);
+            proptest::prop_assert_eq!(&order, &disk.order(seed, 1));
+            disk.expect(&order, 4);
+            let (mut one, mut other) = (Batch::default(), Batch::default());
+            for (step, indices) in (0..).zip(order.chunks(4)) {
+                whole.training_batch(indices, step, &mut one).unwrap();
+                disk.training_batch(indices, step, &mut other).unwrap();
+                proptest::prop_assert_eq!(&one.images, &other.images);
+                proptest::prop_assert_eq!(&one.labels, &other.labels);
+            }
+            let all: Vec<u32> = (0..sizes.len() as u32).collect();
+            whole.batch(&all, &mut one).unwrap();
+            let len = one.images.len() / all.len();
+            let transform = whole.transform();
+            for (index, image) in all.iter().zip(one.images.chunks_exact(len)) {
+                let alone = transform.conversion.image(&whole.dataset, *index).unwrap();
+                let mut out = vec![0.0; len];
+                let sides = whole.dataset.size(*index as usize);
+                transform.apply(&alone, sides, &mut out, &mut ResizeScratch::default());
+                proptest::prop_assert_eq!(&out, image);
+            }
+        }
     }
 
     #[test]

@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn no_more_is_read_than_there_is_room_for() {
-        let set = Arc::new(testing::lazy(&[(100, 100); 1_300]));
+        let set = Arc::new(testing::lazy(&vec![(100, 100); 1_300]));
         let ahead = ReadAhead::new(Arc::clone(&set)).unwrap();
         let order: Vec<u32> = (0..1_300).collect();
         ahead.expect(&order, 1);
@@ -312,7 +312,7 @@ mod tests {
     /// As where the features of most images are cached.
     #[test]
     fn what_is_left_out_does_not_stand_in_the_way() {
-        let set = Arc::new(testing::lazy(&[(100, 100); 3_000]));
+        let set = Arc::new(testing::lazy(&vec![(100, 100); 3_000]));
         let ahead = ReadAhead::new(Arc::clone(&set)).unwrap();
         let order: Vec<u32> = (0..3_000).collect();
         ahead.expect(&order, 4);

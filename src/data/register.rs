@@ -250,13 +250,14 @@ pub(super) fn known(path: &Path) -> Result<Option<Known>> {
     };
     let formats = FORMATS.iter().filter(|f| f.name() != added::Added.name());
     for format in formats {
-        let names = match &file {
-            Some(file) => format.set_of(directory, file).into_iter().collect(),
-            None => {
-                let complete = format.sets_in(directory);
-                let called = places::called(directory);
-                complete.into_iter().chain(called).collect::<Vec<_>>()
-            }
+        let names: Vec<String> = if let Some(file) = &file {
+            format.set_of(directory, file).into_iter().collect()
+        } else {
+            let complete = format.sets_in(directory);
+            complete
+                .into_iter()
+                .chain(places::called(directory))
+                .collect()
         };
         for own in names {
             let place = Place {

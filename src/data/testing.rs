@@ -98,17 +98,17 @@ pub(crate) fn unreadable(sizes: &[(usize, usize)], broken: usize) -> Dataset {
     set(sizes, 0, false, Some(broken))
 }
 
-/// A set of images with opacity, decoded when they are read.
-pub(crate) fn transparent(sizes: &[(usize, usize)]) -> Dataset {
+/// A set of images with so many channels, decoded when they are read.
+pub(crate) fn lazy_of(channels: usize, sizes: &[(usize, usize)]) -> Dataset {
     let images = Noise {
         sizes: sizes.to_vec(),
         first: 0,
-        channels: 4,
+        channels,
         is_decoded: false,
         broken: None,
     };
     let mut all = lazy(sizes);
-    all.channels = 4;
+    all.channels = channels;
     all.train.images = Arc::new(images);
     all
 }

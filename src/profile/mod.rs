@@ -94,8 +94,8 @@ pub struct Data {
     /// How images come to that size. Left out of the file when `bilinear`.
     #[serde(skip_serializing_if = "Resizing::is_bilinear")]
     pub resize: Resizing,
-    /// Side of the squares in which images of files of their own are kept decoded, with `resize = "antialias"`, where it
-    /// is larger than `image_size`. A larger one leaves augmentation more to move in. **Units** pixels.
+    /// Side of the squares in which images of files of their own are kept decoded, with `resize = "antialias"`, where
+    /// it is larger than `image_size`: augmentation has more to move in. **Units** pixels.
     #[serde(skip_serializing_if = "is_zero")]
     pub store_size: usize,
     /// What images that are not opaque are laid over.

@@ -657,7 +657,7 @@ fn a_directory_that_may_not_be_read_is_named() {
     let make: Make = |d| {
         let root = folder(d);
         fs::create_dir(root.join("cat/locked")).unwrap();
-        let nothing = fs::Permissions::from_mode(0);
+        let nothing = fs::Permissions::from_mode(0o000);
         fs::set_permissions(root.join("cat/locked"), nothing).unwrap();
         root
     };

@@ -623,7 +623,7 @@ fn the_train_key_starts_exactly_the_first_profile() {
 fn a_lost_run_can_be_resumed_and_an_ended_one_takes_no_commands() {
     let mut lost = tab(&log(2), Link::Live);
     lost.cx.run.on_link("modern-lenet-1", Link::Ended);
-    assert_eq!(lost.cx.run.state(), "modern-lenet · lost");
+    assert_eq!(lost.cx.run.state(), "modern-lenet · crashed");
     assert_eq!(lost.cx.run.live_run(), None);
     assert_eq!(
         lost.on_action(Action::ResumeRun),
