@@ -19,7 +19,7 @@ const SIDE: usize = 28;
 /// As CIFAR's.
 const WIDE: usize = 32;
 
-/// A part of a set: images of 28 × 28 bytes, and labels.
+/// A part of a set: images of 3 × 32 × 32 bytes, and labels.
 type Part = Vec<(Vec<u8>, u8)>;
 
 /// The training and test images of the built-in set, sorted by class, as a folder lists them.
@@ -32,12 +32,30 @@ fn parts() -> [Part; 2] {
             for index in own.take(each) {
                 let mut image = vec![0; SIDE * SIDE];
                 examples.images.read(index, &mut image).unwrap();
-                part.push((image, class));
+                part.push((widened(&image), class));
             }
         }
         part
     };
     [of(&set.train, EACH[0]), of(&set.test, EACH[1])]
+}
+
+/// An image in the middle of black, three times.
+fn widened(image: &[u8]) -> Vec<u8> {
+    let mut plane = vec![0; WIDE * WIDE];
+    let edge = (WIDE - SIDE) / 2;
+    for (row, line) in image.chunks_exact(SIDE).enumerate() {
+        plane[(row + edge) * WIDE + edge..][..SIDE].copy_from_slice(line);
+    }
+    plane.repeat(3)
+}
+
+/// Red, green and blue of each pixel together.
+fn mixed(image: &[u8]) -> Vec<u8> {
+    let area = WIDE * WIDE;
+    (0..3 * area)
+        .map(|at| image[at % 3 * area + at / 3])
+        .collect()
 }
 
 fn folder(root: &Path, parts: &[Part; 2]) {
@@ -47,7 +65,12 @@ fn folder(root: &Path, parts: &[Part; 2]) {
             fs::create_dir_all(&directory).unwrap();
             let mut bytes = Vec::new();
             PngEncoder::new(&mut bytes)
-                .write_image(image, SIDE as u32, SIDE as u32, ExtendedColorType::L8)
+                .write_image(
+                    &mixed(image),
+                    WIDE as u32,
+                    WIDE as u32,
+                    ExtendedColorType::Rgb8,
+                )
                 .unwrap();
             fs::write(directory.join(format!("{number:05}.png")), bytes).unwrap();
         }
@@ -57,11 +80,11 @@ fn folder(root: &Path, parts: &[Part; 2]) {
 fn npz(path: &Path, parts: &[Part; 2]) {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, part) in ["train", "test"].iter().zip(parts) {
-        let images: Vec<u8> = part.iter().flat_map(|(image, _)| image.clone()).collect();
+        let images: Vec<u8> = part.iter().flat_map(|(image, _)| mixed(image)).collect();
         let labels: Vec<u8> = part.iter().map(|(_, label)| *label).collect();
         let count = part.len();
         for (kind, shape, body) in [
-            ("images", format!("({count}, 28, 28)"), images),
+            ("images", format!("({count}, 32, 32, 3)"), images),
             ("labels", format!("({count},)"), labels),
         ] {
             let options = zip::write::SimpleFileOptions::default();
@@ -90,28 +113,25 @@ fn idx(directory: &Path, parts: &[Part; 2]) {
     fs::create_dir_all(directory).unwrap();
     for (name, part) in ["train", "t10k"].iter().zip(parts) {
         let count = (part.len() as u32).to_be_bytes();
-        let mut images = [&[0, 0, 8, 3][..], &count, &[0, 0, 0, 28, 0, 0, 0, 28]].concat();
+        let mut images = [
+            &[0, 0, 8, 4][..],
+            &count,
+            &[0, 0, 0, 3, 0, 0, 0, 32, 0, 0, 0, 32],
+        ]
+        .concat();
         let mut labels = [&[0, 0, 8, 1][..], &count].concat();
         for (image, label) in part {
             images.extend(image);
             labels.push(*label);
         }
-        fs::write(directory.join(format!("{name}-images-idx3-ubyte")), images).unwrap();
+        fs::write(directory.join(format!("{name}-images-idx4-ubyte")), images).unwrap();
         fs::write(directory.join(format!("{name}-labels-idx1-ubyte")), labels).unwrap();
     }
 }
 
-/// Records of 32 × 32 × 3 bytes: each image in the middle of black, three times.
 fn cifar(directory: &Path, parts: &[Part; 2]) {
     fs::create_dir_all(directory).unwrap();
-    let record = |(image, label): &(Vec<u8>, u8)| {
-        let mut plane = vec![0; WIDE * WIDE];
-        let edge = (WIDE - SIDE) / 2;
-        for (row, line) in image.chunks_exact(SIDE).enumerate() {
-            plane[(row + edge) * WIDE + edge..][..SIDE].copy_from_slice(line);
-        }
-        [vec![*label], plane.repeat(3)].concat()
-    };
+    let record = |(image, label): &(Vec<u8>, u8)| [vec![*label], image.clone()].concat();
     let [train, test] = parts;
     for (number, batch) in train.chunks(train.len().div_ceil(3)).enumerate() {
         let bytes: Vec<u8> = batch.iter().flat_map(record).collect();
@@ -137,9 +157,6 @@ fn trained(workspace: &Path, set: &str) -> Profile {
     let name = format!("data.name={set}");
     let settings = [
         name.as_str(),
-        "data.image_size=32",
-        "data.resize=pad",
-        "data.channels=3",
         "data.normalize=given",
         "data.mean=0.286",
         "data.std=0.353",
