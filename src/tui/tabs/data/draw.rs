@@ -197,6 +197,8 @@ impl DataTab {
             ),
             View::Small => {
                 let columns = small(true_size);
+                // The tallest of a set is no measure of the others.
+                let size = (size.0, size.1.min(size.0));
                 self.grid
                     .draw(&mut body, size, columns, shown.len(), tile, theme);
             }
