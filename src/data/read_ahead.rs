@@ -64,6 +64,8 @@ struct State {
     places: Vec<usize>,
     /// By place: being read (`None`), or read and not asked for yet.
     images: BTreeMap<usize, Option<Vec<u8>>>,
+    /// Of images that were asked for, to be used again: memory that comes and goes would stop the threads of the step.
+    spare: Vec<Vec<u8>>,
     /// Bytes of `images`.
     held: usize,
     /// Whether the readers rest until half the room is free again.
@@ -141,11 +143,13 @@ impl ReadAhead {
             state = woken.unwrap_or_else(PoisonError::into_inner);
         }
         let found = shared.take(&mut state, index);
-        drop(state);
         let read = if let Some(image) = found {
             out.copy_from_slice(&image);
+            state.spare.push(image);
+            drop(state);
             Ok(())
         } else {
+            drop(state);
             begun.get_or_insert_with(Instant::now);
             shared.dataset.read(index, out)
         };
@@ -225,9 +229,10 @@ impl Shared {
             state.images.insert(place, None);
             state.held += len;
             state.is_full = state.held >= self.room;
+            let mut image = state.spare.pop().unwrap_or_default();
             drop(state);
 
-            let mut image = vec![0; len];
+            image.resize(len, 0);
             let read = self.dataset.read(index, &mut image);
 
             state = self.lock();
