@@ -186,8 +186,14 @@ fn added(summary: &Summary) -> Result<u8> {
     for (file, problem) in summary.skipped.iter().take(NAMED) {
         notice(format!("warning: {file} {problem}"));
     }
+    // The preset evaluates on the test set.
+    let held_out = if test + validation == 0 {
+        " --set data.validation=0.1"
+    } else {
+        ""
+    };
     out.line(format!(
-        "train on it: fmtui train lenet5 --set data.name={}",
+        "train on it: fmtui train lenet5 --set data.name={}{held_out}",
         summary.name
     ))?;
     Ok(0)

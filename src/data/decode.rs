@@ -21,8 +21,9 @@ const EXTENSIONS: [(&str, ImageFormat); 7] = [
 /// The longest side. **Units** pixels.
 const LONGEST_SIDE: u32 = 65_535;
 
-/// What any image may take decoded, and how many times its file's size a larger one. **Units** bytes.
-const SMALL: u64 = 24 << 20;
+/// What any image may take decoded, such as a photo of 80 megapixels, and how many times its file's size a larger one.
+/// **Units** bytes.
+const SMALL: u64 = 256 << 20;
 const RATIO: u64 = 50;
 const LARGEST: u64 = 1 << 30;
 

@@ -9,7 +9,8 @@ use super::channels::Conversion;
 use super::packed::{self, Spec};
 use super::{Dataset, Part};
 use crate::error::{Error, Result};
-use crate::profile::{Data, Resizing};
+use crate::profile::{Data, Resizing, Split};
+use crate::text;
 
 /// The side of images where they differ in size and the recipe names none. **Units** pixels.
 const SIDE: usize = 64;
@@ -32,26 +33,57 @@ fn is_decoded(dataset: &Dataset) -> bool {
     parts.all(|part| part.is_empty() || part.images.is_decoded())
 }
 
-/// Settles what a recipe leaves open for a set whose images differ in size: they are scaled, antialiased, to 64 pixels
-/// or what it says. Gives what was settled, in words.
+/// The longest side of images of one size that are trained on as they are. **Units** pixels.
+const LONGEST: usize = 256;
+
+/// Settles what a recipe leaves open for this set, and gives what is to be known of it, in words. Images of files of
+/// their own that differ in size or are large are scaled, antialiased, to 64 pixels or what the recipe says. A
+/// validation set of the set's own is always the one that is used.
 #[must_use]
-pub fn suit(settings: &mut Data, dataset: &Dataset) -> Option<String> {
-    if is_decoded(dataset) || dataset.is_uniform() {
-        return None;
-    }
+pub fn suit(settings: &mut Data, dataset: &Dataset) -> Vec<String> {
+    let name = &dataset.name;
     let mut told = Vec::new();
+    let is_standard = settings.split == Split::Standard;
+    let own = dataset.validation.len();
+    let default = Data::default().validation;
+    if is_standard && own > 0 && settings.validation.to_bits() != default.to_bits() {
+        let asked = std::mem::replace(&mut settings.validation, default);
+        told.push(format!(
+            "{name} has a validation set of its own, of {}: data.validation = {asked} is not used",
+            text::count(own, "image")
+        ));
+    }
+    if is_decoded(dataset) {
+        return told;
+    }
+    if !is_standard && !(dataset.test.is_empty() && dataset.validation.is_empty()) {
+        told.push(format!(
+            "data.split = \"pooled\" divides {name} anew: images of its test set are trained on"
+        ));
+    }
+    let differ = !dataset.is_uniform();
+    if !differ && dataset.height.max(dataset.width) <= LONGEST {
+        return told;
+    }
+    let mut settled = Vec::new();
     if settings.image_size == 0 {
         settings.image_size = SIDE;
-        told.push(format!("data.image_size = {SIDE}"));
+        settled.push(format!("data.image_size = {SIDE}"));
     }
     if settings.resize == Resizing::Bilinear {
         settings.resize = Resizing::Antialias;
-        told.push("data.resize = \"antialias\"".into());
+        settled.push("data.resize = \"antialias\"".into());
     }
-    (!told.is_empty()).then(|| {
-        let settled = told.join(", ");
-        format!("the images of {} differ in size: {settled}", dataset.name)
-    })
+    if !settled.is_empty() {
+        let why = if differ {
+            "differ in size"
+        } else {
+            "are large"
+        };
+        let settled = settled.join(", ");
+        told.push(format!("the images of {name} {why}: {settled}"));
+    }
+    told
 }
 
 /// The set with its images as pixels of one size; the same set where they are that already.
@@ -143,13 +175,13 @@ mod tests {
         let mut settings = Data::default();
         let error = prepared(&settings, 0).unwrap_err();
         assert!(error.to_string().contains("at many sizes"), "{error}");
-        let told = suit(&mut settings, &set).unwrap();
+        let told = suit(&mut settings, &set).join("; ");
         assert!(
             told.contains("data.image_size = 64") && told.contains("antialias"),
             "{told}"
         );
         settings.image_size = 8;
-        assert!(suit(&mut settings, &set).is_none());
+        assert!(suit(&mut settings, &set).is_empty());
         let (lazy, whole) = (
             prepared(&settings, 0).unwrap(),
             prepared(&settings, u64::MAX).unwrap(),
@@ -290,10 +322,38 @@ mod tests {
     }
 
     #[test]
+    fn a_validation_set_of_its_own_is_used_and_test_images_trained_on_are_told() {
+        let mut set = testing::lazy(&[(9, 9), (9, 9), (9, 9)]);
+        set.validation = testing::lazy(&[(9, 9)]).train;
+        let mut settings = Data {
+            validation: 0.0,
+            ..Data::default()
+        };
+        let told = suit(&mut settings, &set).join("; ");
+        assert!(
+            told.contains("of its own, of 1 image: data.validation = 0"),
+            "{told}"
+        );
+        let split = SplitDataset::new(Arc::new(set.clone()), &settings).unwrap();
+        assert_eq!((split.train, split.validation), (vec![0, 1, 2], vec![3]));
+        assert!(suit(&mut settings, &set).is_empty());
+        settings.split = Split::Pooled;
+        let told = suit(&mut settings, &set).join("; ");
+        assert!(told.contains("divides noise anew"), "{told}");
+        let large = testing::lazy(&[(300, 400), (300, 400)]);
+        let mut settings = Data::default();
+        assert_eq!(suit(&mut settings, &large).len(), 1);
+        assert_eq!(
+            (settings.image_size, settings.resize),
+            (64, Resizing::Antialias)
+        );
+    }
+
+    #[test]
     fn what_is_in_memory_stays_as_it_is() {
         let set = crate::data::mini::load().unwrap();
         let mut settings = Data::default();
-        assert!(suit(&mut settings, &set).is_none());
+        assert!(suit(&mut settings, &set).is_empty());
         assert_eq!(settings, Data::default());
     }
 }

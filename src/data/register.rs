@@ -15,7 +15,7 @@ use super::formats::{FORMATS, Format, Holding, Place, Plain};
 use super::{Part, decode, exclude, mini, places};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
-use crate::{storage, text};
+use crate::{catalog, storage, text};
 
 /// The share of each class that becomes the test split where a set has none: one in so many.
 const ONE_IN: usize = 5;
@@ -110,6 +110,9 @@ pub fn add(
     if name == mini::NAME {
         return Err(taken(&name, "is the name of the built-in set"));
     }
+    if known.is_none() && catalog::find(&name).is_some() {
+        return Err(taken(&name, "is the name of a published set"));
+    }
     let directory = data_dir.join(&name);
     if directory.exists() {
         return Err(taken(
@@ -120,7 +123,7 @@ pub fn add(
     match (known, scan) {
         (Some(known), _) => {
             check_options(&shown, options)?;
-            add_known(known, name, &directory)
+            add_known(known, &real, name, &directory)
         }
         (None, Some(scan)) => {
             let folder = Folder {
@@ -156,7 +159,12 @@ fn check_options(path: &str, options: &Options) -> Result<()> {
 }
 
 /// A set in one of the other formats: read once, so that what is wrong with it shows now.
-fn add_known((format, place, own): Known, name: String, directory: &Path) -> Result<Outcome> {
+fn add_known(
+    (format, place, own): Known,
+    file: &Path,
+    name: String,
+    directory: &Path,
+) -> Result<Outcome> {
     let dataset = format.load(Place {
         directory: &place,
         name: &own,
@@ -164,6 +172,10 @@ fn add_known((format, place, own): Known, name: String, directory: &Path) -> Res
     })?;
     let manifest = Manifest {
         kind: format.name().into(),
+        file: file
+            .strip_prefix(&place)
+            .map(|file| file.to_string_lossy().into_owned())
+            .unwrap_or_default(),
         path: place,
         name: own,
         ..manifest()

@@ -13,7 +13,7 @@ use super::protocol::{self, FromWorker};
 use super::{Workspace, lock, memory, record, spool};
 use crate::error::{Error, Result};
 use crate::event::Command;
-use crate::profile::Status;
+use crate::profile::{Exclude, Status};
 use crate::train;
 
 /// How long a worker may take to come up before its starter looks no longer.
@@ -69,6 +69,10 @@ pub fn resume_with(
     // Its weights are in its checkpoint: where the first came from is of no more interest.
     let mut network = profile.clone();
     network.model.pretrained.clear();
+    // A list of excluded images that is newer than the run is not the run's.
+    if network.data.exclude_sha256.is_empty() {
+        network.data.exclude = Exclude::None;
+    }
     let network = Network::read(
         workspace,
         network,

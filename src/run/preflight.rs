@@ -98,8 +98,8 @@ impl Network {
             warning: None,
         };
         // Before anything is built of it.
-        let warnings = [settled, network.check_memory(force)?];
-        let warnings: Vec<String> = warnings.into_iter().flatten().collect();
+        let mut warnings = settled;
+        warnings.extend(network.check_memory(force)?);
         network.warning = (!warnings.is_empty()).then(|| warnings.join("; "));
         network.check_here(workspace)?;
         Ok(network)

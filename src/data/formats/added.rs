@@ -45,6 +45,9 @@ pub(crate) struct Manifest {
     /// The name that the set goes by in its own files, where it is no folder.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// The file that was added, where it was one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
     /// Of the files' content, sorted by path, each with its split and class.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sha256: String,
@@ -134,6 +137,10 @@ impl Format for Added {
             .collect()
     }
 
+    fn claims(&self, file: &str) -> bool {
+        file == MANIFEST
+    }
+
     fn probe(&self, place: Place<'_>) -> Holding {
         let is_called = place.directory.file_name() == Some(place.name.as_ref());
         if is_called && place.directory.join(MANIFEST).is_file() {
@@ -161,6 +168,17 @@ impl Format for Added {
                 place.name,
             ));
         };
+        let file = manifest.path.join(&manifest.file);
+        if !manifest.file.is_empty() && !file.is_file() {
+            return Err(Error::input(
+                format!("data set {}", place.name),
+                format!(
+                    "is {}, which is missing",
+                    text::sanitize(&file.display().to_string())
+                ),
+                format!("put it back, or `fmtui data remove {}`", place.name),
+            ));
+        }
         let there = Place {
             directory: &manifest.path,
             name: &manifest.name,

@@ -41,9 +41,12 @@ pub trait Format: Sync {
 
     /// The name of a complete set that a file is, or is a part of, in its directory; reads no content.
     fn set_of(&self, directory: &Path, file: &str) -> Option<String> {
-        let stem = file.split('.').next()?;
+        let stem = file.split('.').next().filter(|_| self.claims(file))?;
         self.sets_in(directory).into_iter().find(|set| set == stem)
     }
+
+    /// Whether a file may be one of its, by the end of its name.
+    fn claims(&self, file: &str) -> bool;
 
     /// How much of a set is at a place; reads no content.
     fn probe(&self, place: Place<'_>) -> Holding;

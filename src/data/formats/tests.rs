@@ -36,6 +36,10 @@ impl Format for Raw {
             .collect()
     }
 
+    fn claims(&self, _: &str) -> bool {
+        true
+    }
+
     fn probe(&self, place: Place<'_>) -> Holding {
         if place.plain == Plain::Ignored || raw_files(place.directory).is_empty() {
             return Holding::Nothing;

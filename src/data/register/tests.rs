@@ -187,3 +187,44 @@ fn splits_of_its_own_are_kept() {
         "{error}"
     );
 }
+
+#[test]
+fn an_added_file_is_that_file_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let add = |path: &Path| {
+        let cancel = AtomicBool::new(false);
+        super::add(path, &Options::default(), &data, &|_, _| {}, &cancel)
+    };
+    let fixtures = Path::new("src/data/formats/testdata");
+    let table = dir.path().join("both.csv");
+    fs::write(&table, "label,p0,p1,p2,p3\n0,1,2,3,4\n1,5,6,7,8\n").unwrap();
+    fs::copy(fixtures.join("keras.npz"), dir.path().join("both.npz")).unwrap();
+    let Outcome::Added(summary) = add(&table).unwrap() else {
+        panic!("nothing is broken");
+    };
+    assert_eq!(summary.images, [2, 0, 0], "the table's");
+    fs::copy(fixtures.join("keras.npz"), dir.path().join("gone.npz")).unwrap();
+    add(&dir.path().join("gone.npz")).unwrap();
+    fs::remove_file(dir.path().join("gone.npz")).unwrap();
+    fs::remove_file(&table).unwrap();
+    let search = SearchPath {
+        data_dir: None,
+        workspace_data: data.clone(),
+    };
+    for (name, file) in [("both", "both.csv"), ("gone", "gone.npz")] {
+        let error = load(name, &search).unwrap_err().to_string();
+        assert!(error.contains(file) && error.contains("missing"), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_is_no_published_set() {
+    let dir = flowers();
+    let options = Options {
+        name: Some("fashion-mnist".into()),
+        ..Options::default()
+    };
+    let error = add_to(dir.path(), &options).unwrap_err().to_string();
+    assert!(error.contains("published"), "{error}");
+}

@@ -48,6 +48,10 @@ impl Format for Batches {
         Some(set.name.into())
     }
 
+    fn claims(&self, file: &str) -> bool {
+        file.ends_with(".tar.gz")
+    }
+
     fn probe(&self, place: Place<'_>) -> Holding {
         match layout::find(place) {
             Holding::Complete(_) => Holding::Complete(()),

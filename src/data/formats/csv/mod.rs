@@ -35,6 +35,10 @@ impl Format for Tables {
         layout::sets_in(directory)
     }
 
+    fn claims(&self, file: &str) -> bool {
+        file.ends_with(".csv") || file.ends_with(".csv.gz")
+    }
+
     fn probe(&self, place: Place<'_>) -> Holding {
         layout::find(place).map_or(Holding::Nothing, |_| Holding::Complete(()))
     }

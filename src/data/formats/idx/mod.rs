@@ -31,6 +31,10 @@ impl Format for Files {
         layout::sets_in(directory)
     }
 
+    fn claims(&self, file: &str) -> bool {
+        file.contains("idx")
+    }
+
     fn probe(&self, place: Place<'_>) -> Holding {
         match layout::find(place) {
             Holding::Complete(_) => Holding::Complete(()),

@@ -68,6 +68,10 @@ impl Format for Arrays {
         names
     }
 
+    fn claims(&self, file: &str) -> bool {
+        file.ends_with(".npz")
+    }
+
     fn probe(&self, place: Place<'_>) -> Holding {
         find(place).map_or(Holding::Nothing, |_| Holding::Complete(()))
     }
