@@ -161,7 +161,7 @@ fn added(summary: &Summary) -> Result<u8> {
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let drawn = if summary.divided {
-        " (one in five, drawn from each class)"
+        " (one in five of each class, at least one, drawn)"
     } else {
         ""
     };

@@ -93,6 +93,13 @@ pub fn add(
             "give a directory of images, or a data set's file",
         )
     })?;
+    if real.to_str().is_none() {
+        return Err(Error::input(
+            shown,
+            "has a name that is not UTF-8",
+            "rename it",
+        ));
+    }
     // A table that lies beside images is not the set.
     let scan = real
         .is_dir()
@@ -137,7 +144,7 @@ pub fn add(
         (None, None) => Err(Error::input(
             shown,
             "is not a data set that fmtui knows",
-            "give a directory of images; docs/data.md lists the formats",
+            "give a directory of images, or a file that is called as docs/data.md says",
         )),
     }
 }
@@ -534,7 +541,12 @@ fn commit(directory: &Path, manifest: &Manifest, list: Option<&str>) -> Result<(
             storage::commit(&new.join(LIST), list.as_bytes())?;
         }
         storage::commit(&new.join(MANIFEST), text.as_bytes())?;
-        std::fs::rename(&new, directory).map_err(|e| Error::io("create", directory, e))?;
+        std::fs::rename(&new, directory).map_err(|e| match e.kind() {
+            std::io::ErrorKind::DirectoryNotEmpty | std::io::ErrorKind::AlreadyExists => {
+                taken(&name, "was added at the same time")
+            }
+            _ => Error::io("create", directory, e),
+        })?;
         storage::sync_directory(parent).map_err(|e| Error::io("write", parent, e))
     };
     let written = write();

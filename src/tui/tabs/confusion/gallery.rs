@@ -200,7 +200,8 @@ fn draw_card(
     };
     let head = format!("{mark}#{}", text::grouped(u64::from(item.index)));
     card.put_in(x, y, width, Line::styled(head, style));
-    for (class, probability) in item.top.iter().zip(item.probability).take(SHOWN) {
+    let shown = SHOWN.min(dataset.classes.len());
+    for (class, probability) in item.top.iter().zip(item.probability).take(shown) {
         y += 1;
         let is_label = *class == item.label;
         let style = if is_label { theme.good() } else { theme.bad() };

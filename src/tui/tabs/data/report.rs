@@ -57,7 +57,8 @@ impl ReportView {
     pub(super) fn new(checked: Arc<Checked>) -> Self {
         Self {
             checked,
-            cursor: 0,
+            // The first line is a heading.
+            cursor: 1,
             first: 0,
             height: 1,
             width: 76,
