@@ -78,7 +78,7 @@ pub(super) fn write(directory: &Path, sums: &Sums) -> Result<()> {
     storage::commit(&directory.join(SUMS), text.as_bytes())
 }
 
-/// What [`write`] has kept; empty where there is nothing.
+/// What [`write()`] has kept; empty where there is nothing.
 fn read(directory: &Path) -> Sums {
     let text = storage::read_text(&directory.join(SUMS), LONGEST).unwrap_or_default();
     let pair = |line: &str| {

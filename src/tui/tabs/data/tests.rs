@@ -266,6 +266,7 @@ fn a_check_is_shown_and_leads_to_the_images_of_a_finding() {
     tab.set_checked(Arc::clone(&checked));
     insta::assert_snapshot!("report_80x24", shot(&mut tab, 80, 24));
     insta::assert_snapshot!("report_120x40", shot(&mut tab, 120, 40));
+    tab.on_action(Action::Up);
     assert!(
         matches!(tab.on_action(Action::Open), Effect::Say(_)),
         "a heading"
