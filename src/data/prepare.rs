@@ -56,7 +56,7 @@ pub fn suit(settings: &mut Data, dataset: &Dataset) -> Vec<String> {
     if is_decoded(dataset) {
         return told;
     }
-    if !is_standard && !(dataset.test.is_empty() && dataset.validation.is_empty()) {
+    if !(is_standard || dataset.test.is_empty() && dataset.validation.is_empty()) {
         told.push(format!(
             "data.split = \"pooled\" divides {name} anew: images of its test set are trained on"
         ));

@@ -49,7 +49,7 @@ impl Format for Batches {
     }
 
     fn claims(&self, file: &str) -> bool {
-        file.ends_with(".tar.gz")
+        file.strip_suffix(".tar.gz").is_some()
     }
 
     fn probe(&self, place: Place<'_>) -> Holding {

@@ -36,7 +36,8 @@ impl Format for Tables {
     }
 
     fn claims(&self, file: &str) -> bool {
-        file.ends_with(".csv") || file.ends_with(".csv.gz")
+        let name = file.strip_suffix(".gz").unwrap_or(file);
+        name.strip_suffix(".csv").is_some()
     }
 
     fn probe(&self, place: Place<'_>) -> Holding {

@@ -69,7 +69,7 @@ impl Format for Arrays {
     }
 
     fn claims(&self, file: &str) -> bool {
-        file.ends_with(".npz")
+        file.strip_suffix(".npz").is_some()
     }
 
     fn probe(&self, place: Place<'_>) -> Holding {
