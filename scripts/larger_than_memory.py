@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Training speed on a set that does not fit into the memory, beside the same with it in memory.
 
-    sudo python3 scripts/larger_than_memory.py DIRECTORY [--images 100000] [--side 64] [--rounds 6] [--seconds 60]
+    sudo python3 scripts/larger_than_memory.py DIRECTORY [--images 100000] [--side 64] [--rounds 5] [--seconds 60]
         [--preset resnet20-cifar-scratch] [--binary target/release/fmtui]
 
-Writes JPEGs of ten textured classes to DIRECTORY (once), adds them to a workspace there, and trains in turn with free
-memory and in a control group that may have half of what the decoded set takes, the page cache emptied before each run;
-the order is turned round from round to round. Prints images a second (the median of the steps told, without the first
-quarter), the share of waiting, and the ratio of each pair. Linux, root, control groups of either version; needs numpy
-and pillow, and nothing else may run meanwhile.
+Writes JPEGs of ten textured classes to DIRECTORY (once), adds them to a workspace there, and trains twice at the same
+time, each run on a core of its own: with free memory, and in a control group that may have half of what the decoded set
+takes; the page cache is emptied before. Then the runs change cores. Prints images a second, the share of waiting, and
+the ratio of each round. Linux, root, two cores, control groups of either version; needs numpy and pillow, and nothing
+else may run meanwhile.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def main():
     parser.add_argument("directory", type=Path)
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--side", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--preset", default="resnet20-cifar-scratch")
     parser.add_argument("--binary", default="target/release/fmtui")
@@ -62,8 +62,10 @@ def main():
     environment = {**os.environ, "FMTUI_HOME": str(workspace), "FMTUI_OFFLINE": "1"}
     limit = arguments.images * 3 * arguments.side ** 2 // 2
 
-    def fmtui(*command, limited=False):
+    def fmtui(*command, limited=False, core=None):
         def enter():
+            if core is not None:
+                os.sched_setaffinity(0, {core})
             if limited:
                 group(limit).write_text(str(os.getpid()))
 
@@ -77,32 +79,43 @@ def main():
         workspace.mkdir()
         fmtui("data", "add", str(images), "--name", "large")
     settings = ["data.name=large", f"data.image_size={arguments.side}", "data.resize=antialias", "data.channels=3",
-                "data.validation=0", "data.normalize=unit", "train.epochs=1", "train.batch_size=64"]
+                "data.validation=0", "data.normalize=unit", "train.epochs=1", "train.batch_size=64", "train.threads=1"]
     overrides = [word for setting in settings for word in ("--set", setting)]
 
-    def speed(limited):
+    def start(limited, core):
+        words = ("train", arguments.preset, "--detach", "--force", *overrides)
+        return fmtui(*words, limited=limited, core=core).split()[-1]
+
+    def steps(run):
+        log = workspace / "checkpoints" / run / "events.jsonl"
+        events = map(json.loads, log.read_text().splitlines()) if log.exists() else []
+        return [event for event in events if event["event"] == "step"]
+
+    def pair(cores):
+        """Speeds from memory and from the disk, and the share of waiting, of two runs at the same time."""
         os.sync()
         Path("/proc/sys/vm/drop_caches").write_text("3")
-        run = fmtui("train", arguments.preset, "--detach", "--force", *overrides, limited=limited).split()[-1]
-        log = workspace / "checkpoints" / run / "events.jsonl"
-        while not log.exists() or '"step"' not in log.read_text():
+        runs = [start(limited, core) for limited, core in zip((False, True), cores)]
+        while not all(steps(run) for run in runs):
             time.sleep(1)
+        before = [len(steps(run)) for run in runs]
         time.sleep(arguments.seconds)
-        fmtui("stop", run)
+        after = [steps(run)[first:] for run, first in zip(runs, before)]
+        for run in runs:
+            fmtui("stop", run)
         while "running" in fmtui("runs", "--csv"):
             time.sleep(1)
-        steps = [event for event in map(json.loads, log.read_text().splitlines()) if event["event"] == "step"]
-        steps = steps[len(steps) // 4:]
-        wait = statistics.mean(step["breakdown"].get("wait", 0) for step in steps)
-        return statistics.median(step["images_per_second"] for step in steps), wait
+        # By what is seen of a step at its end: as many seconds for both.
+        speeds = [statistics.harmonic_mean(step["images_per_second"] for step in seen) for seen in after]
+        return *speeds, statistics.mean(step["breakdown"].get("wait", 0) for step in after[1])
 
     ratios = []
-    for number in range(arguments.rounds):
-        order = [False, True] if number % 2 == 0 else [True, False]
-        found = {limited: speed(limited) for limited in order}
-        ratios.append(found[True][0] / found[False][0])
-        print(f"in memory {found[False][0]:.1f}/s, from the disk {found[True][0]:.1f}/s, ratio {ratios[-1]:.3f}, "
-              f"waiting {100 * found[True][1]:.2f} %", flush=True)
+    for _ in range(arguments.rounds):
+        found = [pair((0, 1)), pair((1, 0))]
+        # What one core is faster than the other falls out.
+        ratios.append(statistics.geometric_mean(disk / memory for memory, disk, _ in found))
+        told = "; ".join(f"{memory:.1f}/s from memory, {disk:.1f}/s from the disk" for memory, disk, _ in found)
+        print(f"{told}; ratio {ratios[-1]:.3f}, waiting {100 * max(wait for *_, wait in found):.2f} %", flush=True)
     print(f"median ratio {statistics.median(ratios):.3f} of {len(ratios)}, limit {limit} bytes")
 
 

@@ -5,8 +5,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
@@ -223,6 +224,18 @@ pub fn sync_directory(directory: &Path) -> std::io::Result<()> {
         directory
     };
     File::open(directory)?.sync_all()
+}
+
+/// When a file or directory changed last, be it in content, place or rights.
+///
+/// # Errors
+/// As [`std::fs::metadata`].
+pub fn changed(path: &Path) -> std::io::Result<SystemTime> {
+    let metadata = fs::metadata(path)?;
+    let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
+    let rest = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
+    let status = SystemTime::UNIX_EPOCH + Duration::new(seconds, rest);
+    Ok(status.max(metadata.modified()?))
 }
 
 /// Bytes this user may still write where `path` lies or will lie; `None` where the system does not tell.

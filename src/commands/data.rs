@@ -175,6 +175,10 @@ fn added(summary: &Summary) -> Result<u8> {
         (summary.skipped.len(), "passed over: broken"),
         (summary.ignored, "passed over: not images by their names"),
         (
+            summary.beside,
+            "passed over: beside the directories of the splits",
+        ),
+        (
             summary.misnamed,
             "named as another kind of image; read all the same",
         ),
@@ -185,6 +189,9 @@ fn added(summary: &Summary) -> Result<u8> {
     }
     for (file, problem) in summary.skipped.iter().take(NAMED) {
         notice(format!("warning: {file} {problem}"));
+    }
+    for remark in &summary.remarks {
+        notice(format!("warning: {remark}"));
     }
     // The preset evaluates on the test set.
     let held_out = if test + validation == 0 {

@@ -1,14 +1,14 @@
 //! A download as it is shown on standard error, which Ctrl-C cancels.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::headless::{can_draw_bar, draw_bar, notice, redraw_notice};
 use crate::net::DownloadProgress;
 use crate::run::preflight::Preparation;
+use crate::run::signals::Watch;
 use crate::text;
 
 /// Columns that are surely there.
@@ -27,17 +27,7 @@ pub(super) fn shown<T>(
     outcome
 }
 
-/// Makes a run ready with its progress shown, downloads and decoded images alike; Ctrl-C cancels it.
-///
-/// # Errors
-/// As the work.
-pub(super) fn shown_preparing<T>(
-    work: impl FnOnce(&mut dyn FnMut(Preparation), &AtomicBool) -> Result<T>,
-) -> Result<T> {
-    cancellable(|cancel| prepared(|progress| work(progress, cancel)))
-}
-
-/// The same where Ctrl-C ends the process.
+/// Makes a run ready with its progress shown, downloads and decoded images alike.
 ///
 /// # Errors
 /// As the work.
@@ -53,27 +43,13 @@ pub(super) fn prepared<T>(
     outcome
 }
 
-/// Does what Ctrl-C cancels.
+/// Does what Ctrl-C and other signals that end a process cancel.
 ///
 /// # Errors
 /// As the work.
 pub(super) fn cancellable<T>(work: impl FnOnce(&AtomicBool) -> Result<T>) -> Result<T> {
-    let cancel = Arc::new(AtomicBool::new(false));
-    cancel_on_interrupt(Arc::clone(&cancel))?;
-    work(&cancel)
-}
-
-fn cancel_on_interrupt(cancel: Arc<AtomicBool>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Error::compute("starting to watch for Ctrl-C", e))?;
-    std::thread::spawn(move || {
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            cancel.store(true, Ordering::Relaxed);
-        }
-    });
-    Ok(())
+    let signals = Watch::begin()?;
+    work(&signals.cancels())
 }
 
 /// How many of how many are done, in a line of the terminal that is redrawn; nothing where there is none.
@@ -138,6 +114,10 @@ impl Shown {
     }
 
     fn show_images(&mut self, set: &str, done: usize, all: usize) {
+        if done == all && !self.draws && self.last.is_some() {
+            // The last of lines that stay.
+            self.last = None;
+        }
         self.tell(|| {
             #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
             let share = done as f64 / all.max(1) as f64;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{complete, train};
+use super::{complete, download, train};
 use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, notice};
 use crate::run::signals::Watch;
@@ -27,12 +27,15 @@ pub(super) struct Arguments {
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let id = workspace.resolve(&arguments.run)?;
     let signals = Watch::begin()?;
-    client::resume_with(workspace, &id, arguments.force, &mut |warning| {
-        signals.hold();
-        if let Some(warning) = warning {
-            notice(format!("warning: {warning}"));
-        }
+    let cancel = signals.cancels();
+    let warning = download::prepared(|progress| {
+        client::check_resumable(workspace, &id, arguments.force, progress, &cancel)
     })?;
+    signals.hold()?;
+    if let Some(warning) = warning {
+        notice(format!("warning: {warning}"));
+    }
+    client::resume_checked(workspace, &id)?;
     if let Some(note) = concurrent_runs::note(workspace, &id) {
         notice(note);
     }

@@ -1,7 +1,5 @@
 //! `fmtui train`: starts a run and follows it, or leaves it to itself.
 
-use std::sync::atomic::AtomicBool;
-
 use clap::Args;
 
 use super::{answer, complete, download, recipe};
@@ -9,7 +7,7 @@ use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, Style, notice};
 use crate::run::preflight::Network;
 use crate::run::signals::Watch;
-use crate::run::{Workspace, client, concurrent_runs, logind, pretrained};
+use crate::run::{Workspace, client, concurrent_runs, logind};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -42,22 +40,13 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if let Some(advice) = logind::advice() {
         notice(format!("warning: {advice}"));
     }
-    let (network, signals) = if pretrained::is_on_hub(&profile.model) {
-        let network = download::shown_preparing(|progress, cancel| {
-            Network::with_weights(workspace, profile, arguments.force, progress, cancel)
-        })?;
-        (network, Watch::begin()?)
-    } else {
-        let signals = Watch::begin()?;
-        // Until it is held, a signal ends this process.
-        let never = AtomicBool::new(false);
-        let network = download::prepared(|progress| {
-            Network::read(workspace, profile, arguments.force, progress, &never)
-        })?;
-        (network, signals)
-    };
+    let signals = Watch::begin()?;
+    let cancel = signals.cancels();
+    let network = download::prepared(|progress| {
+        Network::with_weights(workspace, profile, arguments.force, progress, &cancel)
+    })?;
     let checked = network.check(workspace)?;
-    signals.hold();
+    signals.hold()?;
     if let Some(warning) = &checked.warning {
         notice(format!("warning: {warning}"));
     }

@@ -30,9 +30,12 @@ pub(super) fn run(workspace: &Workspace, id: &str, json: bool) -> Result<u8> {
     }
     let ready = Ready::read(workspace, &recorded)?;
     warn_of_differences(&recorded, &ready.profile);
+    let other_data = other_data(&recorded, &ready.profile);
     let again = train_again(workspace, id, ready)?;
     let difference = first_difference(&recorded, &again);
-    let cause = difference.as_ref().and_then(|_| known_cause(&recorded));
+    let cause = difference
+        .as_ref()
+        .and_then(|_| other_data.or_else(|| known_cause(&recorded)));
     let mut out = Output::standard();
     if json {
         let answer = serde_json::json!({
@@ -85,6 +88,18 @@ fn warn_of_differences(recorded: &Profile, here: &Profile) {
             "this is fmtui {here}, the run was trained by {there}"
         ));
     }
+}
+
+/// That the images are not those that the run was trained on.
+fn other_data(recorded: &Profile, here: &Profile) -> Option<String> {
+    let (then, now) = (recorded.run.as_ref()?, here.run.as_ref()?);
+    let same = |then: &str, now: &str| then.is_empty() || then == now;
+    let is_same =
+        same(&then.data_sha256, &now.data_sha256) && same(&then.pixels_sha256, &now.pixels_sha256);
+    let name = &recorded.data.name;
+    (!is_same).then(|| {
+        format!("data set {name} is not what the run was trained on; put that back to verify it")
+    })
 }
 
 /// What is known of a record that cannot be had again: its figures are of other weights, or its version computed wrong.

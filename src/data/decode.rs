@@ -169,7 +169,7 @@ fn fault(format: ImageFormat, error: &ImageError) -> String {
             if words.contains("end of file") || words.contains("EOF") {
                 return "is truncated".into();
             }
-            format!("is {} that cannot be decoded: {words}", told(format))
+            format!("is {} that is damaged", told(format))
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::{Dataset, Examples, Part, Store};
 use crate::error::{Error, Result};
@@ -284,6 +285,13 @@ impl Store for Unread {
 
     fn digest(&self, index: usize) -> Option<&str> {
         self.images.digest(index)
+    }
+
+    fn check(&self, index: usize, time: SystemTime) -> Result<()> {
+        if self.unread.binary_search(&index).is_ok() {
+            return Ok(());
+        }
+        self.images.check(index, time)
     }
 
     fn bytes(&self) -> u64 {

@@ -30,6 +30,7 @@ pub(crate) mod testing;
 pub(crate) mod transform;
 
 use std::ops::Range;
+use std::time::SystemTime;
 
 pub use info::DatasetInfo;
 pub use pipeline::{Key, SplitDataset};
@@ -180,6 +181,18 @@ impl Dataset {
     pub fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
         let (examples, index) = self.locate(index);
         examples.images.read(index, out)
+    }
+
+    /// Looks whether the image of this pooled index is what was added, where its file has changed after `time`.
+    ///
+    /// # Errors
+    /// As [`Store::check`].
+    ///
+    /// # Panics
+    /// As [`size`](Self::size).
+    pub fn check(&self, index: usize, time: SystemTime) -> Result<()> {
+        let (examples, index) = self.locate(index);
+        examples.images.check(index, time)
     }
 
     /// The image of this pooled index, in memory of its own.

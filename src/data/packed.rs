@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -112,11 +112,16 @@ pub(crate) fn write(
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
     let new = path.with_extension(PART);
-    let before = inode(path);
+    let (before, begun) = (inode(path), SystemTime::now());
     let Some(file) = own(&new, &|| inode(path) != before, cancel, &dataset.name)? else {
         return Ok(());
     };
     let written = pack(dataset, spec, fit, (&file, &new), progress, cancel)
+        // What changes while it is written is found by `check_files`.
+        .and_then(|()| {
+            file.set_modified(begun)
+                .map_err(|e| Error::io("write", &new, e))
+        })
         .and_then(|()| std::fs::rename(&new, path).map_err(|e| Error::io("write", path, e)))
         .and_then(|()| {
             storage::sync_directory(directory).map_err(|e| Error::io("write", directory, e))
@@ -154,7 +159,7 @@ fn own(
             Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
             Err(TryLockError::Error(e)) => return Err(Error::io("lock", path, e)),
         }
-        check(cancel, name)?;
+        stop_if(cancel, name)?;
     }
 }
 
@@ -167,7 +172,7 @@ fn inode(path: &Path) -> Option<u64> {
     path.metadata().ok().map(|m| m.ino())
 }
 
-fn check(cancel: &AtomicBool, name: &str) -> Result<()> {
+fn stop_if(cancel: &AtomicBool, name: &str) -> Result<()> {
     if !cancel.load(Ordering::Relaxed) {
         return Ok(());
     }
@@ -201,7 +206,7 @@ fn pack(
     let mut hash = Sha256::new();
     let mut pixels = vec![0; PIECE * size];
     for first in (0..images).step_by(PIECE) {
-        check(cancel, &dataset.name)?;
+        stop_if(cancel, &dataset.name)?;
         let count = PIECE.min(images - first);
         let piece = &mut pixels[..count * size];
         piece
@@ -209,6 +214,7 @@ fn pack(
             .zip(&mut header.checksums[first..first + count])
             .enumerate()
             .try_for_each_init(Vec::new, |own, (place, (out, checksum))| {
+                stop_if(cancel, &dataset.name)?;
                 let sides = dataset.size(first + place);
                 own.resize(dataset.channels * sides.0 * sides.1, 0);
                 dataset.read(first + place, own)?;
@@ -305,6 +311,31 @@ pub(crate) fn read(
         };
     }
     Ok(Some(new))
+}
+
+/// Looks whether the files that the images of a packed file came from are still what was added.
+///
+/// # Errors
+/// `Input` naming the first that is not, `Io`, `Cancelled`.
+pub(crate) fn check_files(dataset: &Dataset, path: &Path, cancel: &AtomicBool) -> Result<()> {
+    let begun = SystemTime::now();
+    let written = path.metadata().and_then(|m| m.modified());
+    let written = written.map_err(|e| Error::io("read", path, e))?;
+    // Clocks of file systems are coarse.
+    let time = written
+        .checked_sub(Duration::from_secs(2))
+        .unwrap_or(written);
+    let looked = (0..dataset.len()).into_par_iter().map(|index| {
+        stop_if(cancel, &dataset.name)?;
+        dataset.check(index, time)
+    });
+    // The first in the set's order, whichever thread was first.
+    let looked: Vec<Result<()>> = looked.collect();
+    looked.into_iter().collect::<Result<()>>()?;
+    // So that none is looked at again that has not changed since.
+    let touched = File::options().write(true).open(path);
+    let _ = touched.and_then(|file| file.set_modified(begun));
+    Ok(())
 }
 
 /// The header, and where the images begin.
@@ -432,162 +463,4 @@ impl Store for InFile {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Barrier;
-    use std::sync::atomic::AtomicUsize;
-
-    use super::*;
-    use crate::data::testing;
-
-    fn set() -> Dataset {
-        let sizes: Vec<(usize, usize)> = (0..40).map(|i| (5 + i % 3, 6)).collect();
-        Dataset {
-            test: testing::colours(&sizes[..7]).train,
-            ..testing::colours(&sizes)
-        }
-    }
-
-    /// The corner of an image.
-    #[expect(clippy::ptr_arg, reason = "as a `Fit` takes it")]
-    fn corner(image: &mut Vec<u8>, sides: (usize, usize), out: &mut [u8]) {
-        let area = sides.0 * sides.1;
-        for (channel, plane) in out.chunks_exact_mut(4).enumerate() {
-            let own = &image[channel * area..];
-            plane.copy_from_slice(&[own[0], own[1], own[sides.1], own[sides.1 + 1]]);
-        }
-    }
-
-    fn spec(set: &Dataset) -> Spec {
-        Spec {
-            set: set.sha256.clone(),
-            method: "corner".into(),
-            shape: [3, 2, 2],
-        }
-    }
-
-    fn write_to(directory: &Path, free: Option<u64>) -> Result<PathBuf> {
-        let (set, no) = (set(), AtomicBool::new(false));
-        let path = spec(&set).path(directory);
-        write(&set, &spec(&set), &corner, &path, free, &mut |_, _| {}, &no).map(|()| path)
-    }
-
-    #[test]
-    fn in_memory_and_in_the_file_are_the_same_images() {
-        let dir = tempfile::tempdir().unwrap();
-        let set = set();
-        let path = write_to(dir.path(), None).unwrap();
-        let small = read(&set, &spec(&set), &path, u64::MAX).unwrap().unwrap();
-        let large = read(&set, &spec(&set), &path, 0).unwrap().unwrap();
-        assert_eq!(small.pixels_sha256, large.pixels_sha256);
-        assert!(small.bytes() > large.bytes());
-        let mut all = Vec::new();
-        for index in 0..set.len() {
-            let mut expected = [0; 12];
-            corner(
-                &mut set.image(index).unwrap(),
-                set.size(index),
-                &mut expected,
-            );
-            assert_eq!(small.image(index).unwrap(), expected);
-            assert_eq!(large.image(index).unwrap(), expected);
-            assert_eq!(small.label(index), set.label(index));
-            all.extend(expected);
-        }
-        assert_eq!(small.pixels_sha256, storage::sha256(&all));
-        let other = Spec {
-            method: "other".into(),
-            ..spec(&set)
-        };
-        assert!(read(&set, &other, &path, 0).unwrap().is_none());
-    }
-
-    #[test]
-    fn a_damaged_file_is_never_taken() {
-        let dir = tempfile::tempdir().unwrap();
-        let set = set();
-        let path = write_to(dir.path(), None).unwrap();
-        let whole = std::fs::read(&path).unwrap();
-        for length in [0, 10, 23, 100, whole.len() - 1] {
-            std::fs::write(&path, &whole[..length]).unwrap();
-            assert!(
-                read(&set, &spec(&set), &path, 0).unwrap().is_none(),
-                "{length}"
-            );
-        }
-        let mut flipped = whole.clone();
-        *flipped.last_mut().unwrap() ^= 1;
-        std::fs::write(&path, &flipped).unwrap();
-        let error = read(&set, &spec(&set), &path, u64::MAX)
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("is damaged at image"), "{error}");
-        let lazy = read(&set, &spec(&set), &path, 0).unwrap().unwrap();
-        assert!(lazy.image(set.len() - 1).is_err() && lazy.image(0).is_ok());
-        let theirs = dir.path().join("download.part");
-        std::fs::write(&theirs, b"theirs").unwrap();
-        assert_eq!(clean(dir.path()).unwrap(), (1, whole.len() as u64));
-        assert!(theirs.exists());
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn two_that_need_the_same_file_write_it_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let (written, first_is_in) = (AtomicUsize::new(0), Barrier::new(2));
-        std::thread::scope(|scope| {
-            for is_first in [true, false] {
-                let (written, first_is_in, dir) = (&written, &first_is_in, &dir);
-                scope.spawn(move || {
-                    let (set, no) = (set(), AtomicBool::new(false));
-                    let path = spec(&set).path(dir.path());
-                    let mut progress = |_, _| {
-                        written.fetch_add(1, Ordering::Relaxed);
-                        if is_first {
-                            first_is_in.wait();
-                            std::thread::sleep(3 * LOOK);
-                        }
-                    };
-                    if !is_first {
-                        first_is_in.wait();
-                    }
-                    write(&set, &spec(&set), &corner, &path, None, &mut progress, &no).unwrap();
-                    assert!(read(&set, &spec(&set), &path, 0).unwrap().is_some());
-                });
-            }
-        });
-        assert_eq!(written.load(Ordering::Relaxed), 1);
-        assert_eq!(dir.path().read_dir().unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_a_killed_process_left_is_written_over() {
-        let dir = tempfile::tempdir().unwrap();
-        let left = spec(&set()).path(dir.path()).with_extension(PART);
-        std::fs::write(&left, vec![7; 100_000]).unwrap();
-        let path = write_to(dir.path(), None).unwrap();
-        assert!(read(&set(), &spec(&set()), &path, 0).unwrap().is_some());
-        assert!(!left.exists());
-        std::fs::write(&left, b"again").unwrap();
-        assert_eq!(clean(dir.path()).unwrap().0, 2);
-    }
-
-    #[test]
-    fn nothing_is_left_of_what_is_not_finished() {
-        let dir = tempfile::tempdir().unwrap();
-        let error = write_to(dir.path(), Some(100)).unwrap_err().to_string();
-        assert!(error.contains("are free on the disk"), "{error}");
-        let (set, yes) = (set(), AtomicBool::new(true));
-        let path = spec(&set).path(dir.path());
-        let stopped = write(
-            &set,
-            &spec(&set),
-            &corner,
-            &path,
-            None,
-            &mut |_, _| {},
-            &yes,
-        );
-        assert!(matches!(stopped, Err(Error::Cancelled { .. })));
-        assert_eq!(dir.path().read_dir().unwrap().count(), 0);
-    }
-}
+mod tests;

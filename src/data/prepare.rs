@@ -37,8 +37,8 @@ fn is_decoded(dataset: &Dataset) -> bool {
 const LONGEST: usize = 256;
 
 /// Settles what a recipe leaves open for this set, and gives what is to be known of it, in words. Images of files of
-/// their own that differ in size or are large are scaled, antialiased, to 64 pixels or what the recipe says. A
-/// validation set of the set's own is always the one that is used.
+/// their own that differ in size or are large are scaled, antialiased, to 64 pixels or what the recipe says; smaller ones
+/// where it asks for less than they have. A validation set of the set's own is always the one that is used.
 #[must_use]
 pub fn suit(settings: &mut Data, dataset: &Dataset) -> Vec<String> {
     let name = &dataset.name;
@@ -62,7 +62,9 @@ pub fn suit(settings: &mut Data, dataset: &Dataset) -> Vec<String> {
         ));
     }
     let differ = !dataset.is_uniform();
-    if !differ && dataset.height.max(dataset.width) <= LONGEST {
+    let longest = dataset.height.max(dataset.width);
+    let shrinks = (1..longest).contains(&settings.image_size);
+    if !differ && !shrinks && longest <= LONGEST {
         return told;
     }
     let mut settled = Vec::new();
@@ -75,10 +77,10 @@ pub fn suit(settings: &mut Data, dataset: &Dataset) -> Vec<String> {
         settled.push("data.resize = \"antialias\"".into());
     }
     if !settled.is_empty() {
-        let why = if differ {
-            "differ in size"
-        } else {
-            "are large"
+        let why = match () {
+            () if differ => "differ in size".to_owned(),
+            () if longest > LONGEST => "are large".into(),
+            () => format!("have up to {longest} pixels a side"),
         };
         let settled = settled.join(", ");
         told.push(format!("the images of {name} {why}: {settled}"));
@@ -130,6 +132,7 @@ pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Data
     let read = || packed::read(&dataset, &spec, &path, memory);
     // A damaged one is made again.
     if let Ok(Some(ready)) = read() {
+        packed::check_files(&dataset, &path, cancel)?;
         return Ok(ready);
     }
     let fit = |image: &mut Vec<u8>, sides: (usize, usize), out: &mut [u8]| {
@@ -340,6 +343,19 @@ mod tests {
         settings.split = Split::Pooled;
         let told = suit(&mut settings, &set).join("; ");
         assert!(told.contains("divides noise anew"), "{told}");
+        // Smaller than they are, they are not scaled at every step; larger, as before.
+        for (asked, resize) in [
+            (8, Resizing::Antialias),
+            (9, Resizing::Bilinear),
+            (12, Resizing::Bilinear),
+        ] {
+            let mut settings = Data {
+                image_size: asked,
+                ..Data::default()
+            };
+            let _ = suit(&mut settings, &testing::lazy(&[(9, 9), (9, 9)]));
+            assert_eq!((settings.image_size, settings.resize), (asked, resize));
+        }
         let large = testing::lazy(&[(300, 400), (300, 400)]);
         let mut settings = Data::default();
         assert_eq!(suit(&mut settings, &large).len(), 1);

@@ -14,14 +14,10 @@ use super::formats::folder::{self, Listed, Scan};
 use super::formats::{FORMATS, Format, Holding, Place, Plain};
 use super::{Part, decode, exclude, mini, places};
 use crate::error::{Error, Result};
-use crate::rng::{Purpose, Stream};
 use crate::{catalog, storage, text};
 
 /// The share of each class that becomes the test split where a set has none: one in so many.
 const ONE_IN: usize = 5;
-
-/// The division of a set is drawn once and for all; no recipe's seed changes it.
-const SEED: u64 = 0x7465_7374;
 
 /// Images that are looked at between two reports.
 const REPORT: usize = 64;
@@ -66,10 +62,14 @@ pub struct Summary {
     pub divided: bool,
     /// Files that are no images by their names.
     pub ignored: usize,
+    /// Images that lie beside the splits.
+    pub beside: usize,
     /// Files whose names end as another kind of image does.
     pub misnamed: usize,
     /// Broken files that were passed over, and why.
     pub skipped: BTreeMap<String, String>,
+    /// What is to be said of how it was read.
+    pub remarks: Vec<String>,
 }
 
 /// Adds the set at `path` to `data_dir` (the workspace's `data/`). Tells `progress` how many of how many files it has
@@ -107,6 +107,7 @@ pub fn add(
     let scan = scan.transpose()?;
     let is_folder = scan.as_ref().is_some_and(|scan| !scan.files.is_empty());
     let known = if is_folder { None } else { known(&real)? };
+    let known = known.map(|known| coarse(known, options.name.as_deref()));
     let name = match &options.name {
         Some(name) => name.clone(),
         None => known
@@ -137,7 +138,7 @@ pub fn add(
                 root: &real,
                 scan,
                 directory: &directory,
-                skips_broken: options.skips_broken,
+                options,
             };
             folder.add(name, progress, cancel)
         }
@@ -194,8 +195,10 @@ fn add_known(
         classes: dataset.classes.len(),
         divided: false,
         ignored: 0,
+        beside: 0,
         misnamed: 0,
         skipped: BTreeMap::new(),
+        remarks: dataset.remarks,
     }))
 }
 
@@ -304,6 +307,22 @@ pub(super) fn known(path: &Path) -> Result<Option<Known>> {
     Ok(None)
 }
 
+/// The set with the coarse labels, where the name that is asked for says so and the files have them.
+fn coarse((format, directory, own): Known, name: Option<&str>) -> Known {
+    if name.is_some_and(places::is_coarse) && !places::is_coarse(&own) {
+        let coarse = places::coarse(&own);
+        let place = Place {
+            directory: &directory,
+            name: &coarse,
+            plain: Plain::Counts,
+        };
+        if matches!(format.probe(place), Holding::Complete(())) {
+            return (format, directory, coarse);
+        }
+    }
+    (format, directory, own)
+}
+
 fn manifest() -> Manifest {
     Manifest {
         format: FORMAT,
@@ -319,7 +338,7 @@ struct Folder<'a> {
     scan: Scan,
     /// Of its manifest.
     directory: &'a Path,
-    skips_broken: bool,
+    options: &'a Options,
 }
 
 impl Folder<'_> {
@@ -333,7 +352,7 @@ impl Folder<'_> {
             root,
             scan,
             directory,
-            skips_broken,
+            options,
         } = self;
         let looked = look(root, &scan.files, progress, cancel);
         if cancel.load(Ordering::Relaxed) {
@@ -364,7 +383,7 @@ impl Folder<'_> {
                 }
             }
         }
-        if !broken.is_empty() && !skips_broken {
+        if !broken.is_empty() && !options.skips_broken {
             return Ok(Outcome::Broken(broken));
         }
         let mut classes = scan.classes;
@@ -381,8 +400,10 @@ impl Folder<'_> {
             classes: classes.len(),
             divided,
             ignored: scan.ignored,
+            beside: scan.beside,
             misnamed,
             skipped: broken,
+            remarks: Vec::new(),
         };
         let list: String = entries.iter().map(Entry::line).collect();
         let manifest = Manifest {
@@ -391,6 +412,7 @@ impl Folder<'_> {
             sha256: hash(&entries),
             list_sha256: storage::sha256(list.as_bytes()),
             channels,
+            class_depth: options.class_depth,
             divided,
             skipped: summary.skipped.len(),
             classes,
@@ -492,18 +514,19 @@ fn check(root: &Path, classes: &[String], entries: &[Entry], ignored: usize) -> 
     Ok(())
 }
 
-/// Moves one in five images of each class, drawn by chance, to the test split; a class of one image keeps it.
+/// Moves one in five images of each class to the test split, those whose paths have the least digests: images that come
+/// later move hardly any of the others. A class of one image keeps it.
 pub(super) fn divide(entries: &mut [Entry], classes: usize) {
     let mut of_class = vec![Vec::new(); classes];
     for (index, entry) in entries.iter().enumerate() {
         of_class[usize::from(entry.label)].push(index);
     }
-    for (class, mut members) in of_class.into_iter().enumerate() {
+    for mut members in of_class {
         let count = match members.len() {
             0 | 1 => 0,
             many => ((many + ONE_IN / 2) / ONE_IN).max(1),
         };
-        Stream::new(SEED, Purpose::Split, class as u64).shuffle(&mut members);
+        members.sort_by_cached_key(|index| Sha256::digest(&entries[*index].path));
         for index in &members[..count] {
             entries[*index].part = Part::Test;
         }

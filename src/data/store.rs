@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::error::Result;
 
@@ -48,6 +49,17 @@ pub trait Store: Debug + Send + Sync {
     /// SHA-256 of that file as it was added.
     fn digest(&self, _: usize) -> Option<&str> {
         None
+    }
+
+    /// Looks whether an image is the one that was added, where its file has changed after `time`.
+    ///
+    /// # Errors
+    /// `Input` when it is another, or cannot be read.
+    ///
+    /// # Panics
+    /// As [`size`](Self::size).
+    fn check(&self, _: usize, _time: SystemTime) -> Result<()> {
+        Ok(())
     }
 
     /// **Units** bytes of memory that it takes.

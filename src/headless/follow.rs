@@ -38,7 +38,7 @@ pub(crate) fn follow(
         .enable_all()
         .build()
         .map_err(|e| Error::compute("starting to follow the run", e))?;
-    signals.hold();
+    signals.hold()?;
     let (there, run) = (workspace.clone(), id.to_string());
     signals.when_stuck(move |ending| {
         if !interrupt.stops(ending) {

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use super::preflight::{Checked, Network};
+use super::preflight::{Checked, Network, Preparation};
 use super::protocol::{self, FromWorker};
 use super::{Workspace, lock, memory, record, spool};
 use crate::error::{Error, Result};
@@ -43,20 +43,23 @@ pub fn start(workspace: &Workspace, checked: &Checked) -> Result<String> {
 /// `Input` when the run is finished, cannot work or is not what its checkpoint was made with, `Busy` when it is running
 /// or paused, else as [`start()`].
 pub fn resume(workspace: &Workspace, id: &str) -> Result<()> {
-    resume_with(workspace, id, false, &mut |_| ())
+    let (progress, never) = (&mut |_| (), AtomicBool::new(false));
+    check_resumable(workspace, id, false, progress, &never)?;
+    resume_checked(workspace, id)
 }
 
-/// [`resume`], calling `before` when everything is checked and nothing begun, with what is to be known; `force` goes on
-/// where memory is wanting, too.
+/// Checks that a run can be resumed, and begins nothing; gives what is to be known before. `force` goes on where memory
+/// is wanting, too. Images that must be decoded first are.
 ///
 /// # Errors
-/// As [`resume`].
-pub fn resume_with(
+/// As [`resume`]; `Cancelled`.
+pub fn check_resumable(
     workspace: &Workspace,
     id: &str,
     force: bool,
-    before: &mut dyn FnMut(Option<String>),
-) -> Result<()> {
+    progress: &mut dyn FnMut(Preparation),
+    cancel: &AtomicBool,
+) -> Result<Option<String>> {
     let profile = workspace.load(id)?;
     let status = profile.run.as_ref().map_or(Status::Created, |r| r.status);
     if workspace.live_status(id, status).has_worker() {
@@ -73,16 +76,16 @@ pub fn resume_with(
     if network.data.exclude_sha256.is_empty() {
         network.data.exclude = Exclude::None;
     }
-    let network = Network::read(
-        workspace,
-        network,
-        force,
-        &mut |_| {},
-        &AtomicBool::new(false),
-    )?;
+    let network = Network::read(workspace, network, force, progress, cancel)?;
     train::check_resumable(&workspace.run_dir(id), &profile, &network.dataset.sha256)?;
-    let checked = network.check(workspace)?;
-    before(checked.warning);
+    Ok(network.check(workspace)?.warning)
+}
+
+/// Resumes a run that [`check_resumable`] has nothing against.
+///
+/// # Errors
+/// As [`start()`].
+pub fn resume_checked(workspace: &Workspace, id: &str) -> Result<()> {
     // Nothing is written here: only who has the run changes its record, and that is the worker.
     bring_up(workspace, id, true)
 }

@@ -4,7 +4,7 @@
 //! Nothing is done inside of a handler; it only wakes whoever waits here.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 
 /// How long a write may take once a signal has come.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
+/// How long whoever is cancelled may take to end.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often it is looked whether a write still hangs.
 const LOOK: Duration = Duration::from_millis(50);
@@ -179,13 +182,23 @@ type Leave = Box<dyn FnOnce(Ending) -> u8 + Send>;
 struct Shared {
     /// Something runs that does not end with this process.
     held: bool,
+    /// Whoever works until then looks at this.
+    cancel: Option<Arc<AtomicBool>>,
     leave: Option<Leave>,
+}
+
+impl Shared {
+    /// What is done about a signal: whether somebody hears of it, or the process ends.
+    fn is_heard(&self) -> bool {
+        let first = |cancel: &Arc<AtomicBool>| !cancel.swap(true, Ordering::SeqCst);
+        self.held || self.cancel.as_ref().is_some_and(first)
+    }
 }
 
 /// Waits for the ending signals on a thread of its own, so that one is heard whatever the others do.
 ///
-/// Until [`hold`](Self::hold) a signal ends the process at once, as if nothing had caught it; from then on it is told
-/// to whoever asks [`next`](Self::next).
+/// Until [`hold`](Self::hold) a signal ends the process at once, as if nothing had caught it, or
+/// [`cancels`](Self::cancels) what it does; from then on it is told to whoever asks [`next`](Self::next).
 pub(crate) struct Watch {
     arrivals: mpsc::UnboundedReceiver<Ending>,
     shared: Arc<Mutex<Shared>>,
@@ -216,9 +229,29 @@ impl Watch {
         Ok(Self { arrivals, shared })
     }
 
+    /// What the first signal sets from now on instead of ending the process. A second one does, and so does the first
+    /// where nobody has ended it within [`PATIENCE`].
+    pub(crate) fn cancels(&self) -> Arc<AtomicBool> {
+        let mut shared = locked(&self.shared);
+        Arc::clone(shared.cancel.get_or_insert_default())
+    }
+
     /// From now on something runs that does not end with this process, and signals are told.
-    pub(crate) fn hold(&self) {
-        locked(&self.shared).held = true;
+    ///
+    /// # Errors
+    /// `Cancelled` where a signal has come already.
+    pub(crate) fn hold(&self) -> Result<()> {
+        let mut shared = locked(&self.shared);
+        if let Some(cancel) = &shared.cancel
+            && cancel.load(Ordering::SeqCst)
+        {
+            return Err(Error::Cancelled {
+                file: "the run".into(),
+                remedy: "nothing was started".into(),
+            });
+        }
+        shared.held = true;
+        Ok(())
     }
 
     /// What is to be done, and said as the exit code, where a signal finds the process hanging in a write.
@@ -241,24 +274,30 @@ fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 }
 
 async fn watch(mut endings: Endings, told: &mpsc::UnboundedSender<Ending>, shared: &Mutex<Shared>) {
-    let mut come = None;
+    let mut come: Option<(Ending, Instant)> = None;
     loop {
         tokio::select! {
             ending = endings.next() => {
                 let shared = locked(shared);
-                if !shared.held {
+                if !shared.is_heard() {
                     // With the lock: nobody begins anything any more.
                     std::process::exit(ending.exit_code());
                 }
-                come = Some(ending);
+                come = Some((ending, Instant::now()));
                 // Where nobody asks any more, the process is about to end.
                 let _ = told.send(ending);
             }
             () = tokio::time::sleep(LOOK), if come.is_some() => {
-                if let Some(ending) = come.filter(|_| hangs()) {
-                    let leave = locked(shared).leave.take();
+                let Some((ending, at)) = come else { continue };
+                let mut shared = locked(shared);
+                if shared.held && hangs() {
+                    let leave = shared.leave.take();
+                    drop(shared);
                     let status = leave.map_or(super::GOES_ON, |leave| leave(ending));
                     std::process::exit(status.into());
+                }
+                if !shared.held && at.elapsed() > PATIENCE {
+                    std::process::exit(ending.exit_code());
                 }
             }
         }

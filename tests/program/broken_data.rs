@@ -6,11 +6,13 @@ use std::io::{Cursor, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::skip::skipped;
 use image::{ExtendedColorType, ImageEncoder, codecs};
+
+use crate::program::command;
 
 /// Makes a broken file in a directory, and says what to add.
 type Make = fn(&Path) -> PathBuf;
@@ -541,20 +543,6 @@ const WHOLE: &[Case] = &[
     ),
 ];
 
-pub fn fmtui(workspace: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fmtui"));
-    command
-        .env("HOME", workspace.join("no-home"))
-        .env("FMTUI_OFFLINE", "1")
-        .env_remove("FMTUI_HOME")
-        .env_remove("FMTUI_DATA_DIR")
-        .env_remove("XDG_DATA_HOME")
-        .arg("--workspace")
-        .arg(workspace)
-        .stdin(Stdio::null());
-    command
-}
-
 /// What a command said, its exit code, and the most memory it took as far as that was seen. **Units** bytes.
 fn run(command: &mut Command) -> (String, Option<i32>, u64) {
     let said = tempfile::tempfile().unwrap();
@@ -608,7 +596,7 @@ fn check((what, make, words): &Case, skips: bool) {
     let path = make(&input);
     let before = listed(dir.path());
     let add = |skip: bool| {
-        let mut command = fmtui(&workspace);
+        let mut command = command(&workspace, &[]);
         command.args(["data", "add"]).arg(&path);
         run(command.args(skip.then_some("--skip-broken")))
     };

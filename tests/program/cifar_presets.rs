@@ -2,20 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use crate::data_fetch::sets::cifar_archive;
 
-fn fmtui(workspace: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fmtui"))
-        .env("HOME", workspace.join("no-home"))
-        .env("FMTUI_OFFLINE", "1")
-        .arg("--workspace")
-        .arg(workspace)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
+use crate::program::fmtui;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

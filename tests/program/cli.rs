@@ -2,22 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-/// The program, away from this machine's home, data and network.
-fn fmtui(workspace: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fmtui"))
-        .env("HOME", workspace.join("no-home"))
-        .env("FMTUI_OFFLINE", "1")
-        .env_remove("FMTUI_HOME")
-        .env_remove("FMTUI_DATA_DIR")
-        .env_remove("XDG_DATA_HOME")
-        .arg("--workspace")
-        .arg(workspace)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
+use crate::program::fmtui;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()

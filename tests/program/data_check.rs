@@ -2,33 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use fmtui::rng::{Purpose, Stream};
 use image::GrayImage;
 
-fn fmtui(workspace: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fmtui"))
-        .env("HOME", workspace.join("no-home"))
-        .env("FMTUI_OFFLINE", "1")
-        .env_remove("FMTUI_HOME")
-        .env_remove("FMTUI_DATA_DIR")
-        .env_remove("XDG_DATA_HOME")
-        .arg("--workspace")
-        .arg(workspace)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-/// Expects this exit code; gives what was printed on both ways out.
-fn told(workspace: &Path, arguments: &[&str], code: i32) -> String {
-    let output = fmtui(workspace, arguments);
-    let both = [output.stdout, output.stderr].concat();
-    let both = String::from_utf8(both).unwrap();
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {both}");
-    both
-}
+use crate::program::told;
 
 /// Noise, different in every image.
 fn write(path: &Path, number: u64) {

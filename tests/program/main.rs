@@ -23,9 +23,11 @@ mod data_source;
 mod hub;
 #[path = "../support/hub_server.rs"]
 mod hub_server;
+mod interrupted;
 mod outside;
 mod predict;
 mod pretrained;
+mod program;
 mod real_data;
 mod same_bits;
 #[path = "../support/skip.rs"]

@@ -3,31 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use fmtui::profile::{Profile, Status};
 use fmtui::run::{Workspace, lock};
 use fmtui::train::checkpoint;
 
-/// The program, away from this machine's home, data and network.
-fn fmtui(workspace: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fmtui"));
-    command
-        .env("HOME", workspace.join("no-home"))
-        .env("FMTUI_OFFLINE", "1")
-        .env_remove("FMTUI_HOME")
-        .env_remove("FMTUI_DATA_DIR")
-        .env_remove("XDG_DATA_HOME")
-        .env_remove("XDG_RUNTIME_DIR")
-        .env_remove("HF_HOME")
-        .env_remove("HF_HUB_CACHE")
-        .arg("--workspace")
-        .arg(workspace)
-        .args(arguments)
-        .stdin(Stdio::null());
-    command
-}
+use crate::program::command as fmtui;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("no UTF-8")

@@ -6,14 +6,7 @@ use std::process::{Command, Output};
 use crate::skip::skipped;
 use crate::small::RECIPE;
 
-fn fmtui(workspace: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fmtui"))
-        .arg("--workspace")
-        .arg(workspace)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
+use crate::program::fmtui;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

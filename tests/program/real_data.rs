@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use fmtui::data::locate::{self, SearchPath};
 use fmtui::data::register::{self, Options, Outcome};
@@ -11,6 +11,8 @@ use fmtui::data::{Dataset, Part};
 use fmtui::storage::sha256;
 
 use crate::skip::skipped;
+
+use crate::program::fmtui;
 
 /// A directory of the fetched data.
 fn fetched(name: &str) -> Option<PathBuf> {
@@ -22,17 +24,6 @@ fn fetched(name: &str) -> Option<PathBuf> {
         ));
     }
     directory
-}
-
-fn fmtui(workspace: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fmtui"))
-        .env("HOME", workspace.join("no-home"))
-        .env("FMTUI_OFFLINE", "1")
-        .arg("--workspace")
-        .arg(workspace)
-        .args(arguments)
-        .output()
-        .unwrap()
 }
 
 /// What a command that succeeds prints.

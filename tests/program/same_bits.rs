@@ -10,7 +10,8 @@ use fmtui::profile::Profile;
 use fmtui::run::Workspace;
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
-use crate::broken_data::{array, fmtui};
+use crate::broken_data::array;
+use crate::program::fmtui;
 
 /// Images of each class that are trained and tested on.
 const EACH: [usize; 2] = [16, 4];
@@ -146,7 +147,7 @@ fn cifar(directory: &Path, parts: &[Part; 2]) {
 }
 
 fn run(workspace: &Path, arguments: &[&str]) -> String {
-    let output = fmtui(workspace).args(arguments).output().unwrap();
+    let output = fmtui(workspace, arguments);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {said}");
     String::from_utf8(output.stdout).unwrap()

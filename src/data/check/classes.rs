@@ -33,17 +33,25 @@ impl Survey {
                 }
             }
         }
+        if let [only] = names.as_slice() {
+            missing.push(Case::told(format!(
+                "{only} is the only class; there must be two"
+            )));
+        }
         let train = || names.iter().zip(&counts).map(|(name, own)| (name, own[0]));
         for (name, count) in train().filter(|(_, count)| (1..FEW).contains(count)) {
             let images = text::count(count, "training image");
             small.push(Case::told(format!("{name} has {images}")));
         }
-        let words = counted(
-            missing.len(),
-            "class",
-            "is missing from a split",
-            "are missing from a split",
-        );
+        let words = match names.len() {
+            1 => "a class is missing".into(),
+            _ => counted(
+                missing.len(),
+                "class",
+                "is missing from a split",
+                "are missing from a split",
+            ),
+        };
         let few = format!("fewer than {FEW} training images");
         let few = counted(
             small.len(),

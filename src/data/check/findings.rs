@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::Survey;
 use super::figures::{Figures, far_off};
 use super::picture::{Facts, Fill};
 use super::report::{Case, Finding, Kind, Level, Report, counted, note, problem, rank};
+use super::{Source, Survey};
 use crate::data::Part;
 use crate::text;
 
@@ -26,6 +26,7 @@ impl Survey {
             self.near(Kind::NearCopy),
             self.filled(Kind::NearlyBlank),
             self.misnamed(),
+            self.new_files(),
             self.other_files(),
             self.channels(),
             self.sizes(),
@@ -259,14 +260,40 @@ impl Survey {
         note(Kind::WrongExtension, cases, words)
     }
 
-    fn other_files(&self) -> Finding {
-        let count = self.source.ignored;
+    fn new_files(&self) -> Finding {
+        let new = self.source.new.iter();
+        let cases: Vec<Case> = new.map(|path| Case::told(text::sanitize(path))).collect();
         let words = counted(
-            count,
-            "file",
-            "is no image by its name, and passed over",
-            "are no images by their names, and passed over",
+            cases.len(),
+            "image",
+            "of the directory is not in the set: broken when it was added, or newer",
+            "of the directory are not in the set: broken when it was added, or newer",
         );
+        note(Kind::NewFiles, cases, words)
+    }
+
+    fn other_files(&self) -> Finding {
+        let Source {
+            ignored, beside, ..
+        } = self.source;
+        let mut words = Vec::new();
+        if ignored > 0 {
+            words.push(counted(
+                ignored,
+                "file",
+                "is no image by its name, and passed over",
+                "are no images by their names, and passed over",
+            ));
+        }
+        if beside > 0 {
+            words.push(counted(
+                beside,
+                "image",
+                "lies beside the directories of the splits, and is passed over",
+                "lie beside the directories of the splits, and are passed over",
+            ));
+        }
+        let (count, words) = (ignored + beside, words.join("; "));
         Finding {
             count,
             ..note(Kind::OtherFiles, Vec::new(), words)

@@ -27,6 +27,8 @@ pub enum Kind {
     NearlyBlank,
     Imbalance,
     WrongExtension,
+    /// Images in the set's directory that are not in the set.
+    NewFiles,
     OtherFiles,
     Channels,
     Sizes,
@@ -51,6 +53,7 @@ impl Kind {
             Self::NearlyBlank => "nearly_blank",
             Self::Imbalance => "imbalance",
             Self::WrongExtension => "wrong_extension",
+            Self::NewFiles => "new_files",
             Self::OtherFiles => "other_files",
             Self::Channels => "channels",
             Self::Sizes => "sizes",

@@ -25,6 +25,10 @@ pub struct Source {
     pub(super) faults: BTreeMap<String, String>,
     /// Files that are no images by their names.
     pub(super) ignored: usize,
+    /// Images that lie beside the splits.
+    pub(super) beside: usize,
+    /// Images in the directory of a set that are not in the set.
+    pub(super) new: Vec<String>,
 }
 
 /// Where images come from.
@@ -80,6 +84,7 @@ impl Source {
             // Where it is missing, loading says so.
             if manifest.kind == FOLDER && manifest.path.is_dir() {
                 let mut entries = added::entries(directory, &manifest)?;
+                let new = added::new_files(&manifest, &entries);
                 let order = |entry: &Entry| Part::ALL.iter().position(|part| *part == entry.part);
                 entries.sort_by_key(order);
                 return Ok(Self {
@@ -93,6 +98,8 @@ impl Source {
                     },
                     faults: BTreeMap::new(),
                     ignored: 0,
+                    beside: 0,
+                    new,
                 });
             }
         }
@@ -109,6 +116,8 @@ impl Source {
             items: Items::Pixels(Box::new(dataset)),
             faults: BTreeMap::new(),
             ignored: 0,
+            beside: 0,
+            new: Vec::new(),
         }
     }
 
@@ -164,6 +173,8 @@ impl Source {
             },
             faults: scan.faults,
             ignored: scan.ignored,
+            beside: scan.beside,
+            new: Vec::new(),
         })
     }
 

@@ -3,14 +3,16 @@
 //!
 //! Adding one is [`register`](crate::data::register)'s.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use super::super::decode::{self, Picture};
 use super::super::{Dataset, Examples, Part, Store};
+use super::folder::scan;
 use super::{FORMATS, Format, Holding, Place, Plain};
 use crate::error::{Error, Result};
 use crate::{storage, text};
@@ -57,6 +59,9 @@ pub(crate) struct Manifest {
     /// 1, 3 or 4; the most that any image has.
     #[serde(default)]
     pub channels: usize,
+    /// Directories that name a class; 0 stands for one.
+    #[serde(default)]
+    pub class_depth: usize,
     /// Whether the test split was drawn when the set was added.
     #[serde(default)]
     pub divided: bool,
@@ -248,6 +253,16 @@ pub(crate) fn entries(directory: &Path, manifest: &Manifest) -> Result<Vec<Entry
     text.lines().map(entry).collect()
 }
 
+/// Images in a set's directory that are not in the set, because they came later or are broken.
+pub(crate) fn new_files(manifest: &Manifest, entries: &[Entry]) -> Vec<String> {
+    let known: HashSet<&str> = entries.iter().map(|entry| &*entry.path).collect();
+    let Ok(scan) = scan(&manifest.path, manifest.class_depth.max(1)) else {
+        return Vec::new();
+    };
+    let files = scan.files.into_iter().map(|file| file.path);
+    files.filter(|path| !known.contains(&**path)).collect()
+}
+
 fn folder(place: Place<'_>, manifest: &Manifest) -> Result<Dataset> {
     let entries = entries(place.directory, manifest)?;
     if !manifest.path.is_dir() {
@@ -312,27 +327,39 @@ struct Files {
 impl Files {
     fn decode(&self, index: usize) -> Result<Picture> {
         let entry = &self.entries[index];
-        let path = self.root.join(&entry.path);
-        let wrong = |problem: String| {
-            Error::input(
-                text::sanitize(&path.display().to_string()),
-                problem,
-                format!(
-                    "put back what was added to {0}, or `fmtui data remove {0}` and add it again",
-                    self.set
-                ),
-            )
-        };
-        let bytes = storage::read(&path, decode::LARGEST_FILE)
-            .map_err(|e| wrong(format!("cannot be read: {e}")))?;
-        if storage::sha256(&bytes) != entry.sha256 {
-            return Err(wrong("is not what was added: its SHA-256 differs".into()));
-        }
+        let wrong = |problem: String| self.wrong(index, problem);
+        let bytes = self.bytes_of(index)?;
         let picture = decode::decode(&bytes).map_err(wrong)?;
         if (picture.height, picture.width) != (entry.height, entry.width) {
             return Err(wrong("has another size than when it was added".into()));
         }
         Ok(picture.widened(self.channels))
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.root.join(&self.entries[index].path)
+    }
+
+    fn wrong(&self, index: usize, problem: String) -> Error {
+        Error::input(
+            text::sanitize(&self.path(index).display().to_string()),
+            problem,
+            format!(
+                "put back what was added to {0}, or `fmtui data remove {0}` and add it again",
+                self.set
+            ),
+        )
+    }
+
+    /// What a file has in it, if that is what was added.
+    fn bytes_of(&self, index: usize) -> Result<Vec<u8>> {
+        let bytes = storage::read(&self.path(index), decode::LARGEST_FILE)
+            .map_err(|e| self.wrong(index, format!("cannot be read: {e}")))?;
+        if storage::sha256(&bytes) != self.entries[index].sha256 {
+            let problem = "is not what was added: its SHA-256 differs";
+            return Err(self.wrong(index, problem.into()));
+        }
+        Ok(bytes)
     }
 }
 
@@ -377,6 +404,20 @@ impl Store for Files {
 
     fn digest(&self, index: usize) -> Option<&str> {
         Some(&self.entries[index].sha256)
+    }
+
+    /// The directories count too: a class may have been put in the place of another.
+    fn check(&self, index: usize, time: SystemTime) -> Result<()> {
+        let path = self.path(index);
+        let above = path.ancestors().take_while(|p| p.starts_with(&self.root));
+        for path in above {
+            let changed = storage::changed(path)
+                .map_err(|e| self.wrong(index, format!("cannot be read: {e}")))?;
+            if changed >= time {
+                return self.bytes_of(index).map(drop);
+            }
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> u64 {

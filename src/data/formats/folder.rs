@@ -42,6 +42,8 @@ pub struct Scan {
     pub has_splits: bool,
     /// Files that are no images by their names.
     pub ignored: usize,
+    /// Images that lie beside the splits.
+    pub beside: usize,
     /// What cannot be taken, by path.
     pub faults: BTreeMap<String, String>,
 }
@@ -60,7 +62,7 @@ pub fn scan(root: &Path, depth: usize) -> Result<Scan> {
             Some((first, rest)) if splits.contains_key(first) => (splits[first], rest),
             // What lies beside the splits belongs to none of them.
             _ if scan.has_splits => {
-                scan.ignored += 1;
+                scan.beside += 1;
                 continue;
             }
             _ => (Part::Train, path.as_str()),
@@ -77,8 +79,9 @@ pub fn scan(root: &Path, depth: usize) -> Result<Scan> {
         let class = directories[..depth].join("/");
         of_class.push((path, part, class));
     }
-    alike(&of_class, &mut scan.faults);
-    of_class.retain(|(path, ..)| !scan.faults.contains_key(path));
+    let alike = alike(&of_class);
+    of_class.retain(|(path, ..)| to_file(path).all(|part| !alike.contains_key(part)));
+    scan.faults.extend(alike);
     let names: BTreeSet<&String> = of_class.iter().map(|(.., class)| class).collect();
     let labels: HashMap<&String, u16> = names
         .iter()
@@ -153,20 +156,35 @@ fn splits(root: &Path) -> HashMap<String, Part> {
     found
 }
 
-/// Files and classes whose names differ in case alone: another computer has only one of them.
-fn alike(files: &[(String, Part, String)], faults: &mut BTreeMap<String, String>) {
+/// Every directory that a file lies in, from the first, and the file itself.
+fn to_file(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.match_indices('/').map(|(at, _)| at);
+    ends.chain([path.len()]).map(|end| &path[..end])
+}
+
+/// Directories and files whose names differ in case alone, without what is in such directories: another computer has
+/// only one of them.
+fn alike(files: &[(String, Part, String)]) -> BTreeMap<String, String> {
     let mut first: HashMap<String, &str> = HashMap::new();
+    let mut faults = BTreeMap::new();
     for (path, ..) in files {
-        // Every directory counts, and the file itself.
-        let ends = path.match_indices('/').map(|(at, _)| at);
-        for end in ends.chain([path.len()]) {
-            let part = &path[..end];
+        for part in to_file(path) {
             let known = first.entry(part.to_lowercase()).or_insert(part);
             if *known != part {
                 let problem = format!("differs from {known} in capital letters alone");
-                faults.entry(path.clone()).or_insert(problem);
+                faults.insert(part.to_owned(), problem);
+                break;
             }
         }
+    }
+    faults
+}
+
+/// The directory of a prefix, for people.
+fn within(prefix: &str) -> String {
+    match prefix.trim_end_matches('/') {
+        "" => ".".into(),
+        directory => directory.into(),
     }
 }
 
@@ -193,17 +211,16 @@ impl Walk {
             Ok(entries) => entries,
             Err(e) if prefix.is_empty() => return Err(Error::io("read", directory, e)),
             Err(e) => {
-                self.fault(
-                    prefix.trim_end_matches('/').into(),
-                    format!("cannot be read: {e}"),
-                );
+                self.fault(within(prefix), format!("cannot be read: {e}"));
                 return Ok(());
             }
         };
         self.above.push(directory.to_path_buf());
         for entry in entries {
-            let entry = entry.map_err(|e| Error::io("read", directory, e))?;
-            self.entry(&entry.path(), &entry.file_name(), prefix)?;
+            match entry {
+                Ok(entry) => self.entry(&entry.path(), &entry.file_name(), prefix)?,
+                Err(e) => self.fault(within(prefix), format!("cannot be read: {e}")),
+            }
         }
         self.above.pop();
         Ok(())
@@ -297,7 +314,7 @@ mod tests {
             ]
         );
         assert!(scan.has_splits && scan.faults.is_empty());
-        assert_eq!(scan.ignored, 3);
+        assert_eq!((scan.ignored, scan.beside), (2, 1));
     }
 
     #[test]
@@ -353,18 +370,13 @@ mod tests {
             "a/\u{fffd}.png has a name that is not UTF-8",
             "a/\u{1b}[2J.png has a name with control characters",
             "d/x.PNG differs from d/X.png in capital letters alone",
+            "b differs from B in capital letters alone",
         ] {
             assert!(
                 words.contains(&expected.to_string()),
                 "{expected}: {words:#?}"
             );
         }
-        assert!(
-            words
-                .iter()
-                .any(|w| w.starts_with("b/1.png differs from B")),
-            "{words:#?}"
-        );
         assert!(scan.files.iter().any(|f| f.path == "a/inside.png"));
         assert_eq!(scan.classes, ["B", "a", "d"]);
     }

@@ -5,6 +5,8 @@ use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use super::*;
 use crate::data::Dataset;
 use crate::data::locate::{SearchPath, load};
+use crate::data::prepare::{Room, prepare};
+use crate::profile::{Data, Resizing};
 
 fn png(path: &Path, shade: u8, side: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -79,6 +81,107 @@ fn a_folder_is_divided_once_and_read_where_it_lies() {
     add_to(dir.path(), &Options::default()).unwrap();
     assert_eq!(loaded(dir.path()).unwrap().sha256, before);
     assert!(dir.path().join("flowers/rose/1.png").exists());
+}
+
+proptest::proptest! {
+    /// Images that come later move at most as many of the others as there are of them.
+    #[test]
+    fn a_division_hardly_moves_with_what_is_added(first in 1_usize..60, added in 0_usize..20) {
+        let entries = |count: usize| -> Vec<Entry> {
+            let entry = |number: usize| Entry {
+                part: Part::Train,
+                label: 0,
+                height: 1,
+                width: 1,
+                sha256: String::new(),
+                path: format!("daisy/{number:03}.png"),
+            };
+            let mut entries: Vec<Entry> = (0..count).map(entry).collect();
+            divide(&mut entries, 1);
+            entries
+        };
+        let (before, after) = (entries(first), entries(first + added));
+        let moved = before.iter().zip(&after).filter(|(a, b)| a.part != b.part).count();
+        proptest::prop_assert!(moved <= added);
+        let test = after.iter().filter(|entry| entry.part == Part::Test).count();
+        let share = test as f64 / after.len() as f64;
+        proptest::prop_assert!(after.len() < 3 || (share - 0.2).abs() <= 0.5 / after.len() as f64 + 1e-9 || test == 1);
+    }
+}
+
+/// Whatever has become of a file since: where an image is kept decoded, too.
+#[test]
+fn files_that_have_changed_are_refused_though_they_are_kept_decoded() {
+    let dir = flowers();
+    add_to(dir.path(), &Options::default()).unwrap();
+    let prepared = |set: Dataset| {
+        let settings = Data {
+            image_size: 4,
+            resize: Resizing::Antialias,
+            ..Data::default()
+        };
+        let directory = dir.path().join("data");
+        let room = Room {
+            directory: &directory,
+            memory: u64::MAX,
+            disk: None,
+            progress: &mut |_, _| {},
+            cancel: &AtomicBool::new(false),
+        };
+        prepare(set, &settings, room)
+    };
+    let refused = |words: &str| {
+        let error = prepared(loaded(dir.path()).unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(words), "{error}");
+    };
+    let accepted = || prepared(loaded(dir.path()).unwrap()).unwrap().pixels_sha256;
+    let sha256 = accepted();
+    assert_eq!(accepted(), sha256);
+    let at = |path: &str| dir.path().join("flowers").join(path);
+    // Of the same length and time, as a copy with its times is.
+    let (own, other) = (at("rose/3.png"), at("rose/5.png"));
+    let (bytes, time) = (
+        fs::read(&own).unwrap(),
+        fs::metadata(&own).unwrap().modified().unwrap(),
+    );
+    fs::copy(&other, &own).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&own)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    refused("rose/3.png is not what was added");
+    fs::write(&own, &bytes).unwrap();
+    assert_eq!(accepted(), sha256);
+    fs::remove_file(&own).unwrap();
+    refused("rose/3.png cannot be read");
+    fs::write(&own, &bytes).unwrap();
+    // Files keep their times where a directory takes the place of another.
+    fs::rename(at("rose"), at("was")).unwrap();
+    fs::rename(at("daisy"), at("rose")).unwrap();
+    fs::rename(at("was"), at("daisy")).unwrap();
+    refused("is not what was added");
+    // What runs leave out may be anything.
+    fs::rename(at("rose"), at("was")).unwrap();
+    fs::rename(at("daisy"), at("rose")).unwrap();
+    fs::rename(at("was"), at("daisy")).unwrap();
+    let set = loaded(dir.path()).unwrap();
+    let index = (0..set.train.len()).find(|own| set.train.images.name(*own) == Some("rose/3.png"));
+    let index = index.or_else(|| panic!("rose/3.png is held out")).unwrap();
+    let mut list = exclude::List::default();
+    list.add(exclude::Row {
+        part: Part::Train,
+        image: "rose/3.png".into(),
+        sha256: set.train.images.digest(index).unwrap().into(),
+        reason: String::new(),
+    });
+    let without = |set| exclude::apply(set, &list, Path::new("list")).unwrap();
+    prepared(without(set)).unwrap();
+    fs::remove_file(&own).unwrap();
+    prepared(without(loaded(dir.path()).unwrap())).unwrap();
 }
 
 #[test]

@@ -62,30 +62,39 @@ impl Format for Tables {
             Some(_) => place.directory.display().to_string(),
             None => train.display().to_string(),
         };
+        let train_file = train.display().to_string();
         let (train, test) = rayon::join(
             || split(name, &train),
             || test.map(|path| split(name, &path)).transpose(),
         );
-        Content {
+        let (own, has_names) = train?;
+        let remark = format!(
+            "{} has no row with the names of its columns: the first is taken for the labels",
+            text::sanitize(&train_file)
+        );
+        let mut dataset = Content {
             name,
             source,
             classes: Vec::new(),
-            train: train?,
-            test: test?,
+            train: own,
+            test: test?.map(|(own, _)| own),
             validation: None,
         }
-        .into_dataset()
+        .into_dataset()?;
+        dataset.remarks.extend((!has_names).then_some(remark));
+        Ok(dataset)
     }
 }
 
-fn split(name: &str, path: &Path) -> Result<Split> {
+/// The images of a file, and whether its columns have names.
+fn split(name: &str, path: &Path) -> Result<(Split, bool)> {
     let origin = Origin::new(path, REMEDY);
     let (reader, length) = origin::open(path, &origin)?;
-    let mut split = table::read(reader, length, &origin)?;
+    let (mut split, has_names) = table::read(reader, length, &origin)?;
     if catalog::is_transposed(name) {
         transpose(&mut split);
     }
-    Ok(split)
+    Ok((split, has_names))
 }
 
 #[cfg(test)]
@@ -141,7 +150,8 @@ mod tests {
         let signs = load(root.path(), "signs").unwrap();
         assert_eq!((signs.train.len(), signs.test.len()), (2, 0));
         assert_eq!(signs.classes, ["1", "2"]);
-        assert_eq!(signs.remarks, ["labels 1, 2 of signs are classes 0, 1"]);
+        assert_eq!(signs.remarks[0], "labels 1, 2 of signs are classes 0, 1");
+        assert!(signs.remarks[1].ends_with("the first is taken for the labels"));
         assert!(signs.source.ends_with("signs.csv"));
         let letters = load(root.path(), "emnist-letters").unwrap();
         assert_eq!(letters.image(0).unwrap(), [1, 3, 2, 4]);

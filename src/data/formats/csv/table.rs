@@ -17,11 +17,11 @@ const LONGEST_LINE: usize = 64 << 20;
 /// The column of labels, by its name in the first row.
 const LABEL: &str = "label";
 
-/// Reads a file of `length` bytes as it lies there, perhaps compressed.
+/// Reads a file of `length` bytes as it lies there, perhaps compressed; and whether its first row names the columns.
 ///
 /// # Errors
 /// `Input` where a row is not a label and the pixels of a square image, naming the row; as reading has.
-pub(super) fn read(reader: impl BufRead, length: u64, origin: &Origin) -> Result<Split> {
+pub(super) fn read(reader: impl BufRead, length: u64, origin: &Origin) -> Result<(Split, bool)> {
     let (reader, _) = origin::inflated(reader, length, origin)?;
     let lines = Lines { reader, length: 0 };
     let mut reader = ReaderBuilder::new()
@@ -45,17 +45,19 @@ pub(super) fn read(reader: impl BufRead, length: u64, origin: &Origin) -> Result
     }
     let table = table.filter(|table| !table.labels.is_empty());
     let table = table.ok_or_else(|| origin.error("is empty"))?;
-    Ok(Split {
+    let split = Split {
         shape: table.shape,
         pixels: table.pixels,
         labels: table.labels,
         images_in: origin.clone(),
         labels_in: origin.clone(),
-    })
+    };
+    Ok((split, table.has_names))
 }
 
 /// The rows so far.
 struct Table {
+    has_names: bool,
     /// The column of labels.
     label: usize,
     shape: [usize; 3],
@@ -66,8 +68,8 @@ struct Table {
 impl Table {
     /// By the first row: the names of the columns, or the first image with its label first.
     fn begin(row: &ByteRecord, origin: &Origin) -> Result<Self> {
-        let is_header = row.iter().any(|field| number(field).is_none());
-        let label = if is_header {
+        let has_names = row.iter().any(|field| number(field).is_none());
+        let label = if has_names {
             row.iter()
                 .position(|name| name.eq_ignore_ascii_case(LABEL.as_bytes()))
                 .ok_or_else(|| {
@@ -85,12 +87,13 @@ impl Table {
             ))
         })?;
         let mut table = Self {
+            has_names,
             label,
             shape,
             pixels: Vec::new(),
             labels: Vec::new(),
         };
-        if !is_header {
+        if !has_names {
             table.add(row, 1, origin)?;
         }
         Ok(table)

@@ -14,7 +14,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Split> {
-    read(bytes, bytes.len() as u64, &origin())
+    read(bytes, bytes.len() as u64, &origin()).map(|(split, _)| split)
 }
 
 fn message(text: &str) -> String {
