@@ -200,6 +200,7 @@ fn pack(
     out.seek(SeekFrom::Start(room)).map_err(failed)?;
     let mut hash = Sha256::new();
     let mut pixels = vec![0; PIECE * size];
+    progress(0, images);
     for first in (0..images).step_by(PIECE) {
         check(cancel, &dataset.name)?;
         let count = PIECE.min(images - first);
@@ -209,6 +210,7 @@ fn pack(
             .zip(&mut header.checksums[first..first + count])
             .enumerate()
             .try_for_each_init(Vec::new, |own, (place, (out, checksum))| {
+                check(cancel, &dataset.name)?;
                 let sides = dataset.size(first + place);
                 own.resize(dataset.channels * sides.0 * sides.1, 0);
                 dataset.read(first + place, own)?;
@@ -540,7 +542,10 @@ mod tests {
                 scope.spawn(move || {
                     let (set, no) = (set(), AtomicBool::new(false));
                     let path = spec(&set).path(dir.path());
-                    let mut progress = |_, _| {
+                    let mut progress = |done, _| {
+                        if done == 0 {
+                            return;
+                        }
                         written.fetch_add(1, Ordering::Relaxed);
                         if is_first {
                             first_is_in.wait();
