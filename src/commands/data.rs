@@ -150,27 +150,8 @@ fn name(path: &Path, broken: &BTreeMap<String, String>) {
 
 fn added(summary: &Summary) -> Result<u8> {
     let mut out = Output::standard();
-    let [train, test, validation] = summary.images;
-    let count = |number: usize, of: &str| {
-        (number > 0).then(|| format!("{} {of}", text::grouped(number as u64)))
-    };
-    let parts = [
-        count(train, "training"),
-        count(validation, "validation"),
-        count(test, "test"),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    let drawn = if summary.divided {
-        " (one in five of each class, at least one, drawn)"
-    } else {
-        ""
-    };
-    out.line(format!(
-        "{} added: {} classes; {} images{drawn}",
-        summary.name,
-        summary.classes,
-        parts.join(", ")
-    ))?;
+    let [_, test, validation] = summary.images;
+    out.line(summary.words())?;
     for (number, what) in [
         (summary.skipped.len(), "passed over: broken"),
         (summary.ignored, "passed over: not images by their names"),
@@ -207,7 +188,6 @@ fn added(summary: &Summary) -> Result<u8> {
 }
 
 fn remove(workspace: &Workspace, name: &str) -> Result<u8> {
-    packed::clean(&workspace.data_dir().join(name))?;
     let path = register::remove(name, &workspace.data_dir())?;
     let path = text::sanitize(&path.display().to_string());
     Output::standard().line(format!("{name} removed; its images stay in {path}"))?;

@@ -170,24 +170,51 @@ impl List {
     }
 }
 
-/// The set without the images of a list. They keep their indices and are in no split; a file of its own is not even
-/// read. Its SHA-256 is then that of the set's and the list's.
+/// The listed images of a set by their pooled indices, and why each is left out.
 ///
 /// # Errors
-/// As [`List::places`]; `Input` when nothing is left to train on.
-pub fn apply(dataset: Dataset, list: &List, path: &Path) -> Result<Dataset> {
-    let mut by_name: HashMap<(&str, &str), usize> = HashMap::new();
-    for part in Part::ALL {
-        let images = &dataset.part(part).images;
-        let named = (0..dataset.part(part).len()).map_while(|own| Some((images.name(own)?, own)));
-        by_name.extend(named.map(|(name, own)| ((part.name(), name), own)));
+/// As [`List::places`].
+pub fn reasons(dataset: &Dataset, list: &List, path: &Path) -> Result<BTreeMap<usize, String>> {
+    let names = Names::of(dataset);
+    let mut reasons = BTreeMap::new();
+    list.places(path, |row| {
+        let found = names.find(row)?;
+        reasons.extend(
+            found
+                .iter()
+                .map(|(index, _)| (*index as usize, row.reason.clone())),
+        );
+        Ok(found)
+    })?;
+    Ok(reasons)
+}
+
+/// The images of a set by their names in a list.
+struct Names<'a> {
+    dataset: &'a Dataset,
+    /// By split and path; empty where images have no files of their own.
+    paths: HashMap<(&'static str, &'a str), usize>,
+}
+
+impl<'a> Names<'a> {
+    fn of(dataset: &'a Dataset) -> Self {
+        let mut paths = HashMap::new();
+        for part in Part::ALL {
+            let Examples { images, labels } = dataset.part(part);
+            let named = (0..labels.len()).map_while(|own| Some((images.name(own)?, own)));
+            paths.extend(named.map(|(name, own)| ((part.name(), name), own)));
+        }
+        Self { dataset, paths }
     }
-    let excluded = list.places(path, |row| {
+
+    /// The index and SHA-256 of a line's image.
+    fn find(&self, row: &Row) -> Result<Option<(u32, String)>> {
+        let Self { dataset, paths } = self;
         let range = dataset.range(row.part);
-        let own = if by_name.is_empty() {
+        let own = if paths.is_empty() {
             row.image.parse().ok()
         } else {
-            by_name.get(&(row.part.name(), &*row.image)).copied()
+            paths.get(&(row.part.name(), &*row.image)).copied()
         };
         let Some(own) = own.filter(|own| *own < range.len()) else {
             return Ok(None);
@@ -198,7 +225,17 @@ pub fn apply(dataset: Dataset, list: &List, path: &Path) -> Result<Dataset> {
             None => storage::sha256(&dataset.image(index)?),
         };
         Ok(u32::try_from(index).ok().map(|index| (index, sha256)))
-    })?;
+    }
+}
+
+/// The set without the images of a list. They keep their indices and are in no split; a file of its own is not even
+/// read. Its SHA-256 is then that of the set's and the list's.
+///
+/// # Errors
+/// As [`List::places`]; `Input` when nothing is left to train on.
+pub fn apply(dataset: Dataset, list: &List, path: &Path) -> Result<Dataset> {
+    let names = Names::of(&dataset);
+    let excluded = list.places(path, |row| names.find(row))?;
     let train = dataset.range(Part::Train);
     let left = train.len() - excluded.partition_point(|index| (*index as usize) < train.end);
     if left == 0 {

@@ -38,13 +38,25 @@ impl Found {
         directory.is_some_and(|d| d.join(added::MANIFEST).is_file())
     }
 
+    /// Whether a set that was read before is still this one, as far as its manifest says where it was added.
+    #[must_use]
+    pub fn is_current(&self, dataset: &Dataset) -> bool {
+        match self.path.as_deref().filter(|_| self.is_added()) {
+            None => true,
+            Some(directory) => added::manifest(directory).is_ok_and(|manifest| {
+                manifest.sha256.is_empty()
+                    || (manifest.sha256 == dataset.sha256
+                        && shown(&manifest.path) == dataset.source)
+            }),
+        }
+    }
+
     /// Where it lies, for people.
     #[must_use]
     pub fn place(&self) -> String {
         let Some(directory) = &self.path else {
             return "built in".into();
         };
-        let shown = |path: &Path| text::sanitize(&path.display().to_string());
         if !self.is_added() {
             return shown(directory);
         }

@@ -38,8 +38,11 @@ mod tests {
         assert_eq!((set.train.len(), set.test.len()), (2000, 500));
         assert_eq!((set.height, set.width, set.classes.len()), (28, 28, 10));
         assert_eq!(set.classes[9], "Ankle boot");
-        assert_eq!(class_counts(&set.train, 10), [200; 10]);
-        assert_eq!(class_counts(&set.test, 10), [50; 10]);
+        assert_eq!(
+            class_counts(set.train.labels.iter().copied(), 10),
+            [200; 10]
+        );
+        assert_eq!(class_counts(set.test.labels.iter().copied(), 10), [50; 10]);
         // The first training image of Fashion-MNIST is an ankle boot.
         assert_eq!((set.label(0), set.label(1)), (9, 0));
         assert_eq!(

@@ -205,6 +205,7 @@ fn pack(
     out.seek(SeekFrom::Start(room)).map_err(failed)?;
     let mut hash = Sha256::new();
     let mut pixels = vec![0; PIECE * size];
+    progress(0, images);
     for first in (0..images).step_by(PIECE) {
         stop_if(cancel, &dataset.name)?;
         let count = PIECE.min(images - first);

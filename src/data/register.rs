@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::formats::added::{self, Entry, FOLDER, FORMAT, LIST, MANIFEST, Manifest};
 use super::formats::folder::{self, Listed, Scan};
 use super::formats::{FORMATS, Format, Holding, Place, Plain};
-use super::{Part, decode, exclude, mini, places};
+use super::{Part, decode, exclude, mini, packed, places};
 use crate::error::{Error, Result};
 use crate::{catalog, storage, text};
 
@@ -72,6 +72,34 @@ pub struct Summary {
     pub remarks: Vec<String>,
 }
 
+impl Summary {
+    /// `flowers added: 5 classes; 96 training, 24 test images (…)`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let [train, test, validation] = self.images;
+        let count = |number: usize, of: &str| {
+            (number > 0).then(|| format!("{} {of}", text::grouped(number as u64)))
+        };
+        let parts = [
+            count(train, "training"),
+            count(validation, "validation"),
+            count(test, "test"),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let drawn = if self.divided {
+            " (one in five of each class, at least one, drawn)"
+        } else {
+            ""
+        };
+        format!(
+            "{} added: {} classes; {} images{drawn}",
+            self.name,
+            self.classes,
+            parts.join(", ")
+        )
+    }
+}
+
 /// Adds the set at `path` to `data_dir` (the workspace's `data/`). Tells `progress` how many of how many files it has
 /// seen.
 ///
@@ -87,11 +115,12 @@ pub fn add(
 ) -> Result<Outcome> {
     let shown = text::sanitize(&path.display().to_string());
     let real = path.canonicalize().map_err(|e| {
-        Error::input(
-            &shown,
-            format!("cannot be read: {e}"),
-            "give a directory of images, or a data set's file",
-        )
+        let problem = match e.kind() {
+            std::io::ErrorKind::NotFound => "is not there".into(),
+            _ => format!("cannot be read: {e}"),
+        };
+        let remedy = "give a directory of images, or a data set's file";
+        Error::input(&shown, problem, remedy)
     })?;
     if real.to_str().is_none() {
         return Err(Error::input(
@@ -202,7 +231,8 @@ fn add_known(
     }))
 }
 
-/// Takes the set called `name` out of `data_dir` again; its images stay.
+/// Takes the set called `name` out of `data_dir` again, with its decoded copies; its images stay. Gives where these
+/// lie.
 ///
 /// # Errors
 /// `Input` when it was not added, `Io`.
@@ -219,6 +249,7 @@ pub fn remove(name: &str, data_dir: &Path) -> Result<PathBuf> {
     let path = added::manifest(&directory)
         .map(|m| m.path)
         .unwrap_or_default();
+    packed::clean(&directory)?;
     for file in [exclude::FILE, LIST, MANIFEST] {
         storage::remove(&directory.join(file))?;
     }
@@ -492,9 +523,12 @@ fn check(root: &Path, classes: &[String], entries: &[Entry], ignored: usize) -> 
     };
     let layout = "put the images of each class into a directory of its own";
     if entries.is_empty() {
-        let files = text::count(ignored, "other file");
+        let files = match ignored {
+            0 => String::new(),
+            some => format!(" ({})", text::count(some, "other file")),
+        };
         return refuse(
-            format!("has no images in directories of classes ({files})"),
+            format!("has no images in directories of classes{files}"),
             layout,
         );
     }

@@ -124,10 +124,10 @@ fn count(pixels: &[u8], counts: &mut [u64; 256]) {
 ///
 /// **Shape** `[classes]`.
 #[must_use]
-pub(crate) fn class_counts(examples: &Examples, classes: usize) -> Vec<u64> {
+pub(crate) fn class_counts(labels: impl Iterator<Item = u16>, classes: usize) -> Vec<u64> {
     let mut counts = vec![0; classes];
-    for label in &examples.labels {
-        if let Some(count) = counts.get_mut(usize::from(*label)) {
+    for label in labels {
+        if let Some(count) = counts.get_mut(usize::from(label)) {
             *count += 1;
         }
     }
@@ -145,8 +145,8 @@ pub(crate) fn mean_size(dataset: &Dataset) -> (usize, usize) {
     (side(dataset.height), side(dataset.width))
 }
 
-/// The mean image of each class, black for a class without images; images of another size are scaled. A colour counts
-/// as much as it is opaque.
+/// The mean of some images of each class, black for a class without them; images of another size are scaled. A colour
+/// counts as much as it is opaque.
 ///
 /// **Shape** `[classes]` of `[channels, height, width]` u8, rounded.
 ///
@@ -154,14 +154,15 @@ pub(crate) fn mean_size(dataset: &Dataset) -> (usize, usize) {
 /// `Io` or `Input` when an image cannot be read.
 pub(crate) fn class_means(
     examples: &Examples,
+    images: impl Iterator<Item = usize> + Clone,
     classes: usize,
     channels: usize,
     (height, width): (usize, usize),
 ) -> Result<Vec<Vec<u8>>> {
     let plane = height * width;
     let mut sums = vec![vec![0u64; channels * plane]; classes];
-    for (index, label) in examples.labels.iter().enumerate() {
-        let Some(sums) = sums.get_mut(usize::from(*label)) else {
+    for index in images.clone() {
+        let Some(sums) = sums.get_mut(usize::from(examples.labels[index])) else {
             continue;
         };
         let size = examples.images.size(index);
@@ -183,7 +184,8 @@ pub(crate) fn class_means(
         let weight = weight.max(1);
         u8::try_from((sum + weight / 2) / weight).unwrap_or(u8::MAX)
     };
-    let means = sums.iter().zip(class_counts(examples, classes));
+    let labels = images.map(|index| examples.labels[index]);
+    let means = sums.iter().zip(class_counts(labels, classes));
     Ok(means
         .map(|(sums, count)| {
             let (colors, opacity) = sums.split_at(channels.min(3) * plane);
@@ -303,14 +305,14 @@ mod tests {
             width: 2,
         };
         let examples = Examples::in_memory(images, vec![0, 0, 2]);
-        assert_eq!(class_counts(&examples, 3), [2, 0, 1]);
+        assert_eq!(class_counts(examples.labels.iter().copied(), 3), [2, 0, 1]);
         assert_eq!(
-            class_means(&examples, 3, 1, (1, 2)).unwrap(),
+            class_means(&examples, 0..3, 3, 1, (1, 2)).unwrap(),
             [vec![1, 11], vec![0, 0], vec![200, 100]]
         );
         // Scaled to one pixel, which is the mean of two.
         assert_eq!(
-            class_means(&examples, 3, 1, (1, 1)).unwrap(),
+            class_means(&examples, 0..3, 3, 1, (1, 1)).unwrap(),
             [vec![6], vec![0], vec![150]]
         );
     }
@@ -324,7 +326,7 @@ mod tests {
             width: 1,
         };
         let examples = Examples::in_memory(images, vec![0, 0, 1]);
-        let means = class_means(&examples, 2, 4, (1, 1)).unwrap();
+        let means = class_means(&examples, 0..examples.len(), 2, 4, (1, 1)).unwrap();
         // (3·200 + 50) / 4, (3·100 + 20) / 4, 10 / 4, (255 + 85) / 2
         assert_eq!(means, [vec![163, 80, 3, 170], vec![0, 0, 0, 0]]);
     }

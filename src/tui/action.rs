@@ -49,7 +49,9 @@ pub(crate) enum Action {
     EditText,
     /// `C`: check the data set.
     CheckDataset,
-    /// `d`: delete, asks first. On the Data tab: download.
+    /// `a`: add a data set.
+    Add,
+    /// `d`: delete, asks first. On the Data tab: download or remove.
     Delete,
     /// `i`: predict an image of one's own.
     Predict,

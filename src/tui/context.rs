@@ -8,6 +8,7 @@ use crate::data::Dataset;
 use crate::event::RunHistory;
 use crate::metrics::Confusion;
 use crate::metrics::predictions::Predictions;
+use crate::profile::{Background, Data};
 
 /// See the module.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Context {
     pub predictions: KeptPredictions,
     /// The run to compare with: its name and its counts on the test set.
     pub other: Option<(String, Confusion)>,
+    /// What the recipe that is open lays under images that are not opaque.
+    pub background: Background,
 }
 
 /// A run's predictions, as far as there are files.
@@ -34,6 +37,8 @@ pub(crate) struct KeptPredictions {
     pub test: Option<Predictions>,
     /// Files that are there and cannot be read.
     pub damaged: Vec<String>,
+    /// How the run's images are prepared.
+    pub data: Data,
     /// Newer ones are on their way.
     pub awaited: bool,
 }
@@ -48,6 +53,7 @@ impl Context {
             dataset: None,
             predictions: KeptPredictions::default(),
             other: None,
+            background: Background::default(),
         }
     }
 

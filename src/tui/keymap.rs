@@ -110,7 +110,7 @@ const TABLE: &[Row] = &[
         "resume",
         "u",
         "u",
-        "resume a stopped, failed or crashed run",
+        "resume a run that ended early",
         Action::ResumeRun,
     ),
     (
@@ -124,17 +124,25 @@ const TABLE: &[Row] = &[
     (
         RUNS,
         "delete",
+        "d delete",
         "d",
-        "d",
-        "delete a run, download a data set",
+        "delete a run; download, remove a set",
         Action::Delete,
+    ),
+    (
+        RUNS,
+        "add",
+        "a",
+        "a",
+        "add a data set: a folder or a file",
+        Action::Add,
     ),
     (
         RUNS,
         "check",
         "C",
         "C",
-        "check the data set: copies, leaks, broken files",
+        "check the data set: copies, leaks",
         Action::CheckDataset,
     ),
     (
@@ -150,7 +158,7 @@ const TABLE: &[Row] = &[
         "numbers",
         "n",
         "n",
-        "number format; training, validation or test",
+        "number format; split of the data set",
         Action::CycleNumbers,
     ),
     (
@@ -533,6 +541,10 @@ mod tests {
         assert_eq!(map.action(control_l), Some(Action::Redraw));
         assert_eq!(map.action(press('T')), Some(Action::NextTheme));
         assert_eq!(map.action(press('Z')), None);
+        // As wide as the help's column on a screen of 80.
+        for Binding { does, .. } in &map.bindings {
+            assert!(does.chars().count() <= 38, "{does}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::context::KeptPredictions;
 use super::run_view::Link;
 use super::tabs::confusion::Outcome;
+use super::tabs::data::{BrokenFiles, Excluded, FoundSet};
 use super::tabs::runs::RunRow;
 use crate::data::check::Checked;
 use crate::data::{Dataset, DatasetInfo};
@@ -61,10 +62,21 @@ pub(crate) enum Message {
         dataset: Arc<Dataset>,
         for_data_tab: bool,
     },
-    /// The data sets that can be loaded now: name, and where each lies.
-    Sets(Vec<(String, String)>),
-    /// What is being done about a data set.
+    /// The data sets that can be loaded now.
+    Sets(Vec<FoundSet>),
+    /// What runs leave out of a data set.
+    Excluded {
+        set: String,
+        excluded: Excluded,
+    },
+    /// What is being done about a data set; nothing, where that is empty.
     DatasetStatus(String),
+    /// What went wrong with a data set.
+    DatasetFailed(String),
+    /// Why a data set was not added.
+    NotAdded(String),
+    /// The files that keep a data set from being added.
+    Broken(BrokenFiles),
     /// A check of a data set is done.
     Checked(Arc<Checked>),
     /// What is known of a data set, or why it cannot be read.
@@ -88,8 +100,10 @@ pub(crate) enum Message {
         is_inverted: bool,
         outcome: Outcome,
     },
-    /// Whether something is being downloaded or checked.
+    /// Whether something is being downloaded, added, checked or decoded, which can be cancelled.
     Fetching(bool),
+    /// How far a run is that is made ready; said until it is.
+    Preparing(String),
     /// Said in the footer for a while.
     Say(String),
     /// Said until it is dismissed.

@@ -50,9 +50,20 @@ pub(crate) enum Request {
     LoadRunDataset(String),
     /// Download a data set, with progress on the Data tab, then read it.
     FetchDataset(String),
+    /// Look again which data sets are here, and what runs leave out of the shown one.
+    FindDatasets {
+        shown: Option<String>,
+    },
+    /// Add the data set at this path, with progress on the Data tab, then read it.
+    AddDataset {
+        path: String,
+        skips_broken: bool,
+    },
+    /// Remove a data set that was added; already confirmed.
+    RemoveDataset(String),
     /// Check a data set for the Data tab, with progress there.
     CheckDataset(String),
-    /// Give up the download or check that is under way.
+    /// Give up whatever is being downloaded, added, checked or decoded.
     CancelFetch,
     /// Find out about the weights that this model begins with.
     DescribeWeights(Box<Model>),

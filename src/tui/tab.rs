@@ -16,7 +16,7 @@ pub(crate) enum Effect {
     /// The tab has nothing that this action could do.
     Ignored,
     GoToTab(TabId),
-    /// Go to the Model tab with this data set chosen.
+    /// Train the recipe that is open on the Model tab on this data set.
     TrainOn(String),
     /// Go to this class on the Confusion tab.
     OpenClass(usize),

@@ -80,6 +80,9 @@ fn excluded_images_are_in_no_split_and_the_others_stay_in_theirs() {
     ];
     let list = of_mini(&gone.map(|index| index as usize));
     let left = apply(set.clone(), &list, Path::new("excluded.tsv")).unwrap();
+    let told = reasons(&set, &list, Path::new("excluded.tsv")).unwrap();
+    let places: Vec<usize> = left.excluded.iter().map(|index| *index as usize).collect();
+    assert!(told.keys().eq(&places) && told.values().all(|reason| reason == "a copy\tof one"));
     assert_ne!(left.sha256, set.sha256);
     assert_eq!(
         left.remarks,

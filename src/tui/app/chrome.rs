@@ -164,7 +164,8 @@ impl App {
 
     /// What was just said, on whole rows above the footer: beside it nothing would be left but pieces.
     pub(super) fn render_said(&self, frame: &mut Frame, content: Rect) {
-        let Some((said, _)) = &self.said else {
+        let said = self.said.as_ref().map(|(said, _)| said);
+        let Some(said) = said.or(self.preparing.as_ref()) else {
             return;
         };
         let theme = self.context.theme;

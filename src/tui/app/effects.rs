@@ -17,10 +17,7 @@ impl App {
         match effect {
             Effect::None | Effect::Ignored => Vec::new(),
             Effect::GoToTab(tab) => self.go_to(tab),
-            Effect::TrainOn(set) => {
-                self.tabs.model.choose_set(set);
-                self.go_to(TabId::Model)
-            }
+            Effect::TrainOn(set) => self.train_on(set),
             Effect::OpenClass(class) => {
                 let requests = self.go_to(TabId::Confusion);
                 self.tabs.confusion.select_class(class, &self.context);
@@ -57,6 +54,7 @@ impl App {
             Message::Started { run, note } => {
                 self.on_started(&run);
                 self.said = None;
+                self.preparing = None;
                 self.problem = None;
                 if let Some(note) = note {
                     self.say(note);
@@ -68,7 +66,10 @@ impl App {
                     self.on_event(&run, event);
                 }
             }
-            Message::NotStarted => self.starting = None,
+            Message::NotStarted => {
+                self.starting = None;
+                self.preparing = None;
+            }
             Message::NotSent(run) => self.context.run.not_asked(&run),
             Message::Live(live) => self.on_live(live),
             Message::Link { run, link } => {
@@ -113,12 +114,16 @@ impl App {
             }
             Message::DatasetInfo { name, info } => self.tabs.model.set_info(name, info),
             Message::Sets(sets) => {
-                let names = sets.iter().map(|(name, _)| name.clone()).collect();
+                let names = sets.iter().map(|set| set.name.clone()).collect();
                 self.tabs.model.set_sets(names);
                 self.tabs.data.set_sets(sets);
             }
             Message::Weights { pretrained, card } => self.tabs.model.set_card(pretrained, card),
+            Message::Excluded { set, excluded } => self.tabs.data.set_excluded(&set, excluded),
             Message::DatasetStatus(status) => self.tabs.data.set_status(status),
+            Message::DatasetFailed(problem) => self.tabs.data.set_failed(problem),
+            Message::NotAdded(problem) => self.tabs.data.set_refused(problem),
+            Message::Broken(broken) => self.tabs.data.set_broken(broken),
             Message::Checked(checked) => self.tabs.data.set_checked(checked),
             Message::Predictions { run, kept } => {
                 if self.run.as_ref() == Some(&run) {
@@ -137,7 +142,15 @@ impl App {
                         .set_predicted(&path, is_inverted, outcome);
                 }
             }
-            Message::Fetching(is) => self.fetching = is,
+            Message::Fetching(is) => {
+                self.fetching = is;
+                if !is {
+                    self.preparing = None;
+                }
+            }
+            // What comes after a cancellation was on its way before.
+            Message::Preparing(words) if self.fetching => self.preparing = Some(words),
+            Message::Preparing(_) => {}
             Message::Say(text) => self.say(text),
             Message::Problem { problem, remedy } => {
                 self.said = None;

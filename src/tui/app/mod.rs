@@ -84,8 +84,10 @@ pub(crate) struct App {
     question: Option<Question>,
     problem: Option<Problem>,
     said: Option<(String, Instant)>,
-    /// A download or a check is under way; `Esc` gives it up.
+    /// Something is being downloaded, added, checked or decoded; `Esc` gives it up.
     fetching: bool,
+    /// How far a run is that is made ready.
+    preparing: Option<String>,
     /// The runs that have a worker, the newest first.
     live: Vec<Live>,
     /// What is being started and has not been answered.
@@ -131,6 +133,7 @@ impl App {
             problem,
             said: None,
             fetching: false,
+            preparing: None,
             live: Vec::new(),
             starting: None,
             settled: None,
@@ -185,6 +188,7 @@ impl App {
                 }
             }
         };
+        self.context.background = self.tabs.model.background();
         self.follow_run(&mut requests);
         self.follow_model(&mut requests);
         requests
@@ -292,7 +296,11 @@ impl App {
             }
             Action::Back if self.fetching => {
                 self.fetching = false;
-                self.say("cancelling …");
+                if self.preparing.is_some() {
+                    self.preparing = Some("cancelling …".into());
+                } else {
+                    self.say("cancelling …");
+                }
                 vec![Request::CancelFetch]
             }
             // Meant for the start before, this would lead away from it.
@@ -329,6 +337,9 @@ impl App {
             return Vec::new();
         }
         let runs_before = self.active == TabId::Runs;
+        if self.active == TabId::Data {
+            self.tabs.data.on_left();
+        }
         self.active = tab;
         self.tabs.model.forget_card();
         let runs_now = tab == TabId::Runs;
@@ -336,8 +347,13 @@ impl App {
         if runs_before != runs_now {
             requests.push(Request::WatchRuns(runs_now));
         }
-        if tab == TabId::Model {
-            requests.push(Request::ReadOwn);
+        match tab {
+            TabId::Model => requests.push(Request::ReadOwn),
+            TabId::Data => {
+                let shown = self.tabs.data.shown_set();
+                requests.push(Request::FindDatasets { shown });
+            }
+            _ => {}
         }
         requests
     }

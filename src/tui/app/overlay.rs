@@ -5,6 +5,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
 
 use super::Trainable;
 use crate::tui::action::Action;
@@ -153,7 +154,7 @@ impl Overlay {
         let width = usize::from(inside.width);
         let mut lines = vec![self.entry_line(width, theme)];
         if self.kind == Kind::Help && self.entry.is_empty() {
-            lines.push(here(hints, keymap, width, theme));
+            lines.extend(here(hints, keymap, width, theme));
         }
         lines.push(Line::default());
         let rows = usize::from(inside.height).saturating_sub(lines.len());
@@ -194,13 +195,21 @@ impl Overlay {
     }
 }
 
-/// The keys that matter on the tab below.
-fn here(hints: &[Hint], keymap: &Keymap, width: usize, theme: &Theme) -> Line<'static> {
-    let words = hints
-        .iter()
-        .map(|h| format!("{} {}", keymap.shown(h.keys), h.does));
-    let text = format!(" here: {}", words.collect::<Vec<_>>().join(" · "));
-    Line::styled(cut(&text, width), theme.good())
+/// The keys that matter on the tab below, each in one line.
+fn here(hints: &[Hint], keymap: &Keymap, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let mut lines = vec![" here:".to_owned()];
+    for (number, hint) in hints.iter().enumerate() {
+        let gap = if number > 0 { " · " } else { " " };
+        let words = format!("{gap}{} {}", keymap.shown(hint.keys), hint.does);
+        match lines.last_mut() {
+            Some(line) if line.width() + words.width() <= width => line.push_str(&words),
+            _ => lines.push(format!("       {}", words.trim_start_matches(" · "))),
+        }
+    }
+    lines
+        .into_iter()
+        .map(|line| Line::styled(cut(&line, width), theme.good()))
+        .collect()
 }
 
 impl Item {

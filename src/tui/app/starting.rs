@@ -31,10 +31,22 @@ impl App {
         Vec::new()
     }
 
+    /// Trains the recipe that is open on the Model tab on this data set; where it cannot be, goes there and says why.
+    pub(super) fn train_on(&mut self, set: String) -> Vec<Request> {
+        match self.tabs.model.start_on(set) {
+            Ok(start) => self.start(start),
+            Err(why) => {
+                let requests = self.go_to(TabId::Model);
+                self.say(why.to_string());
+                requests
+            }
+        }
+    }
+
     pub(super) fn start_now(&mut self, start: Start) -> Vec<Request> {
         let name = start.name().to_owned();
         self.say(match &start {
-            Start::New(_) => format!("Starting {name}…"),
+            Start::New(profile) => format!("Starting {name} on {}…", profile.data.name),
             Start::Resumed(run) => format!("Resuming {run}…"),
         });
         self.starting = Some(name);

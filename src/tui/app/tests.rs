@@ -1,5 +1,7 @@
 //! The app without a terminal: keys, mouse and messages in, requests and cells out.
 
+use std::sync::Arc;
+
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::KeyCode;
@@ -330,7 +332,86 @@ fn the_train_key_on_the_empty_train_tab_starts_the_first_run() {
         press(&mut app, "t"),
         [Request::Start(Start::New(Box::new(Profile::new("lenet5"))))]
     );
-    assert!(screen(&mut app, 80, 24).contains("Starting lenet5…"));
+    assert!(screen(&mut app, 80, 24).contains("Starting lenet5 on fashion-mnist…"));
+}
+
+#[test]
+fn one_key_trains_the_open_recipe_on_the_shown_set() {
+    let mut app = app();
+    let dataset = Arc::new(crate::data::mini::load().unwrap());
+    let train = |app: &mut App| press(app, "t");
+    assert_eq!(train(&mut app), [Request::ReadOwn], "no set is shown");
+    assert_eq!(app.active, TabId::Model);
+    let shown = None;
+    assert_eq!(press(&mut app, "1"), [Request::FindDatasets { shown }]);
+    app.update(Input::Message(Message::Dataset {
+        dataset,
+        for_data_tab: true,
+    }));
+    let started = train(&mut app);
+    let [Request::Start(Start::New(profile))] = &started[..] else {
+        panic!("{started:?}");
+    };
+    assert_eq!(
+        (profile.name.as_str(), profile.data.name.as_str()),
+        ("lenet5", "fashion-mnist-mini")
+    );
+    assert!(screen(&mut app, 80, 24).contains("Starting lenet5 on fashion-mnist-mini…"));
+    // As anywhere else, it is asked about beside another run.
+    app.update(Input::Message(Message::NotStarted));
+    live(&mut app, &[("resnet20", true)]);
+    assert_eq!(train(&mut app), []);
+    assert!(screen(&mut app, 80, 24).contains("Start lenet5 as well?"));
+}
+
+#[test]
+fn a_recipe_that_does_not_fit_the_shown_set_is_looked_at() {
+    let mut app = app();
+    let mut dataset = crate::data::mini::load().unwrap();
+    dataset.name = "flowers".into();
+    app.update(Input::Message(Message::Dataset {
+        dataset: Arc::new(dataset),
+        for_data_tab: true,
+    }));
+    // It is not among the sets that can be loaded: somebody removed it.
+    let requests = press(&mut app, "t");
+    assert!(
+        requests.iter().all(|r| !matches!(r, Request::Start(_))),
+        "{requests:?}"
+    );
+    assert_eq!(app.active, TabId::Model);
+    let shown = screen(&mut app, 80, 24);
+    assert!(
+        shown.contains("data set flowers cannot be trained on now"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_a_start_waits_for_stays_until_it_is_ready_or_cancelled() {
+    let mut app = app();
+    press(&mut app, "3t");
+    let preparing = || {
+        let words = "decoding flowers: 0 of 900 images; Esc cancels".into();
+        Input::Message(Message::Preparing(words))
+    };
+    app.update(Input::Message(Message::Fetching(true)));
+    app.update(preparing());
+    later(&mut app, 60_000);
+    assert!(screen(&mut app, 80, 24).contains("decoding flowers: 0 of 900 images; Esc cancels"));
+    assert_eq!(key(&mut app, KeyCode::Esc), [Request::CancelFetch]);
+    app.update(preparing());
+    later(&mut app, 60_000);
+    assert!(screen(&mut app, 80, 24).contains("cancelling …"));
+    app.update(Input::Message(Message::NotStarted));
+    app.update(Input::Message(Message::Say(
+        "flowers: it was cancelled".into(),
+    )));
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains("it was cancelled") && !shown.contains("cancelling"));
+    later(&mut app, 60_000);
+    app.update(preparing());
+    assert!(!screen(&mut app, 80, 24).contains("decoding"));
 }
 
 #[test]

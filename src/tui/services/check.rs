@@ -1,19 +1,15 @@
 //! Checking data sets.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
+use super::counting::Counting;
 use super::{Services, datasets};
 use crate::data::check::{self, Checked, Source};
 use crate::data::exclude;
 use crate::error::Result;
 use crate::profile::Data;
-use crate::text;
 use crate::tui::message::Message;
-
-/// How often it is said how far it is.
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 impl Services {
     /// Checks a data set.
@@ -26,19 +22,8 @@ impl Services {
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {
             let _ = out.blocking_send(Message::Fetching(true));
-            let last = Mutex::new(Instant::now());
-            let progress = |done: usize, all: usize| {
-                let Ok(mut last) = last.try_lock() else {
-                    return;
-                };
-                if last.elapsed() >= PROGRESS_EVERY {
-                    *last = Instant::now();
-                    let (done, all) = (text::grouped(done as u64), text::count(all, "image"));
-                    let words = format!("checking {name}: {done} of {all}; Esc cancels");
-                    // A full queue loses a line of progress, nothing else.
-                    let _ = out.try_send(Message::DatasetStatus(words));
-                }
-            };
+            let progress = Counting::new(format!("checking {name}"), out.clone());
+            let progress = |done, all| progress.tell(done, all);
             let check = || -> Result<Checked> {
                 let search = workspace.search_path();
                 let dataset = datasets::load(&name, &search, &kept)?;
@@ -60,11 +45,10 @@ impl Services {
             if !cancelled.load(Ordering::Relaxed) {
                 let _ = out.blocking_send(Message::Fetching(false));
             }
-            let message = match checked {
-                Ok(checked) => Message::Checked(Arc::new(checked)),
-                Err(e) => Message::DatasetStatus(e.to_string()),
-            };
-            let _ = out.blocking_send(message);
+            match checked {
+                Ok(checked) => drop(out.blocking_send(Message::Checked(Arc::new(checked)))),
+                Err(e) => datasets::tell_failure(&e, &out),
+            }
         });
     }
 }

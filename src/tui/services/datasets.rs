@@ -3,21 +3,30 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::mpsc;
+
 use super::{Services, download, problem};
 use crate::catalog;
-use crate::data::locate::{self, SearchPath};
-use crate::data::{Dataset, DatasetInfo, fetch};
-use crate::error::Result;
+use crate::data::locate::{self, Found, SearchPath};
+use crate::data::{Dataset, DatasetInfo, exclude, fetch};
+use crate::error::{Error, Result};
 use crate::net::DownloadProgress;
+use crate::run::Workspace;
 use crate::tui::message::Message;
+use crate::tui::tabs::data::{Excluded, FoundSet};
 
 /// How many read data sets are kept: the Data tab's and the run's.
 const KEPT: usize = 2;
 
+/// The data sets that were read last.
+pub(super) type Kept = Mutex<Vec<Arc<Dataset>>>;
+
 impl Services {
     /// Reads the data set that the Data tab shows first: the full one where there is one.
     pub(crate) fn load_first_dataset(&mut self) {
-        let sets = self.tell_sets();
+        let sets = locate::available(&self.search());
+        // Sent at the start, when the queue is empty.
+        let _ = self.out.try_send(listed(&sets));
         let there = sets.iter().any(|f| f.name == catalog::DEFAULT);
         let name = if there {
             catalog::DEFAULT
@@ -27,25 +36,39 @@ impl Services {
         self.load_dataset(name.into(), true);
     }
 
-    /// Finds the data sets that are here and tells them.
-    fn tell_sets(&self) -> Vec<locate::Found> {
-        let sets = locate::available(&self.search());
-        // Sent at the start, when the queue is empty.
-        let _ = self.out.try_send(named(&sets));
-        sets
+    /// Looks which data sets are here, and what runs leave out of the shown one; reads that again where it is another
+    /// one now.
+    pub(crate) fn find_datasets(&self, shown: Option<String>) {
+        let (workspace, kept) = (self.workspace.clone(), Arc::clone(&self.datasets));
+        let out = self.out.clone();
+        tokio::task::spawn_blocking(move || {
+            let sets = tell_sets(&workspace, &out);
+            let outdated = forget_outdated(&sets, &kept);
+            let is_there = |name: &String| sets.iter().any(|set| set.name == *name);
+            let Some(name) = shown.filter(is_there) else {
+                return;
+            };
+            if outdated.contains(&name) {
+                show(&name, &workspace, &kept, &out);
+            } else if let Some(dataset) = find(&name, &kept) {
+                tell_excluded(&dataset, &workspace, &out);
+            }
+        });
     }
 
     /// Reads a data set, for the Data tab or for the shown run.
     pub(crate) fn load_dataset(&self, name: String, for_data_tab: bool) {
-        let (search, kept) = (self.search(), Arc::clone(&self.datasets));
+        let (workspace, kept) = (self.workspace.clone(), Arc::clone(&self.datasets));
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {
-            let message = match load(&name, &search, &kept) {
+            if for_data_tab {
+                return show(&name, &workspace, &kept, &out);
+            }
+            let message = match load(&name, &workspace.search_path(), &kept) {
                 Ok(dataset) => Message::Dataset {
                     dataset,
                     for_data_tab,
                 },
-                Err(e) if for_data_tab => Message::DatasetStatus(e.to_string()),
                 Err(e) => problem(&e),
             };
             let _ = out.blocking_send(message);
@@ -69,8 +92,7 @@ impl Services {
         self.fetch_cancelled.store(true, Ordering::Relaxed);
         self.fetch_cancelled = Arc::default();
         let cancelled = Arc::clone(&self.fetch_cancelled);
-        let (search, kept) = (self.search(), Arc::clone(&self.datasets));
-        let (directory, offline) = (self.workspace.data_dir(), self.workspace.offline);
+        let (workspace, kept) = (self.workspace.clone(), Arc::clone(&self.datasets));
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {
             let _ = out.blocking_send(Message::Fetching(true));
@@ -79,40 +101,101 @@ impl Services {
                 // A full queue loses a line of progress, nothing else.
                 let _ = out.try_send(Message::DatasetStatus(status));
             };
-            let fetched = fetch::fetch(&name, &directory, offline, &mut tell, &cancelled)
-                .and_then(|_| load(&name, &search, &kept));
+            let (directory, offline) = (workspace.data_dir(), workspace.offline);
+            let fetched = fetch::fetch(&name, &directory, offline, &mut tell, &cancelled);
             if !cancelled.load(Ordering::Relaxed) {
                 let _ = out.blocking_send(Message::Fetching(false));
             }
-            let message = match fetched {
-                Ok(dataset) => {
-                    let _ = out.blocking_send(named(&locate::available(&search)));
-                    Message::Dataset {
-                        dataset,
-                        for_data_tab: true,
-                    }
+            match fetched {
+                Ok(_) => {
+                    forget(&name, &kept);
+                    tell_sets(&workspace, &out);
+                    show(&name, &workspace, &kept, &out);
                 }
-                Err(e) => Message::DatasetStatus(e.to_string()),
-            };
-            let _ = out.blocking_send(message);
+                Err(e) => tell_failure(&e, &out),
+            }
         });
     }
 }
 
-fn named(sets: &[locate::Found]) -> Message {
-    Message::Sets(sets.iter().map(|f| (f.name.clone(), f.place())).collect())
+fn listed(sets: &[Found]) -> Message {
+    let row = |set: &Found| FoundSet {
+        name: set.name.clone(),
+        place: set.place(),
+        is_added: set.is_added(),
+    };
+    Message::Sets(sets.iter().map(row).collect())
 }
 
-pub(super) fn load(
-    name: &str,
-    search: &SearchPath,
-    kept: &Mutex<Vec<Arc<Dataset>>>,
-) -> Result<Arc<Dataset>> {
-    let find = || {
-        let kept = kept.lock().ok()?;
-        kept.iter().find(|d| d.name == name).map(Arc::clone)
+/// Tells the data sets that are here. Blocks.
+pub(super) fn tell_sets(workspace: &Workspace, out: &mpsc::Sender<Message>) -> Vec<Found> {
+    let sets = locate::available(&workspace.search_path());
+    // Fails only when the screen has gone.
+    let _ = out.blocking_send(listed(&sets));
+    sets
+}
+
+/// Reads a data set for the Data tab. Blocks.
+pub(super) fn show(name: &str, workspace: &Workspace, kept: &Kept, out: &mpsc::Sender<Message>) {
+    match load(name, &workspace.search_path(), kept) {
+        Ok(dataset) => {
+            let _ = out.blocking_send(Message::Dataset {
+                dataset: Arc::clone(&dataset),
+                for_data_tab: true,
+            });
+            tell_excluded(&dataset, workspace, out);
+        }
+        Err(e) => tell_failure(&e, out),
+    }
+}
+
+/// Says on the Data tab what went wrong; what was cancelled, in passing. Blocks.
+pub(super) fn tell_failure(error: &Error, out: &mpsc::Sender<Message>) {
+    let message = if matches!(error, Error::Cancelled { .. }) {
+        let _ = out.blocking_send(Message::DatasetStatus(String::new()));
+        Message::Say(error.to_string())
+    } else {
+        Message::DatasetFailed(error.to_string())
     };
-    if let Some(dataset) = find() {
+    let _ = out.blocking_send(message);
+}
+
+fn tell_excluded(dataset: &Dataset, workspace: &Workspace, out: &mpsc::Sender<Message>) {
+    let path = workspace.exclusions(&dataset.name);
+    let excluded: Excluded = exclude::read(&path)
+        .and_then(|list| exclude::reasons(dataset, &list.unwrap_or_default(), &path))
+        .map_err(|e| e.to_string());
+    let set = dataset.name.clone();
+    let _ = out.blocking_send(Message::Excluded { set, excluded });
+}
+
+fn find(name: &str, kept: &Kept) -> Option<Arc<Dataset>> {
+    let kept = kept.lock().ok()?;
+    kept.iter().find(|d| d.name == name).map(Arc::clone)
+}
+
+/// Has a data set read again when it is asked for.
+pub(super) fn forget(name: &str, kept: &Kept) {
+    if let Ok(mut kept) = kept.lock() {
+        kept.retain(|d| d.name != name);
+    }
+}
+
+/// Forgets the data sets that are no longer here, or that somebody added again with other content; gives their names.
+fn forget_outdated(sets: &[Found], kept: &Kept) -> Vec<String> {
+    let Ok(mut kept) = kept.lock() else {
+        return Vec::new();
+    };
+    let is_current = |dataset: &Dataset| {
+        let found = sets.iter().find(|set| set.name == dataset.name);
+        found.is_some_and(|set| set.is_current(dataset))
+    };
+    let outdated = kept.extract_if(.., |dataset| !is_current(dataset));
+    outdated.map(|dataset| dataset.name.clone()).collect()
+}
+
+pub(super) fn load(name: &str, search: &SearchPath, kept: &Kept) -> Result<Arc<Dataset>> {
+    if let Some(dataset) = find(name, kept) {
         return Ok(dataset);
     }
     let dataset = Arc::new(locate::load(name, search)?);

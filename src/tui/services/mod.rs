@@ -1,7 +1,9 @@
 //! Whoever speaks with workers, data sets and files for the screens: what is asked for is done off the screen's thread
 //! and answered with messages. Nothing else of the screens does.
 
+mod adding;
 mod check;
+mod counting;
 mod datasets;
 mod download;
 mod follow;
@@ -20,12 +22,11 @@ use super::context::KeptPredictions;
 use super::editor;
 use super::message::Message;
 use super::theme::Palette;
-use crate::data::Dataset;
 use crate::data::locate::SearchPath;
 use crate::error::{Error, Result};
 use crate::event::Command;
 use crate::metrics::predictions::{self, Predictions};
-use crate::profile::{Model, Profile};
+use crate::profile::{Data, Model, Profile};
 use crate::run::{
     Connection, RunList, Sender, Workspace, client, example, log, user_profiles, weights_info,
 };
@@ -43,9 +44,10 @@ pub(super) struct Services {
     others: mpsc::UnboundedSender<(String, Command)>,
     watching: Option<JoinHandle<()>>,
     runs_wanted: watch::Sender<bool>,
-    datasets: Arc<Mutex<Vec<Arc<Dataset>>>>,
+    datasets: Arc<datasets::Kept>,
     fetch_cancelled: Arc<AtomicBool>,
     check_cancelled: Arc<AtomicBool>,
+    add_cancelled: Arc<AtomicBool>,
     /// Of the weights that a run to be started begins with.
     weights_cancelled: Arc<AtomicBool>,
     kept_theme: Arc<KeptTheme>,
@@ -72,6 +74,7 @@ impl Services {
             datasets: Arc::default(),
             fetch_cancelled: Arc::default(),
             check_cancelled: Arc::default(),
+            add_cancelled: Arc::default(),
             weights_cancelled: Arc::default(),
             kept_theme: Arc::new(KeptTheme::new(config::path())),
         };
@@ -195,11 +198,12 @@ impl Services {
         self.blocking(move || workspace.delete(&run).map(|()| Message::Deleted(run)));
     }
 
-    /// Gives up every download and check that is under way.
+    /// Gives up whatever is being downloaded, added, checked or decoded.
     pub(super) fn cancel_fetch(&self) {
         self.fetch_cancelled.store(true, Ordering::Relaxed);
         self.weights_cancelled.store(true, Ordering::Relaxed);
         self.check_cancelled.store(true, Ordering::Relaxed);
+        self.add_cancelled.store(true, Ordering::Relaxed);
     }
 
     /// Finds out about the weights that a model begins with.
@@ -216,7 +220,8 @@ impl Services {
     pub(super) fn load_predictions(&self, run: String) {
         let workspace = self.workspace.clone();
         self.blocking(move || {
-            let directory = example::home(&workspace, &run)?.run_dir(&run);
+            let home = example::home(&workspace, &run)?;
+            let directory = home.run_dir(&run);
             let mut damaged = Vec::new();
             let mut read = |name: &str| -> Option<Predictions> {
                 let bytes = storage::read(&directory.join(name), predictions::LARGEST).ok()?;
@@ -231,6 +236,7 @@ impl Services {
                 best: read(predictions::BEST),
                 test: read(predictions::TEST),
                 damaged,
+                data: home.load(&run).map_or_else(|_| Data::default(), |p| p.data),
                 awaited: false,
             });
             Ok(Message::Predictions { run, kept })

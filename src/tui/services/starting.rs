@@ -38,7 +38,7 @@ impl Services {
                         let _ = out.try_send(Message::Fetching(true));
                     }
                     told = Some(Instant::now());
-                    let _ = out.try_send(Message::Say(words(&p)));
+                    let _ = out.try_send(Message::Preparing(words(&p)));
                 }
             };
             let network = Network::with_weights(&workspace, *profile, false, &mut tell, &cancelled);

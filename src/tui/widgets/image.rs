@@ -2,8 +2,8 @@
 //! where there are none.
 //!
 //! Scales by area, so half size, the true size and twice the size all come from the same code. A grey image is a
-//! drawing on the screen's background: its 0 is white on a light one. Colours are shown as they are; what is
-//! transparent shows black, or white where the theme is a light one. Knows nothing of data sets.
+//! drawing on the screen's background: its 0 is white on a light one. Colours are shown as they are. Knows nothing of
+//! data sets, nor of what lies under images that are not opaque.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -23,17 +23,21 @@ use crate::tui::theme::{ColorDepth, Theme};
 /// From nothing to full, one sign a cell.
 const SHADES: &[u8; 10] = b" .:-=+*#%@";
 
+/// How much of a faint image stands out.
+const FAINT: f64 = 0.3;
+
 /// An image, drawn to fill its area: one pixel a column and two a row at true size.
 pub(crate) struct Image<'a> {
     pixels: &'a [u8],
     channels: usize,
     height: usize,
     width: usize,
+    is_faint: bool,
     theme: &'a Theme,
 }
 
 impl<'a> Image<'a> {
-    /// **Shape** `pixels [channels, height, width]` of 1, 3 or 4 channels; missing ones count as 0.
+    /// **Shape** `pixels [channels, height, width]` of 1 or 3 channels; missing ones count as 0.
     #[must_use]
     pub(crate) fn new(
         pixels: &'a [u8],
@@ -46,7 +50,17 @@ impl<'a> Image<'a> {
             channels,
             height,
             width,
+            is_faint: false,
             theme,
+        }
+    }
+
+    /// The same, little of which stands out from the screen's background.
+    #[must_use]
+    pub(crate) fn faint(self) -> Self {
+        Self {
+            is_faint: true,
+            ..self
         }
     }
 
@@ -60,22 +74,24 @@ impl<'a> Image<'a> {
     pub(crate) fn render_clipped(&self, area: Rect, clip: Rect, buffer: &mut Buffer) {
         let clip = clip.intersection(buffer.area);
         let theme = self.theme;
-        let value = |at: usize| f64::from(self.pixels.get(at).copied().unwrap_or(0));
+        // A grey image is a drawing on the background.
+        let ground = if theme.is_light() && self.channels != 1 {
+            255.0
+        } else {
+            0.0
+        };
+        let strength = if self.is_faint { FAINT } else { 1.0 };
+        let value = |at: usize| {
+            let value = f64::from(self.pixels.get(at).copied().unwrap_or(0));
+            ground + strength * (value - ground)
+        };
         if self.channels == 1 {
             let grey = |[value]: [f64; 1]| theme.grey(value as u8);
             self.paint(area, clip, buffer, |at| [value(at)], grey, |[value]| value);
             return;
         }
-        let ground = if theme.is_light() { 255.0 } else { 0.0 };
         let plane = self.height * self.width;
-        let seen = |at: usize| {
-            let color = [0, 1, 2].map(|channel| value(at + channel * plane));
-            if self.channels == 3 {
-                return color;
-            }
-            let opacity = value(at + 3 * plane) / 255.0;
-            color.map(|value| ground + opacity * (value - ground))
-        };
+        let seen = |at: usize| [0, 1, 2].map(|channel| value(at + channel * plane));
         let color = |[r, g, b]: [f64; 3]| theme.color((r as u8, g as u8, b as u8));
         let ink = |color| (luma(color) - ground).abs();
         self.paint(area, clip, buffer, seen, color, ink);
@@ -253,16 +269,14 @@ mod tests {
         );
     }
 
-    /// Red, green, blue and white, left to right and down; the opacity falls.
-    const COLORS: [u8; 16] = [
-        255, 0, 0, 255, 0, 200, 0, 255, 0, 0, 100, 255, 255, 128, 255, 0,
-    ];
+    /// Red, green, blue and white, left to right and down.
+    const COLORS: [u8; 12] = [255, 0, 0, 255, 0, 200, 0, 255, 0, 0, 100, 255];
 
     #[test]
     fn colours_are_shown_as_they_are() {
         let colors = |depth, palette| {
             let theme = theme(depth, palette);
-            let cells = draw(&Image::new(&COLORS[..12], 3, (2, 2), &theme), 2, 1);
+            let cells = draw(&Image::new(&COLORS, 3, (2, 2), &theme), 2, 1);
             [
                 cells[(0, 0)].fg,
                 cells[(1, 0)].fg,
@@ -288,19 +302,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_transparent_shows_the_background() {
-        for (palette, faint, nothing) in [(Palette::Dark, 100, 0), (Palette::Light, 227, 255)] {
+    fn a_faint_image_is_near_the_background() {
+        for (palette, red, grey) in [
+            (Palette::Dark, (76, 0, 0), 30),
+            (Palette::Light, (255, 178, 178), 225),
+        ] {
             let theme = theme(ColorDepth::TrueColor, palette);
-            let seen = draw(&Image::new(&COLORS, 4, (2, 2), &theme), 2, 1);
-            assert_eq!(seen[(0, 0)].fg, Color::Rgb(255, 0, 0));
-            let half = if palette == Palette::Dark { 0 } else { 127 };
-            assert_eq!(
-                seen[(1, 0)].fg,
-                Color::Rgb(half, faint, half),
-                "{palette:?}"
-            );
-            assert_eq!(seen[(0, 0)].bg, Color::Rgb(0, 0, 100));
-            assert_eq!(seen[(1, 0)].bg, Color::Rgb(nothing, nothing, nothing));
+            let seen = draw(&Image::new(&COLORS, 3, (2, 2), &theme).faint(), 2, 1);
+            assert_eq!(seen[(0, 0)].fg, Color::Rgb(red.0, red.1, red.2));
+            let seen = draw(&Image::new(&[100; 4], 1, (2, 2), &theme).faint(), 2, 1);
+            assert_eq!(seen[(0, 0)].fg, Color::Rgb(grey, grey, grey));
         }
     }
 
@@ -309,20 +320,20 @@ mod tests {
         let dark = theme(ColorDepth::TrueColor, Palette::Dark);
         let ascii = Theme::new(Palette::Dark, ColorDepth::TrueColor, true);
         let mean = Color::Rgb(127, 113, 88);
-        let seen = draw(&Image::new(&COLORS[..12], 3, (2, 2), &ascii), 1, 1);
+        let seen = draw(&Image::new(&COLORS, 3, (2, 2), &ascii), 1, 1);
         assert_eq!((seen[(0, 0)].symbol(), seen[(0, 0)].bg), (" ", mean));
-        let upper = draw(&Image::new(&COLORS[..12], 3, (2, 2), &dark), 1, 1);
+        let upper = draw(&Image::new(&COLORS, 3, (2, 2), &dark), 1, 1);
         assert_eq!(upper[(0, 0)].fg, Color::Rgb(127, 100, 0));
         let mono = theme(ColorDepth::Mono, Palette::Mono);
         let signs = |theme: &Theme| {
-            let seen = draw(&Image::new(&COLORS, 4, (1, 4), theme), 4, 1);
+            let seen = draw(&Image::new(&COLORS, 3, (1, 4), theme), 4, 1);
             (0..4)
                 .map(|x| seen[(x, 0)].symbol().to_owned())
                 .collect::<String>()
         };
-        // Red, green half transparent, blue, nothing; on a light background dark is what stands out.
-        assert_eq!(signs(&mono), "::  ");
-        assert_eq!(signs(&mono.on(Ground::Light)), "*:@ ");
+        // Red, green, blue, white; on a light background dark is what stands out.
+        assert_eq!(signs(&mono), ":= @");
+        assert_eq!(signs(&mono.on(Ground::Light)), "*+@ ");
     }
 
     #[test]
@@ -341,7 +352,7 @@ mod tests {
         for (width, height) in [(0, 0), (1, 1), (3, 7), (28, 28)] {
             for columns in 0..40 {
                 for rows in 0..20 {
-                    for channels in [1, 3, 4] {
+                    for channels in [1, 3] {
                         let size = (height, width);
                         draw(&Image::new(&[7; 5], channels, size, &theme), columns, rows);
                     }

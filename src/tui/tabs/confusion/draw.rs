@@ -158,24 +158,27 @@ impl ConfusionTab {
                 ),
             ]),
         );
-        let trouble = if self.predictions(cx).is_none() {
-            Some(kept_where(cx))
+        let images = if self.predictions(cx).is_none() {
+            Err(kept_where(cx))
         } else if items.is_empty() {
-            Some("No image in this cell. Esc goes back to the matrix.".into())
+            Err("No image in this cell. Esc goes back to the matrix.".into())
         } else {
-            images(cx).err()
+            images(cx)
         };
-        if let Some(trouble) = trouble {
-            let width = usize::from(canvas.width().saturating_sub(2));
-            for (row, line) in fit::wrap(&trouble, width).into_iter().enumerate() {
-                canvas.put(1, 2 + to_u16(row), Line::styled(line, theme.text()));
+        let images = match images {
+            Ok(images) => images,
+            Err(trouble) => {
+                let width = usize::from(canvas.width().saturating_sub(2));
+                for (row, line) in fit::wrap(&trouble, width).into_iter().enumerate() {
+                    canvas.put(1, 2 + to_u16(row), Line::styled(line, theme.text()));
+                }
+                return;
             }
-            return;
-        }
-        if let (Some(gallery), Some(dataset)) = (&mut self.gallery, &cx.dataset) {
+        };
+        if let Some(gallery) = &mut self.gallery {
             let height = canvas.height().saturating_sub(1);
             let mut body = canvas.part(0, 1, canvas.width(), height);
-            gallery.draw(&mut body, &items, dataset, theme);
+            gallery.draw(&mut body, &items, images, theme);
         }
     }
 
@@ -263,8 +266,8 @@ impl ConfusionTab {
             let mut part = canvas.part(1, y + u16::from(!roomy), width.saturating_sub(2), left);
             let items = self.items(cx);
             match images(cx) {
-                Ok(dataset) if left >= 8 && !items.is_empty() => {
-                    gallery::draw_strip(&mut part, &items, dataset, theme);
+                Ok(images) if left >= 8 && !items.is_empty() => {
+                    gallery::draw_strip(&mut part, &items, images, theme);
                 }
                 _ if !has_side => {
                     let columns = (width / 38).max(1);

@@ -6,8 +6,10 @@ use ratatui::text::{Line, Span};
 
 use super::matrix::to_u16;
 use crate::data::Dataset;
+use crate::data::channels::Conversion;
 use crate::metrics::class_name;
 use crate::metrics::predictions::{Prediction, Predictions};
+use crate::profile::Data;
 use crate::text;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
@@ -41,13 +43,30 @@ pub(super) fn of_cell(
     found
 }
 
-/// Pixels of a predicted image; `None` where the loaded set is not the one that was predicted.
-#[must_use]
-pub(super) fn pixels(dataset: &Dataset, shown: &Prediction) -> Option<Vec<u8>> {
-    let index = shown.index as usize;
-    dataset.place(index)?;
-    let is_it = dataset.label(index) == shown.label;
-    is_it.then(|| dataset.image(index).ok())?
+/// The images of a data set with the channels that a run's network gets.
+#[derive(Clone, Copy)]
+pub(super) struct Images<'a> {
+    pub dataset: &'a Dataset,
+    conversion: Conversion,
+}
+
+impl<'a> Images<'a> {
+    /// Of a run with these settings.
+    pub(super) fn new(dataset: &'a Dataset, settings: &Data) -> Self {
+        let channels = settings.channels.of(dataset.channels);
+        Self {
+            dataset,
+            conversion: Conversion::new(dataset.channels, channels, settings.background),
+        }
+    }
+
+    /// Pixels of a predicted image; `None` where the loaded set is not the one that was predicted.
+    fn pixels(&self, shown: &Prediction) -> Option<Vec<u8>> {
+        let index = shown.index as usize;
+        self.dataset.place(index)?;
+        let is_it = self.dataset.label(index) == shown.label;
+        is_it.then(|| self.conversion.image(self.dataset, shown.index).ok())?
+    }
 }
 
 /// The open gallery of a cell.
@@ -119,9 +138,10 @@ impl Gallery {
         &mut self,
         canvas: &mut Canvas,
         items: &[Prediction],
-        dataset: &Dataset,
+        images: Images<'_>,
         theme: &Theme,
     ) {
+        let dataset = images.dataset;
         self.cursor = self.cursor.min(items.len().saturating_sub(1));
         let full = to_u16(dataset.width.clamp(1, 64));
         // Three ranks and the number stand below a full one.
@@ -160,7 +180,7 @@ impl Gallery {
             draw_card(
                 &mut card,
                 item,
-                dataset,
+                images,
                 image,
                 small,
                 index == self.cursor,
@@ -179,13 +199,14 @@ pub(super) fn spread(room: u16, width: u16) -> u16 {
 fn draw_card(
     card: &mut Canvas,
     item: &Prediction,
-    dataset: &Dataset,
+    images: Images<'_>,
     (columns, rows): (u16, u16),
     small: bool,
     selected: bool,
     theme: &Theme,
 ) {
-    draw_pixels(card, 0, 0, item, dataset, (columns, rows), theme);
+    let dataset = images.dataset;
+    draw_pixels(card, 0, 0, item, images, (columns, rows), theme);
     let (x, mut y) = if small { (columns + 1, 0) } else { (0, rows) };
     let width = if small {
         card.width().saturating_sub(x + 1)
@@ -233,17 +254,13 @@ fn draw_pixels(
     x: u16,
     y: u16,
     item: &Prediction,
-    dataset: &Dataset,
+    images: Images<'_>,
     (columns, rows): (u16, u16),
     theme: &Theme,
 ) {
-    if let Some(pixels) = pixels(dataset, item) {
-        let image = Image::new(
-            &pixels,
-            dataset.channels,
-            dataset.size(item.index as usize),
-            theme,
-        );
+    if let Some(pixels) = images.pixels(item) {
+        let size = images.dataset.size(item.index as usize);
+        let image = Image::new(&pixels, images.conversion.to, size, theme);
         canvas.image(x, y, columns, rows, &image);
     } else {
         canvas.put_in(
@@ -259,9 +276,10 @@ fn draw_pixels(
 pub(super) fn draw_strip(
     canvas: &mut Canvas,
     items: &[Prediction],
-    dataset: &Dataset,
+    images: Images<'_>,
     theme: &Theme,
 ) {
+    let dataset = images.dataset;
     let full = to_u16(dataset.width.clamp(1, 64));
     let rows_of = |columns| cells(dataset.width, dataset.height, columns).1;
     let columns = if canvas.height() > rows_of(full) {
@@ -278,7 +296,7 @@ pub(super) fn draw_strip(
         .enumerate()
     {
         let x = to_u16(place) * width;
-        draw_pixels(canvas, x, 0, item, dataset, (columns, rows), theme);
+        draw_pixels(canvas, x, 0, item, images, (columns, rows), theme);
         let sure = format!("{:.0} %", f64::from(item.probability[0]) * 100.0);
         let number = format!("#{} ", text::grouped(u64::from(item.index)));
         canvas.put_in(
@@ -296,6 +314,7 @@ pub(super) fn draw_strip(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::{Background, Channels};
     use crate::tui::tabs::testing;
 
     #[test]
@@ -321,11 +340,43 @@ mod tests {
     fn images_of_another_set_are_not_shown() {
         let dataset = testing::dataset(10, 4);
         let mut item = testing::predictions(&dataset, 1).items[3];
-        assert!(pixels(&dataset, &item).is_some());
+        let images = Images::new(&dataset, &Data::default());
+        assert!(images.pixels(&item).is_some());
         item.label += 1;
-        assert!(pixels(&dataset, &item).is_none());
+        assert!(images.pixels(&item).is_none());
         item.index = u32::MAX;
-        assert!(pixels(&dataset, &item).is_none());
+        assert!(images.pixels(&item).is_none());
+    }
+
+    #[test]
+    fn images_are_what_the_network_gets() {
+        let dataset = testing::colored(4, &[(16, 16)]);
+        let index = 2;
+        let item = Prediction {
+            index,
+            label: dataset.label(2),
+            ..testing::predictions(&testing::dataset(2, 4), 1).items[0]
+        };
+        // The border of every second image is transparent.
+        assert_eq!(dataset.image(2).unwrap()[3 * 256], 0);
+        let first = |data: &Data| Images::new(&dataset, data).pixels(&item).unwrap()[0];
+        for (background, under) in [
+            (Background::White, 255),
+            (Background::Grey, 128),
+            (Background::Black, 0),
+        ] {
+            let settings = Data {
+                background,
+                ..Data::default()
+            };
+            assert_eq!(first(&settings), under);
+        }
+        let grey = Data {
+            channels: Channels::Of(1),
+            ..Data::default()
+        };
+        let images = Images::new(&dataset, &grey);
+        assert_eq!(images.pixels(&item).unwrap().len(), 256);
     }
 
     #[test]

@@ -12,7 +12,6 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 
 use super::timeline::{Stop, Timeline};
-use crate::data::Dataset;
 use crate::event::RunHistory;
 use crate::metrics::Confusion;
 use crate::metrics::predictions::{Prediction, Predictions};
@@ -23,7 +22,7 @@ use crate::tui::context::Context;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::tab_id::TabId;
 use crate::tui::widgets::canvas::Canvas;
-use gallery::{Gallery, Move};
+use gallery::{Gallery, Images, Move};
 use matrix::{Layout, Numbers};
 pub(crate) use own::Outcome;
 use own::{Next, OwnImage};
@@ -256,12 +255,14 @@ impl ConfusionTab {
     }
 }
 
-/// The data set, where it is the one the run was trained on.
-fn images(cx: &Context) -> Result<&Dataset, String> {
+/// The images of the data set, where it is the one the run was trained on.
+fn images(cx: &Context) -> Result<Images<'_>, String> {
     let wanted = cx.history().and_then(|h| h.started.as_ref());
     let wanted = wanted.map_or("", |s| s.dataset.as_str());
     match &cx.dataset {
-        Some(d) if wanted.is_empty() || d.name == wanted => Ok(d),
+        Some(d) if wanted.is_empty() || d.name == wanted => {
+            Ok(Images::new(d, &cx.predictions.data))
+        }
         _ => Err(format!(
             "The images of {wanted} are not loaded; choose it on the Data tab."
         )),
@@ -348,7 +349,7 @@ impl Tab for ConfusionTab {
             ];
         }
         if self.stop(cx).is_none() {
-            return vec![hint("t", "train"), hint("?", "help")];
+            return vec![hint("t", "train")];
         }
         vec![
             hint("Enter", "images"),

@@ -1,5 +1,7 @@
 //! How many images each class has in each part.
 
+use std::collections::BTreeMap;
+
 use ratatui::text::{Line, Span};
 
 use super::filter;
@@ -11,8 +13,14 @@ use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
 
-/// Draws the table of classes from row `offset` on.
-pub(super) fn draw(canvas: &mut Canvas, dataset: &Dataset, offset: usize, theme: &Theme) {
+/// Draws the table of classes from row `offset` on, without the `excluded` images.
+pub(super) fn draw(
+    canvas: &mut Canvas,
+    dataset: &Dataset,
+    excluded: &BTreeMap<usize, String>,
+    offset: usize,
+    theme: &Theme,
+) {
     let classes = dataset.classes.len();
     let parts = filter::parts(dataset);
     let width = usize::from(canvas.width());
@@ -28,7 +36,10 @@ pub(super) fn draw(canvas: &mut Canvas, dataset: &Dataset, offset: usize, theme:
     canvas.put(1, 0, Line::styled(head, theme.dim()));
     let counts: Vec<Vec<u64>> = parts
         .iter()
-        .map(|part| class_counts(dataset.part(*part), classes))
+        .map(|part| {
+            let used = dataset.range(*part).filter(|i| !excluded.contains_key(i));
+            class_counts(used.map(|index| dataset.label(index)), classes)
+        })
         .collect();
     for (y, class) in (1..canvas.height()).zip(offset..classes) {
         let class_name = class_name(&dataset.classes, class);

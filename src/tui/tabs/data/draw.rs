@@ -2,14 +2,18 @@
 
 use ratatui::text::{Line, Span};
 
-use super::filter;
+use super::filter::{self, EXCLUDED};
 use super::grid::Tile;
-use super::{DataTab, FETCHED, Mode, View, balance, fetched_size};
+use super::sets::{FETCHED, fetched_size};
+use super::{DataTab, Mode, View, balance};
 use crate::catalog::{self, BUILT_IN};
+use crate::data::channels::Conversion;
 use crate::data::statistics::{PixelStatistics, channel_names, class_means, mean_size};
 use crate::data::{Dataset, Part};
 use crate::metrics::class_name;
+use crate::profile::Background;
 use crate::text;
+use crate::tui::context::Context;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
@@ -19,34 +23,45 @@ impl DataTab {
     pub(super) fn draw_head(&mut self, canvas: &mut Canvas, dataset: &Dataset, theme: &Theme) {
         let parts = filter::parts(dataset);
         let has_test = parts.contains(&Part::Test);
-        let count = |part: Part| text::grouped(dataset.part(part).len() as u64);
-        let told = |part: Part| format!("{} {}", count(part), part.name());
+        let told = |part: Part| {
+            let used = dataset.part(part).len() - self.excluded_in(dataset, part);
+            format!("{} {}", text::grouped(used as u64), part.name())
+        };
         let parts: Vec<String> = parts.into_iter().map(told).collect();
-        canvas.put(
-            1,
-            0,
-            Line::from(vec![
-                Span::styled(dataset.name.clone(), theme.title()),
-                Span::styled(
-                    format!(
-                        " · {}{} · {} classes · {}",
-                        parts.join(" + "),
-                        if has_test { "" } else { ", no test set" },
-                        dataset.classes.len(),
-                        self.size_of_images(dataset)
-                    ),
-                    theme.text(),
-                ),
-            ]),
+        let counts = format!(
+            " · {}{}",
+            parts.join(" + "),
+            if has_test { "" } else { ", no test set" }
         );
+        let excluded = match self.excluded.len() {
+            0 => String::new(),
+            count => format!(", {} {EXCLUDED}", text::grouped(count as u64)),
+        };
+        let rest = format!(
+            " · {} classes · {}",
+            dataset.classes.len(),
+            self.size_of_images(dataset)
+        );
+        // A long name gives way.
+        let needed = [&counts, &excluded, &rest].map(|words| words.chars().count());
+        let room = usize::from(canvas.width()).saturating_sub(2 + needed.iter().sum::<usize>());
+        let head = vec![
+            Span::styled(fit::cut(&dataset.name, room.max(12)), theme.title()),
+            Span::styled(counts, theme.text()),
+            Span::styled(excluded, theme.warn()),
+            Span::styled(rest, theme.text()),
+        ];
+        canvas.put(1, 0, Line::from(head));
         let verified = if catalog::find(&dataset.name).is_some_and(catalog::Set::is_verified) {
             ", as published"
         } else {
             ""
         };
         let hash: String = dataset.sha256.chars().take(12).collect();
-        if self.status.is_empty() {
-            let source = format!("{} · sha256 {hash}…{verified}", dataset.source);
+        if self.said().is_empty() {
+            let hash = format!(" · sha256 {hash}…{verified}");
+            let room = usize::from(canvas.width()).saturating_sub(2 + hash.chars().count());
+            let source = fit::cut_front(&dataset.source, room.max(12)) + &hash;
             canvas.put(1, 1, Line::styled(source, theme.dim()));
         } else if self.draw_status(canvas, 2, theme) > 1 {
             // What went wrong matters more than the filter, and its remedy stands at the end.
@@ -54,6 +69,11 @@ impl DataTab {
         }
         self.draw_filter(canvas, theme);
         self.draw_views(canvas, theme);
+    }
+
+    /// Images of a part that runs leave out.
+    fn excluded_in(&self, dataset: &Dataset, part: Part) -> usize {
+        self.excluded.range(dataset.range(part)).count()
     }
 
     /// `28 × 28`, `up to 375 × 500 RGB`.
@@ -67,13 +87,26 @@ impl DataTab {
         format!("{up_to}{} × {}{colors}", dataset.height, dataset.width)
     }
 
+    /// What is said in place of where the set lies.
+    fn said(&self) -> &str {
+        match self.status.words() {
+            "" => &self.excluded_problem,
+            words => words,
+        }
+    }
+
     /// The status from row 1 on, in at most `most` lines; gives how many it took.
-    fn draw_status(&self, canvas: &mut Canvas, most: usize, theme: &Theme) -> usize {
+    pub(super) fn draw_status(&self, canvas: &mut Canvas, most: usize, theme: &Theme) -> usize {
         let width = usize::from(canvas.width().saturating_sub(2));
-        let lines = fit::wrap_to(&self.status, width, most);
+        let lines = fit::wrap_to(self.said(), width, most);
         let count = lines.len();
+        let style = if self.status.is_failed() {
+            theme.bad()
+        } else {
+            theme.warn()
+        };
         for (row, line) in (1..).zip(lines) {
-            canvas.put(1, row, Line::styled(line, theme.warn()));
+            canvas.put(1, row, Line::styled(line, style));
         }
         count
     }
@@ -83,8 +116,11 @@ impl DataTab {
             let mut line = Line::from(Span::styled("/ ", theme.accent()));
             line.spans.extend(input.line(30, theme.text()).spans);
             let hint = if refused.is_empty() {
-                let parts: Vec<&str> = self.parts().iter().map(|part| part.name()).collect();
-                format!("  {}, a class name or number", parts.join(", "))
+                let mut words: Vec<&str> = self.parts().iter().map(|part| part.name()).collect();
+                if !self.excluded.is_empty() {
+                    words.push(EXCLUDED);
+                }
+                format!("  {}, a class name or number", words.join(", "))
             } else {
                 refused.clone()
             };
@@ -112,12 +148,22 @@ impl DataTab {
             .filter
             .class
             .map_or_else(|| "all classes".into(), |c| class_name(self.classes(), c));
+        let excluded = if self.filter.is_excluded {
+            format!(" · {EXCLUDED}")
+        } else {
+            String::new()
+        };
         let on = |set: bool| if set { theme.accent() } else { theme.text() };
         // The names of the views need the room on a narrow screen.
         let unit = if canvas.width() >= 96 { " images" } else { "" };
-        canvas.put(
+        // The names of the views stand at the end of the line.
+        let room = canvas
+            .width()
+            .saturating_sub(if canvas.width() < 72 { 2 } else { 33 });
+        canvas.put_in(
             1,
             2,
+            room,
             Line::from(vec![
                 Span::styled(
                     self.filter
@@ -127,6 +173,7 @@ impl DataTab {
                 ),
                 Span::styled(" · ", theme.dim()),
                 Span::styled(format!("‹ {class} ›"), on(self.filter.class.is_some())),
+                Span::styled(excluded, theme.accent()),
                 Span::styled(
                     format!(" · {}{unit}", text::grouped(self.shown.len() as u64)),
                     theme.dim(),
@@ -156,13 +203,15 @@ impl DataTab {
         }
     }
 
-    pub(super) fn draw_body(&mut self, canvas: &mut Canvas, dataset: &Dataset, theme: &Theme) {
+    pub(super) fn draw_body(&mut self, canvas: &mut Canvas, dataset: &Dataset, cx: &Context) {
+        let theme = &cx.theme;
         let top = if canvas.height() >= 22 { 4 } else { 3 };
         let height = canvas.height().saturating_sub(top + 1);
         let width = canvas.width();
         let size = (dataset.width, dataset.height);
         let true_size = u16::try_from(dataset.width.clamp(1, 256)).unwrap_or(256);
-        let (view, shown) = (self.view(), &self.shown);
+        let (view, shown, excluded) = (self.view(), &self.shown, &self.excluded);
+        let conversion = conversion(dataset, cx.background);
         let tile = |place: usize| {
             let index = *shown.get(place)?;
             let label = class_name(&dataset.classes, usize::from(dataset.label(index)));
@@ -171,11 +220,13 @@ impl DataTab {
             } else {
                 label
             };
+            let pixels = u32::try_from(index).ok();
             Some(Tile {
-                pixels: dataset.image(index).ok()?,
-                channels: dataset.channels,
+                pixels: pixels.and_then(|index| conversion.image(dataset, index).ok()),
+                channels: conversion.to,
                 size: dataset.size(index),
                 label,
+                is_excluded: excluded.contains_key(&index),
             })
         };
         let mut body = canvas.part(0, top, width, height);
@@ -202,12 +253,16 @@ impl DataTab {
                 self.grid
                     .draw(&mut body, size, columns, shown.len(), tile, theme);
             }
-            View::Balance => balance::draw(&mut body, dataset, self.balance_offset, theme),
+            View::Balance => {
+                balance::draw(&mut body, dataset, excluded, self.balance_offset, theme);
+            }
             View::Means => {
                 let size = mean_size(dataset);
                 let means = self.means.get_or_insert_with(|| {
                     let classes = dataset.classes.len();
-                    class_means(&dataset.train, classes, dataset.channels, size)
+                    // Training images come first in the pooled indices.
+                    let images = (0..dataset.train.len()).filter(|i| !excluded.contains_key(i));
+                    class_means(&dataset.train, images, classes, dataset.channels, size)
                 });
                 let means = match means {
                     Ok(means) => means,
@@ -223,11 +278,14 @@ impl DataTab {
                 let shape = (size.1, size.0);
                 let columns = fitting(shape, means.len(), body.width(), body.height());
                 let tile = |place: usize| {
+                    let mut pixels = means.get(place)?.clone();
+                    conversion.apply(&mut pixels);
                     Some(Tile {
-                        pixels: means.get(place)?.clone(),
-                        channels: dataset.channels,
+                        pixels: Some(pixels),
+                        channels: conversion.to,
                         size,
                         label: class_name(&dataset.classes, place),
+                        is_excluded: false,
                     })
                 };
                 self.mean_grid
@@ -249,7 +307,9 @@ impl DataTab {
                 } else {
                     ""
                 };
-                let words = format!("bars are relative to the largest class of each split{none}");
+                let left_out = self.left_out();
+                let words =
+                    format!("bars are relative to the largest class of each split{none}{left_out}");
                 Line::styled(words, theme.dim())
             }
             View::Means => {
@@ -258,11 +318,10 @@ impl DataTab {
                     if self.is_uniform && (height, width) == (dataset.height, dataset.width) {
                         String::new()
                     } else {
-                        format!(", scaled to {height} × {width}")
+                        format!(" · scaled to {height} × {width}")
                     };
-                let words = format!(
-                    "mean image of each class in the training set{scaled} · Enter shows its images"
-                );
+                let left_out = self.left_out();
+                let words = format!("mean training image of each class{scaled}{left_out}");
                 Line::styled(words, theme.dim())
             }
             View::Large | View::Small => {
@@ -270,21 +329,35 @@ impl DataTab {
                     return Line::default();
                 };
                 let label = usize::from(dataset.label(*index));
-                let image = dataset.image(*index).unwrap_or_default();
-                Line::from(vec![
+                let part = dataset.place(*index).map_or("", |(part, _)| part.name());
+                let mut spans = vec![
                     Span::styled(format!("#{} ", text::grouped(*index as u64)), theme.dim()),
                     Span::styled(class_name(&dataset.classes, label), theme.title()),
                     Span::styled(
-                        format!(
-                            " · {}{} · mean {}",
-                            dataset.place(*index).map_or("", |(part, _)| part.name()),
-                            self.own_size(dataset, *index),
-                            means_of(&image, dataset.channels)
-                        ),
+                        format!(" · {part}{}", self.own_size(dataset, *index)),
                         theme.dim(),
                     ),
-                ])
+                ];
+                spans.push(match self.excluded.get(index) {
+                    Some(reason) => Span::styled(format!(" · {EXCLUDED}: {reason}"), theme.warn()),
+                    None => match dataset.image(*index) {
+                        Ok(image) => {
+                            let means = means_of(&image, dataset.channels);
+                            Span::styled(format!(" · mean {means}"), theme.dim())
+                        }
+                        Err(why) => Span::styled(format!(" · {why}"), theme.bad()),
+                    },
+                });
+                Line::from(spans)
             }
+        }
+    }
+
+    /// Said of figures of the set.
+    fn left_out(&self) -> String {
+        match self.excluded.len() {
+            0 => String::new(),
+            count => format!(" · without {} {EXCLUDED}", text::grouped(count as u64)),
         }
     }
 
@@ -297,36 +370,9 @@ impl DataTab {
         format!(" · {height} × {width}")
     }
 
-    pub(super) fn draw_sets(&mut self, canvas: &mut Canvas, at: usize, theme: &Theme) {
-        canvas.put(1, 0, Line::styled("Data sets", theme.title()));
-        self.draw_status(canvas, 2, theme);
-        self.list_area = canvas.rect(0, 3, canvas.width(), canvas.height().saturating_sub(3));
-        let name_width = self.sets.iter().map(|(n, _)| n.chars().count()).max();
-        let name_width = name_width.unwrap_or(0).clamp(8, 40);
-        // The cursor stays in sight.
-        let rows = usize::from(self.list_area.height).max(1);
-        self.first_set = (at + 1).saturating_sub(rows);
-        let shown = self.sets.iter().enumerate().skip(self.first_set);
-        for (line, (row, (name, place))) in (3..).zip(shown.take(rows)) {
-            let (mark, style) = if row == at {
-                ("▸", theme.accent())
-            } else {
-                (" ", theme.text())
-            };
-            canvas.put(
-                1,
-                line,
-                Line::from(vec![
-                    Span::styled(format!("{mark} {}  ", fit::left(name, name_width)), style),
-                    Span::styled(place.clone(), theme.dim()),
-                ]),
-            );
-        }
-    }
-
     pub(super) fn draw_empty(&self, canvas: &mut Canvas, theme: &Theme) {
         let mut below = 3;
-        if self.status.is_empty() {
+        if self.said().is_empty() {
             canvas.put(1, 1, Line::styled("No data set is loaded.", theme.title()));
         } else {
             let lines = self.draw_status(canvas, 4, theme);
@@ -335,7 +381,7 @@ impl DataTab {
         let images = catalog::find(FETCHED).map_or((0, 0), |set| set.images);
         let words = format!(
             "Press e to choose one: {BUILT_IN} is built in. Press d to download {FETCHED} ({}, {} images). \
-             Other sets are found in the workspace's data directory; docs/data.md has the formats.",
+             Press a to add a folder of images or a data set's file; docs/data.md has the formats.",
             fetched_size(FETCHED),
             text::grouped(u64::from(images.0 + images.1)),
         );
@@ -344,6 +390,11 @@ impl DataTab {
             canvas.put(1, row, Line::styled(line, theme.dim()));
         }
     }
+}
+
+/// To the channels that are shown: colours stay, and what is not opaque is laid over the background.
+pub(super) fn conversion(dataset: &Dataset, background: Background) -> Conversion {
+    Conversion::new(dataset.channels, 3, background)
 }
 
 /// `0.286 ± 0.353` of a grey image; the mean of each channel of one in colours.

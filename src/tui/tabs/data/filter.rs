@@ -9,7 +9,12 @@ pub(super) struct Filter {
     /// `None`: all of them.
     pub part: Option<Part>,
     pub class: Option<usize>,
+    /// Only images that runs leave out.
+    pub is_excluded: bool,
 }
+
+/// What is typed for images that runs leave out.
+pub(super) const EXCLUDED: &str = "excluded";
 
 /// The parts that a set has.
 #[must_use]
@@ -32,7 +37,8 @@ pub(super) fn names(parts: &[Part]) -> String {
 }
 
 impl Filter {
-    /// Reads what was typed: a part such as `train`, a class number, the beginning of a class name, or two of these.
+    /// Reads what was typed: a part such as `train`, a class number, the beginning of a class name, or two of these;
+    /// before or behind them `excluded`.
     ///
     /// # Errors
     /// `Input` for a word that is none of these, or a part that the set has not.
@@ -43,6 +49,20 @@ impl Filter {
         if let Some(class) = class_of(&text, classes) {
             filter.class = Some(class);
             return Ok(filter);
+        }
+        let without = |(word, rest): (&str, &str)| (word == EXCLUDED).then(|| rest.to_owned());
+        let ends = [
+            text.split_once(' '),
+            text.rsplit_once(' ').map(|(a, b)| (b, a)),
+        ];
+        let rest = ends.into_iter().flatten().find_map(without);
+        let rest = rest.or_else(|| (text == EXCLUDED).then(String::new));
+        if let Some(rest) = rest {
+            let filter = Self::parse(&rest, classes, parts)?;
+            return Ok(Self {
+                is_excluded: true,
+                ..filter
+            });
         }
         let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
         filter.part = Part::ALL.into_iter().find(|part| part.name() == word);
@@ -136,7 +156,11 @@ mod tests {
         let parts = [Part::Train, Part::Test];
         let try_parse = |text: &str| Filter::parse(text, &names, &parts);
         let parse = |text: &str| try_parse(text).unwrap();
-        let filter = |part, class| Filter { part, class };
+        let filter = |part, class| Filter {
+            part,
+            class,
+            ..Filter::default()
+        };
         assert_eq!(parse(""), filter(None, None));
         assert_eq!(parse("all"), filter(None, None));
         assert_eq!(parse("shirt"), filter(None, Some(6)));
@@ -144,6 +168,19 @@ mod tests {
         assert_eq!(parse("Test"), filter(Some(Part::Test), None));
         assert_eq!(parse("test ank"), filter(Some(Part::Test), Some(9)));
         assert_eq!(parse("train 3"), filter(Some(Part::Train), Some(3)));
+        for (text, part, class) in [
+            ("excluded", None, None),
+            ("excluded train", Some(Part::Train), None),
+            ("test ankle boot excluded", Some(Part::Test), Some(9)),
+        ] {
+            let expected = Filter {
+                part,
+                class,
+                is_excluded: true,
+            };
+            assert_eq!(parse(text), expected);
+        }
+        assert!(try_parse("excluded hat").is_err());
         let refused = try_parse("hat").unwrap_err().to_string();
         assert!(refused.contains("0 to 9"), "{refused}");
         assert!(try_parse("10").is_err());
@@ -190,6 +227,7 @@ mod tests {
         let filter = Filter {
             part: Some(Part::Test),
             class: Some(3),
+            ..Filter::default()
         };
         assert_eq!(filter.indices(&set), [43, 53]);
     }

@@ -11,12 +11,15 @@ use crate::tui::widgets::image::{Image, fitted};
 
 /// One image to draw.
 pub(super) struct Tile {
-    /// **Shape** `[channels, height, width]`.
-    pub pixels: Vec<u8>,
+    /// **Shape** `[channels, height, width]`; `None` where it cannot be read.
+    pub pixels: Option<Vec<u8>>,
+    /// 1 or 3.
     pub channels: usize,
     /// Height and width.
     pub size: (usize, usize),
     pub label: String,
+    /// Whether runs leave it out.
+    pub is_excluded: bool,
 }
 
 /// Where the grid stands and how it was last drawn.
@@ -106,14 +109,28 @@ impl Grid {
             let at = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
             let x = at(place % self.across).saturating_mul(card.0) + 1;
             let y = at(place / self.across).saturating_mul(card.1);
-            let image = Image::new(&tile.pixels, tile.channels, tile.size, theme);
-            canvas.image(x, y, columns, rows, &image);
+            if let Some(pixels) = &tile.pixels {
+                let image = Image::new(pixels, tile.channels, tile.size, theme);
+                let image = if tile.is_excluded {
+                    image.faint()
+                } else {
+                    image
+                };
+                canvas.image(x, y, columns, rows, &image);
+            } else {
+                let told = Line::styled("unreadable", theme.bad());
+                canvas.put_in(x, y + rows / 2, columns, told);
+            }
             let (mark, style) = if index == self.cursor {
                 ("▸", theme.accent())
+            } else if tile.is_excluded {
+                ("", theme.warn())
             } else {
                 ("", theme.dim())
             };
-            let label = fit::cut(&format!("{mark}{}", tile.label), usize::from(columns));
+            let cross = if tile.is_excluded { "× " } else { "" };
+            let label = format!("{mark}{cross}{}", tile.label);
+            let label = fit::cut(&label, usize::from(columns));
             canvas.put(x, y + rows, Line::styled(label, style));
         }
     }

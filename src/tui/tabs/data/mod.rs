@@ -9,15 +9,17 @@ mod draw;
 mod filter;
 mod grid;
 mod report;
+mod sets;
+mod status;
 mod zoom;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 
-use crate::catalog;
 use crate::data::check::Checked;
 use crate::data::{Dataset, Part};
 use crate::error::Result;
@@ -28,19 +30,15 @@ use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::tab_id::TabId;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::input::{Input, Typed};
-use crate::tui::widgets::popup::{self, Answer};
 use filter::Filter;
 use grid::Grid;
 use report::ReportView;
+use sets::{Ask, Sets};
+pub(crate) use sets::{BrokenFiles, FoundSet};
+use status::Status;
 
-/// The set that `d` downloads where none is chosen.
-const FETCHED: &str = catalog::DEFAULT;
-
-/// What a download of a set takes, for people.
-fn fetched_size(name: &str) -> &'static str {
-    let download = catalog::find(name).and_then(catalog::Set::download);
-    download.map_or("", |download| download.size)
-}
+/// The images of a set that runs leave out, by their pooled indices, and why each is; or what is wrong with their list.
+pub(crate) type Excluded = Result<BTreeMap<usize, String>, String>;
 
 /// What is drawn below the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +78,10 @@ enum Mode {
     Zoom,
     /// Typing a filter; the message of a refused one.
     Filter(Input, String),
-    /// Choosing another set: the cursor in the list.
-    Sets(usize),
+    /// Choosing another set.
+    Sets,
+    /// Typing the path of a set to be added; what was wrong with the one before.
+    Adding(Input, String),
     /// What a check of the set came to.
     Report,
 }
@@ -90,15 +90,13 @@ enum Mode {
 #[derive(Default)]
 pub(crate) struct DataTab {
     dataset: Option<Arc<Dataset>>,
-    status: String,
-    /// The set of which is asked whether to download it.
-    asks_to_fetch: Option<String>,
-    /// Name, and where it lies or how to get it; those that are here come first.
-    sets: Vec<(String, String)>,
-    /// How many are here.
-    here: usize,
-    /// The first of them that is drawn.
-    first_set: usize,
+    /// Of the shown set.
+    excluded: BTreeMap<usize, String>,
+    /// What is wrong with the list of these.
+    excluded_problem: String,
+    status: Status,
+    asks: Option<Ask>,
+    sets: Sets,
     /// Chosen by the first drawn width until somebody chooses.
     view: Option<View>,
     mode: Mode,
@@ -117,7 +115,6 @@ pub(crate) struct DataTab {
     mean_grid: Grid,
     balance_offset: usize,
     view_areas: Vec<(Rect, View)>,
-    list_area: Rect,
 }
 
 impl DataTab {
@@ -126,8 +123,11 @@ impl DataTab {
         self.filter.class = self.filter.class.filter(|c| *c < dataset.classes.len());
         let parts = filter::parts(&dataset);
         self.filter.part = self.filter.part.filter(|p| parts.contains(p));
+        self.filter.is_excluded = false;
         self.is_uniform = dataset.is_uniform();
         self.found = None;
+        self.excluded.clear();
+        self.excluded_problem.clear();
         if self
             .report
             .as_ref()
@@ -137,51 +137,73 @@ impl DataTab {
         }
         self.dataset = Some(dataset);
         self.means = None;
-        self.status.clear();
+        self.status.end();
         self.mode = Mode::Browse;
         self.mean_grid.cursor = 0;
         self.balance_offset = 0;
         self.refresh();
     }
 
-    /// What is being waited for, or what went wrong; shown in place until it is empty.
+    /// Shows no set any longer.
+    fn show_nothing(&mut self) {
+        (self.dataset, self.report, self.found) = (None, None, None);
+        self.excluded.clear();
+        self.excluded_problem.clear();
+        self.filter = Filter::default();
+        self.refresh();
+    }
+
+    /// What runs leave out of the set called so, where that is the one that is shown.
+    pub(crate) fn set_excluded(&mut self, set: &str, excluded: Excluded) {
+        if self.dataset.as_ref().is_none_or(|d| d.name != set) {
+            return;
+        }
+        let (images, problem) = match excluded {
+            Ok(images) => (images, String::new()),
+            Err(problem) => (BTreeMap::new(), problem),
+        };
+        self.excluded_problem = problem;
+        if images != self.excluded {
+            self.excluded = images;
+            self.means = None;
+            let cursor = self.grid.cursor;
+            self.refresh();
+            self.grid.cursor = cursor;
+        }
+    }
+
+    /// What is being waited for; nothing is, where that is empty.
     pub(crate) fn set_status(&mut self, status: String) {
-        self.status = status;
+        self.status.begin(status);
+    }
+
+    /// What went wrong; it stays until it is dismissed.
+    pub(crate) fn set_failed(&mut self, problem: String) {
+        self.status.fail(problem);
+    }
+
+    /// The tab is left: what was said on it has been seen.
+    pub(crate) fn on_left(&mut self) {
+        self.status.dismiss();
+    }
+
+    /// The set that is shown.
+    pub(crate) fn shown_set(&self) -> Option<String> {
+        self.dataset.as_ref().map(|d| d.name.clone())
     }
 
     /// Shows what a check came to, where the set is still the one that is shown.
     pub(crate) fn set_checked(&mut self, checked: Arc<Checked>) {
-        let is_shown = |d: &Arc<Dataset>| d.name == checked.source.set;
-        if self.dataset.as_ref().is_some_and(is_shown) {
-            self.status.clear();
+        self.status.end();
+        if self.shown_set().as_ref() == Some(&checked.source.set) {
             self.report = Some(ReportView::new(checked));
             self.mode = Mode::Report;
         }
     }
 
-    /// The sets that are here: name, and where it lies. Those that can be downloaded can be chosen too.
-    pub(crate) fn set_sets(&mut self, sets: Vec<(String, String)>) {
-        self.here = sets.len();
-        self.sets = sets;
-        for set in catalog::fetchable() {
-            if !self.sets.iter().any(|(name, _)| name == set.name) {
-                let how = format!("press d to download ({})", fetched_size(set.name));
-                self.sets.push((set.name.into(), how));
-            }
-        }
-    }
-
-    /// Asks whether to download the set under the cursor, where that can be downloaded.
-    fn ask_to_fetch(&mut self) -> Effect {
-        let name = match self.mode {
-            Mode::Sets(at) => self.sets.get(at).map_or(FETCHED, |(name, _)| name),
-            _ => FETCHED,
-        };
-        if catalog::fetchable().all(|set| set.name != name) {
-            return Effect::Say(format!("{name} cannot be downloaded"));
-        }
-        self.asks_to_fetch = Some(name.into());
-        Effect::None
+    /// The sets that are here. Those that can be downloaded can be chosen too.
+    pub(crate) fn set_sets(&mut self, sets: Vec<FoundSet>) {
+        self.sets.set(sets);
     }
 
     fn refresh(&mut self) {
@@ -190,6 +212,9 @@ impl DataTab {
             (Some(dataset), None) => self.filter.indices(dataset),
             (None, _) => Vec::new(),
         };
+        if self.filter.is_excluded {
+            self.shown.retain(|index| self.excluded.contains_key(index));
+        }
         self.grid.cursor = 0;
     }
 
@@ -203,48 +228,6 @@ impl DataTab {
 
     fn view(&self) -> View {
         self.view.unwrap_or(View::Small)
-    }
-
-    /// Opens the list of sets with the cursor on the shown one.
-    fn choose_set(&mut self) -> Effect {
-        if self.sets.is_empty() {
-            return Effect::Say("no other data set is known".into());
-        }
-        let here = self.dataset.as_ref().map_or("", |d| d.name.as_str());
-        let at = self.sets.iter().position(|(name, _)| name == here);
-        self.mode = Mode::Sets(at.unwrap_or(0));
-        Effect::None
-    }
-
-    fn open_set(&mut self, at: usize) -> Effect {
-        let Some((name, _)) = self.sets.get(at) else {
-            return Effect::None;
-        };
-        if at >= self.here {
-            self.mode = Mode::Sets(at);
-            return self.ask_to_fetch();
-        }
-        self.mode = Mode::Browse;
-        self.status = format!("loading {name} …");
-        Request::LoadDataset(name.clone()).into()
-    }
-
-    fn on_sets(&mut self, action: Action, at: usize) -> Effect {
-        let last = self.sets.len().saturating_sub(1);
-        let next = match action {
-            Action::Up => at.saturating_sub(1),
-            Action::Down => (at + 1).min(last),
-            Action::Home | Action::PageUp => 0,
-            Action::End | Action::PageDown => last,
-            Action::Open => return self.open_set(at),
-            Action::Back | Action::Edit => {
-                self.mode = Mode::Browse;
-                return Effect::None;
-            }
-            _ => at,
-        };
-        self.mode = Mode::Sets(next);
-        Effect::None
     }
 
     fn on_browse(&mut self, action: Action) -> Effect {
@@ -261,6 +244,7 @@ impl DataTab {
                 self.filter.step(action == Action::Later, classes);
                 self.refresh();
             }
+            Action::Back if self.status.dismiss() => {}
             Action::Back if self.found.is_some() => {
                 self.found = None;
                 self.refresh();
@@ -275,6 +259,11 @@ impl DataTab {
             Action::Open => return self.on_open(),
             Action::Train => return self.on_train(),
             Action::CheckDataset => return self.on_check(),
+            Action::Add => {
+                let effect = self.choose_set();
+                self.ask_for_path(String::new());
+                return effect;
+            }
             _ if action.is_move() => self.on_move(action),
             _ => return Effect::Ignored,
         }
@@ -282,8 +271,8 @@ impl DataTab {
     }
 
     fn on_train(&self) -> Effect {
-        let name = self.dataset.as_ref().map(|d| d.name.clone());
-        name.map_or(Effect::GoToTab(TabId::Model), Effect::TrainOn)
+        self.shown_set()
+            .map_or(Effect::GoToTab(TabId::Model), Effect::TrainOn)
     }
 
     /// Opens the last report; where there is none, or it is open, asks for a check.
@@ -297,7 +286,7 @@ impl DataTab {
         }
         let name = dataset.name.clone();
         self.mode = Mode::Browse;
-        self.status = format!("checking {name} …");
+        self.status.begin(format!("checking {name} …"));
         Request::CheckDataset(name).into()
     }
 
@@ -381,17 +370,8 @@ impl DataTab {
     }
 
     fn on_click(&mut self, at: Position) -> Effect {
-        if let Mode::Sets(cursor) = self.mode {
-            if self.list_area.contains(at) {
-                let row = usize::from(at.y - self.list_area.y) + self.first_set;
-                if row == cursor {
-                    return self.open_set(row);
-                }
-                if row < self.sets.len() {
-                    self.mode = Mode::Sets(row);
-                }
-            }
-            return Effect::None;
+        if self.mode == Mode::Sets {
+            return self.click_set(at);
         }
         if matches!(self.mode, Mode::Zoom | Mode::Report) {
             self.mode = Mode::Browse;
@@ -420,10 +400,10 @@ impl DataTab {
 impl Tab for DataTab {
     fn on_action(&mut self, action: Action, _: &Context) -> Effect {
         if action == Action::Delete {
-            return self.ask_to_fetch();
+            return self.ask_to_fetch_or_remove();
         }
         match self.mode {
-            Mode::Sets(at) => self.on_sets(action, at),
+            Mode::Sets | Mode::Adding(..) => self.on_sets(action),
             Mode::Report => self.on_report(action),
             _ if action == Action::Edit => self.choose_set(),
             Mode::Zoom => {
@@ -435,7 +415,7 @@ impl Tab for DataTab {
     }
 
     fn on_mouse(&mut self, mouse: Mouse, cx: &Context) -> Effect {
-        if self.asks_to_fetch.is_some() {
+        if self.asks.is_some() || matches!(self.mode, Mode::Adding(..)) {
             return Effect::None;
         }
         match mouse {
@@ -446,29 +426,28 @@ impl Tab for DataTab {
     }
 
     fn takes_text(&self) -> bool {
-        self.asks_to_fetch.is_some() || matches!(self.mode, Mode::Filter(..))
+        self.asks.is_some() || matches!(self.mode, Mode::Filter(..) | Mode::Adding(..))
     }
 
     fn on_text(&mut self, key: KeyEvent) -> Effect {
-        if let Some(name) = self.asks_to_fetch.take() {
-            return match popup::answer(key) {
-                Some(Answer::Yes) => {
-                    self.status = format!("requesting {name} …");
-                    Request::FetchDataset(name).into()
-                }
-                Some(Answer::No) => Effect::None,
-                None => {
-                    self.asks_to_fetch = Some(name);
-                    Effect::None
-                }
-            };
+        if let Some(ask) = self.asks.take() {
+            return self.on_answer(ask, key);
         }
-        let Mode::Filter(mut input, _) = std::mem::take(&mut self.mode) else {
-            return Effect::None;
+        let mut input = match std::mem::take(&mut self.mode) {
+            Mode::Adding(input, _) => return self.on_path(input, key),
+            Mode::Filter(input, _) => input,
+            other => {
+                self.mode = other;
+                return Effect::None;
+            }
         };
         match input.on_search_key(key) {
             Typed::Cancelled => {}
             Typed::Accepted => match Filter::parse(&input.text(), self.classes(), &self.parts()) {
+                Ok(filter) if filter.is_excluded && self.excluded.is_empty() => {
+                    let refused = "no image of this set is excluded".into();
+                    self.mode = Mode::Filter(input, refused);
+                }
                 Ok(filter) => {
                     self.filter = filter;
                     self.refresh();
@@ -482,18 +461,13 @@ impl Tab for DataTab {
 
     fn hints(&self, _: &Context) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
-        let has_both = self.parts() == [Part::Train, Part::Test];
-        let part = if has_both { "train/test" } else { "split" };
-        if self.asks_to_fetch.is_some() {
-            return vec![hint("Enter", "download"), hint("Esc", "no")];
+        if let Some(ask) = &self.asks {
+            return ask.hints();
         }
         match self.mode {
             Mode::Filter(..) => vec![hint("Enter", "filter"), hint("Esc", "cancel")],
-            Mode::Sets(_) => vec![
-                hint("Enter", "open"),
-                hint("d", "download"),
-                hint("Esc", "back"),
-            ],
+            Mode::Adding(..) => vec![hint("Enter", "add"), hint("Esc", "cancel")],
+            Mode::Sets => self.hints_of_sets(),
             Mode::Report => vec![
                 hint("Enter", "its images"),
                 hint("C", "check again"),
@@ -501,7 +475,11 @@ impl Tab for DataTab {
             ],
             Mode::Zoom => vec![hint("h l", "previous, next"), hint("Esc", "back")],
             Mode::Browse if self.dataset.is_none() => {
-                vec![hint("e", "choose a set"), hint("d", "download")]
+                vec![
+                    hint("e", "choose a set"),
+                    hint("a", "add a folder or file"),
+                    hint("d", "download"),
+                ]
             }
             Mode::Browse => {
                 let enter = match self.view {
@@ -510,11 +488,11 @@ impl Tab for DataTab {
                     _ => Some(hint("Enter", "enlarge")),
                 };
                 let others = [
-                    hint("/ < >", "class"),
-                    hint("n", part),
-                    hint("e", "other set"),
-                    hint("C", "check"),
+                    hint("t", "train"),
+                    hint("e", "sets"),
+                    hint("/ < >", "filter"),
                     hint("v", "view"),
+                    hint("C", "check"),
                 ];
                 enter.into_iter().chain(others).collect()
             }
@@ -524,7 +502,6 @@ impl Tab for DataTab {
     fn render(&mut self, frame: &mut Frame, area: Rect, cx: &Context) {
         let theme = &cx.theme;
         let mut canvas = Canvas::new(frame.buffer_mut(), area);
-        self.list_area = Rect::ZERO;
         self.view_areas.clear();
         if self.view.is_none() && area.width > 0 {
             let roomy = area.width >= 100 && area.height >= 34;
@@ -532,18 +509,19 @@ impl Tab for DataTab {
         }
         let dataset = self.dataset.clone();
         match (&self.mode, &dataset) {
-            (Mode::Sets(at), _) => self.draw_sets(&mut canvas, *at, theme),
+            (Mode::Sets | Mode::Adding(..), _) => self.draw_sets(&mut canvas, theme),
             (_, None) => self.draw_empty(&mut canvas, theme),
             (Mode::Zoom, Some(dataset)) => {
                 if let Some(index) = self.shown.get(self.grid.cursor) {
-                    let count = self.shown.len();
-                    let place = (self.grid.cursor, count);
-                    zoom::draw(&mut canvas, dataset, *index, place, theme);
+                    let shown = zoom::Shown::new(dataset, *index, cx.background);
+                    let place = (self.grid.cursor, self.shown.len());
+                    let reason = self.excluded.get(index).map(String::as_str);
+                    shown.draw(&mut canvas, place, reason, theme);
                 }
             }
             (_, Some(dataset)) => {
                 self.draw_head(&mut canvas, dataset, theme);
-                self.draw_body(&mut canvas, dataset, theme);
+                self.draw_body(&mut canvas, dataset, cx);
             }
         }
         if theme.ascii {
@@ -554,19 +532,8 @@ impl Tab for DataTab {
         {
             report.draw(frame, area, theme);
         }
-        if let Some(name) = &self.asks_to_fetch {
-            let text = format!(
-                "Download {name} ({}) into the workspace's data directory? Complete files are not downloaded again.",
-                fetched_size(name)
-            );
-            popup::question(
-                frame,
-                area,
-                "download a data set",
-                &text,
-                "download it",
-                theme,
-            );
+        if let Some(ask) = &self.asks {
+            ask.draw(frame, area, theme);
         }
     }
 }

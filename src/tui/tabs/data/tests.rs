@@ -3,15 +3,25 @@ use ratatui::crossterm::event::KeyCode;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
+use crate::catalog;
 use crate::data::check::{self, Source};
 use crate::data::{Examples, InMemory, mini};
 use crate::tui::tabs::testing::{self, Lent};
 
+fn found(name: &str, place: &str, is_added: bool) -> FoundSet {
+    FoundSet {
+        name: name.into(),
+        place: place.into(),
+        is_added,
+    }
+}
+
 fn filled() -> Lent<DataTab> {
     let mut tab = testing::lent(DataTab::default());
     tab.set_sets(vec![
-        ("fashion-mnist".into(), "data/fashion-mnist".into()),
-        ("fashion-mnist-mini".into(), "built in".into()),
+        found("fashion-mnist", "data/fashion-mnist", false),
+        found("fashion-mnist-mini", "built in", false),
+        found("flowers", "/home/me/flowers", true),
     ]);
     tab.set_dataset(Arc::new(mini::load().unwrap()));
     tab
@@ -91,7 +101,11 @@ fn zoom_walks_the_filtered_images() {
 #[test]
 fn another_set_is_chosen_or_downloaded() {
     let mut tab = filled();
-    tab.on_action(Action::Edit);
+    let shown = Some("fashion-mnist-mini".into());
+    assert_eq!(
+        tab.on_action(Action::Edit),
+        Request::FindDatasets { shown }.into()
+    );
     assert!(shot(&mut tab, 80, 24).contains("data/fashion-mnist"));
     tab.on_action(Action::Up);
     assert_eq!(
@@ -121,8 +135,8 @@ fn every_published_set_can_be_chosen_and_downloaded() {
     tab.on_action(Action::Edit);
     insta::assert_snapshot!("sets_80x24", shot(&mut tab, 80, 24));
     for set in catalog::fetchable() {
-        let at = tab.sets.iter().position(|(name, _)| name == set.name);
-        tab.mode = Mode::Sets(at.unwrap());
+        tab.mode = Mode::Sets;
+        tab.sets.select(set.name);
         for action in [Action::Open, Action::Delete] {
             if action == Action::Open && set.name == "fashion-mnist" {
                 continue;
@@ -138,7 +152,8 @@ fn every_published_set_can_be_chosen_and_downloaded() {
         }
     }
     // What is built in is here for good.
-    tab.mode = Mode::Sets(1);
+    tab.mode = Mode::Sets;
+    tab.sets.select("fashion-mnist-mini");
     assert!(matches!(tab.on_action(Action::Delete), Effect::Say(_)));
     assert!(!tab.takes_text());
     // A low terminal keeps the cursor in sight.
@@ -201,6 +216,225 @@ fn no_size_and_no_data_panics() {
     tab.view = Some(View::Large);
     tab.on_action(Action::Open);
     testing::survives(&mut tab);
+}
+
+fn type_path(tab: &mut Lent<DataTab>, path: &str) -> Effect {
+    for sign in path.chars() {
+        tab.on_text(KeyEvent::from(KeyCode::Char(sign)));
+    }
+    tab.on_text(KeyEvent::from(KeyCode::Enter))
+}
+
+#[test]
+fn a_set_is_added_by_its_path() {
+    let mut tab = filled();
+    // From the images at once, from the list too.
+    assert!(matches!(tab.on_action(Action::Add), Effect::Request(_)));
+    assert!(tab.takes_text());
+    tab.on_text(KeyEvent::from(KeyCode::Esc));
+    assert_eq!(tab.mode, Mode::Sets);
+    tab.on_action(Action::Add);
+    assert_eq!(type_path(&mut tab, ""), Effect::None);
+    let add = |skips_broken| {
+        let path = "~/flowers".into();
+        Effect::from(Request::AddDataset { path, skips_broken })
+    };
+    insta::assert_snapshot!("adding_80x24", shot(&mut tab, 80, 24));
+    assert_eq!(type_path(&mut tab, " ~/flowers "), add(false));
+    assert!(shot(&mut tab, 80, 24).contains("adding ~/flowers …"));
+    // What is refused can be corrected.
+    tab.set_refused("/home/me/flowers has only one class, rose; put the images of each class into a directory of its own".into());
+    insta::assert_snapshot!("refused_80x24", shot(&mut tab, 80, 24));
+    assert_eq!(type_path(&mut tab, ""), add(false));
+    // Broken files are named, and passed over where somebody says so.
+    let broken = |count: usize| BrokenFiles {
+        path: "~/flowers".into(),
+        named: (0..count.min(40))
+            .map(|number| format!("rose/{number}.jpg is truncated"))
+            .collect(),
+        count,
+    };
+    tab.set_broken(broken(57));
+    insta::assert_snapshot!("broken_80x24", shot(&mut tab, 80, 24));
+    assert_eq!(tab.on_text(KeyEvent::from(KeyCode::Esc)), Effect::None);
+    assert!(!tab.takes_text());
+    tab.set_broken(broken(1));
+    assert!(shot(&mut tab, 80, 24).contains("1 file cannot be used"));
+    testing::survives(&mut tab);
+    assert_eq!(tab.on_text(KeyEvent::from(KeyCode::Enter)), add(true));
+}
+
+#[test]
+fn a_set_that_was_added_is_removed() {
+    let mut tab = filled();
+    tab.on_action(Action::Edit);
+    tab.on_action(Action::Down);
+    assert!(tab.tab.hints(&tab.cx).contains(&Hint {
+        keys: "d",
+        does: "remove"
+    }));
+    assert_eq!(tab.on_action(Action::Delete), Effect::None);
+    assert!(shot(&mut tab, 80, 24).contains("Remove flowers from the list? Its images stay in"));
+    assert_eq!(
+        tab.on_text(KeyEvent::from(KeyCode::Enter)),
+        Request::RemoveDataset("flowers".into()).into()
+    );
+    assert!(tab.dataset.is_some(), "another is shown");
+    let flowers = Dataset {
+        name: "flowers".into(),
+        ..testing::dataset(10, 12)
+    };
+    tab.set_dataset(Arc::new(flowers));
+    tab.on_action(Action::Edit);
+    tab.on_action(Action::Delete);
+    tab.on_text(KeyEvent::from(KeyCode::Enter));
+    tab.on_action(Action::Back);
+    assert!(shot(&mut tab, 80, 24).contains("No data set is loaded."));
+    testing::survives(&mut tab);
+}
+
+#[test]
+fn the_list_is_looked_at_again_and_its_cursor_stays() {
+    let mut tab = filled();
+    tab.on_action(Action::Edit);
+    tab.on_action(Action::Down);
+    tab.set_sets(vec![
+        found("apples", "/home/me/apples", true),
+        found("fashion-mnist-mini", "built in", false),
+        found("flowers", "/home/me/flowers", true),
+    ]);
+    assert!(shot(&mut tab, 80, 24).contains("▸ flowers"));
+    tab.set_sets(vec![found("fashion-mnist-mini", "built in", false)]);
+    tab.on_action(Action::Home);
+    assert!(shot(&mut tab, 80, 24).contains("▸ fashion-mnist-mini"));
+}
+
+#[test]
+fn the_hints_are_about_the_set_under_the_cursor() {
+    let mut tab = filled();
+    tab.on_action(Action::Edit);
+    let keys = |tab: &Lent<DataTab>| {
+        let hints = tab.tab.hints(&tab.cx);
+        hints.iter().map(|hint| hint.keys).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&tab), ["Enter", "a", "Esc"], "here");
+    tab.on_action(Action::Down);
+    assert_eq!(keys(&tab), ["Enter", "d", "a", "Esc"], "added");
+    tab.on_action(Action::Down);
+    assert_eq!(keys(&tab), ["d", "a", "Esc"], "to be downloaded");
+}
+
+#[test]
+fn what_went_wrong_is_dismissed() {
+    let mut tab = filled();
+    let is_shown = |tab: &mut Lent<DataTab>| shot(tab, 80, 24).contains("is truncated");
+    let dismissing: [&dyn Fn(&mut Lent<DataTab>); 4] = [
+        &|tab| drop(tab.on_action(Action::Back)),
+        &|tab| drop(tab.on_action(Action::Edit)),
+        &|tab| tab.on_left(),
+        &|tab| tab.set_dataset(Arc::new(mini::load().unwrap())),
+    ];
+    for dismiss in dismissing {
+        tab.mode = Mode::Browse;
+        tab.set_failed("data/flowers/files.tsv is truncated".into());
+        assert!(is_shown(&mut tab));
+        dismiss(&mut tab);
+        assert!(!is_shown(&mut tab));
+    }
+    // What is under way stays until it has ended.
+    tab.set_status("checking flowers: 3 of 9 images; Esc cancels".into());
+    tab.on_left();
+    assert!(shot(&mut tab, 80, 24).contains("Esc cancels"));
+    tab.set_status(String::new());
+    assert!(!shot(&mut tab, 80, 24).contains("Esc cancels"));
+}
+
+fn with_excluded() -> Lent<DataTab> {
+    let mut tab = filled();
+    let excluded = BTreeMap::from([
+        (1, "copy of train 5".to_owned()),
+        (4, "one colour only".to_owned()),
+        (2003, "copy of train 7".to_owned()),
+    ]);
+    tab.set_excluded("flowers", Ok(BTreeMap::from([(0, String::new())])));
+    assert!(
+        !shot(&mut tab, 80, 24).contains("excluded"),
+        "of another set"
+    );
+    tab.set_excluded("fashion-mnist-mini", Ok(excluded));
+    tab
+}
+
+#[test]
+fn images_that_runs_leave_out_are_marked_and_not_counted() {
+    let mut tab = with_excluded();
+    insta::assert_snapshot!("excluded_80x24", shot(&mut tab, 80, 24));
+    tab.on_action(Action::Right);
+    assert!(shot(&mut tab, 80, 24).contains("· train · excluded: copy of train 5"));
+    tab.on_action(Action::Open);
+    assert!(shot(&mut tab, 80, 24).contains("\n excluded: copy of train 5\n"));
+    tab.on_action(Action::Back);
+    tab.view = Some(View::Balance);
+    let shown = shot(&mut tab, 80, 24);
+    assert!(
+        shown.contains("T-shirt/top            198") && shown.contains("without 3 excluded"),
+        "{shown}"
+    );
+    tab.view = Some(View::Small);
+    type_text(&mut tab, "excluded");
+    assert_eq!(tab.shown, [1, 4, 2003]);
+    assert!(shot(&mut tab, 80, 24).contains("‹ all classes › · excluded · 3"));
+    type_text(&mut tab, "excluded test");
+    assert_eq!(tab.shown, [2003]);
+    // Another set has others.
+    tab.set_dataset(Arc::new(testing::dataset(10, 12)));
+    assert!(!shot(&mut tab, 80, 24).contains("excluded"));
+    tab.set_excluded(
+        "fashion-mnist-mini",
+        Err("excluded.tsv, line 3 is no excluded image".into()),
+    );
+    assert!(shot(&mut tab, 80, 24).contains("line 3 is no excluded image"));
+}
+
+#[test]
+fn means_are_of_the_images_that_are_used() {
+    let mut tab = filled();
+    tab.view = Some(View::Means);
+    shot(&mut tab, 80, 24);
+    let before = tab.means.take().unwrap().unwrap();
+    let set = tab.dataset.clone().unwrap();
+    let boots = (0..2000).filter(|index| set.label(*index) == 9).skip(1);
+    let excluded = boots.map(|index| (index, String::new())).collect();
+    tab.set_excluded("fashion-mnist-mini", Ok(excluded));
+    shot(&mut tab, 80, 24);
+    let after = tab.means.take().unwrap().unwrap();
+    let first = (0..2000).find(|index| set.label(*index) == 9).unwrap();
+    assert_eq!(after[9], set.image(first).unwrap(), "the only one left");
+    assert_ne!(after[9], before[9]);
+    assert_eq!(after[..9], before[..9]);
+}
+
+#[test]
+fn what_is_not_opaque_is_laid_over_the_recipes_background() {
+    use crate::profile::Background;
+    use ratatui::style::Color;
+    for (background, under) in [
+        (Background::White, 255),
+        (Background::Grey, 128),
+        (Background::Black, 0),
+    ] {
+        let mut tab = colored(4, &TWO_SIZES[..1]);
+        tab.cx.background = background;
+        tab.view = Some(View::Large);
+        let under = Color::Rgb(under, under, under);
+        // The border of the first image is transparent, that of the second is not.
+        let screen = testing::draw(&mut tab, 80, 24, &testing::theme());
+        assert_eq!(screen[(1, 5)].fg, under);
+        assert_ne!(screen[(22, 5)].fg, under);
+        tab.on_action(Action::Open);
+        let screen = testing::draw(&mut tab, 80, 24, &testing::theme());
+        assert_eq!(screen[(1, 2)].fg, under);
+    }
 }
 
 const TWO_SIZES: [(usize, usize); 2] = [(16, 16), (24, 32)];

@@ -2,9 +2,14 @@
 
 use ratatui::text::{Line, Span};
 
+use super::draw::conversion;
+use super::filter::EXCLUDED;
 use crate::data::Dataset;
+use crate::data::channels::Conversion;
 use crate::data::statistics::{PixelStatistics, channel_names, histogram, luma};
+use crate::error::Result;
 use crate::metrics::class_name;
+use crate::profile::Background;
 use crate::text;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
@@ -14,54 +19,98 @@ use crate::tui::widgets::image::{Image, cells, fitted};
 /// Bars of the histogram.
 const BINS: u16 = 32;
 
-/// Columns that the figures need, with the gaps beside them.
+/// Columns that the figures of a grey image need, with the gaps beside them, and those of one in colours.
 const FIGURES: u16 = 33;
+const FIGURES_IN_COLOURS: u16 = 37;
 
 /// An image of the set.
-struct Shown<'a> {
+pub(super) struct Shown<'a> {
     dataset: &'a Dataset,
     /// Pooled.
     index: usize,
-    /// **Shape** `[channels, height, width]`; empty where it cannot be read.
-    pixels: Vec<u8>,
+    /// **Shape** `[channels, height, width]`, or why it cannot be read.
+    pixels: Result<Vec<u8>>,
+    conversion: Conversion,
 }
 
-/// Draws the image with this pooled index; `place` is its number among so many shown ones.
-pub(super) fn draw(
-    canvas: &mut Canvas,
-    dataset: &Dataset,
-    index: usize,
-    place: (usize, usize),
-    theme: &Theme,
-) {
-    let size = dataset.size(index);
-    let true_size = u16::try_from(size.1.clamp(1, 256)).unwrap_or(256);
-    let (width, height) = (canvas.width(), canvas.height());
-    let room = (
-        width.saturating_sub(FIGURES).max(1),
-        height.saturating_sub(1),
-    );
-    let (columns, rows) = [2 * true_size, true_size, true_size.div_ceil(2)]
-        .into_iter()
-        .map(|columns| cells(size.1, size.0, columns))
-        .find(|(columns, rows)| *columns <= room.0 && *rows <= room.1)
-        .unwrap_or_else(|| fitted(size.1, size.0, room));
-    // What cannot be read is drawn black, its label beside it.
-    let pixels = dataset.image(index).unwrap_or_default();
-    let image = Image::new(&pixels, dataset.channels, size, theme);
-    canvas.image(1, 1, columns, rows, &image);
-    let x = columns + 4;
-    let mut part = canvas.part(x, 1, width.saturating_sub(x + 1), height.saturating_sub(1));
-    let shown = Shown {
-        dataset,
-        index,
-        pixels,
-    };
-    let top = shown.draw_figures(&mut part, place, theme) + 1;
-    shown.draw_histograms(&mut part, top, theme);
-}
+impl<'a> Shown<'a> {
+    /// The image with this pooled index; what is not opaque is laid over the background.
+    pub(super) fn new(dataset: &'a Dataset, index: usize, background: Background) -> Self {
+        Self {
+            dataset,
+            index,
+            pixels: dataset.image(index),
+            conversion: conversion(dataset, background),
+        }
+    }
 
-impl Shown<'_> {
+    /// Draws it; `place` is its number among so many shown ones, `excluded` why runs leave it out.
+    pub(super) fn draw(
+        &self,
+        canvas: &mut Canvas,
+        place: (usize, usize),
+        excluded: Option<&str>,
+        theme: &Theme,
+    ) {
+        canvas.put(1, 0, self.head(canvas.width(), excluded, theme));
+        let size = self.dataset.size(self.index);
+        let true_size = u16::try_from(size.1.clamp(1, 256)).unwrap_or(256);
+        let (width, height) = (canvas.width(), canvas.height());
+        let figures = if self.channels() == 1 {
+            FIGURES
+        } else {
+            FIGURES_IN_COLOURS
+        };
+        let room = (
+            width.saturating_sub(figures).max(1),
+            height.saturating_sub(1),
+        );
+        let (columns, rows) = [2 * true_size, true_size, true_size.div_ceil(2)]
+            .into_iter()
+            .map(|columns| cells(size.1, size.0, columns))
+            .find(|(columns, rows)| *columns <= room.0 && *rows <= room.1)
+            .unwrap_or_else(|| fitted(size.1, size.0, room));
+        match &self.pixels {
+            Ok(pixels) => {
+                let mut pixels = pixels.clone();
+                self.conversion.apply(&mut pixels);
+                let image = Image::new(&pixels, self.conversion.to, size, theme);
+                canvas.image(1, 1, columns, rows, &image);
+            }
+            Err(why) => {
+                let lines = fit::wrap_to(&why.to_string(), usize::from(columns), 8);
+                for (y, line) in (1..=rows).zip(lines) {
+                    canvas.put_in(1, y, columns, Line::styled(line, theme.bad()));
+                }
+            }
+        }
+        let x = columns + 4;
+        let mut part = canvas.part(x, 1, width.saturating_sub(x + 1), height.saturating_sub(1));
+        let top = self.draw_figures(&mut part, place, theme) + 1;
+        self.draw_histograms(&mut part, top, theme);
+    }
+
+    /// The image's file, where it has one of its own, and why runs leave it out.
+    fn head(&self, width: u16, excluded: Option<&str>, theme: &Theme) -> Line<'static> {
+        let room = usize::from(width.saturating_sub(2));
+        let reason = excluded.map_or_else(String::new, |reason| format!("{EXCLUDED}: {reason}"));
+        let reason = fit::cut(&reason, room);
+        let place = self.dataset.place(self.index);
+        let name = place.and_then(|(part, own)| self.dataset.part(part).images.name(own));
+        let name = text::sanitize(name.unwrap_or_default());
+        let gap = if name.is_empty() || reason.is_empty() {
+            ""
+        } else {
+            " · "
+        };
+        let left = room.saturating_sub(reason.chars().count() + gap.len());
+        Line::from(vec![
+            Span::styled(fit::cut_front(&name, left.max(room / 3)), theme.dim()),
+            Span::styled(gap, theme.dim()),
+            Span::styled(reason, theme.warn()),
+        ])
+    }
+
     fn channels(&self) -> usize {
         self.dataset.channels
     }
@@ -87,10 +136,13 @@ impl Shown<'_> {
                 "image",
                 format!("{} of {}", grouped(place.0 + 1), grouped(place.1)),
             ),
-            ("file", format!("{part} {}", grouped(own))),
+            ("split", format!("{part} {}", grouped(own))),
             ("index", grouped(index)),
         ];
-        let figures = PixelStatistics::of_channels(&self.pixels, self.channels());
+        let Ok(pixels) = &self.pixels else {
+            return draw_rows(canvas, &rows, theme);
+        };
+        let figures = PixelStatistics::of_channels(pixels, self.channels());
         if let [grey] = figures[..] {
             rows.extend([
                 ("mean ± std", format!("{:.3} ± {:.3}", grey.mean, grey.std)),
@@ -107,24 +159,7 @@ impl Shown<'_> {
                 (*name, format!("{:.3} ± {:.3}  {range}", of.mean, of.std))
             }));
         }
-        let mut y = 1;
-        for (name, value) in rows {
-            let style = if name.is_empty() {
-                theme.dim()
-            } else {
-                theme.text()
-            };
-            canvas.put(
-                0,
-                y,
-                Line::from(vec![
-                    Span::styled(fit::left(name, 12), theme.dim()),
-                    Span::styled(value, style),
-                ]),
-            );
-            y += 1;
-        }
-        y
+        draw_rows(canvas, &rows, theme)
     }
 
     /// How often each value occurs: of a grey image without the empty pixels, which would dwarf the rest; of one in
@@ -137,8 +172,11 @@ impl Shown<'_> {
         if rows < 2 || canvas.width() < 20 {
             return;
         }
-        let plane = self.pixels.len() / self.channels();
-        let (colors, opacity) = self.pixels.split_at(self.channels().min(3) * plane);
+        let Ok(pixels) = &self.pixels else {
+            return;
+        };
+        let plane = pixels.len() / self.channels();
+        let (colors, opacity) = pixels.split_at(self.channels().min(3) * plane);
         let is_seen = |at: usize| opacity.get(at % plane.max(1)).is_none_or(|o| *o > 0);
         let seen = |channel: usize| -> Vec<u8> {
             let pixels = (channel * plane..(channel + 1) * plane).filter(|at| is_seen(*at));
@@ -152,7 +190,7 @@ impl Shown<'_> {
             counts[0] = 0;
             vec![("", counts)]
         } else if rows >= 3 {
-            head(canvas, "red, green and blue of the pixels");
+            head(canvas, "red, green and blue");
             let names = channel_names(3).iter().enumerate();
             names
                 .map(|(c, name)| (*name, histogram(&seen(c))))
@@ -176,6 +214,25 @@ impl Shown<'_> {
         canvas.put(0, y, Line::styled(least, theme.dim()));
         canvas.put_right(BINS, y, Line::styled("255", theme.dim()));
     }
+}
+
+/// Names and values from row 1 on; gives the first row that is free.
+fn draw_rows(canvas: &mut Canvas, rows: &[(&str, String)], theme: &Theme) -> u16 {
+    let longest = rows.iter().map(|(name, _)| name.chars().count()).max();
+    let names = longest.unwrap_or(0) + 2;
+    let mut y = 1;
+    for (name, value) in rows {
+        let style = if name.is_empty() {
+            theme.dim()
+        } else {
+            theme.text()
+        };
+        let name = Span::styled(fit::left(name, names), theme.dim());
+        let value = Span::styled(value.as_str(), style);
+        canvas.put(0, y, Line::from(vec![name, value]));
+        y += 1;
+    }
+    y
 }
 
 #[expect(

@@ -358,7 +358,7 @@ impl Tab for MetricsTab {
     fn hints(&self, cx: &Context) -> Vec<Hint> {
         let hint = |keys, does| Hint { keys, does };
         if self.rows(cx) == 0 {
-            return vec![hint("t", "train"), hint("?", "help")];
+            return vec![hint("t", "train")];
         }
         let finished = cx.history().is_some_and(|h| h.result.is_some());
         let mut hints = vec![hint("s", "sort"), hint("< >", "epoch")];

@@ -4,7 +4,8 @@ use ratatui::layout::Position;
 
 use super::fields::SHOWN;
 use super::form::Editing;
-use super::{Focus, ModelTab};
+use super::{Entry, Focus, ModelTab};
+use crate::error::{Error, Result};
 use crate::tui::action::Action;
 use crate::tui::request::{Request, Start};
 use crate::tui::tab::Effect;
@@ -64,9 +65,31 @@ impl ModelTab {
         let Some(entry) = self.entry() else {
             return Effect::None;
         };
-        match self.check(&entry.profile) {
-            Ok(_) => Request::Start(Start::New(Box::new(entry.profile.recipe()))).into(),
+        match self.start_of(entry) {
+            Ok(start) => Request::Start(start).into(),
             Err(error) => Effect::Say(error.to_string()),
+        }
+    }
+
+    fn start_of(&self, entry: &Entry) -> Result<Start> {
+        self.check(&entry.profile)?;
+        Ok(Start::New(Box::new(entry.profile.recipe())))
+    }
+
+    /// The start of the shown recipe on this data set, which every recipe takes from now on.
+    ///
+    /// # Errors
+    /// `Input` naming what does not fit.
+    pub(crate) fn start_on(&mut self, set: String) -> Result<Start> {
+        self.choose_set(set.clone());
+        let remedy = "choose another data set or recipe";
+        match self.entry() {
+            Some(entry) if entry.profile.data.name == set => self.start_of(entry),
+            _ => Err(Error::input(
+                format!("data set {set}"),
+                "cannot be trained on now",
+                remedy,
+            )),
         }
     }
 

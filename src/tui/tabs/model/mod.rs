@@ -23,7 +23,7 @@ use crate::model::presets::{self, Preset};
 use crate::model::summary::{Summary, summarise};
 use crate::model::{Architecture, freeze, resolve};
 use crate::profile::normalization::Figures;
-use crate::profile::{Model, Profile};
+use crate::profile::{Background, Model, Profile};
 use crate::run::weights_info::Card;
 use crate::text;
 use crate::tui::action::Action;
@@ -240,6 +240,12 @@ impl ModelTab {
         entry.profile = recipe;
         self.refused.clear();
         self.place_set();
+    }
+
+    /// What the shown recipe lays under images that are not opaque.
+    pub(crate) fn background(&self) -> Background {
+        self.entry()
+            .map_or_else(Background::default, |entry| entry.profile.data.background)
     }
 
     /// Takes the data set called so for every recipe, where it can be loaded.
