@@ -37,8 +37,8 @@ fn is_decoded(dataset: &Dataset) -> bool {
 const LONGEST: usize = 256;
 
 /// Settles what a recipe leaves open for this set, and gives what is to be known of it, in words. Images of files of
-/// their own that differ in size or are large are scaled, antialiased, to 64 pixels or what the recipe says; smaller ones
-/// where it asks for less than they have. A validation set of the set's own is always the one that is used.
+/// their own that differ in size or are large are scaled, antialiased, to 64 pixels or what the recipe says; smaller
+/// ones where it asks for less than they have. A validation set of the set's own is always the one that is used.
 #[must_use]
 pub fn suit(settings: &mut Data, dataset: &Dataset) -> Vec<String> {
     let name = &dataset.name;
