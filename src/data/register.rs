@@ -286,24 +286,29 @@ fn called(path: &Path) -> String {
 /// The format, directory and own name of a set that is no folder of images.
 pub(super) type Known = (&'static dyn Format, PathBuf, String);
 
-/// The set that a directory or file is in one of the other formats.
+/// The set that a directory or file is in one of the other formats. Torchvision's directory of a set has its files in
+/// `raw/`.
 ///
 /// # Errors
 /// `Input` where some of its files are missing.
 pub(super) fn known(path: &Path) -> Result<Option<Known>> {
-    let file = if path.is_dir() {
-        None
-    } else {
-        path.file_name()
-    };
-    let file = file.map(|name| name.to_string_lossy().into_owned());
-    let directory = match &file {
-        Some(_) => path.parent().unwrap_or(Path::new("/")),
-        None => path,
-    };
+    if !path.is_dir() {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        return known_in(directory, Some(&file));
+    }
+    let raw = path.join("raw");
+    match known_in(path, None)? {
+        None if raw.is_dir() => known_in(&raw, None),
+        found => Ok(found),
+    }
+}
+
+/// The set that lies in a directory, or that this file of it belongs to.
+fn known_in(directory: &Path, file: Option<&str>) -> Result<Option<Known>> {
     let formats = FORMATS.iter().filter(|f| f.name() != added::Added.name());
     for format in formats {
-        let names: Vec<String> = if let Some(file) = &file {
+        let names: Vec<String> = if let Some(file) = file {
             format.set_of(directory, file).into_iter().collect()
         } else {
             let complete = format.sets_in(directory);
@@ -321,6 +326,7 @@ pub(super) fn known(path: &Path) -> Result<Option<Known>> {
             match format.probe(place) {
                 Holding::Complete(()) => return Ok(Some((*format, directory.into(), own))),
                 Holding::Partial(missing) => {
+                    let path = file.map_or_else(|| directory.into(), |file| directory.join(file));
                     return Err(Error::input(
                         text::sanitize(&path.display().to_string()),
                         format!(

@@ -196,6 +196,35 @@ fn a_table_beside_the_images_is_not_taken_for_the_set() {
     assert_eq!((summary.images, summary.ignored), ([16, 4, 0], 3));
 }
 
+/// As torchvision lays sets down, with and without the directory of the files.
+#[test]
+fn a_set_in_raw_is_added_by_either_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = dir.path().join("Garments/raw");
+    fs::create_dir_all(&raw).unwrap();
+    let numbers = |count: u8| [0, 0, 8, 1, 0, 0, 0, count];
+    let images: Vec<u8> = [
+        &[0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 1],
+        &[1, 2, 3, 4][..],
+    ]
+    .concat();
+    let labels: Vec<u8> = [&numbers(4), &[0, 1, 0, 1][..]].concat();
+    fs::write(raw.join("train-images-idx3-ubyte"), images).unwrap();
+    fs::write(raw.join("train-labels-idx1-ubyte"), labels).unwrap();
+    let (data, no) = (dir.path().join("data"), AtomicBool::new(false));
+    for (name, path) in [("flowers", dir.path().join("Garments")), ("other", raw)] {
+        let options = Options {
+            name: Some(name.into()),
+            ..Options::default()
+        };
+        let Outcome::Added(summary) = add(&path, &options, &data, &|_, _| {}, &no).unwrap() else {
+            panic!("nothing is broken");
+        };
+        assert_eq!((summary.images, summary.classes), ([4, 0, 0], 2));
+    }
+    assert_eq!(loaded(dir.path()).unwrap().image(2).unwrap(), [3]);
+}
+
 #[test]
 fn a_file_of_another_format_is_added_where_it_lies() {
     let dir = tempfile::tempdir().unwrap();
