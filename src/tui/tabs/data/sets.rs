@@ -259,7 +259,7 @@ impl DataTab {
     /// A key while a path is typed.
     pub(super) fn on_path(&mut self, mut input: Input, key: KeyEvent) -> Effect {
         let typed = input.on_key(key);
-        self.sets.path = input.text().trim().to_owned();
+        input.text().trim().clone_into(&mut self.sets.path);
         match typed {
             Typed::Cancelled => self.mode = Mode::Sets,
             Typed::Accepted if !self.sets.path.is_empty() => {
@@ -275,7 +275,6 @@ impl DataTab {
     fn add(&mut self, path: String, skips_broken: bool) -> Effect {
         self.mode = Mode::Sets;
         self.status.begin(format!("adding {path} …"));
-        let path = path.clone();
         Request::AddDataset { path, skips_broken }.into()
     }
 

@@ -329,11 +329,11 @@ fn the_hints_are_about_the_set_under_the_cursor() {
 fn what_went_wrong_is_dismissed() {
     let mut tab = filled();
     let is_shown = |tab: &mut Lent<DataTab>| shot(tab, 80, 24).contains("is truncated");
-    let dismissing: [&dyn Fn(&mut Lent<DataTab>); 4] = [
-        &|tab| drop(tab.on_action(Action::Back)),
-        &|tab| drop(tab.on_action(Action::Edit)),
-        &|tab| tab.on_left(),
-        &|tab| tab.set_dataset(Arc::new(mini::load().unwrap())),
+    let dismissing: [fn(&mut Lent<DataTab>); 4] = [
+        |tab| drop(tab.on_action(Action::Back)),
+        |tab| drop(tab.on_action(Action::Edit)),
+        |tab| tab.on_left(),
+        |tab| tab.set_dataset(Arc::new(mini::load().unwrap())),
     ];
     for dismiss in dismissing {
         tab.mode = Mode::Browse;
