@@ -387,11 +387,16 @@ impl DataTab {
             below = 2 + u16::try_from(lines).unwrap_or(4);
         }
         let images = catalog::find(FETCHED).map_or((0, 0), |set| set.images);
+        let images = text::grouped(u64::from(images.0 + images.1));
+        let size = fetched_size(FETCHED);
+        let download = if self.sets.wants_download() {
+            format!(" Press d to download {FETCHED} ({size}, {images} images).")
+        } else {
+            String::new()
+        };
         let words = format!(
-            "Press e to choose one: {BUILT_IN} is built in. Press d to download {FETCHED} ({}, {} images). \
-             Press a to add a folder of images or a data set's file; docs/data.md has the formats.",
-            fetched_size(FETCHED),
-            text::grouped(u64::from(images.0 + images.1)),
+            "Press e to choose one: {BUILT_IN} is built in.{download} \
+             Press a to add a folder of images or a data set's file; docs/data.md has the formats."
         );
         let width = usize::from(canvas.width().saturating_sub(2)).min(76);
         for (row, line) in (below..).zip(fit::wrap(&words, width)) {

@@ -291,7 +291,7 @@ impl DataTab {
         }
         let name = dataset.name.clone();
         self.mode = Mode::Browse;
-        self.status.begin(format!("checking {name} …"));
+        self.status.begin(format!("checking {name} …; Esc cancels"));
         Request::CheckDataset(name).into()
     }
 
@@ -480,11 +480,9 @@ impl Tab for DataTab {
             ],
             Mode::Zoom => vec![hint("h l", "previous, next"), hint("Esc", "back")],
             Mode::Browse if self.dataset.is_none() => {
-                vec![
-                    hint("e", "choose a set"),
-                    hint("a", "add a folder or file"),
-                    hint("d", "download"),
-                ]
+                let download = self.sets.wants_download().then(|| hint("d", "download"));
+                let hints = [hint("e", "choose a set"), hint("a", "add a folder or file")];
+                hints.into_iter().chain(download).collect()
             }
             Mode::Browse => {
                 let enter = match self.view {

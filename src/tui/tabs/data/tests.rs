@@ -114,6 +114,10 @@ fn another_set_is_chosen_or_downloaded() {
         Request::LoadDataset("fashion-mnist".into()).into()
     );
     assert!(shot(&mut tab, 80, 24).contains("loading fashion-mnist"));
+    // It is here; where it is chosen in the list, its files may be mended.
+    assert!(matches!(tab.on_action(Action::Delete), Effect::Say(_)));
+    tab.on_action(Action::Edit);
+    tab.on_action(Action::Up);
     assert_eq!(tab.on_action(Action::Delete), Effect::None);
     assert!(shot(&mut tab, 80, 24).contains("Download fashion-mnist (30 MB)"));
     tab.on_text(KeyEvent::from(KeyCode::Esc));
@@ -269,7 +273,12 @@ fn a_set_is_added_by_its_path() {
 fn a_set_that_was_added_is_removed() {
     let mut tab = filled();
     tab.on_action(Action::Edit);
+    assert_eq!(
+        tab.on_action(Action::Train),
+        Effect::TrainOn("fashion-mnist-mini".into())
+    );
     tab.on_action(Action::Down);
+    assert!(matches!(tab.on_action(Action::Train), Effect::Say(_)));
     assert!(tab.tab.hints(&tab.cx).contains(&Hint {
         keys: "d",
         does: "remove"
@@ -290,7 +299,9 @@ fn a_set_that_was_added_is_removed() {
     tab.on_action(Action::Delete);
     tab.on_text(KeyEvent::from(KeyCode::Enter));
     tab.on_action(Action::Back);
-    assert!(shot(&mut tab, 80, 24).contains("No data set is loaded."));
+    let shown = shot(&mut tab, 80, 24);
+    assert!(shown.contains("No data set is loaded.") && !shown.contains("download"));
+    assert!(tab.tab.hints(&tab.cx).iter().all(|hint| hint.keys != "d"));
     testing::survives(&mut tab);
 }
 
