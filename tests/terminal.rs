@@ -366,6 +366,80 @@ fn escape_gives_up_the_download_of_weights() {
     assert!(!home.path().join("workspace/profiles/runs").exists());
 }
 
+/// Two classes of images, one of them twice, and a file that is none.
+fn photos(directory: &Path) {
+    for (class, first) in [("fern", 0), ("rose", 20)] {
+        std::fs::create_dir_all(directory.join(class)).unwrap();
+        for number in 0..20_u32 {
+            let noise = |x: u32, y: u32| {
+                let place = (x / 4 + 8 * (y / 4) + 64 * (first + number)).wrapping_mul(0x9e37_79b9);
+                ((place ^ (place >> 15)).wrapping_mul(0x85eb_ca6b) >> 19) as u8
+            };
+            let value = |x: u32, y: u32| [noise(x, y), noise(y, x), first as u8];
+            let image = image::RgbImage::from_fn(32, 32, |x, y| image::Rgb(value(x, y)));
+            let path = directory.join(class).join(format!("{number}.png"));
+            image.save(path).unwrap();
+        }
+    }
+    std::fs::copy(directory.join("fern/1.png"), directory.join("fern/1b.png")).unwrap();
+    std::fs::write(directory.join("rose/broken.png"), "no image").unwrap();
+}
+
+#[test]
+fn a_folder_is_added_trained_on_and_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join("photos");
+    photos(&directory);
+    let mut terminal = Terminal::open(home.path(), &[], 24, 80);
+    terminal.wait_for("all classes");
+    terminal.press("a");
+    terminal.wait_for("add ›");
+    terminal.press("~/photos\r");
+    terminal.wait_for("1 file cannot be used");
+    terminal.wait_for("rose/broken.png is");
+    terminal.press("\r");
+    terminal.wait_for("33 train + 8 test · 2 classes");
+    terminal.wait_for("1 other file passed over");
+
+    // What another terminal does is seen on coming back.
+    fmtui(home.path(), &["data", "check", "photos", "--fix"]);
+    terminal.press("2");
+    terminal.wait_for("▸Model");
+    terminal.press("1");
+    terminal.wait_for("32 train + 8 test, 1 excluded");
+    terminal.press("/");
+    terminal.wait_for("train, test, excluded");
+    terminal.press("excluded\r");
+    terminal.wait_for("excluded: copy of fern/1");
+
+    terminal.press("t");
+    terminal.wait_for("lenet5 · running");
+    terminal.press("x");
+    terminal.wait_for("stop the run");
+    terminal.press("\r");
+    terminal.wait_until("the run is over", |s| !s.contains("lenet5 · running"));
+
+    terminal.press("1e");
+    terminal.wait_for("▸ photos");
+    terminal.press("d");
+    terminal.wait_for("Remove photos from the list? Its images stay in");
+    terminal.press("\r");
+    terminal.wait_for("photos is removed");
+    assert!(directory.join("rose/9.png").is_file());
+    assert!(!home.path().join("workspace/data/photos").exists());
+    terminal.press("\x1b");
+    terminal.wait_for("No data set is loaded");
+    let path = directory.to_str().unwrap();
+    fmtui(
+        home.path(),
+        &["data", "add", path, "--name", "again", "--skip-broken"],
+    );
+    terminal.press("e");
+    terminal.wait_for("again");
+    terminal.press("q");
+    assert_eq!(terminal.ends_within(10), 0);
+}
+
 #[test]
 fn a_profile_of_ones_own_is_edited_in_ones_own_editor() {
     let home = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
 use super::*;
 use crate::data::Dataset;
-use crate::data::locate::{SearchPath, load};
+use crate::data::locate::{SearchPath, available, load};
 use crate::data::prepare::{Room, prepare};
 use crate::profile::{Data, Resizing};
 
@@ -70,6 +70,36 @@ fn a_folder_is_divided_once_and_read_where_it_lies() {
     shades.sort_unstable();
     let all: Vec<u8> = (10..20).chain(100..110).collect();
     assert_eq!(shades, all);
+    // It is told from another of its name.
+    let search = SearchPath {
+        data_dir: None,
+        workspace_data: dir.path().join("data"),
+    };
+    let found = || {
+        let all = available(&search);
+        all.into_iter().find(|found| found.name == "flowers")
+    };
+    let other = Dataset {
+        sha256: "0".repeat(64),
+        ..set.clone()
+    };
+    assert!(found().unwrap().is_current(&set) && !found().unwrap().is_current(&other));
+    // What was decoded of it goes with it.
+    let room = Room {
+        directory: &search.workspace_data,
+        memory: u64::MAX,
+        disk: None,
+        progress: &mut |_, _| {},
+        cancel: &AtomicBool::new(false),
+    };
+    let settings = Data {
+        image_size: 4,
+        resize: Resizing::Antialias,
+        ..Data::default()
+    };
+    prepare(set.clone(), &settings, room).unwrap();
+    let files = || dir.path().join("data/flowers").read_dir().unwrap().count();
+    assert_eq!(files(), 3);
     // Adding it again gives the same division.
     let before = set.sha256;
     assert!(

@@ -17,7 +17,7 @@ impl App {
         match effect {
             Effect::None | Effect::Ignored => Vec::new(),
             Effect::GoToTab(tab) => self.go_to(tab),
-            Effect::TrainOn(set) => self.train_on(set),
+            Effect::TrainOn(set) => self.train_on(&set),
             Effect::OpenClass(class) => {
                 let requests = self.go_to(TabId::Confusion);
                 self.tabs.confusion.select_class(class, &self.context);
@@ -99,32 +99,7 @@ impl App {
                 self.context.run.forget(&run);
                 self.say(format!("{run} is deleted"));
             }
-            Message::Dataset {
-                dataset,
-                for_data_tab,
-            } => {
-                let info = DatasetInfo::from(&*dataset);
-                self.tabs.model.set_info(info.name.clone(), Ok(info));
-                if self.run_dataset.as_ref() == Some(&dataset.name) {
-                    self.context.dataset = Some(Arc::clone(&dataset));
-                }
-                if for_data_tab {
-                    self.tabs.data.set_dataset(dataset);
-                }
-            }
-            Message::DatasetInfo { name, info } => self.tabs.model.set_info(name, info),
-            Message::Sets(sets) => {
-                let names = sets.iter().map(|set| set.name.clone()).collect();
-                self.tabs.model.set_sets(names);
-                self.tabs.data.set_sets(sets);
-            }
             Message::Weights { pretrained, card } => self.tabs.model.set_card(pretrained, card),
-            Message::Excluded { set, excluded } => self.tabs.data.set_excluded(&set, excluded),
-            Message::DatasetStatus(status) => self.tabs.data.set_status(status),
-            Message::DatasetFailed(problem) => self.tabs.data.set_failed(problem),
-            Message::NotAdded(problem) => self.tabs.data.set_refused(problem),
-            Message::Broken(broken) => self.tabs.data.set_broken(broken),
-            Message::Checked(checked) => self.tabs.data.set_checked(checked),
             Message::Predictions { run, kept } => {
                 if self.run.as_ref() == Some(&run) {
                     self.context.predictions = *kept;
@@ -156,8 +131,41 @@ impl App {
                 self.said = None;
                 self.problem = Some(Problem { problem, remedy });
             }
+            of_data => self.on_data(of_data),
         }
         Vec::new()
+    }
+
+    /// What is told of data sets.
+    fn on_data(&mut self, message: Message) {
+        match message {
+            Message::Dataset {
+                dataset,
+                for_data_tab,
+            } => {
+                let info = DatasetInfo::from(&*dataset);
+                self.tabs.model.set_info(info.name.clone(), Ok(info));
+                if self.run_dataset.as_ref() == Some(&dataset.name) {
+                    self.context.dataset = Some(Arc::clone(&dataset));
+                }
+                if for_data_tab {
+                    self.tabs.data.set_dataset(dataset);
+                }
+            }
+            Message::DatasetInfo { name, info } => self.tabs.model.set_info(name, info),
+            Message::Sets(sets) => {
+                let names = sets.iter().map(|set| set.name.clone()).collect();
+                self.tabs.model.set_sets(names);
+                self.tabs.data.set_sets(sets);
+            }
+            Message::Excluded { set, excluded } => self.tabs.data.set_excluded(&set, excluded),
+            Message::DatasetStatus(status) => self.tabs.data.set_status(status),
+            Message::DatasetFailed(problem) => self.tabs.data.set_failed(problem),
+            Message::NotAdded(problem) => self.tabs.data.set_refused(problem),
+            Message::Broken(broken) => self.tabs.data.set_broken(broken),
+            Message::Checked(checked) => self.tabs.data.set_checked(checked),
+            _ => {}
+        }
     }
 
     /// Takes note of an event, and says what was asked for and is done where the Train tab is not looked at; that a

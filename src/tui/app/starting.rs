@@ -32,7 +32,7 @@ impl App {
     }
 
     /// Trains the recipe that is open on the Model tab on this data set; where it cannot be, goes there and says why.
-    pub(super) fn train_on(&mut self, set: String) -> Vec<Request> {
+    pub(super) fn train_on(&mut self, set: &str) -> Vec<Request> {
         match self.tabs.model.start_on(set) {
             Ok(start) => self.start(start),
             Err(why) => {

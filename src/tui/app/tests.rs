@@ -388,6 +388,20 @@ fn a_recipe_that_does_not_fit_the_shown_set_is_looked_at() {
 }
 
 #[test]
+fn images_are_laid_over_the_background_of_the_open_recipe() {
+    use crate::profile::Background;
+    let mut app = app();
+    assert_eq!(app.context.background, Background::White);
+    let mut recipe = Profile::new("lenet5");
+    recipe.data.background = Background::Grey;
+    app.update(Input::Message(Message::Edited(Box::new(recipe))));
+    assert_eq!(app.context.background, Background::Grey);
+    // Another preset has another recipe.
+    press(&mut app, "2j");
+    assert_eq!(app.context.background, Background::White);
+}
+
+#[test]
 fn what_a_start_waits_for_stays_until_it_is_ready_or_cancelled() {
     let mut app = app();
     press(&mut app, "3t");

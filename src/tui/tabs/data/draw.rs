@@ -8,7 +8,7 @@ use super::sets::{FETCHED, fetched_size};
 use super::{DataTab, Mode, View, balance};
 use crate::catalog::{self, BUILT_IN};
 use crate::data::channels::Conversion;
-use crate::data::statistics::{PixelStatistics, channel_names, class_means, mean_size};
+use crate::data::statistics::{class_means, mean_size};
 use crate::data::{Dataset, Part};
 use crate::metrics::class_name;
 use crate::profile::Background;
@@ -160,6 +160,7 @@ impl DataTab {
         let room = canvas
             .width()
             .saturating_sub(if canvas.width() < 72 { 2 } else { 33 });
+        let class = fit::cut(&class, usize::from(room).saturating_sub(28).max(8));
         canvas.put_in(
             1,
             2,
@@ -212,6 +213,7 @@ impl DataTab {
         let true_size = u16::try_from(dataset.width.clamp(1, 256)).unwrap_or(256);
         let (view, shown, excluded) = (self.view(), &self.shown, &self.excluded);
         let conversion = conversion(dataset, cx.background);
+        let thumbnails = &mut self.thumbnails;
         let tile = |place: usize| {
             let index = *shown.get(place)?;
             let label = class_name(&dataset.classes, usize::from(dataset.label(index)));
@@ -220,11 +222,11 @@ impl DataTab {
             } else {
                 label
             };
-            let pixels = u32::try_from(index).ok();
+            let image = thumbnails.get(dataset, index, conversion).as_ref().ok();
             Some(Tile {
-                pixels: pixels.and_then(|index| conversion.image(dataset, index).ok()),
+                pixels: image.map(|image| image.pixels.clone()),
                 channels: conversion.to,
-                size: dataset.size(index),
+                size: image.map_or((1, 1), |image| image.size),
                 label,
                 is_excluded: excluded.contains_key(&index),
             })
@@ -294,12 +296,18 @@ impl DataTab {
         }
         let last = canvas.height().saturating_sub(1);
         if last > top {
-            canvas.put(1, last, self.caption(dataset, theme));
+            let caption = self.caption(dataset, conversion, theme);
+            canvas.put(1, last, caption);
         }
     }
 
     /// What is under the cursor, in a line.
-    pub(super) fn caption(&self, dataset: &Dataset, theme: &Theme) -> Line<'static> {
+    fn caption(
+        &mut self,
+        dataset: &Dataset,
+        conversion: Conversion,
+        theme: &Theme,
+    ) -> Line<'static> {
         match self.view() {
             View::Balance => {
                 let none = if dataset.test.is_empty() {
@@ -332,7 +340,10 @@ impl DataTab {
                 let part = dataset.place(*index).map_or("", |(part, _)| part.name());
                 let mut spans = vec![
                     Span::styled(format!("#{} ", text::grouped(*index as u64)), theme.dim()),
-                    Span::styled(class_name(&dataset.classes, label), theme.title()),
+                    Span::styled(
+                        fit::cut(&class_name(&dataset.classes, label), LONGEST_NAME),
+                        theme.title(),
+                    ),
                     Span::styled(
                         format!(" · {part}{}", self.own_size(dataset, *index)),
                         theme.dim(),
@@ -340,11 +351,8 @@ impl DataTab {
                 ];
                 spans.push(match self.excluded.get(index) {
                     Some(reason) => Span::styled(format!(" · {EXCLUDED}: {reason}"), theme.warn()),
-                    None => match dataset.image(*index) {
-                        Ok(image) => {
-                            let means = means_of(&image, dataset.channels);
-                            Span::styled(format!(" · mean {means}"), theme.dim())
-                        }
+                    None => match self.thumbnails.get(dataset, *index, conversion) {
+                        Ok(image) => Span::styled(format!(" · mean {}", image.means), theme.dim()),
                         Err(why) => Span::styled(format!(" · {why}"), theme.bad()),
                     },
                 });
@@ -379,11 +387,16 @@ impl DataTab {
             below = 2 + u16::try_from(lines).unwrap_or(4);
         }
         let images = catalog::find(FETCHED).map_or((0, 0), |set| set.images);
+        let images = text::grouped(u64::from(images.0 + images.1));
+        let size = fetched_size(FETCHED);
+        let download = if self.sets.wants_download() {
+            format!(" Press d to download {FETCHED} ({size}, {images} images).")
+        } else {
+            String::new()
+        };
         let words = format!(
-            "Press e to choose one: {BUILT_IN} is built in. Press d to download {FETCHED} ({}, {} images). \
-             Press a to add a folder of images or a data set's file; docs/data.md has the formats.",
-            fetched_size(FETCHED),
-            text::grouped(u64::from(images.0 + images.1)),
+            "Press e to choose one: {BUILT_IN} is built in.{download} \
+             Press a to add a folder of images or a data set's file; docs/data.md has the formats."
         );
         let width = usize::from(canvas.width().saturating_sub(2)).min(76);
         for (row, line) in (below..).zip(fit::wrap(&words, width)) {
@@ -397,16 +410,8 @@ pub(super) fn conversion(dataset: &Dataset, background: Background) -> Conversio
     Conversion::new(dataset.channels, 3, background)
 }
 
-/// `0.286 ± 0.353` of a grey image; the mean of each channel of one in colours.
-fn means_of(image: &[u8], channels: usize) -> String {
-    let figures = PixelStatistics::of_channels(image, channels);
-    if let [grey] = figures[..] {
-        return format!("{:.3} ± {:.3}", grey.mean, grey.std);
-    }
-    let named = channel_names(channels).iter().zip(figures);
-    let named: Vec<String> = named.map(|(n, f)| format!("{n} {:.3}", f.mean)).collect();
-    named.join(" ")
-}
+/// Columns of a class's name where more is said of an image.
+const LONGEST_NAME: usize = 32;
 
 /// The widest small and large images of a grid, so that there are several. **Units** columns.
 const MOST_SMALL: u16 = 16;

@@ -76,7 +76,7 @@ impl Grid {
         (width, height): (usize, usize),
         columns: u16,
         count: usize,
-        tile: impl Fn(usize) -> Option<Tile>,
+        mut tile: impl FnMut(usize) -> Option<Tile>,
         theme: &Theme,
     ) {
         let room = (

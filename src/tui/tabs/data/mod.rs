@@ -11,6 +11,7 @@ mod grid;
 mod report;
 mod sets;
 mod status;
+mod thumbnails;
 mod zoom;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ use report::ReportView;
 use sets::{Ask, Sets};
 pub(crate) use sets::{BrokenFiles, FoundSet};
 use status::Status;
+use thumbnails::Thumbnails;
 
 /// The images of a set that runs leave out, by their pooled indices, and why each is; or what is wrong with their list.
 pub(crate) type Excluded = Result<BTreeMap<usize, String>, String>;
@@ -112,6 +114,7 @@ pub(crate) struct DataTab {
     /// Mean image of each class of the training set, or why there are none; made when first looked at.
     means: Option<Result<Vec<Vec<u8>>>>,
     grid: Grid,
+    thumbnails: Thumbnails,
     mean_grid: Grid,
     balance_offset: usize,
     view_areas: Vec<(Rect, View)>,
@@ -128,6 +131,7 @@ impl DataTab {
         self.found = None;
         self.excluded.clear();
         self.excluded_problem.clear();
+        self.thumbnails.clear();
         if self
             .report
             .as_ref()
@@ -149,6 +153,7 @@ impl DataTab {
         (self.dataset, self.report, self.found) = (None, None, None);
         self.excluded.clear();
         self.excluded_problem.clear();
+        self.thumbnails.clear();
         self.filter = Filter::default();
         self.refresh();
     }
@@ -286,7 +291,7 @@ impl DataTab {
         }
         let name = dataset.name.clone();
         self.mode = Mode::Browse;
-        self.status.begin(format!("checking {name} …"));
+        self.status.begin(format!("checking {name} …; Esc cancels"));
         Request::CheckDataset(name).into()
     }
 
@@ -475,11 +480,9 @@ impl Tab for DataTab {
             ],
             Mode::Zoom => vec![hint("h l", "previous, next"), hint("Esc", "back")],
             Mode::Browse if self.dataset.is_none() => {
-                vec![
-                    hint("e", "choose a set"),
-                    hint("a", "add a folder or file"),
-                    hint("d", "download"),
-                ]
+                let download = self.sets.wants_download().then(|| hint("d", "download"));
+                let hints = [hint("e", "choose a set"), hint("a", "add a folder or file")];
+                hints.into_iter().chain(download).collect()
             }
             Mode::Browse => {
                 let enter = match self.view {

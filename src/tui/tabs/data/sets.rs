@@ -110,8 +110,15 @@ impl Sets {
         self.rows.get(self.cursor)
     }
 
+    /// Whether the set under the cursor is here.
     fn is_here(&self) -> bool {
         self.cursor < self.here
+    }
+
+    /// Whether the set that is downloaded where none is chosen is not here yet.
+    pub(super) fn wants_download(&self) -> bool {
+        let mut here = self.rows.iter().take(self.here);
+        here.all(|row| row.name != FETCHED)
     }
 
     fn step(&mut self, action: Action) {
@@ -175,13 +182,23 @@ impl DataTab {
         match action {
             Action::Open => return self.open_set(),
             Action::Add => self.ask_for_path(String::new()),
-            Action::Train => return self.on_train(),
+            Action::Train => return self.train_chosen(),
             Action::Back if self.status.dismiss() => {}
             Action::Back | Action::Edit => self.mode = Mode::Browse,
             action if action.is_move() => self.sets.step(action),
             _ => return Effect::Ignored,
         }
         Effect::None
+    }
+
+    /// Trains on the set under the cursor where it is the one that is shown, so that it has been seen.
+    fn train_chosen(&self) -> Effect {
+        let chosen = self.sets.row().map(|row| row.name.clone());
+        if chosen == self.shown_set() {
+            return self.on_train();
+        }
+        let name = chosen.unwrap_or_default();
+        Effect::Say(format!("open {name} with Enter first, then t trains on it"))
     }
 
     pub(super) fn click_set(&mut self, at: Position) -> Effect {
@@ -222,6 +239,8 @@ impl DataTab {
         let name = chosen.map_or(FETCHED, |row| &row.name);
         if let Some(row) = chosen.filter(|row| row.is_added) {
             self.asks = Some(Ask::Remove(row.clone()));
+        } else if chosen.is_none() && !self.sets.wants_download() {
+            return Effect::Say(format!("{name} is here; press e for the other data sets"));
         } else if is_fetchable(name) {
             self.asks = Some(Ask::Fetch(name.into()));
         } else if name == catalog::BUILT_IN {
@@ -259,7 +278,7 @@ impl DataTab {
     /// A key while a path is typed.
     pub(super) fn on_path(&mut self, mut input: Input, key: KeyEvent) -> Effect {
         let typed = input.on_key(key);
-        self.sets.path = input.text().trim().to_owned();
+        input.text().trim().clone_into(&mut self.sets.path);
         match typed {
             Typed::Cancelled => self.mode = Mode::Sets,
             Typed::Accepted if !self.sets.path.is_empty() => {
@@ -274,8 +293,7 @@ impl DataTab {
 
     fn add(&mut self, path: String, skips_broken: bool) -> Effect {
         self.mode = Mode::Sets;
-        self.status.begin(format!("adding {path} …"));
-        let path = path.clone();
+        self.status.begin(format!("adding {path} …; Esc cancels"));
         Request::AddDataset { path, skips_broken }.into()
     }
 

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 use super::*;
 use crate::catalog;
 use crate::data::check::{self, Source};
-use crate::data::{Examples, InMemory, mini};
+use crate::data::{Examples, InMemory, Store, mini};
+use crate::error::Error;
 use crate::tui::tabs::testing::{self, Lent};
 
 fn found(name: &str, place: &str, is_added: bool) -> FoundSet {
@@ -113,6 +114,10 @@ fn another_set_is_chosen_or_downloaded() {
         Request::LoadDataset("fashion-mnist".into()).into()
     );
     assert!(shot(&mut tab, 80, 24).contains("loading fashion-mnist"));
+    // It is here; where it is chosen in the list, its files may be mended.
+    assert!(matches!(tab.on_action(Action::Delete), Effect::Say(_)));
+    tab.on_action(Action::Edit);
+    tab.on_action(Action::Up);
     assert_eq!(tab.on_action(Action::Delete), Effect::None);
     assert!(shot(&mut tab, 80, 24).contains("Download fashion-mnist (30 MB)"));
     tab.on_text(KeyEvent::from(KeyCode::Esc));
@@ -268,7 +273,12 @@ fn a_set_is_added_by_its_path() {
 fn a_set_that_was_added_is_removed() {
     let mut tab = filled();
     tab.on_action(Action::Edit);
+    assert_eq!(
+        tab.on_action(Action::Train),
+        Effect::TrainOn("fashion-mnist-mini".into())
+    );
     tab.on_action(Action::Down);
+    assert!(matches!(tab.on_action(Action::Train), Effect::Say(_)));
     assert!(tab.tab.hints(&tab.cx).contains(&Hint {
         keys: "d",
         does: "remove"
@@ -289,7 +299,9 @@ fn a_set_that_was_added_is_removed() {
     tab.on_action(Action::Delete);
     tab.on_text(KeyEvent::from(KeyCode::Enter));
     tab.on_action(Action::Back);
-    assert!(shot(&mut tab, 80, 24).contains("No data set is loaded."));
+    let shown = shot(&mut tab, 80, 24);
+    assert!(shown.contains("No data set is loaded.") && !shown.contains("download"));
+    assert!(tab.tab.hints(&tab.cx).iter().all(|hint| hint.keys != "d"));
     testing::survives(&mut tab);
 }
 
@@ -328,11 +340,11 @@ fn the_hints_are_about_the_set_under_the_cursor() {
 fn what_went_wrong_is_dismissed() {
     let mut tab = filled();
     let is_shown = |tab: &mut Lent<DataTab>| shot(tab, 80, 24).contains("is truncated");
-    let dismissing: [&dyn Fn(&mut Lent<DataTab>); 4] = [
-        &|tab| drop(tab.on_action(Action::Back)),
-        &|tab| drop(tab.on_action(Action::Edit)),
-        &|tab| tab.on_left(),
-        &|tab| tab.set_dataset(Arc::new(mini::load().unwrap())),
+    let dismissing: [fn(&mut Lent<DataTab>); 4] = [
+        |tab| drop(tab.on_action(Action::Back)),
+        |tab| drop(tab.on_action(Action::Edit)),
+        |tab| tab.on_left(),
+        |tab| tab.set_dataset(Arc::new(mini::load().unwrap())),
     ];
     for dismiss in dismissing {
         tab.mode = Mode::Browse;
@@ -548,6 +560,86 @@ fn a_report_can_have_any_size_and_be_empty() {
             testing::survives(&mut tab);
         }
     }
+}
+
+/// Photos in files of their own, the second of which somebody deleted.
+#[derive(Debug)]
+struct Photos;
+
+impl Store for Photos {
+    fn size(&self, _: usize) -> (usize, usize) {
+        (300, 400)
+    }
+
+    fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
+        if index == 1 {
+            return Err(Error::input("rose/2.jpg", "is gone", "put it back"));
+        }
+        out.fill(90);
+        Ok(())
+    }
+
+    fn announce(&self, _: usize) {}
+
+    fn name(&self, index: usize) -> Option<&str> {
+        Some(
+            [
+                "rose/1.jpg",
+                "rose/2.jpg",
+                "a/very long/path of a file/that is/cut/in front/so that/its name/can be/read.jpg",
+            ][index],
+        )
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+fn photos() -> Dataset {
+    Dataset {
+        name: "a-name-of-64-letters-which-is-the-longest-that-a-set-can-have-xyz".into(),
+        classes: vec!["a class with a name that is longer than what there is room for".into(); 2],
+        channels: 3,
+        height: 300,
+        width: 400,
+        train: Examples {
+            images: Arc::new(Photos),
+            labels: vec![0, 0, 1],
+        },
+        test: Examples::default(),
+        ..testing::dataset(0, 0)
+    }
+}
+
+#[test]
+fn photos_are_told_by_their_files_and_those_that_cannot_be_read_by_why() {
+    let mut tab = testing::lent(DataTab::default());
+    tab.set_dataset(Arc::new(photos()));
+    let shown = shot(&mut tab, 80, 24);
+    assert!(shown.contains("… · 3 train, no test set · 2 classes · 300 × 400 RGB"));
+    assert!(shown.contains("unreadable"));
+    tab.on_action(Action::Right);
+    assert!(shot(&mut tab, 80, 24).contains("rose/2.jpg is gone"));
+    tab.on_action(Action::Open);
+    insta::assert_snapshot!("unreadable_zoom_80x24", shot(&mut tab, 80, 24));
+    testing::survives(&mut tab);
+    tab.on_action(Action::Left);
+    assert!(shot(&mut tab, 80, 24).contains("\n rose/1.jpg\n"));
+    tab.on_action(Action::End);
+    assert!(shot(&mut tab, 80, 24).contains("so that/its name/can be/read.jpg\n"));
+    tab.on_action(Action::Back);
+    tab.on_action(Action::Later);
+    let line = shot(&mut tab, 80, 24).lines().nth(3).unwrap().to_owned();
+    assert!(
+        line.contains("… › · 2  ") && line.ends_with("balance  means"),
+        "{line}"
+    );
+    tab.view = Some(View::Means);
+    testing::survives(&mut tab);
+    // Where it is excluded, it spoils no means.
+    tab.set_excluded(&photos().name, Ok(BTreeMap::from([(1, "is gone".into())])));
+    assert!(!shot(&mut tab, 80, 24).contains("There are no means"));
 }
 
 #[test]

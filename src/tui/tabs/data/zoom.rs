@@ -21,7 +21,7 @@ const BINS: u16 = 32;
 
 /// Columns that the figures of a grey image need, with the gaps beside them, and those of one in colours.
 const FIGURES: u16 = 33;
-const FIGURES_IN_COLOURS: u16 = 37;
+const FIGURES_IN_COLOURS: u16 = 39;
 
 /// An image of the set.
 pub(super) struct Shown<'a> {
@@ -123,14 +123,12 @@ impl<'a> Shown<'a> {
             .place(index)
             .map_or(("", index), |(part, own)| (part.name(), own));
         let grouped = |n: usize| text::grouped(n as u64);
-        canvas.put(
-            0,
-            0,
-            Line::from(vec![
-                Span::styled(class_name(&dataset.classes, label), theme.title()),
-                Span::styled(format!("  class {label}"), theme.dim()),
-            ]),
-        );
+        let number = format!("  class {label}");
+        let room = usize::from(canvas.width()).saturating_sub(number.len());
+        let name = fit::cut(&class_name(&dataset.classes, label), room);
+        let name = Span::styled(name, theme.title());
+        let title = Line::from(vec![name, Span::styled(number, theme.dim())]);
+        canvas.put(0, 0, title);
         let mut rows = vec![
             (
                 "image",

@@ -80,8 +80,8 @@ impl ModelTab {
     ///
     /// # Errors
     /// `Input` naming what does not fit.
-    pub(crate) fn start_on(&mut self, set: String) -> Result<Start> {
-        self.choose_set(set.clone());
+    pub(crate) fn start_on(&mut self, set: &str) -> Result<Start> {
+        self.choose_set(set.to_owned());
         let remedy = "choose another data set or recipe";
         match self.entry() {
             Some(entry) if entry.profile.data.name == set => self.start_of(entry),
