@@ -3,9 +3,10 @@ use std::fs;
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
 use super::*;
-use crate::data::Dataset;
+use crate::data::formats::added::Entry;
 use crate::data::locate::{SearchPath, available, load};
 use crate::data::prepare::{Room, prepare};
+use crate::data::{Dataset, Part};
 use crate::profile::{Data, Resizing};
 
 fn png(path: &Path, shade: u8, side: u32) {
