@@ -192,8 +192,8 @@ impl DataTab {
 
     /// The mean images of the set called so, or why there are none.
     pub(crate) fn set_means(&mut self, set: &str, means: Result<Vec<Vec<u8>>, String>) {
+        self.status.end();
         if self.dataset.as_ref().is_some_and(|d| d.name == set) {
-            self.status.end();
             self.means = Means::Known(means);
         }
     }
