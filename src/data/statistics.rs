@@ -154,17 +154,20 @@ pub(crate) fn mean_size(dataset: &Dataset) -> (usize, usize) {
 /// `Io` or `Input` when an image cannot be read.
 pub(crate) fn class_means(
     examples: &Examples,
-    images: impl Iterator<Item = usize> + Clone,
+    images: impl Iterator<Item = usize>,
     classes: usize,
     channels: usize,
     (height, width): (usize, usize),
 ) -> Result<Vec<Vec<u8>>> {
     let plane = height * width;
     let mut sums = vec![vec![0u64; channels * plane]; classes];
-    for index in images.clone() {
-        let Some(sums) = sums.get_mut(usize::from(examples.labels[index])) else {
+    let mut counts = vec![0; classes];
+    for index in images {
+        let label = usize::from(examples.labels[index]);
+        let Some(sums) = sums.get_mut(label) else {
             continue;
         };
+        counts[label] += 1;
         let size = examples.images.size(index);
         let mut image = vec![0; channels * size.0 * size.1];
         examples.images.read(index, &mut image)?;
@@ -184,8 +187,7 @@ pub(crate) fn class_means(
         let weight = weight.max(1);
         u8::try_from((sum + weight / 2) / weight).unwrap_or(u8::MAX)
     };
-    let labels = images.map(|index| examples.labels[index]);
-    let means = sums.iter().zip(class_counts(labels, classes));
+    let means = sums.iter().zip(counts);
     Ok(means
         .map(|(sums, count)| {
             let (colors, opacity) = sums.split_at(channels.min(3) * plane);

@@ -225,6 +225,7 @@ impl Outside<'_> {
             Request::FindDatasets { shown } => self.services.find_datasets(shown),
             Request::AddDataset { path, skips_broken } => self.services.add(path, skips_broken),
             Request::RemoveDataset(name) => self.services.remove(name),
+            Request::AverageClasses(name) => self.services.average(name),
             Request::CheckDataset(name) => self.services.check(name),
             Request::CancelFetch => self.services.cancel_fetch(),
             Request::DescribeWeights(model) => self.services.describe_weights(model),

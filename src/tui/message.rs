@@ -69,6 +69,11 @@ pub(crate) enum Message {
         set: String,
         excluded: Excluded,
     },
+    /// The mean image of each class of a data set, or why there are none.
+    Means {
+        set: String,
+        means: Result<Vec<Vec<u8>>, String>,
+    },
     /// What is being done about a data set; nothing, where that is empty.
     DatasetStatus(String),
     /// What went wrong with a data set.

@@ -63,6 +63,8 @@ pub(crate) enum Request {
     RemoveDataset(String),
     /// Check a data set for the Data tab, with progress there.
     CheckDataset(String),
+    /// Work out the mean image of each class of a data set, with progress on the Data tab.
+    AverageClasses(String),
     /// Give up whatever is being downloaded, added, checked or decoded.
     CancelFetch,
     /// Find out about the weights that this model begins with.

@@ -159,6 +159,7 @@ impl App {
                 self.tabs.data.set_sets(sets);
             }
             Message::Excluded { set, excluded } => self.tabs.data.set_excluded(&set, excluded),
+            Message::Means { set, means } => self.tabs.data.set_means(&set, means),
             Message::DatasetStatus(status) => self.tabs.data.set_status(status),
             Message::DatasetFailed(problem) => self.tabs.data.set_failed(problem),
             Message::NotAdded(problem) => self.tabs.data.set_refused(problem),
@@ -179,6 +180,14 @@ impl App {
         if let Some(done) = done.filter(|_| is_unseen || self.active != TabId::Train) {
             let words = format!("{}: {done}", self.name_of(run));
             self.say(words);
+        }
+    }
+
+    /// Asks for what the Data tab wants to show and has not.
+    pub(super) fn follow_data(&mut self, requests: &mut Vec<Request>) {
+        if self.active == TabId::Data {
+            let asked = self.tabs.data.asks_for_means();
+            requests.extend(asked.map(Request::AverageClasses));
         }
     }
 

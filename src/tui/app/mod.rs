@@ -191,6 +191,7 @@ impl App {
         self.context.background = self.tabs.model.background();
         self.follow_run(&mut requests);
         self.follow_model(&mut requests);
+        self.follow_data(&mut requests);
         requests
     }
 

@@ -160,11 +160,16 @@ pub(super) fn tell_failure(error: &Error, out: &mpsc::Sender<Message>) {
     let _ = out.blocking_send(message);
 }
 
-fn tell_excluded(dataset: &Dataset, workspace: &Workspace, out: &mpsc::Sender<Message>) {
+/// What runs leave out of a data set.
+pub(super) fn excluded(dataset: &Dataset, workspace: &Workspace) -> Excluded {
     let path = workspace.exclusions(&dataset.name);
-    let excluded: Excluded = exclude::read(&path)
+    exclude::read(&path)
         .and_then(|list| exclude::reasons(dataset, &list.unwrap_or_default(), &path))
-        .map_err(|e| e.to_string());
+        .map_err(|e| e.to_string())
+}
+
+fn tell_excluded(dataset: &Dataset, workspace: &Workspace, out: &mpsc::Sender<Message>) {
+    let excluded = excluded(dataset, workspace);
     let set = dataset.name.clone();
     let _ = out.blocking_send(Message::Excluded { set, excluded });
 }

@@ -2,6 +2,7 @@
 //! and answered with messages. Nothing else of the screens does.
 
 mod adding;
+mod averaging;
 mod check;
 mod counting;
 mod datasets;
@@ -48,6 +49,7 @@ pub(super) struct Services {
     fetch_cancelled: Arc<AtomicBool>,
     check_cancelled: Arc<AtomicBool>,
     add_cancelled: Arc<AtomicBool>,
+    average_cancelled: Arc<AtomicBool>,
     /// Of the weights that a run to be started begins with.
     weights_cancelled: Arc<AtomicBool>,
     kept_theme: Arc<KeptTheme>,
@@ -75,6 +77,7 @@ impl Services {
             fetch_cancelled: Arc::default(),
             check_cancelled: Arc::default(),
             add_cancelled: Arc::default(),
+            average_cancelled: Arc::default(),
             weights_cancelled: Arc::default(),
             kept_theme: Arc::new(KeptTheme::new(config::path())),
         };
@@ -204,6 +207,7 @@ impl Services {
         self.weights_cancelled.store(true, Ordering::Relaxed);
         self.check_cancelled.store(true, Ordering::Relaxed);
         self.add_cancelled.store(true, Ordering::Relaxed);
+        self.average_cancelled.store(true, Ordering::Relaxed);
     }
 
     /// Finds out about the weights that a model begins with.

@@ -4,11 +4,12 @@ use ratatui::text::{Line, Span};
 
 use super::filter::{self, EXCLUDED};
 use super::grid::Tile;
+use super::means::{Means, means_of};
 use super::sets::{FETCHED, fetched_size};
 use super::{DataTab, Mode, View, balance};
 use crate::catalog::{self, BUILT_IN};
 use crate::data::channels::Conversion;
-use crate::data::statistics::{class_means, mean_size};
+use crate::data::statistics::mean_size;
 use crate::data::{Dataset, Part};
 use crate::metrics::class_name;
 use crate::profile::Background;
@@ -260,19 +261,26 @@ impl DataTab {
             }
             View::Means => {
                 let size = mean_size(dataset);
-                let means = self.means.get_or_insert_with(|| {
-                    let classes = dataset.classes.len();
-                    // Training images come first in the pooled indices.
-                    let images = (0..dataset.train.len()).filter(|i| !excluded.contains_key(i));
-                    class_means(&dataset.train, images, classes, dataset.channels, size)
-                });
-                let means = match means {
+                if dataset.is_in_memory() && !matches!(self.means, Means::Known(_)) {
+                    let used = |index: &usize| !excluded.contains_key(index);
+                    self.means = Means::Known(means_of(dataset, used).map_err(|e| e.to_string()));
+                }
+                let told = match &self.means {
+                    Means::Known(Ok(means)) => Ok(means),
+                    Means::Known(Err(why)) => Err(Line::styled(
+                        format!("There are no means: {why}"),
+                        theme.bad(),
+                    )),
+                    Means::Unknown | Means::Asked => {
+                        Err(Line::styled("Averaging the training images …", theme.dim()))
+                    }
+                };
+                let means = match told {
                     Ok(means) => means,
                     Err(why) => {
-                        let why = format!("There are no means: {why}");
                         let width = usize::from(body.width().saturating_sub(2));
-                        for (y, line) in (1..).zip(fit::wrap(&why, width)) {
-                            body.put(1, y, Line::styled(line, theme.bad()));
+                        for (y, line) in (1..).zip(fit::wrap(&why.to_string(), width)) {
+                            body.put(1, y, Line::styled(line, why.style));
                         }
                         return;
                     }

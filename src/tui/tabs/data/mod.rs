@@ -8,6 +8,7 @@ mod balance;
 mod draw;
 mod filter;
 mod grid;
+mod means;
 mod report;
 mod sets;
 mod status;
@@ -23,7 +24,6 @@ use ratatui::layout::{Position, Rect};
 
 use crate::data::check::Checked;
 use crate::data::{Dataset, Part};
-use crate::error::Result;
 use crate::tui::action::Action;
 use crate::tui::context::Context;
 use crate::tui::request::Request;
@@ -33,6 +33,8 @@ use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::input::{Input, Typed};
 use filter::Filter;
 use grid::Grid;
+use means::Means;
+pub(crate) use means::means_of;
 use report::ReportView;
 use sets::{Ask, Sets};
 pub(crate) use sets::{BrokenFiles, FoundSet};
@@ -111,8 +113,8 @@ pub(crate) struct DataTab {
     found: Option<(String, Vec<usize>)>,
     /// Whether the set's images have one size.
     is_uniform: bool,
-    /// Mean image of each class of the training set, or why there are none; made when first looked at.
-    means: Option<Result<Vec<Vec<u8>>>>,
+    /// Worked out when first looked at.
+    means: Means,
     grid: Grid,
     thumbnails: Thumbnails,
     mean_grid: Grid,
@@ -140,7 +142,7 @@ impl DataTab {
             self.report = None;
         }
         self.dataset = Some(dataset);
-        self.means = None;
+        self.means = Means::Unknown;
         self.status.end();
         self.mode = Mode::Browse;
         self.mean_grid.cursor = 0;
@@ -170,10 +172,29 @@ impl DataTab {
         self.excluded_problem = problem;
         if images != self.excluded {
             self.excluded = images;
-            self.means = None;
+            self.means = Means::Unknown;
             let cursor = self.grid.cursor;
             self.refresh();
             self.grid.cursor = cursor;
+        }
+    }
+
+    /// The shown set, where its means are looked at and have to be worked out of its files; told once.
+    pub(crate) fn asks_for_means(&mut self) -> Option<String> {
+        let dataset = self.dataset.as_ref()?;
+        let is_asked = self.view() == View::Means && matches!(self.means, Means::Unknown);
+        if !is_asked || dataset.is_in_memory() {
+            return None;
+        }
+        self.means = Means::Asked;
+        self.shown_set()
+    }
+
+    /// The mean images of the set called so, or why there are none.
+    pub(crate) fn set_means(&mut self, set: &str, means: Result<Vec<Vec<u8>>, String>) {
+        self.status.end();
+        if self.dataset.as_ref().is_some_and(|d| d.name == set) {
+            self.means = Means::Known(means);
         }
     }
 

@@ -413,13 +413,17 @@ fn means_are_of_the_images_that_are_used() {
     let mut tab = filled();
     tab.view = Some(View::Means);
     shot(&mut tab, 80, 24);
-    let before = tab.means.take().unwrap().unwrap();
+    let Means::Known(Ok(before)) = std::mem::take(&mut tab.means) else {
+        panic!("no means");
+    };
     let set = tab.dataset.clone().unwrap();
     let boots = (0..2000).filter(|index| set.label(*index) == 9).skip(1);
     let excluded = boots.map(|index| (index, String::new())).collect();
     tab.set_excluded("fashion-mnist-mini", Ok(excluded));
     shot(&mut tab, 80, 24);
-    let after = tab.means.take().unwrap().unwrap();
+    let Means::Known(Ok(after)) = std::mem::take(&mut tab.means) else {
+        panic!("no means");
+    };
     let first = (0..2000).find(|index| set.label(*index) == 9).unwrap();
     assert_eq!(after[9], set.image(first).unwrap(), "the only one left");
     assert_ne!(after[9], before[9]);
@@ -571,7 +575,7 @@ impl Store for Photos {
         (300, 400)
     }
 
-    fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
+    fn read(&self, index: usize, out: &mut [u8]) -> crate::error::Result<()> {
         if index == 1 {
             return Err(Error::input("rose/2.jpg", "is gone", "put it back"));
         }
@@ -580,6 +584,10 @@ impl Store for Photos {
     }
 
     fn announce(&self, _: usize) {}
+
+    fn is_in_memory(&self) -> bool {
+        false
+    }
 
     fn name(&self, index: usize) -> Option<&str> {
         Some(
@@ -637,9 +645,36 @@ fn photos_are_told_by_their_files_and_those_that_cannot_be_read_by_why() {
     );
     tab.view = Some(View::Means);
     testing::survives(&mut tab);
-    // Where it is excluded, it spoils no means.
-    tab.set_excluded(&photos().name, Ok(BTreeMap::from([(1, "is gone".into())])));
-    assert!(!shot(&mut tab, 80, 24).contains("There are no means"));
+}
+
+#[test]
+fn means_of_files_are_asked_for_once_and_never_worked_out_while_drawing() {
+    let mut tab = testing::lent(DataTab::default());
+    tab.set_dataset(Arc::new(photos()));
+    let name = photos().name;
+    assert_eq!(tab.asks_for_means(), None, "nobody looks at them");
+    tab.view = Some(View::Means);
+    assert!(shot(&mut tab, 80, 24).contains("Averaging the training images …"));
+    assert_eq!(tab.asks_for_means().as_ref(), Some(&name));
+    assert_eq!(tab.asks_for_means(), None);
+    tab.set_status("averaging photos: 3 of 9 images; Esc cancels".into());
+    let unreadable = means_of(&photos(), |_| true).map_err(|e| e.to_string());
+    tab.set_means(&name, unreadable);
+    let shown = shot(&mut tab, 80, 24);
+    assert!(shown.contains("There are no means: rose/2.jpg is gone") && !shown.contains("3 of 9"));
+    // Where it is excluded, it spoils no means; they are worked out again.
+    tab.set_excluded(&name, Ok(BTreeMap::from([(1, "is gone".into())])));
+    assert_eq!(tab.asks_for_means().as_ref(), Some(&name));
+    let means = means_of(&photos(), |index| *index != 1).map_err(|e| e.to_string());
+    tab.set_status("averaging flowers: 3 of 9 images; Esc cancels".into());
+    tab.set_means("flowers", means.clone());
+    let shown = shot(&mut tab, 80, 24);
+    assert!(
+        shown.contains("Averaging") && !shown.contains("flowers"),
+        "of another set"
+    );
+    tab.set_means(&name, means);
+    assert!(shot(&mut tab, 80, 24).contains("▸a class with a name"));
 }
 
 #[test]
