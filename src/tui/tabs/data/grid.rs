@@ -83,7 +83,12 @@ impl Grid {
             columns.min(canvas.width().saturating_sub(2)),
             canvas.height().saturating_sub(1),
         );
-        let (columns, rows) = fitted(width, height, room);
+        let (mut columns, mut rows) = fitted(width, height, room);
+        // Rather two rows of smaller images than half a screen of nothing.
+        let of_two = ((canvas.height() + 1) / 2).saturating_sub(2);
+        if of_two < rows && 3 * of_two >= 2 * rows {
+            (columns, rows) = fitted(width, height, (room.0, of_two));
+        }
         let card = (columns + 2, rows + 2);
         self.across = usize::from(canvas.width() / card.0).max(1);
         let across = u16::try_from(self.across).unwrap_or(1);

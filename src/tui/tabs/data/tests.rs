@@ -444,7 +444,7 @@ fn what_is_not_opaque_is_laid_over_the_recipes_background() {
         tab.view = Some(View::Large);
         let under = Color::Rgb(under, under, under);
         // The border of the first image is transparent, that of the second is not.
-        let screen = testing::draw(&mut tab, 80, 24, &testing::theme());
+        let screen = testing::draw(&mut tab, 80, 40, &testing::theme());
         assert_eq!(screen[(1, 5)].fg, under);
         assert_ne!(screen[(22, 5)].fg, under);
         tab.on_action(Action::Open);
