@@ -85,7 +85,7 @@ impl Grid {
         );
         let (mut columns, mut rows) = fitted(width, height, room);
         // Rather two rows of smaller images than half a screen of nothing.
-        let of_two = ((canvas.height() + 1) / 2).saturating_sub(2);
+        let of_two = canvas.height().div_ceil(2).saturating_sub(2);
         if of_two < rows && 3 * of_two >= 2 * rows {
             (columns, rows) = fitted(width, height, (room.0, of_two));
         }
