@@ -242,13 +242,17 @@ pub(super) fn summary(source: &Source, report: &Report) -> String {
         0 => String::new(),
         count => format!(", {} excluded", text::grouped(count as u64)),
     };
+    let figures = if report.mean.is_empty() {
+        String::new()
+    } else {
+        let (mean, std) = (check::numbers(&report.mean), check::numbers(&report.std));
+        format!("; mean {mean}, deviation {std}")
+    };
     format!(
-        "{name}{} images{drawn}{excluded}, {} classes ({}); mean {}, deviation {}",
+        "{name}{} images{drawn}{excluded}, {} classes ({}){figures}",
         counts.join(" + "),
         report.classes,
         source.place,
-        check::numbers(&report.mean),
-        check::numbers(&report.std),
     )
 }
 

@@ -188,9 +188,8 @@ fn added(summary: &Summary) -> Result<u8> {
 }
 
 fn remove(workspace: &Workspace, name: &str) -> Result<u8> {
-    let path = register::remove(name, &workspace.data_dir())?;
-    let path = text::sanitize(&path.display().to_string());
-    Output::standard().line(format!("{name} removed; its images stay in {path}"))?;
+    let removed = register::remove(name, &workspace.data_dir())?;
+    Output::standard().line(removed.words())?;
     Ok(0)
 }
 
@@ -204,6 +203,10 @@ fn clean(workspace: &Workspace) -> Result<u8> {
         .flatten()
     {
         let (files, freed) = packed::clean(&entry.path())?;
+        if files > 0 {
+            // Of a set that was removed; fails where there is anything else.
+            let _ = std::fs::remove_dir(entry.path());
+        }
         count += files;
         bytes += freed;
     }

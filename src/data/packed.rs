@@ -102,8 +102,9 @@ pub(crate) fn write(
         return Err(Error::input(
             format!("data set {}", dataset.name),
             format!(
-                "takes {} decoded, and {} are free on the disk",
+                "takes {} decoded, with {} to spare, and {} are free on the disk",
                 text::bytes(needed),
+                text::bytes(SPARE),
                 text::bytes(free)
             ),
             "free some space, or set a smaller data.image_size",
@@ -314,14 +315,23 @@ pub(crate) fn read(
     Ok(Some(new))
 }
 
-/// Looks whether the files that the images of a packed file came from are still what was added.
+/// When a packed file was begun, or last held to the files that its images came from; `None` where there is none.
+pub(crate) fn written(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|m| m.modified()).ok()
+}
+
+/// Looks whether the files that the images of a packed file came from are still what was added, where they have changed
+/// after `written`.
 ///
 /// # Errors
 /// `Input` naming the first that is not, `Io`, `Cancelled`.
-pub(crate) fn check_files(dataset: &Dataset, path: &Path, cancel: &AtomicBool) -> Result<()> {
+pub(crate) fn check_files(
+    dataset: &Dataset,
+    path: &Path,
+    written: SystemTime,
+    cancel: &AtomicBool,
+) -> Result<()> {
     let begun = SystemTime::now();
-    let written = path.metadata().and_then(|m| m.modified());
-    let written = written.map_err(|e| Error::io("read", path, e))?;
     // Clocks of file systems are coarse.
     let time = written
         .checked_sub(Duration::from_secs(2))
@@ -373,7 +383,7 @@ fn is_ours(path: &Path) -> bool {
         }
 }
 
-/// Removes the packed files below a directory; gives how many, and their bytes.
+/// Removes the packed files below a directory, but for those that are being written; gives how many, and their bytes.
 ///
 /// # Errors
 /// `Io` when one cannot be removed.
@@ -385,6 +395,7 @@ pub(crate) fn clean(directory: &Path) -> Result<(usize, u64)> {
         if let Ok(metadata) = entry.metadata().map(|m| (m.is_file(), m.len()))
             && is_one
             && metadata.0
+            && !is_being_written(&path)
         {
             storage::remove(&path)?;
             count += 1;
@@ -392,6 +403,11 @@ pub(crate) fn clean(directory: &Path) -> Result<(usize, u64)> {
         }
     }
     Ok((count, bytes))
+}
+
+fn is_being_written(path: &Path) -> bool {
+    let locked = |file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+    File::open(path).is_ok_and(locked)
 }
 
 /// Images of one size in a packed file.

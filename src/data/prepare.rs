@@ -131,8 +131,10 @@ pub fn prepare(dataset: Dataset, settings: &Data, room: Room<'_>) -> Result<Data
     let path = spec.path(&directory.join(&dataset.name));
     let read = || packed::read(&dataset, &spec, &path, memory);
     // A damaged one is made again.
-    if let Ok(Some(ready)) = read() {
-        packed::check_files(&dataset, &path, cancel)?;
+    if let Some(written) = packed::written(&path)
+        && let Ok(Some(ready)) = read()
+    {
+        packed::check_files(&dataset, &path, written, cancel)?;
         return Ok(ready);
     }
     let fit = |image: &mut Vec<u8>, sides: (usize, usize), out: &mut [u8]| {

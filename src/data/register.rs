@@ -137,6 +137,13 @@ pub fn add(
             .as_ref()
             .map_or_else(|| called(&real), |(.., own)| own.clone()),
     };
+    if name.is_empty() {
+        return Err(Error::input(
+            shown,
+            "gives no name of letters and digits",
+            "give one with --name",
+        ));
+    }
     places::check_name(&name)?;
     if name == mini::NAME {
         return Err(taken(&name, "is the name of the built-in set"));
@@ -145,6 +152,9 @@ pub fn add(
         return Err(taken(&name, "is the name of a published set"));
     }
     let directory = data_dir.join(&name);
+    if directory.is_dir() && !directory.join(MANIFEST).exists() {
+        clear(&directory);
+    }
     if directory.exists() {
         return Err(taken(
             &name,
@@ -173,12 +183,38 @@ pub fn add(
     }
 }
 
-/// Takes the set called `name` out of `data_dir` again, with its decoded copies; its images stay. Gives where these
-/// lie.
+/// A set that was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    pub name: String,
+    /// Where its images stay.
+    pub images: PathBuf,
+    /// Where its list of excluded images is kept, if it had one.
+    pub list: Option<PathBuf>,
+}
+
+impl Removed {
+    /// `flowers removed; its images stay in /photos/flowers`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let shown = |path: &Path| text::sanitize(&path.display().to_string());
+        let list = self.list.as_deref().map_or_else(String::new, |list| {
+            format!("; its list of excluded images is {} now", shown(list))
+        });
+        format!(
+            "{} removed; its images stay in {}{list}",
+            self.name,
+            shown(&self.images)
+        )
+    }
+}
+
+/// Takes the set called `name` out of `data_dir` again, with its decoded copies; its images stay, and so does its list
+/// of excluded images, as `NAME-excluded.tsv`.
 ///
 /// # Errors
 /// `Input` when it was not added, `Io`.
-pub fn remove(name: &str, data_dir: &Path) -> Result<PathBuf> {
+pub fn remove(name: &str, data_dir: &Path) -> Result<Removed> {
     places::check_name(name)?;
     let directory = data_dir.join(name);
     if !directory.join(MANIFEST).is_file() {
@@ -188,23 +224,42 @@ pub fn remove(name: &str, data_dir: &Path) -> Result<PathBuf> {
             "`fmtui data` lists all sets, and where they lie",
         ));
     }
-    let path = added::manifest(&directory)
+    let images = added::manifest(&directory)
         .map(|m| m.path)
         .unwrap_or_default();
     packed::clean(&directory)?;
-    for file in [exclude::FILE, LIST, MANIFEST] {
+    let (list, kept) = (
+        directory.join(exclude::FILE),
+        data_dir.join(format!("{name}-{}", exclude::FILE)),
+    );
+    let has_list = storage::is_there(&list);
+    if has_list {
+        std::fs::rename(&list, &kept).map_err(|e| Error::io("write", &kept, e))?;
+    }
+    for file in [LIST, MANIFEST] {
         storage::remove(&directory.join(file))?;
     }
     // Whatever else lies there is somebody's.
     let _ = std::fs::remove_dir(&directory);
-    Ok(path)
+    Ok(Removed {
+        name: name.into(),
+        images,
+        list: has_list.then_some(kept),
+    })
+}
+
+/// Takes away a directory that has nothing but decoded copies of a set that was removed meanwhile.
+fn clear(directory: &Path) {
+    let _ = packed::clean(directory);
+    // Fails where there is anything else.
+    let _ = std::fs::remove_dir(directory);
 }
 
 fn taken(name: &str, problem: &str) -> Error {
     Error::input(
         format!("data set {name}"),
         problem,
-        format!("choose another --name, or `fmtui data remove {name}`"),
+        format!("choose another --name, or `fmtui data remove {name}` if you added it"),
     )
 }
 

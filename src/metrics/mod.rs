@@ -11,9 +11,11 @@ pub use written::lean;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+/// The most classes of a data set: their confusion matrix, of the square of them, is kept for every epoch.
+pub const MOST_CLASSES: usize = 4096;
+
 /// The confusion matrix: `counts[true][predicted]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Confusion {
     pub counts: Vec<Vec<u32>>,
 }

@@ -3,11 +3,11 @@
 
 use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{ClassScore, Confusion, METRICS, Scores, figure, metric, unknown};
+use super::{ClassScore, Confusion, METRICS, MOST_CLASSES, Scores, figure, metric, unknown};
 
 impl Serialize for Scores {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -18,6 +18,57 @@ impl Serialize for Scores {
         map.serialize_entry("confusion", &self.confusion)?;
         map.serialize_entry("per_class", &self.per_class())?;
         map.end()
+    }
+}
+
+/// Classes of which all counts are written; of more only those that are not 0.
+const MOST_WHOLE: usize = 100;
+
+/// The counts of many classes: true class, predicted class and count of each pair that occurs.
+#[derive(Serialize, Deserialize)]
+struct Sparse {
+    classes: usize,
+    counts: Vec<[u32; 3]>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Counts {
+    Whole(Vec<Vec<u32>>),
+    Sparse(Sparse),
+}
+
+impl Serialize for Confusion {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let classes = self.classes();
+        if classes <= MOST_WHOLE {
+            return self.counts.serialize(to);
+        }
+        let mut counts = Vec::new();
+        for (label, row) in (0..).zip(&self.counts) {
+            let own = (0..).zip(row).filter(|(_, count)| **count > 0);
+            counts.extend(own.map(|(prediction, count)| [label, prediction, *count]));
+        }
+        Sparse { classes, counts }.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Confusion {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let sparse = match Counts::deserialize(from)? {
+            Counts::Whole(counts) => return Ok(Self { counts }),
+            Counts::Sparse(sparse) => sparse,
+        };
+        if sparse.classes > MOST_CLASSES {
+            return Err(D::Error::custom("too many classes"));
+        }
+        let mut confusion = Self::new(sparse.classes);
+        for [label, prediction, count] in sparse.counts {
+            let row = confusion.counts.get_mut(label as usize);
+            let place = row.and_then(|row| row.get_mut(prediction as usize));
+            *place.ok_or_else(|| D::Error::custom("a class that there is not"))? = count;
+        }
+        Ok(confusion)
     }
 }
 
@@ -115,6 +166,48 @@ mod tests {
         let running = Scores::running(0.25, 0.5);
         assert_eq!(lean(&running), r#"{"loss":0.25,"accuracy":0.5}"#);
         assert!(read(&lean(&running)).top3_accuracy.is_nan());
+    }
+
+    /// Files of a thousand classes have megabytes of zeros otherwise.
+    #[test]
+    fn of_many_classes_only_what_occurs_is_written() {
+        for classes in [100, 101, 1000] {
+            let mut scores = Scores::of_accuracy(0.5, 0.75);
+            scores.confusion = Confusion::new(classes);
+            for image in 0..3 * classes {
+                let prediction = (image * image + 7) % classes;
+                scores.confusion.add(image % classes, prediction);
+            }
+            let json = serde_json::to_string(&scores).unwrap();
+            let toml = toml::to_string(&scores).unwrap();
+            let (own, whole) = (
+                &scores.confusion,
+                serde_json::to_string(&scores.confusion.counts),
+            );
+            let whole = format!("\"confusion\":{},", whole.unwrap());
+            assert_eq!(json.contains(&whole), classes <= MOST_WHOLE);
+            assert!(
+                classes < 1000 || json.len().max(toml.len()) < 300_000,
+                "{}",
+                json.len()
+            );
+            let again: [Scores; 2] = [
+                serde_json::from_str(&json).unwrap(),
+                toml::from_str(&toml).unwrap(),
+            ];
+            assert!(again.iter().all(|again| again.confusion == *own));
+            // As it was written before.
+            let before: Scores = serde_json::from_str(&format!("{{{whole}\"loss\":1}}")).unwrap();
+            assert_eq!(before.confusion, *own);
+        }
+        for wrong in [
+            r#"{"classes":101,"counts":[[101,0,1]]}"#,
+            r#"{"classes":101,"counts":[[0,101,1]]}"#,
+            r#"{"classes":5000,"counts":[]}"#,
+            r#"{"classes":101,"counts":[[0,1]]}"#,
+        ] {
+            assert!(serde_json::from_str::<Confusion>(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 use crate::layers::Layer;
 use crate::text;
 
-/// **Units** bytes. No honest profile is longer; a record of 10,000 epochs has 3 MB.
-pub const LONGEST: u64 = 8 << 20;
+/// **Units** bytes. No honest profile is longer: a record of 10,000 epochs has 3 MB, one of thousands of classes some
+/// ten.
+pub const LONGEST: u64 = 32 << 20;
 
 /// The largest whole number of a profile that survives every reader (2^53).
 const LARGEST_INTEGER: i64 = 1 << 53;

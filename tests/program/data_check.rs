@@ -111,3 +111,27 @@ fn what_a_check_excludes_is_left_out_of_runs() {
     assert!(told(&workspace, &["replay", "last", "--verify"], 0).contains("identical"));
     assert!(told(&workspace, &["train", "last"], 0).contains("25 training"));
 }
+
+/// A disk that is not there is no reason to leave its images out for good.
+#[test]
+fn images_that_are_away_are_told_and_not_excluded() {
+    let dir = tempfile::tempdir().unwrap();
+    let (workspace, flowers) = (dir.path().join("workspace"), dir.path().join("flowers"));
+    fs::create_dir(&workspace).unwrap();
+    for number in 0..40 {
+        let class = ["daisy", "rose"][number as usize % 2];
+        write(&flowers.join(format!("{class}/{number}.png")), number);
+    }
+    told(&workspace, &["data", "add", flowers.to_str().unwrap()], 0);
+    let away = dir.path().join("away");
+    fs::rename(flowers.join("rose"), &away).unwrap();
+    fs::create_dir(flowers.join("rose")).unwrap();
+    fs::write(flowers.join("daisy/0.png"), b"broken").unwrap();
+    let fixed = told(&workspace, &["data", "check", "flowers", "--fix"], 1);
+    assert!(fixed.contains("21 files cannot be used"), "{fixed}");
+    assert!(fixed.contains("1 image excluded in"), "{fixed}");
+    fs::remove_dir(flowers.join("rose")).unwrap();
+    fs::rename(&away, flowers.join("rose")).unwrap();
+    let back = told(&workspace, &["data", "check", "flowers"], 0);
+    assert!(back.contains(", 1 excluded"), "{back}");
+}

@@ -33,7 +33,7 @@ impl Survey {
 
     /// What to leave out beside what is left out already, and why, by pooled index:
     ///
-    /// - files that cannot be read;
+    /// - files that are there and cannot be read;
     /// - of images with the same pixels all but one: that of the test set, else of the validation set, else the first;
     ///   under several labels all that are not in the test set;
     /// - training and validation images of one colour;
@@ -41,7 +41,12 @@ impl Survey {
     #[must_use]
     pub fn superfluous(&self, near: Near) -> BTreeMap<u32, String> {
         let mut out = BTreeMap::new();
-        for (index, problem) in &self.broken {
+        // What is away may come back; what is broken stays so.
+        let broken = self
+            .broken
+            .iter()
+            .filter(|(index, _)| self.source.is_there(**index));
+        for (index, problem) in broken {
             out.insert(*index, text::sanitize(problem));
         }
         let is_tested = |index: &u32| self.source.part(*index) == Part::Test;

@@ -248,6 +248,14 @@ impl Source {
         format!("{} {own}", self.part(index).name())
     }
 
+    /// Whether there is an image's file, where it has one.
+    pub(super) fn is_there(&self, index: u32) -> bool {
+        match &self.items {
+            Items::Files { root, entries, .. } => root.join(&entries[index as usize].path).exists(),
+            Items::Pixels(_) => true,
+        }
+    }
+
     /// SHA-256 of an image's file as it was added, else of its pixels.
     pub(super) fn digest(&self, index: u32) -> Result<String> {
         match &self.items {

@@ -190,6 +190,16 @@ impl Format for Added {
             plain: Plain::Counts,
         };
         let dataset = format.load(there)?;
+        if !manifest.sha256.is_empty() && manifest.sha256 != dataset.sha256 {
+            return Err(Error::input(
+                format!("data set {}", place.name),
+                "is not what was added: its SHA-256 differs",
+                format!(
+                    "put back what was added, or `fmtui data remove {}` and add it again",
+                    place.name
+                ),
+            ));
+        }
         Ok(Dataset {
             name: place.name.into(),
             ..dataset

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::super::Part;
 use super::super::decode::is_image_name;
 use crate::error::{Error, Result};
+use crate::metrics::MOST_CLASSES;
 use crate::text;
 
 /// Names of the directories of a split, in lower case.
@@ -88,12 +89,13 @@ pub fn scan(root: &Path, depth: usize) -> Result<Scan> {
         .enumerate()
         .map(|(label, name)| (*name, u16::try_from(label).unwrap_or(u16::MAX)))
         .collect();
-    if names.len() > usize::from(u16::MAX) {
-        let count = text::count(names.len(), "class");
+    if names.len() > MOST_CLASSES {
+        let count = text::grouped(names.len() as u64);
+        let most = text::grouped(MOST_CLASSES as u64);
         return Err(refuse(
             root,
-            &format!("has {count}e"),
-            "give --class-depth 1",
+            &format!("has {count} classes; at most {most} are supported"),
+            "give a directory of fewer, or another --class-depth",
         ));
     }
     scan.files = of_class

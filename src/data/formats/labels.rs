@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use super::origin::Origin;
 use crate::catalog;
 use crate::error::{Error, Result};
-
-/// The most classes of a set: their confusion matrix, of the square of them, is kept for every epoch.
-const MOST_CLASSES: usize = 4096;
+use crate::metrics::MOST_CLASSES;
 
 /// As many labels are told one by one; of more the first two and the last.
 const MOST_TOLD: usize = 8;

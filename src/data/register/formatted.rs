@@ -121,6 +121,7 @@ pub(super) fn add(
             .map(|file| file.to_string_lossy().into_owned())
             .unwrap_or_default(),
         path: place,
+        sha256: dataset.sha256.clone(),
         name: own,
         ..manifest()
     };

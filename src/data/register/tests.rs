@@ -227,6 +227,61 @@ fn a_table_beside_the_images_is_not_taken_for_the_set() {
     assert_eq!((summary.images, summary.ignored), ([16, 4, 0], 3));
 }
 
+/// What runs and people need again stays: the list of excluded images. What nobody needs is no obstacle.
+#[test]
+fn a_removed_set_leaves_its_list_and_its_name_free() {
+    let dir = flowers();
+    let data = dir.path().join("data");
+    add_to(dir.path(), &Options::default()).unwrap();
+    fs::write(data.join("flowers/excluded.tsv"), "mine").unwrap();
+    let removed = remove("flowers", &data).unwrap();
+    assert!(
+        removed.words().contains("flowers-excluded.tsv now"),
+        "{}",
+        removed.words()
+    );
+    assert_eq!(
+        fs::read(data.join("flowers-excluded.tsv")).unwrap(),
+        b"mine"
+    );
+    // A run that decoded it at the same time.
+    fs::create_dir(data.join("flowers")).unwrap();
+    fs::write(data.join("flowers/0123456789abcdef.packed"), "left").unwrap();
+    add_to(dir.path(), &Options::default()).unwrap();
+    assert_eq!(remove("flowers", &data).unwrap().list, None);
+    fs::create_dir(data.join("flowers")).unwrap();
+    fs::write(data.join("flowers/theirs.txt"), "theirs").unwrap();
+    let error = add_to(dir.path(), &Options::default())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("exists already"), "{error}");
+}
+
+#[test]
+fn a_file_that_has_changed_is_refused_as_folders_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, no) = (dir.path().join("signs.csv"), AtomicBool::new(false));
+    let data = dir.path().join("data");
+    fs::write(&path, "label,a,b,c,d\n0,1,2,3,4\n1,5,6,7,8\n").unwrap();
+    let options = Options {
+        name: Some("flowers".into()),
+        ..Options::default()
+    };
+    add(&path, &options, &data, &|_, _| {}, &no).unwrap();
+    loaded(dir.path()).unwrap();
+    fs::write(&path, "label,a,b,c,d\n0,1,2,3,4\n1,5,6,7,9\n").unwrap();
+    let error = loaded(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("flowers is not what was added"), "{error}");
+    let nameless = dir.path().join("花");
+    png(&nameless.join("a/1.png"), 1, 4);
+    png(&nameless.join("b/1.png"), 2, 4);
+    let error = add(&nameless, &Options::default(), &data, &|_, _| {}, &no).unwrap_err();
+    assert!(
+        error.to_string().contains("give one with --name"),
+        "{error}"
+    );
+}
+
 /// As torchvision lays sets down, with and without the directory of the files.
 #[test]
 fn a_set_in_raw_is_added_by_either_directory() {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::counting::Counting;
 use super::{Services, datasets};
 use crate::data::register::{self, Options, Outcome, Summary};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::tui::message::Message;
 use crate::tui::tabs::data::BrokenFiles;
 use crate::{storage, text};
@@ -66,11 +66,10 @@ impl Services {
         let (workspace, kept) = (self.workspace.clone(), Arc::clone(&self.datasets));
         let out = self.out.clone();
         self.blocking(move || {
-            let path = remove(&name, &workspace.data_dir())?;
+            let removed = register::remove(&name, &workspace.data_dir())?;
             datasets::forget(&name, &kept);
             datasets::tell_sets(&workspace, &out);
-            let words = format!("{name} is removed; its images stay in {path}");
-            Ok(Message::Say(words))
+            Ok(Message::Say(removed.words()))
         });
     }
 }
@@ -83,11 +82,6 @@ fn words(summary: &Summary) -> String {
             format!("{}; {files} passed over", summary.words())
         }
     }
-}
-
-fn remove(name: &str, data_dir: &Path) -> Result<String> {
-    let path = register::remove(name, data_dir)?;
-    Ok(text::sanitize(&path.display().to_string()))
 }
 
 fn broken(path: String, files: &BTreeMap<String, String>) -> BrokenFiles {

@@ -44,6 +44,9 @@ use thumbnails::Thumbnails;
 /// The images of a set that runs leave out, by their pooled indices, and why each is; or what is wrong with their list.
 pub(crate) type Excluded = Result<BTreeMap<usize, String>, String>;
 
+/// Classes of the balance that a page has, about.
+const PAGE: usize = 10;
+
 /// What is drawn below the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum View {
@@ -367,12 +370,17 @@ impl DataTab {
             }
             View::Balance => {
                 let last = self.classes().len().saturating_sub(1);
-                self.balance_offset = match action {
-                    Action::Up => self.balance_offset.saturating_sub(1),
-                    Action::Down => (self.balance_offset + 1).min(last),
+                let at = self.balance_offset;
+                let next = match action {
+                    Action::Up => at.saturating_sub(1),
+                    Action::Down => at + 1,
+                    Action::PageUp => at.saturating_sub(PAGE),
+                    Action::PageDown => at + PAGE,
                     Action::Home => 0,
-                    _ => self.balance_offset,
+                    Action::End => last,
+                    _ => at,
                 };
+                self.balance_offset = next.min(last);
             }
         }
     }

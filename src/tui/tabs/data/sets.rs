@@ -299,6 +299,7 @@ impl DataTab {
 
     /// A set was not added; its path can be corrected.
     pub(crate) fn set_refused(&mut self, problem: String) {
+        self.status.end();
         self.asks = None;
         self.ask_for_path(problem);
     }
