@@ -407,7 +407,7 @@ pub(crate) fn clean(directory: &Path) -> Result<(usize, u64)> {
 
 fn is_being_written(path: &Path) -> bool {
     let locked = |file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock));
-    File::open(path).is_ok_and(locked)
+    storage::open(path).is_ok_and(|(file, _)| locked(file))
 }
 
 /// Images of one size in a packed file.
