@@ -424,7 +424,7 @@ fn a_folder_is_added_trained_on_and_removed() {
     terminal.press("d");
     terminal.wait_for("Remove photos from the list? Its images stay in");
     terminal.press("\r");
-    terminal.wait_for("photos is removed");
+    terminal.wait_for("photos removed; its images stay in");
     assert!(directory.join("rose/9.png").is_file());
     assert!(!home.path().join("workspace/data/photos").exists());
     terminal.press("\x1b");
