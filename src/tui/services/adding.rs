@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::counting::Counting;
-use super::{Services, datasets};
+use super::{Services, datasets, replaced};
 use crate::data::register::{self, Options, Outcome, Summary};
 use crate::error::Error;
 use crate::tui::message::Message;
@@ -19,10 +19,7 @@ const NAMED: usize = 40;
 impl Services {
     /// Adds the data set at a path, then reads it.
     pub(crate) fn add(&mut self, path: String, skips_broken: bool) {
-        // A second one replaces the first.
-        self.add_cancelled.store(true, Ordering::Relaxed);
-        self.add_cancelled = Arc::default();
-        let cancelled = Arc::clone(&self.add_cancelled);
+        let cancelled = replaced(&mut self.add_cancelled);
         let (workspace, kept) = (self.workspace.clone(), Arc::clone(&self.datasets));
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {
@@ -75,13 +72,11 @@ impl Services {
 }
 
 fn words(summary: &Summary) -> String {
-    match summary.skipped.len() + summary.ignored {
-        0 => summary.words(),
-        passed => {
-            let files = text::count(passed, "other file");
-            format!("{}; {files} passed over", summary.words())
-        }
-    }
+    let passed = summary.skipped.len() + summary.ignored + summary.beside;
+    let passed = (passed > 0).then(|| format!("{} passed over", text::count(passed, "other file")));
+    let remarks = passed.into_iter().chain(summary.remarks.iter().cloned());
+    let words: Vec<String> = std::iter::once(summary.words()).chain(remarks).collect();
+    words.join("; ")
 }
 
 fn broken(path: String, files: &BTreeMap<String, String>) -> BrokenFiles {

@@ -5,17 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::counting::Counting;
-use super::{Services, datasets};
+use super::{Services, datasets, replaced};
 use crate::tui::message::Message;
 use crate::tui::tabs::data::means_of;
 
 impl Services {
     /// Works out the mean image of each class of a data set, without what runs leave out.
     pub(crate) fn average(&mut self, set: String) {
-        // A second one replaces the first.
-        self.average_cancelled.store(true, Ordering::Relaxed);
-        self.average_cancelled = Arc::default();
-        let cancelled = Arc::clone(&self.average_cancelled);
+        let cancelled = replaced(&mut self.average_cancelled);
         let (workspace, kept) = (self.workspace.clone(), Arc::clone(&self.datasets));
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::counting::Counting;
-use super::{Services, datasets};
+use super::{Services, datasets, replaced};
 use crate::data::check::{self, Checked, Source};
 use crate::data::exclude;
 use crate::error::Result;
@@ -14,10 +14,7 @@ use crate::tui::message::Message;
 impl Services {
     /// Checks a data set.
     pub(crate) fn check(&mut self, name: String) {
-        // A second check replaces the first.
-        self.check_cancelled.store(true, Ordering::Relaxed);
-        self.check_cancelled = Arc::default();
-        let cancelled = Arc::clone(&self.check_cancelled);
+        let cancelled = replaced(&mut self.check_cancelled);
         let (workspace, kept) = (self.workspace.clone(), Arc::clone(&self.datasets));
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 
-use super::{Services, download, problem};
+use super::{Services, download, problem, replaced};
 use crate::catalog;
 use crate::data::locate::{self, Found, SearchPath};
 use crate::data::{Dataset, DatasetInfo, exclude, fetch};
@@ -88,10 +88,7 @@ impl Services {
 
     /// Downloads a data set, then reads it.
     pub(crate) fn fetch(&mut self, name: String) {
-        // A second download replaces the first.
-        self.fetch_cancelled.store(true, Ordering::Relaxed);
-        self.fetch_cancelled = Arc::default();
-        let cancelled = Arc::clone(&self.fetch_cancelled);
+        let cancelled = replaced(&mut self.fetch_cancelled);
         let (workspace, kept) = (self.workspace.clone(), Arc::clone(&self.datasets));
         let out = self.out.clone();
         tokio::task::spawn_blocking(move || {

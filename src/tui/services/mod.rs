@@ -273,6 +273,13 @@ impl Drop for Services {
     }
 }
 
+/// Cancels what is under way; gives what cancels that which takes its place.
+fn replaced(cancelled: &mut Arc<AtomicBool>) -> Arc<AtomicBool> {
+    cancelled.store(true, Ordering::Relaxed);
+    *cancelled = Arc::default();
+    Arc::clone(cancelled)
+}
+
 fn nothing_to_replay(run: &str) -> Error {
     Error::input(
         format!("run {run}"),

@@ -1,10 +1,9 @@
 //! Starting runs: the weights that one begins with, then its worker.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Services, download};
+use super::{Services, download, replaced};
 use crate::profile::Profile;
 use crate::run::preflight::{Network, Preparation};
 use crate::run::{client, concurrent_runs};
@@ -25,10 +24,7 @@ impl Services {
     }
 
     fn start_new(&mut self, profile: Box<Profile>) {
-        // Another start means that this one is not waited for any longer.
-        self.weights_cancelled.store(true, Ordering::Relaxed);
-        self.weights_cancelled = Arc::default();
-        let cancelled = Arc::clone(&self.weights_cancelled);
+        let cancelled = replaced(&mut self.weights_cancelled);
         let (workspace, out) = (self.workspace.clone(), self.out.clone());
         self.blocking(move || {
             let mut told: Option<Instant> = None;
