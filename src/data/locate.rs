@@ -44,9 +44,10 @@ impl Found {
         match self.path.as_deref().filter(|_| self.is_added()) {
             None => true,
             Some(directory) => added::manifest(directory).is_ok_and(|manifest| {
-                manifest.sha256.is_empty()
-                    || (manifest.sha256 == dataset.sha256
-                        && shown(&manifest.path) == dataset.source)
+                let is_there =
+                    manifest.kind != added::FOLDER || shown(&manifest.path) == dataset.source;
+                let is_same = manifest.sha256.is_empty() || manifest.sha256 == dataset.sha256;
+                is_same && is_there
             }),
         }
     }

@@ -50,7 +50,7 @@ pub(crate) struct Manifest {
     /// The file that was added, where it was one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file: String,
-    /// Of the files' content, sorted by path, each with its split and class.
+    /// Of the files' content, sorted by path, each with its split and class; in other formats that of the set.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sha256: String,
     /// Of `files.tsv`.

@@ -268,7 +268,15 @@ fn a_file_that_has_changed_is_refused_as_folders_are() {
         ..Options::default()
     };
     add(&path, &options, &data, &|_, _| {}, &no).unwrap();
-    loaded(dir.path()).unwrap();
+    let set = loaded(dir.path()).unwrap();
+    // Not read again whenever the list of sets is looked at.
+    let search = SearchPath {
+        data_dir: None,
+        workspace_data: data.clone(),
+    };
+    let found = available(&search);
+    let found = found.iter().find(|found| found.name == "flowers").unwrap();
+    assert!(found.is_current(&set));
     fs::write(&path, "label,a,b,c,d\n0,1,2,3,4\n1,5,6,7,9\n").unwrap();
     let error = loaded(dir.path()).unwrap_err().to_string();
     assert!(error.contains("flowers is not what was added"), "{error}");
