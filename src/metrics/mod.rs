@@ -1,8 +1,11 @@
 //! Counts of right and wrong, and the figures computed from them. Pure functions; figures match scikit-learn's.
 
+pub mod calibration;
 mod list;
 mod mistakes;
 pub mod predictions;
+pub mod ranking;
+pub mod significance;
 mod written;
 
 pub use list::{MACRO_F1, METRICS, Metric, Unit, metric};
@@ -247,6 +250,63 @@ fn harmonic(a: f64, b: f64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "class counts are small")]
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// What other programs make of the same figures: `scripts/significance.py`.
+#[cfg(test)]
+pub(crate) mod reference {
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    pub(crate) struct Share {
+        pub hits: u64,
+        pub total: u64,
+        pub low: f64,
+        pub high: f64,
+    }
+
+    #[derive(Debug, Deserialize)]
+    pub(crate) struct Groups {
+        pub first: Vec<f64>,
+        pub second: Vec<f64>,
+        pub mean: f64,
+        pub deviation: f64,
+        pub interval: [f64; 2],
+        pub p: f64,
+        pub freedom: f64,
+        pub difference: [f64; 2],
+    }
+
+    #[derive(Debug, Deserialize)]
+    pub(crate) struct Pair {
+        pub first: u64,
+        pub second: u64,
+        pub exact: f64,
+        pub mid: f64,
+    }
+
+    #[derive(Debug, Deserialize)]
+    pub(crate) struct Calibration {
+        pub probabilities: Vec<Vec<f64>>,
+        pub labels: Vec<usize>,
+        pub ece: f64,
+        pub temperature: f64,
+        pub auc: Option<f64>,
+        pub average_precision: Option<f64>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    pub(crate) struct References {
+        pub shares: Vec<Share>,
+        pub groups: Vec<Groups>,
+        pub pairs: Vec<Pair>,
+        pub calibrations: Vec<Calibration>,
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn references() -> reference::References {
+    serde_json::from_str(include_str!("../../tests/support/significance.json")).unwrap()
 }
 
 #[cfg(test)]
