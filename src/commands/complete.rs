@@ -178,7 +178,7 @@ pub(super) fn ended_run() -> ArgValueCompleter {
     let can_resume = |status| {
         matches!(
             status,
-            Status::Stopped | Status::Failed | Status::Lost | Status::Created
+            Status::Stopped | Status::Failed | Status::Lost | Status::Created | Status::Queued
         )
     };
     ArgValueCompleter::new(move |current: &OsStr| runs_where(current, can_resume))

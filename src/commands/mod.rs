@@ -15,12 +15,14 @@ mod download;
 mod evaluate;
 mod export;
 mod predict;
+mod queue;
 mod recipe;
 mod replay;
 mod resume;
 mod runs;
 mod scores;
 mod screen;
+mod seeds;
 mod show;
 mod train;
 mod verify;
@@ -38,6 +40,7 @@ use crate::error::{Error, Result};
 use crate::headless::{Color, Output, is_hung_up, notice, set_color};
 use crate::profile::settings;
 use crate::run::Workspace;
+use crate::run::queue::scheduler;
 use crate::{storage, text};
 
 /// Train and study image classifiers in the terminal.
@@ -86,6 +89,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Resume a stopped, failed or crashed run
     Resume(resume::Arguments),
+    /// Train runs one after another: add to the queue, see and change it
+    Queue(queue::Arguments),
     /// Stop a run and save its state
     Stop(control::Arguments),
     /// Pause a run until `continue`
@@ -117,6 +122,9 @@ enum Command {
     /// The process that trains a run
     #[command(hide = true)]
     Worker(worker::Arguments),
+    /// The process that starts queued runs
+    #[command(hide = true)]
+    Scheduler,
 }
 
 fn version() -> &'static str {
@@ -213,6 +221,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Compare(arguments) => compare::run(&workspace, &arguments),
         Command::Replay(arguments) => replay::run(&workspace, &arguments),
         Command::Resume(arguments) => resume::run(&workspace, &arguments),
+        Command::Queue(arguments) => queue::run(&workspace, &arguments),
         Command::Stop(arguments) => control::stop(&workspace, &arguments),
         Command::Pause(arguments) => control::pause(&workspace, &arguments),
         Command::Continue(arguments) => control::go_on(&workspace, &arguments),
@@ -228,6 +237,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Completions(arguments) => complete::script(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
         Command::Worker(arguments) => worker::run(&workspace, &arguments),
+        Command::Scheduler => scheduler::run(&workspace).map(|()| 0),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use super::{answer, complete, download, recipe};
+use super::{answer, complete, download, recipe, seeds};
 use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, Style, notice};
-use crate::run::preflight::Network;
+use crate::run::preflight::{Checked, Network};
 use crate::run::signals::Watch;
 use crate::run::{Workspace, client, concurrent_runs, logind};
 
@@ -13,23 +13,35 @@ use crate::run::{Workspace, client, concurrent_runs, logind};
 pub(super) struct Arguments {
     /// A profile file, a preset such as lenet5, or a run to train again
     #[arg(add = complete::profile(), value_name = "FILE|PRESET|RUN")]
-    what: String,
+    pub(super) what: String,
     /// Override a setting, such as train.epochs=3; repeatable
     #[arg(add = complete::setting(), long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    pub(super) set: Vec<String>,
+    /// Train N runs with different seeds, as a group, through the queue
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=100))]
+    seeds: Option<u16>,
     /// Print the run's ID and leave it running
     #[arg(long)]
-    detach: bool,
+    pub(super) detach: bool,
     /// Print events as JSON lines, as in the event log
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Start even if the estimated memory exceeds what is free
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
 }
 
-pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
-    let mut profile = recipe::find(workspace, &arguments.what, &arguments.set)?;
+/// Reads a recipe and checks all that can be before it is trained; says what is to be known.
+///
+/// # Errors
+/// `Input` naming what does not fit; `Cancelled`.
+pub(super) fn prepare(
+    workspace: &Workspace,
+    (what, set): (&str, &[String]),
+    force: bool,
+    signals: &Watch,
+) -> Result<Checked> {
+    let mut profile = recipe::find(workspace, what, set)?;
     crate::run::worker::forget_stops(&mut profile);
     let changes = profile.run.as_ref().map_or(0, |r| r.interventions.len());
     if changes > 0 {
@@ -40,15 +52,24 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if let Some(advice) = logind::advice() {
         notice(format!("warning: {advice}"));
     }
-    let signals = Watch::begin()?;
     let cancel = signals.cancels();
     let network = download::prepared(|progress| {
-        Network::with_weights(workspace, profile, arguments.force, progress, &cancel)
+        Network::with_weights(workspace, profile, force, progress, &cancel)
     })?;
     let checked = network.check(workspace)?;
     signals.hold()?;
     if let Some(warning) = &checked.warning {
         notice(format!("warning: {warning}"));
+    }
+    Ok(checked)
+}
+
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    let signals = Watch::begin()?;
+    let recipe = (arguments.what.as_str(), &arguments.set[..]);
+    let checked = prepare(workspace, recipe, arguments.force, &signals)?;
+    if let Some(seeds) = arguments.seeds {
+        return seeds::train(workspace, arguments, &checked, seeds.into(), signals);
     }
     let id = client::start(workspace, &checked)?;
     if let Some(note) = concurrent_runs::note(workspace, &id) {

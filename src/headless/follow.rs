@@ -23,6 +23,9 @@ const DONE: u8 = 0;
 const FAILED: u8 = 1;
 const STOPPED: u8 = 3;
 
+/// How often it is looked whether a queued run has begun.
+const QUEUED: Duration = Duration::from_millis(200);
+
 /// Prints a run from its first event to its last; gives the exit code.
 ///
 /// # Errors
@@ -32,7 +35,71 @@ pub(crate) fn follow(
     id: &str,
     style: Style,
     interrupt: Interrupt,
-    signals: Watch,
+    mut signals: Watch,
+) -> Result<u8> {
+    follow_one(workspace, id, style, interrupt, &mut signals)
+}
+
+/// Prints the runs of a group one after the other, each once it has begun; gives the exit code. Ctrl-C stops the one
+/// that is followed; `held` is done then, so that no other begins.
+///
+/// # Errors
+/// `Input` when there is no such run.
+pub(crate) fn follow_group(
+    workspace: &Workspace,
+    ids: &[String],
+    style: Style,
+    held: &dyn Fn(),
+    mut signals: Watch,
+) -> Result<u8> {
+    signals.hold()?;
+    let mut worst = DONE;
+    for id in ids {
+        if !wait_for_start(workspace, id, &mut signals)? {
+            held();
+            return Ok(STOPPED);
+        }
+        match follow_one(workspace, id, style, Interrupt::Stops, &mut signals)? {
+            GOES_ON => return Ok(GOES_ON),
+            STOPPED => {
+                held();
+                return Ok(STOPPED);
+            }
+            code => worst = worst.max(code),
+        }
+    }
+    Ok(worst)
+}
+
+/// Waits until a queued run has begun or is gone; false where somebody presses Ctrl-C meanwhile.
+fn wait_for_start(workspace: &Workspace, id: &str, signals: &mut Watch) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::compute("waiting for the run", e))?;
+    runtime.block_on(async {
+        loop {
+            let run = workspace.load(id)?.run;
+            let waits = run.is_none_or(|run| run.status == Status::Queued);
+            if !waits || workspace.is_running(id) {
+                return Ok(true);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(QUEUED) => {}
+                ending = signals.next() => if Interrupt::Stops.stops(ending) {
+                    return Ok(false);
+                },
+            }
+        }
+    })
+}
+
+fn follow_one(
+    workspace: &Workspace,
+    id: &str,
+    style: Style,
+    interrupt: Interrupt,
+    signals: &mut Watch,
 ) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -59,7 +126,7 @@ async fn watch(
     id: &str,
     style: Style,
     interrupt: Interrupt,
-    mut signals: Watch,
+    signals: &mut Watch,
 ) -> Result<u8> {
     let mut connection = Connection::open(workspace, id)?;
     let mut printer = printer(style);

@@ -12,7 +12,7 @@ mod table;
 mod terminal;
 
 pub(crate) use bar::{Bar, draw as draw_bar, is_capable as can_draw_bar};
-pub(crate) use follow::{Interrupt, follow, play};
+pub(crate) use follow::{Interrupt, follow, follow_group, play};
 pub(crate) use json::Json;
 pub(crate) use output::{Output, is_hung_up, notice, redraw_notice};
 pub(crate) use pixels::Pixels;

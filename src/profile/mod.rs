@@ -67,6 +67,16 @@ fn format() -> u32 {
     FORMAT
 }
 
+/// The environment variable with the number of threads of a recipe that names none.
+pub const THREADS: &str = "FMTUI_THREADS";
+
+/// As many threads as [`THREADS`] says, else as this process may use.
+fn own_threads() -> usize {
+    let named = std::env::var(THREADS).ok().and_then(|n| n.parse().ok());
+    let all = || std::thread::available_parallelism().map_or(1, usize::from);
+    named.filter(|n| *n > 0).unwrap_or_else(all)
+}
+
 /// `[data]`: which images, how they are split and what is done to them before the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -385,7 +395,7 @@ impl Train {
     #[must_use]
     pub fn thread_count(&self) -> usize {
         match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            0 => own_threads(),
             threads => threads,
         }
     }

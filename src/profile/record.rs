@@ -37,6 +37,12 @@ pub struct RunRecord {
     /// The data set has no part for test scores.
     #[serde(alias = "no_test_part", skip_serializing_if = "std::ops::Not::not")]
     pub no_test_set: bool,
+    /// The runs that it is one of, of one recipe and different seeds; empty where it is of none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// It was stopped by a signal, such as that of a machine that is shut down, and not by somebody.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// Why it failed, where it did.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
@@ -64,6 +70,8 @@ pub enum Status {
     /// Written down, its worker not yet up.
     #[default]
     Created,
+    /// Written down, and waits in the queue.
+    Queued,
     Running,
     /// Its worker waits for somebody to say go on.
     Paused,
@@ -96,8 +104,9 @@ impl Status {
     }
 
     /// Every status that is known.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Created,
+        Self::Queued,
         Self::Running,
         Self::Paused,
         Self::Waiting,
@@ -111,6 +120,7 @@ impl Status {
     pub fn name(self) -> &'static str {
         match self {
             Self::Created => "created",
+            Self::Queued => "queued",
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Waiting => "waiting: disk full",

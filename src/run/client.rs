@@ -13,7 +13,7 @@ use super::protocol::{self, FromWorker};
 use super::{Workspace, lock, memory, record, spool};
 use crate::error::{Error, Result};
 use crate::event::Command;
-use crate::profile::{Exclude, Status};
+use crate::profile::{self, Exclude, Status};
 use crate::train;
 
 /// How long a worker may take to come up before its starter looks no longer.
@@ -33,8 +33,54 @@ const POLL: Duration = Duration::from_millis(10);
 /// `Io` when the workspace cannot be written, `Compute` with the worker's own words when it died at once.
 pub fn start(workspace: &Workspace, checked: &Checked) -> Result<String> {
     let id = workspace.create(&checked.profile)?;
-    bring_up(workspace, &id, false)?;
+    bring_up(workspace, &id, false, None)?;
     Ok(id)
+}
+
+/// What a worker may use of its machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    /// Where the recipe does not say how many.
+    pub threads: usize,
+    /// As `CUDA_VISIBLE_DEVICES` names it; all where none is named.
+    pub gpu: Option<String>,
+}
+
+/// What a seat sets, and under which name what was there before is handed on.
+const SEAT: [(&str, &str); 2] = [
+    (profile::THREADS, "FMTUI_OUTER_THREADS"),
+    ("CUDA_VISIBLE_DEVICES", "FMTUI_OUTER_GPUS"),
+];
+
+impl Seat {
+    fn set(&self, command: &mut std::process::Command) {
+        let threads = self.threads.to_string();
+        for ((name, outer), value) in SEAT.iter().zip([Some(&threads), self.gpu.as_ref()]) {
+            if let Some(value) = value {
+                command.env(outer, std::env::var_os(name).unwrap_or_default());
+                command.env(name, value);
+            }
+        }
+    }
+}
+
+/// Gives a process that a worker starts for the whole workspace what the worker's own starter had.
+pub(super) fn outside_a_seat(command: &mut std::process::Command) {
+    for (name, outer) in SEAT {
+        match std::env::var_os(outer) {
+            Some(before) if before.is_empty() => command.env_remove(name).env_remove(outer),
+            Some(before) => command.env(name, before).env_remove(outer),
+            None => continue,
+        };
+    }
+}
+
+/// Brings up the worker of a run that waits in the queue, or whose worker is gone.
+///
+/// # Errors
+/// As [`start()`].
+pub(super) fn launch(workspace: &Workspace, id: &str, resume: bool, seat: &Seat) -> Result<()> {
+    bring_up(workspace, id, resume, Some(seat))
 }
 
 /// Goes on with a stopped, failed or lost run from its newest checkpoint.
@@ -87,7 +133,7 @@ pub fn check_resumable(
 /// As [`start()`].
 pub fn resume_checked(workspace: &Workspace, id: &str) -> Result<()> {
     // Nothing is written here: only who has the run changes its record, and that is the worker.
-    bring_up(workspace, id, true)
+    bring_up(workspace, id, true, None)
 }
 
 /// Asks the run's worker to do something; it has taken the command when this returns, and does it between two steps.
@@ -164,10 +210,10 @@ fn ask(socket: &std::path::Path, command: &Command) -> std::io::Result<Result<()
 }
 
 /// Spawns the worker and waits until it listens, has logged something, or died.
-fn bring_up(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
+fn bring_up(workspace: &Workspace, id: &str, resume: bool, seat: Option<&Seat>) -> Result<()> {
     let log_length = || std::fs::metadata(workspace.events_path(id)).map_or(0, |m| m.len());
     let before = log_length();
-    let mut child = spawn(workspace, id, resume)?;
+    let mut child = spawn(workspace, id, resume, seat)?;
     let since = Instant::now();
     while since.elapsed() < START_PATIENCE {
         let exited = child
@@ -211,7 +257,7 @@ fn taken(workspace: &Workspace, id: &str) -> Option<Error> {
     })
 }
 
-fn spawn(workspace: &Workspace, id: &str, resume: bool) -> Result<Child> {
+fn spawn(workspace: &Workspace, id: &str, resume: bool, seat: Option<&Seat>) -> Result<Child> {
     let path = workspace.worker_log_path(id);
     let log = {
         // So that nobody deletes the directory under the new file, or finds it in a directory that was to be empty.
@@ -224,6 +270,9 @@ fn spawn(workspace: &Workspace, id: &str, resume: bool) -> Result<Child> {
     };
     let copy = log.try_clone().map_err(|e| Error::io("open", &path, e))?;
     let mut command = own_program(workspace)?;
+    if let Some(seat) = seat {
+        seat.set(&mut command);
+    }
     command
         .args(["worker", id])
         .args(resume.then_some("--resume"))

@@ -114,7 +114,7 @@ pub(crate) fn test_accuracy(profile: &Profile) -> Option<f64> {
 }
 
 /// Accuracy on the validation set, by the weights that the other figures are of.
-fn validation_accuracy(profile: &Profile) -> Option<f64> {
+pub(crate) fn validation_accuracy(profile: &Profile) -> Option<f64> {
     let standing = profile.standing()?;
     (standing.subset == Subset::Validation).then_some(standing.held_out)
 }

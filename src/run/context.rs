@@ -1,5 +1,6 @@
 //! What the training sees of its worker: commands come in, events go out on the bus.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,6 +32,8 @@ pub(crate) struct WorkerContext {
     sign: Sign,
     reserve: Reserve,
     ended: bool,
+    /// Set where a signal has asked the run to stop.
+    signalled: Arc<AtomicBool>,
 }
 
 impl WorkerContext {
@@ -56,7 +59,15 @@ impl WorkerContext {
             sign: Sign::default(),
             reserve: Reserve::default(),
             ended: false,
+            signalled: Arc::default(),
         }
+    }
+
+    /// Takes note of signals here.
+    #[must_use]
+    pub(crate) fn with_signals(mut self, signalled: Arc<AtomicBool>) -> Self {
+        self.signalled = signalled;
+        self
     }
 
     /// Says on this sign what the run waits for.
@@ -90,7 +101,8 @@ impl WorkerContext {
 
     /// Takes note of what somebody changed; it is written with the end.
     pub(crate) fn conclude(&mut self, outcome: &Outcome) {
-        self.recorder().conclude(outcome);
+        let signalled = self.signalled.load(Ordering::SeqCst);
+        self.recorder().conclude(outcome, signalled);
     }
 
     /// Tells the run's end, which is its record's last chance to be written: waits for room on a full disk until

@@ -27,6 +27,13 @@ pub(crate) fn generate(name: &str, unix_seconds: f64) -> String {
     format!("{day}-{time}-{}-{random:04x}", label(name))
 }
 
+/// A new name for a group of so many runs of something called `name`.
+#[must_use]
+pub(crate) fn group(name: &str, runs: usize) -> String {
+    let random = RandomState::new().build_hasher().finish() & 0xffff;
+    format!("{}-x{runs}-{random:04x}", label(name))
+}
+
 /// The name reduced to `[a-z0-9-]`, bounded; `run` where nothing is left.
 fn label(name: &str) -> String {
     let mut out = String::new();

@@ -213,6 +213,12 @@ impl RunList {
         runs
     }
 
+    /// The run of this id as it was at the last look.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<RunSummary> {
+        self.known.get(id).map(|known| self.summary(id, known))
+    }
+
     /// Those that have a worker, newest first.
     #[must_use]
     pub fn with_worker(&self) -> Vec<RunSummary> {

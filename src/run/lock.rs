@@ -112,6 +112,17 @@ impl RunLock {
     }
 }
 
+/// Takes a lock for as long as the file that is given is open, and waits for it: whoever has it is at most changing a
+/// small file.
+///
+/// # Errors
+/// `Io` when it cannot be used.
+pub(crate) fn exclusive(path: &Path) -> Result<File> {
+    let file = open(path)?;
+    file.lock().map_err(|e| Error::io("lock", path, e))?;
+    Ok(file)
+}
+
 fn open(path: &Path) -> Result<File> {
     let io = |e| Error::io("open", path, e);
     let file = OpenOptions::new()

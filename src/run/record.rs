@@ -122,6 +122,7 @@ pub(crate) fn sanitize(profile: &mut Profile) {
         &mut run.revision,
         &mut run.data_sha256,
         &mut run.pixels_sha256,
+        &mut run.group,
         &mut run.error,
     ] {
         *text = text::sanitize(text);
@@ -158,6 +159,7 @@ impl Recorder {
         run.status = Status::Running;
         run.finished.clear();
         run.error.clear();
+        run.interrupted = false;
         if run.version.is_empty() {
             run.version = VERSION.into();
             run.revision = REVISION.into();
@@ -185,7 +187,8 @@ impl Recorder {
 
     /// Takes over what the training itself recorded of interventions; it is written with the next event. Of stops only
     /// the one that ended it counts: after any other the run was taken up again, as if it had not been stopped.
-    pub(crate) fn conclude(&mut self, outcome: &Outcome) {
+    pub(crate) fn conclude(&mut self, outcome: &Outcome, signalled: bool) {
+        self.run().interrupted = signalled && !outcome.complete;
         let last = outcome.interventions.len().saturating_sub(1);
         let counts =
             |at: usize, i: &Intervention| i.what != "stop" || (at == last && !outcome.complete);

@@ -26,13 +26,21 @@ pub(crate) async fn watch(bus: Bus, journal: Journal, gpu: u32) {
     }
 }
 
-/// The GPU that a profile's `train.device` names: `cuda:1` is 1, everything else 0.
+/// The GPU that a profile's `train.device` names: `cuda:1` is the second of those that CUDA shows, everything else the
+/// first.
 #[must_use]
 pub(crate) fn gpu_index(device: &str) -> u32 {
-    device
-        .strip_prefix("cuda:")
-        .and_then(|index| index.parse().ok())
-        .unwrap_or(0)
+    let visible = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
+    gpu_among(device, &visible)
+}
+
+fn gpu_among(device: &str, visible: &str) -> u32 {
+    let index = device.strip_prefix("cuda:").and_then(|i| i.parse().ok());
+    let index: u32 = index.unwrap_or(0);
+    let named = visible.split(',').nth(index as usize);
+    named
+        .and_then(|name| name.trim().parse().ok())
+        .unwrap_or(index)
 }
 
 /// Measures this process, and the GPU it may be using.
@@ -85,10 +93,10 @@ mod tests {
 
     #[test]
     fn the_gpu_is_the_one_the_profile_names() {
-        assert_eq!(
-            ["auto", "cuda", "cuda:3", "metal"].map(gpu_index),
-            [0, 0, 3, 0]
-        );
+        let devices = ["auto", "cuda", "cuda:3", "metal"];
+        assert_eq!(devices.map(|d| gpu_among(d, "")), [0, 0, 3, 0]);
+        assert_eq!(devices.map(|d| gpu_among(d, "5,2")), [5, 5, 3, 5]);
+        assert_eq!(gpu_among("cuda:1", "GPU-5fa, 7"), 7);
     }
 
     #[test]

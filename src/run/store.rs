@@ -173,6 +173,21 @@ impl Workspace {
     /// # Errors
     /// `Io` when the workspace cannot be written.
     pub fn create(&self, profile: &Profile) -> Result<String> {
+        self.create_as(profile, |_| {})
+    }
+
+    /// [`create`](Self::create), for a run that waits in the queue, as one of a group where that is named.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub(super) fn create_queued(&self, profile: &Profile, group: &str) -> Result<String> {
+        self.create_as(profile, |run| {
+            run.status = Status::Queued;
+            group.clone_into(&mut run.group);
+        })
+    }
+
+    fn create_as(&self, profile: &Profile, describe: impl Fn(&mut RunRecord)) -> Result<String> {
         let runs = self.runs_dir();
         fs::create_dir_all(&runs).map_err(|e| Error::io("create", &runs, e))?;
         let name = if profile.name.is_empty() {
@@ -190,6 +205,7 @@ impl Workspace {
                     let mut created = record::created(profile, &id);
                     if let Some(run) = &mut created.run {
                         run.started = text::exact_timestamp(now);
+                        describe(run);
                     }
                     self.save(&created).inspect_err(|_| {
                         // Nothing of a run that could not be written down stays.

@@ -4,6 +4,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use super::context::WorkerContext;
 use super::journal::Journal;
 use super::lock::{self, Holder, RunLock};
+use super::queue::scheduler;
 use super::record::{self, Recorder};
 use super::reserve::Reserve;
 use super::server::{self, Service};
@@ -34,6 +36,9 @@ const COMMANDS: usize = 64;
 
 /// How long is waited where as many commands wait as may.
 const FULL: Duration = Duration::from_millis(50);
+
+/// How often it is looked whether the queue has its scheduler.
+const SCHEDULER_LOOK: Duration = Duration::from_secs(5);
 
 /// How long clients may take to hear the end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -104,6 +109,8 @@ struct Reached {
     receiver: Receiver<Command>,
     /// Where the worker listens, once it does.
     socket: Arc<OnceLock<PathBuf>>,
+    /// Set where a signal has asked the run to stop.
+    signalled: Arc<AtomicBool>,
 }
 
 impl Reached {
@@ -115,9 +122,10 @@ impl Reached {
             .build()
             .map_err(|e| Error::compute("starting the worker", e))?;
         let socket = Arc::<OnceLock<PathBuf>>::default();
+        let signalled = Arc::<AtomicBool>::default();
         let stopping = {
             let _inside = runtime.enter();
-            Stopping::install(commands.clone())?
+            Stopping::install(commands.clone(), Arc::clone(&signalled))?
         };
         runtime.spawn(stopping.watch(Arc::clone(&socket)));
         Ok(Self {
@@ -125,6 +133,7 @@ impl Reached {
             commands,
             receiver,
             socket,
+            signalled,
         })
     }
 }
@@ -141,6 +150,7 @@ fn serve_and_train(
         commands,
         receiver,
         socket,
+        signalled,
     } = reached;
     let id = profile.run.as_ref().map_or("", |r| r.id.as_str());
     let journal = Journal::open(&workspace.events_path(id))?;
@@ -176,6 +186,7 @@ fn serve_and_train(
     })?;
     let context = WorkerContext::new(receiver, recorder, journal.clone(), |_| ())
         .with_sign(sign)
+        .with_signals(signalled)
         .with_reserve(Reserve::keep(workspace.run_dir(id).join("reserve")));
     let end = runtime.block_on(async {
         tokio::spawn(resource_monitor::watch(
@@ -187,6 +198,7 @@ fn serve_and_train(
             spool::directory(workspace, id),
             commands.clone(),
         ));
+        tokio::spawn(keep_scheduler(workspace.clone()));
         let closing = Arc::new(Notify::new());
         let serving = listening.map(|(listener, _)| {
             let service = Service {
@@ -212,7 +224,19 @@ fn serve_and_train(
         let _ = std::fs::remove_file(path);
     }
     runtime.shutdown_background();
+    // What waits for this run's place is started by somebody; where that cannot be, the next command does it.
+    let _ = scheduler::ensure(workspace);
     end
+}
+
+/// Brings the scheduler up again where it was killed.
+async fn keep_scheduler(workspace: Workspace) {
+    loop {
+        tokio::time::sleep(SCHEDULER_LOOK).await;
+        let there = workspace.clone();
+        // The next time is soon enough where it fails.
+        let _ = tokio::task::spawn_blocking(move || scheduler::ensure(&there)).await;
+    }
 }
 
 /// The record with all its epochs, which the log has; where it has none, with those that were recorded.
@@ -344,16 +368,18 @@ struct Stopping {
     /// A file-size limit must be an error of the write, not the end of the process.
     file_size: Signal,
     commands: SyncSender<Command>,
+    signalled: Arc<AtomicBool>,
 }
 
 impl Stopping {
-    fn install(commands: SyncSender<Command>) -> Result<Self> {
+    fn install(commands: SyncSender<Command>, signalled: Arc<AtomicBool>) -> Result<Self> {
         let file_size = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
         Ok(Self {
             endings: Endings::install()?,
             file_size: signal(file_size)
                 .map_err(|e| Error::compute("installing a signal handler", e))?,
             commands,
+            signalled,
         })
     }
 
@@ -372,6 +398,7 @@ impl Stopping {
                 std::process::exit(ending.exit_code());
             }
             if !asked {
+                self.signalled.store(true, Ordering::SeqCst);
                 tokio::spawn(ask_to_stop(self.commands.clone()));
             }
             asked = true;

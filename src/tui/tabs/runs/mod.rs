@@ -290,6 +290,7 @@ impl RunsTab {
             let word = table::status_word(row);
             return Effect::Say(match row.status {
                 Status::Created => format!("{name} has no worker yet"),
+                Status::Queued => format!("{name} waits in the queue"),
                 Status::Stopped | Status::Failed | Status::Lost if row.profile.is_ok() => {
                     format!("{name} is {word}: it has no worker. Press u to resume it")
                 }

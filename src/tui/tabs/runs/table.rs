@@ -72,7 +72,7 @@ fn status_style(row: &RunRow, theme: &Theme) -> Style {
         return theme.bad();
     }
     match row.status {
-        Status::Created | Status::Running => theme.accent(),
+        Status::Created | Status::Queued | Status::Running => theme.accent(),
         Status::Finished => theme.good(),
         Status::Stopped => theme.text(),
         Status::Paused | Status::Waiting | Status::Lost | Status::Unknown => theme.warn(),
