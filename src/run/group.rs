@@ -9,9 +9,6 @@ use crate::metrics::significance::Group;
 use crate::profile::{Profile, Status};
 use crate::text;
 
-/// The most seeds of one group.
-pub(crate) const MOST_SEEDS: usize = 100;
-
 /// The recipes of a group: one for each seed, from the recipe's own on, and the group's name.
 #[must_use]
 pub(crate) fn recipes(profile: &Profile, seeds: usize) -> (String, Vec<Profile>) {

@@ -444,12 +444,15 @@ mod tests {
         for (complete, kept) in [(true, vec![20]), (false, vec![20, 30])] {
             let created = created(&Profile::new("mlp"), "r");
             let mut recorder = Recorder::begin(path.clone(), created).unwrap();
-            recorder.conclude(&Outcome {
-                complete,
-                reason: String::new(),
-                result: ResultRecord::default(),
-                interventions: vec![of(10, "stop"), of(20, "learning_rate"), of(30, "stop")],
-            });
+            recorder.conclude(
+                &Outcome {
+                    complete,
+                    reason: String::new(),
+                    result: ResultRecord::default(),
+                    interventions: vec![of(10, "stop"), of(20, "learning_rate"), of(30, "stop")],
+                },
+                false,
+            );
             let interventions = &recorder.run().interventions;
             let steps: Vec<u64> = interventions.iter().map(|i| i.step).collect();
             assert_eq!(steps, kept);

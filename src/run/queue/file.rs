@@ -100,7 +100,7 @@ fn is_zero(number: &u32) -> bool {
 
 impl Job {
     /// After so many crashes in a row at the same step a run is given up.
-    pub(crate) const MOST_CRASHES: u32 = 5;
+    pub(crate) const MOST_CRASHES: u32 = 10;
 }
 
 /// What has left the queue.

@@ -273,7 +273,7 @@ impl Scheduler<'_> {
                 let step = progress.map_or(0, |progress| progress.step);
                 job.crashes = if step > job.step { 1 } else { job.crashes + 1 };
                 job.step = step;
-                let later = PATIENCE.saturating_mul(1 << job.crashes.min(8).saturating_sub(1));
+                let later = PATIENCE.saturating_mul(1 << job.crashes.min(7).saturating_sub(1));
                 self.not_before
                     .insert(job.run.clone(), Instant::now() + later);
             }
@@ -328,5 +328,241 @@ impl Launch {
                 Place::Cpu(_) => None,
             },
         }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::profile::Profile;
+    use crate::run::queue::Recipe;
+
+    /// A workspace whose workers are the test.
+    pub(crate) struct Fake {
+        _dir: tempfile::TempDir,
+        pub(crate) workspace: Workspace,
+    }
+
+    pub(crate) fn fake() -> Fake {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::at(dir.path());
+        Fake {
+            _dir: dir,
+            workspace,
+        }
+    }
+
+    impl Fake {
+        fn queue(&self, number: usize, group: &str) -> Vec<String> {
+            let recipes: Vec<Recipe> = (0..number)
+                .map(|_| Recipe {
+                    profile: Profile::new("mlp"),
+                    group: group.into(),
+                })
+                .collect();
+            self.workspace.enqueue(&recipes, false, false).unwrap()
+        }
+
+        fn write(&self, run: &str, change: impl FnOnce(&mut crate::profile::RunRecord)) {
+            let mut profile = self.workspace.load(run).unwrap();
+            change(profile.run.as_mut().unwrap());
+            self.workspace.save(&profile).unwrap();
+        }
+
+        fn begin(&self, run: &str) -> RunLock {
+            self.write(run, |run| run.status = Status::Running);
+            let mut lock = RunLock::acquire(&self.workspace.lock_path(run), run).unwrap();
+            let holder = Holder {
+                pid: 1,
+                host: lock::host_name(),
+                ..Holder::default()
+            };
+            lock.describe(&holder).unwrap();
+            lock
+        }
+
+        fn end(&self, run: &str, status: Status, lock: RunLock) {
+            drop(lock);
+            self.write(run, |run| run.status = status);
+        }
+
+        fn scheduler(&self) -> Scheduler<'_> {
+            Scheduler {
+                workspace: &self.workspace,
+                machine: Machine {
+                    cores: 4,
+                    gpus: Vec::new(),
+                },
+                list: RunList::new(&self.workspace),
+                not_before: HashMap::new(),
+            }
+        }
+
+        fn set(&self, change: impl FnOnce(&mut Queue)) {
+            let changed = self.workspace.edit_queue(|queue| {
+                change(queue);
+                Ok(())
+            });
+            changed.unwrap();
+        }
+    }
+
+    /// What a look would start.
+    fn decided(scheduler: &mut Scheduler) -> Vec<(String, bool, usize)> {
+        scheduler.list.refresh().unwrap();
+        let workspace = scheduler.workspace;
+        let launches = workspace.edit_queue(|queue| Ok(scheduler.decide(queue)));
+        let launches = launches.unwrap().into_iter();
+        launches.map(|l| (l.run, l.resumes, l.threads)).collect()
+    }
+
+    #[test]
+    fn jobs_start_in_their_order_as_there_is_room() {
+        let fake = fake();
+        let runs = fake.queue(3, "");
+        let mut scheduler = fake.scheduler();
+        assert_eq!(decided(&mut scheduler), [(runs[0].clone(), false, 4)]);
+        let first = fake.begin(&runs[0]);
+        assert_eq!(decided(&mut scheduler), []);
+        fake.set(|queue| queue.settings.jobs = 2);
+        assert_eq!(decided(&mut scheduler), [(runs[1].clone(), false, 2)]);
+        let second = fake.begin(&runs[1]);
+        fake.end(&runs[0], Status::Finished, first);
+        assert_eq!(decided(&mut scheduler), [(runs[2].clone(), false, 2)]);
+        let third = fake.begin(&runs[2]);
+        assert!(!scheduler.is_idle(&fake.workspace.queue().unwrap()));
+        fake.end(&runs[1], Status::Stopped, second);
+        fake.end(&runs[2], Status::Finished, third);
+        assert_eq!(decided(&mut scheduler), []);
+        let queue = fake.workspace.queue().unwrap();
+        assert!(scheduler.is_idle(&queue));
+        let ended: Vec<Status> = queue.ended.iter().map(|ended| ended.status).collect();
+        assert_eq!(ended, [Status::Finished, Status::Stopped, Status::Finished]);
+    }
+
+    #[test]
+    fn a_run_that_nobody_queued_has_its_place() {
+        let fake = fake();
+        let beside = fake.workspace.create(&Profile::new("mlp")).unwrap();
+        let lock = fake.begin(&beside);
+        let runs = fake.queue(1, "");
+        let mut scheduler = fake.scheduler();
+        assert_eq!(decided(&mut scheduler), []);
+        // It waits: there will be room.
+        assert!(!scheduler.is_idle(&fake.workspace.queue().unwrap()));
+        fake.end(&beside, Status::Finished, lock);
+        assert_eq!(decided(&mut scheduler), [(runs[0].clone(), false, 4)]);
+    }
+
+    #[test]
+    fn what_crashed_is_resumed_and_given_up_where_it_comes_no_further() {
+        let fake = fake();
+        let runs = fake.queue(2, "");
+        let mut scheduler = fake.scheduler();
+        decided(&mut scheduler);
+        for crash in 1..=Job::MOST_CRASHES {
+            drop(fake.begin(&runs[0]));
+            // Not at once, and whoever waits meanwhile takes no place for good.
+            let started = decided(&mut scheduler);
+            assert!(started.iter().all(|(run, ..)| *run != runs[0]), "{crash}");
+            fake.set(|queue| queue.job(&runs[1]).unwrap().place = None);
+            scheduler.not_before.clear();
+            let again = decided(&mut scheduler);
+            let given_up = crash == Job::MOST_CRASHES;
+            let expected = (runs[usize::from(given_up)].clone(), !given_up, 4);
+            assert_eq!(again, [expected], "{crash}");
+        }
+        let queue = fake.workspace.queue().unwrap();
+        assert_eq!(queue.ended.len(), 1);
+        assert_eq!(queue.ended[0].status, Status::Lost);
+    }
+
+    #[test]
+    fn only_what_somebody_stopped_is_over() {
+        for (interrupted, resumes) in [(true, true), (false, false)] {
+            let fake = fake();
+            let runs = fake.queue(1, "");
+            let mut scheduler = fake.scheduler();
+            decided(&mut scheduler);
+            let lock = fake.begin(&runs[0]);
+            fake.end(&runs[0], Status::Stopped, lock);
+            fake.write(&runs[0], |run| run.interrupted = interrupted);
+            let again = decided(&mut scheduler);
+            assert_eq!(again.iter().any(|(_, resumes, _)| *resumes), resumes);
+            assert_eq!(
+                fake.workspace.queue().unwrap().jobs.len(),
+                usize::from(resumes)
+            );
+        }
+    }
+
+    #[test]
+    fn a_failure_holds_or_skips_or_leaves_the_rest() {
+        for (on_failure, left, held) in [
+            (OnFailure::Continue, 3, false),
+            (OnFailure::Hold, 3, true),
+            (OnFailure::Skip, 1, false),
+        ] {
+            let fake = fake();
+            let group = fake.queue(3, "mlp-x3-0001");
+            let other = fake.queue(1, "");
+            fake.set(|queue| queue.settings.on_failure = on_failure);
+            let mut scheduler = fake.scheduler();
+            decided(&mut scheduler);
+            let lock = fake.begin(&group[0]);
+            fake.end(&group[0], Status::Failed, lock);
+            let started = decided(&mut scheduler);
+            let queue = fake.workspace.queue().unwrap();
+            assert_eq!(
+                (queue.jobs.len(), queue.held),
+                (left, held),
+                "{on_failure:?}"
+            );
+            let next = match on_failure {
+                OnFailure::Continue => Some(&group[1]),
+                OnFailure::Hold => None,
+                OnFailure::Skip => Some(&other[0]),
+            };
+            assert_eq!(started.first().map(|(run, ..)| run), next, "{on_failure:?}");
+            // What failed is kept; what never began is not.
+            assert!(fake.workspace.load(&group[0]).is_ok());
+            let is_there = fake.workspace.load(&group[2]).is_ok();
+            assert_eq!(is_there, on_failure != OnFailure::Skip);
+        }
+    }
+
+    #[test]
+    fn what_is_held_or_deleted_does_not_start() {
+        let fake = fake();
+        let runs = fake.queue(3, "");
+        fake.set(|queue| queue.job(&runs[0]).unwrap().held = true);
+        fake.workspace.delete(&runs[1]).unwrap();
+        let mut scheduler = fake.scheduler();
+        assert_eq!(decided(&mut scheduler), [(runs[2].clone(), false, 4)]);
+        fake.set(|queue| queue.held = true);
+        fake.set(|queue| queue.job(&runs[2]).unwrap().place = None);
+        assert_eq!(decided(&mut scheduler), []);
+        assert!(scheduler.is_idle(&fake.workspace.queue().unwrap()));
+        assert_eq!(fake.workspace.queue().unwrap().jobs.len(), 2);
+    }
+
+    #[test]
+    fn there_is_one_scheduler_and_it_says_who() {
+        let fake = fake();
+        assert_eq!(process(&fake.workspace), None);
+        let mut lock = own(&fake.workspace).unwrap().unwrap();
+        lock.describe(&Holder {
+            pid: 7,
+            host: lock::host_name(),
+            ..Holder::default()
+        })
+        .unwrap();
+        assert_eq!(process(&fake.workspace), Some(7));
+        assert!(own(&fake.workspace).unwrap().is_none());
+        drop(lock);
+        assert_eq!(process(&fake.workspace), None);
+        // Nothing waits: none is needed.
+        ensure(&fake.workspace).unwrap();
+        assert_eq!(process(&fake.workspace), None);
     }
 }
