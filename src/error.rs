@@ -47,7 +47,7 @@ pub enum Error {
 /// What a problem begins with that reads on from its subject: `train.epochs is 0`, where others stand behind a colon.
 const VERBS: &[&str] = &[
     "are", "cannot", "does", "ends", "exists", "fits", "has", "holds", "is", "leaves", "lies",
-    "matches", "needs", "starts", "takes", "uses", "was", "were",
+    "matches", "needs", "starts", "takes", "uses", "waits", "was", "were",
 ];
 
 impl fmt::Display for Error {

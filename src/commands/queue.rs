@@ -29,30 +29,30 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Move jobs to another place
+    /// Move runs to another place
     Move {
-        /// Jobs: numbers of `queue list`, runs, or a group
-        #[arg(add = complete::run(), required = true, value_name = "JOB")]
+        /// Runs: numbers of `queue list`, IDs, or a group
+        #[arg(add = complete::run(), required = true, value_name = "RUN")]
         jobs: Vec<String>,
         /// Where to: first, last, or a number
         #[arg(long, value_name = "PLACE")]
         to: String,
     },
-    /// Hold jobs, or the whole queue: what runs continues, nothing else starts
+    /// Hold runs, or the whole queue: what is running continues, nothing else starts
     Hold {
-        /// Jobs [default: the whole queue]
-        #[arg(add = complete::run(), value_name = "JOB")]
+        /// Runs [default: the whole queue]
+        #[arg(add = complete::run(), value_name = "RUN")]
         jobs: Vec<String>,
     },
-    /// Take jobs out of the queue; runs that never started are deleted
+    /// Take runs out of the queue; those that never started are deleted
     Drop {
-        #[arg(add = complete::run(), required_unless_present = "all", value_name = "JOB")]
+        #[arg(add = complete::run(), required_unless_present = "all", value_name = "RUN")]
         jobs: Vec<String>,
         /// All that wait
         #[arg(long, conflicts_with = "jobs")]
         all: bool,
     },
-    /// Release held jobs and start what there is room for; change how many run at a time
+    /// Release held runs and start what there is room for; change how many run at a time
     Run(Run),
 }
 
@@ -83,8 +83,8 @@ struct Add {
 
 #[derive(Debug, Args)]
 struct Run {
-    /// Jobs to release [default: all]
-    #[arg(add = complete::run(), value_name = "JOB")]
+    /// Runs to release [default: all]
+    #[arg(add = complete::run(), value_name = "RUN")]
     jobs: Vec<String>,
     /// Runs on the CPU at a time; they share its cores
     #[arg(long = "at-a-time", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -163,7 +163,7 @@ fn add(workspace: &Workspace, arguments: &Add, out: &mut Output) -> Result<()> {
     for id in &ids {
         out.line(id)?;
     }
-    let counts = counts(workspace)?;
+    let counts = queue::counts(workspace)?;
     let of = if name.is_empty() {
         String::new()
     } else {
@@ -171,13 +171,6 @@ fn add(workspace: &Workspace, arguments: &Add, out: &mut Output) -> Result<()> {
     };
     notice(format!("{of}{}", counts.words()));
     Ok(())
-}
-
-fn counts(workspace: &Workspace) -> Result<Counts> {
-    let mut list = RunList::new(workspace);
-    list.refresh()?;
-    let jobs = queue::standings(workspace, &list)?;
-    Ok(Counts::of(jobs.iter().map(|(_, standing)| standing)))
 }
 
 /// The runs that somebody names, each once.

@@ -5,6 +5,7 @@ use clap::Args;
 use super::{complete, download, train};
 use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, notice};
+use crate::run::queue::{self, scheduler};
 use crate::run::signals::Watch;
 use crate::run::{Workspace, client, concurrent_runs};
 
@@ -13,6 +14,9 @@ pub(super) struct Arguments {
     /// A run: its ID, the start or end of one, its name, the path of its record, or `last`
     #[arg(add = complete::ended_run(), default_value = "last")]
     run: String,
+    /// Put it into the queue instead
+    #[arg(long, conflicts_with_all = ["detach", "json", "force"])]
+    queue: bool,
     /// Return at once and leave it running
     #[arg(long)]
     detach: bool,
@@ -26,6 +30,12 @@ pub(super) struct Arguments {
 
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let id = workspace.resolve(&arguments.run)?;
+    if arguments.queue {
+        queue::resume(workspace, &id)?;
+        scheduler::ensure(workspace)?;
+        notice(queue::counts(workspace)?.words());
+        return Ok(0);
+    }
     let signals = Watch::begin()?;
     let cancel = signals.cancels();
     let warning = download::prepared(|progress| {

@@ -79,7 +79,7 @@ impl Group {
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let deviation = (squares / (n - 1.0)).sqrt();
-        let interval = (count > 1).then(|| around(mean, deviation / n.sqrt(), n - 1.0));
+        let interval = (count > 1).then(|| around(mean, deviation / n.sqrt(), n - 1.0, CONFIDENCE));
         Some(Self {
             count,
             mean,
@@ -96,8 +96,8 @@ impl Group {
 }
 
 /// Student's t interval.
-fn around(middle: f64, error: f64, freedom: f64) -> Interval {
-    let t = student(freedom).map_or(f64::NAN, |t| t.inverse_cdf(f64::midpoint(1.0, CONFIDENCE)));
+fn around(middle: f64, error: f64, freedom: f64, level: f64) -> Interval {
+    let t = student(freedom).map_or(f64::NAN, |t| t.inverse_cdf(f64::midpoint(1.0, level)));
     Interval {
         low: middle - t * error,
         high: middle + t * error,
@@ -119,10 +119,11 @@ pub struct Welch {
     pub p: f64,
 }
 
-/// `None` where a group has fewer than two figures, or none of the figures differ.
+/// `None` where a group has fewer than two figures, or none of the figures differ. `level` is that of the interval, such
+/// as [`CONFIDENCE`].
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "seeds are few")]
-pub fn welch(first: &Group, second: &Group) -> Option<Welch> {
+pub fn welch(first: &Group, second: &Group, level: f64) -> Option<Welch> {
     if first.count < 2 || second.count < 2 {
         return None;
     }
@@ -136,7 +137,7 @@ pub fn welch(first: &Group, second: &Group) -> Option<Welch> {
     let t = difference / error;
     Some(Welch {
         difference,
-        interval: around(difference, error, freedom),
+        interval: around(difference, error, freedom, level),
         freedom,
         p: 2.0 * student(freedom)?.cdf(-t.abs()),
     })
@@ -206,7 +207,8 @@ impl Paired {
     }
 
     /// The interval of [`difference`](Self::difference) by the percentiles of the paired bootstrap: as many images are
-    /// drawn anew from these, some of them several times, and the rest not at all. `None` of no images.
+    /// drawn anew from these, some of them several times, and the rest not at all. `level` is the interval's, such as
+    /// [`CONFIDENCE`]. `None` of no images.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -214,7 +216,7 @@ impl Paired {
         clippy::cast_sign_loss,
         reason = "counts are below 2^32"
     )]
-    pub fn bootstrap(&self) -> Option<Interval> {
+    pub fn bootstrap(&self, level: f64) -> Option<Interval> {
         let total = self.total();
         if total == 0 {
             return None;
@@ -241,7 +243,7 @@ impl Paired {
             let above = (below + 1).min(RESAMPLES - 1);
             drawn[below] + rest * (drawn[above] - drawn[below])
         };
-        let tail = (1.0 - CONFIDENCE) / 2.0;
+        let tail = (1.0 - level) / 2.0;
         Some(Interval {
             low: at(tail),
             high: at(1.0 - tail),
@@ -280,7 +282,7 @@ mod tests {
                 near(own.low, case.interval[0]) && near(own.high, case.interval[1]),
                 "{own:?}, {case:?}"
             );
-            let found = welch(&groups[0], &groups[1]).unwrap();
+            let found = welch(&groups[0], &groups[1], CONFIDENCE).unwrap();
             assert!(near(found.freedom, case.freedom), "{found:?}, {case:?}");
             assert!((found.p - case.p).abs() < 1e-9, "{found:?}, {case:?}");
             let [low, high] = case.difference;
@@ -293,7 +295,13 @@ mod tests {
         assert!(one.deviation.is_nan() && one.interval.is_none());
         assert_eq!(Group::of(&[]), None);
         let same = Group::of(&[0.5, 0.5]).unwrap();
-        assert_eq!((welch(&one, &same), welch(&same, &same)), (None, None));
+        assert_eq!(
+            (
+                welch(&one, &same, CONFIDENCE),
+                welch(&same, &same, CONFIDENCE)
+            ),
+            (None, None)
+        );
     }
 
     #[test]
@@ -327,7 +335,7 @@ mod tests {
             second: 500,
             neither: 1100,
         };
-        let found = paired.bootstrap().unwrap();
+        let found = paired.bootstrap(CONFIDENCE).unwrap();
         let n = paired.total() as f64;
         let error = ((900.0 / n - paired.difference().powi(2)) / n).sqrt();
         for (end, z) in [(found.low, -1.96), (found.high, 1.96)] {
@@ -336,15 +344,15 @@ mod tests {
                 "{found:?}, {error}"
             );
         }
-        assert_eq!(paired.bootstrap(), Some(found));
+        assert_eq!(paired.bootstrap(CONFIDENCE), Some(found));
         assert!(!found.contains(0.0) && found.contains(0.01));
         let even = Paired {
             first: 12,
             second: 12,
             ..Paired::default()
         };
-        assert!(even.bootstrap().unwrap().contains(0.0));
-        assert_eq!(Paired::default().bootstrap(), None);
+        assert!(even.bootstrap(CONFIDENCE).unwrap().contains(0.0));
+        assert_eq!(Paired::default().bootstrap(CONFIDENCE), None);
     }
 
     /// An interval that says 95 % holds what is true as often, in groups of any size.

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::data::DatasetInfo;
-use crate::metrics::{METRICS, Unit};
-use crate::profile::{Channels, EpochRecord, Normalize, Profile, Subset};
+use crate::metrics::significance::{self, Group, Interval};
+use crate::metrics::{METRICS, Scores, Unit};
+use crate::profile::{Channels, EpochRecord, Normalize, Profile, ResultRecord, Subset};
 use crate::text::{self, figure};
 
 /// How many runs can be told apart.
@@ -38,6 +39,10 @@ pub(crate) enum Cell {
     /// A setting: as it was given, where that fits.
     Number(f64),
     Seconds(f64),
+    /// An interval of a share.
+    Interval(Interval),
+    /// Mean and standard deviation of several.
+    Spread(Box<Cell>, f64),
 }
 
 impl Cell {
@@ -67,6 +72,24 @@ impl Cell {
                 )
             }
             Self::Seconds(seconds) => figure::seconds(*seconds, width),
+            Self::Interval(Interval { low, high }) => {
+                let written = |decimals: usize| {
+                    let share = |share: f64| format!("{:.decimals$}", 100.0 * share);
+                    format!("{} … {}", share(*low), share(*high))
+                };
+                figure::fitting([written(2), written(1), written(0)], width)
+            }
+            Self::Spread(mean, deviation) => {
+                let beside = |deviation: String| format!("{} ± {deviation}", mean.text(width));
+                let ways = match **mean {
+                    Self::Share(_) => [2, 1].map(|d| beside(format!("{:.d$}", 100.0 * deviation))),
+                    Self::Score(_) | Self::Loss(_) => {
+                        [4, 3].map(|d| beside(format!("{deviation:.d$}")))
+                    }
+                    _ => [1, 0].map(|d| beside(format!("{deviation:.d$}"))),
+                };
+                figure::fitting(ways.into_iter().chain([mean.text(width)]), width)
+            }
         }
     }
 
@@ -172,34 +195,91 @@ pub(crate) fn seconds(profile: &Profile) -> Option<f64> {
     }
 }
 
+/// Runs that are compared as one: a run alone, or those of a group.
+pub(crate) type Runs<'a> = Vec<&'a Profile>;
+
+/// Runs that are each compared alone.
+#[must_use]
+pub(crate) fn alone<'a>(runs: &[&'a Profile]) -> Vec<Runs<'a>> {
+    runs.iter().map(|run| vec![*run]).collect()
+}
+
+/// What stands in the cell of a side for what is no figure: the word of all its runs.
+fn common(runs: &Runs, of: &dyn Fn(&Profile) -> Cell) -> Cell {
+    let mut cells = runs.iter().map(|run| of(run));
+    let first = cells.next().unwrap_or(Cell::Unknown);
+    if cells.all(|cell| cell == first) {
+        first
+    } else {
+        Cell::Words("differs".into())
+    }
+}
+
+/// The figure of a run, the mean of a group's and their standard deviation; none where none is known.
+fn spread(runs: &Runs, of: &dyn Fn(&Profile) -> Option<f64>) -> Option<Group> {
+    let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
+    Group::of(&values)
+}
+
+/// The interval in which an accuracy lies with 95 %: of one run for the images that it was tested on, of a group for
+/// the recipe's mean.
+fn interval(runs: &Runs, of: fn(&ResultRecord) -> Option<&Scores>) -> Cell {
+    let scores = |run: &Profile| of(run.result.as_ref()?).cloned();
+    let found = match runs.as_slice() {
+        [run] => scores(run).and_then(|scores| {
+            significance::wilson(scores.confusion.correct(), scores.confusion.total())
+        }),
+        several => {
+            let accuracy = |run: &Profile| scores(run).map(|scores| scores.accuracy);
+            spread(&several.to_vec(), &accuracy).and_then(|group| group.interval)
+        }
+    };
+    Cell::or_unknown(found, Cell::Interval)
+}
+
 /// What came out, a row a figure. Those of one run are all of the same weights, which the first row names.
 #[must_use]
-pub(crate) fn figures(runs: &[&Profile]) -> Vec<Row> {
+pub(crate) fn figures(sides: &[Runs]) -> Vec<Row> {
+    let all: Vec<&Profile> = sides.iter().flatten().copied().collect();
+    let runs = all.as_slice();
     let words = |name: &str, of: &dyn Fn(&Profile) -> Cell| Row {
         name: name.into(),
-        cells: runs.iter().map(|run| of(run)).collect(),
+        cells: sides.iter().map(|side| common(side, of)).collect(),
         best: Vec::new(),
     };
     let numbers =
         |name: &str, sign: f64, of: &dyn Fn(&Profile) -> Option<f64>, show: fn(f64) -> Cell| {
-            let values: Vec<Option<f64>> = runs.iter().map(|run| of(run)).collect();
+            let found: Vec<Option<Group>> = sides.iter().map(|side| spread(side, of)).collect();
+            let means: Vec<Option<f64>> = found.iter().map(|f| f.map(|f| f.mean)).collect();
+            let cell = |group: Group| match group.count {
+                1 => show(group.mean),
+                _ => Cell::Spread(Box::new(show(group.mean)), group.deviation),
+            };
             Row {
                 name: name.into(),
-                cells: values.iter().map(|v| Cell::or_unknown(*v, show)).collect(),
-                best: best(&values, sign),
+                cells: found.iter().map(|f| Cell::or_unknown(*f, cell)).collect(),
+                best: best(&means, sign),
             }
         };
+    let intervals = |of: &str, scores: fn(&ResultRecord) -> Option<&Scores>| Row {
+        name: format!("{of}, 95 %"),
+        cells: sides.iter().map(|side| interval(side, scores)).collect(),
+        best: Vec::new(),
+    };
     let count = |n: usize| Cell::Count(n as u64);
     let mut rows = vec![
         words("mode", &|p| Cell::Words(training_mode(p))),
         words("weights", &weights),
+        words("runs", &|_| Cell::Unknown),
         numbers("test accuracy", 1.0, &test_accuracy, Cell::Share),
+        intervals("test accuracy", |result| result.test.as_ref()),
         numbers(
             "validation accuracy",
             1.0,
             &validation_accuracy,
             Cell::Share,
         ),
+        intervals("validation accuracy", |result| result.validation.as_ref()),
         numbers(
             "train accuracy",
             0.0,
@@ -237,25 +317,32 @@ pub(crate) fn figures(runs: &[&Profile]) -> Vec<Row> {
     let has_none = |run: &&Profile| !run.is_tested();
     let says_none = |row: &Row| row.name == "test accuracy" && runs.iter().any(has_none);
     rows.retain(|row| !is_test(row) || is_told(row) || says_none(row));
+    if let Some(row) = rows.iter_mut().find(|row| row.name == "runs")
+        && sides.iter().any(|side| side.len() > 1)
+    {
+        row.cells = sides.iter().map(|side| count(side.len())).collect();
+    }
+    rows.retain(|row| row.name != "runs" || is_told(row));
     // Where nobody wanted them, test scores are not unknown.
     for row in rows.iter_mut().filter(|row| is_test(row)) {
-        for (cell, run) in row.cells.iter_mut().zip(runs) {
-            if let Some(why) = run.untested().filter(|_| *cell == Cell::Unknown) {
+        for (cell, side) in row.cells.iter_mut().zip(sides) {
+            let why = side.first().and_then(|run| run.untested());
+            if let Some(why) = why.filter(|_| *cell == Cell::Unknown) {
                 *cell = Cell::Words(why.into());
             }
         }
     }
     rows.retain(|row| {
-        row.name != "validation accuracy" || row.cells.iter().any(|cell| *cell != Cell::Unknown)
+        !row.name.starts_with("validation accuracy")
+            || row.cells.iter().any(|cell| *cell != Cell::Unknown)
     });
     rows
 }
 
-/// Every setting in which the runs differ.
+/// Every setting in which the runs differ; the seeds of a group are no difference within it.
 #[must_use]
-pub(crate) fn differences(runs: &[&Profile]) -> Vec<Row> {
-    let settings: Vec<BTreeMap<String, Cell>> =
-        runs.iter().map(|run| flatten(&as_used(run))).collect();
+pub(crate) fn differences(sides: &[Runs]) -> Vec<Row> {
+    let settings: Vec<BTreeMap<String, Cell>> = sides.iter().map(settings_of).collect();
     let row = |name: &String| Row {
         name: name.clone(),
         cells: settings
@@ -267,11 +354,26 @@ pub(crate) fn differences(runs: &[&Profile]) -> Vec<Row> {
     let mut keys = differing(&settings);
     // A digest says nothing that other names of weights do not.
     let same = |key: &str, a: usize, b: usize| settings[a].get(key) == settings[b].get(key);
-    let pairs = || (0..runs.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+    let pairs = || (0..sides.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
     if pairs().all(|(a, b)| same(DIGEST, a, b) || !same("model.pretrained", a, b)) {
         keys.retain(|key| key != DIGEST);
     }
     keys.iter().map(row).collect()
+}
+
+fn settings_of(side: &Runs) -> BTreeMap<String, Cell> {
+    let Some(first) = side.first() else {
+        return BTreeMap::new();
+    };
+    let mut settings = flatten(&as_used(first));
+    let seeds = || side.iter().map(|run| run.train.seed);
+    if let (Some(least), Some(most)) = (seeds().min(), seeds().max())
+        && least < most
+    {
+        let range = format!("{least} … {most}");
+        settings.insert("train.seed".into(), Cell::Words(range));
+    }
+    settings
 }
 
 /// Where the best values are, the largest with a `sign` of 1, the least with −1; nowhere while not all are known or all
@@ -447,7 +549,7 @@ mod tests {
     #[test]
     fn figures_stand_side_by_side_and_the_best_is_known() {
         let (a, b) = (run("", "", 0.8, 100.0), run("a.pth", "backbone", 0.9, 50.0));
-        let rows = figures(&[&a, &b]);
+        let rows = figures(&alone(&[&a, &b]));
         let row = |name: &str| {
             let row = rows.iter().find(|row| row.name == name).unwrap();
             let cells: Vec<String> = row.cells.iter().map(|cell| cell.text(24)).collect();
@@ -465,7 +567,7 @@ mod tests {
         assert_eq!(row("best epoch").0, "1 | 1");
         assert_eq!(row("time").1, [1]);
         let unfinished = Profile::new("resnet20");
-        let rows = figures(&[&a, &unfinished]);
+        let rows = figures(&alone(&[&a, &unfinished]));
         let test = rows.iter().find(|row| row.name == "test accuracy").unwrap();
         assert_eq!(test.cells, [Cell::Share(0.8), Cell::Unknown]);
         assert!(test.best.is_empty());
@@ -491,7 +593,7 @@ mod tests {
         b.result = None;
         let mut c = a.clone();
         c.result.as_mut().unwrap().note = "the best weights, of epoch 2, are gone".into();
-        let rows = figures(&[&a, &b, &c]);
+        let rows = figures(&alone(&[&a, &b, &c]));
         let row = |name: &str| {
             let row = rows.iter().find(|row| row.name == name).unwrap();
             let cells: Vec<String> = row.cells.iter().map(|cell| cell.text(24)).collect();
@@ -544,7 +646,10 @@ mod tests {
         };
         let (none, one, two) = (weights("", ""), weights("a.th", "1"), weights("b.th", "2"));
         let listed = |runs: &[&Profile]| -> Vec<String> {
-            differences(runs).into_iter().map(|row| row.name).collect()
+            differences(&alone(runs))
+                .into_iter()
+                .map(|row| row.name)
+                .collect()
         };
         assert_eq!(listed(&[&none, &one, &two]), ["model.pretrained"]);
         assert_eq!(
@@ -567,8 +672,8 @@ mod tests {
         let old = with(Normalize::Given, Channels::Of(1), 0.2859);
         let now = with(Normalize::Dataset, Channels::Auto, 0.2859);
         let other = with(Normalize::Dataset, Channels::Of(3), 0.5);
-        assert_eq!(differences(&[&old, &now]).len(), 0);
-        let names: Vec<String> = differences(&[&old, &other])
+        assert_eq!(differences(&alone(&[&old, &now])).len(), 0);
+        let names: Vec<String> = differences(&alone(&[&old, &other]))
             .into_iter()
             .map(|row| row.name)
             .collect();

@@ -242,6 +242,14 @@ impl Feed {
             return true;
         }
         let host = lock::holder(&self.lock_path).host;
+        if !self.ended
+            && self
+                .record()
+                .is_some_and(|(_, status)| status == Status::Queued)
+        {
+            // It has its turn some time.
+            return true;
+        }
         if host.is_empty() && self.record().is_some_and(|(_, status)| status.is_over()) {
             // A record that was copied here.
             return false;

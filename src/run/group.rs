@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{RunSummary, Workspace, comparison, id};
 use crate::error::{Error, Result};
 use crate::metrics::significance::Group;
-use crate::profile::{Profile, Status};
+use crate::profile::{EpochRecord, Profile, Status};
 use crate::text;
 
 /// The recipes of a group: one for each seed, from the recipe's own on, and the group's name.
@@ -56,7 +56,7 @@ pub(crate) fn among(runs: &[RunSummary]) -> BTreeMap<String, Vec<Member>> {
 }
 
 /// A run of a group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Member {
     pub id: String,
     pub status: Status,
@@ -129,20 +129,23 @@ pub(crate) struct Band {
     pub runs: usize,
 }
 
-/// The bands of runs' curves, epoch by epoch.
+/// The bands of runs' held-out accuracy, epoch by epoch.
 #[must_use]
 pub(crate) fn bands<'a>(runs: impl IntoIterator<Item = &'a Profile>) -> Vec<Band> {
+    bands_of(runs, |row| row.held_out_accuracy)
+}
+
+/// The bands of a figure of runs, epoch by epoch.
+#[must_use]
+pub(crate) fn bands_of<'a>(
+    runs: impl IntoIterator<Item = &'a Profile>,
+    figure: fn(&EpochRecord) -> f64,
+) -> Vec<Band> {
     let mut epochs: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    for run in runs {
-        for row in run
-            .history
-            .iter()
-            .filter(|row| row.held_out_accuracy.is_finite())
-        {
-            epochs
-                .entry(row.epoch)
-                .or_default()
-                .push(row.held_out_accuracy);
+    for row in runs.into_iter().flat_map(|run| &run.history) {
+        let value = figure(row);
+        if value.is_finite() {
+            epochs.entry(row.epoch).or_default().push(value);
         }
     }
     let band = |(epoch, values): (usize, Vec<f64>)| {

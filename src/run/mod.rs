@@ -38,6 +38,7 @@ pub(crate) mod spool;
 pub(crate) mod store;
 pub(crate) mod training;
 pub(crate) mod user_profiles;
+pub(crate) mod verdict;
 pub(crate) mod weights;
 pub(crate) mod weights_info;
 pub(crate) mod worker;

@@ -328,6 +328,10 @@ impl Workspace {
                 "is finished".into(),
                 format!("train its recipe again with `fmtui train {id}`"),
             ),
+            Status::Queued => (
+                "waits in the queue".into(),
+                format!("take it out with `fmtui queue drop {id}`"),
+            ),
             status if status.has_worker() => (
                 "is trained on another machine".into(),
                 format!(

@@ -6,12 +6,13 @@ use super::context::KeptPredictions;
 use super::run_view::Link;
 use super::tabs::confusion::Outcome;
 use super::tabs::data::{BrokenFiles, Excluded, FoundSet};
-use super::tabs::runs::RunRow;
+use super::tabs::runs::{Compared, RunRow};
 use crate::data::check::Checked;
 use crate::data::{Dataset, DatasetInfo};
 use crate::event::Stamped;
 use crate::profile::Profile;
 use crate::run::concurrent_runs::Live;
+use crate::run::queue::Counts;
 use crate::run::weights_info::Card;
 
 /// What the app is told.
@@ -29,6 +30,10 @@ pub(crate) enum Message {
         /// What is worth knowing beside it.
         note: Option<String>,
     },
+    /// A run waits in the queue, which is described.
+    Queued(String),
+    /// How many runs the queue runs, and how many wait.
+    Queue(Counts),
     /// What was to be started or resumed was not; why follows.
     NotStarted,
     /// A command did not reach the worker of this run; why follows.
@@ -53,6 +58,8 @@ pub(crate) enum Message {
         speed: f64,
     },
     Runs(Vec<RunRow>),
+    /// What may be concluded from runs side by side.
+    Compared(Box<Compared>),
     /// The user's own profiles, by name.
     Own(Vec<(String, Profile)>),
     /// The shown recipe as the user's editor left it.

@@ -4,6 +4,7 @@ use super::theme::Palette;
 use crate::event::Command;
 use crate::profile::{Model, Profile};
 use crate::run::id;
+use crate::run::verdict::Side;
 
 /// A run to be started.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,8 @@ impl Start {
 pub(crate) enum Request {
     /// Start a run and watch it.
     Start(Start),
+    /// Put a run into the queue.
+    Queue(Start),
     /// Watch this run, shown on Train, Metrics and Confusion.
     Open(String),
     /// Ask this run's worker. What is asked one after the other is done in that order.
@@ -79,6 +82,8 @@ pub(crate) enum Request {
         path: String,
         is_inverted: bool,
     },
+    /// Work out what may be concluded from these.
+    Compare(Vec<Side>),
     /// Whether the list of runs is looked at.
     WatchRuns(bool),
     /// Read the user's own profiles again.

@@ -16,6 +16,7 @@
 
 #[path = "../support/ended.rs"]
 mod ended;
+mod queue;
 mod resumed;
 #[path = "../support/skip.rs"]
 mod skip;

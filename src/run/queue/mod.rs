@@ -13,6 +13,7 @@ pub(crate) use file::{Job, OnFailure, Queue, Settings};
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::{RunList, RunSummary, Workspace, lock};
 use crate::error::{Error, Result};
@@ -214,6 +215,44 @@ pub(crate) fn standings(workspace: &Workspace, list: &RunList) -> Result<Vec<(Jo
         .collect())
 }
 
+/// Whether a run has ever had a worker.
+pub(super) fn has_begun(workspace: &Workspace, run: &str) -> bool {
+    fs::metadata(workspace.events_path(run)).is_ok_and(|log| log.len() > 0)
+}
+
+/// How many jobs run and wait now.
+///
+/// # Errors
+/// As [`Workspace::queue`], and as reading the runs.
+pub(crate) fn counts(workspace: &Workspace) -> Result<Counts> {
+    let mut list = RunList::new(workspace);
+    list.refresh()?;
+    let jobs = standings(workspace, &list)?;
+    Ok(Counts::of(jobs.iter().map(|(_, standing)| standing)))
+}
+
+/// Puts a run that has stopped, failed or crashed into the queue, to go on from its newest checkpoint.
+///
+/// # Errors
+/// As resuming it.
+pub(crate) fn resume(workspace: &Workspace, run: &str) -> Result<()> {
+    let (progress, never) = (&mut |_| (), AtomicBool::new(false));
+    super::client::check_resumable(workspace, run, false, progress, &never)?;
+    {
+        let _owned = workspace.own(run)?;
+        let mut profile = workspace.load(run)?;
+        if let Some(run) = &mut profile.run {
+            run.status = Status::Queued;
+        }
+        workspace.save(&profile)?;
+    }
+    workspace.edit_queue(|queue| {
+        queue.remove(&[run.into()]);
+        queue.add(&[run.into()], false, false);
+        Ok(())
+    })
+}
+
 /// [`Standing::of`], with the whole queue held or not.
 fn queue_standing(job: &Job, all_held: bool, run: Option<&RunSummary>) -> Standing {
     match Standing::of(job, run) {
@@ -233,10 +272,10 @@ pub(crate) fn find(workspace: &Workspace, queue: &Queue, named: &str) -> Result<
         let job = place.checked_sub(1).and_then(|at| queue.jobs.get(at));
         return job.map(|job| vec![job.run.clone()]).ok_or_else(|| {
             Error::input(
-                format!("job {place}"),
+                format!("number {place}"),
                 format!(
                     "is not in the queue of {}",
-                    text::count(queue.jobs.len(), "job")
+                    text::count(queue.jobs.len(), "run")
                 ),
                 "`fmtui queue list` numbers them",
             )
@@ -254,10 +293,20 @@ pub(crate) fn find(workspace: &Workspace, queue: &Queue, named: &str) -> Result<
     ))
 }
 
-/// Deletes a run that was queued and never begun; anything else stays.
+/// Deletes a run that was queued and never begun; one that had begun before is stopped, as it was.
 pub(crate) fn forget_unstarted(workspace: &Workspace, run: &str) {
     let written = workspace.load(run).ok().and_then(|profile| profile.run);
-    if written.is_some_and(|run| run.status == Status::Queued) {
+    let is_queued = written.is_some_and(|run| run.status == Status::Queued);
+    if is_queued && has_begun(workspace, run) {
+        // Whoever has it meanwhile writes what it is.
+        if let Ok(_owned) = workspace.own(run)
+            && let Ok(mut profile) = workspace.load(run)
+            && let Some(record) = &mut profile.run
+        {
+            record.status = Status::Stopped;
+            let _ = workspace.save(&profile);
+        }
+    } else if is_queued {
         // Where somebody has just begun it, it stays.
         let _ = workspace.delete(run);
     }

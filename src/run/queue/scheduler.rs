@@ -142,7 +142,12 @@ impl Scheduler<'_> {
         let launches = self.workspace.edit_queue(|queue| Ok(self.decide(queue)))?;
         for launch in &launches {
             // Why a worker did not come up is in the record of its run, or it is tried again.
-            let _ = client::launch(self.workspace, &launch.run, launch.resumes, &launch.seat());
+            let _ = client::launch(
+                self.workspace,
+                &launch.run,
+                launch.resumes || super::has_begun(self.workspace, &launch.run),
+                &launch.seat(),
+            );
         }
         Ok(launches.is_empty() && self.is_idle(&self.workspace.queue()?))
     }

@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::App;
 use crate::event::Severity;
 use crate::run::concurrent_runs::Live;
+use crate::run::queue::Counts;
 use crate::tui::tab_id::TabId;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{cut, left, plain_if, wrap_to};
@@ -90,6 +91,20 @@ fn others(runs: &[&Live], free: usize, room: usize) -> String {
         .unwrap_or_else(|| format!(" +{number}"))
 }
 
+/// `2 running · 3 queued`, as long as `room` allows.
+fn queued(running: usize, queue: Counts, room: usize) -> String {
+    let all = Counts { running, ..queue };
+    let short = format!("+{} queued", queue.waiting + queue.held);
+    let ways = [
+        format!("   {}", all.words()),
+        format!(" {}", all.words()),
+        format!(" {short}"),
+    ];
+    ways.into_iter()
+        .find(|way| way.width() <= room)
+        .unwrap_or_default()
+}
+
 impl App {
     pub(super) fn render_header(&mut self, frame: &mut Frame, area: Rect) {
         let theme = self.context.theme;
@@ -112,7 +127,14 @@ impl App {
         let used = usize::from(x - area.x);
         let room = usize::from(area.width).saturating_sub(used + 2);
         let state = self.context.run.state();
-        let others = others(&self.others(), room.saturating_sub(state.width()), room);
+        let others = match self.queue.waiting + self.queue.held {
+            0 => others(&self.others(), room.saturating_sub(state.width()), room),
+            _ => queued(
+                self.live.len(),
+                self.queue,
+                room.saturating_sub(LEAST_STATE),
+            ),
+        };
         let state = cut_name(&state, room.saturating_sub(others.width()));
         let pad = (room + 1).saturating_sub(state.width() + others.width());
         spans.push(Span::raw(" ".repeat(pad)));

@@ -70,6 +70,12 @@ impl App {
                 self.starting = None;
                 self.preparing = None;
             }
+            Message::Queued(words) => {
+                self.preparing = None;
+                self.problem = None;
+                self.on_queued(&words);
+            }
+            Message::Queue(counts) => self.queue = counts,
             Message::NotSent(run) => self.context.run.not_asked(&run),
             Message::Live(live) => self.on_live(live),
             Message::Link { run, link } => {
@@ -84,6 +90,7 @@ impl App {
             }
             Message::ShowTrain => return self.go_to(TabId::Train),
             Message::Runs(rows) => self.tabs.runs.set_rows(rows),
+            Message::Compared(compared) => self.tabs.runs.set_compared(*compared),
             Message::Own(profiles) => {
                 self.presets.truncate(self.built_in);
                 self.presets

@@ -34,6 +34,7 @@ use super::tabs::train::TrainTab;
 use super::theme::Ground;
 use crate::profile::Profile;
 use crate::run::concurrent_runs::Live;
+use crate::run::queue::Counts;
 
 /// Smallest screen on which tabs are drawn.
 const LEAST: (u16, u16) = (60, 15);
@@ -90,6 +91,7 @@ pub(crate) struct App {
     preparing: Option<String>,
     /// The runs that have a worker, the newest first.
     live: Vec<Live>,
+    queue: Counts,
     /// What is being started and has not been answered.
     starting: Option<String>,
     /// Until then a key that starts something is the bounce of the one before.
@@ -135,6 +137,7 @@ impl App {
             fetching: false,
             preparing: None,
             live: Vec::new(),
+            queue: Counts::default(),
             starting: None,
             settled: None,
             now,

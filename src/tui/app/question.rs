@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ratatui::Frame;
-use ratatui::crossterm::event::KeyEvent;
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 
 use super::App;
@@ -71,24 +71,19 @@ impl Question {
     }
 
     pub(super) fn render(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
-        let (title, text, yes) = match &self.about {
-            About::Beside { start, others } => (
-                "another run is under way",
-                format!("{others} Start {} as well?", start.name()),
-                match start {
-                    Start::New(_) => "train as well",
-                    Start::Resumed(_) => "resume as well",
-                },
-            ),
-            About::Stop { name, .. } => (
-                "stop the run",
-                format!(
+        match &self.about {
+            About::Beside { start, others } => {
+                let text = format!("{others} Queue {}, or start it beside?", start.name());
+                let keys = [("Enter", "queue"), ("b", "beside"), ("Esc", "cancel")];
+                popup::choice(frame, area, "another run is under way", &text, &keys, theme);
+            }
+            About::Stop { name, .. } => {
+                let text = format!(
                     "{name} saves a checkpoint and stops. A stopped run can be resumed (u on the Runs tab); it is tested once it finishes."
-                ),
-                "stop it",
-            ),
-        };
-        popup::question(frame, area, title, &text, yes, theme);
+                );
+                popup::question(frame, area, "stop the run", &text, "stop it", theme);
+            }
+        }
     }
 }
 
@@ -118,10 +113,14 @@ impl App {
         let Some(question) = self.question.take() else {
             return Vec::new();
         };
+        if let (About::Beside { start, .. }, KeyCode::Char('b' | 'B')) = (&question.about, key.code)
+        {
+            return self.start_now(start.clone());
+        }
         match popup::answer(key) {
             Some(Answer::Yes) if question.answered_from.is_none_or(|at| self.now >= at) => {
                 match question.about {
-                    About::Beside { start, .. } => self.start_now(start),
+                    About::Beside { start, .. } => self.queue_now(start),
                     About::Stop { run, name } => self.command(run, &name, Command::Stop),
                 }
             }

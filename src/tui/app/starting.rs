@@ -53,6 +53,21 @@ impl App {
         vec![Request::Start(start)]
     }
 
+    /// Puts a run into the queue, where it starts when there is room.
+    pub(super) fn queue_now(&mut self, start: Start) -> Vec<Request> {
+        let name = start.name().to_owned();
+        self.say(format!("Queueing {name}…"));
+        self.starting = Some(name);
+        vec![Request::Queue(start)]
+    }
+
+    /// A run waits in the queue.
+    pub(super) fn on_queued(&mut self, words: &str) {
+        let name = self.starting.take().unwrap_or_else(|| "the run".into());
+        self.settled = Some(self.now + BOUNCE);
+        self.say(format!("{name} is queued: {words}"));
+    }
+
     /// Whether a start is under way or has only just been answered, which is said then.
     pub(super) fn has_just_started(&mut self) -> bool {
         let words = match &self.starting {

@@ -7,7 +7,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::problem;
 use crate::error::Result;
-use crate::run::{RunList, RunSummary, concurrent_runs, example};
+use crate::run::concurrent_runs::{self, Live};
+use crate::run::queue::{self, Counts, scheduler};
+use crate::run::{RunList, RunSummary, Workspace, example};
 use crate::tui::message::Message;
 use crate::tui::tabs::runs::RunRow;
 
@@ -33,22 +35,38 @@ async fn look<T: Send + 'static>(
     looking.await.ok()
 }
 
-/// Looks which runs have a worker, and tells it when it changed.
-pub(super) async fn tell_live(list: Shared, out: mpsc::Sender<Message>) {
-    let (mut seen, mut told) = (0, Vec::new());
+/// The runs that have a worker, and how the queue stands.
+fn busy(workspace: &Workspace, list: &Shared) -> (Vec<Live>, Counts) {
+    // Where it was killed; what cannot be started is told by whoever queues something.
+    let _ = scheduler::ensure(workspace);
+    let list = list.lock().unwrap_or_else(PoisonError::into_inner);
+    let jobs = queue::standings(workspace, &list).unwrap_or_default();
+    let counts = Counts::of(jobs.iter().map(|(_, standing)| standing));
+    (concurrent_runs::live(&list), counts)
+}
+
+/// Looks which runs have a worker and how the queue stands, and tells it when it changed.
+pub(super) async fn tell_live(list: Shared, workspace: Workspace, out: mpsc::Sender<Message>) {
+    let mut told = (Vec::new(), Counts::default());
     loop {
-        let Some(looked) = look(&list, seen, concurrent_runs::live).await else {
-            return;
-        };
+        let (list, workspace) = (Arc::clone(&list), workspace.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            let refreshed = list
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .refresh();
+            refreshed.map(|_| busy(&workspace, &list))
+        });
+        let Ok(looked) = looked.await else { return };
         // What cannot be read is told to whoever looks at the list.
-        if let Ok((version, live)) = looked {
-            seen = version;
-            if let Some(live) = live.filter(|live| *live != told) {
-                told.clone_from(&live);
-                if out.send(Message::Live(live)).await.is_err() {
-                    return;
-                }
+        if let Ok((live, counts)) = looked {
+            if live != told.0 && out.send(Message::Live(live.clone())).await.is_err() {
+                return;
             }
+            if counts != told.1 && out.send(Message::Queue(counts)).await.is_err() {
+                return;
+            }
+            told = (live, counts);
         }
         tokio::time::sleep(RUNS_EVERY).await;
     }

@@ -4,6 +4,7 @@
 mod adding;
 mod averaging;
 mod check;
+mod comparing;
 mod counting;
 mod datasets;
 mod download;
@@ -64,7 +65,7 @@ impl Services {
         let (others, asked) = mpsc::unbounded_channel();
         let list: listing::Shared = Arc::new(Mutex::new(RunList::new(&workspace)));
         tokio::spawn(listing::tell_runs(Arc::clone(&list), out.clone(), wanted));
-        tokio::spawn(listing::tell_live(list, out.clone()));
+        tokio::spawn(listing::tell_live(list, workspace.clone(), out.clone()));
         tokio::spawn(send_to_others(workspace.clone(), out.clone(), asked));
         let services = Self {
             workspace,

@@ -4,9 +4,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Services, download, replaced};
+use crate::error::Result;
 use crate::profile::Profile;
-use crate::run::preflight::{Network, Preparation};
-use crate::run::{client, concurrent_runs};
+use crate::run::preflight::{Checked, Network, Preparation};
+use crate::run::queue::{self, Recipe, scheduler};
+use crate::run::{Workspace, client, concurrent_runs};
 use crate::text;
 use crate::tui::message::Message;
 use crate::tui::request::Start;
@@ -23,7 +25,43 @@ impl Services {
         }
     }
 
+    /// Puts a run into the queue.
+    pub(crate) fn queue(&mut self, start: Start) {
+        match start {
+            Start::New(profile) => self.prepared(profile, |workspace, checked| {
+                let recipe = Recipe {
+                    profile: checked.profile,
+                    group: String::new(),
+                };
+                workspace.enqueue(&[recipe], false, false)?;
+                queued(workspace)
+            }),
+            Start::Resumed(run) => {
+                let (workspace, out) = (self.workspace.clone(), self.out.clone());
+                self.blocking(move || {
+                    let asked = queue::resume(&workspace, &run).and_then(|()| queued(&workspace));
+                    asked.inspect_err(|_| drop(out.blocking_send(Message::NotStarted)))
+                });
+            }
+        }
+    }
+
     fn start_new(&mut self, profile: Box<Profile>) {
+        self.prepared(profile, |workspace, checked| {
+            let run = client::start(workspace, &checked)?;
+            let note = checked
+                .warning
+                .or_else(|| concurrent_runs::note(workspace, &run));
+            Ok(Message::Started { run, note })
+        });
+    }
+
+    /// Makes a new run ready, and does `begin` with it.
+    fn prepared(
+        &mut self,
+        profile: Box<Profile>,
+        begin: impl FnOnce(&Workspace, Checked) -> Result<Message> + Send + 'static,
+    ) {
         let cancelled = replaced(&mut self.weights_cancelled);
         let (workspace, out) = (self.workspace.clone(), self.out.clone());
         self.blocking(move || {
@@ -42,15 +80,9 @@ impl Services {
             if told.is_some() && !(cancelled.load(Ordering::Relaxed) && network.is_err()) {
                 let _ = out.blocking_send(Message::Fetching(false));
             }
-            let begin = || {
-                let checked = network?.check(&workspace)?;
-                let run = client::start(&workspace, &checked)?;
-                let note = checked
-                    .warning
-                    .or_else(|| concurrent_runs::note(&workspace, &run));
-                Ok(Message::Started { run, note })
-            };
-            begin().inspect_err(|_| drop(out.blocking_send(Message::NotStarted)))
+            let checked = network.and_then(|network| network.check(&workspace));
+            let begun = checked.and_then(|checked| begin(&workspace, checked));
+            begun.inspect_err(|_| drop(out.blocking_send(Message::NotStarted)))
         });
     }
 
@@ -64,6 +96,13 @@ impl Services {
             Ok(Message::Started { run, note })
         });
     }
+}
+
+/// Starts what there is room for, and tells how the queue stands.
+fn queued(workspace: &Workspace) -> Result<Message> {
+    scheduler::ensure(workspace)?;
+    let counts = queue::counts(workspace)?;
+    Ok(Message::Queued(counts.words()))
 }
 
 /// How far a run is that is made ready.

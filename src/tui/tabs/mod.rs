@@ -7,6 +7,7 @@ pub(crate) mod model;
 pub(crate) mod runs;
 pub(crate) mod train;
 
+mod gallery;
 mod timeline;
 
 #[cfg(test)]

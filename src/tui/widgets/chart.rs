@@ -235,6 +235,9 @@ impl Chart<'_> {
             .rev()
             .filter(|(_, s)| !s.name.is_empty())
         {
+            if series.name.is_empty() {
+                continue;
+            }
             let sign = legend_sign(i, series.dashed, theme.ascii);
             let text = format!("{} {sign}", series.name);
             if x < left_edge + text.width() {

@@ -77,6 +77,19 @@ pub(crate) fn question(
     yes: &str,
     theme: &Theme,
 ) {
+    let keys = [("Enter", yes), ("Esc", "no")];
+    choice(frame, area, title, text, &keys, theme);
+}
+
+/// A window with a question, and what each key does.
+pub(crate) fn choice(
+    frame: &mut Frame,
+    area: Rect,
+    title: &str,
+    text: &str,
+    keys: &[(&str, &str)],
+    theme: &Theme,
+) {
     let width = 60.min(area.width);
     let lines = wrap_to(text, usize::from(width.saturating_sub(4)), 4);
     let inside = window(frame, area, (width, lines.len() as u16 + 4), title, theme);
@@ -85,11 +98,12 @@ pub(crate) fn question(
         .map(|l| plain_if(theme.ascii, Line::styled(format!(" {l}"), theme.text())))
         .collect();
     shown.push(Line::default());
-    shown.push(Line::from(vec![
-        Span::styled(" Enter", theme.accent()),
-        Span::styled(format!(" {yes}   "), theme.text()),
-        Span::styled("Esc", theme.accent()),
-        Span::styled(" no", theme.text()),
-    ]));
+    let keys = keys.iter().flat_map(|(key, does)| {
+        [
+            Span::styled(format!(" {key}"), theme.accent()),
+            Span::styled(format!(" {does}  "), theme.text()),
+        ]
+    });
+    shown.push(Line::from_iter(keys));
     frame.render_widget(Paragraph::new(shown), inside);
 }

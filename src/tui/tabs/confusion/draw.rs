@@ -5,12 +5,13 @@ use unicode_width::UnicodeWidthStr;
 
 use super::ConfusionTab;
 use super::matrix::{Layout, Matrix, to_u16};
-use super::{gallery, images, kept_where};
+use super::{images, kept_where};
 use crate::event::RunHistory;
 use crate::metrics::Confusion;
 use crate::metrics::{class_name, mistakes, share};
 use crate::text;
 use crate::tui::context::Context;
+use crate::tui::tabs::gallery;
 use crate::tui::tabs::timeline::Stop;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;

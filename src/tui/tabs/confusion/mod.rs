@@ -3,7 +3,6 @@
 //! Draws what it is handed (a run's history, predictions, a data set); reads no files.
 
 mod draw;
-mod gallery;
 mod matrix;
 mod own;
 
@@ -21,8 +20,9 @@ use crate::tui::action::Action;
 use crate::tui::context::Context;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::tab_id::TabId;
+use crate::tui::tabs::gallery::{self, Gallery, Images, Move};
 use crate::tui::widgets::canvas::Canvas;
-use gallery::{Gallery, Images, Move};
+
 use matrix::{Layout, Numbers};
 pub(crate) use own::Outcome;
 use own::{Next, OwnImage};

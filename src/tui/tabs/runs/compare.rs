@@ -6,10 +6,16 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::RunRow;
+use super::Compared;
+use crate::metrics::predictions::Prediction;
 use crate::profile::{EpochRecord, Profile};
-use crate::run::comparison::{self, Cell, letter};
+use crate::run::comparison::{self, Cell, Runs, letter};
+use crate::run::group::{self, Band};
+use crate::run::verdict::{Side, Test, Verdict};
+use crate::text;
+use crate::tui::tabs::gallery::{Gallery, Images};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span as YSpan};
 use crate::tui::widgets::fit::cut_front;
 use crate::tui::widgets::{cut, left, plain_if, right, wrap_to};
@@ -18,17 +24,18 @@ pub(super) use crate::run::comparison::MOST;
 
 /// Draws the comparison; `scroll` is kept within the table.
 pub(super) fn render(
-    rows: &[RunRow],
+    sides: &[Side],
+    compared: Option<&Compared>,
     scroll: &mut usize,
     frame: &mut Frame,
     area: Rect,
     theme: &Theme,
 ) {
-    let runs: Vec<(&RunRow, &Profile)> = rows
-        .iter()
-        .filter_map(|r| r.profile.as_ref().ok().map(|p| (r, p.as_ref())))
-        .collect();
-    let table = table(&runs, usize::from(area.width), theme);
+    let runs: Vec<Runs> = sides.iter().map(Side::profiles).collect();
+    let names: Vec<Named> = sides.iter().map(Named::of).collect();
+    let width = usize::from(area.width);
+    let mut table = conclusions(compared, width, theme);
+    table.extend(self::table(&runs, &names, width, theme));
     let table_rows = u16::try_from(table.len()).unwrap_or(u16::MAX);
     // A longer table is scrolled.
     let least = area.height / 2;
@@ -45,14 +52,12 @@ pub(super) fn render(
         Constraint::Fill(1),
     ])
     .areas(charts);
-    let loss = |e: &EpochRecord| e.held_out_loss;
-    let accuracy = |e: &EpochRecord| e.held_out_accuracy;
-    let profiles: Vec<&Profile> = runs.iter().map(|(_, profile)| *profile).collect();
+    let profiles: Vec<&Profile> = runs.iter().flatten().copied().collect();
     let curve = comparison::curve(&profiles);
     overlay(
         &format!("{curve} loss"),
         &runs,
-        loss,
+        |row| row.held_out_loss,
         Number::Plain,
         frame,
         left_half,
@@ -61,7 +66,7 @@ pub(super) fn render(
     overlay(
         &format!("{curve} accuracy"),
         &runs,
-        accuracy,
+        |row| row.held_out_accuracy,
         Number::Share,
         frame,
         right_half,
@@ -91,25 +96,37 @@ fn style(index: usize, theme: &Theme) -> Style {
 
 fn overlay(
     title: &str,
-    runs: &[(&RunRow, &Profile)],
+    runs: &[Runs],
     figure: fn(&EpochRecord) -> f64,
     number: Number,
     frame: &mut Frame,
     area: Rect,
     theme: &Theme,
 ) {
-    #[expect(clippy::cast_precision_loss, reason = "epochs are few")]
-    let point = |e: &EpochRecord| (e.epoch as f64, figure(e));
-    let series: Vec<Series> = runs
-        .iter()
-        .enumerate()
-        .map(|(i, (_, profile))| Series {
+    let mut series = Vec::new();
+    for (i, side) in runs.iter().enumerate() {
+        let bands = group::bands_of(side.iter().copied(), figure);
+        #[expect(clippy::cast_precision_loss, reason = "epochs are few")]
+        let curve = |shift: f64| -> Vec<(f64, f64)> {
+            let point = |b: &Band| (b.epoch as f64, b.mean + shift * b.deviation);
+            bands.iter().map(point).collect()
+        };
+        series.push(Series {
             name: letter(i).to_string(),
-            points: profile.history.iter().map(point).collect(),
+            points: curve(0.0),
             style: style(i, theme),
             dashed: i % 2 == 1,
-        })
-        .collect();
+        });
+        if side.len() > 1 {
+            // One standard deviation to each side.
+            series.extend([-1.0, 1.0].map(|shift| Series {
+                name: String::new(),
+                points: curve(shift),
+                style: style(i, theme).add_modifier(Modifier::DIM),
+                dashed: true,
+            }));
+        }
+    }
     let last = series
         .iter()
         .flat_map(|s| &s.points)
@@ -144,11 +161,81 @@ fn overlay(
     .draw(area, frame.buffer_mut(), theme);
 }
 
-/// Outcomes, then every setting in which the runs differ; a column a run.
-fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<'static>> {
-    let profiles: Vec<&Profile> = runs.iter().map(|(_, profile)| *profile).collect();
-    let differences = comparison::differences(&profiles);
-    let figures = comparison::figures(&profiles);
+/// What may be concluded, in sentences; the first line says so where that is still worked out.
+fn conclusions(compared: Option<&Compared>, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let Some(compared) = compared else {
+        return vec![Line::styled("comparing…", theme.dim())];
+    };
+    let mut lines = Vec::new();
+    for verdict in &compared.verdicts {
+        let style = if verdict.tells_apart() {
+            theme.good()
+        } else {
+            theme.text()
+        };
+        let sentence = wrap_to(&verdict.sentence(), width, 3);
+        lines.extend(sentence.into_iter().map(|l| Line::styled(l, style)));
+    }
+    for note in &compared.notes {
+        let note = wrap_to(note, width, 2);
+        lines.extend(note.into_iter().map(|l| Line::styled(l, theme.dim())));
+    }
+    lines.push(Line::default());
+    lines
+}
+
+/// Draws the images that decide, with what one of the two runs said of each.
+pub(super) fn render_gallery(
+    compared: &Compared,
+    gallery: &mut Gallery,
+    frame: &mut Frame,
+    area: Rect,
+    theme: &Theme,
+) {
+    let (images, Some(dataset)) = (compared.deciding(), &compared.dataset) else {
+        return;
+    };
+    let is_paired = |v: &&Verdict| matches!(v.test, Test::Paired { .. });
+    let Some(verdict) = compared.verdicts.iter().find(is_paired) else {
+        return;
+    };
+    let (a, b) = (letter(verdict.first), letter(verdict.second));
+    let for_second = images.iter().filter(|image| image.is_for_second()).count();
+    let shown = if compared.shows_first { a } else { b };
+    let title = format!(
+        "{} that decide: {for_second} that {b} alone has right, then {} of {a}; the answers are {shown}'s",
+        text::count(images.len(), "image"),
+        images.len() - for_second
+    );
+    let items: Vec<Prediction> = images
+        .iter()
+        .map(|image| {
+            if compared.shows_first {
+                image.first
+            } else {
+                image.second
+            }
+        })
+        .collect();
+    let mut canvas = Canvas::new(area, frame.buffer_mut(), theme.ascii);
+    canvas.put(
+        0,
+        0,
+        Line::styled(cut(&title, usize::from(area.width)), theme.title()),
+    );
+    let mut body = canvas.part(0, 1, area.width, area.height.saturating_sub(1));
+    gallery.draw(
+        &mut body,
+        &items,
+        Images::new(dataset, &compared.data),
+        theme,
+    );
+}
+
+/// Outcomes, then every setting in which the sides differ; a column each.
+fn table(runs: &[Runs], names: &[Named], width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let differences = comparison::differences(runs);
+    let figures = comparison::figures(runs);
     let keys = differences
         .iter()
         .chain(&figures)
@@ -167,7 +254,7 @@ fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<
         Line::from(spans)
     };
     let headings: Vec<Cell> = (0..runs.len())
-        .map(|i| Cell::Words(heading(runs, i, column.saturating_sub(2))))
+        .map(|i| Cell::Words(heading(names, i, column.saturating_sub(2))))
         .collect();
     let mut lines = vec![line("", &headings, &|i| style(i, theme))];
     for row in figures {
@@ -180,7 +267,10 @@ fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<
         };
         lines.push(line(&row.name, &row.cells, &style));
     }
-    for (i, profile) in profiles.iter().enumerate() {
+    for (i, profile) in (0..)
+        .zip(runs)
+        .flat_map(|(i, side)| side.iter().map(move |p| (i, p)))
+    {
         for note in comparison::notes(profile) {
             let lines_of = wrap_to(&format!("{} {note}", letter(i)), width, 3);
             lines.extend(lines_of.into_iter().map(|l| Line::styled(l, theme.warn())));
@@ -195,28 +285,50 @@ fn table(runs: &[(&RunRow, &Profile)], width: usize, theme: &Theme) -> Vec<Line<
     lines
 }
 
+/// What stands over the column of a side.
+pub(super) struct Named {
+    pub name: String,
+    /// The end of a run's id, which tells runs of one name apart.
+    pub end: String,
+}
+
+impl Named {
+    fn of(side: &Side) -> Self {
+        match side {
+            Side::Run { id, profile } => Self {
+                name: profile.name.clone(),
+                end: id.rsplit('-').next().unwrap_or(id).into(),
+            },
+            Side::Group { name, .. } => Self {
+                name: name.clone(),
+                end: name.rsplit('-').next().unwrap_or(name).into(),
+            },
+        }
+    }
+}
+
 /// Letter and name of a run, and the end of its id where another has the same name. Of names that only their ends tell
 /// apart, such as those of one network trained in several ways, the end stays.
-fn heading(runs: &[(&RunRow, &Profile)], index: usize, room: usize) -> String {
-    let (letter, run) = (letter(index), runs[index].0);
+fn heading(sides: &[Named], index: usize, room: usize) -> String {
+    let (letter, side) = (letter(index), &sides[index]);
     let room = room.saturating_sub(2);
-    let (before, after) = (&runs[..index], &runs[index + 1..]);
-    let others = || before.iter().chain(after).map(|(other, _)| other.name());
-    if others().all(|name| name != run.name()) {
-        let short = cut(run.name(), room);
+    let (before, after) = (&sides[..index], &sides[index + 1..]);
+    let others = || before.iter().chain(after).map(|other| other.name.as_str());
+    if others().all(|name| name != side.name) {
+        let short = cut(&side.name, room);
         let ambiguous = others().any(|name| cut(name, room) == short);
         let name = if ambiguous {
-            cut_front(run.name(), room)
+            cut_front(&side.name, room)
         } else {
             short
         };
         return format!("{letter} {name}");
     }
-    let id = run.short_id();
     // The id is what tells them apart, so the name gives way.
+    let id = &side.end;
     match room.saturating_sub(1 + id.chars().count()) {
         0..3 => format!("{letter} {id}"),
-        rest => format!("{letter} {} {id}", cut(run.name(), rest)),
+        rest => format!("{letter} {} {id}", cut(&side.name, rest)),
     }
 }
 
@@ -226,31 +338,24 @@ mod tests {
 
     #[test]
     fn runs_of_one_name_are_told_apart_by_their_ids() {
-        let profile = Profile::new("lenet5");
-        let row = |id: &str, name: &str| RunRow {
-            id: format!("20261123-160211-lenet5-{id}"),
-            status: crate::profile::Status::Finished,
-            profile: Ok(std::sync::Arc::new(Profile {
-                name: name.into(),
-                ..profile.clone()
-            })),
+        let named = |end: &str, name: &str| Named {
+            name: name.into(),
+            end: end.into(),
         };
-        let rows = [
-            row("3f2a", "lenet5"),
-            row("9c01", "lenet5"),
-            row("aaaa", "mlp"),
+        let runs = [
+            named("3f2a", "lenet5"),
+            named("9c01", "lenet5"),
+            named("aaaa", "mlp"),
         ];
-        let runs: Vec<_> = rows.iter().map(|r| (r, &profile)).collect();
         assert_eq!(heading(&runs, 0, 26), "A lenet5 3f2a");
         assert_eq!(heading(&runs, 1, 10), "B le… 9c01");
         assert_eq!(heading(&runs, 1, 7), "B 9c01");
         assert_eq!(heading(&runs, 2, 26), "C mlp");
-        let rows = [
-            row("3f2a", "resnet20-cifar-frozen"),
-            row("9c01", "resnet20-cifar-finetune"),
-            row("aaaa", "lenet5-with-a-long-name"),
+        let runs = [
+            named("3f2a", "resnet20-cifar-frozen"),
+            named("9c01", "resnet20-cifar-finetune"),
+            named("aaaa", "lenet5-with-a-long-name"),
         ];
-        let runs: Vec<_> = rows.iter().map(|r| (r, &profile)).collect();
         assert_eq!(heading(&runs, 0, 26), "A resnet20-cifar-frozen");
         assert_eq!(heading(&runs, 0, 16), "A …-cifar-frozen");
         assert_eq!(heading(&runs, 1, 16), "B …ifar-finetune");

@@ -4,21 +4,27 @@
 //! Rows come from the app, which has them read once in a while off this thread.
 
 mod compare;
+mod entries;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 
+use entries::Entry;
+
+use crate::data::Dataset;
 use crate::event::Command;
 use crate::metrics::Confusion;
 use crate::metrics::MACRO_F1;
-use crate::profile::{Measured, Profile, Status};
+use crate::profile::{Data, Measured, Profile, Status};
+use crate::run::group::Member;
+use crate::run::verdict::{Deciding, Side, Test, Verdict};
 use crate::run::{comparison, example};
 use crate::tui::REPLAY_SPEED;
 use crate::tui::action::Action;
@@ -26,6 +32,7 @@ use crate::tui::context::Context;
 use crate::tui::request::{Request, Start};
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::tab_id::TabId;
+use crate::tui::tabs::gallery::{Gallery, Move};
 use crate::tui::widgets::input::{Input, Typed};
 use crate::tui::widgets::popup::{self, Answer};
 
@@ -94,6 +101,37 @@ impl RunRow {
 
     fn is_alive(&self) -> bool {
         self.status == Status::Created || self.status.has_worker()
+    }
+}
+
+/// What may be concluded from runs side by side.
+#[derive(Clone, Debug)]
+pub(crate) struct Compared {
+    /// Of which ones.
+    pub names: Vec<String>,
+    pub verdicts: Vec<Verdict>,
+    pub notes: Vec<String>,
+    /// The images that were tested on.
+    pub dataset: Option<Arc<Dataset>>,
+    /// How they were prepared.
+    pub data: Data,
+    /// The gallery shows what the first run said, not the second.
+    pub shows_first: bool,
+}
+
+impl Compared {
+    /// The images that decide, of the first verdict that has some: those for the second run first.
+    pub(super) fn deciding(&self) -> Vec<Deciding> {
+        let images = self
+            .verdicts
+            .iter()
+            .find_map(|verdict| match &verdict.test {
+                Test::Paired { deciding, .. } => Some(deciding.clone()),
+                Test::Welch { .. } => None,
+            });
+        let mut images = images.unwrap_or_default();
+        images.sort_by_key(|image| !image.is_for_second());
+        images
     }
 }
 
@@ -171,9 +209,18 @@ enum Mode {
 pub(crate) struct RunsTab {
     /// `None` until they have been read once.
     rows: Option<Vec<RunRow>>,
+    /// The groups among them.
+    groups: BTreeMap<String, Vec<Member>>,
+    /// The groups whose runs are shown.
+    open: BTreeSet<String>,
+    /// Ids of runs, and names of groups.
     marked: BTreeSet<String>,
-    /// Id of the run under the cursor.
+    /// Id of the run, or name of the group, under the cursor.
     cursor: Option<String>,
+    /// What may be concluded from the marked ones, once it is worked out.
+    compared: Option<Compared>,
+    /// The images that decide, where they are looked at.
+    gallery: Option<Gallery>,
     /// The run that was paused (or not any more) last, until the rows are read again.
     asked: Option<(String, bool)>,
     order: Order,
@@ -188,7 +235,10 @@ pub(crate) struct RunsTab {
 impl RunsTab {
     /// Takes the runs as they are now; the cursor stays on its run.
     pub(crate) fn set_rows(&mut self, rows: Vec<RunRow>) {
-        self.marked.retain(|id| rows.iter().any(|r| r.id == *id));
+        self.groups = entries::groups(&rows);
+        let groups = &self.groups;
+        self.marked
+            .retain(|id| groups.contains_key(id) || rows.iter().any(|r| r.id == *id));
         self.rows = Some(rows);
         self.asked = None;
         let shown = self.shown_ids();
@@ -214,8 +264,102 @@ impl RunsTab {
         rows
     }
 
+    fn entries(&self) -> Vec<Entry<'_>> {
+        entries::arranged(&self.shown(), &self.groups, &self.open)
+    }
+
     fn shown_ids(&self) -> Vec<String> {
-        self.shown().into_iter().map(|r| r.id.clone()).collect()
+        let entries = self.entries().into_iter();
+        entries.map(|entry| entry.id().to_owned()).collect()
+    }
+
+    /// The group under the cursor.
+    fn selected_group(&self) -> Option<&str> {
+        let cursor = self.cursor.as_ref()?;
+        self.groups.contains_key(cursor).then_some(cursor.as_str())
+    }
+
+    /// What is marked, in the order of the table.
+    fn sides(&self) -> Vec<Side> {
+        let group = |(name, members): (&String, &Vec<Member>)| Side::Group {
+            name: name.clone(),
+            members: members.clone(),
+        };
+        let marked = |id: &String| self.marked.contains(id);
+        let groups = self
+            .groups
+            .iter()
+            .filter(|(name, _)| marked(name))
+            .map(group);
+        let runs = self.rows.iter().flatten().filter(|row| marked(&row.id));
+        let runs = runs.filter_map(|row| {
+            Some(Side::Run {
+                id: row.id.clone(),
+                profile: row.profile.as_ref().ok()?.clone(),
+            })
+        });
+        groups.chain(runs).collect()
+    }
+
+    /// Takes what may be concluded from what was compared.
+    pub(crate) fn set_compared(&mut self, compared: Compared) {
+        self.compared = Some(compared);
+    }
+
+    /// What may be concluded from what is marked now.
+    fn conclusion(&self) -> Option<&Compared> {
+        let names: Vec<String> = self.sides().iter().map(|side| side.name().into()).collect();
+        self.compared
+            .as_ref()
+            .filter(|compared| compared.names == names)
+    }
+
+    fn on_gallery(&mut self, action: Action) -> Effect {
+        let count = self
+            .conclusion()
+            .map_or(0, |compared| compared.deciding().len());
+        let towards = match action {
+            Action::Back => {
+                self.gallery = None;
+                return Effect::None;
+            }
+            Action::CycleView => {
+                if let Some(compared) = &mut self.compared {
+                    compared.shows_first = !compared.shows_first;
+                }
+                return Effect::None;
+            }
+            Action::Left => Move::Left,
+            Action::Right => Move::Right,
+            Action::Up => Move::Up,
+            Action::Down => Move::Down,
+            Action::PageUp => Move::PageUp,
+            Action::PageDown => Move::PageDown,
+            Action::Home => Move::Home,
+            Action::End => Move::End,
+            _ => return Effect::Ignored,
+        };
+        if let Some(gallery) = &mut self.gallery {
+            gallery.step(towards, count);
+        }
+        Effect::None
+    }
+
+    /// Shows the images that decide, or says why there are none.
+    fn open_gallery(&mut self) -> Effect {
+        match self.conclusion() {
+            None => return Effect::Say("Still being compared…".into()),
+            Some(compared) if compared.deciding().is_empty() => {
+                return Effect::Say(
+                    "Images decide where two runs were tested on the same ones".into(),
+                );
+            }
+            Some(compared) if compared.dataset.is_none() => {
+                return Effect::Say("The data set of these runs cannot be read".into());
+            }
+            Some(_) => self.gallery = Some(Gallery::default()),
+        }
+        Effect::None
     }
 
     fn selected(&self) -> Option<&RunRow> {
@@ -267,6 +411,9 @@ impl RunsTab {
 
     /// Calls `then` with the selected run, if it can be read.
     fn with_selected(&mut self, then: impl FnOnce(&mut Self, String, bool) -> Effect) -> Effect {
+        if let Some(group) = self.selected_group() {
+            return Effect::Say(format!("{group} is a group: Enter shows its runs"));
+        }
         let Some(row) = self.selected() else {
             return Effect::Say("There is no run here yet. Press t to train one".into());
         };
@@ -281,6 +428,9 @@ impl RunsTab {
     fn command(&mut self, action: Action) -> Effect {
         if self.mode == Mode::Comparing {
             return Effect::Say("Esc goes back to the table, where a run is chosen".into());
+        }
+        if let Some(group) = self.selected_group() {
+            return Effect::Say(format!("{group} is a group: Enter shows its runs"));
         }
         let Some(row) = self.selected() else {
             return Effect::Say("There is no run here yet. Press t to train one".into());
@@ -327,6 +477,9 @@ impl RunsTab {
 
     fn delete(&mut self) -> Effect {
         match self.selected().map(|r| (r.id.clone(), r.is_alive())) {
+            None if self.selected_group().is_some() => {
+                Effect::Say("Open the group with Enter and delete its runs one by one".into())
+            }
             None => Effect::Say("There is no run here yet. Press t to train one".into()),
             Some((_, true)) => {
                 Effect::Say("This run is still running: stop it first with x".into())
@@ -342,15 +495,36 @@ impl RunsTab {
     }
 
     fn mark(&mut self) -> Effect {
-        self.with_selected(|tab, id, _| {
-            if !tab.marked.remove(&id) {
-                if tab.marked.len() >= compare::MOST {
-                    return Effect::Say(format!("At most {} runs can be compared", compare::MOST));
-                }
-                tab.marked.insert(id);
+        if let Some(group) = self.selected_group() {
+            let group = group.to_owned();
+            return self.toggle_mark(group);
+        }
+        self.with_selected(|tab, id, _| tab.toggle_mark(id))
+    }
+
+    fn toggle_mark(&mut self, id: String) -> Effect {
+        if !self.marked.remove(&id) {
+            if self.marked.len() >= compare::MOST {
+                return Effect::Say(format!("At most {} runs can be compared", compare::MOST));
             }
-            tab.move_by(1)
-        })
+            self.marked.insert(id);
+        }
+        self.move_by(1)
+    }
+
+    /// Opens a run, or shows and hides the runs of a group.
+    fn open(&mut self) -> Effect {
+        if self.mode == Mode::Comparing {
+            return self.open_gallery();
+        }
+        if let Some(group) = self.selected_group() {
+            let group = group.to_owned();
+            if !self.open.remove(&group) {
+                self.open.insert(group);
+            }
+            return Effect::None;
+        }
+        self.with_selected(|_, id, _| Request::Open(id).into())
     }
 
     fn compare(&mut self) -> Effect {
@@ -363,6 +537,7 @@ impl RunsTab {
         } else {
             self.mode = Mode::Comparing;
             self.scroll = 0;
+            return Request::Compare(self.sides()).into();
         }
         Effect::None
     }
@@ -370,6 +545,9 @@ impl RunsTab {
 
 impl Tab for RunsTab {
     fn on_action(&mut self, action: Action, _: &Context) -> Effect {
+        if self.gallery.is_some() {
+            return self.on_gallery(action);
+        }
         match action {
             Action::Up => self.move_by(-1),
             Action::Down => self.move_by(1),
@@ -395,7 +573,7 @@ impl Tab for RunsTab {
                 self.order = self.order.next();
                 Effect::Say(format!("Runs {}", self.order.name()))
             }
-            Action::Open => self.with_selected(|_, id, _| Request::Open(id).into()),
+            Action::Open => self.open(),
             Action::Replay => self.with_selected(|_, run, _| {
                 let speed = REPLAY_SPEED;
                 Request::Replay { run, speed }.into()
@@ -478,13 +656,25 @@ impl Tab for RunsTab {
         match self.mode {
             Mode::Filtering => vec![hint("Enter", "keep the filter"), hint("Esc", "show all")],
             Mode::Deleting(_) => vec![hint("Enter", "delete"), hint("Esc", "keep")],
-            Mode::Comparing => vec![hint("Esc", "back to the table"), hint("j k", "scroll")],
+            Mode::Comparing if self.gallery.is_some() => {
+                vec![hint("v", "the other run's answers"), hint("Esc", "back")]
+            }
+            Mode::Comparing => vec![
+                hint("Enter", "images that decide"),
+                hint("j k", "scroll"),
+                hint("Esc", "back to the table"),
+            ],
             Mode::Table if self.marked.len() >= 2 => vec![
                 hint("v", "compare the marked"),
                 hint("m", "mark"),
                 hint("Esc", "unmark all"),
             ],
             Mode::Table => match self.selected().map(|r| r.status) {
+                None if self.selected_group().is_some() => vec![
+                    hint("Enter", "show its runs"),
+                    hint("m", "mark"),
+                    hint("v", "compare"),
+                ],
                 None => vec![hint("t", "train")],
                 Some(Status::Running | Status::Paused) => vec![
                     hint("Enter", "open"),
@@ -526,8 +716,21 @@ impl Tab for RunsTab {
             return;
         }
         if self.mode == Mode::Comparing {
-            let rows: Vec<RunRow> = self.marked_rows().into_iter().cloned().collect();
-            compare::render(&rows, &mut self.scroll, frame, inner, theme);
+            let sides = self.sides();
+            let compared = self.conclusion().cloned();
+            match (&mut self.gallery, &compared) {
+                (Some(gallery), Some(compared)) => {
+                    compare::render_gallery(compared, gallery, frame, inner, theme);
+                }
+                _ => compare::render(
+                    &sides,
+                    compared.as_ref(),
+                    &mut self.scroll,
+                    frame,
+                    inner,
+                    theme,
+                ),
+            }
         } else {
             table::render(self, frame, inner, theme);
         }

@@ -6,9 +6,11 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::entries::{Entry, GroupRow};
 use super::{Mode, RunRow, RunsTab};
-use crate::profile::Status;
-use crate::run::example;
+use crate::profile::{Profile, Status};
+use crate::run::group::in_words;
+use crate::run::{comparison, example};
 use crate::text::{self, figure};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::fit::cut_line;
@@ -84,26 +86,32 @@ fn status_style(row: &RunRow, theme: &Theme) -> Style {
 pub(super) fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &Theme) {
     let width = usize::from(area.width);
     let columns = Columns::new(width);
-    let shown: Vec<RunRow> = tab.shown().into_iter().cloned().collect();
     let body = usize::from(area.height.saturating_sub(4));
+    let ids = tab.shown_ids();
     let cursor = tab
         .cursor
         .as_ref()
-        .and_then(|c| shown.iter().position(|r| r.id == *c));
-    keep_visible(&mut tab.first, cursor.unwrap_or(0), body, shown.len());
+        .and_then(|c| ids.iter().position(|id| id == c));
+    keep_visible(&mut tab.first, cursor.unwrap_or(0), body, ids.len());
 
-    let seen = (tab.first + 1, (tab.first + body).min(shown.len()));
+    let seen = (tab.first + 1, (tab.first + body).min(ids.len()));
+    let runs = tab.shown().len();
     let mut lines = vec![
-        heading_line(tab, shown.len(), seen, width, theme),
+        heading_line(tab, (runs, ids.len()), seen, width, theme),
         columns.heading(theme),
     ];
-    if let Some(reason) = nothing_to_show(tab, shown.len()) {
+    if let Some(reason) = nothing_to_show(tab, runs) {
         lines.push(Line::default());
         lines.push(reason_line(&reason, theme));
     }
-    let visible = shown.iter().enumerate().skip(tab.first).take(body);
-    lines.extend(visible.map(|(i, row)| {
-        let line = columns.row(row, tab.marked.contains(&row.id), theme);
+    let entries = tab.entries();
+    let visible = entries.iter().enumerate().skip(tab.first).take(body);
+    lines.extend(visible.map(|(i, entry)| {
+        let marked = tab.marked.contains(entry.id());
+        let line = match entry {
+            Entry::Run { row, is_inside } => columns.row(row, marked, *is_inside, theme),
+            Entry::Group(group) => columns.group(group, marked, theme),
+        };
         if Some(i) == cursor {
             // One style for the whole row: reversed, several colours would be a patchwork.
             Line::styled(line.to_string(), theme.text().patch(theme.cursor()))
@@ -112,7 +120,12 @@ pub(super) fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &T
         }
     }));
     lines.resize(usize::from(area.height.saturating_sub(1)), Line::default());
-    lines.push(detail(tab.selected(), width, theme));
+    let selected = cursor.and_then(|at| entries.get(at));
+    lines.push(match selected {
+        Some(Entry::Group(group)) => group_detail(group, width, theme),
+        _ => detail(tab.selected(), width, theme),
+    });
+    drop(entries);
     let lines: Vec<Line> = lines
         .into_iter()
         .map(|l| plain_if(theme.ascii, cut_line(l, width)))
@@ -125,6 +138,23 @@ pub(super) fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &T
     };
 }
 
+/// What the runs of a group come to together.
+fn group_detail(group: &GroupRow, width: usize, theme: &Theme) -> Line<'static> {
+    let runs = text::count(group.members.len(), "run");
+    let said = match group.summary.accuracy() {
+        Some((of, accuracy)) => format!(
+            "{of} accuracy {} of {}",
+            in_words(accuracy),
+            group.summary.finished
+        ),
+        None => "none finished yet".into(),
+    };
+    Line::styled(
+        cut(&format!("{} · {runs} · {said}", group.name), width),
+        theme.dim(),
+    )
+}
+
 fn keep_visible(first: &mut usize, cursor: usize, body: usize, count: usize) {
     let body = body.max(1);
     *first = (*first).min(count.saturating_sub(body)).min(cursor);
@@ -135,7 +165,7 @@ fn keep_visible(first: &mut usize, cursor: usize, body: usize, count: usize) {
 
 fn heading_line(
     tab: &RunsTab,
-    shown: usize,
+    (shown, lines): (usize, usize),
     (first, last): (usize, usize),
     width: usize,
     theme: &Theme,
@@ -149,7 +179,7 @@ fn heading_line(
             about = "no run of your own yet; this is the built-in example, read-only".into();
         }
     }
-    if last + 1 < shown + first {
+    if last + 1 < lines + first {
         about = format!("{about} · {first}–{last} shown");
     }
     if marked > 0 {
@@ -262,7 +292,7 @@ impl Columns {
         Line::styled(text, theme.dim())
     }
 
-    fn row(&self, row: &RunRow, marked: bool, theme: &Theme) -> Line<'static> {
+    fn row(&self, row: &RunRow, marked: bool, is_inside: bool, theme: &Theme) -> Line<'static> {
         let dash = || "–".to_string();
         let is_over = row.macro_f1().is_some();
         let accuracy = row
@@ -285,6 +315,11 @@ impl Columns {
             (true, true) => "* ",
             (false, _) => "  ",
         };
+        // The runs of a group have its name: what tells them apart is the seed.
+        let name = match (&row.profile, is_inside) {
+            (Ok(profile), true) => format!("  seed {}", profile.train.seed),
+            _ => row.name().to_owned(),
+        };
         let parameters = row.parameters().map_or_else(dash, |n| figure::count(n, 8));
         let f1 = row.macro_f1().unwrap_or_else(dash);
         let time = row
@@ -293,7 +328,7 @@ impl Columns {
         let mut spans = vec![
             Span::styled(mark, theme.accent()),
             Span::styled(
-                left(&format!("{} ", cut(row.name(), self.name - 1)), self.name),
+                left(&format!("{} ", cut(&name, self.name - 1)), self.name),
                 theme.title(),
             ),
             Span::styled(left(row.architecture(), self.architecture), theme.text()),
@@ -320,6 +355,76 @@ impl Columns {
         ));
         spans.push(Span::styled(
             right(&when(row.started(), text::now()), 7),
+            theme.dim(),
+        ));
+        Line::from(spans)
+    }
+}
+
+impl Columns {
+    /// A group: means of its runs.
+    fn group(&self, group: &GroupRow, marked: bool, theme: &Theme) -> Line<'static> {
+        let first = group.members.first().map(|member| &member.profile);
+        let of_first =
+            |text: &dyn Fn(&Profile) -> String| first.map_or_else(String::new, |p| text(p));
+        let mark = match (marked, theme.ascii) {
+            (true, false) => "● ",
+            (true, true) => "* ",
+            (false, _) => "  ",
+        };
+        let sign = if group.is_open { "▾" } else { "▸" };
+        let figures = group.summary.accuracy().map(|(_, accuracy)| accuracy);
+        let accuracy = figures.map_or_else(|| "–".into(), |a| figure::percent(a.mean, 1, 8));
+        let deviation = figures
+            .filter(|a| a.count > 1)
+            .map_or_else(String::new, |a| {
+                format!(" ±{}", figure::fixed(100.0 * a.deviation, 1, 4))
+            });
+        let time = group.summary.seconds.as_ref().map(|s| s.mean);
+        let time = time.map_or_else(|| "–".into(), |s| figure::time(s, clock(s), 8));
+        let parameters = of_first(&|p| {
+            let result = p.result.as_ref().filter(|r| r.parameters > 0);
+            result.map_or_else(|| "–".into(), |r| figure::count(r.parameters, 8))
+        });
+        let mode = of_first(&comparison::training_mode);
+        let mut spans = vec![
+            Span::styled(mark, theme.accent()),
+            Span::styled(
+                left(
+                    &format!("{sign} {} ", cut(&group.name, self.name - 3)),
+                    self.name,
+                ),
+                theme.title(),
+            ),
+            Span::styled(
+                left(
+                    &of_first(&|p| p.model.architecture.clone()),
+                    self.architecture,
+                ),
+                theme.text(),
+            ),
+            Span::styled(left(&mode, self.mode), theme.dim()),
+            Span::styled(column(&parameters, self.parameters), theme.text()),
+            Span::styled(right(&accuracy, 9), theme.title()),
+            Span::styled(left(&deviation, self.of), theme.dim()),
+            Span::styled(column("", self.f1), theme.text()),
+            Span::styled(right(&time, 9), theme.text()),
+        ];
+        if self.wide {
+            let data = of_first(&|p| p.data.name.clone());
+            let wide = format!("  {}{}  {}", left(&data, 19), right("", 9), left("", 10));
+            spans.push(Span::styled(wide, theme.dim()));
+        }
+        let done = format!("{}/{}", group.summary.finished, group.members.len());
+        spans.push(Span::styled(format!("  {}", left(&done, 8)), theme.text()));
+        let newest = group
+            .members
+            .iter()
+            .filter_map(|m| m.profile.run.as_ref())
+            .map(|r| r.started.as_str())
+            .max();
+        spans.push(Span::styled(
+            right(&when(newest.unwrap_or_default(), text::now()), 7),
             theme.dim(),
         ));
         Line::from(spans)

@@ -1,10 +1,9 @@
-//! The images behind one cell of the matrix, with what the network said: a strip beside the matrix and a gallery of its
-//! own.
+//! Images with what a network said of each: those of a cell of the confusion matrix, as a strip and as a gallery, and
+//! those that decide between two runs.
 
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use super::matrix::to_u16;
 use crate::data::Dataset;
 use crate::data::channels::Conversion;
 use crate::metrics::class_name;
@@ -15,6 +14,10 @@ use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
 use crate::tui::widgets::image::{Image, cells, fitted};
+
+fn to_u16(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
+}
 
 /// Ranks on a card.
 const SHOWN: usize = 3;
