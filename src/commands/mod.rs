@@ -14,6 +14,7 @@ mod doctor;
 mod download;
 mod evaluate;
 mod export;
+mod fork;
 mod predict;
 mod queue;
 mod recipe;
@@ -89,6 +90,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Resume a stopped, failed or crashed run
     Resume(resume::Arguments),
+    /// Fork a run after one of its epochs: the same bits up to there, other settings from there on
+    Fork(fork::Arguments),
     /// Train runs one after another: add to the queue, see and change it
     Queue(queue::Arguments),
     /// Stop a run and save its state
@@ -221,6 +224,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Compare(arguments) => compare::run(&workspace, &arguments),
         Command::Replay(arguments) => replay::run(&workspace, &arguments),
         Command::Resume(arguments) => resume::run(&workspace, &arguments),
+        Command::Fork(arguments) => fork::run(&workspace, &arguments),
         Command::Queue(arguments) => queue::run(&workspace, &arguments),
         Command::Stop(arguments) => control::stop(&workspace, &arguments),
         Command::Pause(arguments) => control::pause(&workspace, &arguments),

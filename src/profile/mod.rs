@@ -13,6 +13,7 @@ pub(crate) mod parse;
 mod record;
 pub(crate) mod settings;
 mod standing;
+mod trunk;
 mod validate;
 
 pub use augment::Augment;
@@ -22,6 +23,7 @@ pub use format::{FORMAT, current_key};
 pub use parse::{LONGEST, parse_table};
 pub use record::{EpochRecord, Intervention, ResultRecord, RunRecord, Status, known_against};
 pub use standing::{Measured, Standing, Subset, Weights, gap, why_untested};
+pub use trunk::{Fork, Stage};
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Fork;
 use crate::metrics::{Scores, figure, unknown};
 
 /// `[run]`.
@@ -49,6 +50,9 @@ pub struct RunRecord {
     /// What somebody changed while it ran; applied again on replay.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interventions: Vec<Intervention>,
+    /// Where it left other runs, the earliest first: part of its recipe.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forks: Vec<Fork>,
 }
 
 /// What is known against a run that this version of fmtui began.

@@ -75,6 +75,14 @@ pub(super) fn outside_a_seat(command: &mut std::process::Command) {
     }
 }
 
+/// Brings up the worker of a run that is written down.
+///
+/// # Errors
+/// As [`start()`].
+pub(super) fn begin(workspace: &Workspace, id: &str, resume: bool) -> Result<()> {
+    bring_up(workspace, id, resume, None)
+}
+
 /// Brings up the worker of a run that waits in the queue, or whose worker is gone.
 ///
 /// # Errors

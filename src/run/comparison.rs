@@ -199,8 +199,8 @@ pub(crate) fn seconds(profile: &Profile) -> Option<f64> {
 pub(crate) type Runs<'a> = Vec<&'a Profile>;
 
 /// Runs that are each compared alone.
-#[must_use]
-pub(crate) fn alone<'a>(runs: &[&'a Profile]) -> Vec<Runs<'a>> {
+#[cfg(test)]
+fn alone<'a>(runs: &[&'a Profile]) -> Vec<Runs<'a>> {
     runs.iter().map(|run| vec![*run]).collect()
 }
 

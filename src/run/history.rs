@@ -25,6 +25,19 @@ pub fn of_log(path: &Path) -> Vec<EpochRecord> {
     logged.history
 }
 
+/// The step at which an epoch ended, as a log tells it.
+#[must_use]
+pub(crate) fn step_of_epoch(path: &Path, epoch: usize) -> Option<u64> {
+    let events = log::read(path).ok()?;
+    events
+        .iter()
+        .rev()
+        .find_map(|stamped| match &stamped.event {
+            Event::EpochEnd(end) if end.epoch == epoch => Some(end.step),
+            _ => None,
+        })
+}
+
 /// The epochs of a log that may still grow.
 #[derive(Debug, Default)]
 pub struct Logged {

@@ -11,6 +11,7 @@ pub(crate) mod context;
 pub(crate) mod evaluation;
 pub(crate) mod example;
 mod exclusions;
+pub(crate) mod fork;
 pub(crate) mod group;
 pub mod history;
 pub(crate) mod id;

@@ -22,17 +22,15 @@ pub(crate) const REVISION: &str = match option_env!("FMTUI_REVISION") {
 };
 
 /// The profile of a run that is written down and not yet running. Interventions of a recorded run are kept: they are
-/// part of what makes the same run again.
+/// part of what makes the same run again, as are the recipes before its forks.
 #[must_use]
 pub(crate) fn created(profile: &Profile, id: &str) -> Profile {
-    let interventions = profile
-        .run
-        .as_ref()
-        .map_or_else(Vec::new, |r| r.interventions.clone());
+    let before = profile.run.clone().unwrap_or_default();
     Profile {
         run: Some(RunRecord {
             id: id.into(),
-            interventions,
+            interventions: before.interventions,
+            forks: before.forks,
             ..RunRecord::default()
         }),
         ..profile.recipe()
@@ -126,6 +124,9 @@ pub(crate) fn sanitize(profile: &mut Profile) {
         &mut run.error,
     ] {
         *text = text::sanitize(text);
+    }
+    for fork in &mut run.forks {
+        fork.run = text::sanitize(&fork.run);
     }
     for intervention in &mut run.interventions {
         intervention.what = text::sanitize(&intervention.what);

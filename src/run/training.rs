@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Workspace, pretrained, record};
+use super::{Workspace, fork, pretrained, record};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
-use crate::profile::Profile;
-use crate::train::{self, Outcome, Setup, TrainingContext};
+use crate::profile::{Profile, Stage};
+use crate::train::{self, Outcome, Setup, TrainingContext, checkpoint};
 
 /// Automatic differentiation walks the graph recursively.
 pub(crate) const STACK: usize = 64 << 20;
@@ -57,20 +57,27 @@ impl Ready {
                 "resume with the version of fmtui that began it, or train a new run",
             ));
         }
-        let pretrained = if resume {
-            None
-        } else {
-            pretrained::load(workspace, &self.profile.model)?
-        };
-        let setup = Setup {
-            profile: &self.profile,
-            dataset: self.dataset,
-            directory,
-            resume,
-            pretrained,
-            warnings,
-        };
-        train::train(setup, context)
+        let Self {
+            profile, dataset, ..
+        } = self;
+        let stages = profile.trunk()?;
+        let mut warnings = warnings;
+        let done = || checkpoint::newest_progress(directory).map_or(0, |progress| progress.epoch);
+        for stage in stages.iter().filter(|stage| done() < stage.until) {
+            let mut recipe = stage.recipe.clone();
+            recipe.run.clone_from(&profile.run);
+            let until = (Some(stage.until), None);
+            let told = std::mem::take(&mut warnings);
+            let setup = (&recipe, dataset.clone(), directory, resume);
+            let outcome = train_stage(workspace, setup, until, told, context)?;
+            if done() < stage.until {
+                // Somebody stopped it.
+                return Ok(outcome);
+            }
+            fork::check_trunk(workspace, &profile, directory)?;
+        }
+        let setup = (&profile, dataset, directory, resume);
+        train_stage(workspace, setup, (None, stages.last()), warnings, context)
     }
 
     /// Trains the run `id` again from its beginning, in a directory that goes afterwards; `tell` hears what happens.
@@ -98,6 +105,34 @@ impl Ready {
             })
         })
     }
+}
+
+/// Trains the epochs of one recipe.
+fn train_stage(
+    workspace: &Workspace,
+    (profile, dataset, directory, resume): (&Profile, Dataset, &Path, bool),
+    (until, trunk): (Option<usize>, Option<&Stage>),
+    warnings: Vec<String>,
+    context: &mut dyn TrainingContext,
+) -> Result<Outcome> {
+    let is_staged = until.is_some() || trunk.is_some();
+    let resume = resume || (is_staged && checkpoint::exists(directory));
+    let pretrained = if resume {
+        None
+    } else {
+        pretrained::load(workspace, &profile.model)?
+    };
+    let setup = Setup {
+        profile,
+        dataset,
+        directory,
+        resume,
+        until,
+        trunk,
+        pretrained,
+        warnings,
+    };
+    train::train(setup, context)
 }
 
 /// Passes events on; gives no commands and keeps no log.

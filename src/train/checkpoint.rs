@@ -360,6 +360,50 @@ pub fn newest_progress(directory: &Path) -> Option<TrainingProgress> {
     found.find_map(|(_, path)| Generation::open(&path).ok()?.progress().ok())
 }
 
+/// The generation of an epoch's end, where it was kept and verifies.
+#[must_use]
+pub fn at_epoch(directory: &Path, epoch: usize) -> Option<(PathBuf, TrainingProgress)> {
+    generations(directory).into_iter().find_map(|(_, path)| {
+        let (_, progress) = read_generation(&path).ok()?;
+        (progress.epoch == epoch && progress.batch == 0).then_some((path, progress))
+    })
+}
+
+/// Copies a generation of one run into the directory of another, with the files of the best epoch that it names.
+///
+/// # Errors
+/// `Io` when a file cannot be read or written.
+pub fn copy(from: &Path, to: &Path, generation: &Path, progress: &TrainingProgress) -> Result<()> {
+    let name = generation.file_name().unwrap_or_default();
+    let name = name.to_str().unwrap_or_default().trim_end_matches(".old");
+    let place = to.join(name);
+    fs::create_dir_all(&place).map_err(|e| Error::io("create", &place, e))?;
+    for file in [STATE_FILE, PROGRESS_FILE, MANIFEST_FILE] {
+        copy_file(&generation.join(file), &place.join(file))?;
+    }
+    if let Some(best) = &progress.best {
+        kept::copy(from, to, &best.file_sha256)?;
+    }
+    Ok(())
+}
+
+/// Removes every generation.
+///
+/// # Errors
+/// `Io` when one cannot be removed.
+pub fn forget(directory: &Path) -> Result<()> {
+    let mut found = generations(directory).into_iter();
+    found.try_for_each(|(_, path)| remove(&path))
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    // A file that went meanwhile is missed when the copy is verified.
+    match fs::copy(from, to) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("copy", from, e)),
+        _ => Ok(()),
+    }
+}
+
 fn read_generation(path: &Path) -> Result<(StateDict, TrainingProgress)> {
     let generation = Generation::open(path)?;
     let progress = generation.progress()?;

@@ -24,7 +24,7 @@ use crate::data::Dataset;
 use crate::error::Result;
 use crate::event::{Command, Event};
 use crate::model::pretrained::Found;
-use crate::profile::{Intervention, Profile, ResultRecord};
+use crate::profile::{Intervention, Profile, ResultRecord, Stage};
 
 /// Everything a training needs to begin.
 pub struct Setup<'a> {
@@ -35,6 +35,10 @@ pub struct Setup<'a> {
     pub directory: &'a Path,
     /// Go on from the newest valid checkpoint in `directory`.
     pub resume: bool,
+    /// Stop after this epoch with its checkpoint saved and without a last evaluation: what follows has another recipe.
+    pub until: Option<usize>,
+    /// The recipe up to the epoch at which this one takes over from it: a checkpoint of its end is one of this run.
+    pub trunk: Option<&'a Stage>,
     /// Weights to start from, by their names in the file.
     pub pretrained: Option<Found>,
     /// What is to be told at the start.

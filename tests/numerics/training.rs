@@ -113,6 +113,8 @@ fn run(profile: &Profile, directory: &Path, resume: bool, script: &mut Script) -
             dataset: mini::load().unwrap(),
             directory,
             resume,
+            until: None,
+            trunk: None,
             pretrained: None,
             warnings: Vec::new(),
         },

@@ -136,6 +136,8 @@ fn live(profile: &Profile, directory: &Path, witness: &mut Witness) -> Option<En
         dataset: mini::load().unwrap(),
         directory,
         resume: checkpoint::exists(directory),
+        until: None,
+        trunk: None,
         pretrained: None,
         warnings: Vec::new(),
     };

@@ -246,6 +246,14 @@ pub(crate) fn resume(workspace: &Workspace, run: &str) -> Result<()> {
         }
         workspace.save(&profile)?;
     }
+    enqueue_existing(workspace, run)
+}
+
+/// Puts a run that is written down as queued behind all others.
+///
+/// # Errors
+/// As [`Workspace::queue`]; `Io` when it cannot be written.
+pub(crate) fn enqueue_existing(workspace: &Workspace, run: &str) -> Result<()> {
     workspace.edit_queue(|queue| {
         queue.remove(&[run.into()]);
         queue.add(&[run.into()], false, false);

@@ -88,6 +88,17 @@ pub(crate) fn read(directory: &Path, sha256: &str) -> Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
+/// Copies the files of the weights with this digest into the directory of another run.
+///
+/// # Errors
+/// `Io` when one cannot be read or written.
+pub(super) fn copy(from: &Path, to: &Path, sha256: &str) -> Result<()> {
+    for of in [WEIGHTS, PREDICTIONS] {
+        super::copy_file(&named(from, of, sha256), &named(to, of, sha256))?;
+    }
+    Ok(())
+}
+
 /// Whether a file with this digest is one that was written here, by its name.
 #[must_use]
 pub(crate) fn is_named(directory: &Path, sha256: &str) -> bool {

@@ -56,6 +56,16 @@ impl Trainer<'_> {
         }
     }
 
+    /// The end of a stage: its checkpoint is saved, and another recipe goes on from it.
+    pub(super) fn leave_at_fork(&mut self) -> Outcome {
+        Outcome {
+            complete: false,
+            reason: format!("epoch {} is done", self.progress.epoch),
+            result: self.result_so_far(),
+            interventions: std::mem::take(&mut self.progress.interventions),
+        }
+    }
+
     fn result_so_far(&self) -> ResultRecord {
         let images: f64 = self.progress.step as f64 / self.steps_per_epoch() as f64
             * self.data.train.len() as f64;

@@ -52,6 +52,7 @@ pub fn train(setup: Setup<'_>, context: &mut dyn TrainingContext) -> Result<Outc
         session.summary.parameters,
     ));
     let trained = match session.train_epochs(context) {
+        Ok(ControlFlow::Continue(())) if session.is_at_fork() => Ok(session.leave_at_fork()),
         Ok(flow) => session.finish(flow, context),
         Err(error) => Err(error),
     };
@@ -90,6 +91,7 @@ pub(super) struct Trainer<'a> {
 struct SetupRest<'a> {
     profile: &'a Profile,
     directory: &'a std::path::Path,
+    until: Option<usize>,
 }
 
 impl Trainer<'_> {
@@ -130,8 +132,18 @@ impl Trainer<'_> {
             .retrying(step, context, || storage::commit(&path, &json))
     }
 
+    /// Whether the epoch is done after which another recipe takes over.
+    fn is_at_fork(&self) -> bool {
+        self.setup
+            .until
+            .is_some_and(|until| self.progress.epoch >= until)
+    }
+
     fn train_epochs(&mut self, context: &mut dyn TrainingContext) -> Result<ControlFlow<()>> {
-        while self.progress.epoch < self.train_settings().epochs && self.early.is_none() {
+        while self.progress.epoch < self.train_settings().epochs
+            && self.early.is_none()
+            && !self.is_at_fork()
+        {
             self.thaw(context)?;
             if self.train_epoch(context)? == ControlFlow::Break(()) {
                 return Ok(ControlFlow::Break(()));
@@ -286,7 +298,9 @@ impl Trainer<'_> {
         let evaluation_seconds = begun.elapsed().as_secs_f64();
         let record = self.record_epoch(&scores);
         self.judge(&record);
-        let is_over = record.epoch == self.train_settings().epochs || self.early.is_some();
+        let is_over = record.epoch == self.train_settings().epochs
+            || self.early.is_some()
+            || self.setup.until == Some(record.epoch);
         let is_due = is_over
             || self
                 .saving

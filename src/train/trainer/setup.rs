@@ -13,7 +13,7 @@ use crate::event::{self, Event, Started};
 use crate::model::pretrained::Found;
 use crate::model::summary::summarise;
 use crate::model::{self, Architecture};
-use crate::profile::{self, FORMAT, Monitor, Normalize, Profile};
+use crate::profile::{self, FORMAT, Monitor, Normalize, Profile, Stage, Train};
 use crate::train::checkpoint::{self, Loaded, TrainingProgress, kept};
 use crate::train::control::Control;
 use crate::train::evaluate::LossKind;
@@ -27,6 +27,8 @@ impl<'a> Trainer<'a> {
             dataset,
             directory,
             resume,
+            until,
+            trunk,
             pretrained,
             mut warnings,
         } = setup;
@@ -48,7 +50,14 @@ impl<'a> Trainer<'a> {
         };
         std::fs::create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
         let resumed = resume
-            .then(|| resume_from(directory, profile, &progress.data_sha256, &mut warnings))
+            .then(|| {
+                resume_from(
+                    directory,
+                    (profile, trunk),
+                    &progress.data_sha256,
+                    &mut warnings,
+                )
+            })
             .transpose()?;
         let frozen = match &resumed {
             None => profile.model.freeze_in(1).to_owned(),
@@ -61,9 +70,18 @@ impl<'a> Trainer<'a> {
         let mut learner = learners::build(&thawed(profile, &frozen), &architecture, classes)?;
         let mut begun_from = None;
         if let Some(loaded) = resumed {
-            learner.set_state(&loaded.state)?;
+            let takes_over = trunk.filter(|trunk| is_end_of(trunk, &loaded.progress));
+            if takes_over.is_some_and(|trunk| !keeps_memory(&trunk.recipe, profile)) {
+                learner.set_weights(&learners::without_memory(loaded.state))?;
+            } else {
+                learner.set_state(&loaded.state)?;
+            }
             context.rewind_log(loaded.progress.log_length)?;
+            let recipe = progress.recipe_sha256;
             progress = loaded.progress;
+            if let Some(trunk) = takes_over {
+                begun_from = Some(take_over(&mut progress, trunk, profile, recipe));
+            }
             let known = profile::known_against(&progress.version);
             warnings.extend(
                 known.map(|known| format!("{known}: if it is one of those, train it again")),
@@ -83,7 +101,11 @@ impl<'a> Trainer<'a> {
         let scheduled = profile.run.as_ref().map_or(&[][..], |r| &r.interventions);
         let control = Control::new(scheduled, progress.step, resume);
         Ok(Self {
-            setup: SetupRest { profile, directory },
+            setup: SetupRest {
+                profile,
+                directory,
+                until,
+            },
             data,
             classes,
             criterion: LossKind::of(profile),
@@ -254,7 +276,16 @@ pub fn check(profile: &Profile, data: &SplitDataset, architecture: &Architecture
 /// `Input` saying what is not so.
 pub fn check_resumable(directory: &Path, profile: &Profile, data_sha256: &str) -> Result<()> {
     match checkpoint::newest_progress(directory) {
-        Some(progress) => check_same(directory, &progress, profile, data_sha256),
+        Some(progress) => {
+            let stages = profile.trunk()?;
+            let under_way = stages.iter().find(|stage| progress.epoch <= stage.until);
+            let is_of =
+                |recipe: &Profile| progress.recipe_sha256 == recipe_sha256(recipe, progress.format);
+            let own = under_way
+                .map(|stage| &stage.recipe)
+                .filter(|recipe| is_of(recipe));
+            check_same(directory, &progress, own.unwrap_or(profile), data_sha256)
+        }
         None if profile.result.is_none() && !checkpoint::exists(directory) => Ok(()),
         // Says that there are none any more, or what is wrong with them.
         None => checkpoint::load_newest(directory).map(drop),
@@ -344,17 +375,78 @@ fn ended_early(profile: &Profile, progress: &TrainingProgress) -> Option<String>
     }
 }
 
-/// The newest checkpoint, where it is one of this recipe on this data.
+/// Whether a checkpoint is the end of a trunk, from which another recipe goes on.
+fn is_end_of(trunk: &Stage, progress: &TrainingProgress) -> bool {
+    progress.epoch == trunk.until
+        && progress.batch == 0
+        && progress.recipe_sha256 == recipe_sha256(&trunk.recipe, progress.format)
+}
+
+/// Whether the optimizer's state of one recipe is one of the other.
+fn keeps_memory(before: &Profile, after: &Profile) -> bool {
+    let (a, b) = (&before.train, &after.train);
+    let momentum = |train: &Train| train.optimizer.momentum > 0.0;
+    a.optimizer.kind == b.optimizer.kind
+        && momentum(a) == momentum(b)
+        && (a.ema > 0.0) == (b.ema > 0.0)
+}
+
+/// Makes a trunk's progress that of the recipe that goes on from it; what to say of it.
+fn take_over(
+    progress: &mut TrainingProgress,
+    trunk: &Stage,
+    profile: &Profile,
+    recipe: String,
+) -> String {
+    progress.format = FORMAT;
+    progress.recipe_sha256 = recipe;
+    // What ended the other run is no end of this one.
+    progress.early = Some(String::new());
+    let (before, after) = (&trunk.recipe.train, &profile.train);
+    if before.early_stop != after.early_stop {
+        progress.monitored = None;
+        progress.stale_epochs = 0;
+    }
+    if before.early_stop == after.early_stop && progress.stale_epochs >= after.early_stop.patience {
+        progress.stale_epochs = 0;
+    }
+    if before.optimizer.learning_rate.to_bits() != after.optimizer.learning_rate.to_bits()
+        || before.schedule != after.schedule
+    {
+        // Whoever sets a rate means that rate, whatever was changed by hand before.
+        progress.learning_rate_factor = 1.0;
+    }
+    let state = if keeps_memory(&trunk.recipe, profile) {
+        "with the optimizer's state"
+    } else {
+        "with the optimizer's state reset"
+    };
+    let schedule = if before.epochs == after.epochs {
+        String::new()
+    } else {
+        format!(
+            "; the schedule spans {} epochs, not {}",
+            after.epochs, before.epochs
+        )
+    };
+    format!("is forked after epoch {} {state}{schedule}", trunk.until)
+}
+
+/// The newest checkpoint, where it is one of this recipe on this data, or the end of its trunk.
 fn resume_from(
     directory: &Path,
-    profile: &Profile,
+    (profile, trunk): (&Profile, Option<&Stage>),
     data_sha256: &str,
     warnings: &mut Vec<String>,
 ) -> Result<Loaded> {
     let loaded = checkpoint::load_newest(directory)?;
     let skipped = loaded.skipped.iter();
     warnings.extend(skipped.map(|why| format!("skipped a broken checkpoint: {why}")));
-    check_same(directory, &loaded.progress, profile, data_sha256)?;
+    let is_end = trunk.is_some_and(|trunk| is_end_of(trunk, &loaded.progress));
+    let own = trunk
+        .filter(|_| is_end)
+        .map_or(profile, |trunk| &trunk.recipe);
+    check_same(directory, &loaded.progress, own, data_sha256)?;
     Ok(loaded)
 }
 

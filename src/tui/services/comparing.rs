@@ -9,7 +9,7 @@ use crate::tui::tabs::runs::Compared;
 
 impl Services {
     /// Works it out and tells it, with the images that decide.
-    pub(super) fn compare(&self, sides: Vec<Side>) {
+    pub(crate) fn compare(&self, sides: Vec<Side>) {
         let workspace = self.workspace.clone();
         self.blocking(move || {
             let (verdicts, notes) = verdict::verdicts(&workspace, &sides);

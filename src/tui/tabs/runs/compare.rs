@@ -217,7 +217,7 @@ pub(super) fn render_gallery(
             }
         })
         .collect();
-    let mut canvas = Canvas::new(area, frame.buffer_mut(), theme.ascii);
+    let mut canvas = Canvas::new(frame.buffer_mut(), area);
     canvas.put(
         0,
         0,
