@@ -159,6 +159,19 @@ fn gap(profile: &Profile) -> Cell {
     Cell::Ways(ways.into())
 }
 
+/// The gap of a run with what it is measured to; of a group the mean.
+fn common_gap(runs: &Runs) -> Cell {
+    if let [run] = runs.as_slice() {
+        return gap(run);
+    }
+    let points = |group: Group| {
+        let ways = [figure::ANY, 6, 5, 4].map(|width| figure::points(group.mean, width));
+        Cell::Ways(ways.into())
+    };
+    let found = spread(runs, &|run| run.standing().map(|standing| standing.gap()));
+    Cell::or_unknown(found, points)
+}
+
 /// `best @ 13`: which of its weights a run's figures are of.
 fn weights(profile: &Profile) -> Cell {
     Cell::or_unknown(profile.weights(), |weights| {
@@ -287,7 +300,11 @@ pub(crate) fn figures(sides: &[Runs]) -> Vec<Row> {
             Cell::Share,
         ),
         // A small one is no merit of a network that learns little.
-        words(gap_name(runs), &gap),
+        Row {
+            name: gap_name(runs).into(),
+            cells: sides.iter().map(common_gap).collect(),
+            best: Vec::new(),
+        },
         words("best epoch", &|p| {
             Cell::or_unknown(p.best_epoch(), |e| count(e.epoch))
         }),

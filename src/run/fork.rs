@@ -119,8 +119,18 @@ pub(crate) fn recipe(workspace: &Workspace, point: &Point, changes: &[String]) -
     Ok(profile)
 }
 
+/// A setting by its whole key, or by its own name in the tables that a fork may change.
+fn whole(key: &str) -> String {
+    let tables = ["train", "train.optimizer", "train.schedule", "augment"];
+    let within = || tables.iter().map(|table| format!("{table}.{key}"));
+    let found = within().find(|key| settings::find(key).is_some());
+    found
+        .filter(|_| !key.contains('.'))
+        .unwrap_or_else(|| crate::profile::current_key(key))
+}
+
 fn put(profile: &mut Profile, key: &str, value: &str) -> Result<()> {
-    let key = crate::profile::current_key(key);
+    let key = whole(key);
     let is_free = ["train.", "augment."]
         .iter()
         .any(|table| key.starts_with(table));

@@ -166,15 +166,26 @@ fn p_in_words(p: f64) -> String {
 /// Each side held against the first, as far as that can be; and in words what cannot, and what to know besides.
 #[must_use]
 pub(crate) fn verdicts(workspace: &Workspace, sides: &[Side]) -> (Vec<Verdict>, Vec<String>) {
-    let comparisons = sides.len().saturating_sub(1).max(1);
+    let pairs = || (1..sides.len()).map(|second| (second, (&sides[0], &sides[second])));
+    let at =
+        |level: f64| pairs().map(move |(second, pair)| (second, compare(workspace, pair, level)));
+    let mut compared: Vec<_> = at(CONFIDENCE).collect();
+    let comparisons = compared
+        .iter()
+        .filter(|(_, found)| found.is_ok())
+        .count()
+        .max(1);
     #[expect(
         clippy::cast_precision_loss,
         reason = "at most four comparisons are made"
     )]
     let level = 1.0 - (1.0 - CONFIDENCE) / comparisons as f64;
+    if comparisons > 1 {
+        compared = at(level).collect();
+    }
     let (mut found, mut notes) = (Vec::new(), Vec::new());
-    for second in 1..sides.len() {
-        match compare(workspace, (&sides[0], &sides[second]), level) {
+    for (second, verdict) in compared {
+        match verdict {
             Ok(mut verdict) => {
                 verdict.second = second;
                 found.push(verdict);

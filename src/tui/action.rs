@@ -59,6 +59,8 @@ pub(crate) enum Action {
     Replay,
     /// `u`: resume a stopped or lost run.
     ResumeRun,
+    /// `f`: fork a run after an epoch.
+    Fork,
     /// `T`: the next theme.
     NextTheme,
     /// `?`.

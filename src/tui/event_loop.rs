@@ -215,6 +215,11 @@ impl Outside<'_> {
             Request::Suspend => return self.suspend().await,
             Request::EditText(profile) => return self.edit(&profile),
             Request::Start(start) => self.services.start(start),
+            Request::Fork {
+                point,
+                changes,
+                queued,
+            } => self.services.fork(point, changes, queued),
             Request::Queue(start) => self.services.queue(start),
             Request::Open(run) => self.services.open(run),
             Request::Send { run, command } => self.services.send(run, command),

@@ -115,6 +115,14 @@ const TABLE: &[Row] = &[
     ),
     (
         RUNS,
+        "fork",
+        "f",
+        "f",
+        "fork a run after the epoch shown",
+        Action::Fork,
+    ),
+    (
+        RUNS,
         "mark",
         "m",
         "m",

@@ -33,6 +33,12 @@ pub(crate) enum Request {
     Start(Start),
     /// Put a run into the queue.
     Queue(Start),
+    /// Fork a run at `RUN@EPOCH` with these settings, `key=value`.
+    Fork {
+        point: String,
+        changes: Vec<String>,
+        queued: bool,
+    },
     /// Watch this run, shown on Train, Metrics and Confusion.
     Open(String),
     /// Ask this run's worker. What is asked one after the other is done in that order.

@@ -25,6 +25,11 @@ pub(crate) enum Effect {
         run: String,
         name: String,
     },
+    /// Ask for the settings of a fork of this run after this epoch, the last one where none is named.
+    AskToFork {
+        run: String,
+        epoch: Option<usize>,
+    },
     /// Do this to the replay on the Train tab.
     PlayBack(Playback),
     /// Say this in the footer for a few seconds.

@@ -16,6 +16,7 @@
 
 #[path = "../support/ended.rs"]
 mod ended;
+mod fork;
 mod queue;
 mod resumed;
 #[path = "../support/skip.rs"]

@@ -27,6 +27,11 @@ impl App {
                 self.question = Some(Question::stop(run, name));
                 Vec::new()
             }
+            Effect::AskToFork { run, epoch } => {
+                let name = self.name_of(&run);
+                self.question = Some(Question::fork(run, name, epoch));
+                Vec::new()
+            }
             Effect::PlayBack(playback) => {
                 self.context.run.play_back(playback);
                 Vec::new()
@@ -89,7 +94,10 @@ impl App {
                 return self.go_to(TabId::Train);
             }
             Message::ShowTrain => return self.go_to(TabId::Train),
-            Message::Runs(rows) => self.tabs.runs.set_rows(rows),
+            Message::Runs(rows) => {
+                self.tabs.runs.set_rows(rows);
+                return self.tabs.runs.asks_for_conclusion().into_iter().collect();
+            }
             Message::Compared(compared) => self.tabs.runs.set_compared(*compared),
             Message::Own(profiles) => {
                 self.presets.truncate(self.built_in);

@@ -11,6 +11,7 @@ use crate::event::Command;
 use crate::run::concurrent_runs::Live;
 use crate::tui::request::{Request, Start};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::input::{Input, Typed};
 use crate::tui::widgets::popup::{self, Answer};
 
 /// A yes within this time after Enter has led to a question answers nothing: it is the bounce of that key.
@@ -35,6 +36,13 @@ enum About {
         run: String,
         name: String,
     },
+    /// The settings that a fork changes, as they are typed.
+    Fork {
+        run: String,
+        name: String,
+        epoch: Option<usize>,
+        typed: Input,
+    },
 }
 
 impl Question {
@@ -57,6 +65,19 @@ impl Question {
         }
     }
 
+    pub(super) fn fork(run: String, name: String, epoch: Option<usize>) -> Self {
+        let about = About::Fork {
+            run,
+            name,
+            epoch,
+            typed: Input::default(),
+        };
+        Self {
+            about,
+            answered_from: None,
+        }
+    }
+
     /// Enter has led here at `now`.
     pub(super) fn await_another_key(&mut self, now: Instant) {
         self.answered_from = Some(now + BOUNCE);
@@ -66,7 +87,7 @@ impl Question {
     pub(super) fn needs(&self) -> Option<&str> {
         match &self.about {
             About::Stop { run, .. } => Some(run),
-            About::Beside { .. } => None,
+            About::Beside { .. } | About::Fork { .. } => None,
         }
     }
 
@@ -76,6 +97,16 @@ impl Question {
                 let text = format!("{others} Queue {}, or start it beside?", start.name());
                 let keys = [("Enter", "queue"), ("b", "beside"), ("Esc", "cancel")];
                 popup::choice(frame, area, "another run is under way", &text, &keys, theme);
+            }
+            About::Fork {
+                name, epoch, typed, ..
+            } => {
+                let after =
+                    epoch.map_or_else(|| "its last epoch".into(), |epoch| format!("epoch {epoch}"));
+                let text = format!(
+                    "A new run with the same bits as {name} up to the end of {after}. Settings from there on, such as learning_rate=0.0001 epochs=40:"
+                );
+                popup::entry(frame, area, "fork", &text, typed, theme);
             }
             About::Stop { name, .. } => {
                 let text = format!(
@@ -110,9 +141,27 @@ fn words(others: &[Live]) -> String {
 
 impl App {
     pub(super) fn on_answer(&mut self, key: KeyEvent) -> Vec<Request> {
-        let Some(question) = self.question.take() else {
+        let Some(mut question) = self.question.take() else {
             return Vec::new();
         };
+        if let About::Fork {
+            run, epoch, typed, ..
+        } = &mut question.about
+        {
+            match typed.on_key(key) {
+                Typed::Accepted if !typed.is_empty() => {
+                    let changes = typed.text().split_whitespace().map(String::from).collect();
+                    let epoch = epoch.map_or_else(|| "last".into(), |epoch| epoch.to_string());
+                    let point = format!("{run}@{epoch}");
+                    return self.fork_now(point, changes);
+                }
+                Typed::Cancelled => return Vec::new(),
+                _ => {
+                    self.question = Some(question);
+                    return Vec::new();
+                }
+            }
+        }
         if let (About::Beside { start, .. }, KeyCode::Char('b' | 'B')) = (&question.about, key.code)
         {
             return self.start_now(start.clone());

@@ -61,6 +61,21 @@ impl App {
         vec![Request::Queue(start)]
     }
 
+    /// Forks a run; where others are under way, the fork waits in the queue.
+    pub(super) fn fork_now(&mut self, point: String, changes: Vec<String>) -> Vec<Request> {
+        if self.has_just_started() {
+            return Vec::new();
+        }
+        self.say(format!("Forking {point}…"));
+        self.starting = Some(point.clone());
+        let queued = !self.under_way().is_empty();
+        vec![Request::Fork {
+            point,
+            changes,
+            queued,
+        }]
+    }
+
     /// A run waits in the queue.
     pub(super) fn on_queued(&mut self, words: &str) {
         let name = self.starting.take().unwrap_or_else(|| "the run".into());

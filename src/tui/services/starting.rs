@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Services, download, replaced};
 use crate::error::Result;
 use crate::profile::Profile;
+use crate::run::fork::{self, Point};
 use crate::run::preflight::{Checked, Network, Preparation};
 use crate::run::queue::{self, Recipe, scheduler};
 use crate::run::{Workspace, client, concurrent_runs};
@@ -44,6 +45,28 @@ impl Services {
                 });
             }
         }
+    }
+
+    /// Forks a run, and starts or queues the fork.
+    pub(crate) fn fork(&mut self, point: String, changes: Vec<String>, is_queued: bool) {
+        let (workspace, out) = (self.workspace.clone(), self.out.clone());
+        self.blocking(move || {
+            let begin = || {
+                let point = Point::parse(&workspace, &point)?;
+                let recipe = fork::recipe(&workspace, &point, &changes)?;
+                let forked = fork::create(&workspace, &point, recipe, is_queued)?;
+                if is_queued {
+                    queue::enqueue_existing(&workspace, &forked.id)?;
+                    return queued(&workspace);
+                }
+                fork::start(&workspace, &forked)?;
+                Ok(Message::Started {
+                    run: forked.id,
+                    note: None,
+                })
+            };
+            begin().inspect_err(|_| drop(out.blocking_send(Message::NotStarted)))
+        });
     }
 
     fn start_new(&mut self, profile: Box<Profile>) {

@@ -7,6 +7,8 @@ use crate::event::{EpochEnd, Phase, RunHistory};
 use crate::metrics::{Confusion, Scores};
 use crate::profile::{Subset, Weights};
 use crate::text::figure;
+use crate::tui::context::Context;
+use crate::tui::tab::Effect;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 
@@ -80,6 +82,19 @@ impl Timeline {
     /// Back to the newest.
     pub(super) fn reset(&mut self) {
         self.pinned = None;
+    }
+
+    /// Asks for a fork after the epoch that is shown; after the last one where that is the test.
+    pub(super) fn fork(&self, cx: &Context) -> Effect {
+        let Some((run, history)) = cx.run.history() else {
+            return Effect::Say("There is no run to fork yet".into());
+        };
+        let epoch = match self.shown(history) {
+            Some(Stop::Epoch(epoch)) => Some(epoch.epoch),
+            _ => None,
+        };
+        let run = run.to_owned();
+        Effect::AskToFork { run, epoch }
     }
 
     /// Whether the newest is shown, whichever that becomes.

@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Paragraph};
 
+use super::input::Input;
 use super::{plain_if, wrap_to};
 use crate::tui::theme::Theme;
 
@@ -105,5 +106,35 @@ pub(crate) fn choice(
         ]
     });
     shown.push(Line::from_iter(keys));
+    frame.render_widget(Paragraph::new(shown), inside);
+}
+
+/// A window with a text and a line to type in.
+pub(crate) fn entry(
+    frame: &mut Frame,
+    area: Rect,
+    title: &str,
+    text: &str,
+    typed: &Input,
+    theme: &Theme,
+) {
+    let width = 60.min(area.width);
+    let lines = wrap_to(text, usize::from(width.saturating_sub(4)), 4);
+    let inside = window(frame, area, (width, lines.len() as u16 + 5), title, theme);
+    let mut shown: Vec<Line> = lines
+        .into_iter()
+        .map(|l| plain_if(theme.ascii, Line::styled(format!(" {l}"), theme.text())))
+        .collect();
+    let mut line = Line::from(Span::styled(" › ", theme.accent()));
+    let room = usize::from(width).saturating_sub(6);
+    line.spans.extend(typed.line(room, theme.text()).spans);
+    shown.push(plain_if(theme.ascii, line));
+    shown.push(Line::default());
+    shown.push(Line::from(vec![
+        Span::styled(" Enter", theme.accent()),
+        Span::styled(" start  ", theme.text()),
+        Span::styled(" Esc", theme.accent()),
+        Span::styled(" cancel", theme.text()),
+    ]));
     frame.render_widget(Paragraph::new(shown), inside);
 }

@@ -303,6 +303,9 @@ fn kept_where(cx: &Context) -> String {
 
 impl Tab for ConfusionTab {
     fn on_action(&mut self, action: Action, cx: &Context) -> Effect {
+        if action == Action::Fork {
+            return self.timeline.fork(cx);
+        }
         if let Some(own) = &mut self.own {
             let next = own.on_action(action);
             return self.after(next);

@@ -321,6 +321,9 @@ fn draw_empty(canvas: &mut Canvas, cx: &Context) {
 
 impl Tab for MetricsTab {
     fn on_action(&mut self, action: Action, cx: &Context) -> Effect {
+        if action == Action::Fork {
+            return self.timeline.fork(cx);
+        }
         match action {
             Action::Up => self.move_cursor(-1, cx),
             Action::Down => self.move_cursor(1, cx),

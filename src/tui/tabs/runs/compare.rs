@@ -94,6 +94,15 @@ fn style(index: usize, theme: &Theme) -> Style {
     }
 }
 
+/// The last epoch that a fork shares with a run that is compared with it; 0 where there is none.
+fn trunk_among(side: &Runs, sides: &[Runs]) -> usize {
+    let record = |run: &&Profile| run.run.clone().unwrap_or_default();
+    let [fork] = side.as_slice() else { return 0 };
+    let is_there = |id: &str| sides.iter().flatten().any(|run| record(run).id == id);
+    let shared = record(fork).forks.into_iter().filter(|f| is_there(&f.run));
+    shared.map(|fork| fork.epoch).max().unwrap_or(0)
+}
+
 fn overlay(
     title: &str,
     runs: &[Runs],
@@ -105,7 +114,10 @@ fn overlay(
 ) {
     let mut series = Vec::new();
     for (i, side) in runs.iter().enumerate() {
-        let bands = group::bands_of(side.iter().copied(), figure);
+        let mut bands = group::bands_of(side.iter().copied(), figure);
+        // Up to the fork it is the other run's curve.
+        let shared = trunk_among(side, runs);
+        bands.retain(|band| band.epoch >= shared);
         #[expect(clippy::cast_precision_loss, reason = "epochs are few")]
         let curve = |shift: f64| -> Vec<(f64, f64)> {
             let point = |b: &Band| (b.epoch as f64, b.mean + shift * b.deviation);
@@ -115,7 +127,8 @@ fn overlay(
             name: letter(i).to_string(),
             points: curve(0.0),
             style: style(i, theme),
-            dashed: i % 2 == 1,
+            // Dashes are of bands.
+            dashed: i % 2 == 1 && side.len() == 1,
         });
         if side.len() > 1 {
             // One standard deviation to each side.

@@ -9,10 +9,18 @@ use crate::run::group::{self, Member, Summary};
 #[derive(Clone, Debug)]
 pub(super) enum Entry<'a> {
     Group(GroupRow),
-    Run {
-        row: &'a RunRow,
-        /// Below its group.
-        is_inside: bool,
+    Run { row: &'a RunRow, below: Below },
+}
+
+/// What a run's line stands below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Below {
+    Nothing,
+    Group,
+    /// The run that it was forked from after this epoch, itself so deep.
+    Parent {
+        epoch: usize,
+        depth: usize,
     },
 }
 
@@ -58,19 +66,29 @@ pub(super) fn groups(rows: &[RunRow]) -> BTreeMap<String, Vec<Member>> {
     groups
 }
 
-/// Sorted rows with each group in the place of its first run; its runs stand below it where it is open.
+/// The run that a row was forked from, and after which epoch.
+fn parent(row: &RunRow) -> Option<(&str, usize)> {
+    let forks = &row.profile.as_ref().ok()?.run.as_ref()?.forks;
+    // It is older: records that name each other hide nothing.
+    let fork = forks.last().filter(|fork| fork.run < row.id)?;
+    Some((fork.run.as_str(), fork.epoch))
+}
+
+/// Sorted rows with each group in the place of its first run, its runs below it where it is open, and forks below the
+/// runs that they left.
 pub(super) fn arranged<'a>(
     sorted: &[&'a RunRow],
     groups: &BTreeMap<String, Vec<Member>>,
     open: &BTreeSet<String>,
 ) -> Vec<Entry<'a>> {
+    let there: BTreeSet<&str> = sorted.iter().map(|row| row.id.as_str()).collect();
+    let is_below = |row: &RunRow| parent(row).is_some_and(|(run, _)| there.contains(run));
     let mut told = BTreeSet::new();
     let mut entries = Vec::new();
-    for row in sorted {
+    for row in sorted.iter().filter(|row| !is_below(row)) {
         let Some((name, members)) = group_of(row).and_then(|name| groups.get_key_value(name))
         else {
-            let is_inside = false;
-            entries.push(Entry::Run { row, is_inside });
+            push(&mut entries, row, Below::Nothing, sorted);
             continue;
         };
         if !told.insert(name) {
@@ -83,16 +101,39 @@ pub(super) fn arranged<'a>(
             summary: Summary::of(members),
             is_open,
         }));
-        if is_open {
-            let mut own: Vec<&RunRow> = sorted
-                .iter()
-                .filter(|row| group_of(row) == Some(name))
-                .copied()
-                .collect();
-            own.sort_by_key(|row| members.iter().position(|member| member.id == row.id));
-            let is_inside = true;
-            entries.extend(own.into_iter().map(|row| Entry::Run { row, is_inside }));
+        let mut own: Vec<&RunRow> = sorted
+            .iter()
+            .filter(|row| group_of(row) == Some(name))
+            .copied()
+            .collect();
+        own.sort_by_key(|row| members.iter().position(|member| member.id == row.id));
+        for row in own {
+            if is_open {
+                push(&mut entries, row, Below::Group, sorted);
+            } else {
+                forks_of(&mut entries, row, 0, sorted);
+            }
         }
     }
     entries
+}
+
+/// Adds a run and its forks.
+fn push<'a>(entries: &mut Vec<Entry<'a>>, row: &'a RunRow, below: Below, sorted: &[&'a RunRow]) {
+    entries.push(Entry::Run { row, below });
+    let depth = match below {
+        Below::Parent { depth, .. } => depth + 1,
+        Below::Nothing | Below::Group => 0,
+    };
+    forks_of(entries, row, depth, sorted);
+}
+
+fn forks_of<'a>(entries: &mut Vec<Entry<'a>>, row: &RunRow, depth: usize, sorted: &[&'a RunRow]) {
+    for fork in sorted {
+        if let Some((run, epoch)) = parent(fork)
+            && run == row.id
+        {
+            push(entries, fork, Below::Parent { epoch, depth }, sorted);
+        }
+    }
 }

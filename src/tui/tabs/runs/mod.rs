@@ -219,6 +219,8 @@ pub(crate) struct RunsTab {
     cursor: Option<String>,
     /// What may be concluded from the marked ones, once it is worked out.
     compared: Option<Compared>,
+    /// Runs among them that had ended then.
+    ended: usize,
     /// The images that decide, where they are looked at.
     gallery: Option<Gallery>,
     /// The run that was paused (or not any more) last, until the rows are read again.
@@ -245,6 +247,20 @@ impl RunsTab {
         if !self.cursor.as_ref().is_some_and(|c| shown.contains(c)) {
             self.cursor = shown.into_iter().next();
         }
+    }
+
+    /// What is compared, where one of it has ended since it was.
+    pub(crate) fn asks_for_conclusion(&mut self) -> Option<Request> {
+        if self.mode != Mode::Comparing {
+            return None;
+        }
+        let sides = self.sides();
+        let ended = sides
+            .iter()
+            .flat_map(Side::profiles)
+            .filter(|run| run.result.is_some())
+            .count();
+        (std::mem::replace(&mut self.ended, ended) != ended).then_some(Request::Compare(sides))
     }
 
     fn shown(&self) -> Vec<&RunRow> {
@@ -586,6 +602,7 @@ impl Tab for RunsTab {
                 }
             }),
             Action::Delete => self.delete(),
+            Action::Fork => self.with_selected(|_, run, _| Effect::AskToFork { run, epoch: None }),
             Action::Mark => self.mark(),
             Action::Train => Effect::GoToTab(TabId::Model),
             _ if action.commands_a_run() => self.command(action),

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::entries::{Entry, GroupRow};
+use super::entries::{Below, Entry, GroupRow};
 use super::{Mode, RunRow, RunsTab};
 use crate::profile::{Profile, Status};
 use crate::run::group::in_words;
@@ -109,7 +109,7 @@ pub(super) fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &T
     lines.extend(visible.map(|(i, entry)| {
         let marked = tab.marked.contains(entry.id());
         let line = match entry {
-            Entry::Run { row, is_inside } => columns.row(row, marked, *is_inside, theme),
+            Entry::Run { row, below } => columns.row(row, marked, *below, theme),
             Entry::Group(group) => columns.group(group, marked, theme),
         };
         if Some(i) == cursor {
@@ -140,19 +140,13 @@ pub(super) fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &T
 
 /// What the runs of a group come to together.
 fn group_detail(group: &GroupRow, width: usize, theme: &Theme) -> Line<'static> {
-    let runs = text::count(group.members.len(), "run");
-    let said = match group.summary.accuracy() {
-        Some((of, accuracy)) => format!(
-            "{of} accuracy {} of {}",
-            in_words(accuracy),
-            group.summary.finished
-        ),
-        None => "none finished yet".into(),
+    let summary = &group.summary;
+    let finished = format!("{} of {} finished", summary.finished, group.members.len());
+    let said = match summary.accuracy() {
+        Some((of, accuracy)) => format!("{of} {} · {finished}", in_words(accuracy)),
+        None => finished,
     };
-    Line::styled(
-        cut(&format!("{} · {runs} · {said}", group.name), width),
-        theme.dim(),
-    )
+    Line::styled(cut(&format!("{} · {said}", group.name), width), theme.dim())
 }
 
 fn keep_visible(first: &mut usize, cursor: usize, body: usize, count: usize) {
@@ -292,7 +286,7 @@ impl Columns {
         Line::styled(text, theme.dim())
     }
 
-    fn row(&self, row: &RunRow, marked: bool, is_inside: bool, theme: &Theme) -> Line<'static> {
+    fn row(&self, row: &RunRow, marked: bool, below: Below, theme: &Theme) -> Line<'static> {
         let dash = || "–".to_string();
         let is_over = row.macro_f1().is_some();
         let accuracy = row
@@ -316,8 +310,11 @@ impl Columns {
             (false, _) => "  ",
         };
         // The runs of a group have its name: what tells them apart is the seed.
-        let name = match (&row.profile, is_inside) {
-            (Ok(profile), true) => format!("  seed {}", profile.train.seed),
+        let name = match (&row.profile, below) {
+            (Ok(profile), Below::Group) => format!("  seed {}", profile.train.seed),
+            (_, Below::Parent { epoch, depth }) => {
+                format!("{}└ @{epoch} {}", "  ".repeat(depth.min(4)), row.name())
+            }
             _ => row.name().to_owned(),
         };
         let parameters = row.parameters().map_or_else(dash, |n| figure::count(n, 8));

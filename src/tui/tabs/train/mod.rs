@@ -54,8 +54,22 @@ impl TrainTab {
     }
 }
 
+/// Asks for a fork of the shown run after the newest epoch on the screen.
+fn fork(cx: &Context) -> Effect {
+    match cx.run.history() {
+        Some((run, history)) => Effect::AskToFork {
+            run: run.to_owned(),
+            epoch: history.epochs.last().map(|epoch| epoch.epoch),
+        },
+        None => Effect::Say("There is no run to fork yet".into()),
+    }
+}
+
 impl Tab for TrainTab {
     fn on_action(&mut self, action: Action, cx: &Context) -> Effect {
+        if action == Action::Fork {
+            return fork(cx);
+        }
         if cx.run.replay().is_some()
             && let Some(effect) = control::on_replay(action)
         {
