@@ -15,6 +15,7 @@ fn app() -> App {
     let settings = Settings {
         theme: Theme::new(Palette::Dark, ColorDepth::TrueColor, false),
         keymap: Keymap::default(),
+        notify: crate::notify::Settings::default(),
         warnings: Vec::new(),
     };
     let presets = ["mlp-100-100-50", "lenet5", "modern-lenet"].map(|name| Trainable {
@@ -577,6 +578,7 @@ fn what_is_wrong_with_the_settings_stays_until_dismissed() {
     let settings = Settings {
         theme: Theme::new(Palette::Dark, ColorDepth::TrueColor, false),
         keymap: Keymap::default(),
+        notify: crate::notify::Settings::default(),
         warnings: vec!["config.toml: colour is not known".into()],
     };
     let mut app = App::new(settings, Vec::new(), None);

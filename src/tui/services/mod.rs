@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::config::{self, KeptTheme};
+use super::config::KeptTheme;
 use super::context::KeptPredictions;
 use super::editor;
 use super::message::Message;
@@ -79,7 +79,7 @@ impl Services {
             add_cancelled: Arc::default(),
             average_cancelled: Arc::default(),
             weights_cancelled: Arc::default(),
-            kept_theme: Arc::new(KeptTheme::new(config::path())),
+            kept_theme: Arc::new(KeptTheme::new(storage::config_path())),
         };
         (services, messages)
     }
