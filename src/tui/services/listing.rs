@@ -7,7 +7,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::problem;
 use crate::error::Result;
-use crate::run::{RunList, RunSummary, concurrent_runs, example};
+use crate::run::concurrent_runs::Live;
+use crate::run::ended::Ended;
+use crate::run::{RunList, RunSummary, Workspace, concurrent_runs, example};
 use crate::tui::message::Message;
 use crate::tui::tabs::runs::RunRow;
 
@@ -22,7 +24,7 @@ pub(super) type Shared = Arc<Mutex<RunList>>;
 async fn look<T: Send + 'static>(
     list: &Shared,
     seen: u64,
-    of: fn(&RunList) -> T,
+    of: impl FnOnce(&RunList) -> T + Send + 'static,
 ) -> Option<Result<(u64, Option<T>)>> {
     let list = Arc::clone(list);
     let looking = tokio::task::spawn_blocking(move || {
@@ -33,25 +35,43 @@ async fn look<T: Send + 'static>(
     looking.await.ok()
 }
 
-/// Looks which runs have a worker, and tells it when it changed.
-pub(super) async fn tell_live(list: Shared, out: mpsc::Sender<Message>) {
+/// Looks which runs have a worker, and tells it when it changed; and what became of those that have none any more.
+pub(super) async fn tell_live(workspace: Workspace, list: Shared, out: mpsc::Sender<Message>) {
     let (mut seen, mut told) = (0, Vec::new());
     loop {
-        let Some(looked) = look(&list, seen, concurrent_runs::live).await else {
+        let (before, home) = (told.clone(), workspace.clone());
+        let of = move |list: &RunList| {
+            let live = concurrent_runs::live(list);
+            let ended = ended(&home, list, &before, &live);
+            (live, ended)
+        };
+        let Some(looked) = look(&list, seen, of).await else {
             return;
         };
         // What cannot be read is told to whoever looks at the list.
-        if let Ok((version, live)) = looked {
+        if let Ok((version, found)) = looked {
             seen = version;
-            if let Some(live) = live.filter(|live| *live != told) {
+            if let Some((live, ended)) = found.filter(|(live, _)| *live != told) {
                 told.clone_from(&live);
-                if out.send(Message::Live(live)).await.is_err() {
+                let while_away = false;
+                let ended = Message::Ended { ended, while_away };
+                if out.send(Message::Live(live)).await.is_err() || out.send(ended).await.is_err() {
                     return;
                 }
             }
         }
         tokio::time::sleep(RUNS_EVERY).await;
     }
+}
+
+/// Those that had a worker before and have none now.
+fn ended(workspace: &Workspace, list: &RunList, before: &[Live], live: &[Live]) -> Vec<Ended> {
+    let is_gone = |id: &str| before.iter().any(|b| b.id == id) && live.iter().all(|l| l.id != id);
+    if !before.iter().any(|b| is_gone(&b.id)) {
+        return Vec::new();
+    }
+    let gone = list.runs().into_iter().filter(|run| is_gone(&run.id));
+    gone.filter_map(|run| Ended::of(workspace, &run)).collect()
 }
 
 /// The runs; while there are none, the example.
