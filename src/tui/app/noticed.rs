@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use ratatui::style::Style;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
 use super::{App, NOTICED, READ};
 use crate::event::{Phase, RunHistory};
@@ -152,12 +153,16 @@ impl App {
         if let Some(last) = shown.last_mut() {
             *last = cut(last, room.saturating_sub(dismiss.len())) + &dismiss;
         }
-        let style = self.news_style();
+        let (mark_style, style) = (self.news_style(), theme.title());
         let lines = shown.into_iter().enumerate().map(|(row, line)| {
-            let mark = if row == 0 { "●" } else { " " };
-            Line::styled(left(&format!(" {mark} {line}"), width), style)
+            let mark = if row == 0 { " ● " } else { "   " };
+            let text = left(&line, width.saturating_sub(mark.width()));
+            Line::from(vec![
+                Span::styled(mark, mark_style),
+                Span::styled(text, style),
+            ])
         });
-        lines.map(|line| line.patch_style(theme.title())).collect()
+        lines.collect()
     }
 
     fn news_style(&self) -> Style {
