@@ -105,7 +105,7 @@ impl Channels {
 
     /// Tells of something.
     #[must_use]
-    pub(crate) fn alert(&self, alert: &Alert) -> String {
+    pub(crate) fn alert(self, alert: &Alert) -> String {
         let mut out = String::new();
         for sequence in self.desktop.iter().flat_map(|p| p.sequences(alert)) {
             out += &self.between.wrap(&sequence);
@@ -116,7 +116,7 @@ impl Channels {
 
     /// Names the window. A multiplexer has a title for each window of its own, and passes on that of the shown one.
     #[must_use]
-    pub(crate) fn title(&self, title: &str) -> String {
+    pub(crate) fn title(self, title: &str) -> String {
         if self.title {
             sequences::title(title)
         } else {
@@ -126,7 +126,7 @@ impl Channels {
 
     /// Shows progress; none takes it away.
     #[must_use]
-    pub(crate) fn progress(&self, progress: Option<Progress>) -> String {
+    pub(crate) fn progress(self, progress: Option<Progress>) -> String {
         if self.progress {
             self.between.wrap(&sequences::progress(progress))
         } else {
@@ -136,7 +136,7 @@ impl Channels {
 
     /// Keeps what [`leave`](Self::leave) gives back.
     #[must_use]
-    pub(crate) fn enter(&self) -> String {
+    pub(crate) fn enter(self) -> String {
         let kept = if self.title { TITLE_PUSH } else { "" };
         kept.into()
     }
@@ -144,7 +144,7 @@ impl Channels {
     /// Takes the progress away and gives the window the title that it had; none, which is the terminal's own, where it
     /// keeps no titles.
     #[must_use]
-    pub(crate) fn leave(&self) -> String {
+    pub(crate) fn leave(self) -> String {
         let title = self.title("");
         let kept = if self.title { TITLE_POP } else { "" };
         self.progress(None) + &title + kept

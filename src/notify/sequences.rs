@@ -14,7 +14,7 @@ pub(super) const TITLE_PUSH: &str = "\x1b[22;0t";
 pub(super) const TITLE_POP: &str = "\x1b[23;0t";
 
 /// Letters of a text in a sequence: GNU screen takes 768 bytes.
-const LONGEST: usize = 160;
+const LONGEST: usize = 110;
 
 /// A way to show a notification on the desktop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +49,9 @@ impl Protocol {
 fn osc99(alert: &Alert, title: &str, detail: &str) -> Vec<String> {
     let id: String = alert.run.chars().filter(|c| is_plain(*c)).collect();
     let urgency = if alert.is_bad { 2 } else { 1 };
-    let more = if detail.is_empty() { 1 } else { 0 };
+    let is_whole = u8::from(detail.is_empty());
     let mut sequences = vec![format!(
-        "\x1b]99;i=fmtui-{id}:d={more}:o=unfocused:u={urgency};{title}\x1b\\"
+        "\x1b]99;i=fmtui-{id}:d={is_whole}:o=unfocused:u={urgency};{title}\x1b\\"
     )];
     if !detail.is_empty() {
         sequences.push(format!("\x1b]99;i=fmtui-{id}:p=body;{detail}\x1b\\"));
@@ -130,7 +130,7 @@ mod tests {
                 assert_eq!(fields.matches(';').count(), 1, "{sequence:?}");
             }
         }
-        let long = Protocol::Osc9.sequences(&alert(&"é".repeat(999), &"é".repeat(999)));
+        let long = Protocol::Osc9.sequences(&alert(&"漢".repeat(999), &"漢".repeat(999)));
         assert!(long[0].len() < 768);
     }
 }

@@ -94,9 +94,8 @@ impl Ended {
             How::Finished => self.accuracy.map_or_else(String::new, accuracy),
             How::Diverged { .. } => "lower the learning rate or set train.clip".into(),
             How::Failed(why) => why.clone(),
-            How::Crashed(None) => resume(),
+            How::Crashed(None) | How::Stopped => resume(),
             How::Crashed(Some(cause)) => format!("its worker {cause}; {}", resume()),
-            How::Stopped => resume(),
         }
     }
 

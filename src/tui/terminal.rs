@@ -188,12 +188,17 @@ impl Drop for Screen {
     }
 }
 
+/// What the terminal is told beside its modes.
+fn told(what: fn(Channels) -> String) -> String {
+    CHANNELS.get().copied().map_or_else(String::new, what)
+}
+
 fn switch_on() -> io::Result<()> {
     enable_raw_mode()?;
     ENTERED.store(true, Ordering::SeqCst);
     execute!(
         io::stdout(),
-        Print(CHANNELS.get().map_or_else(String::new, Channels::enter)),
+        Print(told(Channels::enter)),
         EnterAlternateScreen,
         EnableMouseCapture,
         EnableBracketedPaste,
@@ -240,7 +245,7 @@ fn queue_restoring(to: &mut impl Write) -> io::Result<()> {
     queue!(
         to,
         EndSynchronizedUpdate,
-        Print(CHANNELS.get().map_or_else(String::new, Channels::leave)),
+        Print(told(Channels::leave)),
         DisableBracketedPaste,
         DisableMouseCapture,
         LeaveAlternateScreen,

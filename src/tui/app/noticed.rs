@@ -228,8 +228,9 @@ fn epoch(history: &RunHistory) -> Option<String> {
 /// On the test set at the end, else on the held-out one after the newest epoch.
 fn accuracy(history: &RunHistory) -> Option<f64> {
     let result = history.result.as_ref();
-    let scored = result.and_then(|r| r.test.as_ref().or(r.validation.as_ref()));
-    let scores = scored.or(history.epochs.last().map(|e| &e.held_out))?;
+    let at_the_end = result.and_then(|r| r.test.as_ref().or(r.validation.as_ref()));
+    let newest = history.epochs.last().map(|e| &e.held_out);
+    let scores = at_the_end.or(newest)?;
     Some(scores.accuracy).filter(|accuracy| accuracy.is_finite())
 }
 
