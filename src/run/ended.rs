@@ -209,7 +209,7 @@ pub(crate) mod tests {
         Ended {
             id: format!("20261130-010203-{name}-0001"),
             name: name.into(),
-            dataset: "fashion-mnist".into(),
+            dataset: "garments".into(),
             how,
             accuracy: accuracy.map(|(accuracy, subset)| Measured {
                 accuracy,
@@ -251,14 +251,14 @@ pub(crate) mod tests {
             told(&all),
             "3 finished, 1 diverged at step 1,812; best 93.4 % on the test set (lenet5)"
         );
-        all[1].dataset = "cifar10".into();
+        all[1].dataset = "photos".into();
         all.push(ended("a", How::Diverged { step: 2 }, None));
         all.push(ended("b", How::Failed("no such file".into()), None));
         all.push(ended("c", How::Crashed(None), None));
         all.push(ended("d", How::Stopped, None));
         assert_eq!(
             told(&all),
-            "3 finished, 2 diverged, 1 failed, 1 crashed, 1 stopped; best 93.4 % on the test set (lenet5, fashion-mnist)"
+            "3 finished, 2 diverged, 1 failed, 1 crashed, 1 stopped; best 93.4 % on the test set (lenet5, garments)"
         );
         let untested = |accuracy| ended("u", How::Finished, Some((accuracy, Subset::Validation)));
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Notices runs that ought to take steps and tell nothing. A machine that sleeps stalls nothing: only the time counts in
-//! which somebody looked.
+//! Notices runs that ought to take steps and tell nothing. A machine that sleeps stalls nothing: only the time counts
+//! in which somebody looked.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,8 +12,8 @@ use crate::storage;
 /// **Units** bytes of the end of a log in which the newest event is looked for: a minute and more of load.
 const TAIL: u64 = 16 << 10;
 
-/// When a run did something last (in seconds since 1970, by its own clock): what its machine does beside does not count.
-/// `None` where the end of the log has nothing else.
+/// When a run did something last (in seconds since 1970, by its own clock): what its machine does beside does not
+/// count. `None` where the end of the log has nothing else.
 #[must_use]
 pub(crate) fn newest(log_path: &Path) -> Option<f64> {
     let tail = storage::read_end(log_path, TAIL).ok()?;
