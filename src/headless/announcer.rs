@@ -83,21 +83,20 @@ impl Announcer {
         self.show(share.map(|share| Progress::of(share, is_paused)));
     }
 
-    /// Says that the run has stalled, once it has. To be asked now and then.
-    pub(super) fn look_whether_it_stalls(&mut self, now: Instant) {
-        let Some(stalls) = &mut self.stalls else {
-            return;
-        };
+    /// Tells that the run has stalled, once it has, and gives what is to be said of it. To be asked now and then.
+    pub(super) fn look_whether_it_stalls(&mut self, now: Instant) -> Option<Event> {
+        let stalls = self.stalls.as_mut()?;
         let is_training = self.history.phase == Phase::Running;
         let running = is_training.then(|| (self.id.clone(), self.newest));
         if stalls.look(now, running.as_slice()).is_empty() {
-            return;
+            return None;
         }
         let started = self.history.started.as_ref();
         let name = started.map_or_else(|| id::name(&self.id), |s| s.name.as_str());
         let alert = ended::stalled(&self.id, name, stalls.after().as_secs_f64());
-        notice(format!("warning: {}: {}", alert.title, alert.detail));
         self.tell(&self.channels.alert(&alert));
+        let message = format!("{}: {}", alert.title, alert.detail);
+        Some(Event::Warning { message })
     }
 
     /// The run is over and nobody here has asked for it.
@@ -217,13 +216,15 @@ mod tests {
         let start = Instant::now();
         let later = |seconds| start + Duration::from_secs(seconds);
         announcer.on_event(&Stamped::now(Event::Paused { step: 1 }));
-        announcer.look_whether_it_stalls(later(0));
-        announcer.look_whether_it_stalls(later(400));
+        assert_eq!(announcer.look_whether_it_stalls(later(0)), None);
+        assert_eq!(announcer.look_whether_it_stalls(later(400)), None);
         announcer.on_event(&Stamped::now(Event::Continued { step: 1 }));
-        announcer.look_whether_it_stalls(later(401));
+        assert_eq!(announcer.look_whether_it_stalls(later(401)), None);
         assert!(!kept.text().contains("stalled"), "{:?}", kept.text());
-        announcer.look_whether_it_stalls(later(701));
-        announcer.look_whether_it_stalls(later(800));
+        let message = "mlp has stalled: no step or epoch for 5 min 00 s".into();
+        let said = announcer.look_whether_it_stalls(later(701));
+        assert_eq!(said, Some(Event::Warning { message }));
+        assert_eq!(announcer.look_whether_it_stalls(later(800)), None);
         assert_eq!(kept.text().matches(" has stalled;").count(), 1);
     }
 }

@@ -71,7 +71,10 @@ async fn watch(
     let mut stopping = false;
     let mut last = None;
     loop {
-        announcer.look_whether_it_stalls(Instant::now());
+        if let Some(warning) = announcer.look_whether_it_stalls(Instant::now()) {
+            // Whoever does not read it is noticed at the next event.
+            let _ = printer.on_event(&Stamped::now(warning));
+        }
         tokio::select! {
             event = connection.next() => {
                 let Some(event) = event else { break };

@@ -148,10 +148,14 @@ impl App {
         let theme = self.context.theme;
         let width = usize::from(width);
         let room = width.saturating_sub(4);
-        let mut shown = wrap_to(&self.news.words(), room, ROWS);
+        let words = self.news.words();
         let dismiss = format!("  ({} dismisses)", self.keymap.shown("Esc"));
-        if let Some(last) = shown.last_mut() {
-            *last = cut(last, room.saturating_sub(dismiss.len())) + &dismiss;
+        let mut shown = wrap_to(&(words.clone() + &dismiss), room, ROWS + 1);
+        if shown.len() > ROWS {
+            shown = wrap_to(&words, room, ROWS);
+            if let Some(last) = shown.last_mut() {
+                *last = cut(last, room.saturating_sub(dismiss.width())) + &dismiss;
+            }
         }
         let (mark_style, style) = (self.news_style(), theme.title());
         let lines = shown.into_iter().enumerate().map(|(row, line)| {
@@ -275,6 +279,21 @@ mod tests {
         assert!(!after.contains("away") && after.contains("▸Model"));
         press(&mut app, "1");
         assert_eq!(screen(&mut app, 80, 24), before);
+    }
+
+    #[test]
+    fn how_to_dismiss_it_is_said_however_long_it_is() {
+        let mut app = app();
+        let why = "cannot read the file: ".repeat(20);
+        end(&mut app, vec![ended("mlp", How::Failed(why), None)], false);
+        for (width, height) in [(60, 15), (80, 24), (120, 40)] {
+            let shown = screen(&mut app, width, height);
+            assert!(
+                shown.contains("● mlp failed: cannot read the file:"),
+                "{shown}"
+            );
+            assert!(shown.contains("…  (Esc dismisses)"), "{shown}");
+        }
     }
 
     #[test]
