@@ -103,6 +103,35 @@ impl Channels {
         }
     }
 
+    /// What this terminal is told, for people.
+    #[must_use]
+    pub(crate) fn words(self) -> String {
+        let desktop = self.desktop.map(|protocol| match protocol {
+            Protocol::Osc9 => "desktop (OSC 9)",
+            Protocol::Osc777 => "desktop (OSC 777)",
+            Protocol::Osc99 => "desktop (OSC 99)",
+        });
+        let told: Vec<&str> = [
+            self.bell.then_some("bell"),
+            desktop,
+            self.title.then_some("title"),
+            self.progress.then_some("progress (OSC 9;4)"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let through = match self.between {
+            _ if desktop.is_none() && !self.progress => "",
+            Multiplexer::None => "",
+            Multiplexer::Tmux => "; through tmux, which needs allow-passthrough",
+            Multiplexer::Screen => "; through GNU screen",
+        };
+        if told.is_empty() {
+            return "nothing".into();
+        }
+        told.join(", ") + through
+    }
+
     /// Tells of something.
     #[must_use]
     pub(crate) fn alert(self, alert: &Alert) -> String {
@@ -220,6 +249,10 @@ mod tests {
             "\x1bPtmux;\x1b\x1b]9;4;4;50\x07\x1b\\"
         );
         assert_eq!(here.title("fmtui"), "\x1b]0;fmtui\x07");
+        assert_eq!(
+            here.words(),
+            "bell, desktop (OSC 777), title, progress (OSC 9;4); through tmux, which needs allow-passthrough"
+        );
     }
 
     #[test]
@@ -235,6 +268,7 @@ mod tests {
             off.leave(),
         ];
         assert_eq!(all.concat(), "");
+        assert_eq!(off.words(), "nothing");
         let on = channels(
             "desktop = \"osc9\"\nprogress = true\nbell = false",
             &[XTERM],

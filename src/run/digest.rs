@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::ended::Ended;
+use super::ended::{Ended, ended_at};
 use super::list::RunList;
 use super::store::Workspace;
 use crate::error::Result;
@@ -40,11 +40,10 @@ pub(crate) fn mark_seen(workspace: &Workspace) -> Result<()> {
 pub(crate) fn since(workspace: &Workspace, list: &RunList, seen: f64) -> Vec<Ended> {
     let runs = list.runs();
     let ended = runs.iter().filter(|run| !run.status.has_worker());
-    let mut ended: Vec<Ended> = ended
-        .filter_map(|run| Ended::of(workspace, run))
-        // Records tell the end to the second.
-        .filter(|ended| ended.at.is_some_and(|at| at >= seen.floor()))
-        .collect();
+    // Records tell the end to the second. Whatever ended before is not looked at any further.
+    let is_new = |at: f64| at >= seen.floor();
+    let new = ended.filter(|run| ended_at(workspace, run).is_some_and(is_new));
+    let mut ended: Vec<Ended> = new.filter_map(|run| Ended::of(workspace, run)).collect();
     ended.sort_by(|a, b| a.at.unwrap_or(0.0).total_cmp(&b.at.unwrap_or(0.0)));
     ended
 }

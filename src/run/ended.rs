@@ -36,6 +36,17 @@ pub(crate) struct Ended {
     pub at: Option<f64>,
 }
 
+/// When a run ended, as [`Ended::at`].
+#[must_use]
+pub(crate) fn ended_at(workspace: &Workspace, summary: &RunSummary) -> Option<f64> {
+    if summary.status == Status::Lost {
+        let log = index::Stamp::of(&workspace.events_path(&summary.id));
+        return log.map(index::Stamp::seconds);
+    }
+    let profile = summary.profile.as_deref().ok()?;
+    text::seconds_of(&profile.run.as_ref()?.finished)
+}
+
 impl Ended {
     /// `None` for a run that goes on or has not begun, and for a record that cannot be read.
     #[must_use]
@@ -52,18 +63,13 @@ impl Ended {
             Status::Lost => How::Crashed(memory::cause_of_death(workspace, &summary.id)),
             _ => return None,
         };
-        let at = if matches!(how, How::Crashed(_)) {
-            index::Stamp::of(&workspace.events_path(&summary.id)).map(index::Stamp::seconds)
-        } else {
-            text::seconds_of(&run.finished)
-        };
         Some(Self {
             id: summary.id.clone(),
             name: profile.run_name().to_owned(),
             dataset: profile.data.name.clone(),
             accuracy: profile.accuracy(),
             how,
-            at,
+            at: ended_at(workspace, summary),
         })
     }
 
