@@ -154,6 +154,16 @@ impl Error {
         }
     }
 
+    /// The step at which a run diverged, by the message that its record keeps; `None` where it failed otherwise.
+    #[must_use]
+    pub fn diverged_at(message: &str) -> Option<u64> {
+        let (_, from) = message.split_once(" at step ")?;
+        let (step, behind) = from.split_once("; ")?;
+        step.parse()
+            .ok()
+            .filter(|_| behind.starts_with("the weights of the step before are kept"))
+    }
+
     /// What to try next, for errors whose message does not already say so.
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {
@@ -179,6 +189,21 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_tells_where_a_run_diverged() {
+        for (quantity, step) in [("the loss", 1), ("the gradient norm", 812)] {
+            let error = Error::NotFinite {
+                quantity,
+                value: f64::INFINITY,
+                step,
+            };
+            assert_eq!(Error::diverged_at(&error.to_string()), Some(step));
+        }
+        for other in ["", "cannot read a at step 3: b", "a at step 3; b"] {
+            assert_eq!(Error::diverged_at(other), None);
+        }
+    }
 
     #[test]
     fn what_an_error_quotes_is_harmless() {

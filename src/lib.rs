@@ -33,6 +33,7 @@ pub mod metrics;
 pub mod model;
 pub mod net;
 pub mod nn;
+mod notify;
 pub mod optim;
 pub mod profile;
 pub mod rng;

@@ -30,6 +30,12 @@ pub fn expand_home(path: &Path) -> PathBuf {
     }
 }
 
+/// The user's `config.toml`, in the platform's configuration directory.
+#[must_use]
+pub fn config_path() -> Option<PathBuf> {
+    directories::ProjectDirs::from("", "", "fmtui").map(|d| d.config_dir().join("config.toml"))
+}
+
 /// Opens a file for reading, whoever put it there: a regular one, with its length in bytes. Does not wait, as opening a
 /// FIFO would.
 ///

@@ -28,6 +28,9 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 #[allow(dead_code, reason = "the hub's own tests need more of it")]
 mod hub_server;
 
+#[path = "terminal/noticed.rs"]
+mod noticed;
+
 use hub_server::{Fault, Server};
 
 /// fmtui on a terminal that remembers both its screen and every byte.
@@ -185,6 +188,7 @@ impl Terminal {
             ("mouse", "\x1b[?1000h", "\x1b[?1000l"),
             ("cursor", "\x1b[?25l", "\x1b[?25h"),
             ("synchronised update", "\x1b[?2026h", "\x1b[?2026l"),
+            ("title", "\x1b[22;0t", "\x1b[23;0t"),
         ] {
             let (on, off) = (bytes.rfind(on), bytes.rfind(off));
             assert!(on.is_some() && off > on, "{mode} was not restored");

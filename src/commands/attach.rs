@@ -6,7 +6,7 @@ use super::{complete, screen, train};
 use crate::error::Result;
 use crate::headless::{self, Interrupt};
 use crate::run::signals::Watch;
-use crate::run::{Workspace, example};
+use crate::run::{Workspace, digest, example};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -25,6 +25,11 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let (home, id) = example::resolve(workspace, &arguments.run)?;
     if !arguments.plain && !arguments.json && screen::is_possible() {
         return screen::open(workspace, screen::Open::Attach(id));
+    }
+    if !arguments.json
+        && let Some(line) = digest::welcome(workspace)
+    {
+        headless::notice(line);
     }
     let signals = Watch::begin()?;
     let style = train::style(arguments.json);

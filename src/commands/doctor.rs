@@ -6,7 +6,7 @@ use crate::data::locate;
 use crate::error::Result;
 use crate::headless::Output;
 use crate::run::{Workspace, lock, logind, preflight, record};
-use crate::{kernels, nn, text};
+use crate::{kernels, nn, notify, text};
 
 pub(super) fn run(workspace: &Workspace) -> Result<u8> {
     let mut out = Output::standard();
@@ -17,6 +17,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<u8> {
         ("threads", threads()),
         ("kernels", kernels::cpu::isa().name().into()),
         ("terminal", terminal()),
+        ("notify", notifications()),
         ("workspace", place(workspace)),
         ("disk", disk(workspace)),
         ("runs", runs(workspace)),
@@ -77,6 +78,13 @@ fn terminal() -> String {
         ", built without the TUI"
     };
     format!("{kind}{screens} {}", set.join(" "))
+}
+
+/// How this terminal is told of a run's end.
+fn notifications() -> String {
+    let (settings, warnings) = notify::Settings::read();
+    let words = notify::Channels::here(&settings).words();
+    [vec![words], warnings].concat().join("; ")
 }
 
 fn place(workspace: &Workspace) -> String {

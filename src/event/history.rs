@@ -239,6 +239,17 @@ impl RunHistory {
         self.steps.last().map_or(0, |s| s.step)
     }
 
+    /// The share of its steps that are taken; while features of frozen layers are computed, of those. `None` before it
+    /// has started.
+    #[must_use]
+    pub fn share_done(&self) -> Option<f64> {
+        let started = self.started.as_ref()?;
+        Some(match &self.features {
+            Some(features) => ratio(features.done as u64, features.all as u64),
+            None => ratio(self.step(), started.epochs as u64 * started.steps_per_epoch),
+        })
+    }
+
     /// Seconds of training left at the present pace, evaluation included; `None` before there is a pace.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "step counts are below 2^53")]

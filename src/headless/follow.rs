@@ -1,7 +1,8 @@
 //! Follows a run to its end with a printer, and plays a recorded one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::announcer::Announcer;
 use super::{Style, notice, output, printer};
 use crate::error::{Error, Result};
 use crate::event::{Command, Event, Stamped};
@@ -17,6 +18,9 @@ pub(crate) enum Interrupt {
     /// Leaves the run running.
     Leaves,
 }
+
+/// How long it takes at most, once nothing comes, until it is looked whether the run stalls.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Exit codes, as documented in the README.
 const DONE: u8 = 0;
@@ -129,14 +133,20 @@ async fn watch(
     signals: &mut Watch,
 ) -> Result<u8> {
     let mut connection = Connection::open(workspace, id)?;
+    let mut announcer = Announcer::new(id, style);
     let mut printer = printer(style);
     let mut stopping = false;
     let mut last = None;
     loop {
+        if let Some(warning) = announcer.look_whether_it_stalls(Instant::now()) {
+            // Whoever does not read it is noticed at the next event.
+            let _ = printer.on_event(&Stamped::now(warning));
+        }
         tokio::select! {
             event = connection.next() => {
                 let Some(event) = event else { break };
                 let outcome = printer.on_event(&event);
+                announcer.on_event(&event);
                 // A warning may still come after the end; only a new beginning takes that back.
                 if !is_end(last.as_ref()) || matches!(event.event, Event::Started(_)) {
                     last = Some(event.event);
@@ -150,6 +160,7 @@ async fn watch(
                     other => other?,
                 }
             }
+            () = tokio::time::sleep(LOOK) => {}
             ending = signals.next() => {
                 if !interrupt.stops(ending) {
                     drop(printer);
@@ -168,6 +179,9 @@ async fn watch(
         }
     }
     drop(printer);
+    if !stopping {
+        announcer.on_end(workspace);
+    }
     if is_end(last.as_ref()) {
         return Ok(code_of(last.as_ref(), id));
     }

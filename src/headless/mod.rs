@@ -2,6 +2,7 @@
 //!
 //! Draws no boxes and reads no keys; whoever wants that opens a screen.
 
+mod announcer;
 mod bar;
 mod follow;
 mod json;

@@ -16,14 +16,9 @@ pub(crate) struct Live {
 pub(crate) fn live(list: &RunList) -> Vec<Live> {
     let runs = list.with_worker().into_iter();
     runs.map(|run| {
-        let name = run.profile.as_ref().map_or("", |profile| &profile.name);
-        let name = if name.is_empty() {
-            id::name(&run.id)
-        } else {
-            name
-        };
+        let name = run.profile.as_ref().map(|profile| profile.run_name());
         Live {
-            name: name.to_owned(),
+            name: name.unwrap_or_else(|_| id::name(&run.id)).to_owned(),
             is_paused: run.status == Status::Paused,
             id: run.id,
         }

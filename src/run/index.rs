@@ -48,6 +48,13 @@ impl Stamp {
             found.ino(),
         ))
     }
+
+    /// When the file was changed last, in seconds since 1970.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "seconds")]
+    pub(crate) fn seconds(self) -> f64 {
+        self.0 as f64 + self.1 as f64 / 1e9
+    }
 }
 
 /// What is known of a run.

@@ -1,5 +1,5 @@
-//! The user's own settings: theme, ASCII, keys. Read leniently: what cannot be used is told and left at its default. Of
-//! all that stands in the file only the theme is ever written, when a key has chosen one.
+//! The user's own settings: theme, ASCII, keys, notifications. Read leniently: what cannot be used is told and left at
+//! its default. Of all that stands in the file only the theme is ever written, when a key has chosen one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use super::keymap::Keymap;
 use super::theme::{Palette, Theme};
 use crate::error::{Error, Result};
-use crate::{storage, text};
+use crate::{notify, storage, text};
 
 /// Settings of the screens.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub theme: Theme,
     pub keymap: Keymap,
+    pub notify: notify::Settings,
     /// What could not be used, for people.
     pub warnings: Vec<String>,
 }
@@ -23,7 +24,7 @@ impl Settings {
     /// What to do about the warnings.
     #[must_use]
     pub(crate) fn remedy() -> String {
-        let file = path().map_or_else(
+        let file = storage::config_path().map_or_else(
             || "config.toml".into(),
             |p| text::sanitize(&p.display().to_string()),
         );
@@ -34,16 +35,10 @@ impl Settings {
 /// **Units** bytes of the longest settings that are read.
 const LONGEST: u64 = 1 << 20;
 
-/// `config.toml` in the platform's configuration directory.
-#[must_use]
-pub(crate) fn path() -> Option<PathBuf> {
-    directories::ProjectDirs::from("", "", "fmtui").map(|d| d.config_dir().join("config.toml"))
-}
-
 /// Reads the settings; no file means the defaults.
 #[must_use]
 pub(crate) fn read() -> Settings {
-    let Some(path) = path() else {
+    let Some(path) = storage::config_path() else {
         return parse("");
     };
     match storage::read_text(&path, LONGEST) {
@@ -71,6 +66,7 @@ fn parse(content: &str) -> Settings {
     let mut ascii = None;
     let mut query = true;
     let mut keys = BTreeMap::new();
+    let mut notify = notify::Settings::default();
     for (key, value) in &table {
         match (key.as_str(), value) {
             ("theme", toml::Value::String(name)) => match Palette::named(name) {
@@ -84,7 +80,10 @@ fn parse(content: &str) -> Settings {
             ("ascii", toml::Value::Boolean(on)) => ascii = Some(*on),
             ("terminal", toml::Value::Table(own)) => query = may_query(own, &mut warnings),
             ("keys", toml::Value::Table(own)) => keys = own_keys(own, &mut warnings),
-            ("theme" | "ascii" | "terminal" | "keys", _) => {
+            ("notify", toml::Value::Table(own)) => {
+                notify = notify::Settings::parse(own, &mut warnings);
+            }
+            ("theme" | "ascii" | "terminal" | "keys" | "notify", _) => {
                 warnings.push(format!("config.toml: {key} has a value of the wrong kind"));
             }
             // Settings of other parts of the program live in the same file.
@@ -104,6 +103,7 @@ fn parse(content: &str) -> Settings {
     Settings {
         theme,
         keymap,
+        notify,
         warnings,
     }
 }

@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 
+use super::announcer::Announcer;
 use super::app::{App, Input};
 use super::editor;
 use super::message::Message;
@@ -27,6 +28,8 @@ const FRAME: Duration = Duration::from_millis(50);
 const CALM: Duration = Duration::from_millis(200);
 /// How often time is told to the app, and the terminal looked after, while nothing happens.
 const TICK: Duration = Duration::from_millis(250);
+/// How often it is noted that somebody looks.
+const SEEN_EVERY: Duration = Duration::from_mins(1);
 /// How long a stop for the shell may take to arrive.
 const STOPPING: Duration = Duration::from_millis(300);
 
@@ -90,12 +93,13 @@ pub(super) async fn run(
     app: &mut App,
     services: &mut Services,
     messages: &mut Receiver<Message>,
-    screen: &mut Screen,
+    (screen, announcer): &mut (Screen, Announcer),
     signals: Signals,
 ) -> ExitReason {
     let mut outside = Outside {
         services,
         screen,
+        announcer,
         signals,
         keys: EventStream::new(),
         replies: Replies::default(),
@@ -106,6 +110,7 @@ pub(super) async fn run(
     let mut waiting = app.take_dirty();
     // Somebody did something and waits to see it.
     let mut eager = true;
+    let mut seen = Instant::now();
     loop {
         let pace = if eager || app.is_playing() {
             FRAME
@@ -126,6 +131,16 @@ pub(super) async fn run(
             }
             (waiting, eager) = (false, false);
         }
+        let now = Instant::now();
+        let sequences = outside.announcer.due(app, now);
+        if !sequences.is_empty() && outside.screen.tell(&sequences).is_err() {
+            return ExitReason::TerminalGone;
+        }
+        // Where a frame hangs, as the connection is broken, nobody looks.
+        if now - seen >= SEEN_EVERY {
+            outside.services.mark_seen();
+            seen = now;
+        }
         let patience = if waiting || app.is_playing() {
             pace.saturating_sub(drawn.elapsed())
                 .max(Duration::from_millis(1))
@@ -141,8 +156,8 @@ pub(super) async fn run(
                 return left;
             }
             Next::Resumed => {
-                if outside.screen.reenter().is_err() {
-                    return ExitReason::TerminalGone;
+                if let Some(left) = outside.reenter() {
+                    return left;
                 }
                 app.update(Input::Damaged);
             }
@@ -195,6 +210,7 @@ fn swallow_answer(replies: &mut Replies) {
 struct Outside<'a> {
     services: &'a mut Services,
     screen: &'a mut Screen,
+    announcer: &'a mut Announcer,
     signals: Signals,
     keys: EventStream,
     replies: Replies,
@@ -271,6 +287,7 @@ impl Outside<'_> {
     }
 
     fn reenter(&mut self) -> Option<ExitReason> {
+        self.announcer.forget();
         let gone = self.screen.reenter().is_err();
         gone.then_some(ExitReason::TerminalGone)
     }

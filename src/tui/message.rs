@@ -10,8 +10,10 @@ use super::tabs::runs::{Compared, RunRow};
 use crate::data::check::Checked;
 use crate::data::{Dataset, DatasetInfo};
 use crate::event::Stamped;
+use crate::notify::Alert;
 use crate::profile::Profile;
 use crate::run::concurrent_runs::Live;
+use crate::run::ended::Ended;
 use crate::run::queue::Counts;
 use crate::run::weights_info::Card;
 
@@ -40,6 +42,13 @@ pub(crate) enum Message {
     NotSent(String),
     /// The runs that have a worker now.
     Live(Vec<Live>),
+    /// Runs that have ended: since the last look, or while there was no screen.
+    Ended {
+        ended: Vec<Ended>,
+        while_away: bool,
+    },
+    /// A run tells nothing any more.
+    Stalled(Alert),
     /// New events of the watched run.
     Events {
         run: String,

@@ -7,6 +7,7 @@
 )]
 
 pub(crate) mod action;
+mod announcer;
 pub(crate) mod app;
 mod backend;
 pub(crate) mod config;
@@ -29,15 +30,17 @@ pub(crate) mod widgets;
 use std::io::Write;
 use std::time::Duration;
 
+use self::announcer::Announcer;
 use self::app::{App, Trainable};
 use self::event_loop::{ExitReason, Signals};
 use self::services::Services;
 use self::terminal::Screen;
 use crate::error::{Error, Result};
 use crate::model::presets;
+use crate::notify::Channels;
 use crate::profile::Profile;
 use crate::run::signals::Endings;
-use crate::run::{RunList, Workspace, concurrent_runs, example};
+use crate::run::{RunList, Workspace, concurrent_runs, digest, example};
 
 /// Speed at which a run is replayed unless somebody says otherwise.
 pub(crate) const REPLAY_SPEED: f64 = 10.0;
@@ -69,12 +72,16 @@ pub(crate) fn run(workspace: Workspace, launch: Launch) -> Result<()> {
         .enable_all()
         .build()
         .map_err(|e| Error::io("start", "the runtime", e))?;
-    let mut app = App::new(config::read(), trainable(), first_profile());
+    let settings = config::read();
+    let notify = settings.notify;
+    let channels = Channels::here(&notify);
+    let mut app = App::new(settings, trainable(), first_profile());
     let left: Result<ExitReason> = runtime.block_on(async {
         let signals = Signals::install()?;
         tokio::spawn(event_loop::end_what_hangs(Endings::install()?));
-        let (mut services, mut messages) = Services::new(workspace);
-        let mut screen = Screen::enter()?;
+        let (mut services, mut messages) = Services::new(workspace, &notify);
+        let screen = Screen::enter(channels)?;
+        services.welcome();
         services.load_first_dataset();
         services.tell_own();
         match launch {
@@ -82,9 +89,15 @@ pub(crate) fn run(workspace: Workspace, launch: Launch) -> Result<()> {
             Launch::Attach(run) => services.open(run),
             Launch::Replay { run, speed } => services.replay(run, speed),
         }
-        Ok(event_loop::run(&mut app, &mut services, &mut messages, &mut screen, signals).await)
+        let announcer = Announcer::new(channels);
+        let mut shown = (screen, announcer);
+        Ok(event_loop::run(&mut app, &mut services, &mut messages, &mut shown, signals).await)
     });
     let left = left?;
+    if left == ExitReason::Asked {
+        // Where the terminal has gone, nobody has looked for a while.
+        let _ = digest::mark_seen(&place);
+    }
     if left == ExitReason::Asked
         && let Some(words) = farewell(&place)
     {

@@ -6,12 +6,13 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::rc::Rc;
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Once, OnceLock};
 
 use ratatui::crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
+use ratatui::crossterm::style::Print;
 use ratatui::crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     disable_raw_mode, enable_raw_mode,
@@ -22,6 +23,7 @@ use ratatui::{Frame, Terminal};
 
 use super::backend::FrugalBackend;
 use crate::error::{Error, Result};
+use crate::notify::Channels;
 
 /// Operating System Command 11: what colour is the background? Ended by BEL: some terminals answer wrongly to the other
 /// end.
@@ -33,6 +35,8 @@ const BUFFER: usize = 64 * 1024;
 /// True while the terminal is ours; whoever ends that restores it, once.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 static PANIC_HOOK: Once = Once::new();
+/// How title and progress are given back, whoever does.
+static CHANNELS: OnceLock<Channels> = OnceLock::new();
 
 /// Collects a frame: ratatui's own flushes are held back, [`Screen::draw`] sends everything at once.
 #[derive(Clone)]
@@ -97,8 +101,9 @@ impl Screen {
     ///
     /// # Errors
     /// `Io` when it cannot be written to or switched.
-    pub(crate) fn enter() -> Result<Self> {
+    pub(crate) fn enter(channels: Channels) -> Result<Self> {
         let failed = |e| Error::io("set up", "the terminal", e);
+        let _ = CHANNELS.set(channels);
         PANIC_HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
@@ -152,6 +157,15 @@ impl Screen {
         self.output.send()
     }
 
+    /// Writes what is no part of a frame, between two of them.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub(crate) fn tell(&mut self, sequences: &str) -> io::Result<()> {
+        self.output.write_all(sequences.as_bytes())?;
+        self.output.send()
+    }
+
     /// Gives the terminal back for a while.
     #[expect(clippy::unused_self, reason = "only who has it gives it back")]
     pub(crate) fn leave(&mut self) {
@@ -174,11 +188,17 @@ impl Drop for Screen {
     }
 }
 
+/// What the terminal is told beside its modes.
+fn told(what: fn(Channels) -> String) -> String {
+    CHANNELS.get().copied().map_or_else(String::new, what)
+}
+
 fn switch_on() -> io::Result<()> {
     enable_raw_mode()?;
     ENTERED.store(true, Ordering::SeqCst);
     execute!(
         io::stdout(),
+        Print(told(Channels::enter)),
         EnterAlternateScreen,
         EnableMouseCapture,
         EnableBracketedPaste,
@@ -225,6 +245,7 @@ fn queue_restoring(to: &mut impl Write) -> io::Result<()> {
     queue!(
         to,
         EndSynchronizedUpdate,
+        Print(told(Channels::leave)),
         DisableBracketedPaste,
         DisableMouseCapture,
         LeaveAlternateScreen,

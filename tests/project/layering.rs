@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Room → rooms it may name. The base row (plain data and pure functions) is open to all and names only itself.
 const BASE: &[&str] = &[
-    "catalog", "error", "event", "layers", "metrics", "profile", "rng", "schedule", "state",
-    "storage", "text",
+    "catalog", "error", "event", "layers", "metrics", "notify", "profile", "rng", "schedule",
+    "state", "storage", "text",
 ];
 
 fn may_name() -> BTreeMap<&'static str, Vec<&'static str>> {

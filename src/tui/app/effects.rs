@@ -81,7 +81,12 @@ impl App {
                 self.on_queued(&words);
             }
             Message::Queue(counts) => self.queue = counts,
-            Message::NotSent(run) => self.context.run.not_asked(&run),
+            Message::NotSent(run) => {
+                self.context.run.not_asked(&run);
+                self.news.on_not_sent(&run);
+            }
+            Message::Ended { ended, while_away } => self.on_ended_runs(ended, while_away),
+            Message::Stalled(alert) => self.on_stalled(alert),
             Message::Live(live) => self.on_live(live),
             Message::Link { run, link } => {
                 self.context.run.on_link(&run, link);

@@ -2,6 +2,7 @@
 
 mod chrome;
 mod effects;
+mod noticed;
 mod overlay;
 mod question;
 #[cfg(test)]
@@ -18,7 +19,9 @@ use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::text::Line;
 
+use self::noticed::News;
 use self::overlay::{Outcome, Overlay};
 use self::question::Question;
 use self::tabs::Tabs;
@@ -85,6 +88,8 @@ pub(crate) struct App {
     question: Option<Question>,
     problem: Option<Problem>,
     said: Option<(String, Instant)>,
+    /// What stays in a bar above the footer until a key is pressed.
+    news: News,
     /// Something is being downloaded, added, checked or decoded; `Esc` gives it up.
     fetching: bool,
     /// How far a run is that is made ready.
@@ -134,6 +139,7 @@ impl App {
             question: None,
             problem,
             said: None,
+            news: News::new(settings.notify.after),
             fetching: false,
             preparing: None,
             live: Vec::new(),
@@ -214,6 +220,10 @@ impl App {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let typed = self.takes_text();
         let action = self.keymap.action(key);
+        let is_back = action == Some(Action::Back) && !typed;
+        if self.dismiss_news(is_back) && is_back {
+            return Vec::new();
+        }
         // Keys with Control mean the same even while text is typed, so that nobody is ever locked in.
         let always = control
             && matches!(
@@ -411,11 +421,13 @@ impl App {
             return;
         }
         let problem = self.problem_lines(area.width);
-        let problem_rows = u16::try_from(problem.len()).unwrap_or(0);
-        let [header, content, bar, footer] = Layout::vertical([
+        let news = self.news_lines(area.width);
+        let rows = |lines: &[Line]| u16::try_from(lines.len()).unwrap_or(0);
+        let [header, content, news_bar, bar, footer] = Layout::vertical([
             Constraint::Length(1),
             Constraint::Min(0),
-            Constraint::Length(problem_rows),
+            Constraint::Length(rows(&news)),
+            Constraint::Length(rows(&problem)),
             Constraint::Length(1),
         ])
         .areas(area);
@@ -424,6 +436,7 @@ impl App {
         let theme = self.context.theme;
         let tab = self.tabs.get_mut(self.active);
         tab.render(frame, content, &self.context);
+        chrome::lines(frame, news_bar, news, &theme);
         chrome::lines(frame, bar, problem, &theme);
         self.render_said(frame, content);
         self.render_footer(frame, footer);

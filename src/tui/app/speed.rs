@@ -77,6 +77,7 @@ fn busy_app() -> App {
     let settings = Settings {
         theme: testing::theme(),
         keymap: Keymap::default(),
+        notify: crate::notify::Settings::default(),
         warnings: Vec::new(),
     };
     let mut app = App::new(settings, Vec::new(), Some(Profile::new("lenet5")));

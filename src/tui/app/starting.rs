@@ -117,10 +117,12 @@ impl App {
                 },
             );
         }
+        self.watch_runs();
     }
 
     pub(super) fn on_live(&mut self, live: Vec<Live>) {
         self.live = live;
+        self.watch_runs();
         self.drop_stale_question();
     }
 
@@ -144,6 +146,9 @@ impl App {
     /// Sends a command to the worker of a run, and says so where nothing else on the screen does.
     pub(super) fn command(&mut self, run: String, name: &str, command: Command) -> Vec<Request> {
         self.context.run.asked(&run, &command);
+        if command == Command::Stop {
+            self.news.on_stop(&run);
+        }
         let is_seen = self.active == TabId::Train && self.context.run.shown_run() == Some(&run);
         if !is_seen {
             let words = match &command {

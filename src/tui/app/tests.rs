@@ -11,10 +11,11 @@ use crate::event::{Command, Event, Stamped, Started};
 use crate::tui::run_view::Link;
 use crate::tui::theme::{ColorDepth, Palette, Theme};
 
-fn app() -> App {
+pub(super) fn app() -> App {
     let settings = Settings {
         theme: Theme::new(Palette::Dark, ColorDepth::TrueColor, false),
         keymap: Keymap::default(),
+        notify: crate::notify::Settings::default(),
         warnings: Vec::new(),
     };
     let presets = ["mlp-100-100-50", "lenet5", "modern-lenet"].map(|name| Trainable {
@@ -25,17 +26,17 @@ fn app() -> App {
     App::new(settings, presets.to_vec(), Some(Profile::new("lenet5")))
 }
 
-fn press(app: &mut App, text: &str) -> Vec<Request> {
+pub(super) fn press(app: &mut App, text: &str) -> Vec<Request> {
     text.chars()
         .flat_map(|c| app.update(Input::Key(KeyEvent::from(KeyCode::Char(c)))))
         .collect()
 }
 
-fn key(app: &mut App, code: KeyCode) -> Vec<Request> {
+pub(super) fn key(app: &mut App, code: KeyCode) -> Vec<Request> {
     app.update(Input::Key(KeyEvent::from(code)))
 }
 
-fn screen(app: &mut App, width: u16, height: u16) -> String {
+pub(super) fn screen(app: &mut App, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| app.render(frame)).unwrap();
     if width == 0 || height == 0 {
@@ -76,7 +77,7 @@ fn started() -> Vec<Stamped> {
     }]
 }
 
-fn with_run() -> App {
+pub(super) fn with_run() -> App {
     let mut app = app();
     let opened = Message::Opened {
         run: "r".into(),
@@ -97,18 +98,18 @@ fn send(command: Command) -> Request {
 }
 
 /// Time goes by.
-fn later(app: &mut App, milliseconds: u64) {
+pub(super) fn later(app: &mut App, milliseconds: u64) {
     let at = app.now + Duration::from_millis(milliseconds);
     app.update(Input::Tick(at));
 }
 
-fn tell(app: &mut App, event: Event) {
+pub(super) fn tell(app: &mut App, event: Event) {
     let events = vec![Stamped { at: 20.0, event }];
     let run = "r".into();
     app.update(Input::Message(Message::Events { run, events }));
 }
 
-fn live(app: &mut App, runs: &[(&str, bool)]) {
+pub(super) fn live(app: &mut App, runs: &[(&str, bool)]) {
     let live = runs.iter().map(|(name, is_paused)| Live {
         id: format!("20261128-160000-{name}-0001"),
         name: (*name).into(),
@@ -577,6 +578,7 @@ fn what_is_wrong_with_the_settings_stays_until_dismissed() {
     let settings = Settings {
         theme: Theme::new(Palette::Dark, ColorDepth::TrueColor, false),
         keymap: Keymap::default(),
+        notify: crate::notify::Settings::default(),
         warnings: vec!["config.toml: colour is not known".into()],
     };
     let mut app = App::new(settings, Vec::new(), None);

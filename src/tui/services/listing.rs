@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use super::problem;
 use crate::error::Result;
 use crate::run::concurrent_runs::{self, Live};
+use crate::run::ended::Ended;
 use crate::run::queue::{self, Counts, scheduler};
 use crate::run::{RunList, RunSummary, Workspace, example};
 use crate::tui::message::Message;
@@ -24,7 +25,7 @@ pub(super) type Shared = Arc<Mutex<RunList>>;
 async fn look<T: Send + 'static>(
     list: &Shared,
     seen: u64,
-    of: fn(&RunList) -> T,
+    of: impl FnOnce(&RunList) -> T + Send + 'static,
 ) -> Option<Result<(u64, Option<T>)>> {
     let list = Arc::clone(list);
     let looking = tokio::task::spawn_blocking(move || {
@@ -35,41 +36,67 @@ async fn look<T: Send + 'static>(
     looking.await.ok()
 }
 
-/// The runs that have a worker, and how the queue stands.
-fn busy(workspace: &Workspace, list: &Shared) -> (Vec<Live>, Counts) {
+/// The runs that have a worker, what became of those that had one before, and how the queue stands.
+fn busy(workspace: &Workspace, list: &Shared, before: &[Live]) -> Busy {
     // Where it was killed; what cannot be started is told by whoever queues something.
     let _ = scheduler::ensure(workspace);
     let list = list.lock().unwrap_or_else(PoisonError::into_inner);
     let jobs = queue::standings(workspace, &list).unwrap_or_default();
-    let counts = Counts::of(jobs.iter().map(|(_, standing)| standing));
-    (concurrent_runs::live(&list), counts)
+    let live = concurrent_runs::live(&list);
+    Busy {
+        ended: ended(workspace, &list, before, &live),
+        live,
+        queue: Counts::of(jobs.iter().map(|(_, standing)| standing)),
+    }
 }
 
-/// Looks which runs have a worker and how the queue stands, and tells it when it changed.
-pub(super) async fn tell_live(list: Shared, workspace: Workspace, out: mpsc::Sender<Message>) {
-    let mut told = (Vec::new(), Counts::default());
+struct Busy {
+    live: Vec<Live>,
+    ended: Vec<Ended>,
+    queue: Counts,
+}
+
+/// Looks which runs have a worker and how the queue stands, and tells it when it changed; and what became of runs that
+/// have none any more.
+pub(super) async fn tell_live(workspace: Workspace, list: Shared, out: mpsc::Sender<Message>) {
+    let (mut told, mut counts) = (Vec::new(), Counts::default());
     loop {
-        let (list, workspace) = (Arc::clone(&list), workspace.clone());
+        let (list, home, before) = (Arc::clone(&list), workspace.clone(), told.clone());
         let looked = tokio::task::spawn_blocking(move || {
             let refreshed = list
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .refresh();
-            refreshed.map(|_| busy(&workspace, &list))
+            refreshed.map(|_| busy(&home, &list, &before))
         });
         let Ok(looked) = looked.await else { return };
         // What cannot be read is told to whoever looks at the list.
-        if let Ok((live, counts)) = looked {
-            if live != told.0 && out.send(Message::Live(live.clone())).await.is_err() {
+        if let Ok(Busy { live, ended, queue }) = looked {
+            if queue != counts && out.send(Message::Queue(queue)).await.is_err() {
                 return;
             }
-            if counts != told.1 && out.send(Message::Queue(counts)).await.is_err() {
-                return;
+            counts = queue;
+            if live != told {
+                told.clone_from(&live);
+                let while_away = false;
+                let ended = Message::Ended { ended, while_away };
+                if out.send(Message::Live(live)).await.is_err() || out.send(ended).await.is_err() {
+                    return;
+                }
             }
-            told = (live, counts);
         }
         tokio::time::sleep(RUNS_EVERY).await;
     }
+}
+
+/// Those that had a worker before and have none now.
+fn ended(workspace: &Workspace, list: &RunList, before: &[Live], live: &[Live]) -> Vec<Ended> {
+    let is_gone = |id: &str| before.iter().any(|b| b.id == id) && live.iter().all(|l| l.id != id);
+    if !before.iter().any(|b| is_gone(&b.id)) {
+        return Vec::new();
+    }
+    let gone = list.runs().into_iter().filter(|run| is_gone(&run.id));
+    gone.filter_map(|run| Ended::of(workspace, &run)).collect()
 }
 
 /// The runs; while there are none, the example.

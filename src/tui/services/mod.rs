@@ -10,6 +10,7 @@ mod datasets;
 mod download;
 mod follow;
 mod listing;
+mod noticing;
 mod predicting;
 mod starting;
 
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::config::{self, KeptTheme};
+use super::config::KeptTheme;
 use super::context::KeptPredictions;
 use super::editor;
 use super::message::Message;
@@ -32,7 +33,7 @@ use crate::profile::{Data, Model, Profile};
 use crate::run::{
     Connection, RunList, Sender, Workspace, client, example, log, user_profiles, weights_info,
 };
-use crate::storage;
+use crate::{notify, storage};
 
 /// Messages that may wait for the screen.
 const BACKLOG: usize = 64;
@@ -46,6 +47,7 @@ pub(super) struct Services {
     others: mpsc::UnboundedSender<(String, Command)>,
     watching: Option<JoinHandle<()>>,
     runs_wanted: watch::Sender<bool>,
+    list: listing::Shared,
     datasets: Arc<datasets::Kept>,
     fetch_cancelled: Arc<AtomicBool>,
     check_cancelled: Arc<AtomicBool>,
@@ -59,13 +61,26 @@ pub(super) struct Services {
 impl Services {
     /// To be called within a tokio runtime.
     #[must_use]
-    pub(super) fn new(workspace: Workspace) -> (Self, mpsc::Receiver<Message>) {
+    pub(super) fn new(
+        workspace: Workspace,
+        notify: &notify::Settings,
+    ) -> (Self, mpsc::Receiver<Message>) {
         let (out, messages) = mpsc::channel(BACKLOG);
         let (runs_wanted, wanted) = watch::channel(false);
         let (others, asked) = mpsc::unbounded_channel();
         let list: listing::Shared = Arc::new(Mutex::new(RunList::new(&workspace)));
         tokio::spawn(listing::tell_runs(Arc::clone(&list), out.clone(), wanted));
-        tokio::spawn(listing::tell_live(list, workspace.clone(), out.clone()));
+        tokio::spawn(listing::tell_live(
+            workspace.clone(),
+            Arc::clone(&list),
+            out.clone(),
+        ));
+        tokio::spawn(noticing::tell_stalled(
+            workspace.clone(),
+            Arc::clone(&list),
+            notify.stalled_after,
+            out.clone(),
+        ));
         tokio::spawn(send_to_others(workspace.clone(), out.clone(), asked));
         let services = Self {
             workspace,
@@ -74,13 +89,14 @@ impl Services {
             others,
             watching: None,
             runs_wanted,
+            list,
             datasets: Arc::default(),
             fetch_cancelled: Arc::default(),
             check_cancelled: Arc::default(),
             add_cancelled: Arc::default(),
             average_cancelled: Arc::default(),
             weights_cancelled: Arc::default(),
-            kept_theme: Arc::new(KeptTheme::new(config::path())),
+            kept_theme: Arc::new(KeptTheme::new(storage::config_path())),
         };
         (services, messages)
     }

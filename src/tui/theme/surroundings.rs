@@ -4,6 +4,7 @@
 //! Asks nothing of the terminal itself.
 
 use super::{ColorDepth, Ground, Rgb, luminance};
+use crate::notify;
 
 /// Terminals that have true colour and say so by their `TERM` alone, which SSH forwards (`COLORTERM` it does not).
 const TRUE_COLOR_TERMS: [&str; 16] = [
@@ -41,11 +42,6 @@ const TRUE_COLOR_PROGRAMS: [&str; 9] = [
 
 /// The first version of the VTE library with true colour, as `VTE_VERSION` counts.
 const TRUE_COLOR_VTE: u32 = 3600;
-
-/// Terminals that would show a question, or never answer one.
-const SILENT_TERMS: [&str; 11] = [
-    "linux", "dumb", "vt1", "vt2", "vt3", "vt4", "vt5", "ansi", "sun", "cons", "eterm",
-];
 
 /// Above this luminance black stands out more than white.
 const MIDDLE: f64 = 0.179;
@@ -130,9 +126,7 @@ pub(crate) fn ground_of_color(background: Rgb) -> Ground {
 
 /// True when asking the terminal for its background does no harm.
 pub(super) fn may_query(var: &impl Fn(&str) -> String) -> bool {
-    let term = var("TERM");
-    let is_silent = term.is_empty() || SILENT_TERMS.iter().any(|t| term.starts_with(t));
-    !is_silent && between(var) != Between::Screen
+    !notify::is_silent(&var("TERM")) && between(var) != Between::Screen
 }
 
 /// True when only ASCII can be shown.
