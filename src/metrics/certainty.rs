@@ -128,7 +128,7 @@ pub fn of(kept: &Kept) -> Vec<Certainty> {
 /// Which of these stands for the run: its test at the end, else what its final weights, of this epoch, predicted, else
 /// the newest.
 #[must_use]
-pub fn standing(all: &[Certainty], weights: Option<usize>) -> Option<usize> {
+pub fn standing(all: &[&Certainty], weights: Option<usize>) -> Option<usize> {
     let last = all.len().checked_sub(1)?;
     let of_weights = || all.iter().position(|c| Some(c.epoch) == weights);
     if all[last].is_final {

@@ -38,6 +38,6 @@ pub(crate) fn certainty(
     weights: Option<usize>,
 ) -> Option<Certainty> {
     let mut all = certainty::of(&read(workspace, id));
-    let at = certainty::standing(&all, weights)?;
+    let at = certainty::standing(&all.iter().collect::<Vec<_>>(), weights)?;
     Some(all.swap_remove(at))
 }

@@ -668,6 +668,47 @@ fn predictions_are_asked_for_once_an_epoch_while_looked_at() {
     assert_eq!(app.update(epoch(2)), [Request::LoadPredictions("r".into())]);
 }
 
+/// An epoch of four right images of two classes and one wrong one.
+fn small_epoch(n: usize) -> Event {
+    let counts = vec![vec![3, 1], vec![0, 4]];
+    Event::EpochEnd(Box::new(crate::event::EpochEnd {
+        epoch: n,
+        step: 30 * n as u64,
+        held_out: crate::metrics::Scores::new(0.5, 0, crate::metrics::Confusion { counts }),
+        ..Default::default()
+    }))
+}
+
+#[test]
+fn what_predictions_say_is_asked_for_while_looked_at_and_one_at_a_time() {
+    let mut app = with_run();
+    let mut epoch = |app: &mut App, n: usize| {
+        let events = vec![Stamped {
+            at: 20.0,
+            event: small_epoch(n),
+        }];
+        let run = "r".into();
+        app.update(Input::Message(Message::Events { run, events }))
+    };
+    let asked = [Request::AssessPredictions("r".into())];
+    epoch(&mut app, 1);
+    assert_eq!(press(&mut app, "4"), [], "the table needs none");
+    assert_eq!(press(&mut app, "v"), asked);
+    assert_eq!(press(&mut app, "v"), []);
+    assert_eq!(epoch(&mut app, 2), [], "one is on its way");
+    let answer = |run: &str| {
+        Input::Message(Message::Certainty {
+            run: run.into(),
+            kept: crate::tui::context::KeptCertainty::default(),
+        })
+    };
+    assert_eq!(app.update(answer("another")), []);
+    assert_eq!(app.update(answer("r")), asked, "of the epoch since");
+    assert_eq!(app.update(answer("r")), []);
+    assert_eq!(press(&mut app, "v"), []);
+    assert_eq!(epoch(&mut app, 3), [], "the table is looked at");
+}
+
 #[test]
 fn every_tab_lives_at_every_size() {
     let mut app = with_run();

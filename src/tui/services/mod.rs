@@ -2,6 +2,7 @@
 //! and answered with messages. Nothing else of the screens does.
 
 mod adding;
+mod assessing;
 mod averaging;
 mod check;
 mod counting;
