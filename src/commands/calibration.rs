@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(
             lines(&fitted),
             [
-                "calibration (test, epoch 3, 4 images): ECE 20.00 %, MCE 40.00 %, too sure by 20.0 points",
+                "calibration (test, epoch 3, 4 images): ECE 20.00 %, MCE 40.00 %, overconfident by 20.0 points",
                 "temperature 1.500, fitted on 1 validation image: ECE 10.00 %, MCE 10.00 % with it",
             ]
         );

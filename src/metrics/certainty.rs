@@ -284,15 +284,15 @@ pub fn macro_mean(curves: &[OneAgainstRest], of: fn(&OneAgainstRest) -> f64) -> 
 }
 
 impl Certainty {
-    /// How much surer the network is than right, in words: `too sure by 2.2 points`.
+    /// How much surer the network is than right, in words: `overconfident by 2.2 points`.
     #[must_use]
     pub fn leaning(&self) -> String {
         let points = (self.confidence - self.accuracy) * 100.0;
         match points {
             _ if points.is_nan() => String::new(),
-            ..-0.05 => format!("not sure enough by {:.1} points", -points),
-            0.05.. => format!("too sure by {points:.1} points"),
-            _ => "as sure as it is right".into(),
+            ..-0.05 => format!("underconfident by {:.1} points", -points),
+            0.05.. => format!("overconfident by {points:.1} points"),
+            _ => "neither over- nor underconfident".into(),
         }
     }
 

@@ -251,7 +251,7 @@ fn leanings_read_well() {
         (certainty.accuracy, certainty.confidence) = (accuracy, confidence);
         certainty.leaning()
     };
-    assert_eq!(says(0.8, 0.822), "too sure by 2.2 points");
-    assert_eq!(says(0.822, 0.8), "not sure enough by 2.2 points");
-    assert_eq!(says(0.8, 0.8001), "as sure as it is right");
+    assert_eq!(says(0.8, 0.822), "overconfident by 2.2 points");
+    assert_eq!(says(0.822, 0.8), "underconfident by 2.2 points");
+    assert_eq!(says(0.8, 0.8001), "neither over- nor underconfident");
 }

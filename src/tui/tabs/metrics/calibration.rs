@@ -57,25 +57,24 @@ fn draw_bins(canvas: &mut Canvas, certainty: &Certainty, theme: &Theme) {
     let (width, height) = (canvas.width(), canvas.height());
     let after = certainty.tempered.as_ref().ok();
     let after = after.and_then(|t| Some((t.temperature, t.after.as_ref()?)));
-    let for_diagrams = width.saturating_sub(TABLE + 2);
-    let both = after.filter(|_| for_diagrams >= 2 * DIAGRAM + 1);
+    let for_diagrams = width.saturating_sub(TABLE + 3);
+    let both = after.filter(|_| for_diagrams >= 2 * DIAGRAM + 2);
     let count = if both.is_some() { 2 } else { 1 };
     let each = if width < TABLE + DIAGRAM {
         width.min(DIAGRAM)
     } else {
-        (for_diagrams / count).max(DIAGRAM)
+        (for_diagrams.saturating_sub(2 * count - 2) / count).max(DIAGRAM)
     };
     let each = diagram::width(each, height);
     let part = &mut canvas.part(1, 0, each, height);
     diagram::draw(part, &certainty.reliability, "accuracy", theme);
-    let mut x = each + 2;
+    let mut x = each + 3;
     if let Some((temperature, after)) = both {
         let value = figure::fixed(temperature, 2, 6);
         let part = &mut canvas.part(x, 0, each, height);
         diagram::draw(part, after, &format!("at temperature {value}"), theme);
-        x += each + 1;
+        x += each + 2;
     }
-    x += u16::from(width > x + TABLE);
     let part = &mut canvas.part(x, 0, width.saturating_sub(x), height);
     draw_table(part, &certainty.reliability, theme);
 }
@@ -95,7 +94,7 @@ fn facts(certainty: &Certainty, width: usize, theme: &Theme) -> Vec<Line<'static
             Span::styled(" largest of a bin", dim),
         ]));
         let style = if certainty.confidence - certainty.accuracy >= 5e-4 {
-            diagram::too_sure(theme)
+            diagram::overconfident(theme)
         } else {
             theme.text()
         };

@@ -1,5 +1,5 @@
-//! Which evaluation calibration and curves are of: the test at the end, or one of the epochs whose predictions are kept;
-//! and what is said of it.
+//! Which evaluation calibration and curves are of: the test at the end, or an epoch whose predictions are kept. What is
+//! said of it.
 
 use ratatui::text::{Line, Span};
 
@@ -13,8 +13,7 @@ use crate::tui::tab::Effect;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::fit;
 
-/// The evaluation that was gone to, by its epoch and whether it is the test at the end; else the one that stands for the
-/// run.
+/// The evaluation that was gone to, by its epoch and whether it is the test at the end; else what stands for the run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pinned(Option<(usize, bool)>);
 
@@ -24,11 +23,20 @@ fn reached(cx: &Context) -> Vec<&Certainty> {
         return Vec::new();
     };
     let newest = history.epochs.last().map_or(0, |e| e.epoch);
-    let is_reached = |c: &&Certainty| match c.is_final {
-        true => history.result.is_some(),
-        false => c.epoch <= newest,
+    let is_reached = |c: &&Certainty| {
+        if c.is_final {
+            history.result.is_some()
+        } else {
+            c.epoch <= newest
+        }
     };
     cx.certainty.found.iter().filter(is_reached).collect()
+}
+
+/// Whether there are several to choose from.
+#[must_use]
+pub(super) fn are_several(cx: &Context) -> bool {
+    reached(cx).len() > 1
 }
 
 impl Pinned {
@@ -52,11 +60,6 @@ impl Pinned {
     pub(super) fn curves(self, cx: &Context) -> &[OneAgainstRest] {
         let curves = self.shown(cx).map(|c| c.curves.as_deref());
         curves.and_then(Result::ok).unwrap_or_default()
-    }
-
-    #[must_use]
-    pub(super) fn has_others(self, cx: &Context) -> bool {
-        reached(cx).len() > 1
     }
 
     /// Goes to an earlier or later one.

@@ -54,6 +54,8 @@ pub(super) struct Curves {
     head_area: Rect,
 }
 
+type Points = Vec<(f64, f64)>;
+
 /// A column of the list.
 struct Column {
     order: Order,
@@ -346,7 +348,7 @@ fn draw_precision_recall(
     );
 }
 
-fn in_percent(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+fn in_percent(points: &[(f64, f64)]) -> Points {
     points.iter().map(|(x, y)| (x * 100.0, *y)).collect()
 }
 
@@ -354,7 +356,7 @@ fn in_percent(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 fn draw_curve(
     canvas: &mut Canvas,
     (title, x_name): (&str, &str),
-    (points, chance): (Vec<(f64, f64)>, Vec<(f64, f64)>),
+    (points, chance): (Points, Points),
     name: &str,
     theme: &Theme,
 ) {

@@ -24,24 +24,22 @@ const GAP: f64 = 5e-3;
 /// What cells are drawn with.
 struct Signs {
     bar: &'static str,
-    too_sure: &'static str,
-    not_sure: &'static str,
+    over: &'static str,
+    under: &'static str,
 }
 
 fn signs(theme: &Theme) -> Signs {
-    let [bar, too_sure, not_sure] = if theme.ascii {
+    let [bar, over, under] = if theme.ascii {
         ["#", "=", ":"]
     } else {
         ["█", "░", "▒"]
     };
-    Signs {
-        bar,
-        too_sure,
-        not_sure,
-    }
+    Signs { bar, over, under }
 }
 
-pub(super) fn too_sure(theme: &Theme) -> Style {
+/// Where the network is surer than right.
+#[must_use]
+pub(super) fn overconfident(theme: &Theme) -> Style {
     theme.bad().remove_modifier(Modifier::BOLD)
 }
 
@@ -49,14 +47,13 @@ pub(super) fn too_sure(theme: &Theme) -> Style {
 #[must_use]
 pub(super) fn style(bin: &Bin, theme: &Theme) -> Style {
     match bin.confidence - bin.accuracy {
-        GAP.. => too_sure(theme),
+        GAP.. => overconfident(theme),
         ..0.0 if bin.accuracy - bin.confidence >= GAP => theme.good(),
         _ => theme.text(),
     }
 }
 
-/// The widest diagram within `room` columns that has bins of the same width and is not much wider than `height` rows are
-/// high.
+/// The widest diagram within `room` columns that has bins of the same width and is not much wider than it is high.
 #[must_use]
 pub(super) fn width(room: u16, height: u16) -> u16 {
     let bins = BINS as u16;
@@ -113,27 +110,25 @@ pub(super) fn draw(canvas: &mut Canvas, all: &Reliability, title: &str, theme: &
 /// A bar's cells from the bottom up.
 fn column(bin: &Bin, rows: usize, theme: &Theme) -> Vec<(&'static str, Style)> {
     let signs = signs(theme);
-    let (bar, too_sure, not_sure) = (theme.held_out(), too_sure(theme), theme.good());
-    let eighths = (bin.accuracy * rows as f64 * 8.0).round() as usize;
+    let (bar, over, under) = (theme.held_out(), overconfident(theme), theme.good());
+    // Parts of a row have no sign of their own in ASCII.
+    let steps = if theme.ascii { 1 } else { 8 };
+    let eighths = (bin.accuracy * (rows * steps) as f64).round() as usize * (8 / steps);
     let expected = (bin.confidence * rows as f64).round() as usize;
     let mut cells = Vec::new();
     for row in 0..eighths / 8 {
         cells.push(if row >= expected {
-            (signs.not_sure, not_sure)
+            (signs.under, under)
         } else {
             (signs.bar, bar)
         });
     }
-    if eighths % 8 > 0 || (eighths == 0 && bin.accuracy > 0.0) {
-        let style = if cells.len() > expected {
-            not_sure
-        } else {
-            bar
-        };
+    if !eighths.is_multiple_of(8) || (eighths == 0 && bin.accuracy > 0.0) {
+        let style = if cells.len() > expected { under } else { bar };
         cells.push((EIGHTHS[(eighths % 8).max(1) - 1], style));
     }
     while cells.len() < expected {
-        cells.push((signs.too_sure, too_sure));
+        cells.push((signs.over, over));
     }
     cells
 }
@@ -141,8 +136,8 @@ fn column(bin: &Bin, rows: usize, theme: &Theme) -> Vec<(&'static str, Style)> {
 fn draw_legend(canvas: &mut Canvas, title: &str, theme: &Theme) {
     let signs = signs(theme);
     let legend = Line::from(vec![
-        Span::styled(format!("{} too sure ", signs.too_sure), too_sure(theme)),
-        Span::styled(format!("{} not sure", signs.not_sure), theme.good()),
+        Span::styled(format!("{} over- ", signs.over), overconfident(theme)),
+        Span::styled(format!("{} underconfident", signs.under), theme.good()),
     ]);
     let width = usize::from(canvas.width());
     if title.chars().count() + 2 + legend.width() <= width {

@@ -283,7 +283,7 @@ impl Tab for MetricsTab {
             View::Calibration => vec![hint("v", "curves")],
             View::Curves => vec![hint("v", "table"), hint("k j", "class")],
         };
-        if self.view == View::Table || self.pinned.has_others(cx) {
+        if self.view == View::Table || certain::are_several(cx) {
             hints.push(hint("< >", "epoch"));
         }
         if self.view == View::Table && finished {

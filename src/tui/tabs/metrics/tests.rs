@@ -232,10 +232,10 @@ fn predicted(is_test: bool, epoch: u32, whole: bool) -> Predictions {
         let mut order: Vec<u16> = (0..10).collect();
         let of = |class: &u16| probabilities[usize::from(*class)];
         order.sort_by(|a, b| of(b).total_cmp(&of(a)));
-        for rank in 0..RANKS {
-            item.top[rank] = order[rank];
+        for (rank, class) in order.iter().take(RANKS).enumerate() {
+            item.top[rank] = *class;
             #[expect(clippy::cast_possible_truncation, reason = "as they are kept")]
-            let kept = of(&order[rank]) as f32;
+            let kept = of(class) as f32;
             item.probability[rank] = kept;
         }
         all.add(item, &probabilities);
