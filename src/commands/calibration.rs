@@ -15,23 +15,34 @@ fn errors(reliability: &Reliability) -> String {
     )
 }
 
-/// In a line or two.
+/// In a line or two below an empty one, with what files are damaged; none where nothing was kept.
 #[must_use]
-pub(super) fn lines(certainty: &Certainty) -> Vec<String> {
+pub(super) fn lines(certainty: Option<&Certainty>, damaged: &[String]) -> Vec<String> {
+    let mut lines = certainty.map_or_else(Vec::new, told);
+    lines.extend((!damaged.is_empty()).then(|| format!("note: damaged: {}", damaged.join(", "))));
+    if !lines.is_empty() {
+        lines.insert(0, String::new());
+    }
+    lines
+}
+
+fn told(certainty: &Certainty) -> Vec<String> {
     let part = certainty.part.name();
     let epoch = certainty.epoch;
     let images = text::count(certainty.images, "image");
-    let mut first = format!("calibration ({part}, epoch {epoch}, {images})");
-    if certainty.images > 0 {
+    let errors = if certainty.images > 0 {
         let errors = errors(&certainty.reliability);
-        first += &format!(": {errors}, {}", certainty.leaning());
-    }
-    let second = match &certainty.tempered {
+        format!(": {errors}, {}", certainty.leaning())
+    } else {
+        String::new()
+    };
+    let temperature = match &certainty.tempered {
         Ok(tempered) => temperature(tempered),
         Err(why) => format!("no temperature: {why}"),
     };
     let note = Some(certainty.note()).filter(|note| !note.is_empty());
-    let mut lines = vec![first, second];
+    let first = format!("calibration ({part}, epoch {epoch}, {images}){errors}");
+    let mut lines = vec![first, temperature];
     lines.extend(note.map(|note| format!("note: {note}")));
     lines
 }
@@ -116,8 +127,9 @@ mod tests {
             after: Some(Reliability::of([(0.6, true), (0.6, false)])),
         }));
         assert_eq!(
-            lines(&fitted),
+            lines(Some(&fitted), &[]),
             [
+                "",
                 "calibration (test, epoch 3, 4 images): ECE 20.00 %, MCE 40.00 %, overconfident by 20.0 points",
                 "temperature 1.500, fitted on 1 validation image: ECE 10.00 %, MCE 10.00 % with it",
             ]
@@ -133,7 +145,7 @@ mod tests {
     fn what_is_not_known_is_null_and_told_why() {
         let unfitted = certainty(Err(Unknown::NoValidation));
         assert_eq!(
-            lines(&unfitted)[1],
+            lines(Some(&unfitted), &[])[2],
             "no temperature: no validation set to fit a temperature on"
         );
         let shown = to_json(Some(&unfitted));
@@ -141,6 +153,10 @@ mod tests {
             assert!(shown[key].is_null(), "{key}");
         }
         assert_eq!(shown["reason"], "no validation set to fit a temperature on");
-        assert!(to_json(None).is_null());
+        assert!(to_json(None).is_null() && lines(None, &[]).is_empty());
+        assert_eq!(
+            lines(None, &["predictions-test.bin".into()])[1],
+            "note: damaged: predictions-test.bin"
+        );
     }
 }

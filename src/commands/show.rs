@@ -257,7 +257,7 @@ fn show_record(
     }
     let id = profile.run.as_ref().map_or("", |run| &run.id);
     let evaluations = evaluation::kept(workspace, id);
-    let certainty = certainty(workspace, &profile, id);
+    let (certainty, damaged) = certainty(workspace, &profile, id)?;
     if json {
         let each = evaluations.iter().map(|e| evaluate::to_json(id, e));
         let shown = Record {
@@ -281,19 +281,21 @@ fn show_record(
     if let Some(result) = &profile.result {
         show_scores(&profile, result, out)?;
     }
-    if let Some(certainty) = certainty {
-        out.line("")?;
-        for line in calibration::lines(&certainty) {
-            out.line(line)?;
-        }
+    for line in calibration::lines(certainty.as_ref(), &damaged) {
+        out.line(line)?;
     }
     show_evaluations(&profile, &evaluations, out)
 }
 
-/// What the run's predictions say of its weights.
-fn certainty(workspace: &Workspace, profile: &Profile, id: &str) -> Option<Certainty> {
-    let home = example::home(workspace, id).ok()?;
-    kept_predictions::certainty(&home, id, profile.weights().map(Weights::epoch))
+/// What the run's predictions say of its weights, and which of their files are damaged.
+fn certainty(
+    workspace: &Workspace,
+    profile: &Profile,
+    id: &str,
+) -> Result<(Option<Certainty>, Vec<String>)> {
+    let home = example::home(workspace, id)?;
+    let weights = profile.weights().map(Weights::epoch);
+    Ok(kept_predictions::certainty(&home, id, weights))
 }
 
 /// What was measured later, on other data or parts: never the run's own scores.

@@ -30,14 +30,15 @@ pub(crate) fn read(workspace: &Workspace, id: &str) -> Kept {
 }
 
 /// What stands for the run: the test at the end, else what its final weights, of this epoch, predicted, else the newest
-/// epoch's. `None` where no predictions can be read.
+/// epoch's. `None` where no predictions can be read. Then the files that are damaged.
 #[must_use]
 pub(crate) fn certainty(
     workspace: &Workspace,
     id: &str,
     weights: Option<usize>,
-) -> Option<Certainty> {
-    let mut all = certainty::of(&read(workspace, id));
-    let at = certainty::standing(&all.iter().collect::<Vec<_>>(), weights)?;
-    Some(all.swap_remove(at))
+) -> (Option<Certainty>, Vec<String>) {
+    let kept = read(workspace, id);
+    let mut all = certainty::of(&kept);
+    let at = certainty::standing(&all.iter().collect::<Vec<_>>(), weights);
+    (at.map(|at| all.swap_remove(at)), kept.damaged)
 }

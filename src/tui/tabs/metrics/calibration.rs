@@ -3,7 +3,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::certain::draw_head;
+use super::certain::{draw_head, notes};
 use super::diagram;
 use crate::event::RunHistory;
 use crate::metrics::calibration::{BINS, Bin, Reliability};
@@ -30,7 +30,9 @@ pub(super) fn draw(canvas: &mut Canvas, certainty: &Certainty, history: &RunHist
     let (width, height) = (canvas.width(), canvas.height());
     let roomy = height >= 30;
     let mut y = 1 + u16::from(roomy);
-    for line in facts(certainty, usize::from(width.saturating_sub(2)), theme) {
+    let columns = usize::from(width.saturating_sub(2));
+    let notes = notes(certainty, columns, cx);
+    for line in facts(certainty, columns, theme).into_iter().chain(notes) {
         canvas.put(1, y, line);
         y += 1;
     }
@@ -115,8 +117,6 @@ fn facts(certainty: &Certainty, width: usize, theme: &Theme) -> Vec<Line<'static
             lines.extend(why.into_iter().map(|l| Line::styled(l, theme.warn())));
         }
     }
-    let note = fit::wrap_to(&certainty.note(), width, 2);
-    lines.extend(note.into_iter().map(|l| Line::styled(l, theme.warn())));
     lines
 }
 

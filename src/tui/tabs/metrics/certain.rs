@@ -126,6 +126,19 @@ pub(super) fn draw_head(
     canvas.put(1, 0, line);
 }
 
+/// What is to be known besides: images that are left out, files that are damaged. In lines.
+#[must_use]
+pub(super) fn notes(certainty: &Certainty, width: usize, cx: &Context) -> Vec<Line<'static>> {
+    let damaged = match &cx.certainty.damaged[..] {
+        [] => String::new(),
+        damaged => format!("damaged, cannot be shown: {}", damaged.join(", ")),
+    };
+    let style = cx.theme.warn();
+    let lines = [certainty.note(), damaged].map(|note| fit::wrap_to(&note, width, 1));
+    let lines = lines.into_iter().flatten();
+    lines.map(|line| Line::styled(line, style)).collect()
+}
+
 /// Draws why there is nothing to be shown.
 pub(super) fn draw_nothing(canvas: &mut Canvas, cx: &Context) {
     let kept = &cx.certainty;

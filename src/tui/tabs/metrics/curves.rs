@@ -4,7 +4,7 @@
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use super::certain::draw_head;
+use super::certain::{draw_head, notes};
 use crate::event::RunHistory;
 use crate::metrics::certainty::{Certainty, OneAgainstRest, macro_mean};
 use crate::metrics::class_name;
@@ -149,10 +149,9 @@ impl Curves {
         draw_head(canvas, certainty, history, cx);
         let theme = &cx.theme;
         let width = usize::from(canvas.width().saturating_sub(2)).min(100);
-        let note = fit::wrap_to(&certainty.note(), width, 1);
         let mut y = 1;
-        for line in note {
-            canvas.put(1, y, Line::styled(line, theme.warn()));
+        for line in notes(certainty, width, cx) {
+            canvas.put(1, y, line);
             y += 1;
         }
         match &certainty.curves {

@@ -416,6 +416,24 @@ fn what_is_not_known_says_why() {
     };
     let mut tab = calibrated(5, false, &damaged);
     assert!(shot(&mut tab, 80, 24).contains("Damaged: predictions-best.bin"));
+    let mut partly = calibrated(
+        20,
+        true,
+        &Kept {
+            test: None,
+            ..kept()
+        },
+    );
+    partly.cx.certainty.damaged = vec!["predictions-test.bin".into()];
+    for _ in 0..2 {
+        let screen = shot(&mut partly, 80, 24);
+        assert!(
+            screen.contains("damaged, cannot be shown: predictions-test.bin"),
+            "{screen}"
+        );
+        assert!(screen.contains("validation, epoch 20"), "{screen}");
+        partly.on_action(Action::CycleView);
+    }
 }
 
 #[test]
