@@ -114,24 +114,41 @@ impl fmt::Display for Unknown {
 /// that are there twice are told once.
 #[must_use]
 pub fn of(kept: &Kept) -> Vec<Certainty> {
+    let all = evaluations(kept).into_iter();
+    all.map(|(p, is_final)| assess(p, is_final, kept)).collect()
+}
+
+/// What stands for the run alone, as [`standing`] chooses it.
+#[must_use]
+pub fn of_weights(kept: &Kept, weights: Option<usize>) -> Option<Certainty> {
+    let all = evaluations(kept);
+    let keys = all
+        .iter()
+        .map(|(p, is_final)| (p.epoch as usize, *is_final));
+    let (judged, is_final) = all[standing(&keys.collect::<Vec<_>>(), weights)?];
+    Some(assess(judged, is_final, kept))
+}
+
+/// By time, each with whether it is the test at the end.
+fn evaluations(kept: &Kept) -> Vec<(&Predictions, bool)> {
     let mut epochs: Vec<&Predictions> = [&kept.best, &kept.latest].into_iter().flatten().collect();
     epochs.sort_by_key(|p| p.epoch);
     epochs.dedup_by_key(|p| p.epoch);
     if let Some(test) = &kept.test {
         epochs.retain(|p| !p.is_test || p.epoch != test.epoch);
     }
-    let of_epochs = epochs.iter().map(|p| assess(p, false, kept));
-    let of_test = kept.test.iter().map(|p| assess(p, true, kept));
-    of_epochs.chain(of_test).collect()
+    let epochs = epochs.into_iter().map(|p| (p, false));
+    epochs.chain(kept.test.iter().map(|p| (p, true))).collect()
 }
 
 /// Which of these stands for the run: its test at the end, else what its final weights, of this epoch, predicted, else
-/// the newest.
+/// the newest. Each is told by its epoch and whether it is the test.
 #[must_use]
-pub fn standing(all: &[&Certainty], weights: Option<usize>) -> Option<usize> {
+pub fn standing(all: &[(usize, bool)], weights: Option<usize>) -> Option<usize> {
     let last = all.len().checked_sub(1)?;
-    let of_weights = || all.iter().position(|c| Some(c.epoch) == weights);
-    if all[last].is_final {
+    let of_weights = || all.iter().position(|(epoch, _)| Some(*epoch) == weights);
+    let (_, is_final) = all[last];
+    if is_final {
         Some(last)
     } else {
         of_weights().or(Some(last))

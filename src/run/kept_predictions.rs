@@ -38,7 +38,5 @@ pub(crate) fn certainty(
     weights: Option<usize>,
 ) -> (Option<Certainty>, Vec<String>) {
     let kept = read(workspace, id);
-    let mut all = certainty::of(&kept);
-    let at = certainty::standing(&all.iter().collect::<Vec<_>>(), weights);
-    (at.map(|at| all.swap_remove(at)), kept.damaged)
+    (certainty::of_weights(&kept, weights), kept.damaged)
 }

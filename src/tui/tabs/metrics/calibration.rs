@@ -21,7 +21,7 @@ const DIAGRAM: u16 = 37;
 /// The tallest diagram.
 const TALLEST: u16 = 30;
 
-const HELP: &str = "A bar ends where its images are right that often: at the line, they are as often right as their probability says. A temperature divides the logits before the softmax; no prediction changes.";
+const HELP: &str = "A bar ends where its images are right that often: at the line, they are as often right as their probability says. Those of fewer than ten images are dim. A temperature divides the logits before the softmax; no prediction changes.";
 
 /// Draws all of it.
 pub(super) fn draw(canvas: &mut Canvas, certainty: &Certainty, history: &RunHistory, cx: &Context) {
@@ -91,9 +91,9 @@ fn facts(certainty: &Certainty, width: usize, theme: &Theme) -> Vec<Line<'static
         lines.push(Line::from(vec![
             Span::styled("ECE ", dim),
             Span::styled(percent(all.ece), title),
-            Span::styled(" mean gap of accuracy and confidence · MCE ", dim),
+            Span::styled(" mean gap to the accuracy · MCE ", dim),
             Span::styled(percent(all.mce), title),
-            Span::styled(" largest of a bin", dim),
+            Span::styled(worst(all), dim),
         ]));
         let style = if certainty.confidence - certainty.accuracy >= 5e-4 {
             diagram::overconfident(theme)
@@ -118,6 +118,17 @@ fn facts(certainty: &Certainty, width: usize, theme: &Theme) -> Vec<Line<'static
         }
     }
     lines
+}
+
+/// Where the largest gap is: one of few images says little.
+fn worst(all: &Reliability) -> String {
+    let filled = all.bins.iter().filter(|bin| bin.images > 0);
+    let gap = |bin: &Bin| (bin.confidence - bin.accuracy).abs();
+    let worst = filled.max_by(|a, b| gap(a).total_cmp(&gap(b)));
+    worst.map_or_else(String::new, |bin| {
+        let images = usize::try_from(bin.images).unwrap_or(usize::MAX);
+        format!(" in a bin of {}", text::count(images, "image"))
+    })
 }
 
 fn temperature(tempered: &Tempered, theme: &Theme) -> Line<'static> {

@@ -41,12 +41,10 @@ pub(super) fn are_several(cx: &Context) -> bool {
 
 impl Pinned {
     fn place(self, all: &[&Certainty], cx: &Context) -> Option<usize> {
-        let pinned = self.0;
-        let place = all
-            .iter()
-            .position(|c| pinned == Some((c.epoch, c.is_final)));
+        let keys: Vec<(usize, bool)> = all.iter().map(|c| (c.epoch, c.is_final)).collect();
+        let place = keys.iter().position(|key| self.0 == Some(*key));
         let weights = || cx.history()?.scored().map(|(_, weights)| weights);
-        place.or_else(|| certainty::standing(all, weights().map(Weights::epoch)))
+        place.or_else(|| certainty::standing(&keys, weights().map(Weights::epoch)))
     }
 
     #[must_use]

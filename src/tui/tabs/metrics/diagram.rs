@@ -21,6 +21,9 @@ const EIGHTHS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "�
 /// A gap of so much is one: half a point.
 const GAP: f64 = 5e-3;
 
+/// Fewer images say little of a bin.
+const FEW: u64 = 10;
+
 /// What cells are drawn with.
 struct Signs {
     bar: &'static str,
@@ -47,6 +50,7 @@ pub(super) fn overconfident(theme: &Theme) -> Style {
 #[must_use]
 pub(super) fn style(bin: &Bin, theme: &Theme) -> Style {
     match bin.confidence - bin.accuracy {
+        _ if bin.images < FEW => theme.dim(),
         GAP.. => overconfident(theme),
         ..0.0 if bin.accuracy - bin.confidence >= GAP => theme.good(),
         _ => theme.text(),
@@ -110,7 +114,11 @@ pub(super) fn draw(canvas: &mut Canvas, all: &Reliability, title: &str, theme: &
 /// A bar's cells from the bottom up.
 fn column(bin: &Bin, rows: usize, theme: &Theme) -> Vec<(&'static str, Style)> {
     let signs = signs(theme);
-    let (bar, over, under) = (theme.held_out(), overconfident(theme), theme.good());
+    let mut styles = [theme.held_out(), overconfident(theme), theme.good()];
+    if bin.images < FEW {
+        styles = [theme.dim(); 3];
+    }
+    let [bar, over, under] = styles;
     // Parts of a row have no sign of their own in ASCII.
     let steps = if theme.ascii { 1 } else { 8 };
     let eighths = (bin.accuracy * (rows * steps) as f64).round() as usize * (8 / steps);
