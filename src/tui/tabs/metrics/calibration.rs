@@ -16,8 +16,12 @@ use crate::tui::widgets::fit;
 
 /// Columns of the table of bins with bars in it.
 const TABLE: u16 = 40;
+/// Columns of all its figures; in fewer it has counts alone.
+const FIGURES: usize = 39;
 /// Columns of a diagram of two columns a bin.
 const DIAGRAM: u16 = 37;
+/// On narrower screens words are fewer.
+const NARROW: usize = 76;
 /// The tallest diagram.
 const TALLEST: u16 = 30;
 
@@ -86,12 +90,21 @@ fn facts(certainty: &Certainty, width: usize, theme: &Theme) -> Vec<Line<'static
     let percent = |share| figure::percent(share, 2, 8);
     let mut lines = Vec::new();
     let (dim, title) = (theme.dim(), theme.title());
+    let is_narrow = width < NARROW;
     if certainty.images > 0 {
         let all = &certainty.reliability;
         lines.push(Line::from(vec![
             Span::styled("ECE ", dim),
             Span::styled(percent(all.ece), title),
-            Span::styled(" mean gap to the accuracy · MCE ", dim),
+            Span::styled(
+                if is_narrow {
+                    ""
+                } else {
+                    " mean gap to the accuracy"
+                },
+                dim,
+            ),
+            Span::styled(" · MCE ", dim),
             Span::styled(percent(all.mce), title),
             Span::styled(worst(all), dim),
         ]));
@@ -100,18 +113,20 @@ fn facts(certainty: &Certainty, width: usize, theme: &Theme) -> Vec<Line<'static
         } else {
             theme.text()
         };
-        let means = format!(
-            ": confidence {}, accuracy {}",
-            figure::percent(certainty.confidence, 1, 7),
-            figure::percent(certainty.accuracy, 1, 7)
-        );
+        let [confidence, accuracy] =
+            [certainty.confidence, certainty.accuracy].map(|share| figure::percent(share, 1, 7));
+        let means = if is_narrow {
+            format!(": {confidence} sure, {accuracy} right")
+        } else {
+            format!(": confidence {confidence}, accuracy {accuracy}")
+        };
         lines.push(Line::from(vec![
             Span::styled(certainty.leaning(), style),
             Span::styled(means, theme.text()),
         ]));
     }
     match &certainty.tempered {
-        Ok(tempered) => lines.push(temperature(tempered, theme)),
+        Ok(tempered) => lines.push(temperature(tempered, is_narrow, theme)),
         Err(why) => {
             let why = fit::wrap_to(&format!("no temperature: {why}"), width, 2);
             lines.extend(why.into_iter().map(|l| Line::styled(l, theme.warn())));
@@ -131,8 +146,13 @@ fn worst(all: &Reliability) -> String {
     })
 }
 
-fn temperature(tempered: &Tempered, theme: &Theme) -> Line<'static> {
+fn temperature(tempered: &Tempered, is_narrow: bool, theme: &Theme) -> Line<'static> {
     let images = text::count(tempered.fitted_on, "validation image");
+    let fitted = if is_narrow {
+        " of the validation set".into()
+    } else {
+        format!(" fitted on {images}")
+    };
     let value = figure::fixed(tempered.temperature, 3, 8);
     let mut spans = vec![
         Span::styled("temperature ", theme.dim()),
@@ -140,8 +160,12 @@ fn temperature(tempered: &Tempered, theme: &Theme) -> Line<'static> {
     ];
     let dim = |words: String| Span::styled(words, theme.dim());
     match &tempered.after {
+        Some(after) if is_narrow => spans.extend([
+            dim(format!("{fitted}: ECE ")),
+            Span::styled(figure::percent(after.ece, 2, 8), theme.title()),
+        ]),
         Some(after) => spans.extend([
-            dim(format!(" fitted on {images}: ECE ")),
+            dim(format!("{fitted}: ECE ")),
             Span::styled(figure::percent(after.ece, 2, 8), theme.title()),
             dim(" · MCE ".into()),
             Span::styled(figure::percent(after.mce, 2, 8), theme.title()),
@@ -156,21 +180,26 @@ fn temperature(tempered: &Tempered, theme: &Theme) -> Line<'static> {
 /// The bins that have images, the surest first.
 fn draw_table(canvas: &mut Canvas, all: &Reliability, theme: &Theme) {
     let width = usize::from(canvas.width());
-    let bar = width.saturating_sub(10 + 9 + 11 + 9 + 1).min(24);
+    let bar = width.saturating_sub(FIGURES + 1).min(24);
     let most = all.bins.iter().map(|bin| bin.images).max().unwrap_or(0);
     let head = format!(
-        "{}{}{}{}{}",
+        "{}{}{}{}",
         fit::left("bin", 10),
         fit::right("images", 8),
         " ".repeat(bar + 1),
-        fit::right("confidence", 11),
-        fit::right("accuracy", 9)
+        if width < FIGURES {
+            String::new()
+        } else {
+            format!("{:>11}{:>9}", "confidence", "accuracy")
+        }
     );
     canvas.put(0, 0, Line::styled(head, theme.dim()));
     let filled = all.bins.iter().enumerate().rev();
     let filled = filled.filter(|(_, bin)| bin.images > 0);
     for (y, (place, bin)) in (1..).zip(filled) {
-        canvas.put(0, y, row(place, bin, (bar, most), theme));
+        let mut line = row(place, bin, (bar, most), theme);
+        line.spans.truncate(if width < FIGURES { 2 } else { 5 });
+        canvas.put(0, y, line);
     }
 }
 

@@ -196,7 +196,7 @@ impl Curves {
         self.offset = self.offset.clamp(lowest, self.cursor.max(lowest));
         if usize::from(rows) < all.len() {
             let (from, to) = (self.offset + 1, self.offset + usize::from(rows));
-            let place = format!("{from}–{to} of {} ", all.len());
+            let place = format!("  {from}–{to} of {} ", all.len());
             canvas.put_right(width, 0, Line::styled(place, theme.dim()));
         }
         self.head_area = canvas.rect(0, y, width, 1);

@@ -267,7 +267,7 @@ fn calibrated(epochs: usize, finished: bool, kept: &Kept) -> Lent<MetricsTab> {
 #[test]
 fn calibration_is_drawn_with_its_bins() {
     let mut tab = calibrated(20, true, &kept());
-    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+    for (width, height) in [(60, 15), (80, 24), (120, 40), (200, 50)] {
         let name = format!("calibration_{width}x{height}");
         insta::assert_snapshot!(name, shot(&mut tab, width, height));
     }
@@ -280,7 +280,7 @@ fn calibration_is_drawn_with_its_bins() {
 fn curves_are_drawn_of_the_class_under_the_cursor() {
     let mut tab = calibrated(20, true, &kept());
     tab.on_action(Action::CycleView);
-    for (width, height) in [(80, 24), (120, 40)] {
+    for (width, height) in [(60, 15), (80, 24), (120, 40)] {
         let name = format!("curves_{width}x{height}");
         insta::assert_snapshot!(name, shot(&mut tab, width, height));
     }
