@@ -4,6 +4,7 @@ mod answer;
 mod arrays;
 mod attach;
 mod bench;
+mod calibration;
 mod check;
 mod compare;
 mod complete;

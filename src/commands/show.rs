@@ -2,17 +2,20 @@
 
 use clap::Args;
 
-use super::{answer, arrays, complete, evaluate, recipe, scores};
+use super::{answer, arrays, calibration, complete, evaluate, recipe, scores};
 use crate::catalog;
 use crate::data::{self, Dataset, DatasetInfo};
 use crate::error::Result;
 use crate::headless::{Output, Table};
+use crate::metrics::certainty::Certainty;
 use crate::metrics::metric;
 use crate::model::summary::{Summary, summarise};
 use crate::model::{self, Architecture, Shape, presets};
-use crate::profile::{EpochRecord, Profile, ResultRecord, Standing, Status, Subset, settings};
+use crate::profile::{
+    EpochRecord, Profile, ResultRecord, Standing, Status, Subset, Weights, settings,
+};
 use crate::run::evaluation::{self, Evaluated};
-use crate::run::{Workspace, memory, preflight, weights_info};
+use crate::run::{Workspace, example, kept_predictions, memory, preflight, weights_info};
 use crate::text::{self, figure};
 
 #[derive(Debug, Args)]
@@ -237,6 +240,7 @@ fn layers_json(profile: &Profile, input: Shape, summary: &Summary) -> serde_json
 struct Record<'a> {
     #[serde(flatten)]
     profile: &'a Profile,
+    calibration: serde_json::Value,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     evaluations: Vec<serde_json::Value>,
 }
@@ -253,10 +257,12 @@ fn show_record(
     }
     let id = profile.run.as_ref().map_or("", |run| &run.id);
     let evaluations = evaluation::kept(workspace, id);
+    let (certainty, damaged) = certainty(workspace, &profile, id)?;
     if json {
         let each = evaluations.iter().map(|e| evaluate::to_json(id, e));
         let shown = Record {
             profile: &profile,
+            calibration: calibration::to_json(certainty.as_ref()),
             evaluations: each.collect(),
         };
         return out.json(&shown);
@@ -275,7 +281,21 @@ fn show_record(
     if let Some(result) = &profile.result {
         show_scores(&profile, result, out)?;
     }
+    for line in calibration::lines(certainty.as_ref(), &damaged) {
+        out.line(line)?;
+    }
     show_evaluations(&profile, &evaluations, out)
+}
+
+/// What the run's predictions say of its weights, and which of their files are damaged.
+fn certainty(
+    workspace: &Workspace,
+    profile: &Profile,
+    id: &str,
+) -> Result<(Option<Certainty>, Vec<String>)> {
+    let home = example::home(workspace, id)?;
+    let weights = profile.weights().map(Weights::epoch);
+    Ok(kept_predictions::certainty(&home, id, weights))
 }
 
 /// What was measured later, on other data or parts: never the run's own scores.

@@ -102,7 +102,7 @@ pub fn temperature(images: &[(Vec<f64>, usize)]) -> Option<f64> {
         return None;
     }
     // By halves of the logarithm, to the last digits.
-    for _ in 0..100 {
+    for _ in 0..60 {
         let middle = (low * high).sqrt();
         if slope(middle) > 0.0 {
             low = middle;

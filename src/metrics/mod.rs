@@ -1,6 +1,7 @@
 //! Counts of right and wrong, and the figures computed from them. Pure functions; figures match scikit-learn's.
 
 pub mod calibration;
+pub mod certainty;
 mod list;
 mod mistakes;
 pub mod predictions;

@@ -56,6 +56,19 @@ pub struct Predictions {
     pub probabilities: Vec<f16>,
 }
 
+/// The predictions that a run keeps, as far as there are files.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Of the newest epoch.
+    pub latest: Option<Predictions>,
+    /// Of the best epoch.
+    pub best: Option<Predictions>,
+    /// Of the test at the end.
+    pub test: Option<Predictions>,
+    /// Files that are there and cannot be read.
+    pub damaged: Vec<String>,
+}
+
 impl Predictions {
     /// Of no image yet.
     #[must_use]
@@ -84,6 +97,41 @@ impl Predictions {
         self.probabilities
             .get(from..from + classes)
             .filter(|all| !all.is_empty())
+    }
+
+    /// The probability of a class for the image at this place: of the most likely ones as f32; 0 where it was not kept.
+    #[must_use]
+    pub fn probability_of(&self, place: usize, class: u16) -> f64 {
+        let item = &self.items[place];
+        let rank = item.top[..self.ranks].iter().position(|k| *k == class);
+        let whole = || Some(self.all_of(place)?.get(usize::from(class))?.to_f64());
+        rank.map_or_else(
+            || whole().unwrap_or_default(),
+            |rank| f64::from(item.probability[rank]),
+        )
+    }
+
+    /// Those of all classes for the image at this place; `None` where they were not kept.
+    #[must_use]
+    pub fn probabilities_of(&self, place: usize) -> Option<Vec<f64>> {
+        self.all_of(place)?;
+        let each = (0..self.classes).map(|class| self.probability_of(place, class));
+        Some(each.collect())
+    }
+
+    /// Places of the images whose probabilities are numbers from 0 to 1, and whose label is a class.
+    #[must_use]
+    pub fn sound(&self) -> Vec<usize> {
+        let is_sound = |place: &usize| {
+            let item = &self.items[*place];
+            let ranked = item.probability[..self.ranks].iter();
+            let whole = self.all_of(*place).into_iter().flatten();
+            let is_share = |p: f32| (0.0..=1.0).contains(&p);
+            (self.classes == 0 || item.label < self.classes)
+                && ranked.copied().all(is_share)
+                && whole.copied().map(f16::to_f32).all(is_share)
+        };
+        (0..self.items.len()).filter(is_sound).collect()
     }
 
     #[must_use]

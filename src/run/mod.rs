@@ -20,6 +20,7 @@ pub(crate) mod id;
 mod images;
 pub(crate) mod index;
 pub(crate) mod journal;
+pub(crate) mod kept_predictions;
 pub(crate) mod list;
 pub mod lock;
 pub mod log;

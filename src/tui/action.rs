@@ -34,14 +34,14 @@ pub(crate) enum Action {
     LearningRateDown,
     /// `c`.
     Checkpoint,
-    /// `n`: cycle number format (counts, row share, column share).
+    /// `n`: cycle number format (counts, row share, column share); split (training, validation, test).
     CycleNumbers,
     /// `m`: compare or mark.
     Mark,
     /// `<` and `>`: earlier or later epoch, slower or faster replay.
     Earlier,
     Later,
-    /// `v`: next view of the tab (grid / balance / means; layers / TOML; curves / table).
+    /// `v`: next view of the tab (grid / balance / means; layers / TOML; curves / table; table / calibration / curves).
     CycleView,
     /// `e`: edit the field under the cursor.
     Edit,

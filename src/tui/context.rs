@@ -7,6 +7,7 @@ use super::theme::Theme;
 use crate::data::Dataset;
 use crate::event::RunHistory;
 use crate::metrics::Confusion;
+use crate::metrics::certainty::Certainty;
 use crate::metrics::predictions::Predictions;
 use crate::profile::{Background, Data};
 
@@ -20,6 +21,8 @@ pub(crate) struct Context {
     pub dataset: Option<Arc<Dataset>>,
     /// What this run predicted.
     pub predictions: KeptPredictions,
+    /// What these predictions say of how sure it is.
+    pub certainty: KeptCertainty,
     /// The run to compare with: its name and its counts on the test set.
     pub other: Option<(String, Confusion)>,
     /// What the recipe that is open lays under images that are not opaque.
@@ -43,6 +46,17 @@ pub(crate) struct KeptPredictions {
     pub awaited: bool,
 }
 
+/// What a run's predictions say, worked out beside the screen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeptCertainty {
+    /// By time; empty where no predictions are kept.
+    pub found: Vec<Certainty>,
+    /// Files that are there and cannot be read.
+    pub damaged: Vec<String>,
+    /// What is newer is on its way.
+    pub awaited: bool,
+}
+
 impl Context {
     /// With no run on the screen.
     #[must_use]
@@ -52,6 +66,7 @@ impl Context {
             run: RunView::default(),
             dataset: None,
             predictions: KeptPredictions::default(),
+            certainty: KeptCertainty::default(),
             other: None,
             background: Background::default(),
         }

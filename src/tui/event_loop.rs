@@ -253,6 +253,7 @@ impl Outside<'_> {
             Request::DescribeWeights(model) => self.services.describe_weights(model),
             Request::DescribeDataset(name) => self.services.describe_dataset(name),
             Request::LoadPredictions(run) => self.services.load_predictions(run),
+            Request::AssessPredictions(run) => self.services.assess_predictions(run),
             Request::Predict {
                 run,
                 path,

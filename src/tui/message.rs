@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::context::KeptPredictions;
+use super::context::{KeptCertainty, KeptPredictions};
 use super::run_view::Link;
 use super::tabs::confusion::Outcome;
 use super::tabs::data::{BrokenFiles, Excluded, FoundSet};
@@ -113,6 +113,11 @@ pub(crate) enum Message {
     Predictions {
         run: String,
         kept: Box<KeptPredictions>,
+    },
+    /// What a run's predictions say.
+    Certainty {
+        run: String,
+        kept: KeptCertainty,
     },
     /// What came of an image of the user's own.
     Predicted {

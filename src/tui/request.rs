@@ -82,6 +82,8 @@ pub(crate) enum Request {
     DescribeDataset(String),
     /// Read what was predicted in this run.
     LoadPredictions(String),
+    /// Work out what this run's predictions say of how sure it is.
+    AssessPredictions(String),
     /// Predict an image of the user's own with this run's network.
     Predict {
         run: String,

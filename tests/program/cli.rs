@@ -596,6 +596,17 @@ fn the_example_is_there_without_a_run() {
     if Path::new("/usr/share/zoneinfo/Asia/Tokyo").exists() {
         assert!(shown.contains("2026-11-29 22:51:48"), "{shown}");
     }
+    let calibrated = "calibration (test, epoch 5, 500 images): ECE ";
+    assert!(shown.contains(calibrated), "{shown}");
+    let shown = fmtui(dir.path(), &["show", "example", "--json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let calibration = &shown["calibration"];
+    assert_eq!(calibration["images"], 500);
+    assert_eq!(calibration["fitted_on"], 200);
+    for key in ["ece", "mce", "temperature", "ece_after"] {
+        let figure = calibration[key].as_f64();
+        assert!(figure.is_some_and(f64::is_finite), "{key}: {calibration}");
+    }
     assert!(text(&fmtui(dir.path(), &["runs"]).stdout).contains("no run yet"));
     refused(dir.path(), &["delete", "example"], &["example"]);
 }

@@ -6,7 +6,7 @@ use super::question::Question;
 use super::{App, Problem, Trainable};
 use crate::data::DatasetInfo;
 use crate::event::{Event, Phase, Stamped};
-use crate::tui::context::KeptPredictions;
+use crate::tui::context::{KeptCertainty, KeptPredictions};
 use crate::tui::message::Message;
 use crate::tui::request::Request;
 use crate::tui::tab::Effect;
@@ -54,7 +54,7 @@ impl App {
             Message::Opened { run, link, events } => {
                 self.context.run.open(run, link, &events);
                 self.tabs.train.scroll_to_top();
-                self.predictions_of = None;
+                (self.predictions_of, self.certainty_of) = (None, None);
             }
             Message::Started { run, note } => {
                 self.on_started(&run);
@@ -95,7 +95,7 @@ impl App {
             Message::Replay { run, events, speed } => {
                 self.context.run.play(run, events, speed);
                 self.tabs.train.scroll_to_top();
-                self.predictions_of = None;
+                (self.predictions_of, self.certainty_of) = (None, None);
                 return self.go_to(TabId::Train);
             }
             Message::ShowTrain => return self.go_to(TabId::Train),
@@ -123,6 +123,11 @@ impl App {
             Message::Predictions { run, kept } => {
                 if self.run.as_ref() == Some(&run) {
                     self.context.predictions = *kept;
+                }
+            }
+            Message::Certainty { run, kept } => {
+                if self.run.as_ref() == Some(&run) {
+                    self.context.certainty = kept;
                 }
             }
             Message::Predicted {
@@ -234,6 +239,7 @@ impl App {
         if self.run.as_deref() != Some(run) {
             self.run = Some(run.to_owned());
             self.context.predictions = KeptPredictions::default();
+            self.context.certainty = KeptCertainty::default();
             for tab in TabId::ALL {
                 self.tabs.get_mut(*tab).on_other_run();
             }
@@ -251,10 +257,21 @@ impl App {
         }
         let ended = matches!(history.phase, Phase::Finished | Phase::Stopped);
         let known = (run.to_string(), history.epochs.len(), ended);
-        if looked_at && !history.epochs.is_empty() && self.predictions_of.as_ref() != Some(&known) {
+        if history.epochs.is_empty() {
+            return;
+        }
+        if looked_at && self.predictions_of.as_ref() != Some(&known) {
             requests.push(Request::LoadPredictions(known.0.clone()));
             self.context.predictions.awaited = true;
-            self.predictions_of = Some(known);
+            self.predictions_of = Some(known.clone());
+        }
+        let looked_at = self.active == TabId::Metrics && self.tabs.metrics.shows_certainty();
+        let kept = &mut self.context.certainty;
+        // One at a time, however short the epochs are.
+        if looked_at && !kept.awaited && self.certainty_of.as_ref() != Some(&known) {
+            requests.push(Request::AssessPredictions(known.0.clone()));
+            kept.awaited = true;
+            self.certainty_of = Some(known);
         }
     }
 }

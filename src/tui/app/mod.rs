@@ -111,6 +111,8 @@ pub(crate) struct App {
     run_dataset: Option<String>,
     /// Run and number of finished epochs whose predictions were asked for last.
     predictions_of: Option<(String, usize, bool)>,
+    /// The same of those that were worked out.
+    certainty_of: Option<(String, usize, bool)>,
     dirty: bool,
     /// The terminal was asked for its background.
     asked_background: bool,
@@ -152,6 +154,7 @@ impl App {
             run: None,
             run_dataset: None,
             predictions_of: None,
+            certainty_of: None,
             dirty: true,
             asked_background: false,
         }

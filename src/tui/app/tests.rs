@@ -639,25 +639,24 @@ fn nothing_is_drawn_anew_while_nothing_happens() {
     assert!(!app.take_dirty());
 }
 
+/// An epoch of eight images of two classes, one of them wrong.
+fn small_epoch(n: usize) -> Event {
+    let counts = vec![vec![3, 1], vec![0, 4]];
+    Event::EpochEnd(Box::new(crate::event::EpochEnd {
+        epoch: n,
+        step: 30 * n as u64,
+        held_out: crate::metrics::Scores::new(0.5, 0, crate::metrics::Confusion { counts }),
+        ..Default::default()
+    }))
+}
+
 #[test]
 fn predictions_are_asked_for_once_an_epoch_while_looked_at() {
     let mut app = with_run();
     let epoch = |n: usize| {
-        let end = crate::event::EpochEnd {
-            epoch: n,
-            step: 30 * n as u64,
-            held_out: crate::metrics::Scores::new(
-                0.5,
-                0,
-                crate::metrics::Confusion {
-                    counts: vec![vec![3, 1], vec![0, 4]],
-                },
-            ),
-            ..Default::default()
-        };
         let events = vec![Stamped {
             at: 20.0,
-            event: Event::EpochEnd(Box::new(end)),
+            event: small_epoch(n),
         }];
         Input::Message(Message::Events {
             run: "r".into(),
@@ -668,6 +667,36 @@ fn predictions_are_asked_for_once_an_epoch_while_looked_at() {
     assert_eq!(press(&mut app, "5"), [Request::LoadPredictions("r".into())]);
     assert_eq!(press(&mut app, "j"), []);
     assert_eq!(app.update(epoch(2)), [Request::LoadPredictions("r".into())]);
+}
+
+#[test]
+fn what_predictions_say_is_asked_for_while_looked_at_and_one_at_a_time() {
+    let mut app = with_run();
+    let epoch = |app: &mut App, n: usize| {
+        let events = vec![Stamped {
+            at: 20.0,
+            event: small_epoch(n),
+        }];
+        let run = "r".into();
+        app.update(Input::Message(Message::Events { run, events }))
+    };
+    let asked = [Request::AssessPredictions("r".into())];
+    epoch(&mut app, 1);
+    assert_eq!(press(&mut app, "4"), [], "the table needs none");
+    assert_eq!(press(&mut app, "v"), asked);
+    assert_eq!(press(&mut app, "v"), []);
+    assert_eq!(epoch(&mut app, 2), [], "one is on its way");
+    let answer = |run: &str| {
+        Input::Message(Message::Certainty {
+            run: run.into(),
+            kept: crate::tui::context::KeptCertainty::default(),
+        })
+    };
+    assert_eq!(app.update(answer("another")), []);
+    assert_eq!(app.update(answer("r")), asked, "of the epoch since");
+    assert_eq!(app.update(answer("r")), []);
+    assert_eq!(press(&mut app, "v"), []);
+    assert_eq!(epoch(&mut app, 3), [], "the table is looked at");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! and answered with messages. Nothing else of the screens does.
 
 mod adding;
+mod assessing;
 mod averaging;
 mod check;
 mod comparing;
@@ -28,12 +29,12 @@ use super::theme::Palette;
 use crate::data::locate::SearchPath;
 use crate::error::{Error, Result};
 use crate::event::Command;
-use crate::metrics::predictions::{self, Predictions};
 use crate::profile::{Data, Model, Profile};
 use crate::run::{
-    Connection, RunList, Sender, Workspace, client, example, log, user_profiles, weights_info,
+    Connection, RunList, Sender, Workspace, client, example, kept_predictions, log, user_profiles,
+    weights_info,
 };
-use crate::{notify, storage};
+use crate::notify;
 
 /// Messages that may wait for the screen.
 const BACKLOG: usize = 64;
@@ -242,21 +243,12 @@ impl Services {
         let workspace = self.workspace.clone();
         self.blocking(move || {
             let home = example::home(&workspace, &run)?;
-            let directory = home.run_dir(&run);
-            let mut damaged = Vec::new();
-            let mut read = |name: &str| -> Option<Predictions> {
-                let bytes = storage::read(&directory.join(name), predictions::LARGEST).ok()?;
-                let read = Predictions::decode(&bytes);
-                if read.is_err() {
-                    damaged.push(name.to_owned());
-                }
-                read.ok()
-            };
+            let read = kept_predictions::read(&home, &run);
             let kept = Box::new(KeptPredictions {
-                latest: read(predictions::LATEST),
-                best: read(predictions::BEST),
-                test: read(predictions::TEST),
-                damaged,
+                latest: read.latest,
+                best: read.best,
+                test: read.test,
+                damaged: read.damaged,
                 data: home.load(&run).map_or_else(|_| Data::default(), |p| p.data),
                 awaited: false,
             });

@@ -5,9 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
+use super::chart::Chart;
 use super::fit::cut_line;
 use super::image::Image;
 use crate::text;
+use crate::tui::theme::Theme;
 
 /// A rectangle of the screen with its own coordinates; what does not fit is cut.
 pub(crate) struct Canvas<'a> {
@@ -117,6 +119,13 @@ impl<'a> Canvas<'a> {
             height,
         };
         image.render_clipped(area, self.area, self.buffer);
+    }
+
+    /// Draws a chart over all of this canvas; gives the place of its curves, for what is drawn on them.
+    pub(crate) fn chart(&mut self, chart: &Chart, theme: &Theme) -> Option<Canvas<'_>> {
+        chart.draw(self.area, self.buffer, theme);
+        let area = Chart::plot(self.area)?;
+        Some(Canvas::new(self.buffer, area))
     }
 
     /// Replaces everything that is not ASCII by its nearest ASCII sign, for terminals that show nothing else.

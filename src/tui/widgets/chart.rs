@@ -201,20 +201,29 @@ pub(crate) fn round_step(least: f64) -> f64 {
 }
 
 impl Chart<'_> {
+    /// Columns and rows that axes and title take.
+    pub(crate) const AROUND: (u16, u16) = (NUMBERS, 3);
+
+    /// Where the curves lie in an area; `None` in too small a one.
+    #[must_use]
+    pub(crate) fn plot(area: Rect) -> Option<Rect> {
+        let (columns, rows) = Self::AROUND;
+        (area.height >= rows + 2 && area.width >= columns + 8).then(|| Rect {
+            x: area.x + columns,
+            y: area.y + 1,
+            width: area.width - columns,
+            height: area.height - rows,
+        })
+    }
+
     /// Draws into an area of any size; too small an area shows the title alone.
     pub(crate) fn draw(&self, area: Rect, buffer: &mut Buffer, theme: &Theme) {
         if area.is_empty() {
             return;
         }
         self.draw_title(area, buffer, theme);
-        if area.height < 5 || area.width < NUMBERS + 8 {
+        let Some(plot) = Self::plot(area) else {
             return;
-        }
-        let plot = Rect {
-            x: area.x + NUMBERS,
-            y: area.y + 1,
-            width: area.width - NUMBERS,
-            height: area.height - 3,
         };
         self.draw_y_axis(plot, buffer, theme);
         self.draw_x_axis(plot, buffer, theme);

@@ -1,28 +1,50 @@
-//! The Metrics tab: per-class precision, recall and F1, the means over classes, and how the parts of the data compare.
+//! The Metrics tab: per-class precision, recall and F1, the means over classes, and how the parts of the data compare;
+//! how well its probabilities are calibrated; ROC and precision–recall curves of each class.
 //!
-//! Draws a run's history; computes nothing that `crate::metrics` does not.
+//! Draws a run's history and what is worked out of its predictions; computes nothing that `crate::metrics` does not.
 
+mod calibration;
+mod certain;
+mod curves;
+mod diagram;
+mod draw;
 mod parts;
 mod table;
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
-use ratatui::text::{Line, Span};
 
 use super::timeline::{Stop, Timeline, at_the_end};
 use crate::event::RunHistory;
 use crate::metrics::Scores;
-use crate::metrics::{class_name, worst_pair};
 use crate::profile::Subset;
-use crate::text::{self, figure};
 use crate::tui::action::Action;
 use crate::tui::context::Context;
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::tab_id::TabId;
-use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
-use crate::tui::widgets::fit;
+use certain::Pinned;
+use curves::Curves;
 use table::{Order, Table};
+
+/// What the tab shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum View {
+    #[default]
+    Table,
+    Calibration,
+    Curves,
+}
+
+impl View {
+    fn next(self) -> Self {
+        match self {
+            Self::Table => Self::Calibration,
+            Self::Calibration => Self::Curves,
+            Self::Curves => Self::Table,
+        }
+    }
+}
 
 /// Which figures of a finished run are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +59,10 @@ enum Part {
 /// The tab.
 #[derive(Default)]
 pub(crate) struct MetricsTab {
+    view: View,
+    /// Of which evaluation calibration and curves are.
+    pinned: Pinned,
+    curves: Curves,
     timeline: Timeline,
     part: Part,
     order: Order,
@@ -99,16 +125,23 @@ impl MetricsTab {
         shown.map_or(0, |s| s.scores.confusion.classes())
     }
 
+    /// Class numbers in the order of the table's rows.
+    fn order(&self, cx: &Context) -> Vec<usize> {
+        let shown = cx.history().and_then(|h| Some((h, self.shown(h)?)));
+        shown.map_or_else(Vec::new, |(history, shown)| {
+            let table = Table {
+                scores: &shown.scores,
+                classes: &[],
+                history,
+                order: self.order,
+            };
+            table.sorted()
+        })
+    }
+
     /// The class under the cursor.
     fn class(&self, cx: &Context) -> Option<usize> {
-        let history = cx.history()?;
-        let table = Table {
-            scores: &self.shown(history)?.scores,
-            classes: &[],
-            history,
-            order: self.order,
-        };
-        table.sorted().get(self.cursor).copied()
+        self.order(cx).get(self.cursor).copied()
     }
 
     fn move_cursor(&mut self, by: isize, cx: &Context) {
@@ -141,75 +174,41 @@ impl MetricsTab {
         Effect::None
     }
 
-    fn draw_filled(
-        &mut self,
-        canvas: &mut Canvas,
-        history: &RunHistory,
-        shown: &Shown,
-        cx: &Context,
-    ) {
-        let (classes, theme) = (cx.classes(), &cx.theme);
-        let (width, height) = (canvas.width(), canvas.height());
-        let note = note_lines(history, width, height);
-        let head = 1 + u16::try_from(note.len()).unwrap_or(0);
-        let rows = shown.scores.confusion.classes();
-        let roomy = height >= 30;
-        let top = head + u16::from(roomy || height >= 22);
-        // Below the rows: macro, weighted, a gap, the parts' head, four figures and the confused pair.
-        let wide = width >= 118 && height >= 16;
-        let parts_height = if wide { 0 } else { 6 };
-        let slider = u16::from(roomy);
-        let below = 2 + parts_height + 1 + 2 * slider + u16::from(roomy);
-        let fit_rows = height.saturating_sub(top + 1 + below).max(1);
-        let shown_rows = usize::from(fit_rows).min(rows);
-        let table_width = if wide { width - 51 } else { width };
-        let table = Table {
-            scores: &shown.scores,
-            classes,
-            history,
-            order: self.order,
-        };
-        let order = table.sorted();
-        self.cursor = self.cursor.min(rows.saturating_sub(1));
-        let lowest = (self.cursor + 1).saturating_sub(shown_rows.max(1));
-        self.offset = self.offset.clamp(lowest, self.cursor.max(lowest));
-        let part = &mut canvas.part(0, top, table_width, height.saturating_sub(top));
-        let end = table.draw(part, &order, self.cursor, self.offset, shown_rows, theme);
-        let place = if shown_rows < rows {
-            let (from, to) = (self.offset + 1, self.offset + shown_rows);
-            format!("  {from}–{to} of {rows} ")
-        } else {
-            String::new()
-        };
-        // Where it is wide, a line of its own says it.
-        let untested = history.untested().filter(|_| !wide);
-        draw_head(canvas, shown, (note, &place), untested, cx);
-        let shown_height = u16::try_from(shown_rows).unwrap_or(u16::MAX);
-        self.head_area = canvas.rect(0, top, table_width, 1);
-        self.rows_area = canvas.rect(0, top + 1, table_width, shown_height);
-        let mut y = top + end + u16::from(height >= 22);
-        if wide {
-            let x = table_width + 2;
-            let part = &mut canvas.part(x, top, width - x, height - top);
-            parts::draw(part, history, shown, theme);
-        } else {
-            let part = &mut canvas.part(0, y, width, parts_height);
-            parts::draw(part, history, shown, theme);
-            y += 5;
+    /// Whether what the predictions say is looked at.
+    #[must_use]
+    pub(crate) fn shows_certainty(&self) -> bool {
+        self.view != View::Table
+    }
+
+    /// Table → calibration → curves. The class under the cursor stays.
+    fn next_view(&mut self, cx: &Context) {
+        match self.view {
+            View::Table => {}
+            View::Calibration => {
+                if let Some(class) = self.class(cx) {
+                    self.curves.select(class, self.pinned.curves(cx));
+                }
+            }
+            View::Curves => {
+                let class = self.curves.class(self.pinned.curves(cx));
+                let place = class.and_then(|class| self.order(cx).iter().position(|c| *c == class));
+                self.cursor = place.unwrap_or(self.cursor);
+            }
         }
-        draw_confused(
-            canvas,
-            y.min(height.saturating_sub(1 + slider)),
-            &shown.scores,
-            classes,
-            theme,
-        );
-        if wide && roomy && height > y + 5 {
-            let part = &mut canvas.part(0, y + 2, table_width, height - y - 4);
-            parts::draw_classes(part, history, &order, theme);
-        }
-        if roomy {
-            self.timeline.draw(canvas, height - 1, history, theme);
+        self.view = self.view.next();
+    }
+
+    /// An action while calibration or curves are shown.
+    fn on_certainty(&mut self, action: Action, cx: &Context) -> Effect {
+        match action {
+            Action::CycleNumbers => self.pinned.cycle(cx),
+            Action::Earlier => self.pinned.step(-1, cx),
+            Action::Later => self.pinned.step(1, cx),
+            Action::Train if cx.history().is_none_or(|h| h.epochs.is_empty()) => {
+                Effect::GoToTab(TabId::Model)
+            }
+            _ if self.view == View::Curves => self.curves.on_action(action, self.pinned.curves(cx)),
+            _ => Effect::Ignored,
         }
     }
 
@@ -231,100 +230,14 @@ impl MetricsTab {
     }
 }
 
-/// Draws what is shown of which run, which of its classes, and the note on it.
-fn draw_head(
-    canvas: &mut Canvas,
-    shown: &Shown,
-    (note, place): (Vec<String>, &str),
-    untested: Option<&str>,
-    cx: &Context,
-) {
-    let (name, theme) = (cx.run_name(), &cx.theme);
-    let images = text::grouped(shown.scores.confusion.total());
-    let untested = untested.map_or_else(String::new, |why| format!(" · {why}"));
-    let images = format!(" · {images} images{untested}");
-    let place_width = place.chars().count();
-    let width = usize::from(canvas.width()).saturating_sub(place_width);
-    // What the figures are of comes before the whole of a long name.
-    let used = 4 + shown.label.chars().count() + images.chars().count();
-    let line = Line::from(vec![
-        Span::styled(
-            fit::cut(name, width.saturating_sub(used).max(8)),
-            theme.title(),
-        ),
-        Span::styled(" · ", theme.dim()),
-        Span::styled(shown.label.clone(), theme.held_out()),
-        Span::styled(images, theme.dim()),
-    ]);
-    let room = u16::try_from(width.saturating_sub(1)).unwrap_or(u16::MAX);
-    canvas.put_in(1, 0, room, line);
-    canvas.put_right(
-        canvas.width(),
-        0,
-        Line::styled(place.to_owned(), theme.dim()),
-    );
-    for (y, line) in (1..).zip(note) {
-        canvas.put(1, y, Line::styled(line, theme.warn()));
-    }
-}
-
-/// The note on a run's figures, in lines.
-fn note_lines(history: &RunHistory, width: u16, height: u16) -> Vec<String> {
-    let note = history.result.as_ref().map_or("", |r| r.note.as_str());
-    let most = if height < 18 { 1 } else { 3 };
-    fit::wrap_to(note, usize::from(width.saturating_sub(2)), most)
-}
-
-fn draw_confused(canvas: &mut Canvas, y: u16, scores: &Scores, classes: &[String], theme: &Theme) {
-    let line = match worst_pair(&scores.confusion) {
-        Some((a, b, count)) => {
-            let wrong = scores.confusion.total() - scores.confusion.correct();
-            let part = figure::percent(crate::metrics::share(count, wrong), 1, 7);
-            let count = figure::count(count, figure::ANY);
-            Line::from(vec![
-                Span::styled("most confused: ", theme.dim()),
-                Span::styled(
-                    format!("{} and {}", class_name(classes, a), class_name(classes, b)),
-                    theme.title(),
-                ),
-                Span::styled(
-                    format!(", {count} times, {part} of all errors"),
-                    theme.text(),
-                ),
-            ])
-        }
-        None => Line::styled("no errors: every image is correct", theme.good()),
-    };
-    canvas.put(1, y, line);
-}
-
-fn draw_empty(canvas: &mut Canvas, cx: &Context) {
-    let theme = &cx.theme;
-    let is_started = cx.history().is_some_and(|h| h.started.is_some());
-    let (head, words) = if is_started {
-        (
-            "Waiting for the first epoch.",
-            "Precision, recall and F1 of each class appear when the first epoch has been evaluated.",
-        )
-    } else {
-        (
-            "No run yet.",
-            "Press t on the Model tab to train one, or open one on the Runs tab. Then this shows how well each class is recognised.",
-        )
-    };
-    canvas.put(1, 1, Line::styled(head, theme.title()));
-    let width = usize::from(canvas.width().saturating_sub(2)).min(76);
-    for (row, line) in (3..).zip(fit::wrap(words, width)) {
-        canvas.put(1, row, Line::styled(line, theme.dim()));
-    }
-}
-
 impl Tab for MetricsTab {
     fn on_action(&mut self, action: Action, cx: &Context) -> Effect {
         if action == Action::Fork {
             return self.timeline.fork(cx);
         }
         match action {
+            Action::CycleView => self.next_view(cx),
+            _ if self.view != View::Table => return self.on_certainty(action, cx),
             Action::Up => self.move_cursor(-1, cx),
             Action::Down => self.move_cursor(1, cx),
             Action::PageUp => self.move_cursor(-10, cx),
@@ -335,7 +248,7 @@ impl Tab for MetricsTab {
                 self.order = self.order.next();
                 self.cursor = 0;
             }
-            Action::CycleView => return self.next_part(cx),
+            Action::CycleNumbers => return self.next_part(cx),
             Action::Earlier | Action::Later => {
                 self.part = Part::Curve;
                 if let Some(history) = cx.history() {
@@ -352,6 +265,10 @@ impl Tab for MetricsTab {
 
     fn on_mouse(&mut self, mouse: Mouse, cx: &Context) -> Effect {
         match mouse {
+            Mouse::Click(at) if self.view == View::Curves => {
+                self.curves.on_click(at, self.pinned.curves(cx))
+            }
+            Mouse::Click(_) if self.view == View::Calibration => Effect::None,
             Mouse::Click(at) => self.on_click(at, cx),
             Mouse::ScrollUp(_) => self.on_action(Action::Up, cx),
             Mouse::ScrollDown(_) => self.on_action(Action::Down, cx),
@@ -364,11 +281,21 @@ impl Tab for MetricsTab {
             return vec![hint("t", "train")];
         }
         let finished = cx.history().is_some_and(|h| h.result.is_some());
-        let mut hints = vec![hint("s", "sort"), hint("< >", "epoch")];
-        if finished {
-            hints.push(hint("v", "train/validation/test"));
+        let mut hints = match self.view {
+            View::Table => vec![hint("v", "calibration")],
+            View::Calibration => vec![hint("v", "curves")],
+            View::Curves => vec![hint("v", "table"), hint("k j", "class")],
+        };
+        if self.view == View::Table || certain::are_several(cx) {
+            hints.push(hint("< >", "epoch"));
         }
-        hints.push(hint("Enter", "its confusion"));
+        if self.view == View::Table && finished {
+            hints.push(hint("n", "split"));
+        }
+        if self.view != View::Calibration {
+            hints.push(hint("Enter", "confusion"));
+            hints.push(hint("s", "sort"));
+        }
         hints
     }
 
@@ -376,6 +303,7 @@ impl Tab for MetricsTab {
         self.timeline.reset();
         self.part = Part::Curve;
         (self.cursor, self.offset) = (0, 0);
+        (self.pinned, self.curves) = (Pinned::default(), Curves::default());
     }
 
     fn render(&mut self, frame: &mut Frame, area: Rect, cx: &Context) {
@@ -383,8 +311,17 @@ impl Tab for MetricsTab {
         (self.rows_area, self.head_area) = (Rect::ZERO, Rect::ZERO);
         let shown = cx.history().and_then(|h| Some((h, self.shown(h)?)));
         match shown {
-            Some((history, shown)) => self.draw_filled(&mut canvas, history, &shown, cx),
-            None => draw_empty(&mut canvas, cx),
+            None => draw::draw_empty(&mut canvas, cx),
+            Some((history, shown)) if self.view == View::Table => {
+                self.draw_filled(&mut canvas, history, &shown, cx);
+            }
+            Some((history, _)) => match self.pinned.shown(cx) {
+                Some(certainty) if self.view == View::Curves => {
+                    self.curves.draw(&mut canvas, certainty, history, cx);
+                }
+                Some(certainty) => calibration::draw(&mut canvas, certainty, history, cx),
+                None => certain::draw_nothing(&mut canvas, cx),
+            },
         }
         if cx.theme.ascii {
             canvas.make_ascii();
