@@ -171,6 +171,8 @@ impl App {
                 match question.about {
                     About::Beside { start, .. } => self.queue_now(start),
                     About::Stop { run, name } => self.command(run, &name, Command::Stop),
+                    // Its keys are text.
+                    About::Fork { .. } => Vec::new(),
                 }
             }
             Some(Answer::No) => Vec::new(),

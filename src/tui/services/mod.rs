@@ -34,7 +34,7 @@ use crate::run::{
     Connection, RunList, Sender, Workspace, client, example, kept_predictions, log, user_profiles,
     weights_info,
 };
-use crate::notify;
+use crate::{notify, storage};
 
 /// Messages that may wait for the screen.
 const BACKLOG: usize = 64;
