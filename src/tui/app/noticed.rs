@@ -148,14 +148,15 @@ impl App {
         let theme = self.context.theme;
         let width = usize::from(width);
         let room = width.saturating_sub(4);
-        let words = self.news.words();
         let dismiss = format!("  ({} dismisses)", self.keymap.shown("Esc"));
-        let mut shown = wrap_to(&(words.clone() + &dismiss), room, ROWS + 1);
-        if shown.len() > ROWS {
-            shown = wrap_to(&words, room, ROWS);
-            if let Some(last) = shown.last_mut() {
-                *last = cut(last, room.saturating_sub(dismiss.width())) + &dismiss;
-            }
+        let mut shown = wrap_to(&self.news.words(), room, ROWS);
+        let last = shown.pop().unwrap_or_default();
+        if last.width() + dismiss.width() <= room {
+            shown.push(last + &dismiss);
+        } else if shown.len() + 1 < ROWS {
+            shown.extend([last, dismiss.trim_start().to_owned()]);
+        } else {
+            shown.push(cut(&last, room.saturating_sub(dismiss.width())) + &dismiss);
         }
         let (mark_style, style) = (self.news_style(), theme.title());
         let lines = shown.into_iter().enumerate().map(|(row, line)| {
