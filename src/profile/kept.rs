@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_status_that_is_unknown_is_read() {
-        let record = read(&RECORD.replace("\"finished\"", "\"queued\""));
+        let record = read(&RECORD.replace("\"finished\"", "\"dreaming\""));
         assert_eq!(record.run.unwrap().status, crate::profile::Status::Unknown);
     }
 

@@ -215,7 +215,7 @@ mod tests {
             ("epochs=5%", "leave out the %"),
             ("time>1 min", "give seconds: seconds>60"),
             ("train.epochs=many", "is not a number"),
-            ("status=done", "there are created, running"),
+            ("status=done", "there are created, queued, running"),
             (">5", "has no name"),
         ] {
             let error = Filter::read(text).err().map(|e| e.to_string());

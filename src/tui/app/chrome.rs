@@ -132,7 +132,7 @@ impl App {
             _ => queued(
                 self.live.len(),
                 self.queue,
-                room.saturating_sub(LEAST_STATE),
+                room.saturating_sub(state.width().min(LEAST_STATE)),
             ),
         };
         let state = cut_name(&state, room.saturating_sub(others.width()));

@@ -157,7 +157,7 @@ fn a_start_beside_another_run_is_asked_about() {
     };
     assert_eq!(train(&mut app), []);
     let shown = screen(&mut app, 80, 24);
-    assert!(shown.contains("resnet20 is paused") && shown.contains("Start modern-lenet as well?"));
+    assert!(shown.contains("resnet20 is paused") && shown.contains("Queue modern-lenet, or"));
     insta::assert_snapshot!("beside_80x24", shown);
     // The bounce of the key that chose it answers nothing, nor does text from the clipboard.
     assert_eq!(key(&mut app, KeyCode::Enter), []);
@@ -170,12 +170,33 @@ fn a_start_beside_another_run_is_asked_about() {
     train(&mut app);
     assert!(screen(&mut app, 80, 24).contains("mlp-20 and 1 more are running"));
     later(&mut app, 400);
-    assert_eq!(
-        key(&mut app, KeyCode::Enter),
-        [Request::Start(Start::New(Box::new(Profile::new(
-            "modern-lenet"
-        ))))]
+    let start = || Start::New(Box::new(Profile::new("modern-lenet")));
+    assert_eq!(key(&mut app, KeyCode::Enter), [Request::Queue(start())]);
+    app.update(Input::Message(Message::Queue(Counts {
+        running: 1,
+        waiting: 1,
+        held: 0,
+    })));
+    app.update(Input::Message(Message::Queued(
+        "1 running · 1 queued".into(),
+    )));
+    let shown = screen(&mut app, 80, 24);
+    assert!(
+        shown.contains("modern-lenet is queued: 1 running"),
+        "{shown}"
     );
+    assert!(
+        shown
+            .lines()
+            .next()
+            .unwrap()
+            .contains("2 running · 1 queued"),
+        "{shown}"
+    );
+    later(&mut app, 2000);
+    train(&mut app);
+    later(&mut app, 400);
+    assert_eq!(key(&mut app, KeyCode::Char('b')), [Request::Start(start())]);
 }
 
 #[test]
@@ -362,7 +383,7 @@ fn one_key_trains_the_open_recipe_on_the_shown_set() {
     app.update(Input::Message(Message::NotStarted));
     live(&mut app, &[("resnet20", true)]);
     assert_eq!(train(&mut app), []);
-    assert!(screen(&mut app, 80, 24).contains("Start lenet5 as well?"));
+    assert!(screen(&mut app, 80, 24).contains("Queue lenet5, or start it beside?"));
 }
 
 #[test]

@@ -216,8 +216,8 @@ pub(super) fn render_gallery(
     let for_second = images.iter().filter(|image| image.is_for_second()).count();
     let shown = if compared.shows_first { a } else { b };
     let title = format!(
-        "{} that decide: {for_second} that {b} alone has right, then {} of {a}; the answers are {shown}'s",
-        text::count(images.len(), "image"),
+        "{} {b} alone has right, then {} of {a}; the answers are {shown}'s",
+        text::count(for_second, "image"),
         images.len() - for_second
     );
     let items: Vec<Prediction> = images

@@ -131,6 +131,157 @@ fn every_state_is_drawn_as_agreed() {
     }
 }
 
+/// Two groups of seeds, one of them open, and a run with its forks.
+fn grouped() -> Lent<RunsTab> {
+    let mut rows = Vec::new();
+    for (group, accuracy) in [("lenet5-x3-3f2a", 0.903), ("modern-lenet-x3-77c0", 0.915)] {
+        for seed in 0..3_u8 {
+            let id = format!("run-{group}-{seed}");
+            let status = if seed == 2 && accuracy > 0.91 {
+                Status::Running
+            } else {
+                Status::Finished
+            };
+            let accuracy = accuracy + f64::from(seed) / 500.0;
+            let mut row = row(&id, "lenet5", status, 6, accuracy);
+            change(&mut row, |profile| {
+                profile.name = group.split("-x").next().unwrap().into();
+                profile.train.seed = 42 + u64::from(seed);
+                profile.run.as_mut().unwrap().group = group.into();
+            });
+            rows.push(row);
+        }
+    }
+    for (id, parent, epoch) in [("run-e", "run-a", 4), ("run-f", "run-e", 5)] {
+        let mut row = row(id, "lenet5", Status::Finished, 8, 0.91);
+        change(&mut row, |profile| {
+            let fork = crate::profile::Fork {
+                run: parent.into(),
+                epoch,
+                ..crate::profile::Fork::default()
+            };
+            profile.run.as_mut().unwrap().forks = vec![fork];
+        });
+        rows.push(row);
+    }
+    rows.push(row("run-a", "lenet5", Status::Finished, 5, 0.9));
+    let mut tab = testing::lent(RunsTab::default());
+    tab.set_rows(rows);
+    tab.cursor = Some("lenet5-x3-3f2a".into());
+    tab.on_action(Action::Open);
+    tab
+}
+
+fn change(row: &mut RunRow, change: impl FnOnce(&mut Profile)) {
+    if let Ok(profile) = &mut row.profile {
+        change(Arc::make_mut(profile));
+    }
+}
+
+/// Both groups compared, with what may be concluded.
+fn concluded() -> Lent<RunsTab> {
+    let mut tab = grouped();
+    tab.on_action(Action::Mark);
+    tab.cursor = Some("modern-lenet-x3-77c0".into());
+    tab.on_action(Action::Mark);
+    let Effect::Request(Request::Compare(sides)) = tab.on_action(Action::CycleView) else {
+        panic!("nothing is compared");
+    };
+    let workspace = crate::run::Workspace::at("nowhere");
+    let (verdicts, notes) = crate::run::verdict::verdicts(&workspace, &sides);
+    assert_eq!(verdicts.len(), 1, "{notes:?}");
+    tab.set_compared(Compared {
+        names: sides.iter().map(|side| side.name().into()).collect(),
+        verdicts,
+        notes,
+        dataset: None,
+        data: Data::default(),
+        shows_first: false,
+    });
+    tab
+}
+
+/// Two runs compared, and the images that decide.
+fn gallery() -> Lent<RunsTab> {
+    let mut tab = grouped();
+    for run in ["run-a", "run-e"] {
+        tab.cursor = Some(run.into());
+        tab.on_action(Action::Mark);
+    }
+    let Effect::Request(Request::Compare(sides)) = tab.on_action(Action::CycleView) else {
+        panic!("nothing is compared");
+    };
+    let dataset = testing::dataset(10, 40);
+    let first = testing::predictions(&dataset, 3);
+    let mut second = first.clone();
+    for (i, item) in second.items.iter_mut().enumerate() {
+        // A third of the first run's are wrong, and every seventh of the second's.
+        item.top.swap(0, 1);
+        item.top[0] = if i % 7 == 0 {
+            (item.label + 1) % 10
+        } else {
+            item.label
+        };
+    }
+    let verdict = crate::run::verdict::paired(&first, &second, 0.95).unwrap();
+    tab.set_compared(Compared {
+        names: sides.iter().map(|side| side.name().into()).collect(),
+        verdicts: vec![verdict],
+        notes: Vec::new(),
+        dataset: Some(Arc::new(dataset)),
+        data: Data::default(),
+        shows_first: false,
+    });
+    tab.on_action(Action::Open);
+    tab
+}
+
+#[test]
+fn groups_forks_and_conclusions_are_drawn_as_agreed() {
+    for (name, width, height) in [("80x24", 80, 22), ("120x40", 120, 38), ("200x50", 200, 48)] {
+        insta::assert_snapshot!(
+            format!("grouped_{name}"),
+            draw(&mut grouped(), width, height)
+        );
+        insta::assert_snapshot!(
+            format!("concluded_{name}"),
+            draw(&mut concluded(), width, height)
+        );
+        insta::assert_snapshot!(
+            format!("gallery_{name}"),
+            draw(&mut gallery(), width, height)
+        );
+    }
+}
+
+#[test]
+fn a_group_opens_closes_and_is_marked_as_one() {
+    let mut tab = grouped();
+    let lines = tab.shown_ids().len();
+    assert_eq!(tab.on_action(Action::Open), Effect::None);
+    assert_eq!(tab.shown_ids().len(), lines - 3);
+    assert!(matches!(tab.on_action(Action::Delete), Effect::Say(_)));
+    assert!(matches!(tab.on_action(Action::Stop), Effect::Say(_)));
+    assert!(matches!(tab.on_action(Action::Replay), Effect::Say(_)));
+    tab.on_action(Action::Mark);
+    assert_eq!(tab.marked.len(), 1);
+    // Where its runs are gone, so is the mark.
+    tab.set_rows(rows());
+    assert!(tab.marked.is_empty());
+}
+
+#[test]
+fn a_fork_stands_below_the_run_that_it_left() {
+    let tab = grouped();
+    let ids = tab.shown_ids();
+    let at = |id: &str| ids.iter().position(|other| other == id).unwrap();
+    assert_eq!(
+        (at("run-e"), at("run-f")),
+        (at("run-a") + 1, at("run-a") + 2)
+    );
+    assert_eq!(ids.len(), 2 + 3 + 3);
+}
+
 /// Runs of long names, many epochs, and figures of every size; one whose best weights are gone.
 fn extreme() -> Lent<RunsTab> {
     let mut rows: Vec<RunRow> = (0..30)
@@ -303,7 +454,10 @@ fn comparing_needs_two() {
     tab.on_action(Action::Mark);
     assert!(matches!(tab.on_action(Action::CycleView), Effect::Say(_)));
     tab.on_action(Action::Mark);
-    assert_eq!(tab.on_action(Action::CycleView), Effect::None);
+    let Effect::Request(Request::Compare(sides)) = tab.on_action(Action::CycleView) else {
+        panic!("nothing is compared");
+    };
+    assert_eq!(sides.len(), 2);
     assert_eq!(tab.mode, Mode::Comparing);
     tab.on_action(Action::Back);
     assert_eq!(tab.mode, Mode::Table);
