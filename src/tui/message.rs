@@ -6,7 +6,7 @@ use super::context::{KeptCertainty, KeptPredictions};
 use super::run_view::Link;
 use super::tabs::confusion::Outcome;
 use super::tabs::data::{BrokenFiles, Excluded, FoundSet};
-use super::tabs::runs::{Compared, RunRow};
+use super::tabs::runs::{Compared, Queued, RunRow};
 use crate::data::check::Checked;
 use crate::data::{Dataset, DatasetInfo};
 use crate::event::Stamped;
@@ -34,8 +34,11 @@ pub(crate) enum Message {
     },
     /// A run waits in the queue, which is described.
     Queued(String),
-    /// How many runs the queue runs, and how many wait.
-    Queue(Counts),
+    /// How many runs the queue runs and how many wait, and which, in their order.
+    Queue {
+        counts: Counts,
+        waiting: Vec<Queued>,
+    },
     /// What was to be started or resumed was not; why follows.
     NotStarted,
     /// A command did not reach the worker of this run; why follows.

@@ -26,6 +26,15 @@ impl Start {
     }
 }
 
+/// What is done to a run that waits in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QueueChange {
+    /// Hold it, or release it.
+    Hold(bool),
+    /// To this place among those that wait, from 0.
+    To(usize),
+}
+
 /// What the app asks for; answered, if at all, by a message. All are carried out at one place, `event_loop::Outside`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Request {
@@ -33,6 +42,11 @@ pub(crate) enum Request {
     Start(Start),
     /// Put a run into the queue.
     Queue(Start),
+    /// Hold, release or move a run that waits in the queue.
+    ChangeQueue {
+        run: String,
+        change: QueueChange,
+    },
     /// Fork a run at `RUN@EPOCH` with these settings, `key=value`.
     Fork {
         point: String,

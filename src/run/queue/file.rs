@@ -149,6 +149,17 @@ impl Queue {
         self.jobs.iter_mut().find(|job| job.run == run)
     }
 
+    /// Holds or releases a job; where the whole queue is held, only the others are from then on.
+    pub(crate) fn hold(&mut self, run: &str, held: bool) {
+        if !held && std::mem::take(&mut self.held) {
+            self.held_because.clear();
+            self.jobs.iter_mut().for_each(|job| job.held = true);
+        }
+        if let Some(job) = self.job(run) {
+            job.held = held;
+        }
+    }
+
     /// Takes jobs out, whatever becomes of their runs.
     pub(crate) fn remove(&mut self, runs: &[String]) {
         self.jobs.retain(|job| !runs.contains(&job.run));

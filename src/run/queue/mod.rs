@@ -215,6 +215,24 @@ pub(crate) fn standings(workspace: &Workspace, list: &RunList) -> Result<Vec<(Jo
         .collect())
 }
 
+/// Changes something about a job that waits; `change` is told how many before all that wait are running.
+///
+/// # Errors
+/// `Input` where the run is not in the queue; as [`Workspace::queue`].
+pub(crate) fn change(
+    workspace: &Workspace,
+    run: &str,
+    change: impl FnOnce(&mut Queue, usize),
+) -> Result<()> {
+    workspace.edit_queue(|queue| {
+        find(workspace, queue, run)?;
+        let is_started = |job: &&Job| workspace.is_running(&job.run);
+        let started = queue.jobs.iter().take_while(is_started).count();
+        change(queue, started);
+        Ok(())
+    })
+}
+
 /// Whether a run has ever had a worker.
 pub(super) fn has_begun(workspace: &Workspace, run: &str) -> bool {
     fs::metadata(workspace.events_path(run)).is_ok_and(|log| log.len() > 0)

@@ -80,7 +80,10 @@ impl App {
                 self.problem = None;
                 self.on_queued(&words);
             }
-            Message::Queue(counts) => self.queue = counts,
+            Message::Queue { counts, waiting } => {
+                self.queue = counts;
+                self.tabs.runs.set_queue(waiting);
+            }
             Message::NotSent(run) => {
                 self.context.run.not_asked(&run);
                 self.news.on_not_sent(&run);

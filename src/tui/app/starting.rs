@@ -80,7 +80,7 @@ impl App {
     pub(super) fn on_queued(&mut self, words: &str) {
         let name = self.starting.take().unwrap_or_else(|| "the run".into());
         self.settled = Some(self.now + BOUNCE);
-        self.say(format!("{name} is queued: {words}"));
+        self.say(format!("{name} waits in the queue: {words}"));
     }
 
     /// Whether a start is under way or has only just been answered, which is said then.

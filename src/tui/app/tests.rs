@@ -172,17 +172,20 @@ fn a_start_beside_another_run_is_asked_about() {
     later(&mut app, 400);
     let start = || Start::New(Box::new(Profile::new("modern-lenet")));
     assert_eq!(key(&mut app, KeyCode::Enter), [Request::Queue(start())]);
-    app.update(Input::Message(Message::Queue(Counts {
-        running: 1,
-        waiting: 1,
-        held: 0,
-    })));
+    app.update(Input::Message(Message::Queue {
+        counts: Counts {
+            running: 1,
+            waiting: 1,
+            held: 0,
+        },
+        waiting: Vec::new(),
+    }));
     app.update(Input::Message(Message::Queued(
         "1 running · 1 queued".into(),
     )));
     let shown = screen(&mut app, 80, 24);
     assert!(
-        shown.contains("modern-lenet is queued: 1 running"),
+        shown.contains("modern-lenet waits in the queue: 1 running"),
         "{shown}"
     );
     assert!(

@@ -9,10 +9,10 @@ use super::problem;
 use crate::error::Result;
 use crate::run::concurrent_runs::{self, Live};
 use crate::run::ended::Ended;
-use crate::run::queue::{self, Counts, scheduler};
+use crate::run::queue::{self, Counts, Standing, scheduler};
 use crate::run::{RunList, RunSummary, Workspace, example};
 use crate::tui::message::Message;
-use crate::tui::tabs::runs::RunRow;
+use crate::tui::tabs::runs::{Queued, RunRow};
 
 /// How often the list of runs is read while it is looked at, and which of them have a worker at any time.
 const RUNS_EVERY: Duration = Duration::from_secs(1);
@@ -43,7 +43,18 @@ fn busy(workspace: &Workspace, list: &Shared, before: &[Live]) -> Busy {
     let list = list.lock().unwrap_or_else(PoisonError::into_inner);
     let jobs = queue::standings(workspace, &list).unwrap_or_default();
     let live = concurrent_runs::live(&list);
+    let waiting = jobs.iter().filter_map(|(job, standing)| match standing {
+        Standing::Waiting { .. } => Some((job, false)),
+        Standing::Held => Some((job, true)),
+        _ => None,
+    });
     Busy {
+        waiting: waiting
+            .map(|(job, is_held)| Queued {
+                run: job.run.clone(),
+                is_held,
+            })
+            .collect(),
         ended: ended(workspace, &list, before, &live),
         live,
         queue: Counts::of(jobs.iter().map(|(_, standing)| standing)),
@@ -54,12 +65,13 @@ struct Busy {
     live: Vec<Live>,
     ended: Vec<Ended>,
     queue: Counts,
+    waiting: Vec<Queued>,
 }
 
 /// Looks which runs have a worker and how the queue stands, and tells it when it changed; and what became of runs that
 /// have none any more.
 pub(super) async fn tell_live(workspace: Workspace, list: Shared, out: mpsc::Sender<Message>) {
-    let (mut told, mut counts) = (Vec::new(), Counts::default());
+    let (mut told, mut queued) = (Vec::new(), (Counts::default(), Vec::new()));
     loop {
         let (list, home, before) = (Arc::clone(&list), workspace.clone(), told.clone());
         let looked = tokio::task::spawn_blocking(move || {
@@ -71,11 +83,17 @@ pub(super) async fn tell_live(workspace: Workspace, list: Shared, out: mpsc::Sen
         });
         let Ok(looked) = looked.await else { return };
         // What cannot be read is told to whoever looks at the list.
-        if let Ok(Busy { live, ended, queue }) = looked {
-            if queue != counts && out.send(Message::Queue(queue)).await.is_err() {
-                return;
+        if let Ok(busy) = looked {
+            let now = (busy.queue, busy.waiting);
+            if now != queued {
+                queued.clone_from(&now);
+                let (counts, waiting) = now;
+                let queue = Message::Queue { counts, waiting };
+                if out.send(queue).await.is_err() {
+                    return;
+                }
             }
-            counts = queue;
+            let (live, ended) = (busy.live, busy.ended);
             if live != told {
                 told.clone_from(&live);
                 let while_away = false;

@@ -9,10 +9,10 @@ use crate::profile::Profile;
 use crate::run::fork::{self, Point};
 use crate::run::preflight::{Checked, Network, Preparation};
 use crate::run::queue::{self, Recipe, scheduler};
-use crate::run::{Workspace, client, concurrent_runs};
+use crate::run::{Workspace, client, concurrent_runs, id};
 use crate::text;
 use crate::tui::message::Message;
-use crate::tui::request::Start;
+use crate::tui::request::{QueueChange, Start};
 
 /// How often it is said how a download stands.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
@@ -45,6 +45,24 @@ impl Services {
                 });
             }
         }
+    }
+
+    /// Changes the queue; its new order is told with the next look.
+    pub(crate) fn change_queue(&self, run: String, change: QueueChange) {
+        let workspace = self.workspace.clone();
+        self.blocking(move || {
+            let words = match change {
+                QueueChange::Hold(true) => "is held",
+                QueueChange::Hold(false) => "is released",
+                QueueChange::To(_) => "is moved",
+            };
+            queue::change(&workspace, &run, |queue, started| match change {
+                QueueChange::Hold(held) => queue.hold(&run, held),
+                QueueChange::To(place) => queue.place(&[run.clone()], started + place),
+            })?;
+            scheduler::ensure(&workspace)?;
+            Ok(Message::Say(format!("{} {words}", id::name(&run))))
+        });
     }
 
     /// Forks a run, and starts or queues the fork.

@@ -29,7 +29,7 @@ use crate::run::{comparison, example};
 use crate::tui::REPLAY_SPEED;
 use crate::tui::action::Action;
 use crate::tui::context::Context;
-use crate::tui::request::{Request, Start};
+use crate::tui::request::{QueueChange, Request, Start};
 use crate::tui::tab::{Effect, Hint, Mouse, Tab};
 use crate::tui::tab_id::TabId;
 use crate::tui::tabs::gallery::{Gallery, Move};
@@ -102,6 +102,13 @@ impl RunRow {
     fn is_alive(&self) -> bool {
         self.status == Status::Created || self.status.has_worker()
     }
+}
+
+/// A run that waits in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Queued {
+    pub run: String,
+    pub is_held: bool,
 }
 
 /// What may be concluded from runs side by side.
@@ -217,6 +224,8 @@ pub(crate) struct RunsTab {
     marked: BTreeSet<String>,
     /// Id of the run, or name of the group, under the cursor.
     cursor: Option<String>,
+    /// What waits in the queue, in its order.
+    queue: Vec<Queued>,
     /// What may be concluded from the marked ones, once it is worked out.
     compared: Option<Compared>,
     /// Runs among them that had ended then.
@@ -247,6 +256,31 @@ impl RunsTab {
         if !self.cursor.as_ref().is_some_and(|c| shown.contains(c)) {
             self.cursor = shown.into_iter().next();
         }
+    }
+
+    /// Takes what waits in the queue, in its order.
+    pub(crate) fn set_queue(&mut self, queue: Vec<Queued>) {
+        self.queue = queue;
+    }
+
+    /// The place of a run among those that wait, from 1, and whether it is held.
+    fn queued(&self, run: &str) -> Option<(usize, bool)> {
+        let at = self.queue.iter().position(|queued| queued.run == run)?;
+        Some((at + 1, self.queue[at].is_held))
+    }
+
+    /// Holds, releases or moves a run that waits.
+    fn change_queue(&self, run: String, action: Action) -> Effect {
+        let Some((place, is_held)) = self.queued(&run) else {
+            return Effect::Say("It waits in the queue".into());
+        };
+        let change = match action {
+            Action::PauseOrResume => QueueChange::Hold(!is_held),
+            Action::LearningRateUp => QueueChange::To(place.saturating_sub(2)),
+            Action::LearningRateDown => QueueChange::To(place),
+            _ => return Effect::Say("It has not started: d takes it out of the queue".into()),
+        };
+        Request::ChangeQueue { run, change }.into()
     }
 
     /// What is compared, where one of it has ended since it was.
@@ -452,11 +486,13 @@ impl RunsTab {
             return Effect::Say("There is no run here yet. Press t to train one".into());
         };
         let (run, name) = (row.id.clone(), row.name().to_owned());
+        if row.status == Status::Queued {
+            return self.change_queue(run, action);
+        }
         if !row.status.has_worker() {
             let word = table::status_word(row);
             return Effect::Say(match row.status {
                 Status::Created => format!("{name} has no worker yet"),
-                Status::Queued => format!("{name} waits in the queue"),
                 Status::Stopped | Status::Failed | Status::Lost if row.profile.is_ok() => {
                     format!("{name} is {word}: it has no worker. Press u to resume it")
                 }
@@ -693,6 +729,12 @@ impl Tab for RunsTab {
                     hint("v", "compare"),
                 ],
                 None => vec![hint("t", "train")],
+                Some(Status::Queued) => vec![
+                    hint("Space", "hold/release"),
+                    hint("+ −", "earlier/later"),
+                    hint("d", "delete"),
+                    hint("m", "mark"),
+                ],
                 Some(Status::Running | Status::Paused) => vec![
                     hint("Enter", "open"),
                     hint("Space", "pause/continue"),

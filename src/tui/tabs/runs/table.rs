@@ -109,7 +109,10 @@ pub(super) fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &T
     lines.extend(visible.map(|(i, entry)| {
         let marked = tab.marked.contains(entry.id());
         let line = match entry {
-            Entry::Run { row, below } => columns.row(row, marked, *below, theme),
+            Entry::Run { row, below } => {
+                let queued = tab.queued(&row.id).filter(|_| !row.status.has_worker());
+                columns.row(row, *below, (marked, queued), theme)
+            }
             Entry::Group(group) => columns.group(group, marked, theme),
         };
         if Some(i) == cursor {
@@ -286,7 +289,13 @@ impl Columns {
         Line::styled(text, theme.dim())
     }
 
-    fn row(&self, row: &RunRow, marked: bool, below: Below, theme: &Theme) -> Line<'static> {
+    fn row(
+        &self,
+        row: &RunRow,
+        below: Below,
+        (marked, queued): (bool, Option<(usize, bool)>),
+        theme: &Theme,
+    ) -> Line<'static> {
         let dash = || "–".to_string();
         let is_over = row.macro_f1().is_some();
         let accuracy = row
@@ -346,8 +355,13 @@ impl Columns {
         if self.wide {
             spans.push(Span::styled(wide_part(row), theme.dim()));
         }
+        let word = match queued {
+            Some((_, true)) => "held".into(),
+            Some((place, false)) => format!("queue {}", figure::count(place as u64, 2)),
+            None => status_word(row).to_owned(),
+        };
         spans.push(Span::styled(
-            format!("  {}", left(status_word(row), 8)),
+            format!("  {}", left(&word, 8)),
             status_style(row, theme),
         ));
         spans.push(Span::styled(
