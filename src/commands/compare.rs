@@ -82,7 +82,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     }
     if arguments.images {
         for verdict in &verdicts {
-            deciding(workspace, &sides, verdict)?.print(&mut out)?;
+            deciding(workspace, &sides, verdict).print(&mut out)?;
         }
     }
     Ok(0)
@@ -151,19 +151,19 @@ fn print(sides: &[Side], out: &mut Output) -> Result<()> {
 }
 
 /// The images that decide between two runs.
-fn deciding(workspace: &Workspace, sides: &[Side], verdict: &Verdict) -> Result<Table> {
+fn deciding(workspace: &Workspace, sides: &[Side], verdict: &Verdict) -> Table {
     let (a, b) = (letter(verdict.first), letter(verdict.second));
     let mut table = Table::new(&[">image", "true class", &a.to_string(), &b.to_string()]);
     let (Test::Paired { deciding, .. }, Side::Run { profile, .. }) =
         (&verdict.test, &sides[verdict.first])
     else {
-        return Ok(table);
+        return table;
     };
     let classes = workspace
         .dataset(&profile.data)
         .map(|data| data.classes)
         .unwrap_or_default();
-    let name = |class: u16| class_name(&classes, class.into()).to_owned();
+    let name = |class: u16| class_name(&classes, class.into()).clone();
     for image in deciding {
         let guess = |of: &Prediction| {
             let share = figure::percent(f64::from(of.probability[0]), 1, 7);
@@ -176,7 +176,7 @@ fn deciding(workspace: &Workspace, sides: &[Side], verdict: &Verdict) -> Result<
             guess(&image.second),
         ]);
     }
-    Ok(table)
+    table
 }
 
 fn print_json(
@@ -335,8 +335,8 @@ fn curves(sides: &[Vec<Band>], columns: Option<usize>) -> Table {
         }
         format!("{bar} {mean:>7}")
     };
-    let last = |side: &Vec<Band>| side.last().map_or(0, |band| band.epoch);
-    let longest = sides.iter().map(last).max().unwrap_or(0);
+    let end = |side: &Vec<Band>| side.last().map_or(0, |band| band.epoch);
+    let longest = sides.iter().map(end).max().unwrap_or(0);
     let every = longest.div_ceil(LISTED).max(1);
     let numbers = (1..=longest).filter(|n| *n == 1 || *n == longest || n % every == 0);
     for number in numbers {

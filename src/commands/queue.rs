@@ -57,6 +57,10 @@ enum Action {
 }
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command"
+)]
 struct Add {
     /// A profile file, a preset such as lenet5, or a run to train again
     #[arg(add = complete::profile(), value_name = "FILE|PRESET|RUN")]
@@ -120,8 +124,7 @@ impl From<Failure> for OnFailure {
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let mut out = Output::standard();
     match &arguments.action {
-        None => list(workspace, &mut out)?,
-        Some(Action::List { json: false }) => list(workspace, &mut out)?,
+        None | Some(Action::List { json: false }) => list(workspace, &mut out)?,
         Some(Action::List { json: true }) => list_json(workspace, &mut out)?,
         Some(Action::Add(arguments)) => add(workspace, arguments, &mut out)?,
         Some(Action::Move { jobs, to }) => {

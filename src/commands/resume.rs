@@ -10,6 +10,10 @@ use crate::run::signals::Watch;
 use crate::run::{Workspace, client, concurrent_runs};
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command"
+)]
 pub(super) struct Arguments {
     /// A run: its ID, the start or end of one, its name, the path of its record, or `last`
     #[arg(add = complete::ended_run(), default_value = "last")]

@@ -119,8 +119,8 @@ pub struct Welch {
     pub p: f64,
 }
 
-/// `None` where a group has fewer than two figures, or none of the figures differ. `level` is that of the interval, such
-/// as [`CONFIDENCE`].
+/// `None` where a group has fewer than two figures, or none of the figures differ. `level` is that of the interval,
+/// such as [`CONFIDENCE`].
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "seeds are few")]
 pub fn welch(first: &Group, second: &Group, level: f64) -> Option<Welch> {

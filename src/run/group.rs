@@ -32,7 +32,8 @@ pub(crate) fn name_of(profile: &Profile) -> Option<&str> {
     group.filter(|group| !group.is_empty())
 }
 
-/// The groups among runs, by name, each with its runs in the order of their seeds; runs that cannot be read are in none.
+/// The groups among runs, by name, each with its runs in the order of their seeds; runs that cannot be read are in
+/// none.
 #[must_use]
 pub(crate) fn among(runs: &[RunSummary]) -> BTreeMap<String, Vec<Member>> {
     let mut groups: BTreeMap<String, Vec<Member>> = BTreeMap::new();

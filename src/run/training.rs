@@ -63,10 +63,14 @@ impl Ready {
         let stages = profile.trunk()?;
         let mut warnings = warnings;
         let done = || checkpoint::newest_progress(directory).map_or(0, |progress| progress.epoch);
-        for stage in stages.iter().filter(|stage| done() < stage.until) {
+        for (nth, stage) in stages.iter().enumerate() {
+            if done() >= stage.until {
+                continue;
+            }
             let mut recipe = stage.recipe.clone();
             recipe.run.clone_from(&profile.run);
-            let until = (Some(stage.until), None);
+            let before = nth.checked_sub(1).and_then(|before| stages.get(before));
+            let until = (Some(stage.until), before);
             let told = std::mem::take(&mut warnings);
             let setup = (&recipe, dataset.clone(), directory, resume);
             let outcome = train_stage(workspace, setup, until, told, context)?;

@@ -28,7 +28,6 @@ const RETIRED: &[(&str, &str)] = &[
     ("predicted right", "correct"),
     ("picked out", "selected"),
     ("is no TOML", "is not valid TOML"),
-    ("told apart", "recognised"),
     ("anew at", "again at"),
     ("as it came", "unverified"),
 ];

@@ -115,7 +115,7 @@ fn a_fork_has_the_same_bits_up_to_its_epoch_with_and_without_a_checkpoint() {
         // More epochs and nothing else: the run that would have been.
         let (more, said) = place.makes(&["fork", &point, "--set", "train.epochs=7"]);
         assert_eq!(
-            said.contains("from the checkpoint"),
+            said.contains("its own way from the checkpoint"),
             has_checkpoint,
             "{said}"
         );
@@ -188,7 +188,8 @@ fn a_fork_of_a_fork_is_trained_again_from_its_record_alone() {
         "--set",
         "augment.flip=0",
     ];
-    let arguments = [&["fork"][..], &[&at(&child, 3)], &kinds[..]].concat();
+    let point = at(&child, 3);
+    let arguments = [&["fork", point.as_str()][..], &kinds[..]].concat();
     let (grandchild, said) = place.makes(&arguments);
     assert!(said.contains("with the optimizer's state reset"), "{said}");
     let forks = place.record(&grandchild).run.unwrap().forks;

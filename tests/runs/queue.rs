@@ -168,7 +168,7 @@ impl Dice {
 
 #[test]
 fn after_thirty_kills_every_job_has_run_once_to_its_end() {
-    const EPOCHS: usize = 60;
+    const EPOCHS: usize = 600;
     let place = Place::new();
     let setting = format!("train.epochs={EPOCHS}");
     place.says(&["queue", "run", "--at-a-time", "2"]);
@@ -191,7 +191,9 @@ fn after_thirty_kills_every_job_has_run_once_to_its_end() {
             2 => of(false),
             _ => all,
         };
-        chosen.iter().for_each(|pid| kill(*pid));
+        for pid in &chosen {
+            kill(*pid);
+        }
         kills += usize::from(!chosen.is_empty());
         if processes.is_empty() {
             // Whoever looks brings the scheduler up again.
@@ -334,6 +336,7 @@ fn the_queue_is_changed_while_it_runs() {
     until("the held one runs", || {
         place.status(&waiting[2]) == Status::Finished
     });
+    until("it leaves the queue", || place.jobs() == 0);
     for wrong in [
         &["queue", "move", "9", "--to", "first"][..],
         &["queue", "move", "x", "--to", "first"],

@@ -106,9 +106,9 @@ impl Machine {
 
 /// The GPUs that `CUDA_VISIBLE_DEVICES` names: all before the first that is none.
 fn named_gpus(named: &str) -> Vec<String> {
-    let names = named.split(',').map(str::trim);
+    let all = named.split(',').map(str::trim);
     let is_one = |name: &&str| !name.is_empty() && *name != "-1";
-    names.take_while(is_one).map(String::from).collect()
+    all.take_while(is_one).map(String::from).collect()
 }
 
 #[cfg(test)]

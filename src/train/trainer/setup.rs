@@ -278,12 +278,11 @@ pub fn check_resumable(directory: &Path, profile: &Profile, data_sha256: &str) -
     match checkpoint::newest_progress(directory) {
         Some(progress) => {
             let stages = profile.trunk()?;
-            let under_way = stages.iter().find(|stage| progress.epoch <= stage.until);
-            let is_of =
-                |recipe: &Profile| progress.recipe_sha256 == recipe_sha256(recipe, progress.format);
-            let own = under_way
-                .map(|stage| &stage.recipe)
-                .filter(|recipe| is_of(recipe));
+            let is_of = |recipe: &&Profile| {
+                progress.recipe_sha256 == recipe_sha256(recipe, progress.format)
+            };
+            // It may be under way to one of its forks.
+            let own = stages.iter().map(|stage| &stage.recipe).find(is_of);
             check_same(directory, &progress, own.unwrap_or(profile), data_sha256)
         }
         None if profile.result.is_none() && !checkpoint::exists(directory) => Ok(()),

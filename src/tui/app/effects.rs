@@ -6,6 +6,7 @@ use super::question::Question;
 use super::{App, Problem, Trainable};
 use crate::data::DatasetInfo;
 use crate::event::{Event, Phase, Stamped};
+use crate::profile::Profile;
 use crate::tui::context::{KeptCertainty, KeptPredictions};
 use crate::tui::message::Message;
 use crate::tui::request::Request;
@@ -75,15 +76,6 @@ impl App {
                 self.starting = None;
                 self.preparing = None;
             }
-            Message::Queued(words) => {
-                self.preparing = None;
-                self.problem = None;
-                self.on_queued(&words);
-            }
-            Message::Queue { counts, waiting } => {
-                self.queue = counts;
-                self.tabs.runs.set_queue(waiting);
-            }
             Message::NotSent(run) => {
                 self.context.run.not_asked(&run);
                 self.news.on_not_sent(&run);
@@ -106,17 +98,7 @@ impl App {
                 self.tabs.runs.set_rows(rows);
                 return self.tabs.runs.asks_for_conclusion().into_iter().collect();
             }
-            Message::Compared(compared) => self.tabs.runs.set_compared(*compared),
-            Message::Own(profiles) => {
-                self.presets.truncate(self.built_in);
-                self.presets
-                    .extend(profiles.iter().map(|(name, profile)| Trainable {
-                        name: name.clone(),
-                        title: "of your own".into(),
-                        profile: profile.clone(),
-                    }));
-                self.tabs.model.set_own(profiles);
-            }
+            Message::Own(profiles) => self.on_own(profiles),
             Message::Edited(profile) => self.tabs.model.set_recipe(*profile),
             Message::Deleted(run) => {
                 self.context.run.forget(&run);
@@ -159,9 +141,40 @@ impl App {
                 self.said = None;
                 self.problem = Some(Problem { problem, remedy });
             }
+            of_queue @ (Message::Queued(_) | Message::Queue { .. } | Message::Compared(_)) => {
+                self.on_queue(of_queue);
+            }
             of_data => self.on_data(of_data),
         }
         Vec::new()
+    }
+
+    fn on_own(&mut self, profiles: Vec<(String, Profile)>) {
+        self.presets.truncate(self.built_in);
+        self.presets
+            .extend(profiles.iter().map(|(name, profile)| Trainable {
+                name: name.clone(),
+                title: "of your own".into(),
+                profile: profile.clone(),
+            }));
+        self.tabs.model.set_own(profiles);
+    }
+
+    /// What is told of the queue, and of runs side by side.
+    fn on_queue(&mut self, message: Message) {
+        match message {
+            Message::Queued(words) => {
+                self.preparing = None;
+                self.problem = None;
+                self.on_queued(&words);
+            }
+            Message::Queue { counts, waiting } => {
+                self.queue = counts;
+                self.tabs.runs.set_queue(waiting);
+            }
+            Message::Compared(compared) => self.tabs.runs.set_compared(*compared),
+            _ => {}
+        }
     }
 
     /// What is told of data sets.

@@ -58,7 +58,7 @@ impl Services {
             };
             queue::change(&workspace, &run, |queue, started| match change {
                 QueueChange::Hold(held) => queue.hold(&run, held),
-                QueueChange::To(place) => queue.place(&[run.clone()], started + place),
+                QueueChange::To(place) => queue.place(std::slice::from_ref(&run), started + place),
             })?;
             scheduler::ensure(&workspace)?;
             Ok(Message::Say(format!("{} {words}", id::name(&run))))
@@ -122,8 +122,8 @@ impl Services {
                 let _ = out.blocking_send(Message::Fetching(false));
             }
             let checked = network.and_then(|network| network.check(&workspace));
-            let begun = checked.and_then(|checked| begin(&workspace, checked));
-            begun.inspect_err(|_| drop(out.blocking_send(Message::NotStarted)))
+            let answer = checked.and_then(|checked| begin(&workspace, checked));
+            answer.inspect_err(|_| drop(out.blocking_send(Message::NotStarted)))
         });
     }
 

@@ -105,7 +105,7 @@ pub(crate) fn choice(
             Span::styled(format!(" {does}  "), theme.text()),
         ]
     });
-    shown.push(Line::from_iter(keys));
+    shown.push(keys.collect());
     frame.render_widget(Paragraph::new(shown), inside);
 }
 
