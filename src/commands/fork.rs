@@ -15,7 +15,7 @@ pub(super) struct Arguments {
     /// A run and an epoch: a number, best, or last
     #[arg(add = complete::run(), value_name = "RUN@EPOCH")]
     point: String,
-    /// Change a setting of [train] or [augment] from there on; repeatable
+    /// Change a setting of train or augment from there on; repeatable
     #[arg(add = complete::setting(), long, value_name = "KEY=VALUE", required = true)]
     set: Vec<String>,
     /// Put it into the queue
