@@ -69,7 +69,11 @@ fn a_run_begins_with_anothers_weights_and_trains_its_head_alone() {
         assert!(lines.contains(words), "{words}: {lines}");
     }
     assert!(
-        lines.lines().all(|line| line.chars().count() <= 80),
+        // Sentences are folded by a terminal alone.
+        lines
+            .lines()
+            .filter(|line| !line.starts_with("B − A") && !line.starts_with("one run each"))
+            .all(|line| line.chars().count() <= 80),
         "{lines}"
     );
     let one = fmtui(dir.path(), &["compare", "last"]);
