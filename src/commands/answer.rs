@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::headless::Output;
 use crate::metrics::{METRICS, Scores};
 use crate::profile::Profile;
-use crate::run::{RunSummary, comparison};
+use crate::run::{RunSummary, comparison, group};
 use crate::text::{self, figure};
 
 /// The version of what is printed.
@@ -74,6 +74,9 @@ pub(super) fn record(id: &str, status: &str, profile: &Profile) -> Value {
         "seconds": comparison::seconds(profile),
         "accuracy": accuracy.map(|a| a.accuracy),
         "accuracy_of": accuracy.map(|a| a.subset.name()),
+        "accuracy_interval": comparison::accuracy_interval(profile).map(|i| [i.low, i.high]),
+        "group": group::name_of(profile),
+        "seed": profile.train.seed,
         "weights": profile.weights().map(|w| w.short(figure::ANY)),
         "train_accuracy": standing.map(|s| s.train),
         "held_out_accuracy": standing.map(|s| s.held_out),

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{answer, complete, seeds, train};
+use super::{answer, complete, train};
 use crate::error::{Error, Result};
 use crate::headless::{Output, Table, notice};
 use crate::profile::{Profile, Status};
@@ -69,7 +69,7 @@ struct Add {
     #[arg(add = complete::setting(), long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Add N runs with different seeds, as a group
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=group::MOST_SEEDS.into()))]
     seeds: u16,
     /// Before all others
     #[arg(long)]
@@ -87,7 +87,7 @@ struct Add {
 
 #[derive(Debug, Args)]
 struct Run {
-    /// Runs to release [default: all]
+    /// Runs to release [default: all, unless an option is given]
     #[arg(add = complete::run(), value_name = "RUN")]
     jobs: Vec<String>,
     /// Runs on the CPU at a time; they share its cores
@@ -157,7 +157,8 @@ fn add(workspace: &Workspace, arguments: &Add, out: &mut Output) -> Result<()> {
     let recipe = (arguments.what.as_str(), &arguments.set[..]);
     let checked = train::prepare(workspace, recipe, arguments.force, &signals)?;
     let how = (arguments.first, arguments.hold);
-    let (name, ids) = seeds::enqueue(workspace, &checked, arguments.seeds.into(), how)?;
+    let seeds = arguments.seeds.into();
+    let (name, ids) = queue::enqueue_seeds(workspace, &checked.profile, seeds, how)?;
     scheduler::ensure(workspace)?;
     if arguments.json {
         let name = Some(name).filter(|name| !name.is_empty());
@@ -236,11 +237,18 @@ fn release(workspace: &Workspace, arguments: &Run) -> Result<()> {
         if let Some(on_failure) = arguments.on_failure {
             settings.on_failure = on_failure.into();
         }
+        let changes_settings = arguments.at_a_time.is_some()
+            || arguments.per_gpu.is_some()
+            || arguments.on_failure.is_some();
+        if changes_settings && arguments.jobs.is_empty() {
+            return Ok(());
+        }
         let runs = named(workspace, queue, &arguments.jobs)?;
         let is_meant = |job: &Job| runs.is_empty() || runs.contains(&job.run);
         for job in queue.jobs.iter_mut().filter(|job| is_meant(job)) {
             job.held = false;
             job.crashes = 0;
+            job.problem.clear();
         }
         queue.held = false;
         queue.held_because.clear();
@@ -314,6 +322,10 @@ fn list(workspace: &Workspace, out: &mut Output) -> Result<()> {
             ]);
         }
         table.print(out)?;
+        let problems = jobs.iter().map(|(job, _)| (&job.run, &job.problem));
+        for (run, problem) in problems.filter(|(_, problem)| !problem.is_empty()) {
+            out.line(format!("{run} did not start: {}", text::sanitize(problem)))?;
+        }
     }
     if queue.held {
         let why = match queue.held_because.as_str() {
@@ -329,7 +341,13 @@ fn list(workspace: &Workspace, out: &mut Output) -> Result<()> {
         .iter()
         .rev()
         .take(5)
-        .map(|ended| format!("{} {}", ended.run, ended.status.name()))
+        .map(|ended| {
+            let why = match ended.problem.as_str() {
+                "" => String::new(),
+                problem => format!(" ({})", text::sanitize(problem)),
+            };
+            format!("{} {}{why}", ended.run, ended.status.name())
+        })
         .collect();
     if !ended.is_empty() {
         out.line(format!("ended: {}", ended.join(", ")))?;
@@ -370,6 +388,7 @@ fn list_json(workspace: &Workspace, out: &mut Output) -> Result<()> {
             value["standing"] = json!(standing.word(job));
             value["place"] = json!(job.place);
             value["crashes"] = json!(job.crashes);
+            value["problem"] = json!(job.problem);
             value
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::headless::{Output, Table, Tint};
+use crate::metrics::significance::wilson_of;
 use crate::metrics::{METRICS, Scores, class_name};
 use crate::text::{self, figure};
 
@@ -22,6 +23,15 @@ pub(super) fn table(parts: &[(&str, &Option<Scores>)]) -> Table {
             .iter()
             .map(|(_, scores)| metric.text(scores, 2, figure::ANY));
         table.row(std::iter::once(metric.label.to_owned()).chain(figures));
+        if metric.key == "accuracy" {
+            // Of the training images it says nothing of others.
+            let interval = |(name, scores): &(&str, &Scores)| match wilson_of(scores) {
+                Some(interval) if *name != "train" => interval.percent(2),
+                _ => String::new(),
+            };
+            let intervals = measured.iter().map(interval);
+            table.row(std::iter::once("accuracy, 95 %".to_owned()).chain(intervals));
+        }
     }
     table
 }

@@ -9,31 +9,8 @@ use crate::metrics::significance::Group;
 use crate::run::Workspace;
 use crate::run::group::{self, Summary};
 use crate::run::preflight::Checked;
-use crate::run::queue::{Recipe, scheduler};
+use crate::run::queue::{self, scheduler};
 use crate::run::signals::Watch;
-
-/// Queues the runs of a checked recipe; gives the name of their group, which one run alone has none of, and their ids.
-///
-/// # Errors
-/// `Io` when they cannot be written down.
-pub(super) fn enqueue(
-    workspace: &Workspace,
-    checked: &Checked,
-    seeds: usize,
-    (first, held): (bool, bool),
-) -> Result<(String, Vec<String>)> {
-    let (name, profiles) = match seeds {
-        0 | 1 => (String::new(), vec![checked.profile.clone()]),
-        _ => group::recipes(&checked.profile, seeds),
-    };
-    let recipe = |profile| Recipe {
-        profile,
-        group: name.clone(),
-    };
-    let recipes: Vec<Recipe> = profiles.into_iter().map(recipe).collect();
-    let ids = workspace.enqueue(&recipes, first, held)?;
-    Ok((name, ids))
-}
 
 /// Trains a recipe with several seeds and follows them, or leaves them to themselves.
 ///
@@ -46,7 +23,7 @@ pub(super) fn train(
     seeds: usize,
     signals: Watch,
 ) -> Result<u8> {
-    let (name, ids) = enqueue(workspace, checked, seeds, (false, false))?;
+    let (name, ids) = queue::enqueue_seeds(workspace, &checked.profile, seeds, (false, false))?;
     scheduler::ensure(workspace)?;
     let mut out = Output::standard();
     if arguments.detach {

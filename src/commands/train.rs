@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, Style, notice};
 use crate::run::preflight::{Checked, Network};
 use crate::run::signals::Watch;
-use crate::run::{Workspace, client, concurrent_runs, logind};
+use crate::run::{Workspace, client, concurrent_runs, group, logind};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     #[arg(add = complete::setting(), long, value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
     /// Train N runs with different seeds, as a group, through the queue
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=100))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=group::MOST_SEEDS.into()))]
     seeds: Option<u16>,
     /// Print the run's ID and leave it running
     #[arg(long)]

@@ -30,6 +30,9 @@ const STOPPED: u8 = 3;
 /// How often it is looked whether a queued run has begun.
 const QUEUED: Duration = Duration::from_millis(200);
 
+/// How long nothing is said of that.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Prints a run from its first event to its last; gives the exit code.
 ///
 /// # Errors
@@ -81,12 +84,19 @@ fn wait_for_start(workspace: &Workspace, id: &str, signals: &mut Watch) -> Resul
         .enable_all()
         .build()
         .map_err(|e| Error::compute("waiting for the run", e))?;
+    let since = Instant::now();
+    let mut is_told = false;
     runtime.block_on(async {
         loop {
             let run = workspace.load(id)?.run;
             let waits = run.is_none_or(|run| run.status == Status::Queued);
             if !waits || workspace.is_running(id) {
                 return Ok(true);
+            }
+            if since.elapsed() > PATIENCE && !std::mem::replace(&mut is_told, true) {
+                notice(format!(
+                    "{id} waits in the queue; `fmtui queue` shows what is before it"
+                ));
             }
             tokio::select! {
                 () = tokio::time::sleep(QUEUED) => {}

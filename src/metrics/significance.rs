@@ -3,6 +3,7 @@
 
 use statrs::distribution::{Binomial, ContinuousCDF, Discrete, DiscreteCDF, Normal, StudentsT};
 
+use super::Scores;
 use crate::rng::{Purpose, Stream};
 
 /// How sure an interval is.
@@ -22,6 +23,13 @@ pub struct Interval {
 }
 
 impl Interval {
+    /// `92.61 … 93.58`: of a share, in percent, with so many decimals.
+    #[must_use]
+    pub fn percent(&self, decimals: usize) -> String {
+        let share = |share: f64| format!("{:.decimals$}", 100.0 * share);
+        format!("{} … {}", share(self.low), share(self.high))
+    }
+
     #[must_use]
     pub fn contains(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
@@ -53,6 +61,12 @@ pub fn wilson(hits: u64, total: u64) -> Option<Interval> {
             (middle + half) / scale
         },
     })
+}
+
+/// The interval of an accuracy for the images that it was counted on; `None` of no images.
+#[must_use]
+pub fn wilson_of(scores: &Scores) -> Option<Interval> {
+    wilson(scores.confusion.correct(), scores.confusion.total())
 }
 
 /// Figures of the same recipe with several seeds.

@@ -72,12 +72,8 @@ impl Cell {
                 )
             }
             Self::Seconds(seconds) => figure::seconds(*seconds, width),
-            Self::Interval(Interval { low, high }) => {
-                let written = |decimals: usize| {
-                    let share = |share: f64| format!("{:.decimals$}", 100.0 * share);
-                    format!("{} … {}", share(*low), share(*high))
-                };
-                figure::fitting([written(2), written(1), written(0)], width)
+            Self::Interval(interval) => {
+                figure::fitting([2, 1, 0].map(|decimals| interval.percent(decimals)), width)
             }
             Self::Spread(mean, deviation) => {
                 let beside = |deviation: String| format!("{} ± {deviation}", mean.text(width));
@@ -208,6 +204,12 @@ pub(crate) fn seconds(profile: &Profile) -> Option<f64> {
     }
 }
 
+/// The 95 % interval of the accuracy that a run is listed with, where the images that it was counted on are known.
+#[must_use]
+pub(crate) fn accuracy_interval(profile: &Profile) -> Option<Interval> {
+    profile.known_scores().and_then(significance::wilson_of)
+}
+
 /// Runs that are compared as one: a run alone, or those of a group.
 pub(crate) type Runs<'a> = Vec<&'a Profile>;
 
@@ -239,9 +241,7 @@ fn spread(runs: &Runs, of: &dyn Fn(&Profile) -> Option<f64>) -> Option<Group> {
 fn interval(runs: &Runs, of: fn(&ResultRecord) -> Option<&Scores>) -> Cell {
     let scores = |run: &Profile| of(run.result.as_ref()?).cloned();
     let found = match runs.as_slice() {
-        [run] => scores(run).and_then(|scores| {
-            significance::wilson(scores.confusion.correct(), scores.confusion.total())
-        }),
+        [run] => scores(run).as_ref().and_then(significance::wilson_of),
         several => {
             let accuracy = |run: &Profile| scores(run).map(|scores| scores.accuracy);
             spread(&several.to_vec(), &accuracy).and_then(|group| group.interval)

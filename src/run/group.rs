@@ -9,6 +9,9 @@ use crate::metrics::significance::Group;
 use crate::profile::{EpochRecord, Profile, Status};
 use crate::text;
 
+/// The most seeds that one command queues.
+pub(crate) const MOST_SEEDS: u16 = 100;
+
 /// The recipes of a group: one for each seed, from the recipe's own on, and the group's name.
 #[must_use]
 pub(crate) fn recipes(profile: &Profile, seeds: usize) -> (String, Vec<Profile>) {

@@ -98,7 +98,7 @@ pub(crate) fn run(workspace: &Workspace, id: &str, resume: bool) -> Result<End> 
 
 /// A program that was started as `/proc/self/exe` is called `exe` in lists of processes. Where the system takes no
 /// name, it keeps that one.
-fn call_it_fmtui() {
+pub(super) fn call_it_fmtui() {
     let _ = std::fs::write("/proc/self/comm", "fmtui");
 }
 

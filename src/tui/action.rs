@@ -28,6 +28,8 @@ pub(crate) enum Action {
     PauseOrResume,
     /// `t`.
     Train,
+    /// `Q`: queue a recipe, with one seed or several.
+    Queue,
     /// `x`.
     Stop,
     LearningRateUp,

@@ -231,6 +231,7 @@ impl Outside<'_> {
             Request::Suspend => return self.suspend().await,
             Request::EditText(profile) => return self.edit(&profile),
             Request::Start(start) => self.services.start(start),
+            Request::QueueSeeds { profile, seeds } => self.services.queue_seeds(profile, seeds),
             Request::ChangeQueue { run, change } => self.services.change_queue(run, change),
             Request::Fork {
                 point,

@@ -59,6 +59,14 @@ const TABLE: &[Row] = &[
     ),
     (
         RUN,
+        "queue",
+        "Q",
+        "Q",
+        "queue the recipe, with several seeds",
+        Action::Queue,
+    ),
+    (
+        RUN,
         "pause",
         "space",
         "Space",

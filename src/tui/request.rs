@@ -42,6 +42,11 @@ pub(crate) enum Request {
     Start(Start),
     /// Put a run into the queue.
     Queue(Start),
+    /// Put a recipe into the queue, with so many seeds.
+    QueueSeeds {
+        profile: Box<Profile>,
+        seeds: usize,
+    },
     /// Hold, release or move a run that waits in the queue.
     ChangeQueue {
         run: String,

@@ -78,7 +78,7 @@ fn a_run_begins_with_anothers_weights_and_trains_its_head_alone() {
     );
     let one = fmtui(dir.path(), &["compare", "last"]);
     assert_eq!(one.status.code(), Some(2));
-    assert!(text(&one.stderr).contains("takes 2 to 5 runs, not 1"));
+    assert!(text(&one.stderr).contains("takes 2 to 5 runs or groups, not 1"));
     let twice = fmtui(dir.path(), &["compare", "last", "last"]);
     assert_eq!(twice.status.code(), Some(2));
     assert!(text(&twice.stderr).contains("is named twice"));

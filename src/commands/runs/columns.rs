@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::metrics::{self, METRICS};
 use crate::profile::settings::{self, Kind};
 use crate::profile::{Measured, Profile, Subset};
-use crate::run::{RunSummary, comparison};
+use crate::run::{RunSummary, comparison, group};
 use crate::text::{self, figure};
 
 /// A column: how it is called, headed and printed, and its value as `--json` and `--csv` have it.
@@ -129,6 +129,24 @@ const COLUMNS: &[(&str, &str, Unit, Text, Read)] = &[
                 .map_or_else(none, |a| figure::percent(a.accuracy, 2, figure::ANY))
         },
         |_, p| p.accuracy().map(|a| a.accuracy).into(),
+    ),
+    (
+        "accuracy_interval",
+        "95 %",
+        Unit::Text,
+        |_, p| comparison::accuracy_interval(p).map_or_else(none, |i| i.percent(2)),
+        |_, p| {
+            comparison::accuracy_interval(p)
+                .map(|i| i.percent(2))
+                .into()
+        },
+    ),
+    (
+        "group",
+        "group",
+        Unit::Text,
+        |_, p| group::name_of(p).unwrap_or_default().into(),
+        |_, p| group::name_of(p).into(),
     ),
     ("of", "of", Unit::Text, |_, p| of(p), |_, p| of(p).into()),
     (

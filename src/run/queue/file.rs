@@ -91,6 +91,9 @@ pub(crate) struct Job {
     #[serde(skip_serializing_if = "is_zero")]
     pub crashes: u32,
     pub step: u64,
+    /// Why its worker did not come up, where it did not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub problem: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -108,6 +111,9 @@ impl Job {
 pub(crate) struct Ended {
     pub run: String,
     pub status: Status,
+    /// Why its worker did not come up, where it did not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub problem: String,
 }
 
 impl Queue {
@@ -179,11 +185,13 @@ impl Queue {
 
     /// Takes a job out whose run is over.
     pub(super) fn end(&mut self, run: &str, status: Status) {
+        let problem = self.job(run).map(|job| job.problem.clone());
         self.jobs.retain(|job| job.run != run);
         self.ended.retain(|ended| ended.run != run);
         self.ended.push(Ended {
             run: run.into(),
             status,
+            problem: problem.unwrap_or_default(),
         });
     }
 

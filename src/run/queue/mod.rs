@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::{RunList, RunSummary, Workspace, lock};
+use super::{RunList, RunSummary, Workspace, group, lock};
 use crate::error::{Error, Result};
 use crate::profile::{Profile, Status};
 use crate::{storage, text};
@@ -265,6 +265,30 @@ pub(crate) fn resume(workspace: &Workspace, run: &str) -> Result<()> {
         workspace.save(&profile)?;
     }
     enqueue_existing(workspace, run)
+}
+
+/// Queues a checked recipe with so many seeds; gives the name of the group, which one run alone has none of, and the
+/// ids of its runs.
+///
+/// # Errors
+/// As [`Workspace::enqueue`].
+pub(crate) fn enqueue_seeds(
+    workspace: &Workspace,
+    profile: &Profile,
+    seeds: usize,
+    (first, held): (bool, bool),
+) -> Result<(String, Vec<String>)> {
+    let (name, profiles) = match seeds {
+        0 | 1 => (String::new(), vec![profile.clone()]),
+        _ => group::recipes(profile, seeds),
+    };
+    let recipe = |profile| Recipe {
+        profile,
+        group: name.clone(),
+    };
+    let recipes: Vec<Recipe> = profiles.into_iter().map(recipe).collect();
+    let ids = workspace.enqueue(&recipes, first, held)?;
+    Ok((name, ids))
 }
 
 /// Puts a run that is written down as queued behind all others.

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::profile::Status;
 use crate::run::lock::{Holder, RunLock};
 use crate::run::signals::Watch;
-use crate::run::{RunList, RunSummary, Workspace, client, lock};
+use crate::run::{RunList, RunSummary, Workspace, client, lock, worker};
 use crate::train::checkpoint;
 
 /// How often it is looked what has changed.
@@ -85,6 +85,7 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<()> {
 /// `Input` when the queue is damaged; `Io` when its files cannot be read or written.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let _ = rustix::process::setsid();
+    worker::call_it_fmtui();
     let signals = Watch::begin()?;
     let ends = signals.cancels();
     let Some(mut lock) = own(workspace)? else {
@@ -141,15 +142,26 @@ impl Scheduler<'_> {
         self.list.refresh()?;
         let launches = self.workspace.edit_queue(|queue| Ok(self.decide(queue)))?;
         for launch in &launches {
-            // Why a worker did not come up is in the record of its run, or it is tried again.
-            let _ = client::launch(
+            let begun = client::launch(
                 self.workspace,
                 &launch.run,
                 launch.resumes || super::has_begun(self.workspace, &launch.run),
                 &launch.seat(),
             );
+            self.note(&launch.run, begun.err())?;
         }
         Ok(launches.is_empty() && self.is_idle(&self.workspace.queue()?))
+    }
+
+    /// Takes note of why a worker did not come up; it is tried again later.
+    fn note(&self, run: &str, error: Option<Error>) -> Result<()> {
+        let problem = error.map_or_else(String::new, |error| error.to_string());
+        self.workspace.edit_queue(|queue| {
+            if let Some(job) = queue.job(run) {
+                job.problem = problem;
+            }
+            Ok(())
+        })
     }
 
     fn standing(&self, queue: &Queue, job: &Job) -> Standing {
@@ -467,6 +479,8 @@ pub(super) mod tests {
         decided(&mut scheduler);
         for crash in 1..=Job::MOST_CRASHES {
             drop(fake.begin(&runs[0]));
+            let error = Error::input("the worker", "is away", "wait");
+            scheduler.note(&runs[0], Some(error)).unwrap();
             // Not at once, and whoever waits meanwhile takes no place for good.
             let started = decided(&mut scheduler);
             assert!(started.iter().all(|(run, ..)| *run != runs[0]), "{crash}");
@@ -480,6 +494,7 @@ pub(super) mod tests {
         let queue = fake.workspace.queue().unwrap();
         assert_eq!(queue.ended.len(), 1);
         assert_eq!(queue.ended[0].status, Status::Lost);
+        assert!(queue.ended[0].problem.contains("is away"), "{queue:?}");
     }
 
     #[test]

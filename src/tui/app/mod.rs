@@ -322,6 +322,7 @@ impl App {
             }
             // Meant for the start before, this would lead away from it.
             Action::Train if self.has_just_started() => Vec::new(),
+            Action::Queue => self.ask_for_seeds(),
             // Elsewhere they are of the run that is shown.
             other if other.commands_a_run() && self.active != TabId::Runs => {
                 let effect = self.tabs.train.on_action(other, &self.context);

@@ -8,7 +8,9 @@ use ratatui::layout::Rect;
 
 use super::App;
 use crate::event::Command;
+use crate::profile::Profile;
 use crate::run::concurrent_runs::Live;
+use crate::run::group;
 use crate::tui::request::{Request, Start};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::input::{Input, Typed};
@@ -35,6 +37,11 @@ enum About {
     Stop {
         run: String,
         name: String,
+    },
+    /// With how many seeds a recipe is queued, as it is typed.
+    Seeds {
+        profile: Box<Profile>,
+        typed: Input,
     },
     /// The settings that a fork changes, as they are typed.
     Fork {
@@ -65,6 +72,17 @@ impl Question {
         }
     }
 
+    pub(super) fn seeds(profile: Box<Profile>) -> Self {
+        let about = About::Seeds {
+            profile,
+            typed: Input::default(),
+        };
+        Self {
+            about,
+            answered_from: None,
+        }
+    }
+
     pub(super) fn fork(run: String, name: String, epoch: Option<usize>) -> Self {
         let about = About::Fork {
             run,
@@ -87,7 +105,7 @@ impl Question {
     pub(super) fn needs(&self) -> Option<&str> {
         match &self.about {
             About::Stop { run, .. } => Some(run),
-            About::Beside { .. } | About::Fork { .. } => None,
+            About::Beside { .. } | About::Fork { .. } | About::Seeds { .. } => None,
         }
     }
 
@@ -98,6 +116,13 @@ impl Question {
                 let keys = [("Enter", "queue"), ("b", "beside"), ("Esc", "cancel")];
                 popup::choice(frame, area, "another run is under way", &text, &keys, theme);
             }
+            About::Seeds { profile, typed } => {
+                let text = format!(
+                    "How many seeds of {}, from {} on? Several make a group, with mean and interval. Enter alone queues one run.",
+                    profile.name, profile.train.seed
+                );
+                popup::entry(frame, area, "queue", &text, (typed, "queue"), theme);
+            }
             About::Fork {
                 name, epoch, typed, ..
             } => {
@@ -106,7 +131,7 @@ impl Question {
                 let text = format!(
                     "A new run with the same bits as {name} up to the end of {after}. Settings from there on, such as learning_rate=0.0001 epochs=40:"
                 );
-                popup::entry(frame, area, "fork", &text, typed, theme);
+                popup::entry(frame, area, "fork", &text, (typed, "start"), theme);
             }
             About::Stop { name, .. } => {
                 let text = format!(
@@ -144,6 +169,28 @@ impl App {
         let Some(mut question) = self.question.take() else {
             return Vec::new();
         };
+        if let About::Seeds { profile, typed } = &mut question.about {
+            match typed.on_key(key) {
+                Typed::Accepted if typed.is_empty() => {
+                    return self.queue_seeds(profile.clone(), 1);
+                }
+                Typed::Accepted => match typed.text().trim().parse() {
+                    Ok(seeds) if (1..=group::MOST_SEEDS).contains(&seeds) => {
+                        return self.queue_seeds(profile.clone(), seeds.into());
+                    }
+                    _ => {
+                        self.say(format!(
+                            "Give a number of seeds from 1 to {}",
+                            group::MOST_SEEDS
+                        ));
+                        self.question = Some(question);
+                    }
+                },
+                Typed::Cancelled => {}
+                _ => self.question = Some(question),
+            }
+            return Vec::new();
+        }
         if let About::Fork {
             run, epoch, typed, ..
         } = &mut question.about
@@ -172,7 +219,7 @@ impl App {
                     About::Beside { start, .. } => self.queue_now(start),
                     About::Stop { run, name } => self.command(run, &name, Command::Stop),
                     // Its keys are text.
-                    About::Fork { .. } => Vec::new(),
+                    About::Fork { .. } | About::Seeds { .. } => Vec::new(),
                 }
             }
             Some(Answer::No) => Vec::new(),

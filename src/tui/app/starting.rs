@@ -5,10 +5,13 @@ use std::time::Duration;
 use super::App;
 use super::question::Question;
 use crate::event::Command;
+use crate::profile::Profile;
 use crate::run::concurrent_runs::Live;
 use crate::run::id;
+use crate::text;
 use crate::tui::action::Action;
 use crate::tui::request::{Request, Start};
+use crate::tui::tab::Effect;
 use crate::tui::tab_id::TabId;
 
 /// For this long after a start no key starts another: it was meant for the one before.
@@ -74,6 +77,40 @@ impl App {
             changes,
             queued,
         }]
+    }
+
+    /// Puts a recipe with some seeds into the queue.
+    pub(super) fn queue_seeds(&mut self, profile: Box<Profile>, seeds: usize) -> Vec<Request> {
+        if self.has_just_started() {
+            return Vec::new();
+        }
+        let runs = text::count(seeds, "run");
+        self.say(format!("Queueing {runs} of {}…", profile.name));
+        self.starting = Some(match seeds {
+            1 => profile.name.clone(),
+            _ => format!("a group of {runs} of {}", profile.name),
+        });
+        vec![Request::QueueSeeds { profile, seeds }]
+    }
+
+    /// Asks with how many seeds the recipe is queued that the Train key would train here.
+    pub(super) fn ask_for_seeds(&mut self) -> Vec<Request> {
+        let tab = self.tabs.get_mut(self.active);
+        let effect = match tab.on_action(Action::Queue, &self.context) {
+            Effect::Ignored => tab.on_action(Action::Train, &self.context),
+            own => own,
+        };
+        let start = match effect {
+            Effect::Request(Request::Start(start)) => Ok(start),
+            Effect::TrainOn(set) => self.tabs.model.start_on(&set).map_err(|e| e.to_string()),
+            other => return self.on_effect(other),
+        };
+        match start {
+            Ok(Start::New(profile)) => self.question = Some(Question::seeds(profile)),
+            Ok(resumed @ Start::Resumed(_)) => return self.queue_now(resumed),
+            Err(why) => self.say(why),
+        }
+        Vec::new()
     }
 
     /// A run waits in the queue.

@@ -203,6 +203,75 @@ fn a_start_beside_another_run_is_asked_about() {
 }
 
 #[test]
+fn a_recipe_is_queued_with_as_many_seeds_as_are_typed() {
+    let mut app = app();
+    press(&mut app, "2");
+    let ask = |app: &mut App| {
+        app.update(Input::Message(Message::NotStarted));
+        assert_eq!(press(app, "Q"), []);
+        let shown = screen(app, 80, 24);
+        assert!(
+            shown.contains("How many seeds of lenet5, from 42 on?"),
+            "{shown}"
+        );
+    };
+    let seeds = |requests: Vec<Request>| match requests.as_slice() {
+        [Request::QueueSeeds { profile, seeds }] => {
+            assert_eq!(profile.name, "lenet5");
+            Some(*seeds)
+        }
+        other => {
+            assert!(other.is_empty(), "{other:?}");
+            None
+        }
+    };
+    ask(&mut app);
+    press(&mut app, "5");
+    assert_eq!(seeds(key(&mut app, KeyCode::Enter)), Some(5));
+    ask(&mut app);
+    assert_eq!(seeds(key(&mut app, KeyCode::Enter)), Some(1));
+    for wrong in ["0", "101", "x", "1.5"] {
+        ask(&mut app);
+        press(&mut app, wrong);
+        assert_eq!(seeds(key(&mut app, KeyCode::Enter)), None, "{wrong}");
+        assert!(
+            screen(&mut app, 80, 24).contains("from 1 to 100"),
+            "{wrong}"
+        );
+        key(&mut app, KeyCode::Esc);
+    }
+    // Nothing is queued by leaving.
+    ask(&mut app);
+    assert_eq!(key(&mut app, KeyCode::Esc), []);
+    assert!(app.question.is_none());
+}
+
+#[test]
+fn a_fork_is_asked_for_and_waits_beside_another_run() {
+    let mut app = app();
+    let ask = |app: &mut App| {
+        app.update(Input::Message(Message::NotStarted));
+        app.question = None;
+        let (run, epoch) = ("20261123-160211-lenet5-3f2a".into(), Some(7));
+        let requests = app.on_effect(Effect::AskToFork { run, epoch });
+        assert_eq!(requests, []);
+        let shown = screen(app, 80, 24);
+        assert!(shown.contains("lenet5 up to the end of epoch 7"), "{shown}");
+        assert_eq!(key(app, KeyCode::Enter), [], "nothing was typed");
+        press(app, "epochs=40 learning_rate=0.001");
+        key(app, KeyCode::Enter)
+    };
+    let fork = |queued| Request::Fork {
+        point: "20261123-160211-lenet5-3f2a@7".into(),
+        changes: vec!["epochs=40".into(), "learning_rate=0.001".into()],
+        queued,
+    };
+    assert_eq!(ask(&mut app), [fork(false)]);
+    live(&mut app, &[("resnet20", false)]);
+    assert_eq!(ask(&mut app), [fork(true)]);
+}
+
+#[test]
 fn a_start_beside_the_shown_run_is_asked_about_before_anybody_has_looked() {
     let mut app = with_run();
     press(&mut app, "2");

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::profile::Profile;
 use crate::run::fork::{self, Point};
 use crate::run::preflight::{Checked, Network, Preparation};
-use crate::run::queue::{self, Recipe, scheduler};
+use crate::run::queue::{self, scheduler};
 use crate::run::{Workspace, client, concurrent_runs, id};
 use crate::text;
 use crate::tui::message::Message;
@@ -29,14 +29,7 @@ impl Services {
     /// Puts a run into the queue.
     pub(crate) fn queue(&mut self, start: Start) {
         match start {
-            Start::New(profile) => self.prepared(profile, |workspace, checked| {
-                let recipe = Recipe {
-                    profile: checked.profile,
-                    group: String::new(),
-                };
-                workspace.enqueue(&[recipe], false, false)?;
-                queued(workspace)
-            }),
+            Start::New(profile) => self.queue_seeds(profile, 1),
             Start::Resumed(run) => {
                 let (workspace, out) = (self.workspace.clone(), self.out.clone());
                 self.blocking(move || {
@@ -45,6 +38,14 @@ impl Services {
                 });
             }
         }
+    }
+
+    /// Puts a recipe into the queue, with so many seeds.
+    pub(crate) fn queue_seeds(&mut self, profile: Box<Profile>, seeds: usize) {
+        self.prepared(profile, move |workspace, checked| {
+            queue::enqueue_seeds(workspace, &checked.profile, seeds, (false, false))?;
+            queued(workspace)
+        });
     }
 
     /// Changes the queue; its new order is told with the next look.

@@ -109,13 +109,13 @@ pub(crate) fn choice(
     frame.render_widget(Paragraph::new(shown), inside);
 }
 
-/// A window with a text and a line to type in.
+/// A window with a text, a line to type in, and what Enter does.
 pub(crate) fn entry(
     frame: &mut Frame,
     area: Rect,
     title: &str,
     text: &str,
-    typed: &Input,
+    (typed, enter): (&Input, &str),
     theme: &Theme,
 ) {
     let width = 60.min(area.width);
@@ -132,7 +132,7 @@ pub(crate) fn entry(
     shown.push(Line::default());
     shown.push(Line::from(vec![
         Span::styled(" Enter", theme.accent()),
-        Span::styled(" start  ", theme.text()),
+        Span::styled(format!(" {enter}  "), theme.text()),
         Span::styled(" Esc", theme.accent()),
         Span::styled(" cancel", theme.text()),
     ]));

@@ -546,6 +546,19 @@ impl RunsTab {
         }
     }
 
+    /// The recipe of the selected run, or of the selected group, to be trained once more.
+    fn recipe_again(&self) -> Effect {
+        let of_group = || Some(&self.groups.get(self.selected_group()?)?.first()?.profile);
+        let row = self.selected().and_then(|row| row.profile.as_ref().ok());
+        match row.or_else(of_group) {
+            Some(profile) => {
+                let recipe = Box::new(profile.recipe());
+                Request::Start(Start::New(recipe)).into()
+            }
+            None => Effect::Say("There is no recipe here".into()),
+        }
+    }
+
     fn mark(&mut self) -> Effect {
         if let Some(group) = self.selected_group() {
             let group = group.to_owned();
@@ -639,6 +652,7 @@ impl Tab for RunsTab {
             }),
             Action::Delete => self.delete(),
             Action::Fork => self.with_selected(|_, run, _| Effect::AskToFork { run, epoch: None }),
+            Action::Queue => self.recipe_again(),
             Action::Mark => self.mark(),
             Action::Train => Effect::GoToTab(TabId::Model),
             _ if action.commands_a_run() => self.command(action),

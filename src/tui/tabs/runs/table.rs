@@ -240,7 +240,9 @@ fn detail(row: Option<&RunRow>, width: usize, theme: &Theme) -> Line<'static> {
             };
             let of = row.accuracy().map_or_else(String::new, |a| {
                 let weights = a.weights.short(figure::ANY);
-                format!("{} of {weights} · ", a.subset.name())
+                let interval = comparison::accuracy_interval(profile)
+                    .map_or_else(String::new, |i| format!("95 % {} · ", i.percent(1)));
+                format!("{} of {weights} · {interval}", a.subset.name())
             });
             let untested = profile
                 .untested()
