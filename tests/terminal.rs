@@ -336,7 +336,7 @@ fn keys_act_on_what_the_worker_has() {
     terminal.wait_for("▸Model");
     terminal.press("ttt");
     terminal.wait_for("mlp-20 is paused");
-    terminal.wait_for("Queue lenet5-study, or start it beside?");
+    terminal.wait_for("Queue lenet5, or start it beside?");
     terminal.press("n");
     terminal.wait_until("the question is gone", |s| !s.contains("beside?"));
     terminal.press("q");

@@ -256,7 +256,8 @@ fn a_fork_is_asked_for_and_waits_beside_another_run() {
         let requests = app.on_effect(Effect::AskToFork { run, epoch });
         assert_eq!(requests, []);
         let shown = screen(app, 80, 24);
-        assert!(shown.contains("lenet5 up to the end of epoch 7"), "{shown}");
+        assert!(shown.contains("lenet5 up to the end of"), "{shown}");
+        assert!(shown.contains("epoch 7. Settings"), "{shown}");
         assert_eq!(key(app, KeyCode::Enter), [], "nothing was typed");
         press(app, "epochs=40 learning_rate=0.001");
         key(app, KeyCode::Enter)
