@@ -15,6 +15,9 @@ pub struct Fork {
     pub run: String,
     /// The last epoch that both have.
     pub epoch: usize,
+    /// The backend that it was trained on up to there, as the run's own.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub backend: String,
     /// The settings that were others up to there, and what they were.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub was: BTreeMap<String, String>,
@@ -25,6 +28,8 @@ pub struct Fork {
 pub struct Stage {
     /// The last of them.
     pub until: usize,
+    /// As [`Fork::backend`].
+    pub backend: String,
     pub recipe: Profile,
 }
 
@@ -54,6 +59,7 @@ impl Profile {
             }
             stages.push(Stage {
                 until: fork.epoch,
+                backend: fork.backend.clone(),
                 recipe: recipe.clone(),
             });
         }
@@ -114,6 +120,7 @@ mod tests {
         let fork = |epoch, was| Fork {
             run: "r".into(),
             epoch,
+            backend: String::new(),
             was,
         };
         third.run = Some(RunRecord {

@@ -40,8 +40,9 @@ pub(crate) fn mark_seen(workspace: &Workspace) -> Result<()> {
 pub(crate) fn since(workspace: &Workspace, list: &RunList, seen: f64) -> Vec<Ended> {
     let runs = list.runs();
     let ended = runs.iter().filter(|run| !run.status.has_worker());
-    // Records tell the end to the second. Whatever ended before is not looked at any further.
-    let is_new = |at: f64| at >= seen.floor();
+    // Records of 0.1 tell the end to the second. Whatever ended before is not looked at any further.
+    let is_to_the_second = |at: f64| at.fract() == 0.0;
+    let is_new = |at| at >= seen || (is_to_the_second(at) && at >= seen.floor());
     let new = ended.filter(|run| ended_at(workspace, run).is_some_and(is_new));
     let mut ended: Vec<Ended> = new.filter_map(|run| Ended::of(workspace, run)).collect();
     ended.sort_by(|a, b| a.at.unwrap_or(0.0).total_cmp(&b.at.unwrap_or(0.0)));

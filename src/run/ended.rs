@@ -32,7 +32,7 @@ pub(crate) struct Ended {
     pub how: How,
     /// What it is known by.
     pub accuracy: Option<Measured>,
-    /// **Units** seconds since 1970, to the second; of a crashed one that of its last event.
+    /// **Units** seconds since 1970; of a crashed one those of its last event.
     pub at: Option<f64>,
 }
 

@@ -107,6 +107,7 @@ pub(crate) fn recipe(workspace: &Workspace, point: &Point, changes: &[String]) -
     forks.push(Fork {
         run: point.run.clone(),
         epoch: point.epoch,
+        backend: before.backend,
         was,
     });
     profile.run = Some(RunRecord {
@@ -239,11 +240,8 @@ pub(super) fn check_trunk(
     profile: &Profile,
     directory: &Path,
 ) -> Result<()> {
-    let Some(run) = profile
-        .run
-        .as_ref()
-        .filter(|run| directory == workspace.run_dir(&run.id))
-    else {
+    let own = profile.run.as_ref();
+    let Some(run) = own.filter(|run| is_own(workspace, run, directory)) else {
         // It is trained again to be verified: against its own record.
         return Ok(());
     };
@@ -270,6 +268,21 @@ pub(super) fn check_trunk(
     Ok(())
 }
 
+/// The backend that a fork goes on with: that of the run it left, unless it sets another one.
+#[must_use]
+pub(super) fn backend(fork: &Fork) -> String {
+    if fork.was.contains_key("train.backend") {
+        return String::new();
+    }
+    fork.backend.clone()
+}
+
+/// Whether this is where the run itself is trained, and not another time to compare.
+#[must_use]
+pub(super) fn is_own(workspace: &Workspace, run: &RunRecord, directory: &Path) -> bool {
+    directory == workspace.run_dir(&run.id)
+}
+
 fn is_same(a: &EpochRecord, b: &EpochRecord) -> bool {
     let figures = |row: &EpochRecord| {
         [
@@ -283,3 +296,6 @@ fn is_same(a: &EpochRecord, b: &EpochRecord) -> bool {
     };
     figures(a) == figures(b)
 }
+
+#[cfg(test)]
+mod tests;

@@ -227,7 +227,7 @@ impl Recorder {
         let run = self.run();
         run.status = status;
         run.error = text::sanitize(error);
-        run.finished = text::timestamp(text::now());
+        run.finished = text::exact_timestamp(text::now());
         let best = self.profile.result.as_ref().map_or(0, |r| r.best_epoch);
         self.profile.history = history::thinned(&self.history, best);
     }

@@ -7,7 +7,7 @@ use super::{Workspace, fork, pretrained, record};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::event::{Command, Event};
-use crate::profile::{Profile, Stage};
+use crate::profile::{Profile, RunRecord, Stage};
 use crate::train::{self, Outcome, Setup, TrainingContext, checkpoint};
 
 /// Automatic differentiation walks the graph recursively.
@@ -58,17 +58,29 @@ impl Ready {
             ));
         }
         let Self {
-            profile, dataset, ..
+            mut profile,
+            dataset,
+            ..
         } = self;
         let stages = profile.trunk()?;
         let mut warnings = warnings;
         let done = || checkpoint::newest_progress(directory).map_or(0, |progress| progress.epoch);
+        if let (Some(last), Some(run)) = (stages.last(), &mut profile.run)
+            && done() <= last.until
+            && fork::is_own(workspace, run, directory)
+        {
+            // What it was on when it ended was its trunk's.
+            run.backend = run.forks.last().map_or_else(String::new, fork::backend);
+        }
         for (nth, stage) in stages.iter().enumerate() {
             if done() >= stage.until {
                 continue;
             }
             let mut recipe = stage.recipe.clone();
-            recipe.run.clone_from(&profile.run);
+            recipe.run = profile.run.clone().map(|run| RunRecord {
+                backend: stage.backend.clone(),
+                ..run
+            });
             let before = nth.checked_sub(1).and_then(|before| stages.get(before));
             let until = (Some(stage.until), before);
             let told = std::mem::take(&mut warnings);
