@@ -52,7 +52,7 @@ fn a_run_that_finishes_is_noticed_and_the_terminal_is_given_back() {
     let home = tempfile::tempdir().unwrap();
     settings(home.path(), "[notify]\nafter = 0\n");
     // As long as it takes to be seen.
-    let id = paused(home.path(), 150);
+    let id = paused(home.path(), 60);
     let mut terminal = Terminal::open_with(home.path(), &["attach", &id], (24, 80), KNOWN);
     terminal.wait_for("mlp-20 · paused");
     let told = |what: &str| {
