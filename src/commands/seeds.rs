@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use super::{answer, train};
 use crate::error::Result;
-use crate::headless::{self, Output, notice};
+use crate::headless::{self, Output, Table, notice};
 use crate::metrics::significance::Group;
 use crate::run::Workspace;
-use crate::run::group::{self, Summary};
+use crate::run::group::{self, Member, Summary};
 use crate::run::preflight::Checked;
 use crate::run::queue::{self, scheduler};
 use crate::run::signals::Watch;
+use crate::text::{self, figure};
 
 /// Trains a recipe with several seeds and follows them, or leaves them to themselves.
 ///
@@ -31,9 +32,7 @@ pub(super) fn train(
             answer::print(&mut out, json!({ "group": name, "runs": ids }))?;
         } else {
             out.line(&name)?;
-            notice(format!(
-                "queued; compare its runs with: fmtui compare {name}"
-            ));
+            notice(format!("queued; see how it stands with: fmtui show {name}"));
         }
         return Ok(0);
     }
@@ -68,6 +67,57 @@ fn hold_rest(workspace: &Workspace, ids: &[String]) {
         Ok(_) => notice("the runs that wait are held; `fmtui queue run` continues with them"),
         Err(e) => notice(format!("error: {e}")),
     }
+}
+
+/// Prints what the runs of a group come to, and each of them.
+///
+/// # Errors
+/// `Io` when nothing can be written.
+pub(super) fn show(
+    (name, members): (String, Vec<Member>),
+    is_json: bool,
+    out: &mut Output,
+) -> Result<()> {
+    let summary = Summary::of(&members);
+    if is_json {
+        let mut answer = of(&name, &summary);
+        let ids: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
+        answer["members"] = json!(ids);
+        return answer::print(out, answer);
+    }
+    let finished = format!("{} of {} finished", summary.finished, summary.runs);
+    let mut rows = vec![("group", name), ("runs", finished)];
+    for (label, figure) in [
+        ("test accuracy", &summary.test),
+        ("validation accuracy", &summary.validation),
+    ] {
+        rows.extend(figure.as_ref().map(|of| (label, group::in_words(of))));
+    }
+    if let Some(seconds) = &summary.seconds {
+        rows.push(("time", text::seconds(seconds.mean)));
+    }
+    for (label, words) in rows {
+        out.line(format!("{label:<21}{words}"))?;
+    }
+    out.line("")?;
+    let mut table = Table::new(&["run", ">seed", "status", ">epochs", ">accuracy", "of"]);
+    for Member {
+        id,
+        status,
+        profile,
+    } in &members
+    {
+        let measured = profile.accuracy();
+        table.row([
+            id.clone(),
+            profile.train.seed.to_string(),
+            status.name().into(),
+            format!("{}/{}", profile.epochs_done(), profile.train.epochs),
+            measured.map_or_else(String::new, |m| figure::percent(m.accuracy, 2, 8)),
+            measured.map_or_else(String::new, |m| m.subset.name().into()),
+        ]);
+    }
+    table.print(out).map(drop)
 }
 
 /// A group as JSON.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{answer, arrays, calibration, complete, evaluate, recipe, scores};
+use super::{answer, arrays, calibration, complete, evaluate, recipe, scores, seeds};
 use crate::catalog;
 use crate::data::{self, Dataset, DatasetInfo};
 use crate::error::Result;
@@ -20,8 +20,8 @@ use crate::text::{self, figure};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A profile file, a preset such as lenet5, or a run [default: the list of all presets]
-    #[arg(add = complete::profile(), value_name = "FILE|PRESET|RUN")]
+    /// A profile file, a preset such as lenet5, a run, or a group [default: the list of all presets]
+    #[arg(add = complete::profile(), value_name = "FILE|PRESET|RUN|GROUP")]
     what: Option<String>,
     /// Override a setting, such as `model.hidden=[50,20]`; repeatable
     #[arg(add = complete::setting(), long, value_name = "KEY=VALUE")]
@@ -42,7 +42,16 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let Some(what) = &arguments.what else {
         return list_presets(arguments.json, &mut out).map(|()| 0);
     };
-    let mut profile = recipe::look(workspace, what, &arguments.set)?;
+    let mut profile = match recipe::look(workspace, what, &arguments.set) {
+        Ok(profile) => profile,
+        Err(error) => match workspace.group(what)? {
+            Some(group) if arguments.set.is_empty() && !arguments.toml && !arguments.weights => {
+                seeds::show(group, arguments.json, &mut out)?;
+                return Ok(0);
+            }
+            _ => return Err(error),
+        },
+    };
     if !arguments.set.is_empty() {
         // What a run of it would be, not what one was.
         profile = profile.recipe();

@@ -6,7 +6,7 @@ use super::context::{KeptCertainty, KeptPredictions};
 use super::run_view::Link;
 use super::tabs::confusion::Outcome;
 use super::tabs::data::{BrokenFiles, Excluded, FoundSet};
-use super::tabs::runs::{Compared, Queued, RunRow};
+use super::tabs::runs::{Compared, RunRow};
 use crate::data::check::Checked;
 use crate::data::{Dataset, DatasetInfo};
 use crate::event::Stamped;
@@ -14,7 +14,7 @@ use crate::notify::Alert;
 use crate::profile::Profile;
 use crate::run::concurrent_runs::Live;
 use crate::run::ended::Ended;
-use crate::run::queue::Counts;
+use crate::run::queue::{Counts, Queued};
 use crate::run::weights_info::Card;
 
 /// What the app is told.

@@ -267,6 +267,11 @@ fn a_group_of_seeds_is_trained_compared_and_told_in_json() {
         (&"Welch".into(), &true.into())
     );
     let members = lines[0]["members"].as_array().unwrap();
+    let shown = place.says(&["show", &slow]);
+    assert!(shown.contains("3 of 3 finished"), "{shown}");
+    let shown: Value = serde_json::from_str(&place.says(&["show", &slow, "--json"])).unwrap();
+    assert_eq!(shown["test_accuracy"], lines[0]["test_accuracy"]);
+    assert_eq!(shown["members"], lines[0]["members"]);
     let seeds: BTreeMap<u64, &Value> = members
         .iter()
         .map(|id| {

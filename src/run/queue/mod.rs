@@ -163,6 +163,13 @@ pub(crate) struct Recipe {
     pub group: String,
 }
 
+/// A run that waits in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Queued {
+    pub run: String,
+    pub is_held: bool,
+}
+
 /// How many jobs run and wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -234,7 +241,7 @@ pub(crate) fn change(
 }
 
 /// Whether a run has ever had a worker.
-pub(super) fn has_begun(workspace: &Workspace, run: &str) -> bool {
+pub(crate) fn has_begun(workspace: &Workspace, run: &str) -> bool {
     fs::metadata(workspace.events_path(run)).is_ok_and(|log| log.len() > 0)
 }
 

@@ -170,6 +170,7 @@ impl App {
             }
             Message::Queue { counts, waiting } => {
                 self.queue = counts;
+                self.context.run.set_queue(waiting.clone());
                 self.tabs.runs.set_queue(waiting);
             }
             Message::Compared(compared) => self.tabs.runs.set_compared(*compared),

@@ -12,6 +12,7 @@ pub(crate) use replay::{Playback, Replay};
 use crate::event::{Command, Event, Phase, ResourceUsage, RunHistory, Severity, Stamped, change};
 use crate::profile::Status;
 use crate::run::id;
+use crate::run::queue::Queued;
 
 /// How many measurements of load are kept for the sparklines.
 const LOADS: usize = 240;
@@ -106,6 +107,8 @@ pub(crate) struct RunView {
     shown: Option<Shown>,
     replay: Option<Replay>,
     awaited: Option<Awaited>,
+    /// The runs that wait in the queue.
+    queue: Vec<Queued>,
     fresh_until: Option<Instant>,
     last_tick: Option<Instant>,
 }
@@ -336,11 +339,25 @@ impl RunView {
     pub(crate) fn is_lost(&self) -> bool {
         self.shown.as_ref().is_some_and(|s| {
             s.link == Link::Ended
+                && self.waits_in_queue().is_none()
                 && matches!(
                     s.history.phase,
                     Phase::Waiting | Phase::Running | Phase::Paused
                 )
         })
+    }
+
+    pub(crate) fn set_queue(&mut self, queue: Vec<Queued>) {
+        self.queue = queue;
+    }
+
+    /// Where the shown run waits in the queue: whether it is held.
+    #[must_use]
+    pub(crate) fn waits_in_queue(&self) -> Option<bool> {
+        let shown = self.shown.as_ref()?;
+        let queued = self.queue.iter().find(|queued| queued.run == shown.run)?;
+        (shown.history.phase == Phase::Waiting && shown.link != Link::Live)
+            .then_some(queued.is_held)
     }
 
     /// What the run does, or what it is about to do.
@@ -357,7 +374,11 @@ impl RunView {
             return Status::Waiting.name();
         }
         match history.map_or(Phase::Waiting, |(_, h)| h.phase) {
-            Phase::Waiting => "starting",
+            Phase::Waiting => match self.waits_in_queue() {
+                Some(true) => "held",
+                Some(false) => "queued",
+                None => "starting",
+            },
             Phase::Running => "running",
             Phase::Paused => "paused",
             Phase::Finished => "finished",

@@ -9,10 +9,10 @@ use super::problem;
 use crate::error::Result;
 use crate::run::concurrent_runs::{self, Live};
 use crate::run::ended::Ended;
-use crate::run::queue::{self, Counts, Standing, scheduler};
+use crate::run::queue::{self, Counts, Queued, Standing, scheduler};
 use crate::run::{RunList, RunSummary, Workspace, example};
 use crate::tui::message::Message;
-use crate::tui::tabs::runs::{Queued, RunRow};
+use crate::tui::tabs::runs::RunRow;
 
 /// How often the list of runs is read while it is looked at, and which of them have a worker at any time.
 const RUNS_EVERY: Duration = Duration::from_secs(1);

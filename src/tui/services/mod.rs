@@ -31,8 +31,8 @@ use crate::error::{Error, Result};
 use crate::event::Command;
 use crate::profile::{Data, Model, Profile};
 use crate::run::{
-    Connection, RunList, Sender, Workspace, client, example, kept_predictions, log, user_profiles,
-    weights_info,
+    Connection, RunList, Sender, Workspace, client, example, kept_predictions, log, queue,
+    user_profiles, weights_info,
 };
 use crate::{notify, storage};
 
@@ -132,11 +132,12 @@ impl Services {
         });
     }
 
-    /// Opens the newest run that is running, and turns to it; where none is, the newest.
+    /// Opens the newest run that is running, and turns to it; where none is, the newest that has begun.
     pub(super) fn open_newest(&mut self) {
         let ids = self.workspace.ids();
         let running = ids.iter().find(|id| self.workspace.is_running(id));
-        if let Some(run) = running.or(ids.first()) {
+        let begun = || ids.iter().find(|id| queue::has_begun(&self.workspace, id));
+        if let Some(run) = running.or_else(begun).or(ids.first()) {
             self.watch(run.clone(), running.is_some());
         }
     }

@@ -24,6 +24,7 @@ use crate::metrics::Confusion;
 use crate::metrics::MACRO_F1;
 use crate::profile::{Data, Measured, Profile, Status};
 use crate::run::group::Member;
+use crate::run::queue::Queued;
 use crate::run::verdict::{Deciding, Side, Test, Verdict};
 use crate::run::{comparison, example};
 use crate::tui::REPLAY_SPEED;
@@ -102,13 +103,6 @@ impl RunRow {
     fn is_alive(&self) -> bool {
         self.status == Status::Created || self.status.has_worker()
     }
-}
-
-/// A run that waits in the queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Queued {
-    pub run: String,
-    pub is_held: bool,
 }
 
 /// What may be concluded from runs side by side.
@@ -726,11 +720,15 @@ impl Tab for RunsTab {
             Mode::Comparing if self.gallery.is_some() => {
                 vec![hint("v", "the other run's answers"), hint("Esc", "back")]
             }
-            Mode::Comparing => vec![
-                hint("Enter", "images that decide"),
-                hint("j k", "scroll"),
-                hint("Esc", "back to the table"),
-            ],
+            Mode::Comparing => {
+                let is_there = |compared: &Compared| !compared.deciding().is_empty();
+                let mut hints = Vec::new();
+                if self.conclusion().is_some_and(is_there) {
+                    hints.push(hint("Enter", "images that decide"));
+                }
+                hints.extend([hint("j k", "scroll"), hint("Esc", "back to the table")]);
+                hints
+            }
             Mode::Table if self.marked.len() >= 2 => vec![
                 hint("v", "compare the marked"),
                 hint("m", "mark"),

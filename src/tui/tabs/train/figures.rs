@@ -21,6 +21,8 @@ pub(super) struct Figures<'a> {
     pub theme: &'a Theme,
     /// The worker exited unexpectedly.
     pub lost: bool,
+    /// It waits in the queue: whether it is held.
+    pub queued: Option<bool>,
     /// The newest epoch's figures have just come.
     pub bright: bool,
     /// There are rows for the facts and for a bar of the step's time; else both are said in fewer words elsewhere.
@@ -84,10 +86,11 @@ impl Figures<'_> {
     #[must_use]
     pub(super) fn progress(&self, width: usize) -> [Line<'static>; 2] {
         let Some(position) = position(self.history) else {
-            let waiting = if self.lost {
-                "the worker did not start"
-            } else {
-                "starting the worker…"
+            let waiting = match self.queued {
+                Some(true) => "held in the queue; Space on the Runs tab releases it",
+                Some(false) => "queued; it starts when there is room",
+                None if self.lost => "the worker did not start",
+                None => "starting the worker…",
             };
             return [
                 Line::styled(waiting.to_string(), self.theme.dim()),

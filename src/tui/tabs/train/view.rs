@@ -45,6 +45,7 @@ pub(super) fn render(tab: &mut TrainTab, frame: &mut Frame, area: Rect, cx: &Con
         loads: &loads,
         theme,
         lost,
+        queued: cx.run.waits_in_queue(),
         bright: cx.run.is_fresh(),
         roomy,
     };
