@@ -12,7 +12,7 @@ use crate::run::signals::Watch;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A run and an epoch: a number, best, or last
+    /// A run and an epoch: a number, best, or last [default: last]
     #[arg(add = complete::run(), value_name = "RUN@EPOCH")]
     point: String,
     /// Change a setting of train or augment from there on; repeatable

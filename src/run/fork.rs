@@ -39,7 +39,17 @@ impl Point {
     /// `Input` where there is no such run or epoch.
     pub(crate) fn parse(workspace: &Workspace, text: &str) -> Result<Self> {
         let (run, epoch) = text.rsplit_once('@').unwrap_or((text, "last"));
-        let run = workspace.resolve(run)?;
+        let run = match (workspace.resolve(run), workspace.group(run)) {
+            (Err(_), Ok(Some((name, members)))) => {
+                let one = members.first().map_or("", |member| member.id.as_str());
+                return Err(Error::input(
+                    format!("group {name}"),
+                    "is not one run",
+                    format!("fork one of its runs, such as {one}"),
+                ));
+            }
+            (resolved, _) => resolved?,
+        };
         let profile = workspace.load_with_history(&run)?;
         let last = profile.epochs_done();
         let epoch = match epoch {
@@ -91,7 +101,16 @@ pub(crate) fn recipe(workspace: &Workspace, point: &Point, changes: &[String]) -
             format!("set train.epochs={} or more", point.epoch + 1),
         ));
     }
-    let was = parent.unlike(&profile);
+    let before = parent.run.clone().unwrap_or_default();
+    // Up to there it may have been a recipe before one of its own forks.
+    let own = || (parent.clone(), before.backend.clone());
+    let stage = parent
+        .trunk()?
+        .into_iter()
+        .find(|stage| stage.until >= point.epoch);
+    let (trunk, backend) = stage.map_or_else(own, |stage| (stage.recipe, stage.backend));
+    crate::nn::device::select(&profile.train.device)?;
+    let was = trunk.unlike(&profile);
     if was.is_empty() {
         return Err(Error::input(
             "fork",
@@ -100,14 +119,13 @@ pub(crate) fn recipe(workspace: &Workspace, point: &Point, changes: &[String]) -
         ));
     }
     profile.validate()?;
-    let before = parent.run.unwrap_or_default();
     let mut forks = before.forks;
     // What the parent became after that epoch is no part of the fork.
     forks.retain(|fork| fork.epoch < point.epoch);
     forks.push(Fork {
         run: point.run.clone(),
         epoch: point.epoch,
-        backend: before.backend,
+        backend,
         was,
     });
     profile.run = Some(RunRecord {
@@ -122,29 +140,38 @@ pub(crate) fn recipe(workspace: &Workspace, point: &Point, changes: &[String]) -
 
 /// A setting by its whole key, or by its own name in the tables that a fork may change.
 fn whole(key: &str) -> String {
-    let tables = ["train", "train.optimizer", "train.schedule", "augment"];
-    let within = || tables.iter().map(|table| format!("{table}.{key}"));
-    let found = within().find(|key| settings::find(key).is_some());
-    found
-        .filter(|_| !key.contains('.'))
-        .unwrap_or_else(|| crate::profile::current_key(key))
+    let tables = [
+        "train",
+        "train.optimizer",
+        "train.schedule",
+        "train.early_stop",
+        "augment",
+    ];
+    let key = crate::profile::current_key(key);
+    let mut within = tables.iter().map(|table| format!("{table}.{key}"));
+    if settings::find(&key).is_some() {
+        return key;
+    }
+    within
+        .find(|key| settings::find(key).is_some())
+        .unwrap_or(key)
 }
 
 fn put(profile: &mut Profile, key: &str, value: &str) -> Result<()> {
     let key = whole(key);
+    // Whether there is such a key, and what it takes.
+    let read = settings::read(&key, value)?;
     let is_free = ["train.", "augment."]
         .iter()
         .any(|table| key.starts_with(table));
     if !is_free || key == "train.batch_size" {
         let why = match key.as_str() {
-            "train.batch_size" => "cannot change in a fork: its steps are counted in batches",
+            "train.batch_size" => "cannot change in a fork, whose steps are counted in batches",
             _ => "cannot change in a fork, which has the network and the images of its run",
         };
         return Err(Error::input(key, why, "train a new run for that"));
     }
-    let setting = settings::find(&key);
-    let read = settings::read(&key, value)?;
-    match setting {
+    match settings::find(&key) {
         Some(setting) => setting.put(profile, read),
         None => Err(Error::input(
             key,

@@ -90,7 +90,13 @@ impl Ready {
                 // Somebody stopped it.
                 return Ok(outcome);
             }
-            fork::check_trunk(workspace, &profile, directory)?;
+        }
+        if !stages.is_empty()
+            && let Err(error) = fork::check_trunk(workspace, &profile, directory)
+        {
+            // Nobody goes on from there.
+            checkpoint::forget(directory)?;
+            return Err(error);
         }
         let setup = (&profile, dataset, directory, resume);
         train_stage(workspace, setup, (None, stages.last()), warnings, context)

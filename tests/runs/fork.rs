@@ -226,6 +226,12 @@ fn a_trunk_that_comes_out_differently_is_no_trunk() {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("epoch 1 came out differently"), "{said}");
+    // Nor does it become one by being resumed.
+    let fork = place.workspace().resolve("last").unwrap();
+    let output = place.run(&["resume", &fork]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("epoch 1 came out differently"), "{said}");
 }
 
 #[test]
@@ -243,6 +249,8 @@ fn what_no_fork_can_be_is_refused_and_leaves_nothing() {
         ("@1", "data.name=mnist", "has the network and the images"),
         ("@1", "batch_size=9", "counted in batches"),
         ("@1", "learning_rate=x", "learning_rate"),
+        ("@1", "foo=1", "foo is not a known key"),
+        ("@1", "device=cuda:9", "device"),
         ("@1", "epochs", "has no `=`"),
     ] {
         let output = place.run(&["fork", &format!("{run}{point}"), "--set", setting]);
@@ -251,4 +259,8 @@ fn what_no_fork_can_be_is_refused_and_leaves_nothing() {
         assert!(said.contains(part), "{point} {setting}: {said}");
     }
     assert_eq!(place.workspace().ids().len(), runs);
+    // Nested settings by the end of their names.
+    for setting in ["optimizer.kind=sgd", "early_stop.patience=3", "patience=4"] {
+        place.makes(&["fork", &format!("{run}@1"), "--set", setting, "--queue"]);
+    }
 }

@@ -222,15 +222,17 @@ fn lives(workspace: &Workspace, id: &str, words: usize, deaths: &[Index]) -> Vec
 struct Met {
     forks: usize,
     with_checkpoint: usize,
+    /// Of forks, no later than where these left their run.
+    before_its_own: usize,
     of_early_ends: usize,
     with_raised_rates: usize,
 }
 
-/// One run, forked by every way.
+/// A run, and a fork of it or of that fork.
 fn check(
     met: &mut Met,
-    (recipe, changes): (&Settings, &Settings),
-    (epoch, raised): (Index, Option<Index>),
+    (recipe, forks): (&Settings, &[(Index, Settings)]),
+    raised: Option<Index>,
     deaths: &[Index],
 ) {
     let dir = tempfile::tempdir().unwrap();
@@ -243,65 +245,82 @@ fn check(
     if profile.validate().is_err() {
         return;
     }
-    let parent = workspace.create(&profile).unwrap();
+    let mut run = workspace.create(&profile).unwrap();
     let raises_at = raised.map(|at| 1 + at.index(60));
     let fate = Fate {
         raises_at,
         ..Fate::default()
     };
-    let (said, outcome) = live(&workspace, &parent, fate);
+    let (said, outcome) = live(&workspace, &run, fate);
     let outcome = outcome.unwrap();
-    let epochs = history::of_log(&workspace.events_path(&parent));
-    let point = Point {
-        run: parent.clone(),
-        epoch: 1 + epoch.index(epochs.len()),
-    };
-    let Ok(forked) = super::recipe(&workspace, &point, &words(changes)) else {
-        // Nothing changes, nothing is left to train, or it does not fit.
-        return;
-    };
-    let first = create(&workspace, &point, forked.clone(), false).unwrap();
-    let expected = lives(&workspace, &first.id, said, &[]);
-    // Up to there it is the run that it left.
-    let own = history::of_log(&workspace.events_path(&first.id));
-    assert_eq!(bits(&own[..point.epoch]), bits(&epochs[..point.epoch]));
-    let same_again = |from_checkpoint, deaths: &[Index]| {
-        let again = create(&workspace, &point, forked.clone(), false).unwrap();
-        assert_eq!(again.from_checkpoint, from_checkpoint);
-        let found = lives(&workspace, &again.id, said, deaths);
-        assert_eq!(found, expected, "{from_checkpoint} {deaths:?}");
-    };
-    same_again(first.from_checkpoint, deaths);
-    checkpoint::forget(&workspace.run_dir(&parent)).unwrap();
-    same_again(false, &[]);
-    same_again(false, deaths);
-    // From its record alone.
-    let record = workspace.load(&first.id).unwrap();
-    let ready = Ready::read(&workspace, &record).unwrap();
-    let outcome_again = ready.rerun(&workspace, &first.id, &mut |_| ()).unwrap();
-    assert_eq!(
-        format!("weights {}", outcome_again.result.weights_sha256),
-        expected[1],
-        "from its record: {:?} after epoch {} of {:?}",
-        words(changes),
-        point.epoch,
-        words(recipe)
-    );
-    met.forks += 1;
-    met.with_checkpoint += usize::from(first.from_checkpoint);
     met.of_early_ends += usize::from(outcome.reason.contains("early"));
     met.with_raised_rates += usize::from(!outcome.interventions.is_empty());
+    for (epoch, changes) in forks {
+        let epochs = history::of_log(&workspace.events_path(&run)).len();
+        let point = Point {
+            epoch: 1 + epoch.index(epochs),
+            run: run.clone(),
+        };
+        let Some(fork) = by_every_way(met, &workspace, (&point, changes), (said, deaths)) else {
+            // Nothing changes, nothing is left to train, or it does not fit.
+            continue;
+        };
+        run = fork;
+    }
+}
+
+/// Makes the same fork in every way; gives one of them.
+fn by_every_way(
+    met: &mut Met,
+    workspace: &Workspace,
+    (point, changes): (&Point, &Settings),
+    (said, deaths): (usize, &[Index]),
+) -> Option<String> {
+    let parent = workspace.load(&point.run).unwrap();
+    let what = format!(
+        "{:?} after epoch {} of {}",
+        words(changes),
+        point.epoch,
+        parent.to_toml()
+    );
+    let forked = super::recipe(workspace, point, &words(changes)).ok()?;
+    let first = create(workspace, point, forked.clone(), false).unwrap();
+    let expected = lives(workspace, &first.id, said, &[]);
+    // Up to there it is the run that it left.
+    let of = |run: &str| bits(&history::of_log(&workspace.events_path(run))[..point.epoch]);
+    assert_eq!(of(&first.id), of(&point.run), "{what}");
+    let same_again = |from_checkpoint, deaths: &[Index]| {
+        let again = create(workspace, point, forked.clone(), false).unwrap();
+        assert_eq!(again.from_checkpoint, from_checkpoint);
+        let found = lives(workspace, &again.id, said, deaths);
+        assert_eq!(found, expected, "{from_checkpoint} {deaths:?}: {what}");
+    };
+    same_again(first.from_checkpoint, deaths);
+    checkpoint::forget(&workspace.run_dir(&point.run)).unwrap();
+    same_again(false, &[]);
+    same_again(false, deaths);
+    let record = workspace.load(&first.id).unwrap();
+    let ready = Ready::read(workspace, &record).unwrap();
+    let again = ready.rerun(workspace, &first.id, &mut |_| ()).unwrap();
+    let weights = format!("weights {}", again.result.weights_sha256);
+    assert_eq!(weights, expected[1], "from its record alone: {what}");
+    met.forks += 1;
+    met.with_checkpoint += usize::from(first.from_checkpoint);
+    let own = parent.run.unwrap_or_default().forks;
+    met.before_its_own += usize::from(own.iter().any(|own| own.epoch >= point.epoch));
+    Some(first.id)
 }
 
 #[test]
 fn forks_of_random_recipes_are_one_run_by_every_way() {
     let cases = (
-        (settings(7), settings(3)),
-        (any::<Index>(), proptest::option::of(any::<Index>())),
+        settings(7),
+        proptest::collection::vec((any::<Index>(), settings(3)), 1..3),
+        proptest::option::of(any::<Index>()),
         proptest::collection::vec(any::<Index>(), 1..4),
     );
     let config = Config {
-        cases: 50,
+        cases: 36,
         failure_persistence: None,
         max_shrink_iters: 40,
         ..Config::default()
@@ -309,8 +328,8 @@ fn forks_of_random_recipes_are_one_run_by_every_way() {
     let mut runner =
         TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let met = std::cell::RefCell::new(Met::default());
-    let outcome = runner.run(&cases, |((recipe, changes), at, deaths)| {
-        check(&mut met.borrow_mut(), (&recipe, &changes), at, &deaths);
+    let outcome = runner.run(&cases, |(recipe, forks, raised, deaths)| {
+        check(&mut met.borrow_mut(), (&recipe, &forks), raised, &deaths);
         Ok(())
     });
     outcome.unwrap();
@@ -319,9 +338,11 @@ fn forks_of_random_recipes_are_one_run_by_every_way() {
     let Met {
         forks,
         with_checkpoint,
+        before_its_own,
         of_early_ends,
         with_raised_rates,
     } = met;
     assert!(forks >= 25 && with_checkpoint >= 5, "{met:?}");
+    assert!(before_its_own >= 3, "{met:?}");
     assert!(of_early_ends >= 1 && with_raised_rates >= 5, "{met:?}");
 }
