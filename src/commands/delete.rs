@@ -5,7 +5,7 @@ use clap::Args;
 use super::complete;
 use crate::error::{Error, Result};
 use crate::headless::Output;
-use crate::run::Workspace;
+use crate::run::{Workspace, queue};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -24,7 +24,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             format!("to delete this run: `fmtui delete {id}`"),
         ));
     }
-    workspace.delete(&id)?;
+    queue::delete(workspace, &id)?;
     Output::standard().line(format!("{id} deleted"))?;
     Ok(0)
 }

@@ -216,7 +216,17 @@ fn hold(workspace: &Workspace, jobs: &[String]) -> Result<()> {
             queue.held_because.clear();
             return Ok(());
         }
-        for run in named(workspace, queue, jobs)? {
+        let (running, waiting): (Vec<_>, Vec<_>) = named(workspace, queue, jobs)?
+            .into_iter()
+            .partition(|run| workspace.is_running(run));
+        if let (Some(run), true) = (running.first(), waiting.is_empty()) {
+            return Err(Error::input(
+                format!("run {run}"),
+                "is running",
+                format!("pause it with `fmtui pause {run}`, or stop it"),
+            ));
+        }
+        for run in waiting {
             if let Some(job) = queue.job(&run) {
                 job.held = true;
             }
@@ -281,7 +291,7 @@ fn drop_jobs(workspace: &Workspace, jobs: &[String], all: bool, out: &mut Output
         let status = list.find(run).map(|run| run.status);
         queue::forget_unstarted(workspace, run);
         let what = match status {
-            Some(Status::Queued) => "dropped",
+            Some(Status::Queued) | None => "dropped",
             _ => "dropped; it can be resumed",
         };
         out.line(format!("{run} {what}"))?;

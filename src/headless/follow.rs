@@ -44,7 +44,11 @@ pub(crate) fn follow(
     interrupt: Interrupt,
     mut signals: Watch,
 ) -> Result<u8> {
-    follow_one(workspace, id, style, interrupt, &mut signals)
+    match wait_for_start(workspace, id, interrupt, &mut signals)? {
+        Wait::Begun | Wait::Gone => {}
+        Wait::Interrupted => return Ok(GOES_ON),
+    }
+    follow_one(workspace, id, style, (interrupt, &|| ()), &mut signals)
 }
 
 /// Prints the runs of a group one after the other, each once it has begun; gives the exit code. Ctrl-C stops the one
@@ -62,13 +66,21 @@ pub(crate) fn follow_group(
     signals.hold()?;
     let mut worst = DONE;
     for id in ids {
-        if !wait_for_start(workspace, id, &mut signals)? {
-            held();
-            return Ok(STOPPED);
+        match wait_for_start(workspace, id, Interrupt::Stops, &mut signals)? {
+            Wait::Begun => {}
+            Wait::Gone => {
+                notice(format!("{id} left the queue before it began"));
+                continue;
+            }
+            Wait::Interrupted => {
+                held();
+                return Ok(STOPPED);
+            }
         }
-        match follow_one(workspace, id, style, Interrupt::Stops, &mut signals)? {
+        match follow_one(workspace, id, style, (Interrupt::Stops, held), &mut signals)? {
             GOES_ON => return Ok(GOES_ON),
             STOPPED => {
+                // Where it was stopped from elsewhere, too.
                 held();
                 return Ok(STOPPED);
             }
@@ -78,8 +90,24 @@ pub(crate) fn follow_group(
     Ok(worst)
 }
 
-/// Waits until a queued run has begun or is gone; false where somebody presses Ctrl-C meanwhile.
-fn wait_for_start(workspace: &Workspace, id: &str, signals: &mut Watch) -> Result<bool> {
+/// How the wait for a queued run ended.
+enum Wait {
+    Begun,
+    /// It was taken out, and is no more.
+    Gone,
+    Interrupted,
+}
+
+/// Waits until a queued run has begun, is gone, or somebody presses Ctrl-C.
+///
+/// # Errors
+/// `Input` where it waits for nobody, as no queue has it.
+fn wait_for_start(
+    workspace: &Workspace,
+    id: &str,
+    interrupt: Interrupt,
+    signals: &mut Watch,
+) -> Result<Wait> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -88,31 +116,42 @@ fn wait_for_start(workspace: &Workspace, id: &str, signals: &mut Watch) -> Resul
     let mut is_told = false;
     runtime.block_on(async {
         loop {
+            if !workspace.profile_path(id).exists() {
+                return Ok(Wait::Gone);
+            }
             let run = workspace.load(id)?.run;
-            let waits = run.is_none_or(|run| run.status == Status::Queued);
+            let waits = run.is_some_and(|run| run.status == Status::Queued);
             if !waits || workspace.is_running(id) {
-                return Ok(true);
+                return Ok(Wait::Begun);
             }
             if since.elapsed() > PATIENCE && !std::mem::replace(&mut is_told, true) {
+                if !workspace.queue()?.jobs.iter().any(|job| job.run == id) {
+                    return Err(Error::input(
+                        format!("run {id}"),
+                        "is no longer in the queue",
+                        format!("put it back with `fmtui resume {id} --queue`"),
+                    ));
+                }
                 notice(format!(
                     "{id} waits in the queue; `fmtui queue` shows what is before it"
                 ));
             }
             tokio::select! {
                 () = tokio::time::sleep(QUEUED) => {}
-                ending = signals.next() => if Interrupt::Stops.stops(ending) {
-                    return Ok(false);
+                ending = signals.next() => if interrupt == Interrupt::Leaves || interrupt.stops(ending) {
+                    return Ok(Wait::Interrupted);
                 },
             }
         }
     })
 }
 
+/// Prints a run; `before_stop` is done before Ctrl-C stops it.
 fn follow_one(
     workspace: &Workspace,
     id: &str,
     style: Style,
-    interrupt: Interrupt,
+    (interrupt, before_stop): (Interrupt, &dyn Fn()),
     signals: &mut Watch,
 ) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -129,7 +168,8 @@ fn follow_one(
         let _ = client::send(&there, &run, &Command::Stop);
         STOPPED
     });
-    let code = runtime.block_on(watch(workspace, id, style, interrupt, signals));
+    let stop = (interrupt, before_stop);
+    let code = runtime.block_on(watch(workspace, id, style, stop, signals));
     // A command on its way to a worker that is gone must not hold up the exit.
     runtime.shutdown_background();
     code
@@ -139,7 +179,7 @@ async fn watch(
     workspace: &Workspace,
     id: &str,
     style: Style,
-    interrupt: Interrupt,
+    (interrupt, before_stop): (Interrupt, &dyn Fn()),
     signals: &mut Watch,
 ) -> Result<u8> {
     let mut connection = Connection::open(workspace, id)?;
@@ -178,6 +218,7 @@ async fn watch(
                 }
                 if !stopping {
                     stopping = true;
+                    before_stop();
                     notice("stopping after this step and saving; Ctrl-C again quits at once");
                     tokio::spawn(ask_to_stop(connection.sender()));
                 } else if !ending.is_warning() {

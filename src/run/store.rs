@@ -330,7 +330,9 @@ impl Workspace {
             ),
             Status::Queued => (
                 "waits in the queue".into(),
-                format!("take it out with `fmtui queue drop {id}`"),
+                format!(
+                    "`fmtui queue` shows what is before it, and `fmtui queue drop {id}` takes it out"
+                ),
             ),
             status if status.has_worker() => (
                 "is trained on another machine".into(),

@@ -321,6 +321,13 @@ fn the_queue_is_changed_while_it_runs() {
     place.says(&["queue", "hold", &waiting[2]]);
     place.says(&["queue", "drop", &waiting[0]]);
     assert!(place.workspace().load(&waiting[0]).is_err());
+    // What is deleted leaves the queue.
+    let another = place.add(&[], &["--hold"]).remove(0);
+    place.says(&["delete", &another]);
+    assert!(!order().contains(&another));
+    let refused = place.run(&["queue", "hold", &long]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("is running"));
     // What runs is stopped, not dropped.
     let refused = place.run(&["queue", "drop", &long]);
     assert_eq!(refused.status.code(), Some(2));
@@ -348,6 +355,15 @@ fn the_queue_is_changed_while_it_runs() {
         &["queue", "hold", &waiting[2]],
         &["queue", "add", "lenet5", "--set", "train.epochs=0"],
         &["train", "mlp-20", "--seeds", "1"],
+        &[
+            "queue",
+            "add",
+            "mlp-20",
+            "--seeds",
+            "2",
+            "--set",
+            "train.seed=9007199254740992",
+        ],
     ] {
         assert_eq!(place.run(wrong).status.code(), Some(2), "{wrong:?}");
     }

@@ -130,7 +130,11 @@ impl Queue {
         let queue: Self =
             serde_json::from_slice(bytes).map_err(|e| bad(format!("is damaged ({e})")))?;
         if queue.format > FORMAT {
-            return Err(bad(format!("has format {} of a newer fmtui", queue.format)));
+            return Err(Error::input(
+                path.display().to_string(),
+                format!("has format {} of a newer fmtui", queue.format),
+                "use the version of fmtui that wrote it",
+            ));
         }
         Ok(queue)
     }

@@ -278,7 +278,7 @@ pub(crate) fn resume(workspace: &Workspace, run: &str) -> Result<()> {
 /// ids of its runs.
 ///
 /// # Errors
-/// As [`Workspace::enqueue`].
+/// As [`Workspace::enqueue`]; `Input` where a seed is too large.
 pub(crate) fn enqueue_seeds(
     workspace: &Workspace,
     profile: &Profile,
@@ -289,6 +289,8 @@ pub(crate) fn enqueue_seeds(
         0 | 1 => (String::new(), vec![profile.clone()]),
         _ => group::recipes(profile, seeds),
     };
+    // The last seed may be too large.
+    profiles.iter().try_for_each(Profile::validate)?;
     let recipe = |profile| Recipe {
         profile,
         group: name.clone(),
@@ -348,6 +350,22 @@ pub(crate) fn find(workspace: &Workspace, queue: &Queue, named: &str) -> Result<
         "is not in the queue",
         "`fmtui queue list` shows what is",
     ))
+}
+
+/// Deletes a run, and takes it out of the queue.
+///
+/// # Errors
+/// As [`Workspace::delete`] and [`Workspace::queue`].
+pub(crate) fn delete(workspace: &Workspace, run: &str) -> Result<()> {
+    workspace.delete(run)?;
+    let is_queued = workspace.queue()?.jobs.iter().any(|job| job.run == run);
+    if is_queued {
+        workspace.edit_queue(|queue| {
+            queue.remove(&[run.into()]);
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 /// Deletes a run that was queued and never begun; one that had begun before is stopped, as it was.
