@@ -50,6 +50,14 @@ const VERBS: &[&str] = &[
     "matches", "needs", "starts", "takes", "uses", "waits", "was", "were",
 ];
 
+/// Names the thing and says what is wrong with it, in one sentence where it is one.
+#[must_use]
+pub(crate) fn statement(subject: &str, problem: &str) -> String {
+    let first = problem.split(' ').next().unwrap_or_default();
+    let colon = if VERBS.contains(&first) { "" } else { ":" };
+    format!("{subject}{colon} {problem}")
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Paths, names and values come from others.
@@ -60,9 +68,7 @@ impl fmt::Display for Error {
                 problem,
                 remedy,
             } => {
-                let first = problem.split(' ').next().unwrap_or_default();
-                let colon = if VERBS.contains(&first) { "" } else { ":" };
-                write!(out, "{subject}{colon} {problem}; {remedy}")
+                write!(out, "{}; {remedy}", statement(subject, problem))
             }
             Self::Io {
                 action,

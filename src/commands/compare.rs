@@ -14,7 +14,7 @@ use crate::run::comparison::{self, MOST, Row, Runs, letter};
 use crate::run::group::{self, Band, Summary};
 use crate::run::verdict::{self, Side, Test, Verdict};
 use crate::run::{Workspace, example};
-use crate::text::figure;
+use crate::text::{self, figure};
 
 /// Most epochs that are listed one by one.
 const LISTED: usize = 20;
@@ -81,7 +81,11 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         out.line(note)?;
     }
     if arguments.images {
-        for verdict in &verdicts {
+        let is_paired = |verdict: &&Verdict| matches!(verdict.test, Test::Paired { .. });
+        if !verdicts.iter().any(|verdict| is_paired(&verdict)) {
+            notice("images decide where two runs were tested on the same ones, not between groups");
+        }
+        for verdict in verdicts.iter().filter(is_paired) {
             deciding(workspace, &sides, verdict).print(&mut out)?;
         }
     }
@@ -109,7 +113,8 @@ fn print(sides: &[Side], out: &mut Output) -> Result<()> {
             Side::Run { .. } => String::new(),
             Side::Group { members, .. } => {
                 let finished = members.iter().filter(|m| m.status == Status::Finished);
-                format!("  {} of {} runs finished", finished.count(), members.len())
+                let runs = text::count(members.len(), "run");
+                format!("  {} of {runs} finished", finished.count())
             }
         };
         out.line(format!("{}  {}{of}", letter(i), side.name()))?;

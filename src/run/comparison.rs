@@ -436,7 +436,8 @@ fn typical_epoch(profile: &Profile) -> Option<f64> {
         .map(|e: &EpochRecord| e.seconds)
         .collect();
     all.sort_by(f64::total_cmp);
-    all.get(all.len() / 2).copied()
+    let (below, above) = (all.len().checked_sub(1)? / 2, all.len() / 2);
+    Some(f64::midpoint(all[below], all[above]))
 }
 
 /// The recipe as `train.optimizer.learning_rate` → `0.001`.

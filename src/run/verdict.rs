@@ -224,9 +224,9 @@ fn compare(workspace: &Workspace, sides: (&Side, &Side), level: f64) -> Result<V
             let first = tested(workspace, first, a)?;
             let second = tested(workspace, second, b)?;
             if a.run.as_ref().map(|r| &r.data_sha256) != b.run.as_ref().map(|r| &r.data_sha256) {
-                return Err("they were tested on other data sets".into());
+                return Err("they were tested on different data sets, so nothing can be concluded".into());
             }
-            paired(&first, &second, level).ok_or_else(|| "they were tested on other images".into())
+            paired(&first, &second, level).ok_or_else(|| "they were tested on different images, so nothing can be concluded".into())
         }
         (Side::Group { members: a, .. }, Side::Group { members: b, .. }) => {
             let of = |members: &[group::Member]| group::Summary::of(members).test;
@@ -235,7 +235,7 @@ fn compare(workspace: &Workspace, sides: (&Side, &Side), level: f64) -> Result<V
                 .ok_or_else(|| "each group needs two tested runs whose figures differ".into())
         }
         _ => Err(
-            "a run and a group cannot be held against each other; train it with --seeds 5".into(),
+            "a run and a group cannot be tested against each other; train the run's recipe with --seeds 5".into(),
         ),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::columns::{self, Column, Unit};
 use crate::error::{Error, Result};
 use crate::profile::{Profile, Status};
-use crate::run::{RunSummary, comparison};
+use crate::run::{RunSummary, comparison, group};
 use crate::text;
 
 /// Longer ones first, for `<` begins `<=`.
@@ -76,7 +76,11 @@ impl Filter {
 fn line(run: &RunSummary, profile: Option<&Profile>) -> String {
     let of_profile = profile.map_or_else(String::new, |p| {
         let mode = comparison::training_mode(p);
-        format!("{} {} {mode} {}", p.name, p.model.architecture, p.data.name)
+        let group = group::name_of(p).unwrap_or_default();
+        format!(
+            "{} {} {mode} {} {group}",
+            p.name, p.model.architecture, p.data.name
+        )
     });
     format!("{} {} {of_profile}", run.id, run.status.name()).to_lowercase()
 }

@@ -27,7 +27,7 @@ use super::editor;
 use super::message::Message;
 use super::theme::Palette;
 use crate::data::locate::SearchPath;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::event::Command;
 use crate::profile::{Data, Model, Profile};
 use crate::run::{
@@ -304,7 +304,7 @@ pub(super) fn problem(error: &Error) -> Message {
     let problem = match error {
         Error::Input {
             subject, problem, ..
-        } => format!("{subject}: {problem}"),
+        } => error::statement(subject, problem),
         Error::Download { file, problem, .. } => format!("cannot download {file}: {problem}"),
         cancelled @ Error::Cancelled { .. } => return Message::Say(cancelled.to_string()),
         other => other.to_string(),

@@ -44,7 +44,7 @@ impl Entry<'_> {
 }
 
 /// The group that a row is of.
-fn group_of(row: &RunRow) -> Option<&str> {
+pub(super) fn group_of(row: &RunRow) -> Option<&str> {
     group::name_of(row.profile.as_ref().ok()?)
 }
 

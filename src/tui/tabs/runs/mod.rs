@@ -215,7 +215,8 @@ pub(crate) struct RunsTab {
     /// The groups whose runs are shown.
     open: BTreeSet<String>,
     /// Ids of runs, and names of groups.
-    marked: BTreeSet<String>,
+    /// In the order of marking.
+    marked: Vec<String>,
     /// Id of the run, or name of the group, under the cursor.
     cursor: Option<String>,
     /// What waits in the queue, in its order.
@@ -294,7 +295,8 @@ impl RunsTab {
     fn shown(&self) -> Vec<&RunRow> {
         let matches = |r: &&RunRow| {
             let text = format!(
-                "{} {} {} {} {}",
+                "{} {} {} {} {} {}",
+                entries::group_of(r).unwrap_or_default(),
                 r.id,
                 r.architecture(),
                 r.training_mode(),
@@ -323,26 +325,22 @@ impl RunsTab {
         self.groups.contains_key(cursor).then_some(cursor.as_str())
     }
 
-    /// What is marked, in the order of the table.
+    /// What is marked, in the order of marking.
     fn sides(&self) -> Vec<Side> {
-        let group = |(name, members): (&String, &Vec<Member>)| Side::Group {
-            name: name.clone(),
-            members: members.clone(),
-        };
-        let marked = |id: &String| self.marked.contains(id);
-        let groups = self
-            .groups
-            .iter()
-            .filter(|(name, _)| marked(name))
-            .map(group);
-        let runs = self.rows.iter().flatten().filter(|row| marked(&row.id));
-        let runs = runs.filter_map(|row| {
+        let side = |marked: &String| {
+            if let Some(members) = self.groups.get(marked) {
+                return Some(Side::Group {
+                    name: marked.clone(),
+                    members: members.clone(),
+                });
+            }
+            let row = self.rows.iter().flatten().find(|row| row.id == *marked)?;
             Some(Side::Run {
                 id: row.id.clone(),
                 profile: row.profile.as_ref().ok()?.clone(),
             })
-        });
-        groups.chain(runs).collect()
+        };
+        self.marked.iter().filter_map(side).collect()
     }
 
     /// Takes what may be concluded from what was compared.
@@ -562,11 +560,12 @@ impl RunsTab {
     }
 
     fn toggle_mark(&mut self, id: String) -> Effect {
-        if !self.marked.remove(&id) {
-            if self.marked.len() >= compare::MOST {
-                return Effect::Say(format!("At most {} runs can be compared", compare::MOST));
-            }
-            self.marked.insert(id);
+        if let Some(at) = self.marked.iter().position(|marked| *marked == id) {
+            self.marked.remove(at);
+        } else if self.marked.len() >= compare::MOST {
+            return Effect::Say(format!("At most {} runs can be compared", compare::MOST));
+        } else {
+            self.marked.push(id);
         }
         self.move_by(1)
     }

@@ -107,7 +107,7 @@ pub(super) fn render(tab: &mut RunsTab, frame: &mut Frame, area: Rect, theme: &T
     let entries = tab.entries();
     let visible = entries.iter().enumerate().skip(tab.first).take(body);
     lines.extend(visible.map(|(i, entry)| {
-        let marked = tab.marked.contains(entry.id());
+        let marked = tab.marked.iter().any(|id| id == entry.id());
         let line = match entry {
             Entry::Run { row, below } => {
                 let queued = tab.queued(&row.id).filter(|_| !row.status.has_worker());
