@@ -336,6 +336,15 @@ fn list(workspace: &Workspace, out: &mut Output) -> Result<()> {
         for (run, problem) in problems.filter(|(_, problem)| !problem.is_empty()) {
             out.line(format!("{run} did not start: {}", text::sanitize(problem)))?;
         }
+        if counts.waiting > 0 && counts.running == 0 {
+            for run in runs.with_worker() {
+                let status = run.status.name();
+                out.line(format!(
+                    "{} is {status} beside the queue and takes room",
+                    run.id
+                ))?;
+            }
+        }
     }
     if queue.held {
         let why = match queue.held_because.as_str() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::problem;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::run::concurrent_runs::{self, Live};
 use crate::run::ended::Ended;
 use crate::run::queue::{self, Counts, Queued, Standing, scheduler};
@@ -41,7 +41,10 @@ fn busy(workspace: &Workspace, list: &Shared, before: &[Live]) -> Busy {
     // Where it was killed; what cannot be started is told by whoever queues something.
     let _ = scheduler::ensure(workspace);
     let list = list.lock().unwrap_or_else(PoisonError::into_inner);
-    let jobs = queue::standings(workspace, &list).unwrap_or_default();
+    let (jobs, problem) = match queue::standings(workspace, &list) {
+        Ok(jobs) => (jobs, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
     let live = concurrent_runs::live(&list);
     let waiting = jobs.iter().filter_map(|(job, standing)| match standing {
         Standing::Waiting { .. } => Some((job, false)),
@@ -58,6 +61,7 @@ fn busy(workspace: &Workspace, list: &Shared, before: &[Live]) -> Busy {
         ended: ended(workspace, &list, before, &live),
         live,
         queue: Counts::of(jobs.iter().map(|(_, standing)| standing)),
+        problem,
     }
 }
 
@@ -66,12 +70,15 @@ struct Busy {
     ended: Vec<Ended>,
     queue: Counts,
     waiting: Vec<Queued>,
+    /// Why the queue cannot be read.
+    problem: Option<Error>,
 }
 
 /// Looks which runs have a worker and how the queue stands, and tells it when it changed; and what became of runs that
 /// have none any more.
 pub(super) async fn tell_live(workspace: Workspace, list: Shared, out: mpsc::Sender<Message>) {
     let (mut told, mut queued) = (Vec::new(), (Counts::default(), Vec::new()));
+    let mut told_problem = None;
     loop {
         let (list, home, before) = (Arc::clone(&list), workspace.clone(), told.clone());
         let looked = tokio::task::spawn_blocking(move || {
@@ -84,6 +91,15 @@ pub(super) async fn tell_live(workspace: Workspace, list: Shared, out: mpsc::Sen
         let Ok(looked) = looked.await else { return };
         // What cannot be read is told to whoever looks at the list.
         if let Ok(busy) = looked {
+            let problem_now = busy.problem.as_ref().map(ToString::to_string);
+            if problem_now != told_problem {
+                told_problem = problem_now;
+                if let Some(error) = &busy.problem
+                    && out.send(problem(error)).await.is_err()
+                {
+                    return;
+                }
+            }
             let now = (busy.queue, busy.waiting);
             if now != queued {
                 queued.clone_from(&now);
