@@ -169,25 +169,15 @@ fn live(workspace: &Workspace, id: &str, fate: Fate) -> (usize, Option<Outcome>)
     (host.said, outcome)
 }
 
-fn bits(epochs: &[EpochRecord]) -> Vec<[u64; 5]> {
-    let figures = |row: &EpochRecord| {
-        [
-            row.train_loss,
-            row.train_accuracy,
-            row.held_out_loss,
-            row.held_out_accuracy,
-            row.learning_rate,
-        ]
-        .map(f64::to_bits)
-    };
-    epochs.iter().map(figures).collect()
+fn all_bits(epochs: &[EpochRecord]) -> Vec<[u64; 5]> {
+    epochs.iter().map(bits).collect()
 }
 
 /// All of a finished run that does not depend on the clock.
 fn end(workspace: &Workspace, id: &str, outcome: &Outcome) -> Vec<String> {
     assert!(outcome.complete, "{}", outcome.reason);
     let result = &outcome.result;
-    let epochs = bits(&history::of_log(&workspace.events_path(id)));
+    let epochs = all_bits(&history::of_log(&workspace.events_path(id)));
     let mut end = vec![
         outcome.reason.clone(),
         format!("weights {}", result.weights_sha256),
@@ -287,7 +277,7 @@ fn by_every_way(
     let first = create(workspace, point, forked.clone(), false).unwrap();
     let expected = lives(workspace, &first.id, said, &[]);
     // Up to there it is the run that it left.
-    let of = |run: &str| bits(&history::of_log(&workspace.events_path(run))[..point.epoch]);
+    let of = |run: &str| all_bits(&history::of_log(&workspace.events_path(run))[..point.epoch]);
     assert_eq!(of(&first.id), of(&point.run), "{what}");
     let same_again = |from_checkpoint, deaths: &[Index]| {
         let again = create(workspace, point, forked.clone(), false).unwrap();

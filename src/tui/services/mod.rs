@@ -217,7 +217,7 @@ impl Services {
     /// Deletes a run.
     pub(super) fn delete(&self, run: String) {
         let workspace = self.workspace.clone();
-        self.blocking(move || workspace.delete(&run).map(|()| Message::Deleted(run)));
+        self.blocking(move || queue::delete(&workspace, &run).map(|()| Message::Deleted(run)));
     }
 
     /// Gives up whatever is being downloaded, added, checked or decoded.
