@@ -52,7 +52,7 @@ fn a_run_that_finishes_is_noticed_and_the_terminal_is_given_back() {
     let home = tempfile::tempdir().unwrap();
     settings(home.path(), "[notify]\nafter = 0\n");
     // Long enough to be seen going on, which takes fewer epochs without optimisation.
-    let id = paused(home.path(), if cfg!(debug_assertions) { 5 } else { 60 });
+    let id = paused(home.path(), if cfg!(debug_assertions) { 5 } else { 300 });
     let mut terminal = Terminal::open_with(home.path(), &["attach", &id], (24, 80), KNOWN);
     terminal.wait_for("mlp-20 · paused");
     let told = |what: &str| {
