@@ -39,6 +39,7 @@ pub mod profile;
 pub mod rng;
 pub mod run;
 pub mod schedule;
+mod search;
 pub mod state;
 pub mod storage;
 pub mod text;

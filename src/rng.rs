@@ -12,6 +12,7 @@ pub enum Purpose {
     Dropout = 3,
     Augmentation = 4,
     Split = 5,
+    Search = 6,
 }
 
 /// A stream of random numbers, addressed by index.

@@ -62,14 +62,14 @@ pub(crate) enum Scale {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bounds are at most 2^53")]
-pub(in crate::profile) const fn whole(low: u64, high: u64) -> Kind {
+pub(crate) const fn whole(low: u64, high: u64) -> Kind {
     Kind::Number(Bounds {
         is_whole: true,
         ..bounds(low as f64, high as f64)
     })
 }
 
-pub(in crate::profile) const fn real(low: f64, high: f64) -> Kind {
+pub(crate) const fn real(low: f64, high: f64) -> Kind {
     Kind::Number(bounds(low, high))
 }
 
@@ -83,7 +83,7 @@ pub(super) const fn bounds(low: f64, high: f64) -> Bounds {
     }
 }
 
-pub(super) const fn text(longest: usize) -> Kind {
+pub(crate) const fn text(longest: usize) -> Kind {
     Kind::Text {
         required: false,
         longest,
@@ -101,7 +101,7 @@ pub(in crate::profile) const fn required(offered: &'static [&'static str]) -> Ki
 
 impl Kind {
     /// Values of which a search tries as many between 0.001 and 0.01 as between 0.1 and 1.
-    pub(super) const fn log(self) -> Self {
+    pub(crate) const fn log(self) -> Self {
         match self {
             Self::Number(bounds) => Self::Number(Bounds {
                 scale: Scale::Log,
@@ -126,7 +126,7 @@ impl Kind {
     }
 
     /// The value in a text, of whatever kind it looks: [`check`](Self::check) says what it is not.
-    pub(super) fn read(&self, text: &str) -> Value {
+    pub(crate) fn read(&self, text: &str) -> Value {
         match self {
             Self::Choice(_) | Self::Text { .. } => match loose(text) {
                 Value::String(text) => Value::String(text),
@@ -153,7 +153,7 @@ impl Kind {
         }
     }
 
-    pub(super) fn check(&self, key: &str, value: &Value) -> Result<()> {
+    pub(crate) fn check(&self, key: &str, value: &Value) -> Result<()> {
         let fits = match self {
             Self::Number(bounds) => bounds.contain(value),
             Self::Numbers { least, most, each } => match value.as_array() {
@@ -342,7 +342,7 @@ pub(super) fn loose(text: &str) -> Value {
 }
 
 /// A value as people write it, without quotes.
-pub(super) fn show(value: &Value) -> String {
+pub(crate) fn show(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Float(number) => self::number(*number),

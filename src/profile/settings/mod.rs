@@ -10,10 +10,8 @@ mod table;
 mod tests;
 
 pub(crate) use docs::commented;
-pub(crate) use kind::Kind;
-#[cfg(test)]
-pub(crate) use kind::{Bounds, Scale};
-pub(super) use kind::{real, required, whole};
+pub(super) use kind::required;
+pub(crate) use kind::{Bounds, Kind, Scale, real, show, text, whole};
 pub(crate) use table::{ALL, TABLES};
 
 use toml::{Table, Value};

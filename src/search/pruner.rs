@@ -1,0 +1,210 @@
+//! Pruners: which trials are given up before their last epoch.
+//!
+//! With successive halving (ASHA, Li et al. 2020) a trial stops at each rung and waits there, running as far as the
+//! journal knows, until it is among the best of the rung and goes on, or never can be any more.
+
+use serde_json::{Value, json};
+
+use super::study::{Direction, State, Study, Trial};
+
+/// The attribute of a trial that waits at a rung: which; null where it has gone on.
+const WAITS: &str = "fmtui:waits_at_rung";
+
+/// Which trials are given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pruner {
+    None,
+    Median(Median),
+    Asha(Asha),
+}
+
+impl Pruner {
+    pub(crate) const NAMES: [&str; 3] = ["none", "median", "asha"];
+
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Median(_) => "median",
+            Self::Asha(_) => "asha",
+        }
+    }
+}
+
+/// Gives up a trial whose best value so far is worse than the median of the complete ones at the same step.
+///
+/// **Reference** `optuna.pruners.MedianPruner`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Median {
+    /// So many complete trials are waited for.
+    pub start_up: usize,
+    /// So many epochs are trained whatever they give.
+    pub warm_up: i64,
+}
+
+impl Median {
+    /// Whether a trial is to be given up after what it reported last.
+    #[must_use]
+    pub(crate) fn gives_up(&self, study: &Study, trial: &Trial) -> bool {
+        let direction = study.direction();
+        let Some((step, _)) = trial.last_report() else {
+            return false;
+        };
+        let complete = study.trials.iter().filter(|t| t.state == State::Complete);
+        let enough = complete.clone().count() >= self.start_up.max(1);
+        if !enough || step < self.warm_up {
+            return false;
+        }
+        let losses = trial.reports.iter().map(|(_, value)| *value);
+        let best = losses
+            .filter(|value| !value.is_nan())
+            .map(|value| direction.loss(value))
+            .reduce(f64::min);
+        let Some(best) = best else {
+            return true;
+        };
+        let mut others: Vec<f64> = complete
+            .filter_map(|other| other.report_at(step))
+            .filter(|value| !value.is_nan())
+            .map(|value| direction.loss(value))
+            .collect();
+        if others.is_empty() {
+            return false;
+        }
+        others.sort_by(f64::total_cmp);
+        let middle = others.len() / 2;
+        let median = match others.len() % 2 {
+            0 => f64::midpoint(others[middle - 1], others[middle]),
+            _ => others[middle],
+        };
+        best > median
+    }
+}
+
+/// Asynchronous successive halving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asha {
+    /// The epoch of the first rung.
+    pub first: i64,
+    /// One of so many goes on; the next rung is so many times as far.
+    pub factor: usize,
+    /// The last epoch of a trial.
+    pub last: i64,
+}
+
+impl Asha {
+    /// The epochs at which trials stop, the last of a trial not among them.
+    #[must_use]
+    pub(crate) fn rungs(&self) -> Vec<i64> {
+        let factor = i64::try_from(self.factor).unwrap_or(i64::MAX).max(2);
+        let mut rungs = Vec::new();
+        let mut epoch = self.first.max(1);
+        while epoch < self.last {
+            rungs.push(epoch);
+            epoch = epoch.saturating_mul(factor);
+        }
+        rungs
+    }
+
+    /// The waiting trial that is to go on next, and its rung: of the highest rung where there is one, the best first.
+    /// So many of each rung go on at `least`: 1 once no other trial can come, so that one comes to the end.
+    #[must_use]
+    pub(crate) fn promotable<'a>(
+        &self,
+        study: &'a Study,
+        least: usize,
+    ) -> Option<(&'a Trial, usize)> {
+        (0..self.rungs().len()).rev().find_map(|rung| {
+            let ranked = ranked(study, rung);
+            let best = (ranked.len() / self.factor.max(2)).max(least);
+            let mut best = ranked.into_iter().take(best);
+            best.find(|trial| waits_at(trial) == Some(rung))
+                .map(|trial| (trial, rung))
+        })
+    }
+
+    /// The waiting trials that never can go on, where there are at most so many trials in all; none where nobody knows
+    /// how many there will be.
+    #[must_use]
+    pub(crate) fn hopeless<'a>(&self, study: &'a Study, trials: Option<usize>) -> Vec<&'a Trial> {
+        let Some(all) = trials else {
+            return Vec::new();
+        };
+        let mut hopeless = Vec::new();
+        let ended_before = |trial: &&Trial| trial.state.is_over() && value_at(trial, 0).is_none();
+        let away = study.trials.iter().filter(ended_before).count();
+        let mut most = all.max(study.trials.len()).saturating_sub(away);
+        for rung in 0..self.rungs().len() {
+            let ranked = ranked(study, rung);
+            let may_go = (most / self.factor.max(2)).max(1);
+            let to_come = most.saturating_sub(ranked.len()).min(may_go);
+            let mut gone_or_going = 0;
+            for (rank, trial) in ranked.into_iter().enumerate() {
+                let waits = waits_at(trial) == Some(rung);
+                if waits && rank >= may_go {
+                    hopeless.push(trial);
+                } else if waits || goes_beyond(trial, rung) {
+                    gone_or_going += 1;
+                }
+            }
+            most = gone_or_going + to_come;
+        }
+        hopeless
+    }
+}
+
+/// Whether a trial was let go on after a rung.
+fn goes_beyond(trial: &Trial, rung: usize) -> bool {
+    match trial.state {
+        State::Running => waits_at(trial) != Some(rung),
+        State::Complete => true,
+        _ => value_at(trial, rung + 1).is_some(),
+    }
+}
+
+/// The trials that have come to a rung, the best first, earlier ones before equal ones.
+fn ranked(study: &Study, rung: usize) -> Vec<&Trial> {
+    let direction: Direction = study.direction();
+    let at = |trial| value_at(trial, rung).map(|value| (direction.loss(value), trial));
+    let mut ranked: Vec<(f64, &Trial)> = study.trials.iter().filter_map(at).collect();
+    ranked.sort_by(|one, two| one.0.total_cmp(&two.0));
+    ranked.into_iter().map(|(_, trial)| trial).collect()
+}
+
+/// What a trial had at a rung.
+fn value_at(trial: &Trial, rung: usize) -> Option<f64> {
+    match trial.system.get(&rung_key(rung))? {
+        Value::Number(number) => number.as_f64(),
+        // NaN, as the journal reads it.
+        Value::String(_) => Some(f64::NAN),
+        _ => None,
+    }
+}
+
+/// The rung at which a running trial waits.
+#[must_use]
+pub(crate) fn waits_at(trial: &Trial) -> Option<usize> {
+    if trial.state != State::Running {
+        return None;
+    }
+    let rung = trial.system.get(WAITS)?.as_u64()?;
+    usize::try_from(rung).ok()
+}
+
+/// The attributes of a trial that has come to a rung with a finite value and waits there.
+#[must_use]
+pub(crate) fn arrival(rung: usize, value: f64) -> [(String, Value); 2] {
+    [(rung_key(rung), json!(value)), (WAITS.into(), json!(rung))]
+}
+
+/// The attribute of a trial that goes on.
+#[must_use]
+pub(crate) fn departure() -> (String, Value) {
+    (WAITS.into(), Value::Null)
+}
+
+/// The attribute of Optuna's `SuccessiveHalvingPruner`.
+#[must_use]
+pub(crate) fn rung_key(rung: usize) -> String {
+    format!("completed_rung_{rung}")
+}
