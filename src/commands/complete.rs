@@ -159,6 +159,15 @@ pub(super) fn run() -> ArgValueCompleter {
     })
 }
 
+/// Sweeps by their names.
+pub(super) fn sweep() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let names = workspace().and_then(|workspace| workspace.sweeps().ok());
+        let names = names.unwrap_or_default().into_iter();
+        starting_with(current, names.map(CompletionCandidate::new))
+    })
+}
+
 /// Runs by their full ids, newest first.
 pub(super) fn own_run() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {

@@ -26,6 +26,7 @@ mod scores;
 mod screen;
 mod seeds;
 mod show;
+mod sweep;
 mod train;
 mod verify;
 mod weights;
@@ -43,6 +44,7 @@ use crate::headless::{Color, Output, is_hung_up, notice, set_color};
 use crate::profile::settings;
 use crate::run::Workspace;
 use crate::run::queue::scheduler;
+use crate::run::sweep::tend::Tenders;
 use crate::{storage, text};
 
 /// Train and study image classifiers in the terminal.
@@ -95,6 +97,8 @@ enum Command {
     Fork(fork::Arguments),
     /// Train runs one after another: add to the queue, see and change it
     Queue(queue::Arguments),
+    /// Search hyperparameters: begin a sweep, steer it, see what came out
+    Sweep(sweep::Arguments),
     /// Stop a run and save its state
     Stop(control::Arguments),
     /// Pause a run until `continue`
@@ -227,6 +231,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Resume(arguments) => resume::run(&workspace, &arguments),
         Command::Fork(arguments) => fork::run(&workspace, &arguments),
         Command::Queue(arguments) => queue::run(&workspace, &arguments),
+        Command::Sweep(arguments) => sweep::run(&workspace, &arguments),
         Command::Stop(arguments) => control::stop(&workspace, &arguments),
         Command::Pause(arguments) => control::pause(&workspace, &arguments),
         Command::Continue(arguments) => control::go_on(&workspace, &arguments),
@@ -242,7 +247,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Completions(arguments) => complete::script(&arguments),
         Command::Man(arguments) => complete::man(&arguments),
         Command::Worker(arguments) => worker::run(&workspace, &arguments),
-        Command::Scheduler => scheduler::run(&workspace).map(|()| 0),
+        Command::Scheduler => scheduler::run(&workspace, &mut Tenders::default()).map(|()| 0),
     }
 }
 

@@ -307,9 +307,12 @@ fn list(workspace: &Workspace, out: &mut Output) -> Result<()> {
     runs.refresh()?;
     let queue = workspace.queue()?;
     let jobs = queue::standings(workspace, &runs)?;
-    if jobs.is_empty() {
+    for sweep in &queue.sweeps {
+        out.line(format!("sweep {}; see `fmtui sweep status`", sweep.name))?;
+    }
+    if jobs.is_empty() && queue.sweeps.is_empty() {
         out.line("the queue is empty; add a run with: fmtui queue add lenet5")?;
-    } else {
+    } else if !jobs.is_empty() {
         let counts = Counts::of(jobs.iter().map(|(_, standing)| standing));
         out.line(format!("{}; {}", counts.words(), at_a_time(&queue)))?;
         let mut table = Table::new(&[">#", "run", "status", "epochs", "accuracy", "seed", "group"])
@@ -355,10 +358,15 @@ fn list(workspace: &Workspace, out: &mut Output) -> Result<()> {
             "the queue is held{why}; continue with: fmtui queue run"
         ))?;
     }
+    let is_trial = |run: &str| {
+        let profile = runs.find(run).and_then(|run| run.profile.ok());
+        profile.is_some_and(|profile| profile.is_trial())
+    };
     let ended: Vec<String> = queue
         .ended
         .iter()
         .rev()
+        .filter(|ended| !is_trial(&ended.run))
         .take(5)
         .map(|ended| {
             let why = match ended.problem.as_str() {

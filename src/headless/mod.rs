@@ -5,6 +5,7 @@
 mod announcer;
 mod bar;
 mod follow;
+mod follow_sweep;
 mod json;
 mod output;
 mod pixels;
@@ -14,6 +15,7 @@ mod terminal;
 
 pub(crate) use bar::{Bar, draw as draw_bar, is_capable as can_draw_bar};
 pub(crate) use follow::{Interrupt, follow, follow_group, play};
+pub(crate) use follow_sweep::follow_sweep;
 pub(crate) use json::Json;
 pub(crate) use output::{Output, is_hung_up, notice, redraw_notice};
 pub(crate) use pixels::Pixels;

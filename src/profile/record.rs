@@ -41,6 +41,14 @@ pub struct RunRecord {
     /// The runs that it is one of, of one recipe and different seeds; empty where it is of none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub group: String,
+    /// The sweep that it is a trial of, with the trial's number, from 0; empty where it is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sweep: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trial: Option<usize>,
+    /// The epoch at which it stops, though its recipe has more: the rung of a sweep that it may come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<usize>,
     /// It was stopped by a signal, such as that of a machine that is shut down, and not by somebody.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,

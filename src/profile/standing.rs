@@ -242,6 +242,12 @@ impl Profile {
         self.data.validation == 0.0
     }
 
+    /// It is a trial of a sweep.
+    #[must_use]
+    pub fn is_trial(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| !run.sweep.is_empty())
+    }
+
     /// Epochs that are finished, as far as recorded.
     #[must_use]
     pub fn epochs_done(&self) -> usize {

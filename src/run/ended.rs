@@ -53,6 +53,10 @@ impl Ended {
     pub(crate) fn of(workspace: &Workspace, summary: &RunSummary) -> Option<Self> {
         let profile = summary.profile.as_deref().ok()?;
         let run = profile.run.as_ref()?;
+        if profile.is_trial() {
+            // A sweep tells what became of its own.
+            return None;
+        }
         let how = match summary.status {
             Status::Finished => How::Finished,
             Status::Stopped => How::Stopped,

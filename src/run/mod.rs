@@ -41,6 +41,7 @@ pub(crate) mod socket;
 pub(crate) mod spool;
 pub(crate) mod stall;
 pub(crate) mod store;
+pub(crate) mod sweep;
 pub(crate) mod training;
 pub(crate) mod user_profiles;
 pub(crate) mod verdict;

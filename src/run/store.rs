@@ -187,6 +187,25 @@ impl Workspace {
         })
     }
 
+    /// [`create`](Self::create), for a run of a trial of a sweep, which waits and stops at an epoch where that is
+    /// named.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub(super) fn create_trial(
+        &self,
+        profile: &Profile,
+        (sweep, trial): (&str, usize),
+        until: Option<usize>,
+    ) -> Result<String> {
+        self.create_as(profile, |run| {
+            run.status = Status::Queued;
+            sweep.clone_into(&mut run.sweep);
+            run.trial = Some(trial);
+            run.until = until;
+        })
+    }
+
     fn create_as(&self, profile: &Profile, describe: impl Fn(&mut RunRecord)) -> Result<String> {
         let runs = self.runs_dir();
         fs::create_dir_all(&runs).map_err(|e| Error::io("create", &runs, e))?;

@@ -98,8 +98,9 @@ impl Ready {
             checkpoint::forget(directory)?;
             return Err(error);
         }
+        let rung = profile.run.as_ref().and_then(|run| run.until);
         let setup = (&profile, dataset, directory, resume);
-        train_stage(workspace, setup, (None, stages.last()), warnings, context)
+        train_stage(workspace, setup, (rung, stages.last()), warnings, context)
     }
 
     /// Trains the run `id` again from its beginning, in a directory that goes afterwards; `tell` hears what happens.

@@ -14,6 +14,7 @@ const BASE: &[&str] = &[
 fn may_name() -> BTreeMap<&'static str, Vec<&'static str>> {
     BTreeMap::from([
         ("net", vec![]),
+        ("search", vec![]),
         ("kernels", vec![]),
         ("nn", vec!["kernels"]),
         ("optim", vec!["kernels", "nn"]),
@@ -22,16 +23,16 @@ fn may_name() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("train", vec!["kernels", "nn", "optim", "data", "model"]),
         (
             "run",
-            vec!["net", "kernels", "nn", "data", "model", "train"],
+            vec!["net", "kernels", "nn", "data", "model", "train", "search"],
         ),
         ("export", vec!["run", "train"]),
-        ("headless", vec!["run"]),
-        ("tui", vec!["net", "run", "data", "model"]),
+        ("headless", vec!["run", "search"]),
+        ("tui", vec!["net", "run", "data", "model", "search"]),
         (
             "commands",
             vec![
                 "net", "kernels", "nn", "data", "model", "train", "run", "export", "headless",
-                "tui",
+                "tui", "search",
             ],
         ),
     ])

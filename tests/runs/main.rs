@@ -17,8 +17,10 @@
 #[path = "../support/ended.rs"]
 mod ended;
 mod fork;
+mod place;
 mod queue;
 mod resumed;
 #[path = "../support/skip.rs"]
 mod skip;
+mod sweep;
 mod worker;

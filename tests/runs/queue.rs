@@ -2,141 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fmtui::event::Event;
 use fmtui::profile::Status;
-use fmtui::run::{Workspace, log};
+use fmtui::run::log;
 use serde_json::Value;
 
-/// A workspace of its own, away from this machine's home and network.
-struct Place {
-    dir: tempfile::TempDir,
-}
+use crate::place::{Dice, Place, kill, text, until};
 
-impl Place {
-    fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-        }
+fn add(place: &Place, settings: &[&str], more: &[&str]) -> Vec<String> {
+    let mut arguments = vec!["queue", "add", "mlp-20"];
+    let common = [
+        "data.name=fashion-mnist-mini",
+        "data.split=standard",
+        "data.validation=200",
+        "train.early_stop.patience=0",
+        "train.batch_size=20",
+    ];
+    for setting in common.iter().chain(settings) {
+        arguments.extend(["--set", setting]);
     }
-
-    fn workspace(&self) -> Workspace {
-        Workspace::at(self.dir.path())
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_fmtui"))
-            .env("HOME", self.dir.path().join("no-home"))
-            .env("FMTUI_OFFLINE", "1")
-            .env_remove("XDG_RUNTIME_DIR")
-            .arg("--workspace")
-            .arg(self.dir.path())
-            .args(arguments)
-            .output()
-            .unwrap()
-    }
-
-    fn says(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let (out, errors) = (text(&output.stdout), text(&output.stderr));
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{arguments:?}: {out}{errors}"
-        );
-        out
-    }
-
-    fn add(&self, settings: &[&str], more: &[&str]) -> Vec<String> {
-        let mut arguments = vec!["queue", "add", "mlp-20"];
-        let common = [
-            "data.name=fashion-mnist-mini",
-            "data.split=standard",
-            "data.validation=200",
-            "train.early_stop.patience=0",
-            "train.batch_size=20",
-        ];
-        for setting in common.iter().chain(settings) {
-            arguments.extend(["--set", setting]);
-        }
-        arguments.extend(more);
-        self.says(&arguments).lines().map(String::from).collect()
-    }
-
-    fn queue(&self) -> Value {
-        serde_json::from_str(&self.says(&["queue", "list", "--json"])).unwrap()
-    }
-
-    fn jobs(&self) -> usize {
-        self.queue()["jobs"].as_array().unwrap().len()
-    }
-
-    fn status(&self, run: &str) -> Status {
-        self.workspace().summary(run).status
-    }
-
-    /// The scheduler and the workers of this workspace.
-    fn processes(&self) -> Vec<(u32, bool)> {
-        let root = self.dir.path().to_str().unwrap();
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok())
-            else {
-                continue;
-            };
-            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            let words: Vec<&str> = line
-                .split(|b| *b == 0)
-                .filter_map(|w| std::str::from_utf8(w).ok())
-                .collect();
-            let is_ours = words.contains(&root);
-            if is_ours && words.contains(&"scheduler") {
-                found.push((pid, true));
-            } else if is_ours && words.contains(&"worker") {
-                found.push((pid, false));
-            }
-        }
-        found
-    }
-}
-
-impl Drop for Place {
-    /// No process outlives its test.
-    fn drop(&mut self) {
-        let since = Instant::now();
-        while !self.processes().is_empty() && since.elapsed() < Duration::from_secs(10) {
-            self.processes().iter().for_each(|(pid, _)| kill(*pid));
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn kill(pid: u32) {
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    // It may have gone by itself.
-    let _ = rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::KILL);
-}
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let since = Instant::now();
-    while !condition() {
-        assert!(
-            since.elapsed() < Duration::from_mins(3),
-            "waited in vain until {what}"
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    arguments.extend(more);
+    place.says(&arguments).lines().map(String::from).collect()
 }
 
 /// What a run's log tells: its epochs, and the steps at which it was begun and taken up again.
@@ -153,27 +41,14 @@ fn story(path: &Path) -> (Vec<usize>, Vec<u64>, usize) {
     (epochs, starts, ends)
 }
 
-/// A small generator of numbers, the same every time.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % most
-    }
-}
-
 #[test]
 fn after_thirty_kills_every_job_has_run_once_to_its_end() {
     const EPOCHS: usize = 600;
     let place = Place::new();
     let setting = format!("train.epochs={EPOCHS}");
     place.says(&["queue", "run", "--at-a-time", "2"]);
-    let mut runs = place.add(&[&setting], &["--seeds", "4"]);
-    runs.extend(place.add(&[&setting, "train.seed=7"], &[]));
+    let mut runs = add(&place, &[&setting], &["--seeds", "4"]);
+    runs.extend(add(&place, &[&setting, "train.seed=7"], &[]));
     let (mut dice, mut kills) = (Dice(22), 0);
     while kills < 30 {
         std::thread::sleep(Duration::from_millis(100 + dice.below(400)));
@@ -306,9 +181,9 @@ fn a_group_of_seeds_is_trained_compared_and_told_in_json() {
 #[test]
 fn the_queue_is_changed_while_it_runs() {
     let place = Place::new();
-    let long = place.add(&["train.epochs=100000"], &[]).remove(0);
+    let long = add(&place, &["train.epochs=100000"], &[]).remove(0);
     until("it runs", || place.status(&long) == Status::Running);
-    let waiting = place.add(&["train.epochs=1"], &["--seeds", "3"]);
+    let waiting = add(&place, &["train.epochs=1"], &["--seeds", "3"]);
     let order = || -> Vec<String> {
         let queue = place.queue();
         let jobs = queue["jobs"].as_array().unwrap();
@@ -322,7 +197,7 @@ fn the_queue_is_changed_while_it_runs() {
     place.says(&["queue", "drop", &waiting[0]]);
     assert!(place.workspace().load(&waiting[0]).is_err());
     // What is deleted leaves the queue.
-    let another = place.add(&[], &["--hold"]).remove(0);
+    let another = add(&place, &[], &["--hold"]).remove(0);
     place.says(&["delete", &another]);
     assert!(!order().contains(&another));
     let refused = place.run(&["queue", "hold", &long]);
@@ -372,7 +247,7 @@ fn the_queue_is_changed_while_it_runs() {
 #[test]
 fn a_machine_that_is_shut_down_interrupts_and_somebody_stops() {
     let place = Place::new();
-    let run = place.add(&["train.epochs=100000"], &[]).remove(0);
+    let run = add(&place, &["train.epochs=100000"], &[]).remove(0);
     until("it runs", || place.status(&run) == Status::Running);
     until("it has trained", || {
         let (epochs, ..) = story(&place.workspace().events_path(&run));

@@ -10,7 +10,7 @@ use self::columns::Column;
 use self::filter::Filter;
 use super::{answer, complete};
 use crate::error::Result;
-use crate::headless::{Output, Table, Tint};
+use crate::headless::{Output, Table, Tint, notice};
 use crate::profile::Status;
 use crate::run::{RunSummary, Workspace, comparison};
 use crate::text;
@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// Columns to list, separated by commas; any setting too, such as train.seed
     #[arg(add = complete::column(), long, value_name = "COLUMN,...", value_delimiter = ',')]
     columns: Vec<String>,
+    /// List the trials of sweeps too
+    #[arg(long)]
+    trials: bool,
     /// List at most this many runs
     #[arg(short = 'n', value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
@@ -62,7 +65,10 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         &[]
     };
     let mut runs = workspace.runs()?;
-    let all = runs.len();
+    let found = runs.len();
+    let is_trial = |run: &RunSummary| run.profile.as_ref().is_ok_and(|p| p.is_trial());
+    runs.retain(|run| arguments.trials || !is_trial(run));
+    let (all, trials) = (runs.len(), found - runs.len());
     runs.retain(|run| filters.iter().all(|filter| filter.takes(run)));
     if let Some(by) = &arguments.sort {
         sort(&mut runs, by)?;
@@ -84,6 +90,12 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     }
     if arguments.csv {
         return csv(&runs, &columns, &mut out).map(|()| 0);
+    }
+    if trials > 0 {
+        let trials = text::count(trials, "trial");
+        notice(format!(
+            "{trials} of sweeps not listed; --trials lists them too"
+        ));
     }
     if runs.is_empty() {
         let root = workspace.root.display();

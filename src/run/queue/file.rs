@@ -26,6 +26,9 @@ pub(crate) struct Queue {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub held_because: String,
     pub jobs: Vec<Job>,
+    /// The sweeps that are seen to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sweeps: Vec<ActiveSweep>,
     /// What has left the queue, the newest last.
     pub ended: Vec<Ended>,
 }
@@ -38,6 +41,7 @@ impl Default for Queue {
             held: false,
             held_because: String::new(),
             jobs: Vec::new(),
+            sweeps: Vec::new(),
             ended: Vec::new(),
         }
     }
@@ -75,6 +79,16 @@ pub(crate) enum OnFailure {
     Hold,
     /// What waits of its group leaves the queue.
     Skip,
+}
+
+/// A sweep whose trials become jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ActiveSweep {
+    pub name: String,
+    /// Why nothing was done for it when it was looked at last, where that is so.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub problem: String,
 }
 
 /// A run that waits or runs.

@@ -8,7 +8,7 @@ mod file;
 pub(crate) mod scheduler;
 pub(crate) mod slots;
 
-pub(crate) use file::{Job, OnFailure, Queue, Settings};
+pub(crate) use file::{ActiveSweep, Job, OnFailure, Queue, Settings};
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -308,6 +308,34 @@ pub(crate) fn enqueue_existing(workspace: &Workspace, run: &str) -> Result<()> {
     workspace.edit_queue(|queue| {
         queue.remove(&[run.into()]);
         queue.add(&[run.into()], false, false);
+        Ok(())
+    })
+}
+
+/// Has a sweep seen to from now on.
+///
+/// # Errors
+/// As [`Workspace::queue`]; `Io` when it cannot be written.
+pub(crate) fn enter_sweep(workspace: &Workspace, name: &str, jobs: usize) -> Result<()> {
+    workspace.edit_queue(|queue| {
+        if !queue.sweeps.iter().any(|sweep| sweep.name == name) {
+            queue.sweeps.push(ActiveSweep {
+                name: name.into(),
+                ..ActiveSweep::default()
+            });
+        }
+        queue.settings.jobs = queue.settings.jobs.max(jobs);
+        Ok(())
+    })
+}
+
+/// Sees to a sweep no longer.
+///
+/// # Errors
+/// As [`enter_sweep`].
+pub(crate) fn leave_sweep(workspace: &Workspace, name: &str) -> Result<()> {
+    workspace.edit_queue(|queue| {
+        queue.sweeps.retain(|sweep| sweep.name != name);
         Ok(())
     })
 }

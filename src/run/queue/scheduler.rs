@@ -52,6 +52,7 @@ pub(crate) fn process(workspace: &Workspace) -> Option<u32> {
 pub(crate) fn ensure(workspace: &Workspace) -> Result<()> {
     let queue = workspace.queue()?;
     let waits = !queue.held && queue.jobs.iter().any(|job| !job.held);
+    let waits = waits || !queue.sweeps.is_empty();
     if !waits || process(workspace).is_some() {
         return Ok(());
     }
@@ -83,7 +84,7 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<()> {
 ///
 /// # Errors
 /// `Input` when the queue is damaged; `Io` when its files cannot be read or written.
-pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, tending: &mut dyn Tending) -> Result<()> {
     let _ = rustix::process::setsid();
     worker::call_it_fmtui();
     let signals = Watch::begin()?;
@@ -102,6 +103,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         machine: Machine::here(),
         list: RunList::new(workspace),
         not_before: HashMap::new(),
+        tending,
+        has_sweeps: false,
     };
     while !ends.load(Ordering::SeqCst) {
         if scheduler.turn()? {
@@ -112,7 +115,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
                 return Ok(());
             }
         }
-        std::thread::sleep(LOOK);
+        // A trial takes seconds, often.
+        std::thread::sleep(if scheduler.has_sweeps { LOOK / 4 } else { LOOK });
     }
     Ok(())
 }
@@ -127,6 +131,15 @@ fn own(workspace: &Workspace) -> Result<Option<RunLock>> {
     }
 }
 
+/// Whoever sees to the sweeps that the queue names.
+pub(crate) trait Tending {
+    /// Looks once at a sweep, as the runs are now; whether it is over, or at rest.
+    ///
+    /// # Errors
+    /// Whatever keeps it from going on; it is tried again.
+    fn turn(&mut self, workspace: &Workspace, sweep: &str, list: &RunList) -> Result<bool>;
+}
+
 /// What the process knows from one look to the next; none of it is missed where it is gone.
 struct Scheduler<'a> {
     workspace: &'a Workspace,
@@ -134,12 +147,18 @@ struct Scheduler<'a> {
     list: RunList,
     /// When crashed runs may be taken up again.
     not_before: HashMap<String, Instant>,
+    tending: &'a mut dyn Tending,
+    has_sweeps: bool,
 }
 
 impl Scheduler<'_> {
     /// Looks once, and starts what there is room for; whether nothing waits or runs any more.
     fn turn(&mut self) -> Result<bool> {
         self.list.refresh()?;
+        self.has_sweeps = self.tend_sweeps()?;
+        if self.has_sweeps {
+            self.list.refresh()?;
+        }
         let launches = self.workspace.edit_queue(|queue| Ok(self.decide(queue)))?;
         for launch in &launches {
             let begun = client::launch(
@@ -151,6 +170,33 @@ impl Scheduler<'_> {
             self.note(&launch.run, begun.err())?;
         }
         Ok(launches.is_empty() && self.is_idle(&self.workspace.queue()?))
+    }
+
+    /// Sees to the sweeps; whether there are any. What goes wrong with one holds up nothing else, and is tried again.
+    fn tend_sweeps(&mut self) -> Result<bool> {
+        let sweeps = self.workspace.queue()?.sweeps;
+        for sweep in &sweeps {
+            let name = &sweep.name;
+            let turned = self.tending.turn(self.workspace, name, &self.list);
+            let problem = match turned {
+                Ok(false) => String::new(),
+                Ok(true) => {
+                    super::leave_sweep(self.workspace, name)?;
+                    continue;
+                }
+                Err(error) => error.to_string(),
+            };
+            if problem != sweep.problem {
+                self.workspace.edit_queue(|queue| {
+                    let there = queue.sweeps.iter_mut().find(|s| s.name == *name);
+                    if let Some(there) = there {
+                        there.problem.clone_from(&problem);
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(!sweeps.is_empty())
     }
 
     /// Takes note of why a worker did not come up; it is tried again later.
@@ -177,7 +223,7 @@ impl Scheduler<'_> {
         };
         // A run that was made since the last look is not on the list yet.
         let is_new = |job: &Job| self.list.find(&job.run).is_none() && !job.held && !queue.held;
-        !queue.jobs.iter().any(|job| is_left(job) || is_new(job))
+        queue.sweeps.is_empty() && !queue.jobs.iter().any(|job| is_left(job) || is_new(job))
     }
 
     /// Brings the queue up to date, and gives what is to be started.
@@ -354,6 +400,15 @@ pub(super) mod tests {
     use crate::profile::Profile;
     use crate::run::queue::Recipe;
 
+    /// There are none.
+    struct NoSweeps;
+
+    impl Tending for NoSweeps {
+        fn turn(&mut self, _: &Workspace, _: &str, _: &RunList) -> Result<bool> {
+            Ok(true)
+        }
+    }
+
     /// A workspace whose workers are the test.
     pub(crate) struct Fake {
         _dir: tempfile::TempDir,
@@ -405,6 +460,7 @@ pub(super) mod tests {
 
         fn scheduler(&self) -> Scheduler<'_> {
             Scheduler {
+                tending: Box::leak(Box::new(NoSweeps)),
                 workspace: &self.workspace,
                 machine: Machine {
                     cores: 4,
@@ -412,6 +468,7 @@ pub(super) mod tests {
                 },
                 list: RunList::new(&self.workspace),
                 not_before: HashMap::new(),
+                has_sweeps: false,
             }
         }
 

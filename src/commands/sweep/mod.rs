@@ -1,0 +1,252 @@
+//! `fmtui sweep`: searches hyperparameters: begins a sweep, follows it, steers it, and tells what came out.
+
+mod export;
+mod status;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use toml::Table;
+
+use super::{complete, download, recipe};
+use crate::error::{Error, Result};
+use crate::headless::{self, Output, notice};
+use crate::model::summary::summarise;
+use crate::run::Workspace;
+use crate::run::preflight::Network;
+use crate::run::signals::Watch;
+use crate::run::sweep::{self, Control, Open};
+use crate::search::{Pruner, Sweep, grid_size};
+use crate::train::learners;
+use crate::{profile, storage, text};
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Arguments {
+    /// A sweep file: a recipe with the tables sweep and space; docs/sweeps.md says how to write one
+    #[arg(required = true, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Override a setting of the sweep or of its recipe, such as sweep.trials=12 or train.epochs=3; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Begin it, print its name, and leave it to itself
+    #[arg(long)]
+    detach: bool,
+    /// Check it and say what it would do, and begin nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show how sweeps stand: all of them, or the trials of one
+    Status {
+        #[arg(add = complete::sweep(), value_name = "NAME")]
+        name: Option<String>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Begin no more trials; those that run train to their end
+    Pause(Named),
+    /// Continue a paused or stopped sweep
+    Continue {
+        #[arg(add = complete::sweep(), value_name = "NAME")]
+        name: String,
+        /// Allow N trials in all
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        trials: Option<u32>,
+        /// Leave it to itself
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Stop a sweep and save the trials that run; `continue` resumes them
+    Stop(Named),
+    /// Print the recipe of the best trial
+    Best(Named),
+    /// Print all trials
+    Export {
+        /// How
+        #[arg(value_enum)]
+        format: export::Format,
+        #[arg(add = complete::sweep(), value_name = "NAME")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Named {
+    #[arg(add = complete::sweep(), value_name = "NAME")]
+    name: String,
+}
+
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
+    let mut out = Output::standard();
+    match &arguments.action {
+        None => return begin(workspace, arguments, &mut out),
+        Some(Action::Status { name: None, json }) => status::all(workspace, *json, &mut out)?,
+        Some(Action::Status {
+            name: Some(name),
+            json,
+        }) => status::one(&workspace.open_sweep(name)?, *json, &mut out)?,
+        Some(Action::Pause(named)) => {
+            sweep::steer(workspace, &named.name, Control::Paused)?;
+            out.line(format!(
+                "{} is paused; trials that run train to their end",
+                named.name
+            ))?;
+        }
+        Some(Action::Stop(named)) => {
+            sweep::steer(workspace, &named.name, Control::Stopped)?;
+            out.line(format!(
+                "{} stops; continue with: fmtui sweep continue {}",
+                named.name, named.name
+            ))?;
+        }
+        Some(Action::Continue {
+            name,
+            trials,
+            detach,
+        }) => {
+            let signals = Watch::begin()?;
+            let mut open = workspace.open_sweep(name)?;
+            open.own()?;
+            if let Some(trials) = trials {
+                open.allow(usize::try_from(*trials).unwrap_or(usize::MAX))?;
+            }
+            return go_on(workspace, open, *detach, signals, &mut out);
+        }
+        Some(Action::Best(named)) => {
+            let open = workspace.open_sweep(&named.name)?;
+            let (number, profile) = open.best()?.ok_or_else(|| none_yet(&open.name))?;
+            notice(format!("trial {number} of {}", open.name));
+            out.toml(&profile::settings::commented(&profile.to_toml()))?;
+        }
+        Some(Action::Export { format, name }) => {
+            export::export(&workspace.open_sweep(name)?, *format, &mut out)?;
+        }
+    }
+    Ok(0)
+}
+
+fn none_yet(name: &str) -> Error {
+    Error::input(
+        format!("sweep {name}"),
+        "has no complete trial yet",
+        format!("see how it stands with `fmtui sweep status {name}`"),
+    )
+}
+
+/// Reads a sweep file; it is called as the file where it has no name.
+fn read(workspace: &Workspace, path: &Path, set: &[String]) -> Result<Sweep> {
+    let path = storage::expand_home(path);
+    let text = storage::read_text(&path, 1 << 20).map_err(|e| {
+        Error::input(
+            format!("sweep file {}", path.display()),
+            format!("cannot be read: {e}"),
+            "give the path of a sweep file; docs/sweeps.md says how to write one",
+        )
+    })?;
+    let source = path.display().to_string();
+    let base = |named: &str| -> Result<Table> {
+        // Beside the sweep file, or a preset.
+        let beside = path.parent().map(|folder| folder.join(named));
+        let named = beside
+            .filter(|path| storage::is_there(path))
+            .map_or_else(|| named.to_owned(), |path| path.display().to_string());
+        let found = recipe::find(workspace, &named, &[])?;
+        profile::parse_table(&found.recipe().to_toml(), &named)
+    };
+    let stem = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned());
+    Sweep::parse(&text, &source, (set, &stem.unwrap_or_default()), &base)
+}
+
+fn begin(workspace: &Workspace, arguments: &Arguments, out: &mut Output) -> Result<u8> {
+    let signals = Watch::begin()?;
+    let path = arguments.file.as_deref().unwrap_or(Path::new(""));
+    let sweep = read(workspace, path, &arguments.set)?;
+    let bytes = check_data(workspace, &sweep, &signals)?;
+    describe(&sweep, bytes)?;
+    if arguments.dry_run {
+        return Ok(0);
+    }
+    let open = workspace.create_sweep(&sweep)?;
+    go_on(workspace, open, arguments.detach, signals, out)
+}
+
+/// What can be known before the first trial: that the data set is there, and that a trial's network fits it. Gives the
+/// bytes of a trial's checkpoint.
+fn check_data(workspace: &Workspace, sweep: &Sweep, signals: &Watch) -> Result<u64> {
+    let profile = sweep.example()?;
+    let cancel = signals.cancels();
+    let network = download::prepared(|progress| {
+        Network::with_weights(workspace, profile, false, progress, &cancel)
+    })?;
+    let parameters = summarise(&network.architecture).parameters;
+    let checked = network.check(workspace)?;
+    if let Some(warning) = &checked.warning {
+        notice(format!("warning: {warning}"));
+    }
+    Ok(learners::checkpoint_bytes(
+        &checked.profile.train,
+        parameters,
+    ))
+}
+
+/// Says what a sweep will do.
+fn describe(sweep: &Sweep, bytes: u64) -> Result<()> {
+    let settings = &sweep.settings;
+    let trials = match sweep.sampler() {
+        crate::search::Sampler::Grid => settings.trials.min(grid_size(&sweep.space)?),
+        _ => settings.trials,
+    };
+    let objectives: Vec<&str> = sweep.objectives.iter().map(|o| o.name.as_str()).collect();
+    notice(format!(
+        "sweep {}: {} of {}, {} and {}, for {}",
+        settings.name,
+        text::count(trials, "trial"),
+        text::count(sweep.space.parameters.len(), "parameter"),
+        settings.sampler,
+        match settings.pruner.as_str() {
+            "none" => "no pruner",
+            pruner => pruner,
+        },
+        objectives.join(" and "),
+    ));
+    if let Pruner::Asha(asha) = sweep.pruner()? {
+        let rungs: Vec<String> = asha.rungs().iter().map(ToString::to_string).collect();
+        notice(format!(
+            "rungs at epoch {} of {}; trials that wait keep a checkpoint of about {} each, {} at most",
+            rungs.join(", "),
+            asha.last,
+            text::bytes(bytes),
+            text::bytes(bytes.saturating_mul((trials * settings.seeds) as u64)),
+        ));
+    }
+    Ok(())
+}
+
+fn go_on(
+    workspace: &Workspace,
+    mut open: Open,
+    detach: bool,
+    signals: Watch,
+    out: &mut Output,
+) -> Result<u8> {
+    sweep::steer(workspace, &open.name, Control::Running)?;
+    open.journal.refresh()?;
+    if detach {
+        out.line(&open.name)?;
+        notice(format!(
+            "running; see how it stands with: fmtui sweep status {}",
+            open.name
+        ));
+        return Ok(0);
+    }
+    let stop = |name: &str| sweep::steer(workspace, name, Control::Stopped);
+    headless::follow_sweep(workspace, open, &stop, signals)
+}

@@ -1,0 +1,239 @@
+//! How sweeps stand.
+
+use serde_json::{Value, json};
+
+use crate::commands::answer;
+use crate::error::Result;
+use crate::headless::{Output, Table};
+use crate::run::Workspace;
+use crate::run::sweep::{Control, Open, reason, runs};
+use crate::search::{State, Study, Trial, in_words, waits_at};
+use crate::text::{self, figure};
+
+/// All sweeps, a line each.
+///
+/// # Errors
+/// `Io` when it cannot be written; `Input` where the queue is damaged.
+pub(super) fn all(workspace: &Workspace, is_json: bool, out: &mut Output) -> Result<()> {
+    let active = workspace.queue()?.sweeps;
+    let mut rows = Vec::new();
+    for name in workspace.sweeps()? {
+        let active = active.iter().find(|sweep| sweep.name == name);
+        rows.push((name.clone(), active.cloned(), workspace.open_sweep(&name)));
+    }
+    if is_json {
+        let each = rows.iter().map(|(name, active, open)| match open {
+            Ok(open) => summary(open, active.is_some()),
+            Err(error) => json!({ "sweep": name, "status": "broken", "reason": error.to_string() }),
+        });
+        let each: Vec<Value> = each.collect();
+        return answer::print(out, json!({ "sweeps": each }));
+    }
+    if rows.is_empty() {
+        return out.line("no sweeps yet; docs/sweeps.md says how to begin one");
+    }
+    let mut table = Table::new(&["sweep", "status", ">trials", ">best", "objective"]);
+    let mut problems = Vec::new();
+    for (name, active, open) in &rows {
+        match open {
+            Ok(open) => {
+                let study = open.study()?;
+                table.row([
+                    name.clone(),
+                    standing(open, active.is_some())?.into(),
+                    format!("{}/{}", over(study), open.budget()),
+                    study
+                        .best()
+                        .map_or_else(String::new, |best| values(open, best)),
+                    objectives(open).join(", "),
+                ]);
+            }
+            Err(error) => {
+                table.row([
+                    name.clone(),
+                    "broken".into(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                ]);
+                problems.push(format!("{name}: {error}"));
+            }
+        }
+        let problem = active.iter().map(|active| &active.problem);
+        let problem = problem.filter(|problem| !problem.is_empty());
+        problems.extend(problem.map(|problem| format!("{name}: {}", text::sanitize(problem))));
+    }
+    table.print(out)?;
+    problems.iter().try_for_each(|problem| out.line(problem))
+}
+
+/// The trials of a sweep, the best first.
+///
+/// # Errors
+/// `Io` when it cannot be written.
+pub(super) fn one(open: &Open, is_json: bool, out: &mut Output) -> Result<()> {
+    let study = open.study()?;
+    if is_json {
+        let mut answer = summary(open, false);
+        let trials: Vec<Value> = study.trials.iter().map(trial).collect();
+        answer["trials"] = json!(trials);
+        return answer::print(out, answer);
+    }
+    let counts = [
+        State::Complete,
+        State::Pruned,
+        State::Failed,
+        State::Running,
+        State::Waiting,
+    ];
+    let counts = counts.map(|state| (study.count(state), state.name()));
+    let counts = counts.iter().filter(|(number, _)| *number > 0);
+    let counts: Vec<String> = counts
+        .map(|(number, name)| format!("{number} {name}"))
+        .collect();
+    let counts = match counts.len() {
+        0 => "no trial yet".into(),
+        _ => counts.join(", "),
+    };
+    out.line(format!("{}: {counts}, of {}", open.name, open.budget()))?;
+    if study.trials.is_empty() {
+        return Ok(());
+    }
+    let direction = study.direction();
+    let mut trials: Vec<&Trial> = study.trials.iter().collect();
+    trials.sort_by(|one, two| {
+        let rank = |trial: &Trial| match trial.state {
+            State::Complete => 0,
+            State::Running => 1,
+            State::Pruned => 2,
+            State::Waiting => 3,
+            State::Failed => 4,
+        };
+        let loss = |trial: &Trial| {
+            let last = trial.value().or(trial.last_report().map(|report| report.1));
+            last.map_or(f64::INFINITY, |value| direction.loss(value))
+        };
+        let order = rank(one).cmp(&rank(two));
+        order.then(loss(one).total_cmp(&loss(two)))
+    });
+    let mut table = Table::new(&[">trial", "state", ">value", ">epoch", ">time", "parameters"]);
+    for trial in trials {
+        table.row([
+            trial.number.to_string(),
+            state(trial),
+            values(open, trial),
+            trial
+                .last_report()
+                .map_or_else(String::new, |(step, _)| step.to_string()),
+            seconds(trial).map_or_else(String::new, text::seconds),
+            in_words(&trial.parameters),
+        ]);
+    }
+    table.print(out)?;
+    for trial in &study.trials {
+        if let Some(why) = reason(trial) {
+            out.line(format!(
+                "trial {} failed: {}",
+                trial.number,
+                text::sanitize(why)
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// Such as `running` or `waits at rung 1`.
+pub(super) fn state(trial: &Trial) -> String {
+    match waits_at(trial) {
+        Some(rung) => format!("at rung {}", rung + 1),
+        None => trial.state.name().into(),
+    }
+}
+
+/// **Units** seconds.
+pub(super) fn seconds(trial: &Trial) -> Option<f64> {
+    let ended = trial.ended.or((!trial.state.is_over()).then(text::now))?;
+    Some((ended - trial.started?).max(0.0))
+}
+
+/// A trial's values, or what it reported last.
+fn values(open: &Open, trial: &Trial) -> String {
+    let shown =
+        |nth: usize, value: f64| match open.sweep.as_ref().and_then(|s| s.objectives.get(nth)) {
+            Some(objective) => objective.text(value, 8),
+            None => figure::loss(value, 9),
+        };
+    let values: Vec<String> = match trial.values.as_slice() {
+        [] => trial
+            .last_report()
+            .into_iter()
+            .map(|(_, value)| shown(0, value))
+            .collect(),
+        values => values
+            .iter()
+            .enumerate()
+            .map(|(nth, value)| shown(nth, *value))
+            .collect(),
+    };
+    values.join(", ")
+}
+
+fn objectives(open: &Open) -> Vec<String> {
+    let own = open.sweep.as_ref();
+    own.map_or_else(Vec::new, |sweep| {
+        sweep.objectives.iter().map(|o| o.name.clone()).collect()
+    })
+}
+
+fn over(study: &Study) -> usize {
+    study
+        .trials
+        .iter()
+        .filter(|trial| trial.state.is_over())
+        .count()
+}
+
+fn standing(open: &Open, is_active: bool) -> Result<&'static str> {
+    let control = Control::of(open.study()?);
+    Ok(match (control, is_active) {
+        (Control::Running, true) => "running",
+        (Control::Running, false) => "over",
+        (Control::Paused, _) => "paused",
+        (Control::Stopped, true) => "stopping",
+        (Control::Stopped, false) => "stopped",
+    })
+}
+
+fn summary(open: &Open, is_active: bool) -> Value {
+    let Ok(study) = open.study() else {
+        return json!({ "sweep": open.name, "status": "broken" });
+    };
+    json!({
+        "sweep": open.name,
+        "status": standing(open, is_active).unwrap_or("broken"),
+        "objectives": objectives(open),
+        "trials_over": over(study),
+        "budget": open.budget(),
+        "best": study.best().map(trial),
+    })
+}
+
+/// A trial as JSON.
+pub(super) fn trial(trial: &Trial) -> Value {
+    let parameters: serde_json::Map<String, Value> = trial
+        .parameters
+        .iter()
+        .map(|parameter| (parameter.name.to_string(), parameter.value()))
+        .collect();
+    json!({
+        "number": trial.number,
+        "state": trial.state.name(),
+        "waits_at_rung": waits_at(trial).map(|rung| rung + 1),
+        "values": trial.values,
+        "parameters": parameters,
+        "reports": trial.reports,
+        "runs": runs(trial),
+        "reason": reason(trial),
+        "seconds": seconds(trial),
+    })
+}
