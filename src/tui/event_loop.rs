@@ -263,6 +263,8 @@ impl Outside<'_> {
             } => self.services.predict(run, path, is_inverted),
             Request::Compare(sides) => self.services.compare(sides),
             Request::WatchRuns(on) => self.services.watch_runs(on),
+            Request::WatchSweeps(on) => self.services.watch_sweeps(on),
+            Request::ChangeSweep { sweep, change } => self.services.change_sweep(sweep, change),
             Request::ReadOwn => self.services.tell_own(),
             Request::KeepTheme(palette) => self.services.keep_theme(palette),
         }

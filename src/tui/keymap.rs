@@ -68,7 +68,7 @@ const TABLE: &[Row] = &[
     (
         RUN,
         "pause",
-        "space",
+        "space p",
         "Space",
         "pause/continue",
         Action::PauseOrResume,

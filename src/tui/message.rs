@@ -7,6 +7,7 @@ use super::run_view::Link;
 use super::tabs::confusion::Outcome;
 use super::tabs::data::{BrokenFiles, Excluded, FoundSet};
 use super::tabs::runs::{Compared, RunRow};
+use super::tabs::sweep::SweepShown;
 use crate::data::check::Checked;
 use crate::data::{Dataset, DatasetInfo};
 use crate::event::Stamped;
@@ -70,6 +71,8 @@ pub(crate) enum Message {
         speed: f64,
     },
     Runs(Vec<RunRow>),
+    /// The sweeps, the newest first.
+    Sweeps(Vec<Arc<SweepShown>>),
     /// What may be concluded from runs side by side.
     Compared(Box<Compared>),
     /// The user's own profiles, by name.

@@ -4,6 +4,7 @@ use super::theme::Palette;
 use crate::event::Command;
 use crate::profile::{Model, Profile};
 use crate::run::id;
+use crate::run::sweep::Control;
 use crate::run::verdict::Side;
 
 /// A run to be started.
@@ -33,6 +34,16 @@ pub(crate) enum QueueChange {
     Hold(bool),
     /// To this place among those that wait, from 0.
     To(usize),
+}
+
+/// What is done to a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SweepChange {
+    Control(Control),
+    /// So many trials in all, and on with it.
+    Allow(usize),
+    /// The trial with this number.
+    StopTrial(usize),
 }
 
 /// What the app asks for; answered, if at all, by a message. All are carried out at one place, `event_loop::Outside`.
@@ -111,6 +122,13 @@ pub(crate) enum Request {
     },
     /// Work out what may be concluded from these.
     Compare(Vec<Side>),
+    /// Pause, stop or extend a sweep, or stop one of its trials.
+    ChangeSweep {
+        sweep: String,
+        change: SweepChange,
+    },
+    /// Whether the sweeps are looked at.
+    WatchSweeps(bool),
     /// Whether the list of runs is looked at.
     WatchRuns(bool),
     /// Read the user's own profiles again.

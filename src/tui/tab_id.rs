@@ -11,6 +11,7 @@ macro_rules! tabs {
             Metrics "4" metrics::MetricsTab,
             Confusion "5" confusion::ConfusionTab,
             Runs "6" runs::RunsTab,
+            Sweep "7" sweep::SweepTab,
         }
     };
 }

@@ -127,15 +127,23 @@ impl App {
         let used = usize::from(x - area.x);
         let room = usize::from(area.width).saturating_sub(used + 2);
         let state = self.context.run.state();
+        // That there is no run may go unsaid.
+        let is_none = self.context.run.history().is_none();
+        let least = if is_none {
+            0
+        } else {
+            state.width().min(LEAST_STATE)
+        };
         let others = match self.queue.waiting + self.queue.held {
             0 => others(&self.others(), room.saturating_sub(state.width()), room),
-            _ => queued(
-                self.live.len(),
-                self.queue,
-                room.saturating_sub(state.width().min(LEAST_STATE)),
-            ),
+            _ => queued(self.live.len(), self.queue, room.saturating_sub(least)),
         };
-        let state = cut_name(&state, room.saturating_sub(others.width()));
+        let left = room.saturating_sub(others.width());
+        let state = if is_none && left < state.width() {
+            String::new()
+        } else {
+            cut_name(&state, left)
+        };
         let pad = (room + 1).saturating_sub(state.width() + others.width());
         spans.push(Span::raw(" ".repeat(pad)));
         spans.push(Span::styled(state, self.state_style()));

@@ -98,6 +98,7 @@ impl App {
                 self.tabs.runs.set_rows(rows);
                 return self.tabs.runs.asks_for_conclusion().into_iter().collect();
             }
+            Message::Sweeps(sweeps) => self.tabs.sweep.set_sweeps(sweeps),
             Message::Own(profiles) => self.on_own(profiles),
             Message::Edited(profile) => self.tabs.model.set_recipe(*profile),
             Message::Deleted(run) => {

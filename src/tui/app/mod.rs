@@ -324,7 +324,7 @@ impl App {
             Action::Train if self.has_just_started() => Vec::new(),
             Action::Queue => self.ask_for_seeds(),
             // Elsewhere they are of the run that is shown.
-            other if other.commands_a_run() && self.active != TabId::Runs => {
+            other if other.commands_a_run() && !self.commands_its_own() => {
                 let effect = self.tabs.train.on_action(other, &self.context);
                 self.on_effect(effect)
             }
@@ -336,6 +336,11 @@ impl App {
                 }
             }
         }
+    }
+
+    /// Whether the open tab has runs of its own that keys are for.
+    fn commands_its_own(&self) -> bool {
+        matches!(self.active, TabId::Runs | TabId::Sweep)
     }
 
     fn next_theme(&mut self) -> Vec<Request> {
@@ -354,16 +359,20 @@ impl App {
         if tab == self.active {
             return Vec::new();
         }
-        let runs_before = self.active == TabId::Runs;
+        let before = self.active;
         if self.active == TabId::Data {
             self.tabs.data.on_left();
         }
         self.active = tab;
         self.tabs.model.forget_card();
-        let runs_now = tab == TabId::Runs;
         let mut requests = Vec::new();
-        if runs_before != runs_now {
-            requests.push(Request::WatchRuns(runs_now));
+        for (list, watch) in [
+            (TabId::Runs, Request::WatchRuns as fn(bool) -> Request),
+            (TabId::Sweep, Request::WatchSweeps),
+        ] {
+            if (before == list) != (tab == list) {
+                requests.push(watch(tab == list));
+            }
         }
         match tab {
             TabId::Model => requests.push(Request::ReadOwn),

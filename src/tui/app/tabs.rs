@@ -2,7 +2,7 @@
 
 use crate::tui::tab::Tab;
 use crate::tui::tab_id::{TabId, tabs};
-use crate::tui::tabs::{confusion, data, metrics, model, runs, train};
+use crate::tui::tabs::{confusion, data, metrics, model, runs, sweep, train};
 
 macro_rules! hold {
     ($($id:ident $key:literal $file:ident::$tab:ident,)*) => {

@@ -332,6 +332,9 @@ fn nothing_that_cannot_be_done_is_passed_over_in_silence() {
     press(&mut app, "6:pause");
     assert_eq!(key(&mut app, KeyCode::Enter), []);
     assert!(screen(&mut app, 80, 24).contains("There is no run here yet"));
+    press(&mut app, "7:pause");
+    assert_eq!(key(&mut app, KeyCode::Enter), []);
+    assert!(screen(&mut app, 80, 24).contains("There is no sweep here yet"));
     press(&mut app, "3:sort order");
     key(&mut app, KeyCode::Enter);
     assert!(
@@ -380,7 +383,7 @@ fn the_header_shows_every_run_under_way() {
     };
     live(&mut app, &[("modern-lenet", false)]);
     let shown = head(&mut app, 80);
-    assert!(shown.contains("lenet5 · running +1 running"), "{shown}");
+    assert!(shown.contains("lenet5 · running +1"), "{shown}");
     let shown = head(&mut app, 120);
     assert!(
         shown.contains("lenet5 · running  + modern-lenet running"),
@@ -527,10 +530,10 @@ fn what_a_start_waits_for_stays_until_it_is_ready_or_cancelled() {
 fn tabs_turn_by_number_tab_key_and_click() {
     let mut app = app();
     key(&mut app, KeyCode::BackTab);
-    assert_eq!(app.active, TabId::Runs);
+    assert_eq!(app.active, TabId::Sweep);
     assert_eq!(
         press(&mut app, "2"),
-        [Request::WatchRuns(false), Request::ReadOwn]
+        [Request::WatchSweeps(false), Request::ReadOwn]
     );
     screen(&mut app, 80, 24);
     let at = app.tab_names[TabId::Runs as usize];
@@ -541,7 +544,7 @@ fn tabs_turn_by_number_tab_key_and_click() {
         modifiers: KeyModifiers::NONE,
     };
     assert_eq!(app.update(Input::Mouse(click)), [Request::WatchRuns(true)]);
-    press(&mut app, "7");
+    press(&mut app, "8");
     assert_eq!(app.active, TabId::Runs);
 }
 

@@ -14,6 +14,7 @@ mod listing;
 mod noticing;
 mod predicting;
 mod starting;
+mod sweeping;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -48,6 +49,7 @@ pub(super) struct Services {
     others: mpsc::UnboundedSender<(String, Command)>,
     watching: Option<JoinHandle<()>>,
     runs_wanted: watch::Sender<bool>,
+    sweeps_wanted: watch::Sender<bool>,
     list: listing::Shared,
     datasets: Arc<datasets::Kept>,
     fetch_cancelled: Arc<AtomicBool>,
@@ -68,9 +70,15 @@ impl Services {
     ) -> (Self, mpsc::Receiver<Message>) {
         let (out, messages) = mpsc::channel(BACKLOG);
         let (runs_wanted, wanted) = watch::channel(false);
+        let (sweeps_wanted, sweeps) = watch::channel(false);
         let (others, asked) = mpsc::unbounded_channel();
         let list: listing::Shared = Arc::new(Mutex::new(RunList::new(&workspace)));
         tokio::spawn(listing::tell_runs(Arc::clone(&list), out.clone(), wanted));
+        tokio::spawn(sweeping::tell_sweeps(
+            workspace.clone(),
+            out.clone(),
+            sweeps,
+        ));
         tokio::spawn(listing::tell_live(
             workspace.clone(),
             Arc::clone(&list),
@@ -90,6 +98,7 @@ impl Services {
             others,
             watching: None,
             runs_wanted,
+            sweeps_wanted,
             list,
             datasets: Arc::default(),
             fetch_cancelled: Arc::default(),

@@ -5,6 +5,7 @@ pub(crate) mod data;
 pub(crate) mod metrics;
 pub(crate) mod model;
 pub(crate) mod runs;
+pub(crate) mod sweep;
 pub(crate) mod train;
 
 mod gallery;

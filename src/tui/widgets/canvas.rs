@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
+use super::braille::Dots;
 use super::chart::Chart;
 use super::fit::cut_line;
 use super::image::Image;
@@ -119,6 +120,12 @@ impl<'a> Canvas<'a> {
             height,
         };
         image.render_clipped(area, self.area, self.buffer);
+    }
+
+    /// Draws a raster of dots, a style for each of its series.
+    pub(crate) fn dots(&mut self, x: u16, y: u16, dots: &Dots, styles: &[Style], ascii: bool) {
+        let area = self.rect(x, y, u16::MAX, u16::MAX);
+        dots.draw(area, self.buffer, styles, ascii);
     }
 
     /// Draws a chart over all of this canvas; gives the place of its curves, for what is drawn on them.

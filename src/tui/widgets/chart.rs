@@ -53,6 +53,8 @@ pub(crate) struct Chart<'a> {
     pub title: &'a str,
     pub x_name: &'a str,
     pub x: (f64, f64),
+    /// As many columns for 0.001 to 0.01 as for 0.1 to 1.
+    pub x_log: bool,
     pub y: Span,
     pub number: Number,
     pub series: &'a [Series],
@@ -131,7 +133,8 @@ impl Span {
     }
 
     /// Place of a value, 0 at `low` and 1 at `high`, clamped.
-    fn place(self, value: f64) -> f64 {
+    #[must_use]
+    pub(crate) fn place(self, value: f64) -> f64 {
         let place = if self.log {
             (value.max(f64::MIN_POSITIVE) / self.low).ln() / (self.high / self.low).ln()
         } else {
@@ -297,12 +300,7 @@ impl Chart<'_> {
         for x in plot.left()..plot.right() {
             buffer.set_string(x, y, line, theme.dim());
         }
-        let ticks = Span {
-            low: self.x.0,
-            high: self.x.1,
-            log: false,
-        }
-        .ticks(usize::from(plot.width / 7).clamp(1, 8));
+        let ticks = self.x_span().ticks(usize::from(plot.width / 7).clamp(1, 8));
         let decimals = decimals(&ticks, Number::Plain);
         let numbers_end = plot.right().saturating_sub(name_width);
         let mut free_from = plot.x.saturating_sub(1);
@@ -312,7 +310,11 @@ impl Chart<'_> {
                 continue;
             }
             buffer.set_string(column, y, tick_sign, theme.dim());
-            let text = figure::fixed(tick, decimals, 9);
+            let text = if self.x_log {
+                plain_or_short(tick)
+            } else {
+                figure::fixed(tick, decimals, 9)
+            };
             let width = text.width() as u16;
             let at = column.saturating_sub(width / 2).max(plot.x - 1);
             if at >= free_from && at + width <= numbers_end {
@@ -324,9 +326,21 @@ impl Chart<'_> {
         buffer.set_string(name_at, y + 1, self.x_name, theme.dim());
     }
 
+    fn x_span(&self) -> Span {
+        Span {
+            low: self.x.0,
+            high: self.x.1,
+            log: self.x_log,
+        }
+    }
+
     fn x_dot(&self, x: f64, width: u16) -> i64 {
         let dots = f64::from(width) * 2.0 - 1.0;
-        let place = (x - self.x.0) / (self.x.1 - self.x.0).max(f64::MIN_POSITIVE);
+        let place = if self.x_log {
+            (x.max(f64::MIN_POSITIVE) / self.x.0).ln() / (self.x.1 / self.x.0).ln()
+        } else {
+            (x - self.x.0) / (self.x.1 - self.x.0).max(f64::MIN_POSITIVE)
+        };
         (place * dots).round().clamp(-1.0, dots + 1.0) as i64
     }
 
@@ -392,6 +406,15 @@ impl Chart<'_> {
     }
 }
 
+/// A tick of a logarithmic axis: `20`, `0.05`, `1e-4`.
+fn plain_or_short(tick: f64) -> String {
+    if (0.01..1e4).contains(&tick) {
+        let digits = format!("{tick:.2}");
+        return digits.trim_end_matches('0').trim_end_matches('.').into();
+    }
+    figure::learning_rate(tick, 9)
+}
+
 fn legend_sign(index: usize, dashed: bool, ascii: bool) -> char {
     if ascii {
         return ['*', 'o', '+', 'x', '#', '@'][index % 6];
@@ -453,6 +476,7 @@ mod tests {
         let area = Rect::new(0, 0, 40, 10);
         let mut buffer = Buffer::empty(area);
         Chart {
+            x_log: false,
             title: "t",
             x_name: "epoch",
             x: (1.0, 3.0),
@@ -543,6 +567,7 @@ mod tests {
                 let area = Rect::new(0, 0, width, height);
                 let mut buffer = Buffer::empty(area);
                 Chart {
+                    x_log: false,
                     title: "loss",
                     x_name: "epoch",
                     x: (0.0, 0.0),

@@ -375,6 +375,7 @@ fn draw_curve(
         },
     ];
     let chart = Chart {
+        x_log: false,
         title,
         x_name,
         x: (0.0, 100.0),

@@ -79,6 +79,7 @@ pub(super) fn draw(canvas: &mut Canvas, all: &Reliability, title: &str, theme: &
         dashed: true,
     }];
     let chart = Chart {
+        x_log: false,
         title,
         x_name: "confidence, %",
         x: (0.0, 100.0),

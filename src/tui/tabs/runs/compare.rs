@@ -163,6 +163,7 @@ fn overlay(
         _ => YSpan::around(&bounds, Outliers::High),
     };
     Chart {
+        x_log: false,
         title,
         x_name: "epoch",
         x: (0.0, last),

@@ -240,7 +240,9 @@ pub(crate) struct RunsTab {
 
 impl RunsTab {
     /// Takes the runs as they are now; the cursor stays on its run.
-    pub(crate) fn set_rows(&mut self, rows: Vec<RunRow>) {
+    pub(crate) fn set_rows(&mut self, mut rows: Vec<RunRow>) {
+        // Trials are on the Sweep tab.
+        rows.retain(|row| !row.profile.as_ref().is_ok_and(|profile| profile.is_trial()));
         self.groups = entries::groups(&rows);
         let groups = &self.groups;
         self.marked

@@ -308,6 +308,7 @@ fn curve(figures: &Figures, range: (f64, f64), frame: &mut Frame, area: Rect, wh
         },
     ];
     Chart {
+        x_log: false,
         title,
         x_name: "epoch",
         x: range,
@@ -354,6 +355,7 @@ fn small_curves(figures: &Figures, range: (f64, f64), frame: &mut Frame, area: R
         }];
         let y = YSpan::around(&values, Outliers::High);
         Chart {
+            x_log: false,
             title,
             x_name: "epoch",
             x: range,
