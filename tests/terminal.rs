@@ -355,11 +355,20 @@ fn escape_gives_up_the_download_of_weights() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::with(&vec![7; 100_000]).faults(vec![Fault::Drip; 30]);
     let hub = ("HF_ENDPOINT", server.address.as_str());
+    // The images are built in.
+    let set = "data.name=fashion-mnist-mini";
+    let recipe = fmtui(
+        home.path(),
+        &["show", "resnet18-finetune", "--toml", "--set", set],
+    );
+    let profiles = home.path().join("workspace/profiles");
+    std::fs::create_dir_all(&profiles).unwrap();
+    std::fs::write(profiles.join("dripping.toml"), recipe).unwrap();
     let mut terminal = Terminal::open_with(home.path(), &[], (40, 120), hub);
     terminal.wait_for("▸Data");
     terminal.press(":");
-    terminal.press("resnet18-finetune");
-    terminal.wait_for("train resnet18-finetune");
+    terminal.press("dripping");
+    terminal.wait_for("train dripping");
     terminal.press("\r");
     terminal.wait_for("downloading model.safetensors");
     terminal.wait_for("Esc cancels");
