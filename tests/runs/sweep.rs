@@ -252,6 +252,31 @@ fn a_sweep_is_paused_stopped_and_continued_with_more_trials() {
     assert!(best.contains("architecture = \"mlp\""), "{best}");
 }
 
+/// What Optuna made is looked at as it is, and grows.
+#[test]
+fn a_study_of_optunas_is_shown_and_never_steered() {
+    let place = Place::new();
+    begin(&place, "own", "sampler = \"random\"\ntrials = 2", &["--set", "train.epochs=2"]);
+    let journal = place.dir.path().join("sweeps/own/journal.log");
+    let copy = place.dir.path().join("theirs.log");
+    std::fs::copy(journal, &copy).unwrap();
+    let name = place.says(&["sweep", "import", copy.to_str().unwrap()]);
+    assert_eq!(name.trim(), "own-2");
+    let shown = trials(&place, "own-2");
+    assert_eq!(outcome(&shown), outcome(&trials(&place, "own")));
+    let told = place.says(&["sweep", "status", "own-2"]);
+    assert!(told.contains("2 complete"), "{told}");
+    for action in ["pause", "continue", "stop", "best"] {
+        let refused = place.run(&["sweep", action, "own-2"]);
+        let why = crate::place::text(&refused.stderr);
+        assert!(refused.status.code() == Some(2) && why.contains("was imported"), "{why}");
+    }
+    std::fs::write(&copy, "hello\n").unwrap();
+    let other = place.run(&["sweep", "import", copy.to_str().unwrap()]);
+    let why = crate::place::text(&other.stderr);
+    assert!(other.status.code() == Some(2) && why.contains("line 1 of"), "{why}");
+}
+
 /// A rate at which the loss is no number any more fails its trial, with the reason, and the sweep goes on.
 #[test]
 fn a_trial_that_diverges_has_failed() {

@@ -66,6 +66,11 @@ enum Action {
     Stop(Named),
     /// Print the recipe of the best trial
     Best(Named),
+    /// Show the studies of a journal file of Optuna's as sweeps; the file stays where it is
+    Import {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Print all trials
     Export {
         /// How
@@ -123,6 +128,11 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             let (number, profile) = open.best()?.ok_or_else(|| none_yet(&open.name))?;
             notice(format!("trial {number} of {}", open.name));
             out.toml(&profile::settings::commented(&profile.to_toml()))?;
+        }
+        Some(Action::Import { file }) => {
+            for name in workspace.import_sweeps(&storage::expand_home(file))? {
+                out.line(name)?;
+            }
         }
         Some(Action::Export { format, name }) => {
             export::export(&workspace.open_sweep(name)?, *format, &mut out)?;
@@ -249,4 +259,41 @@ fn go_on(
     }
     let stop = |name: &str| sweep::steer(workspace, name, Control::Stopped);
     headless::follow_sweep(workspace, open, &stop, signals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sweep(path: &Path) -> Sweep {
+        let dir = tempfile::tempdir().unwrap();
+        match read(&Workspace::at(dir.path()), path, &[]) {
+            Ok(sweep) => sweep,
+            Err(error) => panic!("{}: {error}", path.display()),
+        }
+    }
+
+    #[test]
+    fn the_example_and_the_pages_are_right() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let example = sweep(&root.join("examples/sweep-lenet.toml"));
+        assert_eq!(example.settings.name, "sweep-lenet");
+        assert_eq!((example.space.parameters.len(), example.settings.trials), (6, 60));
+        assert!(matches!(example.pruner().unwrap(), Pruner::Asha(_)));
+
+        let page = std::fs::read_to_string(root.join("docs/sweeps.md")).unwrap();
+        let blocks: Vec<&str> = page.split("```toml\n").skip(1).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let mut read = 0;
+        for block in blocks {
+            let block = block.split("```").next().unwrap();
+            if block.contains("[space]") {
+                let path = dir.path().join("page.toml");
+                std::fs::write(&path, block).unwrap();
+                sweep(&path);
+                read += 1;
+            }
+        }
+        assert_eq!(read, 2);
+    }
 }

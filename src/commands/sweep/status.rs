@@ -95,7 +95,11 @@ pub(super) fn one(open: &Open, is_json: bool, out: &mut Output) -> Result<()> {
         0 => "no trial yet".into(),
         _ => counts.join(", "),
     };
-    out.line(format!("{}: {counts}, of {}", open.name, open.budget()))?;
+    let budget = match open.sweep {
+        Some(_) => format!(", of {}", open.budget()),
+        None => String::new(),
+    };
+    out.line(format!("{}: {counts}{budget}", open.name))?;
     if study.trials.is_empty() {
         return Ok(());
     }

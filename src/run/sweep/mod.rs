@@ -3,6 +3,8 @@
 //! `sweeps/NAME/` has the sweep as one file and its journal, which says everything that was tried: nothing else is
 //! kept. [`tend`] brings journal and runs in line with each other; whoever does that may be killed at any moment.
 
+mod begin;
+mod judge;
 pub(crate) mod tend;
 mod trial;
 
@@ -28,6 +30,9 @@ const LONGEST: u64 = 1 << 20;
 const CONTROL: &str = "fmtui:control";
 const TRIALS: &str = "fmtui:trials";
 const BEGUN: &str = "fmtui:begun";
+
+/// The file with the name of the study that is meant, where the journal is another program's.
+const STUDY: &str = "study";
 
 /// What somebody wants of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,8 +278,10 @@ impl Workspace {
             Err(e) => return Err(Error::io("read", path, e)),
         };
         let journal = Journal::open(&journal_path(&directory))?;
-        let first = journal.studies().next().map(|(id, _)| id);
-        let study = first.ok_or_else(|| {
+        let chosen = storage::read_text(&directory.join(STUDY), LONGEST).ok();
+        let is_it = |study: &Study| chosen.as_ref().is_none_or(|name| study.name == *name);
+        let found = journal.studies().find(|(_, study)| is_it(study));
+        let study = found.map(|(id, _)| id).ok_or_else(|| {
             Error::input(
                 format!("sweep {name}"),
                 "has no study in its journal",
@@ -287,6 +294,49 @@ impl Workspace {
             journal,
             study,
         })
+    }
+
+    /// Shows the studies of a journal of Optuna's as sweeps from now on, which cannot be continued here: the file stays
+    /// where it is, and whoever writes it goes on writing it. Gives their names here.
+    ///
+    /// # Errors
+    /// `Input` where it is no journal, has no study, or a sweep has the name of one already; `Io`.
+    pub(crate) fn import_sweeps(&self, file: &Path) -> Result<Vec<String>> {
+        let file = fs::canonicalize(file).map_err(|e| Error::io("find", file, e))?;
+        let journal = Journal::open(&file)?;
+        let mut names = Vec::new();
+        for (_, study) in journal.studies() {
+            let name = self.free_name(&study.name);
+            let directory = self.sweep_dir(&name);
+            let link = journal_path(&directory);
+            fs::create_dir_all(&directory)
+                .and_then(|()| std::os::unix::fs::symlink(&file, &link))
+                .map_err(|e| Error::io("create", &link, e))?;
+            storage::commit(&directory.join(STUDY), study.name.as_bytes())?;
+            names.push(name);
+        }
+        if names.is_empty() {
+            return Err(Error::input(
+                file.display().to_string(),
+                "has no study",
+                "name a file of Optuna's JournalStorage",
+            ));
+        }
+        Ok(names)
+    }
+
+    /// A name that no sweep has, like another one.
+    fn free_name(&self, like: &str) -> String {
+        let sign = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let plain: String = like.chars().take(60).map(sign).collect();
+        let plain = match plain.trim_matches('-') {
+            "" => "study",
+            some => some,
+        };
+        let mut names = std::iter::once(plain.to_owned())
+            .chain((2_u32..).map(|nth| format!("{plain}-{nth}")));
+        let is_free = |name: &String| !self.sweep_dir(name).exists();
+        names.find(is_free).unwrap_or_default()
     }
 
     /// Writes a sweep down, or opens it where it is there already, as the same.
