@@ -208,3 +208,120 @@ pub(crate) fn departure() -> (String, Value) {
 pub(crate) fn rung_key(rung: usize) -> String {
     format!("completed_rung_{rung}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn study() -> Study {
+        Study::new("s", vec![Direction::Maximize])
+    }
+
+    fn trial(number: usize) -> Trial {
+        Trial {
+            id: number,
+            number,
+            state: State::Running,
+            values: Vec::new(),
+            parameters: Vec::new(),
+            reports: Vec::new(),
+            user: BTreeMap::new(),
+            system: BTreeMap::new(),
+            started: None,
+            ended: None,
+        }
+    }
+
+    /// A whole search with so many trials at a time, whose values at the rungs and the end are given; which of those
+    /// that run comes to its stop next is `order`'s. Gives for each trial how far it came, and whether it was pruned
+    /// before nothing more could happen.
+    fn search(
+        asha: Asha,
+        values: &[Vec<f64>],
+        jobs: usize,
+        order: &[usize],
+        prunes: bool,
+    ) -> Vec<usize> {
+        let (mut study, rungs) = (study(), asha.rungs());
+        // Which rung each active trial is on its way to.
+        let mut active: Vec<(usize, usize)> = Vec::new();
+        let mut next = order.iter().cycle();
+        let mut came = vec![0; values.len()];
+        loop {
+            while active.len() < jobs {
+                let may_ask = study.trials.len() < values.len();
+                let least = usize::from(active.is_empty() && !may_ask);
+                let up = asha.promotable(&study, least);
+                if let Some((number, rung)) = up.map(|(trial, rung)| (trial.number, rung)) {
+                    let (key, value) = departure();
+                    study.trials[number].system.insert(key, value);
+                    active.push((number, rung + 1));
+                } else if may_ask {
+                    active.push((study.trials.len(), 0));
+                    study.trials.push(trial(study.trials.len()));
+                } else {
+                    break;
+                }
+            }
+            if active.is_empty() {
+                break;
+            }
+            let at = next.next().copied().unwrap_or(0) % active.len();
+            let (number, to) = active.swap_remove(at);
+            let value = values[number][to];
+            came[number] = to + 1;
+            if to < rungs.len() {
+                study.trials[number].system.extend(arrival(to, value));
+            } else {
+                study.trials[number].state = State::Complete;
+                study.trials[number].values = vec![value];
+            }
+            if prunes {
+                let hopeless = asha.hopeless(&study, Some(values.len()));
+                let hopeless: Vec<usize> = hopeless.iter().map(|trial| trial.number).collect();
+                for number in hopeless {
+                    study.trials[number].state = State::Pruned;
+                }
+            }
+        }
+        if prunes {
+            let is_over = |trial: &Trial| trial.state.is_over();
+            assert!(study.trials.iter().all(is_over), "somebody waits for ever");
+        }
+        assert!(study.count(State::Complete) > 0, "nobody came to the end");
+        came
+    }
+
+    #[test]
+    fn rungs_lie_a_factor_apart() {
+        let rungs = |first, factor, last| Asha { first, factor, last }.rungs();
+        assert_eq!(rungs(1, 3, 9), [1, 3]);
+        assert_eq!(rungs(2, 4, 100), [2, 8, 32]);
+        assert_eq!(rungs(9, 3, 9), Vec::<i64>::new());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// Whoever is pruned would never have gone on: with and without pruning every trial comes as far.
+        #[test]
+        fn nobody_is_pruned_who_would_have_gone_on(
+            values in proptest::collection::vec(proptest::collection::vec(0.0..1.0_f64, 4), 1..60),
+            factor in 2..5_usize,
+            jobs in 1..6_usize,
+            order in proptest::collection::vec(0..8_usize, 1..40),
+        ) {
+            let asha = Asha { first: 1, factor, last: i64::try_from(factor.pow(3)).unwrap() };
+            let with = search(asha, &values, jobs, &order, true);
+            let without = search(asha, &values, jobs, &order, false);
+            prop_assert_eq!(&with, &without);
+            // About one of so many goes on at each rung; those that looked good early may be more.
+            let first = with.iter().filter(|came| **came > 1).count();
+            prop_assert!(first >= (values.len() / factor).max(1));
+        }
+    }
+}
