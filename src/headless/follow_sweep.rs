@@ -35,7 +35,7 @@ pub(crate) fn follow_sweep(
         .map_err(|e| Error::compute("following the sweep", e))?;
     let mut out = Output::standard();
     let objectives = open.own()?.objectives.clone();
-    let mut told: Vec<usize> = over(open.study()?).map(|trial| trial.number).collect();
+    let mut told: Vec<usize> = open.study()?.over().map(|trial| trial.number).collect();
     let mut is_stopping = false;
     loop {
         let ending = runtime.block_on(async {
@@ -55,7 +55,7 @@ pub(crate) fn follow_sweep(
         }
         open.journal.refresh()?;
         let study = open.study()?;
-        for trial in over(study) {
+        for trial in study.over() {
             if !told.contains(&trial.number) {
                 told.push(trial.number);
                 out.line(line(study, trial, &objectives))?;
@@ -84,10 +84,6 @@ pub(crate) fn follow_sweep(
         return Ok(STOPPED);
     }
     conclude(workspace, &open, &objectives, &mut out)
-}
-
-fn over(study: &Study) -> impl Iterator<Item = &Trial> {
-    study.trials.iter().filter(|trial| trial.state.is_over())
 }
 
 fn line(study: &Study, trial: &Trial, objectives: &[Objective]) -> String {

@@ -15,7 +15,7 @@ mod sweep;
 pub(crate) use distribution::Range;
 pub(crate) use distribution::{Distribution, index};
 pub(crate) use journal::{Editor, Journal, Operation};
-pub(crate) use pruner::{Asha, Pruner, arrival, departure, rung_key, waits_at};
+pub(crate) use pruner::{Asha, Pruner, arrival, departure, rung_key, standing, waits_at};
 pub(crate) use sampler::{Sampler, grid_size};
 pub(crate) use space::Point;
 pub(crate) use study::{Assigned, Direction, State, Study, Trial, short};

@@ -191,6 +191,15 @@ pub(crate) fn waits_at(trial: &Trial) -> Option<usize> {
     usize::try_from(rung).ok()
 }
 
+/// How a trial stands, in a word or two: `running`, `at rung 1`.
+#[must_use]
+pub(crate) fn standing(trial: &Trial) -> String {
+    match waits_at(trial) {
+        Some(rung) => format!("at rung {}", rung + 1),
+        None => trial.state.name().into(),
+    }
+}
+
 /// The attributes of a trial that has come to a rung with a finite value and waits there.
 #[must_use]
 pub(crate) fn arrival(rung: usize, value: f64) -> [(String, Value); 2] {
@@ -298,7 +307,14 @@ mod tests {
 
     #[test]
     fn rungs_lie_a_factor_apart() {
-        let rungs = |first, factor, last| Asha { first, factor, last }.rungs();
+        let rungs = |first, factor, last| {
+            Asha {
+                first,
+                factor,
+                last,
+            }
+            .rungs()
+        };
         assert_eq!(rungs(1, 3, 9), [1, 3]);
         assert_eq!(rungs(2, 4, 100), [2, 8, 32]);
         assert_eq!(rungs(9, 3, 9), Vec::<i64>::new());

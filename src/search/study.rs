@@ -157,6 +157,21 @@ impl Trial {
         self.values.first().copied()
     }
 
+    /// How long it has taken, so far where it is not over.
+    ///
+    /// **Units** seconds.
+    #[must_use]
+    pub(crate) fn seconds(&self) -> Option<f64> {
+        let ended = self.ended.or((!self.state.is_over()).then(text::now))?;
+        Some((ended - self.started?).max(0.0))
+    }
+
+    /// Its value, or what it reported last.
+    #[must_use]
+    pub(crate) fn newest(&self) -> Option<f64> {
+        self.value().or(self.last_report().map(|report| report.1))
+    }
+
     #[must_use]
     pub(crate) fn last_report(&self) -> Option<(i64, f64)> {
         self.reports.last().copied()
@@ -207,6 +222,11 @@ impl Study {
             .first()
             .copied()
             .unwrap_or(Direction::Minimize)
+    }
+
+    /// The trials that are over.
+    pub(crate) fn over(&self) -> impl Iterator<Item = &Trial> {
+        self.trials.iter().filter(|trial| trial.state.is_over())
     }
 
     #[must_use]

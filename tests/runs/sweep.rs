@@ -228,6 +228,7 @@ fn a_sweep_is_paused_stopped_and_continued_with_more_trials() {
     until("a trial runs", || {
         !trials(&place, "steered").is_empty() && !place.processes().is_empty()
     });
+    assert_eq!(status(&place, "steered")["status"], "running");
     place.says(&["sweep", "stop", "steered"]);
     until("it has stopped", || !is_active(&place));
     let stopped = trials(&place, "steered");
@@ -256,7 +257,12 @@ fn a_sweep_is_paused_stopped_and_continued_with_more_trials() {
 #[test]
 fn a_study_of_optunas_is_shown_and_never_steered() {
     let place = Place::new();
-    begin(&place, "own", "sampler = \"random\"\ntrials = 2", &["--set", "train.epochs=2"]);
+    begin(
+        &place,
+        "own",
+        "sampler = \"random\"\ntrials = 2",
+        &["--set", "train.epochs=2"],
+    );
     let journal = place.dir.path().join("sweeps/own/journal.log");
     let copy = place.dir.path().join("theirs.log");
     std::fs::copy(journal, &copy).unwrap();
@@ -269,12 +275,18 @@ fn a_study_of_optunas_is_shown_and_never_steered() {
     for action in ["pause", "continue", "stop", "best"] {
         let refused = place.run(&["sweep", action, "own-2"]);
         let why = crate::place::text(&refused.stderr);
-        assert!(refused.status.code() == Some(2) && why.contains("was imported"), "{why}");
+        assert!(
+            refused.status.code() == Some(2) && why.contains("was imported"),
+            "{why}"
+        );
     }
     std::fs::write(&copy, "hello\n").unwrap();
     let other = place.run(&["sweep", "import", copy.to_str().unwrap()]);
     let why = crate::place::text(&other.stderr);
-    assert!(other.status.code() == Some(2) && why.contains("line 1 of"), "{why}");
+    assert!(
+        other.status.code() == Some(2) && why.contains("line 1 of"),
+        "{why}"
+    );
 }
 
 /// A rate at which the loss is no number any more fails its trial, with the reason, and the sweep goes on.

@@ -69,7 +69,11 @@ pub(super) fn export(open: &Open, format: Format, out: &mut Output) -> Result<()
                 .last_report()
                 .map_or_else(String::new, |(step, _)| step.to_string()),
         );
-        cells.push(status::seconds(trial).map_or_else(String::new, |s| format!("{s:.3}")));
+        cells.push(
+            trial
+                .seconds()
+                .map_or_else(String::new, |s| format!("{s:.3}")),
+        );
         cells.push(runs(trial).join(" "));
         cells.push(reason(trial).unwrap_or_default().to_owned());
         lines.push(row(cells));

@@ -95,7 +95,11 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         Some(Action::Status {
             name: Some(name),
             json,
-        }) => status::one(&workspace.open_sweep(name)?, *json, &mut out)?,
+        }) => {
+            let active = workspace.queue()?.sweeps;
+            let is_active = active.iter().any(|sweep| sweep.name == *name);
+            status::one(&workspace.open_sweep(name)?, is_active, *json, &mut out)?;
+        }
         Some(Action::Pause(named)) => {
             sweep::steer(workspace, &named.name, Control::Paused)?;
             out.line(format!(
@@ -278,7 +282,10 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let example = sweep(&root.join("examples/sweep-lenet.toml"));
         assert_eq!(example.settings.name, "sweep-lenet");
-        assert_eq!((example.space.parameters.len(), example.settings.trials), (6, 60));
+        assert_eq!(
+            (example.space.parameters.len(), example.settings.trials),
+            (6, 60)
+        );
         assert!(matches!(example.pruner().unwrap(), Pruner::Asha(_)));
 
         let page = std::fs::read_to_string(root.join("docs/sweeps.md")).unwrap();

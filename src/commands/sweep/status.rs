@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::run::Workspace;
 use crate::run::sweep::{Control, Open, reason, runs};
-use crate::search::{State, Study, Trial, in_words, waits_at};
+use crate::search::{State, Trial, in_words, standing, waits_at};
 use crate::text::{self, figure};
 
 /// All sweeps, a line each.
@@ -40,8 +40,8 @@ pub(super) fn all(workspace: &Workspace, is_json: bool, out: &mut Output) -> Res
                 let study = open.study()?;
                 table.row([
                     name.clone(),
-                    standing(open, active.is_some())?.into(),
-                    format!("{}/{}", over(study), open.budget()),
+                    Control::of(study).standing(active.is_some()).into(),
+                    format!("{}/{}", study.over().count(), open.budget()),
                     study
                         .best()
                         .map_or_else(String::new, |best| values(open, best)),
@@ -71,10 +71,10 @@ pub(super) fn all(workspace: &Workspace, is_json: bool, out: &mut Output) -> Res
 ///
 /// # Errors
 /// `Io` when it cannot be written.
-pub(super) fn one(open: &Open, is_json: bool, out: &mut Output) -> Result<()> {
+pub(super) fn one(open: &Open, is_active: bool, is_json: bool, out: &mut Output) -> Result<()> {
     let study = open.study()?;
     if is_json {
-        let mut answer = summary(open, false);
+        let mut answer = summary(open, is_active);
         let trials: Vec<Value> = study.trials.iter().map(trial).collect();
         answer["trials"] = json!(trials);
         return answer::print(out, answer);
@@ -114,8 +114,9 @@ pub(super) fn one(open: &Open, is_json: bool, out: &mut Output) -> Result<()> {
             State::Failed => 4,
         };
         let loss = |trial: &Trial| {
-            let last = trial.value().or(trial.last_report().map(|report| report.1));
-            last.map_or(f64::INFINITY, |value| direction.loss(value))
+            trial
+                .newest()
+                .map_or(f64::INFINITY, |value| direction.loss(value))
         };
         let order = rank(one).cmp(&rank(two));
         order.then(loss(one).total_cmp(&loss(two)))
@@ -124,12 +125,12 @@ pub(super) fn one(open: &Open, is_json: bool, out: &mut Output) -> Result<()> {
     for trial in trials {
         table.row([
             trial.number.to_string(),
-            state(trial),
+            standing(trial),
             values(open, trial),
             trial
                 .last_report()
                 .map_or_else(String::new, |(step, _)| step.to_string()),
-            seconds(trial).map_or_else(String::new, text::seconds),
+            trial.seconds().map_or_else(String::new, text::seconds),
             in_words(&trial.parameters),
         ]);
     }
@@ -144,20 +145,6 @@ pub(super) fn one(open: &Open, is_json: bool, out: &mut Output) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Such as `running` or `waits at rung 1`.
-pub(super) fn state(trial: &Trial) -> String {
-    match waits_at(trial) {
-        Some(rung) => format!("at rung {}", rung + 1),
-        None => trial.state.name().into(),
-    }
-}
-
-/// **Units** seconds.
-pub(super) fn seconds(trial: &Trial) -> Option<f64> {
-    let ended = trial.ended.or((!trial.state.is_over()).then(text::now))?;
-    Some((ended - trial.started?).max(0.0))
 }
 
 /// A trial's values, or what it reported last.
@@ -189,34 +176,15 @@ fn objectives(open: &Open) -> Vec<String> {
     })
 }
 
-fn over(study: &Study) -> usize {
-    study
-        .trials
-        .iter()
-        .filter(|trial| trial.state.is_over())
-        .count()
-}
-
-fn standing(open: &Open, is_active: bool) -> Result<&'static str> {
-    let control = Control::of(open.study()?);
-    Ok(match (control, is_active) {
-        (Control::Running, true) => "running",
-        (Control::Running, false) => "over",
-        (Control::Paused, _) => "paused",
-        (Control::Stopped, true) => "stopping",
-        (Control::Stopped, false) => "stopped",
-    })
-}
-
 fn summary(open: &Open, is_active: bool) -> Value {
     let Ok(study) = open.study() else {
         return json!({ "sweep": open.name, "status": "broken" });
     };
     json!({
         "sweep": open.name,
-        "status": standing(open, is_active).unwrap_or("broken"),
+        "status": Control::of(study).standing(is_active),
         "objectives": objectives(open),
-        "trials_over": over(study),
+        "trials_over": study.over().count(),
         "budget": open.budget(),
         "best": study.best().map(trial),
     })
@@ -238,6 +206,6 @@ pub(super) fn trial(trial: &Trial) -> Value {
         "reports": trial.reports,
         "runs": runs(trial),
         "reason": reason(trial),
-        "seconds": seconds(trial),
+        "seconds": trial.seconds(),
     })
 }

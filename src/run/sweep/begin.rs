@@ -7,7 +7,9 @@ use super::trial::{self, RUNS};
 use crate::error::Result;
 use crate::run::Workspace;
 use crate::run::queue;
-use crate::search::{Asha, Assigned, Distribution, Operation, Point, State, Study, Sweep, Trial, departure};
+use crate::search::{
+    Asha, Assigned, Distribution, Operation, Point, State, Study, Sweep, Trial, departure,
+};
 use crate::text;
 
 /// What is begun next.
@@ -168,11 +170,7 @@ fn write_runs(
 }
 
 /// A point with the values that somebody has given a waiting trial.
-fn with_fixed(
-    sweep: &Sweep,
-    mut point: Point,
-    trial: &Trial,
-) -> Point {
+fn with_fixed(sweep: &Sweep, mut point: Point, trial: &Trial) -> Point {
     let fixed = trial.system.get("fixed_params").and_then(Value::as_object);
     let inside = |name: &str, distribution: &Distribution| {
         let given = fixed.and_then(|fixed| distribution.inside(fixed.get(name)?));

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use super::Control;
 use super::tend::{Act, Tender};
 use super::trial::{self, Logs, REASON, STOPPED, Standing};
-use super::Control;
 use crate::error::Result;
 use crate::run::RunList;
 use crate::run::queue::Queue;
@@ -46,7 +46,10 @@ impl Tender {
                 }
                 continue;
             }
-            working += standings.iter().filter(|s| **s == Standing::Running).count();
+            working += standings
+                .iter()
+                .filter(|s| **s == Standing::Running)
+                .count();
             let mut now = trial.clone();
             self.report(&mut now, &ids, &mut logs, &mut operations);
             match self.verdict(study, &now, &standings, control) {
@@ -143,7 +146,9 @@ impl Tender {
                 }
                 Standing::Finished(result) => results.push(result),
                 // The one that is furthest behind.
-                Standing::AtRung(at) => rung = Some(rung.map_or(*at, |other: usize| other.min(*at))),
+                Standing::AtRung(at) => {
+                    rung = Some(rung.map_or(*at, |other: usize| other.min(*at)));
+                }
                 _ => {}
             }
         }

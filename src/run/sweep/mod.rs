@@ -56,6 +56,18 @@ impl Control {
         }
     }
 
+    /// How a sweep stands that somebody sees to, or nobody.
+    #[must_use]
+    pub(crate) fn standing(self, is_active: bool) -> &'static str {
+        match (self, is_active) {
+            (Self::Running, true) => "running",
+            (Self::Running, false) => "over",
+            (Self::Paused, _) => "paused",
+            (Self::Stopped, true) => "stopping",
+            (Self::Stopped, false) => "stopped",
+        }
+    }
+
     /// What was written last.
     #[must_use]
     pub(crate) fn of(study: &Study) -> Self {
@@ -333,8 +345,8 @@ impl Workspace {
             "" => "study",
             some => some,
         };
-        let mut names = std::iter::once(plain.to_owned())
-            .chain((2_u32..).map(|nth| format!("{plain}-{nth}")));
+        let mut names =
+            std::iter::once(plain.to_owned()).chain((2_u32..).map(|nth| format!("{plain}-{nth}")));
         let is_free = |name: &String| !self.sweep_dir(name).exists();
         names.find(is_free).unwrap_or_default()
     }

@@ -11,8 +11,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span as Words};
 
 use super::SweepShown;
-use super::table::state;
-use crate::search::{State, Trial};
+use crate::search::{State, Trial, standing};
 use crate::text;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
@@ -299,7 +298,7 @@ pub(super) fn timeline(sweep: &SweepShown, canvas: &mut Canvas, theme: &Theme) {
         let words = format!(
             "longest: trial {} ({}), {}",
             trial.number,
-            state(trial),
+            standing(trial),
             clock(to - from)
         );
         let at = canvas.height().saturating_sub(2);

@@ -16,7 +16,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::run::sweep::{Control, runs};
-use crate::search::{Objective, State, Study, Trial, importance, waits_at};
+use crate::search::{Objective, State, Study, Trial, importance, standing, waits_at};
 use crate::text;
 use crate::tui::action::Action;
 use crate::tui::context::Context;
@@ -58,38 +58,16 @@ impl SweepShown {
         }
     }
 
-    /// A trial's value, or what it reported last.
-    fn of(trial: &Trial) -> Option<f64> {
-        trial.value().or(trial.last_report().map(|report| report.1))
-    }
-
     fn loss(&self, trial: &Trial) -> f64 {
         let direction = self.study.direction();
-        Self::of(trial).map_or(f64::INFINITY, |value| direction.loss(value))
+        trial
+            .newest()
+            .map_or(f64::INFINITY, |value| direction.loss(value))
     }
 
     fn is_share(&self) -> bool {
         let metric = self.objectives.first().and_then(Objective::metric);
         metric.is_some_and(|metric| metric.unit == crate::metrics::Unit::Share)
-    }
-
-    fn standing(&self) -> &'static str {
-        match (self.control, self.is_active) {
-            (Control::Running, true) => "running",
-            (Control::Running, false) => "over",
-            (Control::Paused, _) => "paused",
-            (Control::Stopped, true) => "stopping",
-            (Control::Stopped, false) => "stopped",
-        }
-    }
-
-    /// How many trials are over.
-    fn over(&self) -> usize {
-        self.study
-            .trials
-            .iter()
-            .filter(|trial| trial.state.is_over())
-            .count()
     }
 
     /// Names of the parameters that are not the same in all trials, in the order of their first use.
@@ -292,7 +270,7 @@ impl SweepTab {
             let words = format!(
                 "{} {} {}",
                 trial.number,
-                table::state(trial),
+                standing(trial),
                 crate::search::in_words(&trial.parameters)
             );
             self.filter.matches(&words)
@@ -307,9 +285,9 @@ impl SweepTab {
                     let value = sweep.loss(one).total_cmp(&sweep.loss(two));
                     rank(one).cmp(&rank(two)).then(value)
                 }
-                Order::State => table::state(one).cmp(&table::state(two)),
+                Order::State => standing(one).cmp(&standing(two)),
                 Order::Time => {
-                    let seconds = |trial: &Trial| table::seconds(trial).unwrap_or(0.0);
+                    let seconds = |trial: &Trial| trial.seconds().unwrap_or(0.0);
                     seconds(two).total_cmp(&seconds(one))
                 }
             };
@@ -709,8 +687,8 @@ fn heading(sweep: &SweepShown, tab: &SweepTab, width: usize, theme: &Theme) -> L
     let text = format!(
         "{} {} · {} of {} trials{waits}{best}{how}{others}",
         sweep.name,
-        sweep.standing(),
-        sweep.over(),
+        sweep.control.standing(sweep.is_active),
+        sweep.study.over().count(),
         sweep.budget,
     );
     Line::styled(cut(&text, width), theme.dim())

@@ -79,7 +79,7 @@ pub(super) fn importance(sweep: &SweepShown, canvas: &mut Canvas, theme: &Theme)
 /// What was seen of a trial, with its value.
 fn judged<'a>(sweep: &'a SweepShown, name: &str) -> Vec<(&'a Trial, f64, f64)> {
     let of = |trial: &'a Trial| {
-        let value = SweepShown::of(trial).filter(|value| value.is_finite())?;
+        let value = trial.newest().filter(|value| value.is_finite())?;
         Some((trial, trial.inside(name)?, value))
     };
     sweep.study.trials.iter().filter_map(of).collect()
@@ -251,7 +251,7 @@ pub(super) fn parallel(
         .study
         .trials
         .iter()
-        .filter_map(|trial| Some((trial, SweepShown::of(trial).filter(|v| v.is_finite())?)))
+        .filter_map(|trial| Some((trial, trial.newest().filter(|v| v.is_finite())?)))
         .collect();
     let (width, height) = (canvas.width(), canvas.height());
     if names.is_empty() || judged.is_empty() || width < 20 || height < 6 {

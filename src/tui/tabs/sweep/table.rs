@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::{Mode, SweepShown, SweepTab};
 use crate::run::sweep::reason;
-use crate::search::{Assigned, State, Trial, in_words, waits_at};
+use crate::search::{Assigned, State, Trial, in_words, standing, waits_at};
 use crate::text;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
@@ -20,14 +20,6 @@ const FIXED: usize = 5 + 10 + 10 + 6 + 8;
 const WIDEST: usize = 14;
 const NARROWEST: usize = 7;
 
-/// How a trial stands, in a word or two.
-pub(super) fn state(trial: &Trial) -> String {
-    match waits_at(trial) {
-        Some(rung) => format!("at rung {}", rung + 1),
-        None => trial.state.name().into(),
-    }
-}
-
 fn style(trial: &Trial, theme: &Theme) -> Style {
     match trial.state {
         State::Running if waits_at(trial).is_some() => theme.text(),
@@ -36,12 +28,6 @@ fn style(trial: &Trial, theme: &Theme) -> Style {
         State::Pruned | State::Waiting => theme.dim(),
         State::Failed => theme.bad(),
     }
-}
-
-/// How long it has taken. **Units** seconds.
-pub(super) fn seconds(trial: &Trial) -> Option<f64> {
-    let ended = trial.ended.or((!trial.state.is_over()).then(text::now))?;
-    Some((ended - trial.started?).max(0.0))
 }
 
 /// A column for a parameter.
@@ -183,11 +169,13 @@ fn line(
     best: Option<usize>,
     theme: &Theme,
 ) -> Line<'static> {
-    let value = SweepShown::of(trial).map_or_else(|| "–".into(), |value| sweep.value(value, 9));
+    let value = trial
+        .newest()
+        .map_or_else(|| "–".into(), |value| sweep.value(value, 9));
     let epoch = trial
         .last_report()
         .map_or_else(String::new, |(step, _)| step.to_string());
-    let time = seconds(trial).map_or_else(String::new, clock);
+    let time = trial.seconds().map_or_else(String::new, clock);
     let parameters: Vec<String> = columns
         .iter()
         .map(|column| {
@@ -208,7 +196,7 @@ fn line(
             format!("{}{mark} ", right(&trial.number.to_string(), 4)),
             value_style,
         ),
-        Span::styled(left(&state(trial), 9), style(trial, theme)),
+        Span::styled(left(&standing(trial), 9), style(trial, theme)),
         Span::styled(right(&value, 10), value_style),
         Span::styled(
             format!(
