@@ -19,7 +19,7 @@ use crate::text::{self, figure};
 /// As following a run.
 pub(super) fn train(
     workspace: &Workspace,
-    arguments: &train::Arguments,
+    how: &train::How,
     checked: &Checked,
     seeds: usize,
     signals: Watch,
@@ -27,8 +27,8 @@ pub(super) fn train(
     let (name, ids) = queue::enqueue_seeds(workspace, &checked.profile, seeds, (false, false))?;
     scheduler::ensure(workspace)?;
     let mut out = Output::standard();
-    if arguments.detach {
-        if arguments.json {
+    if how.detach {
+        if how.json {
             answer::print(&mut out, json!({ "group": name, "runs": ids }))?;
         } else {
             out.line(&name)?;
@@ -41,11 +41,11 @@ pub(super) fn train(
         crate::text::count(ids.len(), "run")
     ));
     let hold = || hold_rest(workspace, &ids);
-    let style = train::style(arguments.json);
+    let style = train::style(how.json);
     let code = headless::follow_group(workspace, &ids, style, &hold, signals)?;
     if let Some((name, members)) = workspace.group(&name)? {
         let summary = Summary::of(&members);
-        if arguments.json {
+        if how.json {
             answer::print(&mut out, of(&name, &summary))?;
         } else if let Some((of, accuracy)) = summary.accuracy() {
             let runs = crate::text::count(summary.finished, "run");

@@ -5,6 +5,7 @@ use clap::Args;
 use super::{answer, complete, download, recipe, seeds};
 use crate::error::Result;
 use crate::headless::{self, Interrupt, Output, Style, notice};
+use crate::profile::Profile;
 use crate::run::preflight::{Checked, Network};
 use crate::run::signals::Watch;
 use crate::run::{Workspace, client, concurrent_runs, group, logind};
@@ -17,24 +18,31 @@ pub(super) struct Arguments {
     /// Override a setting, such as train.epochs=3; repeatable
     #[arg(add = complete::setting(), long, value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
+    #[command(flatten)]
+    how: How,
+    /// Start even if the estimated memory exceeds what is free
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+/// How many runs of a recipe are begun, and what is told of them.
+#[derive(Debug, Args)]
+pub(super) struct How {
     /// Train N runs with different seeds, as a group, through the queue
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=group::MOST_SEEDS.into()))]
-    seeds: Option<u16>,
+    pub(super) seeds: Option<u16>,
     /// Print the run's ID and leave it running
     #[arg(long)]
     pub(super) detach: bool,
     /// Print events as JSON lines, as in the event log
     #[arg(long)]
     pub(super) json: bool,
-    /// Start even if the estimated memory exceeds what is free
-    #[arg(long)]
-    pub(super) force: bool,
 }
 
-/// Reads a recipe and checks all that can be before it is trained; says what is to be known.
+/// Reads a recipe and checks it.
 ///
 /// # Errors
-/// `Input` naming what does not fit; `Cancelled`.
+/// As [`check`].
 pub(super) fn prepare(
     workspace: &Workspace,
     (what, set): (&str, &[String]),
@@ -43,6 +51,19 @@ pub(super) fn prepare(
 ) -> Result<Checked> {
     let mut profile = recipe::find(workspace, what, set)?;
     crate::run::worker::forget_stops(&mut profile);
+    check(workspace, profile, force, signals)
+}
+
+/// Checks all that can be before a recipe is trained; says what is to be known.
+///
+/// # Errors
+/// `Input` naming what does not fit; `Cancelled`.
+pub(super) fn check(
+    workspace: &Workspace,
+    profile: Profile,
+    force: bool,
+    signals: &Watch,
+) -> Result<Checked> {
     let changes = profile.run.as_ref().map_or(0, |r| r.interventions.len());
     if changes > 0 {
         notice(format!(
@@ -68,16 +89,29 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     let signals = Watch::begin()?;
     let recipe = (arguments.what.as_str(), &arguments.set[..]);
     let checked = prepare(workspace, recipe, arguments.force, &signals)?;
-    if let Some(seeds) = arguments.seeds {
-        return seeds::train(workspace, arguments, &checked, seeds.into(), signals);
+    begin(workspace, &checked, &arguments.how, signals)
+}
+
+/// Begins a run, or a group of them, and follows it or leaves it to itself.
+///
+/// # Errors
+/// As following a run.
+pub(super) fn begin(
+    workspace: &Workspace,
+    checked: &Checked,
+    how: &How,
+    signals: Watch,
+) -> Result<u8> {
+    if let Some(seeds) = how.seeds {
+        return seeds::train(workspace, how, checked, seeds.into(), signals);
     }
-    let id = client::start(workspace, &checked)?;
+    let id = client::start(workspace, checked)?;
     if let Some(note) = concurrent_runs::note(workspace, &id) {
         notice(note);
     }
-    if arguments.detach {
+    if how.detach {
         let mut out = Output::standard();
-        if arguments.json {
+        if how.json {
             answer::print(&mut out, serde_json::json!({ "run": id }))?;
         } else {
             out.line(&id)?;
@@ -85,13 +119,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
         }
         return Ok(0);
     }
-    headless::follow(
-        workspace,
-        &id,
-        style(arguments.json),
-        Interrupt::Stops,
-        signals,
-    )
+    headless::follow(workspace, &id, style(how.json), Interrupt::Stops, signals)
 }
 
 /// How `--json` prints.

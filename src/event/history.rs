@@ -306,6 +306,12 @@ impl RunHistory {
         self.started.as_ref().is_some_and(|s| s.curve_is_test)
     }
 
+    /// Whether its epochs are evaluated, as far as told.
+    #[must_use]
+    pub fn is_evaluated(&self) -> bool {
+        self.epochs.last().is_none_or(|e| e.held_out.is_known())
+    }
+
     /// Whether the run ends with the test set's scores.
     #[must_use]
     pub fn is_tested(&self) -> bool {

@@ -160,15 +160,23 @@ impl Wording {
     }
 
     fn epoch(&self, end: &EpochEnd) -> String {
+        let held_out = &end.held_out;
+        let held_out = if held_out.is_known() {
+            format!(
+                "  {} loss {} accuracy {}",
+                self.held_out,
+                figure::loss(held_out.loss, LOSS),
+                percent(held_out.accuracy)
+            )
+        } else {
+            String::new()
+        };
         format!(
-            "epoch {:>w$}/{}  train loss {} accuracy {}  {} loss {} accuracy {}  {}  {} images/s",
+            "epoch {:>w$}/{}  train loss {} accuracy {}{held_out}  {}  {} images/s",
             end.epoch,
             self.epochs,
             figure::loss(end.train.loss, LOSS),
             percent(end.train.accuracy),
-            self.held_out,
-            figure::loss(end.held_out.loss, LOSS),
-            percent(end.held_out.accuracy),
             text::seconds(end.seconds + end.evaluation_seconds),
             figure::whole(end.images_per_second, figure::ANY),
             w = self.epochs.to_string().len(),

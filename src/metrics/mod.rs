@@ -172,6 +172,18 @@ impl Scores {
         }
     }
 
+    /// What is known where nothing was evaluated.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self::running(unknown(), unknown())
+    }
+
+    /// Whether anything was evaluated, be it to a loss that is no number.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        !self.accuracy.is_nan()
+    }
+
     /// Scores of two classes of 5,000 images, of which this share is right.
     #[cfg(test)]
     #[expect(

@@ -383,6 +383,10 @@ pub struct Train {
     /// when true.
     #[serde(skip_serializing_if = "Clone::clone")]
     pub test: bool,
+    /// Whether the held-out images are evaluated after each epoch; without it nothing is until the end, where the test
+    /// set is read once. Left out of the file when true.
+    #[serde(skip_serializing_if = "Clone::clone")]
+    pub curve: bool,
     /// Factors on the learning rate by stage (`layer1 = 0.1`); `backbone` is all but the last layer. 1 where none is
     /// named.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -419,6 +423,7 @@ impl Default for Train {
             ema: 0.0,
             checkpoint_every: 1,
             test: true,
+            curve: true,
             lr_multipliers: BTreeMap::new(),
             optimizer: Optimizer::default(),
             schedule: Schedule::default(),

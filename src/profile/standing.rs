@@ -134,7 +134,8 @@ impl Subset {
 }
 
 impl Standing {
-    /// Of a finished run by the weights that were scored at its end, else by those of the newest epoch.
+    /// Of a finished run by the weights that were scored at its end, else by those of the newest epoch; `None` where
+    /// nothing was evaluated yet.
     #[must_use]
     pub fn new(
         scored: Option<&ResultRecord>,
@@ -143,7 +144,7 @@ impl Standing {
     ) -> Option<Self> {
         match scored {
             Some(scored) => scored.standing(curve_is_test),
-            None => newest,
+            None => newest.filter(|newest| !newest.held_out.is_nan()),
         }
     }
 
@@ -342,7 +343,9 @@ impl Profile {
                 weights: result.weights(on_test),
             });
         }
-        self.best_epoch().map(|best| Measured {
+        let best = self.best_epoch();
+        let best = best.filter(|best| !best.held_out_accuracy.is_nan());
+        best.map(|best| Measured {
             accuracy: best.held_out_accuracy,
             subset: Subset::held_out(on_test),
             weights: Weights::Best(best.epoch),

@@ -83,6 +83,13 @@ impl Profile {
                 "set data.validation, such as 0.1, or leave train.test out",
             ));
         }
+        if !train.curve && !self.curve_is_test() {
+            return Err(Error::input(
+                "train.curve",
+                "is false, and the validation set that is held out would choose nothing",
+                "set data.validation = 0, or leave train.curve out",
+            ));
+        }
         if train.optimizer.nesterov && train.optimizer.momentum == 0.0 {
             return Err(Error::input(
                 "train.optimizer.nesterov",

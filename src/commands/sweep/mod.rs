@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use toml::Table;
 
-use super::{complete, download, recipe};
+use super::{complete, download, recipe, train};
 use crate::error::{Error, Result};
 use crate::headless::{self, Output, notice};
 use crate::model::summary::summarise;
@@ -64,8 +64,17 @@ enum Action {
     },
     /// Stop a sweep and save the trials that run; `continue` resumes them
     Stop(Named),
-    /// Print the recipe of the best trial
-    Best(Named),
+    /// Print the recipe of the best trial, or train it once more on all images and test it
+    Best {
+        #[arg(add = complete::sweep(), value_name = "NAME")]
+        name: String,
+        /// Train it on training and validation images together, for as many epochs as its best weights took, and test
+        /// it once
+        #[arg(long = "final")]
+        is_final: bool,
+        #[command(flatten)]
+        how: train::How,
+    },
     /// Show the studies of a journal file of Optuna's as sweeps; the file stays where it is
     Import {
         #[arg(value_name = "FILE")]
@@ -127,10 +136,26 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             }
             return go_on(workspace, open, *detach, signals, &mut out);
         }
-        Some(Action::Best(named)) => {
-            let open = workspace.open_sweep(&named.name)?;
-            let (number, profile) = open.best()?.ok_or_else(|| none_yet(&open.name))?;
-            notice(format!("trial {number} of {}", open.name));
+        Some(Action::Best {
+            name,
+            is_final: true,
+            how,
+        }) => return train_final(workspace, name, how),
+        Some(Action::Best {
+            name,
+            is_final: false,
+            how,
+        }) => {
+            if how.seeds.is_some() || how.detach || how.json {
+                return Err(Error::input(
+                    "sweep best",
+                    "trains nothing without --final",
+                    format!("add it: `fmtui sweep best {name} --final`"),
+                ));
+            }
+            let open = workspace.open_sweep(name)?;
+            let (number, profile) = open.best()?.ok_or_else(|| none_yet(name))?;
+            notice(format!("trial {number} of {name}"));
             out.toml(&profile::settings::commented(&profile.to_toml()))?;
         }
         Some(Action::Import { file }) => {
@@ -151,6 +176,20 @@ fn none_yet(name: &str) -> Error {
         "has no complete trial yet",
         format!("see how it stands with `fmtui sweep status {name}`"),
     )
+}
+
+/// Trains the best recipe on all images that are not the test set's, and tests it.
+fn train_final(workspace: &Workspace, name: &str, how: &train::How) -> Result<u8> {
+    let signals = Watch::begin()?;
+    let open = workspace.open_sweep(name)?;
+    let found = open.final_recipe(workspace)?;
+    let (number, profile) = found.ok_or_else(|| none_yet(name))?;
+    notice(format!(
+        "trial {number} of {name}, on training and validation images together, for {}",
+        text::count(profile.train.epochs, "epoch")
+    ));
+    let checked = train::check(workspace, profile, false, &signals)?;
+    train::begin(workspace, &checked, how, signals)
 }
 
 /// Reads a sweep file; it is called as the file where it has no name.

@@ -364,6 +364,11 @@ pub(crate) static ALL: &[Setting] = &[
         "false: no test scores, the test set is never read; needs data.validation"
     ),
     row!(
+        train.curve,
+        Kind::YesNo,
+        "false: nothing is evaluated until the end; needs data.validation = 0"
+    ),
+    row!(
         train.lr_multipliers,
         Kind::Factors(bounds(0.0, 1e3).above()),
         "learning rate multipliers by stage; backbone is all but the last layer"

@@ -4,6 +4,7 @@
 //! kept. [`tend`] brings journal and runs in line with each other; whoever does that may be killed at any moment.
 
 mod begin;
+mod finals;
 mod judge;
 pub(crate) mod tend;
 mod trial;

@@ -86,7 +86,7 @@ impl Trainer<'_> {
     pub(super) fn save_best(
         &mut self,
         record: &EpochRecord,
-        predicted: &Predictions,
+        predicted: Option<&Predictions>,
         context: &mut dyn TrainingContext,
     ) -> Result<()> {
         let loss = if self.curve_is_test() {
@@ -102,8 +102,10 @@ impl Trainer<'_> {
         let (directory, step) = (self.setup.directory, self.progress.step);
         self.control
             .retrying(step, context, || kept::write(directory, &sha256, &bytes))?;
-        let file = kept::predictions_name(&sha256);
-        self.keep_predictions(&file, epoch, self.curve_is_test(), predicted, context);
+        if let Some(predicted) = predicted {
+            let file = kept::predictions_name(&sha256);
+            self.keep_predictions(&file, epoch, self.curve_is_test(), predicted, context);
+        }
         self.control
             .retrying(step, context, || kept::point(directory, &sha256))?;
         self.progress.best = Some(Best {

@@ -287,13 +287,14 @@ impl Trainer<'_> {
     /// Measures, records, decides what is best and whether to go on, saves.
     fn end_epoch(&mut self, context: &mut dyn TrainingContext) -> Result<ControlFlow<()>> {
         let begun = Instant::now();
-        let held_out = self.held_out().to_vec();
-        let Some(Evaluation {
-            scores,
-            predictions,
-        }) = self.evaluate(&held_out, context)?
-        else {
-            return Ok(ControlFlow::Break(()));
+        let (scores, predictions) = if self.train_settings().curve {
+            let held_out = self.held_out().to_vec();
+            let Some(evaluation) = self.evaluate(&held_out, context)? else {
+                return Ok(ControlFlow::Break(()));
+            };
+            (evaluation.scores, Some(evaluation.predictions))
+        } else {
+            (Scores::unknown(), None)
         };
         let evaluation_seconds = begun.elapsed().as_secs_f64();
         let record = self.record_epoch(&scores);
@@ -305,13 +306,13 @@ impl Trainer<'_> {
             || self
                 .saving
                 .is_due(self.progress.step, self.steps_per_epoch());
-        if is_due {
+        if let Some(predictions) = predictions.as_ref().filter(|_| is_due) {
             let is_test = self.curve_is_test();
             self.keep_predictions(
                 predictions::LATEST,
                 record.epoch,
                 is_test,
-                &predictions,
+                predictions,
                 context,
             );
         }
@@ -337,7 +338,7 @@ impl Trainer<'_> {
         self.progress.epoch_images = 0;
         self.progress.epoch_seconds = 0.0;
         if is_best {
-            self.save_best(&record, &predictions, context)?;
+            self.save_best(&record, predictions.as_ref(), context)?;
         }
         end.best_epoch = self.progress.best.as_ref().map_or(epoch, |b| b.epoch);
         context.emit(Event::EpochEnd(Box::new(end)));

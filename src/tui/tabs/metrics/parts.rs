@@ -188,6 +188,9 @@ fn draw_live_note(canvas: &mut Canvas, y: u16, history: &RunHistory, theme: &The
         return;
     }
     let note = match &history.started {
+        Some(_) if !history.is_evaluated() => {
+            "Nothing is evaluated until the end (train.curve = false)."
+        }
         Some(s) if s.curve_is_test => "The curve is the test set's (data.validation = 0).",
         _ => "The test set is read once, at the end.",
     };
