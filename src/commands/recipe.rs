@@ -326,6 +326,10 @@ mod tests {
         ];
         let mut changes: Vec<&str> = beside.to_vec();
         changes.retain(|change| !change.starts_with(&format!("{}=", setting.key)));
+        // Without a curve nothing may be held out.
+        changes.retain(|change| {
+            setting.key != "train.curve" || !change.starts_with("data.validation")
+        });
         changes.push(&own);
         preset("lenet5", &changes)
     }

@@ -485,12 +485,15 @@ fn history_table(profile: &Profile) -> Table {
     ]);
     let percent = |share| figure::percent(share, 2, figure::ANY);
     for e in &profile.history {
+        // Nothing was evaluated where there is no accuracy.
+        let is_unknown = e.held_out_accuracy.is_nan();
+        let known = |text: String| if is_unknown { "–".into() } else { text };
         table.row([
             e.epoch.to_string(),
             figure::loss(e.train_loss, figure::ANY),
             percent(e.train_accuracy),
-            figure::loss(e.held_out_loss, figure::ANY),
-            percent(e.held_out_accuracy),
+            known(figure::loss(e.held_out_loss, figure::ANY)),
+            known(percent(e.held_out_accuracy)),
             figure::learning_rate(e.learning_rate, figure::ANY),
             text::seconds(e.seconds),
             if best == Some(e.epoch) { "best" } else { "" }.into(),

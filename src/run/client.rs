@@ -316,6 +316,9 @@ pub fn own_program(workspace: &Workspace) -> Result<std::process::Command> {
     if workspace.offline {
         command.env("FMTUI_OFFLINE", "1");
     }
+    if let Some(queue) = &workspace.queue {
+        command.env("FMTUI_QUEUE", queue);
+    }
     Ok(command)
 }
 

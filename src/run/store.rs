@@ -32,6 +32,9 @@ pub struct Workspace {
     pub data_override: Option<PathBuf>,
     /// Open no socket to anywhere.
     pub offline: bool,
+    /// The directory of the queue, where it is that of one of several workers (`$FMTUI_QUEUE`); the workspace has one
+    /// of its own.
+    pub queue: Option<PathBuf>,
 }
 
 impl Workspace {
@@ -42,6 +45,7 @@ impl Workspace {
             root: root.into(),
             data_override: None,
             offline: false,
+            queue: None,
         }
     }
 
@@ -88,6 +92,9 @@ impl Workspace {
                 .filter(|v| !v.is_empty())
                 .map(|dir| storage::expand_home(Path::new(&dir))),
             offline: net::is_offline(),
+            queue: std::env::var_os("FMTUI_QUEUE")
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from),
         })
     }
 

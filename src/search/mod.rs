@@ -18,7 +18,7 @@ pub(crate) use journal::{Editor, Journal, Operation};
 pub(crate) use pruner::{Asha, Pruner, arrival, departure, rung_key, standing, waits_at};
 pub(crate) use sampler::{Sampler, grid_size};
 pub(crate) use space::Point;
-pub(crate) use study::{Assigned, Direction, State, Study, Trial, short};
+pub(crate) use study::{Assigned, Direction, FIXED, State, Study, Trial, short};
 pub(crate) use sweep::{Objective, Sweep, in_words};
 
 #[cfg(test)]

@@ -9,6 +9,12 @@ use serde_json::Value;
 use super::distribution::Distribution;
 use crate::text;
 
+/// The attribute with the values that somebody gave a trial, as Optuna's `enqueue_trial` writes it.
+pub(crate) const FIXED: &str = "fixed_params";
+
+/// The attribute of a trial that tries again what another, with this number, has lost.
+const AGAIN: &str = "fmtui:tries_again";
+
 /// Whether less or more is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -151,6 +157,21 @@ impl Trial {
         self.parameter(name).map(|parameter| parameter.inside)
     }
 
+    /// The attributes of a trial that waits to try the same again; none where this one does so already.
+    #[must_use]
+    pub(crate) fn again(&self) -> Option<Vec<(String, Value)>> {
+        if self.system.contains_key(AGAIN) {
+            return None;
+        }
+        let values = self.parameters.iter();
+        let values = values.map(|parameter| (parameter.name.to_string(), parameter.value()));
+        let values: serde_json::Map<String, Value> = values.collect();
+        Some(vec![
+            (FIXED.into(), Value::Object(values)),
+            (AGAIN.into(), self.number.into()),
+        ])
+    }
+
     /// Its value where there is one objective.
     #[must_use]
     pub(crate) fn value(&self) -> Option<f64> {
@@ -204,6 +225,13 @@ pub(crate) struct Study {
 }
 
 impl Study {
+    /// How many trials there are, of which some try again what others have lost: that counts once.
+    #[must_use]
+    pub(crate) fn counted(&self) -> usize {
+        let is_again = |trial: &&Trial| trial.system.contains_key(AGAIN);
+        self.trials.len() - self.trials.iter().filter(is_again).count()
+    }
+
     #[must_use]
     pub(crate) fn new(name: &str, directions: Vec<Direction>) -> Self {
         Self {

@@ -22,5 +22,6 @@ mod queue;
 mod resumed;
 #[path = "../support/skip.rs"]
 mod skip;
+mod slurm;
 mod sweep;
 mod worker;

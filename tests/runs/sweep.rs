@@ -122,7 +122,7 @@ fn after_many_kills_every_trial_has_run_once() {
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(16);
-    let trials_wanted = 4 + kills / 2;
+    let trials_wanted = 4 + kills * 3 / 4;
     let settings = |jobs: usize| {
         format!(
             "sampler = \"random\"\npruner = \"asha\"\nfirst_rung = 10\ntrials = {trials_wanted}\njobs = {jobs}"
@@ -321,4 +321,198 @@ fn a_trial_that_diverges_has_failed() {
         failed[0]["reason"].as_str().unwrap().contains("became"),
         "{failed:?}"
     );
+}
+
+#[test]
+fn a_trial_whose_checkpoints_are_damaged_is_tried_again_once() {
+    let place = Place::new();
+    let settings = "sampler = \"random\"\ntrials = 2";
+    begin(
+        &place,
+        "damaged",
+        settings,
+        &["--detach", "--set", "train.epochs=2000"],
+    );
+    let states = || -> Vec<std::path::PathBuf> {
+        let Some(id) = place.workspace().ids().pop() else {
+            return Vec::new();
+        };
+        let entries = std::fs::read_dir(place.workspace().run_dir(&id));
+        let paths = entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
+        paths
+            .filter(|path| {
+                path.file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with("state-"))
+            })
+            .collect()
+    };
+    until("the first trial has a checkpoint", || !states().is_empty());
+    while !place.processes().is_empty() {
+        place.processes().iter().for_each(|(pid, _)| kill(*pid));
+    }
+    for generation in states() {
+        for entry in std::fs::read_dir(&generation).unwrap() {
+            std::fs::write(entry.unwrap().path(), "{").unwrap();
+        }
+    }
+    // Whoever looks brings the scheduler up again; it tries the run a few times.
+    let over = |number: usize| trials(&place, "damaged").get(number).is_some_and(is_over);
+    until("the first trial is over", || {
+        place.says(&["queue", "list"]);
+        over(0)
+    });
+    until("another one tries the same", || {
+        trials(&place, "damaged").len() > 1
+    });
+    let trials = trials(&place, "damaged");
+    assert_eq!(trials[0]["state"], "failed");
+    let reason = trials[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("checkpoints are damaged"), "{reason}");
+    until("it runs", || {
+        self::trials(&place, "damaged")[1]["state"] == "running"
+    });
+    let again = &self::trials(&place, "damaged")[1];
+    assert_eq!(again["parameters"], trials[0]["parameters"]);
+}
+
+/// Sweeps with settings by chance: whatever they are, every trial comes to an end that its runs bear out.
+#[test]
+fn sweeps_of_any_settings_keep_their_promises() {
+    let mut dice = Dice(2026);
+    let mut pick = |of: &[&'static str]| of[dice.below(of.len() as u64) as usize];
+    let place = Place::new();
+    for number in 0..6 {
+        let name = format!("any-{number}");
+        let objective = pick(&[
+            "\"validation-accuracy\"",
+            "\"validation-loss\"",
+            "[\"validation-macro-f1\", \"seconds\"]",
+        ]);
+        let several = objective.starts_with('[');
+        let sampler = pick(if several {
+            &["random", "sobol"]
+        } else {
+            &["random", "sobol", "tpe"]
+        });
+        let pruner = pick(if several {
+            &["none"]
+        } else {
+            &["none", "median", "asha"]
+        });
+        let (seeds, jobs) = (pick(&["1", "2", "3"]), pick(&["1", "2", "3"]));
+        let settings = format!(
+            "sampler = \"{sampler}\"\npruner = \"{pruner}\"\nobjective = {objective}\nseeds = {seeds}\njobs = {jobs}\n\
+             trials = 7\nstartup_trials = 2\nfirst_rung = 3"
+        );
+        let said = begin(&place, &name, &settings, &["--set", "train.epochs=9"]);
+        let all = trials(&place, &name);
+        let what = format!("{settings}\n{said}");
+        assert_eq!(all.len(), 7, "{what}");
+        let count = |state: &str| all.iter().filter(|trial| trial["state"] == state).count();
+        assert!(all.iter().all(is_over) && count("complete") > 0, "{what}");
+        assert!(pruner != "none" || count("complete") == 7, "{what}");
+        for trial in &all {
+            let runs = trial["runs"].as_array().unwrap();
+            assert_eq!(runs.len().to_string(), seeds, "{what}");
+            let records: Vec<fmtui::profile::Profile> = runs
+                .iter()
+                .map(|run| place.workspace().load(run.as_str().unwrap()).unwrap())
+                .collect();
+            let reports = trial["reports"].as_array().unwrap();
+            for (at, report) in reports.iter().enumerate() {
+                assert_eq!(report[0], at + 1, "{what}");
+            }
+            let mean = |of: &dyn Fn(&fmtui::profile::Profile) -> f64| {
+                records.iter().map(of).sum::<f64>() / records.len() as f64
+            };
+            match trial["state"].as_str().unwrap() {
+                "complete" => {
+                    // As the runs' own records have it.
+                    let expected = mean(&|record| {
+                        let result = record.result.as_ref().unwrap();
+                        assert!(result.test.is_none() && result.epochs == 9);
+                        let scores = result.validation.as_ref().unwrap();
+                        match objective {
+                            "\"validation-accuracy\"" => scores.accuracy,
+                            "\"validation-loss\"" => scores.loss,
+                            _ => scores.macro_mean(|class| class.f1),
+                        }
+                    });
+                    let value = trial["values"][0].as_f64().unwrap();
+                    assert!(
+                        (value - expected).abs() < 1e-12,
+                        "{value} {expected} {what}"
+                    );
+                    assert!(several || reports.len() == 9, "{what}");
+                }
+                "pruned" => {
+                    let is_rung = [3, 9].contains(&reports.len());
+                    assert!(
+                        pruner == "median" || (is_rung && reports.len() < 9),
+                        "{what}"
+                    );
+                    assert!(
+                        records
+                            .iter()
+                            .all(|record| record.result.as_ref().is_none_or(|r| r.test.is_none()))
+                    );
+                }
+                other => panic!("{other}: {what}"),
+            }
+        }
+        if let Some(pruned) = all.iter().find(|trial| trial["state"] == "pruned") {
+            place.says(&["replay", pruned["runs"][0].as_str().unwrap(), "--verify"]);
+        }
+    }
+}
+
+/// A trial with values of somebody's choice, as Optuna's `enqueue_trial` writes it, is taken up next.
+#[test]
+fn what_optuna_queues_is_tried() {
+    let place = Place::new();
+    begin(
+        &place,
+        "queued",
+        "sampler = \"tpe\"\ntrials = 2",
+        &["--set", "train.epochs=2"],
+    );
+    let journal = place.dir.path().join("sweeps/queued/journal.log");
+    let line = json!({
+        "op_code": 4, "worker_id": "elsewhere-1", "study_id": 0, "datetime_start": null, "state": 4, "value": null,
+        "values": null, "params": {}, "distributions": {}, "user_attrs": {}, "intermediate_values": {},
+        "system_attrs": {"fixed_params": {"train.optimizer.kind": "sgd", "train.optimizer.momentum": 0.25}},
+    });
+    let mut text = std::fs::read_to_string(&journal).unwrap();
+    text.push_str(&line.to_string());
+    text.push('\n');
+    std::fs::write(&journal, text).unwrap();
+    place.says(&["sweep", "continue", "queued"]);
+    let all = trials(&place, "queued");
+    assert_eq!(all.len(), 3);
+    assert_eq!(all[2]["state"], "complete", "{}", all[2]);
+    assert_eq!(all[2]["parameters"]["train.optimizer.kind"], "sgd");
+    assert_eq!(all[2]["parameters"]["train.optimizer.momentum"], 0.25);
+    let record = place
+        .workspace()
+        .load(all[2]["runs"][0].as_str().unwrap())
+        .unwrap();
+    assert!((record.train.optimizer.momentum - 0.25).abs() < 1e-12);
+}
+
+#[test]
+fn no_trial_begins_after_its_hours() {
+    let place = Place::new();
+    begin(
+        &place,
+        "late",
+        "sampler = \"random\"\nhours = 1e-9",
+        &["--detach"],
+    );
+    until("the sweep is over", || !is_active(&place));
+    assert!(trials(&place, "late").is_empty());
+    assert_eq!(status(&place, "late")["status"], "over");
 }

@@ -1,6 +1,7 @@
 //! `fmtui sweep`: searches hyperparameters: begins a sweep, follows it, steers it, and tells what came out.
 
 mod export;
+mod slurm;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +36,8 @@ pub(super) struct Arguments {
     /// Check it and say what it would do, and begin nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    slurm: slurm::Slurm,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -75,6 +78,18 @@ enum Action {
         #[command(flatten)]
         how: train::How,
     },
+    /// Run trials of a sweep until it is over, as one of several workers: a task of a cluster, or another machine that
+    /// shares the workspace
+    Worker {
+        #[arg(add = complete::sweep(), value_name = "NAME")]
+        name: String,
+        /// Run N trials at once [default: sweep.jobs]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+        jobs: Option<u16>,
+        /// What this worker is called, which no other may be [default: its SLURM job, or its machine and process]
+        #[arg(long = "as", value_name = "WORKER")]
+        worker: Option<String>,
+    },
     /// Show the studies of a journal file of Optuna's as sweeps; the file stays where it is
     Import {
         #[arg(value_name = "FILE")]
@@ -105,9 +120,8 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             name: Some(name),
             json,
         }) => {
-            let active = workspace.queue()?.sweeps;
-            let is_active = active.iter().any(|sweep| sweep.name == *name);
-            status::one(&workspace.open_sweep(name)?, is_active, *json, &mut out)?;
+            let open = workspace.open_sweep(name)?;
+            status::one(workspace, &open, *json, &mut out)?;
         }
         Some(Action::Pause(named)) => {
             sweep::steer(workspace, &named.name, Control::Paused)?;
@@ -157,6 +171,9 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             let (number, profile) = open.best()?.ok_or_else(|| none_yet(name))?;
             notice(format!("trial {number} of {name}"));
             out.toml(&profile::settings::commented(&profile.to_toml()))?;
+        }
+        Some(Action::Worker { name, jobs, worker }) => {
+            return slurm::work(workspace, name, jobs.map(usize::from), worker.as_deref());
         }
         Some(Action::Import { file }) => {
             for name in workspace.import_sweeps(&storage::expand_home(file))? {
@@ -228,6 +245,9 @@ fn begin(workspace: &Workspace, arguments: &Arguments, out: &mut Output) -> Resu
         return Ok(0);
     }
     let open = workspace.create_sweep(&sweep)?;
+    if arguments.slurm.is_asked() {
+        return slurm::submit(workspace, open, &arguments.slurm, out);
+    }
     go_on(workspace, open, arguments.detach, signals, out)
 }
 

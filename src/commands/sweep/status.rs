@@ -6,7 +6,7 @@ use crate::commands::answer;
 use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::run::Workspace;
-use crate::run::sweep::{Control, Open, reason, runs};
+use crate::run::sweep::{Control, Open, owner, reason, runs, workers};
 use crate::search::{State, Trial, in_words, standing, waits_at};
 use crate::text::{self, figure};
 
@@ -15,15 +15,16 @@ use crate::text::{self, figure};
 /// # Errors
 /// `Io` when it cannot be written; `Input` where the queue is damaged.
 pub(super) fn all(workspace: &Workspace, is_json: bool, out: &mut Output) -> Result<()> {
-    let active = workspace.queue()?.sweeps;
+    let queued = workspace.queue()?.sweeps;
     let mut rows = Vec::new();
     for name in workspace.sweeps()? {
-        let active = active.iter().find(|sweep| sweep.name == name);
-        rows.push((name.clone(), active.cloned(), workspace.open_sweep(&name)));
+        let is_active = workers::is_active(workspace, &name)?;
+        let open = workspace.open_sweep(&name);
+        rows.push((name, is_active, open));
     }
     if is_json {
-        let each = rows.iter().map(|(name, active, open)| match open {
-            Ok(open) => summary(open, active.is_some()),
+        let each = rows.iter().map(|(name, is_active, open)| match open {
+            Ok(open) => summary(workspace, open, *is_active),
             Err(error) => json!({ "sweep": name, "status": "broken", "reason": error.to_string() }),
         });
         let each: Vec<Value> = each.collect();
@@ -34,13 +35,13 @@ pub(super) fn all(workspace: &Workspace, is_json: bool, out: &mut Output) -> Res
     }
     let mut table = Table::new(&["sweep", "status", ">trials", ">best", "objective"]);
     let mut problems = Vec::new();
-    for (name, active, open) in &rows {
+    for (name, is_active, open) in &rows {
         match open {
             Ok(open) => {
                 let study = open.study()?;
                 table.row([
                     name.clone(),
-                    Control::of(study).standing(active.is_some()).into(),
+                    Control::of(study).standing(*is_active).into(),
                     format!("{}/{}", study.over().count(), open.budget()),
                     study
                         .best()
@@ -59,7 +60,8 @@ pub(super) fn all(workspace: &Workspace, is_json: bool, out: &mut Output) -> Res
                 problems.push(format!("{name}: {error}"));
             }
         }
-        let problem = active.iter().map(|active| &active.problem);
+        let queued = queued.iter().filter(|sweep| sweep.name == *name);
+        let problem = queued.map(|sweep| &sweep.problem);
         let problem = problem.filter(|problem| !problem.is_empty());
         problems.extend(problem.map(|problem| format!("{name}: {}", text::sanitize(problem))));
     }
@@ -70,11 +72,17 @@ pub(super) fn all(workspace: &Workspace, is_json: bool, out: &mut Output) -> Res
 /// The trials of a sweep, the best first.
 ///
 /// # Errors
-/// `Io` when it cannot be written.
-pub(super) fn one(open: &Open, is_active: bool, is_json: bool, out: &mut Output) -> Result<()> {
+/// `Io` when it cannot be written; `Input` where the queue is damaged.
+pub(super) fn one(
+    workspace: &Workspace,
+    open: &Open,
+    is_json: bool,
+    out: &mut Output,
+) -> Result<()> {
     let study = open.study()?;
     if is_json {
-        let mut answer = summary(open, is_active);
+        let is_active = workers::is_active(workspace, &open.name)?;
+        let mut answer = summary(workspace, open, is_active);
         let trials: Vec<Value> = study.trials.iter().map(trial).collect();
         answer["trials"] = json!(trials);
         return answer::print(out, answer);
@@ -100,6 +108,11 @@ pub(super) fn one(open: &Open, is_active: bool, is_json: bool, out: &mut Output)
         None => String::new(),
     };
     out.line(format!("{}: {counts}{budget}", open.name))?;
+    let workers = workers::alive(workspace, &open.name);
+    if !workers.is_empty() {
+        let number = text::count(workers.len(), "worker");
+        out.line(format!("{number}: {}", workers.join(", ")))?;
+    }
     if study.trials.is_empty() {
         return Ok(());
     }
@@ -176,7 +189,7 @@ fn objectives(open: &Open) -> Vec<String> {
     })
 }
 
-fn summary(open: &Open, is_active: bool) -> Value {
+fn summary(workspace: &Workspace, open: &Open, is_active: bool) -> Value {
     let Ok(study) = open.study() else {
         return json!({ "sweep": open.name, "status": "broken" });
     };
@@ -186,6 +199,7 @@ fn summary(open: &Open, is_active: bool) -> Value {
         "objectives": objectives(open),
         "trials_over": study.over().count(),
         "budget": open.budget(),
+        "workers": workers::alive(workspace, &open.name),
         "best": study.best().map(trial),
     })
 }
@@ -205,6 +219,7 @@ pub(super) fn trial(trial: &Trial) -> Value {
         "parameters": parameters,
         "reports": trial.reports,
         "runs": runs(trial),
+        "worker": Some(owner(trial)).filter(|owner| !owner.is_empty()),
         "reason": reason(trial),
         "seconds": trial.seconds(),
     })

@@ -83,7 +83,8 @@ impl Standing {
 
 impl Workspace {
     fn queue_dir(&self) -> PathBuf {
-        self.root.join("queue")
+        let own = self.queue.clone();
+        own.unwrap_or_else(|| self.root.join("queue"))
     }
 
     fn queue_path(&self) -> PathBuf {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::slots::{Machine, Place, Wish};
@@ -50,6 +50,10 @@ pub(crate) fn process(workspace: &Workspace) -> Option<u32> {
 /// # Errors
 /// `Input` when the queue is damaged, `Io` when none can be started.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<()> {
+    if workspace.queue.is_some() {
+        // One of several workers: where it is gone, its allocation may be, and another worker takes over.
+        return Ok(());
+    }
     let queue = workspace.queue()?;
     let waits = !queue.held && queue.jobs.iter().any(|job| !job.held);
     let waits = waits || !queue.sweeps.is_empty();
@@ -88,7 +92,18 @@ pub(crate) fn run(workspace: &Workspace, tending: &mut dyn Tending) -> Result<()
     let _ = rustix::process::setsid();
     worker::call_it_fmtui();
     let signals = Watch::begin()?;
-    let ends = signals.cancels();
+    serve(workspace, tending, &signals.cancels())
+}
+
+/// As [`run`], in a process that is there for something else, too; until `ends` says so.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn serve(
+    workspace: &Workspace,
+    tending: &mut dyn Tending,
+    ends: &AtomicBool,
+) -> Result<()> {
     let Some(mut lock) = own(workspace)? else {
         // Another one was faster.
         return Ok(());
@@ -115,8 +130,13 @@ pub(crate) fn run(workspace: &Workspace, tending: &mut dyn Tending) -> Result<()
                 return Ok(());
             }
         }
-        // A trial takes seconds, often.
-        std::thread::sleep(if scheduler.has_sweeps { LOOK / 4 } else { LOOK });
+        std::thread::sleep(match &workspace.queue {
+            // Many look at the same files, over a network.
+            Some(_) => LOOK * 2,
+            // A trial takes seconds, often.
+            None if scheduler.has_sweeps => LOOK / 4,
+            None => LOOK,
+        });
     }
     Ok(())
 }
@@ -356,6 +376,10 @@ impl Scheduler<'_> {
                 continue;
             }
             let queued = queue.jobs.iter().find(|job| job.run == run.id);
+            if queued.is_none() && self.workspace.queue.is_some() {
+                // Another worker's on this machine, which has cores and GPUs of its own.
+                continue;
+            }
             let place = queued.and_then(|job| job.place.clone());
             taken.push(place.unwrap_or_else(|| self.place_of(&run)));
         }

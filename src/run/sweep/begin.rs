@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::tend::{Tender, is_active};
-use super::trial::{self, RUNS};
+use super::tend::{Tender, claim, is_active};
+use super::trial::{self, OWNER, RUNS};
 use crate::error::Result;
 use crate::run::Workspace;
 use crate::run::queue;
 use crate::search::{
-    Asha, Assigned, Distribution, Operation, Point, State, Study, Sweep, Trial, departure,
+    Asha, Assigned, Distribution, FIXED, Operation, Point, State, Study, Sweep, Trial, departure,
 };
 use crate::text;
 
@@ -24,8 +24,9 @@ impl Tender {
     pub(super) fn fill(&mut self) -> Result<()> {
         loop {
             let study = self.open.study()?;
-            let active = study.trials.iter().filter(|trial| is_active(trial)).count();
-            if active >= self.sweep.settings.jobs {
+            let mine = study.trials.iter().filter(|trial| self.is_mine(trial));
+            let active = mine.filter(|trial| is_active(trial)).count();
+            if active >= self.jobs()? {
                 return Ok(());
             }
             match self.begin_next()? {
@@ -45,6 +46,15 @@ impl Tender {
         }
     }
 
+    /// How many trials may run at once.
+    fn jobs(&self) -> Result<usize> {
+        Ok(if self.me.is_empty() {
+            self.sweep.settings.jobs
+        } else {
+            self.workspace.queue()?.settings.jobs
+        })
+    }
+
     /// Whether there is anything left to begin.
     pub(super) fn may_begin(&self, study: &Study) -> bool {
         let goes_up = |asha: Asha| asha.promotable(study, self.least(study)).is_some();
@@ -53,7 +63,8 @@ impl Tender {
 
     /// How many of a rung go on at least: one, where nothing else can come any more.
     fn least(&self, study: &Study) -> usize {
-        usize::from(!study.trials.iter().any(is_active) && !self.may_ask(study))
+        let mut ours = study.trials.iter().filter(|t| !trial::runs(t).is_empty());
+        usize::from(!ours.any(is_active) && !self.may_ask(study))
     }
 
     fn may_ask(&self, study: &Study) -> bool {
@@ -70,7 +81,7 @@ impl Tender {
             let next = sampler.propose(&self.sweep.space, study, self.sweep.settings.seed, number);
             next.is_ok_and(|next| next.is_some())
         };
-        !late && (waits || (study.trials.len() < self.open.budget() && grid_is_left()))
+        !late && (waits || (study.counted() < self.open.budget() && grid_is_left()))
     }
 
     fn begin_next(&mut self) -> Result<Next> {
@@ -80,7 +91,7 @@ impl Tender {
         let least = self.least(open_study);
         let (workspace, sweep) = (&self.workspace, &self.sweep);
         let budget = self.open.budget();
-        let name = &self.open.name;
+        let (name, me) = (&self.open.name, &self.me);
         self.open.journal.edit(|edit| {
             let study = edit.journal().studies().find(|(id, _)| *id == study_id);
             let Some((_, study)) = study else {
@@ -92,7 +103,11 @@ impl Tender {
                     trial: trial.id,
                     attribute: departure(),
                 };
+                let claimed = claim(trial, me);
                 edit.push(study_id, &operation);
+                if let Some(claimed) = claimed {
+                    edit.push(study_id, &claimed);
+                }
                 return Ok(Next::Promoted(ids, rung));
             }
             if !may_ask {
@@ -100,7 +115,7 @@ impl Tender {
             }
             let waiting = study.trials.iter().find(|t| t.state == State::Waiting);
             let number = waiting.map_or(study.trials.len(), |trial| trial.number);
-            if waiting.is_none() && number >= budget {
+            if waiting.is_none() && study.counted() >= budget {
                 return Ok(Next::Nothing);
             }
             let seed = sweep.settings.seed;
@@ -113,31 +128,34 @@ impl Tender {
             };
             let parameters = sweep.space.assign(&point);
             let ids = write_runs(workspace, sweep, (name, number), &parameters, asha)?;
-            match waiting.map(|trial| trial.id) {
-                Some(trial) => {
-                    edit.push(
-                        study_id,
-                        &Operation::SetState {
-                            trial,
-                            state: State::Running,
-                            values: Vec::new(),
-                        },
-                    );
-                    for parameter in parameters {
-                        edit.push(study_id, &Operation::SetParameter { trial, parameter });
-                    }
-                    let attribute = (RUNS.to_owned(), json!(ids));
-                    edit.push(study_id, &Operation::Mark { trial, attribute });
-                }
-                None => edit.push(
+            if let Some(waiting) = waiting {
+                let (trial, claimed) = (waiting.id, claim(waiting, me));
+                edit.push(
                     study_id,
-                    &Operation::CreateTrial {
+                    &Operation::SetState {
+                        trial,
                         state: State::Running,
-                        parameters,
-                        user: Vec::new(),
-                        system: vec![(RUNS.to_owned(), json!(ids))],
+                        values: Vec::new(),
                     },
-                ),
+                );
+                for parameter in parameters {
+                    edit.push(study_id, &Operation::SetParameter { trial, parameter });
+                }
+                let attribute = (RUNS.to_owned(), json!(ids));
+                edit.push(study_id, &Operation::Mark { trial, attribute });
+                if let Some(claimed) = claimed {
+                    edit.push(study_id, &claimed);
+                }
+            } else {
+                let owner = (!me.is_empty()).then(|| (OWNER.to_owned(), json!(me)));
+                let runs = (RUNS.to_owned(), json!(ids));
+                let created = Operation::CreateTrial {
+                    state: State::Running,
+                    parameters,
+                    user: Vec::new(),
+                    system: std::iter::once(runs).chain(owner).collect(),
+                };
+                edit.push(study_id, &created);
             }
             Ok(Next::Trial(ids))
         })
@@ -171,7 +189,7 @@ fn write_runs(
 
 /// A point with the values that somebody has given a waiting trial.
 fn with_fixed(sweep: &Sweep, mut point: Point, trial: &Trial) -> Point {
-    let fixed = trial.system.get("fixed_params").and_then(Value::as_object);
+    let fixed = trial.system.get(FIXED).and_then(Value::as_object);
     let inside = |name: &str, distribution: &Distribution| {
         let given = fixed.and_then(|fixed| distribution.inside(fixed.get(name)?));
         given.or_else(|| trial.inside(name))

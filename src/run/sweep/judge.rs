@@ -30,6 +30,13 @@ impl Tender {
             if ids.is_empty() {
                 continue;
             }
+            if !self.is_mine(trial) {
+                // Another worker has taken it.
+                let queued = queue.jobs.iter().map(|job| &job.run);
+                let queued = queued.filter(|run| ids.contains(&run.as_str()));
+                acts.extend(queued.cloned().map(Act::Drop));
+                continue;
+            }
             let standings: Vec<Standing> = ids
                 .iter()
                 .map(|id| Standing::of(&self.workspace, id, list, queue))
@@ -67,6 +74,15 @@ impl Tender {
                         state,
                         values,
                     });
+                    let is_lost = standings.contains(&Standing::Damaged);
+                    if let Some(again) = trial.again().filter(|_| is_lost) {
+                        operations.push(Operation::CreateTrial {
+                            state: State::Waiting,
+                            parameters: Vec::new(),
+                            user: Vec::new(),
+                            system: again,
+                        });
+                    }
                     if state != State::Complete {
                         acts.extend(each().filter_map(end));
                     }
@@ -140,6 +156,7 @@ impl Tender {
         for standing in standings {
             match standing {
                 Standing::Failed(why) => return failed(why.clone()),
+                Standing::Damaged => return failed("its checkpoints are damaged".into()),
                 Standing::Missing => return failed("its run was deleted".into()),
                 Standing::Stopped if control == Control::Running && !was_stopped(trial) => {
                     return failed("somebody stopped its run".into());

@@ -8,6 +8,7 @@ mod finals;
 mod judge;
 pub(crate) mod tend;
 mod trial;
+pub(crate) mod workers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use crate::profile::Profile;
 use crate::search::{Direction, Editor, Journal, Operation, State, Study, Sweep};
 use crate::{storage, text};
 
-pub(crate) use trial::{reason, runs};
+pub(crate) use trial::{owner, reason, runs};
 
 /// **Units** bytes of the longest sweep file.
 const LONGEST: u64 = 1 << 20;
@@ -184,6 +185,8 @@ pub(crate) fn steer(workspace: &Workspace, name: &str, control: Control) -> Resu
     let jobs = open.own()?.settings.jobs;
     open.control(control)?;
     match control {
+        // Workers elsewhere see it in the journal.
+        Control::Running if !workers::alive(workspace, name).is_empty() => return Ok(()),
         Control::Running => queue::enter_sweep(workspace, name, jobs)?,
         // Whoever sees to it stops its runs.
         Control::Stopped => queue::enter_sweep(workspace, name, 0)?,
@@ -200,7 +203,7 @@ pub(crate) fn stop_trial(workspace: &Workspace, name: &str, number: usize) -> Re
     let mut open = workspace.open_sweep(name)?;
     open.own()?;
     let study_id = open.study;
-    open.journal.edit(|edit| {
+    let is_local = open.journal.edit(|edit| {
         let study = edit.journal().studies().find(|(id, _)| *id == study_id);
         let trial = study.and_then(|(_, study)| study.trials.get(number));
         let Some(trial) = trial.filter(|trial| !trial.state.is_over()) else {
@@ -210,7 +213,7 @@ pub(crate) fn stop_trial(workspace: &Workspace, name: &str, number: usize) -> Re
                 format!("see the trials with `fmtui sweep status {name}`"),
             ));
         };
-        let id = trial.id;
+        let (id, is_local) = (trial.id, trial::owner(trial).is_empty());
         let attribute = (trial::REASON.to_owned(), json!("somebody stopped it"));
         edit.push(
             study_id,
@@ -225,8 +228,12 @@ pub(crate) fn stop_trial(workspace: &Workspace, name: &str, number: usize) -> Re
             values: Vec::new(),
         };
         edit.push(study_id, &end);
-        Ok(())
+        Ok(is_local)
     })?;
+    if !is_local {
+        // Its worker sees to it.
+        return Ok(());
+    }
     queue::enter_sweep(workspace, name, 0)?;
     scheduler::ensure(workspace)
 }
@@ -339,7 +346,7 @@ impl Workspace {
     }
 
     /// A name that no sweep has, like another one.
-    fn free_name(&self, like: &str) -> String {
+    pub(crate) fn free_name(&self, like: &str) -> String {
         let sign = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
         let plain: String = like.chars().take(60).map(sign).collect();
         let plain = match plain.trim_matches('-') {

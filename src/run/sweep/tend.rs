@@ -8,7 +8,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::trial::{self, Logs};
+use super::workers::{self, Others};
 use super::{Control, Open};
 use crate::error::Result;
 use crate::event::Command;
@@ -37,6 +40,9 @@ pub(crate) struct Tender {
     pub(super) settled: HashSet<usize>,
     /// When runs were asked to stop last.
     asked: HashMap<String, Instant>,
+    /// Who this is, among several workers; empty for the workspace's own scheduler.
+    pub(super) me: String,
+    pub(super) others: Others,
 }
 
 /// Whoever sees to each of several sweeps, by its name.
@@ -92,6 +98,8 @@ impl Tender {
             working: 0,
             settled: HashSet::new(),
             asked: HashMap::new(),
+            me: workers::me(workspace),
+            others: Others::default(),
         })
     }
 
@@ -106,6 +114,8 @@ impl Tender {
             self.delete_orphans(list)?;
             self.is_swept = true;
         }
+        self.others.beat(&self.workspace);
+        self.take_over_abandoned(list)?;
         let queue = self.workspace.queue()?;
         let (operations, acts) = self.judge(list, &queue)?;
         self.write(&operations)?;
@@ -116,10 +126,12 @@ impl Tender {
             self.fill()?;
         }
         let study = self.open.study()?;
-        let is_busy = || study.trials.iter().any(is_active);
+        // Nobody knows whether another program's trials are trained.
+        let is_ours = |trial: &&Trial| !trial::runs(trial).is_empty();
+        let is_busy = || study.trials.iter().filter(is_ours).any(is_active);
         let over = match control {
             Control::Running => !is_busy() && !self.may_begin(study),
-            Control::Paused => !is_busy(),
+            Control::Paused => !study.trials.iter().any(|t| is_active(t) && self.is_mine(t)),
             // Its trials wait for it to continue.
             Control::Stopped => self.working == 0,
         };
@@ -201,6 +213,47 @@ impl Tender {
         queue::enqueue_existing(&self.workspace, id)
     }
 
+    pub(super) fn is_mine(&self, trial: &Trial) -> bool {
+        trial::owner(trial) == self.me
+    }
+
+    /// Takes trials that no worker sees to any more.
+    fn take_over_abandoned(&mut self, list: &RunList) -> Result<()> {
+        let study_id = self.open.study;
+        let study = self.open.study()?;
+        let others = study.trials.iter().filter(|t| is_active(t));
+        let others: Vec<(usize, String)> = others
+            .filter(|trial| !self.is_mine(trial))
+            .filter(|trial| {
+                let works = |id: &&str| list.find(id).is_some_and(|run| run.status.has_worker());
+                !trial::runs(trial).iter().any(works)
+            })
+            .map(|trial| (trial.number, trial::owner(trial).to_owned()))
+            .collect();
+        let (workspace, name) = (&self.workspace, &self.open.name);
+        let mut gone = others;
+        gone.retain(|(_, owner)| self.others.is_gone(workspace, name, owner));
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let me = &self.me;
+        self.open.journal.edit(|edit| {
+            let study = edit.journal().studies().find(|(id, _)| *id == study_id);
+            let trials = study.map_or(&[][..], |(_, study)| &study.trials);
+            // Another one may have been faster.
+            let left = gone.iter().filter_map(|(number, owner)| {
+                let trial = trials.get(*number)?;
+                let is_left = is_active(trial) && trial::owner(trial) == owner;
+                claim(trial, me).filter(|_| is_left)
+            });
+            let claims: Vec<Operation> = left.collect();
+            for claim in &claims {
+                edit.push(study_id, claim);
+            }
+            Ok(())
+        })
+    }
+
     pub(super) fn asha(&self) -> Option<Asha> {
         match self.pruner {
             Pruner::Asha(asha) => Some(asha),
@@ -219,13 +272,16 @@ impl Tender {
         let Some(asha) = self.asha() else {
             return Ok(());
         };
-        let hopeless = asha.hopeless(self.open.study()?, Some(self.open.budget()));
+        let study = self.open.study()?;
+        let again = study.trials.len() - study.counted();
+        let hopeless = asha.hopeless(study, Some(self.open.budget() + again));
         let pruned = |trial: &&Trial| Operation::SetState {
             trial: trial.id,
             state: State::Pruned,
             values: trial.last_report().iter().map(|report| report.1).collect(),
         };
-        let operations: Vec<Operation> = hopeless.iter().map(pruned).collect();
+        let claimed = hopeless.iter().filter_map(|trial| claim(trial, &self.me));
+        let operations: Vec<Operation> = claimed.chain(hopeless.iter().map(pruned)).collect();
         self.write(&operations)
     }
 
@@ -273,6 +329,14 @@ impl Tender {
         }
         crate::storage::commit(&path, text.as_bytes())
     }
+}
+
+/// Makes a trial one's own; nothing where it is already.
+pub(super) fn claim(trial: &Trial, me: &str) -> Option<Operation> {
+    (trial::owner(trial) != me).then(|| Operation::Mark {
+        trial: trial.id,
+        attribute: (trial::OWNER.to_owned(), json!(me)),
+    })
 }
 
 /// Whether a trial is neither over nor waits.

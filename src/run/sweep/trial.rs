@@ -13,6 +13,7 @@ use crate::run::queue::Queue;
 use crate::run::{RunList, Workspace, log};
 use crate::search::{Objective, Trial};
 use crate::storage;
+use crate::train::checkpoint;
 
 /// The attribute with the ids of a trial's runs.
 pub(super) const RUNS: &str = "fmtui:runs";
@@ -22,6 +23,16 @@ pub(super) const REASON: &str = "fmtui:reason";
 
 /// The attribute of a trial whose runs were stopped with the whole sweep.
 pub(super) const STOPPED: &str = "fmtui:stopped_with_sweep";
+
+/// The attribute that says which of several workers has a trial.
+pub(super) const OWNER: &str = "fmtui:owner";
+
+/// Which worker has a trial; empty where the workspace's own scheduler has it.
+#[must_use]
+pub(crate) fn owner(trial: &Trial) -> &str {
+    let owner = trial.system.get(OWNER).and_then(Value::as_str);
+    owner.unwrap_or_default()
+}
 
 /// The runs of a trial; none where another program runs it.
 #[must_use]
@@ -51,6 +62,8 @@ pub(super) enum Standing {
     AtRung(usize),
     Stopped,
     Failed(String),
+    /// It failed, and has checkpoints of which none can be read.
+    Damaged,
     Finished(Box<ResultRecord>),
 }
 
@@ -79,6 +92,7 @@ impl Standing {
             Status::Finished => {
                 Self::Finished(Box::new(profile.result.clone().unwrap_or_default()))
             }
+            Status::Failed if is_damaged(&workspace.run_dir(id)) => Self::Damaged,
             Status::Failed => Self::Failed(run.map_or_else(String::new, |run| run.error.clone())),
             status if status.has_worker() => Self::Running,
             Status::Stopped => match run.and_then(|run| run.until) {
@@ -95,6 +109,10 @@ impl Standing {
             _ => waits,
         }
     }
+}
+
+fn is_damaged(directory: &Path) -> bool {
+    checkpoint::exists(directory) && checkpoint::load_newest(directory).is_err()
 }
 
 fn epochs(profile: &Profile) -> usize {

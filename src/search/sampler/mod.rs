@@ -9,7 +9,7 @@ mod tpe;
 use super::distribution::Distribution;
 use super::draws::Draws;
 use super::space::{Point, Space};
-use super::study::Study;
+use super::study::{FIXED, Study, Trial};
 use crate::error::Result;
 
 pub(crate) use grid::size as grid_size;
@@ -53,7 +53,13 @@ impl Sampler {
         number: usize,
     ) -> Result<Option<Point>> {
         match self {
-            Self::Grid => grid::propose(space, seed, number),
+            Self::Grid => {
+                // Trials whose values somebody gave take no combination's place.
+                let is_given = |trial: &&Trial| trial.system.contains_key(FIXED);
+                let earlier = study.trials.iter().take(number).filter(is_given).count();
+                let is_own = study.trials.get(number).as_ref().is_some_and(is_given);
+                grid::propose(space, seed, if is_own { 0 } else { number - earlier })
+            }
             Self::Random => Ok(Some(random(space, seed, number))),
             Self::Sobol => sobol::propose(space, seed, number).map(Some),
             Self::Tpe => Ok(Some(tpe::propose(space, study, seed, number))),

@@ -120,6 +120,22 @@ fn a_grid_has_every_combination_once() {
     all.sort();
     all.dedup();
     assert_eq!(all.len(), 9);
+    // What somebody has queued takes no combination's place, and is tried when all were, too.
+    let mut queued = study.clone();
+    for at in 0..3 {
+        let mut trial = crate::search::figures::complete(at, 0.0, Vec::new());
+        if at == 1 {
+            trial
+                .system
+                .insert("fixed_params".into(), serde_json::json!({}));
+        }
+        queued.trials.push(trial);
+    }
+    let beside = |number| Sampler::Grid.propose(&space, &queued, 3, number).unwrap();
+    assert_eq!(beside(2), propose(3, 1));
+    assert_eq!(beside(9), propose(3, 8));
+    assert_eq!(beside(10), None);
+    assert!(beside(1).is_some());
     let endless = Space::new(vec![written("rate", real(0.0, 1.0, false), &[])]).unwrap();
     let error = grid_size(&endless).unwrap_err().to_string();
     assert!(error.contains("rate takes any number"), "{error}");

@@ -17,7 +17,7 @@ use crate::text;
 const ANY: &str = "any";
 
 /// What is the same for all trials, so that they can be compared.
-const FIXED: [&str; 10] = [
+const FIXED: [&str; 11] = [
     "name",
     "data.name",
     "data.validation",
@@ -27,6 +27,7 @@ const FIXED: [&str; 10] = [
     "data.exclude",
     "train.seed",
     "train.test",
+    "train.curve",
     "train.device",
 ];
 
