@@ -47,6 +47,10 @@ pub(crate) enum Action {
     CycleView,
     /// `e`: edit the field under the cursor.
     Edit,
+    /// `*`: search the field under the cursor in a sweep.
+    Vary,
+    /// `S`: start a sweep over the marked fields.
+    Sweep,
     /// `E`: edit the whole recipe in the user's editor.
     EditText,
     /// `C`: check the data set.

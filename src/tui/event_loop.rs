@@ -264,6 +264,7 @@ impl Outside<'_> {
             Request::Compare(sides) => self.services.compare(sides),
             Request::WatchRuns(on) => self.services.watch_runs(on),
             Request::WatchSweeps(on) => self.services.watch_sweeps(on),
+            Request::StartSweep(sweep) => self.services.start_sweep(*sweep),
             Request::ChangeSweep { sweep, change } => self.services.change_sweep(sweep, change),
             Request::ReadOwn => self.services.tell_own(),
             Request::KeepTheme(palette) => self.services.keep_theme(palette),

@@ -67,6 +67,14 @@ const TABLE: &[Row] = &[
     ),
     (
         RUN,
+        "sweep",
+        "S",
+        "S",
+        "start a sweep over the marked fields",
+        Action::Sweep,
+    ),
+    (
+        RUN,
         "pause",
         "space p",
         "Space",
@@ -200,6 +208,14 @@ const TABLE: &[Row] = &[
         "e",
         "edit the field under the cursor",
         Action::Edit,
+    ),
+    (
+        LOOK,
+        "vary",
+        "*",
+        "*",
+        "mark the field: a sweep searches it",
+        Action::Vary,
     ),
     (
         LOOK,

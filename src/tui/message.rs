@@ -27,6 +27,8 @@ pub(crate) enum Message {
         link: Link,
         events: Vec<Stamped>,
     },
+    /// A sweep was begun, under this name.
+    SweepBegun(String),
     /// A run was started or resumed; it is not watched yet.
     Started {
         run: String,

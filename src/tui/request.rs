@@ -6,6 +6,7 @@ use crate::profile::{Model, Profile};
 use crate::run::id;
 use crate::run::sweep::Control;
 use crate::run::verdict::Side;
+use crate::search::Sweep;
 
 /// A run to be started.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,6 +123,8 @@ pub(crate) enum Request {
     },
     /// Work out what may be concluded from these.
     Compare(Vec<Side>),
+    /// Begin a sweep, and show it.
+    StartSweep(Box<Sweep>),
     /// Pause, stop or extend a sweep, or stop one of its trials.
     ChangeSweep {
         sweep: String,

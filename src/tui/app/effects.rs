@@ -67,6 +67,7 @@ impl App {
                 }
                 return vec![Request::Open(run)];
             }
+            Message::SweepBegun(name) => return self.on_sweep_begun(name),
             Message::Events { run, events } => {
                 for event in &events {
                     self.on_event(&run, event);
@@ -148,6 +149,13 @@ impl App {
             of_data => self.on_data(of_data),
         }
         Vec::new()
+    }
+
+    fn on_sweep_begun(&mut self, name: String) -> Vec<Request> {
+        self.preparing = None;
+        self.problem = None;
+        self.tabs.sweep.show(name);
+        self.go_to(TabId::Sweep)
     }
 
     fn on_own(&mut self, profiles: Vec<(String, Profile)>) {

@@ -99,7 +99,7 @@ impl Services {
     }
 
     /// Makes a new run ready, and does `begin` with it.
-    fn prepared(
+    pub(super) fn prepared(
         &mut self,
         profile: Box<Profile>,
         begin: impl FnOnce(&Workspace, Checked) -> Result<Message> + Send + 'static,

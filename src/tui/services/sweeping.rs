@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, watch};
 use super::{Services, problem};
 use crate::error::Result;
 use crate::run::Workspace;
-use crate::run::sweep::{self, Control, Open};
+use crate::run::sweep::{self, Control, Open, workers};
+use crate::search::Sweep;
 use crate::tui::message::Message;
 use crate::tui::request::SweepChange;
 use crate::tui::tabs::sweep::SweepShown;
@@ -34,18 +35,19 @@ impl Kept {
         for name in names {
             let seen_to = active.iter().find(|sweep| sweep.name == name);
             let problem = seen_to.map_or("", |sweep| &sweep.problem);
+            let is_active = workers::is_active(workspace, &name)?;
             let Some((open, shown)) = self.open.get_mut(&name) else {
                 // One that is damaged is told by `fmtui sweep status`.
                 if let Ok(open) = workspace.open_sweep(&name) {
-                    let shown = Arc::new(shown(&open, seen_to.is_some(), problem)?);
+                    let shown = Arc::new(shown(&open, is_active, problem)?);
                     self.open.insert(name, (open, shown));
                     is_other = true;
                 }
                 continue;
             };
             let is_new = open.journal.refresh()?;
-            if is_new || shown.is_active != seen_to.is_some() || shown.problem != problem {
-                *shown = Arc::new(self::shown(open, seen_to.is_some(), problem)?);
+            if is_new || shown.is_active != is_active || shown.problem != problem {
+                *shown = Arc::new(self::shown(open, is_active, problem)?);
                 is_other = true;
             }
         }
@@ -130,6 +132,20 @@ impl Services {
     /// Reads the sweeps, and goes on reading them, from now on or no longer.
     pub(crate) fn watch_sweeps(&self, on: bool) {
         self.sweeps_wanted.send_replace(on);
+    }
+
+    /// Checks a sweep and begins it, under a name that no other has.
+    pub(crate) fn start_sweep(&mut self, mut sweep: Sweep) {
+        let example = match sweep.example() {
+            Ok(example) => Box::new(example),
+            Err(error) => return self.blocking(move || Err(error)),
+        };
+        self.prepared(example, move |workspace, _| {
+            sweep.settings.name = workspace.free_name(&sweep.settings.name);
+            let open = workspace.create_sweep(&sweep)?;
+            sweep::steer(workspace, &open.name, Control::Running)?;
+            Ok(Message::SweepBegun(open.name))
+        });
     }
 
     /// Pauses, stops or extends a sweep, or stops one of its trials.

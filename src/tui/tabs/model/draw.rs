@@ -3,6 +3,7 @@
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
+use super::form::Editing;
 use super::{Entry, Focus, ModelTab, View, layers};
 use crate::profile::Profile;
 use crate::text;
@@ -106,8 +107,34 @@ impl ModelTab {
     pub(super) fn draw_message(&self, canvas: &mut Canvas, y: u16, theme: &Theme) {
         let Some(entry) = self.entry() else { return };
         let width = usize::from(canvas.width().saturating_sub(2));
+        let typed = match &self.editing {
+            Some(Editing::Sweep(input)) => {
+                let fields = text::count(entry.marks.len(), "field");
+                Some((format!("sweep over {fields}: "), input, ""))
+            }
+            Some(Editing::Range(input)) => {
+                let search = format!("search {}: ", self.form.field().name);
+                Some((search, input, "  1e-4..0.1, or 16, 32, 64, or any"))
+            }
+            _ => None,
+        };
+        if let Some((asks, input, how)) = typed.filter(|_| self.refused.is_empty()) {
+            let room = width.saturating_sub(asks.width());
+            let mut line = Line::styled(asks, theme.accent());
+            line.spans.extend(input.line(room, theme.title()).spans);
+            if line.width() + how.width() <= width {
+                line.spans.push(Span::styled(how, theme.dim()));
+            }
+            canvas.put(1, y, line);
+            return;
+        }
         let (words, style) = if !self.refused.is_empty() {
             (self.refused.clone(), theme.bad())
+        } else if let Some(range) = entry.marks.get(self.form.field().key)
+            && self.focus == Focus::Form
+        {
+            let words = format!("a sweep searches {}: {range}", self.form.field().name);
+            (words, theme.dim())
         } else if self.focus == Focus::Form {
             (self.form.field().help().to_owned(), theme.dim())
         } else if self.summary.is_err() {

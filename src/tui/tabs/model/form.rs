@@ -3,6 +3,7 @@
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
+use super::Entry;
 use super::fields::{Field, PRETRAINED, SHOWN};
 use crate::profile::Profile;
 use crate::tui::theme::Theme;
@@ -20,6 +21,10 @@ pub(super) enum Editing {
     Text(Input),
     /// Cycling through choices; the value before, for Esc.
     Choice(String),
+    /// What a sweep searches of the field, in place of the message.
+    Range(Input),
+    /// The settings of a sweep, in place of the message.
+    Sweep(Input),
 }
 
 /// Where the form stands and how it was last drawn.
@@ -85,15 +90,16 @@ impl Form {
         (row < self.rows && index < SHOWN).then_some(index)
     }
 
-    /// Draws all fields; those that differ from `original` are marked.
+    /// Draws all fields; those that were changed, or are searched, are marked.
     pub(super) fn draw(
         &mut self,
         canvas: &mut Canvas,
-        (profile, original): (&Profile, &Profile),
+        entry: &Entry,
         editing: Option<&Editing>,
         focused: bool,
         theme: &Theme,
     ) {
+        let (profile, original) = (&entry.profile, &entry.original);
         let width = canvas.width();
         self.rows = Self::height(width);
         let columns = u16::try_from(SHOWN).unwrap_or(u16::MAX).div_ceil(self.rows);
@@ -103,12 +109,14 @@ impl Form {
             let (x, y) = (index / self.rows * self.column_width, index % self.rows);
             let here = focused && usize::from(index) == self.cursor;
             let applies = field.applies(profile);
-            let value = field.get(profile);
+            let range = entry.marks.get(field.key);
+            let value = range.cloned().unwrap_or_else(|| field.get(profile));
             let changed = value != field.get(original);
-            let (mark, name_style) = if here {
-                ("▸", theme.accent())
-            } else {
-                (" ", theme.dim())
+            let name_style = if here { theme.accent() } else { theme.dim() };
+            let mark = match (here, range) {
+                (_, Some(_)) => "*",
+                (true, None) => "▸",
+                (false, None) => " ",
             };
             let name = format!("{mark}{}", field.name);
             // A long value begins further to the left, as far as the name allows.
@@ -122,6 +130,8 @@ impl Form {
             canvas.put_in(x, y, NAME + 1, Line::styled(name, name_style));
             let style = if !applies {
                 theme.dim()
+            } else if range.is_some() {
+                theme.accent()
             } else if changed {
                 theme.warn()
             } else {
@@ -134,8 +144,10 @@ impl Form {
                     Span::styled(fit::cut(&value, room.saturating_sub(2)), theme.title()),
                     Span::styled("›", theme.accent()),
                 ]),
-                None if applies => Line::styled(fitted(field, &value, room), style),
-                None => Line::styled("–", style),
+                None | Some(Editing::Range(_) | Editing::Sweep(_)) if applies => {
+                    Line::styled(fitted(field, &value, room), style)
+                }
+                None | Some(Editing::Range(_) | Editing::Sweep(_)) => Line::styled("–", style),
             };
             canvas.put_in(x + start, y, self.column_width.saturating_sub(start), line);
         }

@@ -4,7 +4,7 @@ use ratatui::layout::Position;
 
 use super::fields::SHOWN;
 use super::form::Editing;
-use super::{Entry, Focus, ModelTab};
+use super::{Entry, Focus, ModelTab, search};
 use crate::error::{Error, Result};
 use crate::tui::action::Action;
 use crate::tui::request::{Request, Start};
@@ -28,7 +28,12 @@ impl ModelTab {
             return Effect::Say(format!("{} is not used by this recipe", field.name));
         }
         let value = field.get(&entry.profile);
+        let range = entry.marks.get(field.key).map(|range| Input::new(range));
         self.refused.clear();
+        if let Some(range) = range {
+            self.editing = Some(Editing::Range(range));
+            return Effect::None;
+        }
         self.editing = Some(match field.choices(&self.sets, &self.stages) {
             Some(_) => Editing::Choice(value),
             // Nothing is typed behind the word for nothing.
@@ -36,6 +41,83 @@ impl ModelTab {
             None => Editing::Text(Input::new(&value)),
         });
         Effect::None
+    }
+
+    /// Marks the field as searched, or no longer.
+    fn vary(&mut self) -> Effect {
+        let field = self.form.field();
+        let Some(entry) = self.entries.get_mut(self.cursor) else {
+            return Effect::None;
+        };
+        self.refused.clear();
+        if entry.marks.remove(field.key).is_some() {
+            return Effect::None;
+        }
+        if !field.applies(&entry.profile) {
+            return Effect::Say(format!("{} is not used by this recipe", field.name));
+        }
+        let proposed = search::proposal(field, &entry.profile);
+        self.editing = Some(Editing::Range(Input::new(&proposed)));
+        Effect::None
+    }
+
+    /// Whether a sweep would search anything of the shown recipe.
+    pub(super) fn is_searched(&self) -> bool {
+        self.entry().is_some_and(|entry| !entry.marks.is_empty())
+    }
+
+    /// Tries what is to be searched of the field under the cursor; a refused range changes nothing.
+    pub(super) fn try_range(&mut self, range: &str) -> bool {
+        let field = self.form.field();
+        let Some(entry) = self.entries.get_mut(self.cursor) else {
+            return false;
+        };
+        let mut marks = entry.marks.clone();
+        marks.insert(field.key, range.trim().to_owned());
+        // Whether anything is held out is asked when it begins.
+        let mut held_out = entry.profile.clone();
+        if held_out.data.validation == 0.0 {
+            held_out.data.validation = 0.1;
+        }
+        match search::sweep(&held_out, &marks, search::ASKED) {
+            Ok(_) => {
+                entry.marks = marks;
+                self.refused.clear();
+                true
+            }
+            Err(error) => {
+                self.refused = error.to_string();
+                false
+            }
+        }
+    }
+
+    /// Asks for the settings of a sweep.
+    fn ask_for_sweep(&mut self) -> Effect {
+        if !self.is_searched() {
+            let words = "mark what is to be searched with * on a field of the recipe";
+            return Effect::Say(words.into());
+        }
+        self.refused.clear();
+        self.editing = Some(Editing::Sweep(Input::new(search::ASKED)));
+        Effect::None
+    }
+
+    pub(super) fn start_sweep(&mut self, settings: Input) -> Effect {
+        let Some(entry) = self.entry() else {
+            return Effect::None;
+        };
+        let checked = self.check(&entry.profile);
+        let sweep =
+            checked.and_then(|_| search::sweep(&entry.profile, &entry.marks, &settings.text()));
+        match sweep {
+            Ok(sweep) => Request::StartSweep(Box::new(sweep)).into(),
+            Err(error) => {
+                self.refused = error.to_string();
+                self.editing = Some(Editing::Sweep(settings));
+                Effect::None
+            }
+        }
     }
 
     pub(super) fn cycle(&mut self, forward: bool) {
@@ -128,6 +210,7 @@ impl ModelTab {
                 self.refused.clear();
             }
             Action::Open | Action::Edit => return self.edit(),
+            Action::Vary => return self.vary(),
             Action::Delete => self.reset_field(),
             _ => return self.on_both(action),
         }
@@ -143,6 +226,7 @@ impl ModelTab {
             Action::PageUp => self.scroll = self.scroll.saturating_sub(5),
             Action::PageDown => self.scroll = (self.scroll + 5).min(10_000),
             Action::Train => return self.train(),
+            Action::Sweep => return self.ask_for_sweep(),
             Action::EditText => {
                 let recipe = self.entry().map(|entry| Box::new(entry.profile.recipe()));
                 return recipe.map_or(Effect::None, |r| Request::EditText(r).into());

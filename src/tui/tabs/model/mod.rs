@@ -8,6 +8,7 @@ mod form;
 mod keys;
 mod layers;
 mod path;
+mod search;
 
 use std::collections::HashMap;
 
@@ -34,6 +35,7 @@ use crate::tui::widgets::input::Typed;
 use fields::Field;
 use form::{Editing, Form};
 use path::Path;
+use search::Marks;
 
 /// The group of the user's own, the last of the presets' groups.
 const OWN: &str = presets::YOUR_OWN;
@@ -45,6 +47,8 @@ pub(crate) struct Entry {
     preset: Option<&'static Preset>,
     original: Profile,
     profile: Profile,
+    /// What a sweep over it searches.
+    marks: Marks,
 }
 
 impl Entry {
@@ -166,6 +170,7 @@ impl ModelTab {
                     preset: Some(preset),
                     original: profile.clone(),
                     profile,
+                    marks: Marks::new(),
                 })
             })
             .collect();
@@ -212,6 +217,7 @@ impl ModelTab {
                     preset: None,
                     original: profile.clone(),
                     profile,
+                    marks: Marks::new(),
                 },
             };
             self.entries.push(entry);
@@ -464,6 +470,16 @@ impl Tab for ModelTab {
                 Typed::Accepted if self.try_value(&input.text()) => {}
                 _ => self.editing = Some(Editing::Text(input)),
             },
+            Some(Editing::Range(mut input)) => match input.on_key(key) {
+                Typed::Cancelled => self.refused.clear(),
+                Typed::Accepted if self.try_range(&input.text()) => {}
+                _ => self.editing = Some(Editing::Range(input)),
+            },
+            Some(Editing::Sweep(mut input)) => match input.on_key(key) {
+                Typed::Cancelled => self.refused.clear(),
+                Typed::Accepted => return self.start_sweep(input),
+                _ => self.editing = Some(Editing::Sweep(input)),
+            },
             Some(Editing::Choice(before)) => match key.code {
                 KeyCode::Esc => {
                     self.try_value(&before);
@@ -488,6 +504,8 @@ impl Tab for ModelTab {
         let hint = |keys, does| Hint { keys, does };
         match (&self.editing, self.focus) {
             (Some(Editing::Text(_)), _) => vec![hint("Enter", "set"), hint("Esc", "cancel")],
+            (Some(Editing::Range(_)), _) => vec![hint("Enter", "search"), hint("Esc", "cancel")],
+            (Some(Editing::Sweep(_)), _) => vec![hint("Enter", "start"), hint("Esc", "cancel")],
             (Some(Editing::Choice(_)), _) => vec![
                 hint("← →", "choose"),
                 hint("Enter", "set"),
@@ -500,9 +518,17 @@ impl Tab for ModelTab {
                 hint("v", "view"),
                 hint("PgDn", "scroll"),
             ],
+            (None, Focus::Form) if self.is_searched() => vec![
+                hint("S", "start sweep"),
+                hint("*", "unmark"),
+                hint("Enter", "edit"),
+                hint("t", "train one"),
+                hint("Esc", "presets"),
+            ],
             (None, Focus::Form) => vec![
                 hint("t", "train"),
                 hint("Enter", "edit"),
+                hint("*", "search"),
                 hint("E", "in $EDITOR"),
                 hint("d", "reset field"),
                 hint("Esc", "presets"),
@@ -537,10 +563,9 @@ impl Tab for ModelTab {
             canvas.put(2, top, Line::styled(" recipe ", theme.dim()));
             let mut part = canvas.part(0, top + 1, width, form_rows);
             if let Some(entry) = self.entries.get(self.cursor) {
-                let recipes = (&entry.profile, &entry.original);
                 let editing = self.editing.as_ref();
                 let focused = self.focus == Focus::Form;
-                self.form.draw(&mut part, recipes, editing, focused, theme);
+                self.form.draw(&mut part, entry, editing, focused, theme);
             }
         }
         if frame_rows == 2 {

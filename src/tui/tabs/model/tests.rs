@@ -414,3 +414,60 @@ fn own_profiles_are_read_again_and_what_was_changed_here_stays() {
     assert_eq!(tab.entries.len(), presets);
     assert!(tab.entry().unwrap().preset.is_some());
 }
+
+fn vary(tab: &mut Lent<ModelTab>, field: Field, range: &str) {
+    tab.focus = Focus::Form;
+    tab.form.cursor = tab.form.fields.iter().position(|f| *f == field).unwrap();
+    tab.on_action(Action::Vary);
+    press(tab, &[KeyCode::Backspace; 40]);
+    let keys: Vec<KeyCode> = range.chars().map(KeyCode::Char).collect();
+    press(tab, &keys);
+    press(tab, &[KeyCode::Enter]);
+}
+
+#[test]
+fn marked_fields_become_a_sweep() {
+    let mut tab = with_sets();
+    choose(&mut tab, "lenet5");
+    assert!(matches!(tab.on_action(Action::Sweep), Effect::Say(_)));
+    vary(&mut tab, Field::named("learning rate"), "1e-4..0.1");
+    vary(&mut tab, Field::named("optimizer"), "sgd, adam");
+    // A refused range stays in the line, and marks nothing.
+    vary(&mut tab, Field::named("batch size"), "many");
+    assert!(tab.takes_text() && tab.refused.starts_with("train.batch_size"));
+    press(&mut tab, &[KeyCode::Esc]);
+    let screen = shot(&mut tab, 80, 24);
+    assert!(screen.contains("*learning rate 1e-4..0.1"), "{screen}");
+    assert!(screen.contains("*optimizer    sgd, adam"), "{screen}");
+
+    // The recipe holds nothing out yet.
+    tab.on_action(Action::Sweep);
+    let screen = shot(&mut tab, 80, 24);
+    assert!(
+        screen.contains("sweep over 2 fields: trials=30"),
+        "{screen}"
+    );
+    press(&mut tab, &[KeyCode::Enter]);
+    assert!(tab.refused.starts_with("data.validation is 0"));
+    press(&mut tab, &[KeyCode::Esc]);
+    edit(&mut tab, Field::named("validation"), "0.1");
+    tab.on_action(Action::Sweep);
+    let Effect::Request(Request::StartSweep(sweep)) = tab.on_text(KeyEvent::from(KeyCode::Enter))
+    else {
+        panic!("{}", tab.refused);
+    };
+    assert!(!tab.takes_text());
+    assert_eq!(
+        (sweep.space.parameters.len(), sweep.settings.trials),
+        (2, 30)
+    );
+
+    // Enter changes the range, the key again takes the mark away; others have marks of their own.
+    edit(&mut tab, Field::named("optimizer"), "any");
+    let at = tab.cursor;
+    assert_eq!(tab.entries[at].marks["train.optimizer.kind"], "any");
+    tab.on_action(Action::Vary);
+    assert_eq!(tab.entries[at].marks.len(), 1);
+    choose(&mut tab, "modern-lenet");
+    assert!(!tab.is_searched());
+}

@@ -293,20 +293,20 @@ fn curve(figures: &Figures, range: (f64, f64), frame: &mut Frame, area: Rect, wh
         .best()
         .filter(|_| history.epochs.len() > 1)
         .map(|e| e.epoch as f64);
-    let series = [
-        Series {
-            name: "train".into(),
-            points: train,
-            style: theme.train(),
-            dashed: false,
-        },
-        Series {
+    let mut series = vec![Series {
+        name: "train".into(),
+        points: train,
+        style: theme.train(),
+        dashed: false,
+    }];
+    if history.is_evaluated() {
+        series.push(Series {
             name: history.held_out_name().into(),
             points: held_out,
             style: theme.held_out(),
             dashed: true,
-        },
-    ];
+        });
+    }
     Chart {
         x_log: false,
         title,
