@@ -7,7 +7,7 @@ use super::output::Output;
 use crate::error::{Error, Result};
 use crate::run::queue::scheduler;
 use crate::run::signals::Watch;
-use crate::run::sweep::{Open, reason};
+use crate::run::sweep::{Open, reason, workers};
 use crate::run::{GOES_ON, Workspace};
 use crate::search::{Objective, State, Study, Trial, in_words};
 use crate::text;
@@ -63,7 +63,9 @@ pub(crate) fn follow_sweep(
         }
         let active = workspace.queue()?.sweeps;
         match active.iter().find(|sweep| sweep.name == open.name) {
-            None => break,
+            // Workers elsewhere may see to it.
+            None if workers::alive(workspace, &open.name).is_empty() => break,
+            None => {}
             Some(sweep) if !sweep.problem.is_empty() => {
                 let problem = text::sanitize(&sweep.problem);
                 return Err(Error::input(

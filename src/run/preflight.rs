@@ -11,7 +11,7 @@ use crate::model::architectures::{self, Rule};
 use crate::model::{self, Architecture};
 use crate::net::DownloadProgress;
 use crate::nn;
-use crate::profile::{Backend, Normalize, Profile};
+use crate::profile::{Backend, Data, Normalize, Profile};
 pub use crate::storage::free_space;
 use crate::text;
 use crate::train::{self, learners};
@@ -103,6 +103,30 @@ impl Network {
         network.warning = (!warnings.is_empty()).then(|| warnings.join("; "));
         network.check_here(workspace)?;
         Ok(network)
+    }
+
+    /// Checks that another recipe fits the same data set: its split and preprocessing, layers, what is frozen. `splits`
+    /// keeps what was split already.
+    ///
+    /// # Errors
+    /// `Input` naming what does not fit.
+    pub(crate) fn check_another(
+        &self,
+        mut profile: Profile,
+        splits: &mut Vec<(Data, SplitDataset)>,
+    ) -> Result<()> {
+        // What it settles was told of the first.
+        let _ = data::prepare::suit(&mut profile.data, &self.dataset);
+        let known = splits.iter().position(|(of, _)| *of == profile.data);
+        let place = if let Some(place) = known {
+            place
+        } else {
+            splits.push((profile.data.clone(), prepare(&profile, &self.dataset)?));
+            splits.len() - 1
+        };
+        let architecture = architecture(&profile, &self.dataset)?;
+        train::check(&profile, &splits[place].1, &architecture)?;
+        check_frozen(&profile, &architecture)
     }
 
     /// Checks what is frozen, the device, the backend and the disk.

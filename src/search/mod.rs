@@ -19,7 +19,7 @@ pub(crate) use pruner::{Asha, Pruner, arrival, departure, rung_key, standing, wa
 pub(crate) use sampler::{Sampler, grid_size};
 pub(crate) use space::Point;
 pub(crate) use study::{Assigned, Direction, FIXED, State, Study, Trial, short};
-pub(crate) use sweep::{Objective, Sweep, in_words};
+pub(crate) use sweep::{Objective, Sweep, in_words, untrainable};
 
 #[cfg(test)]
 mod tests;

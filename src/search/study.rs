@@ -232,6 +232,14 @@ impl Study {
         self.trials.len() - self.trials.iter().filter(is_again).count()
     }
 
+    /// How many of them somebody gave their values.
+    #[must_use]
+    pub(crate) fn given(&self) -> usize {
+        let has = |trial: &&Trial, key| trial.system.contains_key(key);
+        let is_given = |trial: &&Trial| has(trial, FIXED) && !has(trial, AGAIN);
+        self.trials.iter().filter(is_given).count()
+    }
+
     #[must_use]
     pub(crate) fn new(name: &str, directions: Vec<Direction>) -> Self {
         Self {

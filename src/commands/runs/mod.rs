@@ -100,6 +100,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     if runs.is_empty() {
         let root = workspace.root.display();
         out.line(match all {
+            0 if trials > 0 => format!("no run in {root} but trials of sweeps"),
             0 => format!("no run yet in {root}; start one with: fmtui train lenet5"),
             all => format!("none of {} matches", text::count(all, "run")),
         })?;

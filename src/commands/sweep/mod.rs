@@ -169,7 +169,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
             }
             let open = workspace.open_sweep(name)?;
             let (number, profile) = open.best()?.ok_or_else(|| none_yet(name))?;
-            notice(format!("trial {number} of {name}"));
+            notice(format!("trial {number} of {name}{}", in_what(&open)?));
             out.toml(&profile::settings::commented(&profile.to_toml()))?;
         }
         Some(Action::Worker { name, jobs, worker }) => {
@@ -187,6 +187,19 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
+/// In what a trial is the best, where there are several objectives.
+fn in_what(open: &Open) -> Result<String> {
+    let objectives = &open.own()?.objectives;
+    Ok(match objectives.as_slice() {
+        [first, _, ..] => format!(
+            ", the best by {} of a Pareto front of {}",
+            first.name,
+            open.study()?.pareto_front().len()
+        ),
+        _ => String::new(),
+    })
+}
+
 fn none_yet(name: &str) -> Error {
     Error::input(
         format!("sweep {name}"),
@@ -202,7 +215,8 @@ fn train_final(workspace: &Workspace, name: &str, how: &train::How) -> Result<u8
     let found = open.final_recipe(workspace)?;
     let (number, profile) = found.ok_or_else(|| none_yet(name))?;
     notice(format!(
-        "trial {number} of {name}, on training and validation images together, for {}",
+        "trial {number} of {name}{}, on training and validation images together, for {}",
+        in_what(&open)?,
         text::count(profile.train.epochs, "epoch")
     ));
     let checked = train::check(workspace, profile, false, &signals)?;
@@ -239,6 +253,7 @@ fn begin(workspace: &Workspace, arguments: &Arguments, out: &mut Output) -> Resu
     let signals = Watch::begin()?;
     let path = arguments.file.as_deref().unwrap_or(Path::new(""));
     let sweep = read(workspace, path, &arguments.set)?;
+    sweep::check_name(&sweep.settings.name)?;
     let bytes = check_data(workspace, &sweep, &signals)?;
     describe(&sweep, bytes)?;
     if arguments.dry_run {
@@ -254,11 +269,12 @@ fn begin(workspace: &Workspace, arguments: &Arguments, out: &mut Output) -> Resu
 /// What can be known before the first trial: that the data set is there, and that a trial's network fits it. Gives the
 /// bytes of a trial's checkpoint.
 fn check_data(workspace: &Workspace, sweep: &Sweep, signals: &Watch) -> Result<u64> {
-    let profile = sweep.example()?;
+    let profile = sweep::recipe::example(sweep)?;
     let cancel = signals.cancels();
     let network = download::prepared(|progress| {
         Network::with_weights(workspace, profile, false, progress, &cancel)
     })?;
+    sweep::recipe::check(sweep, &network)?;
     let parameters = summarise(&network.architecture).parameters;
     let checked = network.check(workspace)?;
     if let Some(warning) = &checked.warning {
@@ -320,7 +336,11 @@ fn go_on(
         ));
         return Ok(0);
     }
-    let stop = |name: &str| sweep::steer(workspace, name, Control::Stopped);
+    let stop = |name: &str| match sweep::steer(workspace, name, Control::Stopped) {
+        // It may have come to its end.
+        Err(Error::Input { .. }) => Ok(()),
+        other => other,
+    };
     headless::follow_sweep(workspace, open, &stop, signals)
 }
 

@@ -96,7 +96,7 @@ fn script(workspace: &Workspace, name: &str, program: &Path, arguments: &Slurm) 
     let log = workspace.sweep_dir(name).join("workers/%A_%a.log");
     let mut script = format!(
         "#!/bin/bash\n\
-         # Workers of the fmtui sweep {name}. Submit it again to continue the sweep.\n\
+         # Workers of the fmtui sweep {name}; more of them may be submitted while it runs.\n\
          #SBATCH --job-name=fmtui-{name}\n\
          #SBATCH --array=0-{}\n\
          #SBATCH --ntasks=1\n\
@@ -150,7 +150,7 @@ pub(super) fn submit(
     storage::commit(&path, script.as_bytes())?;
     open.control(Control::Running)?;
     if arguments.print {
-        out.line(script.trim_end())?;
+        script.lines().try_for_each(|line| out.line(line))?;
         notice(format!("submit it with: sbatch {}", path.display()));
         return Ok(0);
     }
@@ -184,7 +184,11 @@ fn sbatch(script: &str) -> Result<String> {
     let said = child
         .wait_with_output()
         .map_err(|e| Error::io("wait for", "sbatch", e))?;
-    let words = |bytes: &[u8]| text::sanitize(String::from_utf8_lossy(bytes).trim());
+    let words = |bytes: &[u8]| {
+        let said = String::from_utf8_lossy(bytes);
+        let lines: Vec<&str> = said.lines().map(str::trim).collect();
+        text::sanitize(&lines.join("; "))
+    };
     if !said.status.success() {
         return Err(refused(
             format!("refuses the job: {}", words(&said.stderr)),

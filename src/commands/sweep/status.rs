@@ -6,8 +6,9 @@ use crate::commands::answer;
 use crate::error::Result;
 use crate::headless::{Output, Table};
 use crate::run::Workspace;
-use crate::run::sweep::{Control, Open, owner, reason, runs, workers};
-use crate::search::{State, Trial, in_words, standing, waits_at};
+use crate::run::queue::scheduler;
+use crate::run::sweep::{Open, Standing, owner, reason, runs, workers};
+use crate::search::{State, Study, Trial, in_words, standing, waits_at};
 use crate::text::{self, figure};
 
 /// All sweeps, a line each.
@@ -15,6 +16,7 @@ use crate::text::{self, figure};
 /// # Errors
 /// `Io` when it cannot be written; `Input` where the queue is damaged.
 pub(super) fn all(workspace: &Workspace, is_json: bool, out: &mut Output) -> Result<()> {
+    scheduler::ensure(workspace)?;
     let queued = workspace.queue()?.sweeps;
     let mut rows = Vec::new();
     for name in workspace.sweeps()? {
@@ -41,7 +43,7 @@ pub(super) fn all(workspace: &Workspace, is_json: bool, out: &mut Output) -> Res
                 let study = open.study()?;
                 table.row([
                     name.clone(),
-                    Control::of(study).standing(*is_active).into(),
+                    open.standing(*is_active).name().into(),
                     format!("{}/{}", study.over().count(), open.budget()),
                     study
                         .best()
@@ -79,35 +81,31 @@ pub(super) fn one(
     is_json: bool,
     out: &mut Output,
 ) -> Result<()> {
+    scheduler::ensure(workspace)?;
     let study = open.study()?;
+    let is_active = workers::is_active(workspace, &open.name)?;
     if is_json {
-        let is_active = workers::is_active(workspace, &open.name)?;
         let mut answer = summary(workspace, open, is_active);
         let trials: Vec<Value> = study.trials.iter().map(trial).collect();
         answer["trials"] = json!(trials);
         return answer::print(out, answer);
     }
-    let counts = [
-        State::Complete,
-        State::Pruned,
-        State::Failed,
-        State::Running,
-        State::Waiting,
-    ];
-    let counts = counts.map(|state| (study.count(state), state.name()));
-    let counts = counts.iter().filter(|(number, _)| *number > 0);
-    let counts: Vec<String> = counts
-        .map(|(number, name)| format!("{number} {name}"))
-        .collect();
-    let counts = match counts.len() {
-        0 => "no trial yet".into(),
-        _ => counts.join(", "),
-    };
-    let budget = match open.sweep {
-        Some(_) => format!(", of {}", open.budget()),
-        None => String::new(),
-    };
-    out.line(format!("{}: {counts}{budget}", open.name))?;
+    let (counts, stands) = (counts(study), open.standing(is_active));
+    match open.sweep {
+        Some(_) => out.line(format!(
+            "{} is {}: {counts}, of {}",
+            open.name,
+            stands.in_a_sentence(),
+            open.budget()
+        ))?,
+        None => out.line(format!("{}: {counts}", open.name))?,
+    }
+    if stands == Standing::NoWorker {
+        out.line(format!(
+            "trials are left: fmtui sweep continue {}",
+            open.name
+        ))?;
+    }
     let workers = workers::alive(workspace, &open.name);
     if !workers.is_empty() {
         let number = text::count(workers.len(), "worker");
@@ -160,6 +158,32 @@ pub(super) fn one(
     Ok(())
 }
 
+/// How many trials are complete, and so on.
+fn counts(study: &Study) -> String {
+    let at_rung = study
+        .trials
+        .iter()
+        .filter(|t| waits_at(t).is_some())
+        .count();
+    let of = |state: State| study.count(state);
+    let counts = [
+        (of(State::Complete), "complete"),
+        (of(State::Pruned), "pruned"),
+        (of(State::Failed), "failed"),
+        (of(State::Running) - at_rung, "running"),
+        (at_rung, "at a rung"),
+        (of(State::Waiting), "waiting"),
+    ];
+    let counts = counts.iter().filter(|(number, _)| *number > 0);
+    let counts: Vec<String> = counts
+        .map(|(number, name)| format!("{number} {name}"))
+        .collect();
+    match counts.len() {
+        0 => "no trial yet".into(),
+        _ => counts.join(", "),
+    }
+}
+
 /// A trial's values, or what it reported last.
 fn values(open: &Open, trial: &Trial) -> String {
     let shown =
@@ -195,7 +219,7 @@ fn summary(workspace: &Workspace, open: &Open, is_active: bool) -> Value {
     };
     json!({
         "sweep": open.name,
-        "status": Control::of(study).standing(is_active),
+        "status": open.standing(is_active).name(),
         "objectives": objectives(open),
         "trials_over": study.over().count(),
         "budget": open.budget(),

@@ -87,6 +87,17 @@ impl Field {
         Self::Layers,
     ];
 
+    fn unset(self, model: &mut Model) {
+        match self {
+            Self::Hidden => model.hidden.clear(),
+            Self::Activation => model.activation = None,
+            Self::Stem => model.stem = None,
+            Self::Head => model.head = None,
+            Self::Dropout => model.dropout = None,
+            Self::Layers => model.layers.clear(),
+        }
+    }
+
     fn is_set(self, model: &Model) -> bool {
         match self {
             Self::Hidden => !model.hidden.is_empty(),
@@ -142,6 +153,19 @@ pub(crate) fn rule(name: &str) -> Rule {
 #[must_use]
 pub(crate) fn uses(model: &Model, field: Field) -> bool {
     find(&model.architecture).is_some_and(|known| (known.uses)(model).contains(&field))
+}
+
+/// Leaves out what the architecture does not use.
+pub(crate) fn leave_out_unused(model: &mut Model) {
+    let Some(known) = find(&model.architecture) else {
+        return;
+    };
+    let used = (known.uses)(model);
+    for field in Field::ALL {
+        if !used.contains(&field) {
+            field.unset(model);
+        }
+    }
 }
 
 /// Whether a recipe uses a setting: its architecture does, and its other settings do.

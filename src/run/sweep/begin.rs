@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::recipe;
 use super::tend::{Tender, claim, is_active};
 use super::trial::{self, OWNER, RUNS};
 use crate::error::Result;
@@ -10,7 +11,6 @@ use crate::run::queue;
 use crate::search::{
     Asha, Assigned, Distribution, FIXED, Operation, Point, State, Study, Sweep, Trial, departure,
 };
-use crate::text;
 
 /// What is begun next.
 enum Next {
@@ -63,14 +63,11 @@ impl Tender {
 
     /// How many of a rung go on at least: one, where nothing else can come any more.
     fn least(&self, study: &Study) -> usize {
-        let mut ours = study.trials.iter().filter(|t| !trial::runs(t).is_empty());
-        usize::from(!ours.any(is_active) && !self.may_ask(study))
+        usize::from(!study.trials.iter().any(is_active) && !self.may_ask(study))
     }
 
     fn may_ask(&self, study: &Study) -> bool {
-        let hours = self.sweep.settings.hours;
-        let begun = self.open.begun().unwrap_or_else(text::now);
-        let late = hours > 0.0 && text::now() - begun > 3600.0 * hours;
+        let late = self.sweep.is_late(self.open.begun());
         let waits = study
             .trials
             .iter()
@@ -174,7 +171,7 @@ fn write_runs(
     parameters: &[Assigned],
     asha: Option<Asha>,
 ) -> Result<Vec<String>> {
-    let recipe = sweep.recipe(parameters)?;
+    let recipe = recipe::of_trial(sweep, parameters)?;
     let first = asha.and_then(|asha| usize::try_from(*asha.rungs().first()?).ok());
     let mut ids = Vec::new();
     for seed in 0..sweep.settings.seeds {

@@ -19,8 +19,12 @@ impl Open {
         let Some(trial) = self.study()?.trials.get(number) else {
             return Ok(None);
         };
-        let of_run = |id: &str| Some(workspace.load(id).ok()?.best_epoch()?.epoch);
-        let mut epochs: Vec<usize> = trial::runs(trial).into_iter().filter_map(of_run).collect();
+        let ids = trial::runs(trial).into_iter();
+        let records: Vec<Profile> = ids.filter_map(|id| workspace.load(id).ok()).collect();
+        let mut epochs: Vec<usize> = records
+            .iter()
+            .filter_map(|record| Some(record.best_epoch()?.epoch))
+            .collect();
         if epochs.is_empty() {
             // Its runs were deleted: the journal knows the curve of the first objective.
             let direction = self.study()?.direction();
@@ -31,14 +35,26 @@ impl Open {
             epochs.extend(best.and_then(|(epoch, _)| usize::try_from(*epoch).ok()));
         }
         let epochs = median(&mut epochs).unwrap_or(profile.train.epochs);
-        Ok(Some((number, on_all_images(profile, epochs))))
+        let held_out = records.iter().find_map(|record| {
+            let scores = record.result.as_ref()?.validation.as_ref()?;
+            let images = usize::try_from(scores.confusion.total()).ok()?;
+            Some(images.div_ceil(scores.confusion.classes().max(1)))
+        });
+        Ok(Some((
+            number,
+            on_all_images(profile, epochs, held_out.unwrap_or(0)),
+        )))
     }
 }
 
-/// A recipe that holds nothing out: no curve, no choice, the test set once.
-fn on_all_images(mut profile: Profile, epochs: usize) -> Profile {
+/// A recipe that holds nothing out: no curve, no choice, the test set once. So many images of each class were held out
+/// before.
+fn on_all_images(mut profile: Profile, epochs: usize, held_out: usize) -> Profile {
     profile.name.push_str("-final");
     profile.data.validation = 0.0;
+    if profile.data.per_class > 0 {
+        profile.data.per_class += held_out;
+    }
     let train = &mut profile.train;
     train.epochs = epochs;
     train.test = true;
@@ -172,12 +188,12 @@ mod tests {
             crate::profile::parse_table(&toml, name)
         };
         let sweep = Sweep::parse(file, "a test", (&[], "reads"), &base).unwrap();
-        let recipe = sweep.example().unwrap();
+        let recipe = super::super::recipe::example(&sweep).unwrap();
         let (trial, reads) = train(&recipe);
         assert!(trial.complete && trial.result.validation.is_some());
         assert_eq!(reads, 0);
 
-        let last = on_all_images(recipe, 1);
+        let last = on_all_images(recipe.clone(), 1, 40);
         last.validate().unwrap();
         let (end, reads) = train(&last);
         assert_eq!(reads, 500);
@@ -186,6 +202,14 @@ mod tests {
         assert_eq!(test.confusion.total(), 500);
         // Those that were held out are trained on.
         assert_eq!(end.result.train.unwrap().confusion.total(), 2000);
+
+        // Of few images of each class as many more, of those that were held out.
+        let mut few = recipe;
+        few.data.per_class = 20;
+        let (trial, _) = train(&few);
+        assert_eq!(trial.result.train.unwrap().confusion.total(), 200);
+        let (end, _) = train(&on_all_images(few, 1, 40));
+        assert_eq!(end.result.train.unwrap().confusion.total(), 600);
     }
 
     #[test]

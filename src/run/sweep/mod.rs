@@ -6,6 +6,7 @@
 mod begin;
 mod finals;
 mod judge;
+pub(crate) mod recipe;
 pub(crate) mod tend;
 mod trial;
 pub(crate) mod workers;
@@ -20,7 +21,7 @@ use super::Workspace;
 use super::queue::{self, scheduler};
 use crate::error::{Error, Result};
 use crate::profile::Profile;
-use crate::search::{Direction, Editor, Journal, Operation, State, Study, Sweep};
+use crate::search::{Direction, Editor, Journal, Operation, State, Study, Sweep, Trial};
 use crate::{storage, text};
 
 pub(crate) use trial::{owner, reason, runs};
@@ -58,24 +59,48 @@ impl Control {
         }
     }
 
-    /// How a sweep stands that somebody sees to, or nobody.
-    #[must_use]
-    pub(crate) fn standing(self, is_active: bool) -> &'static str {
-        match (self, is_active) {
-            (Self::Running, true) => "running",
-            (Self::Running, false) => "over",
-            (Self::Paused, _) => "paused",
-            (Self::Stopped, true) => "stopping",
-            (Self::Stopped, false) => "stopped",
-        }
-    }
-
     /// What was written last.
     #[must_use]
     pub(crate) fn of(study: &Study) -> Self {
         let name = study.user.get(CONTROL).and_then(|value| value.as_str());
         let named = Self::ALL.into_iter().find(|c| Some(c.name()) == name);
         named.unwrap_or(Self::Running)
+    }
+}
+
+/// How a sweep stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Running,
+    /// Trials are left, and nobody trains them.
+    NoWorker,
+    Over,
+    Paused,
+    Stopping,
+    Stopped,
+}
+
+impl Standing {
+    /// In a word or two.
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::NoWorker => "no worker",
+            Self::Over => "over",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// As it is said of a sweep that it is so.
+    #[must_use]
+    pub(crate) fn in_a_sentence(self) -> &'static str {
+        match self {
+            Self::NoWorker => "without a worker",
+            other => other.name(),
+        }
     }
 }
 
@@ -106,16 +131,47 @@ impl Open {
         })
     }
 
-    /// How many trials there may be.
+    /// How many trials there may be: a grid has no more than its combinations, and what somebody queued.
     #[must_use]
     pub(crate) fn budget(&self) -> usize {
-        let added = self
-            .study()
-            .ok()
-            .and_then(|study| study.user.get(TRIALS)?.as_u64());
+        let (Some(sweep), Ok(study)) = (&self.sweep, self.study()) else {
+            return 0;
+        };
+        let added = study.user.get(TRIALS).and_then(serde_json::Value::as_u64);
         let added = added.and_then(|trials| usize::try_from(trials).ok());
-        let own = self.sweep.as_ref().map_or(0, |sweep| sweep.settings.trials);
-        added.unwrap_or(own)
+        let wanted = added.unwrap_or(sweep.settings.trials);
+        wanted.min(sweep.most().saturating_add(study.given()))
+    }
+
+    /// How it stands, where somebody sees to it, or nobody.
+    #[must_use]
+    pub(crate) fn standing(&self, is_active: bool) -> Standing {
+        let Ok(study) = self.study() else {
+            return Standing::Over;
+        };
+        match (Control::of(study), is_active) {
+            // One of several workers may look alive for a while.
+            (Control::Running, _) if !self.is_unfinished(study) => Standing::Over,
+            (Control::Running, true) => Standing::Running,
+            (Control::Running, false) => Standing::NoWorker,
+            (Control::Paused, _) => Standing::Paused,
+            (Control::Stopped, true) => Standing::Stopping,
+            (Control::Stopped, false) => Standing::Stopped,
+        }
+    }
+
+    /// Whether trials are left that somebody would have to train.
+    fn is_unfinished(&self, study: &Study) -> bool {
+        let Some(sweep) = &self.sweep else {
+            return false;
+        };
+        let is_left = |trial: &Trial| match trial.state {
+            State::Running => !trial::runs(trial).is_empty(),
+            State::Waiting => true,
+            State::Complete | State::Pruned | State::Failed => false,
+        };
+        let is_late = sweep.is_late(self.begun());
+        study.trials.iter().any(is_left) || (!is_late && study.counted() < self.budget())
     }
 
     /// When it began. **Units** seconds since 1970.
@@ -135,8 +191,24 @@ impl Open {
     /// Allows so many trials in all.
     ///
     /// # Errors
-    /// As editing the journal.
+    /// `Input` where there are more already, or no more combinations; as editing the journal.
     pub(crate) fn allow(&mut self, trials: usize) -> Result<()> {
+        let study = self.study()?;
+        let there = study.counted();
+        let most = self.own()?.most().saturating_add(study.given());
+        let subject = format!("sweep {}", self.name);
+        if trials < there {
+            let problem = format!("has {} already", text::count(there, "trial"));
+            return Err(Error::input(subject, problem, "allow as many or more"));
+        }
+        if there == most && trials > most {
+            let problem = format!(
+                "has tried all {} combinations of its grid",
+                self.own()?.most()
+            );
+            let remedy = "begin another sweep, with more values in its [space]";
+            return Err(Error::input(subject, problem, remedy));
+        }
         self.describe(TRIALS, json!(trials))
     }
 
@@ -158,7 +230,10 @@ impl Open {
         let Some(best) = self.study()?.best() else {
             return Ok(None);
         };
-        Ok(Some((best.number, sweep.recipe(&best.parameters)?)))
+        Ok(Some((
+            best.number,
+            recipe::of_trial(sweep, &best.parameters)?,
+        )))
     }
 
     /// The sweep, where fmtui made it.
@@ -183,6 +258,15 @@ impl Open {
 pub(crate) fn steer(workspace: &Workspace, name: &str, control: Control) -> Result<()> {
     let mut open = workspace.open_sweep(name)?;
     let jobs = open.own()?.settings.jobs;
+    let is_over =
+        || Ok::<_, Error>(open.standing(workers::is_active(workspace, name)?) == Standing::Over);
+    if control != Control::Running && is_over()? {
+        return Err(Error::input(
+            format!("sweep {name}"),
+            "is over",
+            format!("add trials with `fmtui sweep continue {name} --trials N`"),
+        ));
+    }
     open.control(control)?;
     match control {
         // Workers elsewhere see it in the journal.
@@ -193,6 +277,21 @@ pub(crate) fn steer(workspace: &Workspace, name: &str, control: Control) -> Resu
         Control::Paused => {}
     }
     scheduler::ensure(workspace)
+}
+
+/// Checks that a sweep can be called so.
+///
+/// # Errors
+/// `Input` where it cannot.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(Error::input(
+        "sweep.name",
+        format!("is `{}`", text::sanitize(name)),
+        "use letters, digits, `-`, `_` and `.`, and begin with a letter or digit",
+    ))
 }
 
 /// Gives a trial up that is not over; whoever sees to the sweep stops its runs.
@@ -213,7 +312,8 @@ pub(crate) fn stop_trial(workspace: &Workspace, name: &str, number: usize) -> Re
                 format!("see the trials with `fmtui sweep status {name}`"),
             ));
         };
-        let (id, is_local) = (trial.id, trial::owner(trial).is_empty());
+        let has_runs = !trial::runs(trial).is_empty();
+        let (id, is_local) = (trial.id, has_runs && trial::owner(trial).is_empty());
         let attribute = (trial::REASON.to_owned(), json!("somebody stopped it"));
         edit.push(
             study_id,
@@ -231,7 +331,7 @@ pub(crate) fn stop_trial(workspace: &Workspace, name: &str, number: usize) -> Re
         Ok(is_local)
     })?;
     if !is_local {
-        // Its worker sees to it.
+        // Its worker sees to it, or another program does.
         return Ok(());
     }
     queue::enter_sweep(workspace, name, 0)?;
@@ -317,15 +417,26 @@ impl Workspace {
     }
 
     /// Shows the studies of a journal of Optuna's as sweeps from now on, which cannot be continued here: the file stays
-    /// where it is, and whoever writes it goes on writing it. Gives their names here.
+    /// where it is, and whoever writes it goes on writing it. Gives their names here; those of studies that are here
+    /// already do not change.
     ///
     /// # Errors
     /// `Input` where it is no journal, has no study, or a sweep has the name of one already; `Io`.
     pub(crate) fn import_sweeps(&self, file: &Path) -> Result<Vec<String>> {
-        let file = fs::canonicalize(file).map_err(|e| Error::io("find", file, e))?;
+        let file = fs::canonicalize(file).map_err(|e| {
+            Error::input(
+                format!("journal {}", file.display()),
+                format!("cannot be found: {e}"),
+                "name a file of Optuna's JournalStorage",
+            )
+        })?;
         let journal = Journal::open(&file)?;
         let mut names = Vec::new();
         for (_, study) in journal.studies() {
+            if let Some(name) = self.imported(&file, &study.name)? {
+                names.push(name);
+                continue;
+            }
             let name = self.free_name(&study.name);
             let directory = self.sweep_dir(&name);
             let link = journal_path(&directory);
@@ -343,6 +454,17 @@ impl Workspace {
             ));
         }
         Ok(names)
+    }
+
+    /// Under which name a study of a journal is here already.
+    fn imported(&self, file: &Path, study: &str) -> Result<Option<String>> {
+        let is_it = |name: &String| {
+            let directory = self.sweep_dir(name);
+            let is_of_file = fs::read_link(journal_path(&directory)).is_ok_and(|to| to == file);
+            let chosen = storage::read_text(&directory.join(STUDY), LONGEST);
+            is_of_file && chosen.is_ok_and(|chosen| chosen == study)
+        };
+        Ok(self.sweeps()?.into_iter().find(is_it))
     }
 
     /// A name that no sweep has, like another one.
@@ -365,13 +487,7 @@ impl Workspace {
     /// `Input` where another one has its name; `Io` where it cannot be written.
     pub(crate) fn create_sweep(&self, sweep: &Sweep) -> Result<Open> {
         let name = &sweep.settings.name;
-        if !is_name(name) {
-            return Err(Error::input(
-                "sweep.name",
-                format!("is `{}`", text::sanitize(name)),
-                "use letters, digits, `-`, `_` and `.`, and begin with a letter or digit",
-            ));
-        }
+        check_name(name)?;
         let directory = self.sweep_dir(name);
         fs::create_dir_all(&directory).map_err(|e| Error::io("create", &directory, e))?;
         let (path, text) = (directory.join("sweep.toml"), sweep.to_toml());

@@ -126,9 +126,7 @@ impl Tender {
             self.fill()?;
         }
         let study = self.open.study()?;
-        // Nobody knows whether another program's trials are trained.
-        let is_ours = |trial: &&Trial| !trial::runs(trial).is_empty();
-        let is_busy = || study.trials.iter().filter(is_ours).any(is_active);
+        let is_busy = || study.trials.iter().any(is_active);
         let over = match control {
             Control::Running => !is_busy() && !self.may_begin(study),
             Control::Paused => !study.trials.iter().any(|t| is_active(t) && self.is_mine(t)),
@@ -339,7 +337,7 @@ pub(super) fn claim(trial: &Trial, me: &str) -> Option<Operation> {
     })
 }
 
-/// Whether a trial is neither over nor waits.
+/// Whether a trial of ours is neither over nor waits. Whether another program's is trained nobody knows.
 pub(super) fn is_active(trial: &Trial) -> bool {
-    trial.state == State::Running && waits_at(trial).is_none()
+    trial.state == State::Running && waits_at(trial).is_none() && !trial::runs(trial).is_empty()
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::Control;
 use crate::error::{Error, Result};
 use crate::run::queue;
 use crate::run::queue::scheduler::{self, Tending};
@@ -25,7 +26,7 @@ const BEAT: Duration = Duration::from_secs(4);
 const SILENCE: Duration = Duration::from_secs(20);
 
 /// The same for whoever looks only once. Clocks of machines differ.
-const LONG_SILENCE: Duration = Duration::from_secs(90);
+const LONG_SILENCE: Duration = Duration::from_mins(1);
 
 /// How long runs may take to save, once the worker is told to end.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -100,7 +101,11 @@ fn number(workspace: &Workspace, sweep: &str, worker: &str) -> String {
             queue: None,
             ..workspace.clone()
         };
-        let is_there = scheduler::process(&own).is_some();
+        let queued = own
+            .queue()
+            .map_or_else(|_| Vec::new(), |queue| queue.sweeps);
+        let is_named = queued.iter().any(|active| active.name == sweep);
+        let is_there = is_named && scheduler::process(&own).is_some();
         return if is_there {
             text::now().to_string()
         } else {
@@ -190,7 +195,8 @@ pub(crate) fn check_name(worker: &str) -> Result<()> {
 /// works on. Gives the signal.
 ///
 /// # Errors
-/// `Input` where there is no such sweep, or the worker of this name is there already; as the scheduler.
+/// `Input` where there is no such sweep, it is stopped or paused, or the worker of this name is there already; as the
+/// scheduler.
 pub(crate) fn work(
     workspace: &Workspace,
     sweep: &str,
@@ -200,6 +206,14 @@ pub(crate) fn work(
 ) -> Result<Option<Ending>> {
     let open = workspace.open_sweep(sweep)?;
     let jobs = jobs.unwrap_or(open.own()?.settings.jobs);
+    let control = Control::of(open.study()?);
+    if control != Control::Running {
+        return Err(Error::input(
+            format!("sweep {sweep}"),
+            format!("is {}", control.name()),
+            "begin it again: `fmtui sweep FILE --slurm`, with --print for workers of your own",
+        ));
+    }
     drop(open);
     let own = Workspace {
         queue: Some(directory(workspace, sweep, worker)),

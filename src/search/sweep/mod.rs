@@ -21,6 +21,7 @@ use super::space::Space;
 use super::study::Assigned;
 use crate::error::{Error, Result};
 use crate::profile::{self, Profile, settings as recipe_settings};
+use crate::text;
 
 /// Recipes of random points that are looked at before anything is trained.
 const TRIED: usize = 200;
@@ -51,6 +52,7 @@ impl Sweep {
         base: &dyn Fn(&str) -> Result<Table>,
     ) -> Result<Self> {
         let mut file = profile::parse_table(text, source)?;
+        check_tables(&file, source)?;
         let sweep = table(&mut file, "sweep", source)?.unwrap_or_default();
         let Some(written_space) = table(&mut file, "space", source)? else {
             return Err(Error::input(
@@ -73,6 +75,10 @@ impl Sweep {
         for written in ["run", "result", "history"] {
             recipe.remove(written);
         }
+        let mut tests = file
+            .get("train")
+            .and_then(|train| train.get("test"))
+            .cloned();
         lay_over(&mut recipe, file);
         for change in of_recipe {
             let (key, value) = change.split_once('=').ok_or_else(|| {
@@ -80,7 +86,18 @@ impl Sweep {
                 Error::input(format!("--set {change}"), "has no `=`", remedy)
             })?;
             let key = profile::current_key(key.trim());
-            put(&mut recipe, &key, recipe_settings::read(&key, value)?)?;
+            let value = recipe_settings::read(&key, value)?;
+            if key == "train.test" {
+                tests = Some(value.clone());
+            }
+            put(&mut recipe, &key, value)?;
+        }
+        if tests == Some(Value::Boolean(true)) {
+            return Err(Error::input(
+                "train.test",
+                "is true, and a sweep never reads the test set",
+                "leave it out; `fmtui sweep best NAME --final` tests once, at the end",
+            ));
         }
         put(&mut recipe, "train.test", Value::Boolean(false))?;
         if recipe.get("model").is_none() {
@@ -153,18 +170,17 @@ impl Sweep {
         if self.sampler() == Sampler::Grid {
             grid_size(&self.space)?;
         }
-        // Combinations that no network allows are found before the first trial.
-        for nth in 1..TRIED {
-            let point = self.space.assign(&self.some_point(nth));
-            self.recipe(&point).map_err(|error| {
-                Error::input(
-                    format!("the recipe with {}", in_words(&point)),
-                    format!("cannot be trained: {error}"),
-                    "narrow the [space], or give the parameter a `when`",
-                )
-            })?;
+        // Combinations that are no recipe are found before the first trial.
+        for parameters in self.samples() {
+            self.recipe(&parameters)
+                .map_err(|error| untrainable(&parameters, &error))?;
         }
         Ok(())
+    }
+
+    /// Parameters of trials as they may come, by chance.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = Vec<Assigned>> {
+        (0..TRIED).map(|nth| self.space.assign(&self.some_point(nth)))
     }
 
     /// A point of the space, by chance.
@@ -192,12 +208,22 @@ impl Sweep {
         Profile::from_table(recipe, "the sweep's recipe")
     }
 
-    /// The recipe of one of its points.
+    /// The most trials that there can be: a grid has each combination once.
+    #[must_use]
+    pub(crate) fn most(&self) -> usize {
+        match self.sampler() {
+            Sampler::Grid => grid_size(&self.space).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        }
+    }
+
+    /// Whether no trial begins any more, where the first began then.
     ///
-    /// # Errors
-    /// As [`recipe`](Self::recipe).
-    pub(crate) fn example(&self) -> Result<Profile> {
-        self.recipe(&self.space.assign(&self.some_point(0)))
+    /// **Units** seconds since 1970.
+    #[must_use]
+    pub(crate) fn is_late(&self, begun: Option<f64>) -> bool {
+        let hours = self.settings.hours;
+        hours > 0.0 && begun.is_some_and(|begun| text::now() - begun > 3600.0 * hours)
     }
 
     #[must_use]
@@ -212,7 +238,7 @@ impl Sweep {
     pub(crate) fn pruner(&self) -> Result<Pruner> {
         Ok(match self.settings.pruner.as_str() {
             "asha" => {
-                let first = self.example()?;
+                let first = self.recipe(&self.space.assign(&self.some_point(0)))?;
                 Pruner::Asha(Asha {
                     first: to_i64(self.settings.first_rung),
                     factor: self.settings.reduction,
@@ -247,12 +273,40 @@ impl Sweep {
     }
 }
 
+/// What to say of parameters that make no recipe which can be trained.
+#[must_use]
+pub(crate) fn untrainable(parameters: &[Assigned], why: &Error) -> Error {
+    Error::input(
+        format!("the recipe with {}", in_words(parameters)),
+        format!("cannot be trained: {why}"),
+        "narrow the [space], or give the parameter a `when`",
+    )
+}
+
 /// Parameters in a line, such as `train.batch_size = 64, augment.flip = 0.5`.
 #[must_use]
 pub(crate) fn in_words(parameters: &[Assigned]) -> String {
     let one = |parameter: &Assigned| format!("{} = {}", parameter.name, parameter.short());
     let all: Vec<String> = parameters.iter().map(one).collect();
     all.join(", ")
+}
+
+/// Finds `[swep]`, which would be called an unknown key of the recipe.
+fn check_tables(file: &Table, source: &str) -> Result<()> {
+    const KNOWN: [&str; 11] = [
+        "sweep", "space", "format", "name", "data", "augment", "model", "train", "run", "result",
+        "history",
+    ];
+    for key in file.keys().filter(|key| !KNOWN.contains(&key.as_str())) {
+        if let Some(near) = text::nearest(key, ["sweep", "space"]) {
+            return Err(Error::input(
+                format!("{source}: {key}"),
+                "is not a known key",
+                format!("did you mean [{near}]?"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn table(file: &mut Table, key: &str, source: &str) -> Result<Option<Table>> {

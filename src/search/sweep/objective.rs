@@ -129,6 +129,12 @@ impl Objective {
         }
     }
 
+    /// Its name in a column: all are of the validation set.
+    #[must_use]
+    pub(crate) fn short(&self) -> &str {
+        self.name.trim_start_matches("validation-")
+    }
+
     /// A value of it in at most `width` columns.
     #[must_use]
     pub(crate) fn text(&self, value: f64, width: usize) -> String {

@@ -192,7 +192,8 @@ impl App {
         lines(frame, area, vec![Line::from(spans)], &theme);
     }
 
-    /// What was just said, on whole rows above the footer: beside it nothing would be left but pieces.
+    /// What was just said, on whole rows above the footer: beside it nothing would be left but pieces. At the top while
+    /// something is typed, which stands below.
     pub(super) fn render_said(&self, frame: &mut Frame, content: Rect) {
         let said = self.said.as_ref().map(|(said, _)| said);
         let Some(said) = said.or(self.preparing.as_ref()) else {
@@ -203,7 +204,11 @@ impl App {
         let said = wrap_to(said, room, 2);
         let rows = u16::try_from(said.len()).unwrap_or(0).min(content.height);
         let area = Rect {
-            y: content.bottom() - rows,
+            y: if self.tabs.get(self.active).takes_text() {
+                content.y
+            } else {
+                content.bottom() - rows
+            },
             height: rows,
             ..content
         };

@@ -42,10 +42,14 @@ impl Services {
 
     /// Puts a recipe into the queue, with so many seeds.
     pub(crate) fn queue_seeds(&mut self, profile: Box<Profile>, seeds: usize) {
-        self.prepared(profile, move |workspace, checked| {
-            queue::enqueue_seeds(workspace, &checked.profile, seeds, (false, false))?;
-            queued(workspace)
-        });
+        self.prepared(
+            profile,
+            |_| Ok(()),
+            move |workspace, checked| {
+                queue::enqueue_seeds(workspace, &checked.profile, seeds, (false, false))?;
+                queued(workspace)
+            },
+        );
     }
 
     /// Changes the queue; its new order is told with the next look.
@@ -89,19 +93,24 @@ impl Services {
     }
 
     fn start_new(&mut self, profile: Box<Profile>) {
-        self.prepared(profile, |workspace, checked| {
-            let run = client::start(workspace, &checked)?;
-            let note = checked
-                .warning
-                .or_else(|| concurrent_runs::note(workspace, &run));
-            Ok(Message::Started { run, note })
-        });
+        self.prepared(
+            profile,
+            |_| Ok(()),
+            |workspace, checked| {
+                let run = client::start(workspace, &checked)?;
+                let note = checked
+                    .warning
+                    .or_else(|| concurrent_runs::note(workspace, &run));
+                Ok(Message::Started { run, note })
+            },
+        );
     }
 
-    /// Makes a new run ready, and does `begin` with it.
+    /// Makes a new run ready, and does `begin` with it once `check` has found nothing wrong.
     pub(super) fn prepared(
         &mut self,
         profile: Box<Profile>,
+        check: impl FnOnce(&Network) -> Result<()> + Send + 'static,
         begin: impl FnOnce(&Workspace, Checked) -> Result<Message> + Send + 'static,
     ) {
         let cancelled = replaced(&mut self.weights_cancelled);
@@ -122,7 +131,10 @@ impl Services {
             if told.is_some() && !(cancelled.load(Ordering::Relaxed) && network.is_err()) {
                 let _ = out.blocking_send(Message::Fetching(false));
             }
-            let checked = network.and_then(|network| network.check(&workspace));
+            let checked = network.and_then(|network| {
+                check(&network)?;
+                network.check(&workspace)
+            });
             let answer = checked.and_then(|checked| begin(&workspace, checked));
             answer.inspect_err(|_| drop(out.blocking_send(Message::NotStarted)))
         });

@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, watch};
 use super::{Services, problem};
 use crate::error::Result;
 use crate::run::Workspace;
+use crate::run::preflight::Network;
 use crate::run::sweep::{self, Control, Open, workers};
-use crate::search::Sweep;
+use crate::search::{Sweep, importance};
 use crate::tui::message::Message;
 use crate::tui::request::SweepChange;
 use crate::tui::tabs::sweep::SweepShown;
@@ -46,7 +47,7 @@ impl Kept {
                 continue;
             };
             let is_new = open.journal.refresh()?;
-            if is_new || shown.is_active != is_active || shown.problem != problem {
+            if is_new || shown.standing != open.standing(is_active) || shown.problem != problem {
                 *shown = Arc::new(self::shown(open, is_active, problem)?);
                 is_other = true;
             }
@@ -78,8 +79,7 @@ fn shown(open: &Open, is_active: bool, problem: &str) -> Result<SweepShown> {
     });
     Ok(SweepShown {
         name: open.name.clone(),
-        control: Control::of(&study),
-        is_active,
+        standing: open.standing(is_active),
         budget: if own.is_some() {
             open.budget()
         } else {
@@ -88,6 +88,7 @@ fn shown(open: &Open, is_active: bool, problem: &str) -> Result<SweepShown> {
         objectives: own.map_or_else(Vec::new, |sweep| sweep.objectives.clone()),
         how,
         problem: problem.to_owned(),
+        importance: importance::importance(&study),
         study,
     })
 }
@@ -136,11 +137,13 @@ impl Services {
 
     /// Checks a sweep and begins it, under a name that no other has.
     pub(crate) fn start_sweep(&mut self, mut sweep: Sweep) {
-        let example = match sweep.example() {
+        let example = match sweep::recipe::example(&sweep) {
             Ok(example) => Box::new(example),
             Err(error) => return self.blocking(move || Err(error)),
         };
-        self.prepared(example, move |workspace, _| {
+        let searched = sweep.clone();
+        let check = move |network: &Network| sweep::recipe::check(&searched, network);
+        self.prepared(example, check, move |workspace, _| {
             sweep.settings.name = workspace.free_name(&sweep.settings.name);
             let open = workspace.create_sweep(&sweep)?;
             sweep::steer(workspace, &open.name, Control::Running)?;

@@ -103,6 +103,16 @@ impl ModelTab {
         }
     }
 
+    /// What is wrong with what is typed in the last line: above the form.
+    pub(super) fn draw_refused(&self, canvas: &mut Canvas, y: u16, theme: &Theme) {
+        let is_typed = matches!(&self.editing, Some(Editing::Sweep(_) | Editing::Range(_)));
+        if is_typed && !self.refused.is_empty() {
+            let room = usize::from(canvas.width().saturating_sub(4));
+            let words = format!(" {} ", fit::cut(&self.refused, room));
+            canvas.put(1, y, Line::styled(words, theme.bad()));
+        }
+    }
+
     /// The last line: what is wrong, what the field means, or which data is used.
     pub(super) fn draw_message(&self, canvas: &mut Canvas, y: u16, theme: &Theme) {
         let Some(entry) = self.entry() else { return };
@@ -118,7 +128,7 @@ impl ModelTab {
             }
             _ => None,
         };
-        if let Some((asks, input, how)) = typed.filter(|_| self.refused.is_empty()) {
+        if let Some((asks, input, how)) = typed {
             let room = width.saturating_sub(asks.width());
             let mut line = Line::styled(asks, theme.accent());
             line.spans.extend(input.line(room, theme.title()).spans);

@@ -19,6 +19,7 @@ pub(super) const SHOWN: usize = 24;
 
 pub(super) const DATASET: Field = Field::new("data.name", "data");
 pub(super) const PRETRAINED: Field = Field::new("model.pretrained", "init. from");
+pub(super) const VALIDATION: Field = Field::new("data.validation", "validation");
 const FREEZE: Field = Field::new("model.freeze", "freeze");
 
 /// Column by column. The last two are an MLP's layers.
@@ -26,7 +27,7 @@ const FORM: [Field; SHOWN] = [
     DATASET,
     Field::new("data.image_size", "image size"),
     Field::new("data.normalize", "normalize"),
-    Field::new("data.validation", "validation"),
+    VALIDATION,
     Field::new("augment", "augment"),
     Field::new("train.epochs", "epochs"),
     Field::new("train.batch_size", "batch size"),

@@ -51,6 +51,12 @@ impl Default for Form {
 }
 
 impl Form {
+    /// Puts the cursor on a field, where it is shown.
+    pub(super) fn go_to(&mut self, field: Field) {
+        let place = self.fields.iter().position(|shown| *shown == field);
+        self.cursor = place.unwrap_or(self.cursor);
+    }
+
     #[must_use]
     pub(super) fn field(&self) -> Field {
         self.fields[self.cursor.min(SHOWN - 1)]

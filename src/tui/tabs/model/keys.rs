@@ -2,7 +2,7 @@
 
 use ratatui::layout::Position;
 
-use super::fields::SHOWN;
+use super::fields::{self, SHOWN};
 use super::form::Editing;
 use super::{Entry, Focus, ModelTab, search};
 use crate::error::{Error, Result};
@@ -94,11 +94,19 @@ impl ModelTab {
 
     /// Asks for the settings of a sweep.
     fn ask_for_sweep(&mut self) -> Effect {
-        if !self.is_searched() {
-            let words = "mark what is to be searched with * on a field of the recipe";
-            return Effect::Say(words.into());
-        }
+        self.focus = Focus::Form;
         self.refused.clear();
+        let Some(entry) = self.entry() else {
+            return Effect::None;
+        };
+        if entry.marks.is_empty() {
+            return Effect::Say("mark what is to be searched: * on a field of the recipe".into());
+        }
+        if entry.profile.data.validation == 0.0 {
+            self.form.go_to(fields::VALIDATION);
+            self.refused = "a sweep needs validation images: set validation, to 0.1 or 5000".into();
+            return Effect::None;
+        }
         self.editing = Some(Editing::Sweep(Input::new(search::ASKED)));
         Effect::None
     }
@@ -182,6 +190,10 @@ impl ModelTab {
             Action::Home => self.select(0),
             Action::End => self.select(usize::MAX),
             Action::Right | Action::Open | Action::Edit => self.focus = Focus::Form,
+            Action::Vary => {
+                self.focus = Focus::Form;
+                return Effect::Say("* marks the field under the cursor as searched".into());
+            }
             _ => return self.on_both(action),
         }
         Effect::None

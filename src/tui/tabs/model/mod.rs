@@ -472,13 +472,21 @@ impl Tab for ModelTab {
             },
             Some(Editing::Range(mut input)) => match input.on_key(key) {
                 Typed::Cancelled => self.refused.clear(),
+                Typed::Edited => {
+                    self.refused.clear();
+                    self.editing = Some(Editing::Range(input));
+                }
                 Typed::Accepted if self.try_range(&input.text()) => {}
                 _ => self.editing = Some(Editing::Range(input)),
             },
             Some(Editing::Sweep(mut input)) => match input.on_key(key) {
                 Typed::Cancelled => self.refused.clear(),
                 Typed::Accepted => return self.start_sweep(input),
-                _ => self.editing = Some(Editing::Sweep(input)),
+                Typed::Edited => {
+                    self.refused.clear();
+                    self.editing = Some(Editing::Sweep(input));
+                }
+                Typed::Ignored => self.editing = Some(Editing::Sweep(input)),
             },
             Some(Editing::Choice(before)) => match key.code {
                 KeyCode::Esc => {
@@ -568,6 +576,7 @@ impl Tab for ModelTab {
                 self.form.draw(&mut part, entry, editing, focused, theme);
             }
         }
+        self.draw_refused(&mut canvas, top, theme);
         if frame_rows == 2 {
             self.draw_message(&mut canvas, height - 1, theme);
         }

@@ -112,9 +112,7 @@ pub(super) fn sweep(profile: &Profile, marks: &Marks, asked: &str) -> Result<Swe
     let changes: Vec<String> = asked.split_whitespace().map(set).collect();
     let text = toml::to_string(&file).unwrap_or_default();
     let none = |named: &str| Err(Error::input(named, "is no base here", "leave base out"));
-    let sweep = Sweep::parse(&text, source, (&changes, &recipe.name), &none)?;
-    // Samples show what does not fit together.
-    sweep.example().map(|_| sweep)
+    Sweep::parse(&text, source, (&changes, &recipe.name), &none)
 }
 
 #[cfg(test)]
@@ -160,7 +158,8 @@ mod tests {
         let found = sweep(&recipe(), &marks, "trials=7 sampler=random train.epochs=2").unwrap();
         assert_eq!((found.settings.trials, found.settings.jobs), (7, 1));
         assert_eq!(found.settings.name, "lenet5");
-        let example = found.example().unwrap();
+        let parameters = found.samples().next().unwrap();
+        let example = found.recipe(&parameters).unwrap();
         assert_eq!((example.train.epochs, example.train.test), (2, false));
         assert_eq!(found.space.parameters.len(), 3);
         let written = found.to_toml();

@@ -435,23 +435,31 @@ fn marked_fields_become_a_sweep() {
     // A refused range stays in the line, and marks nothing.
     vary(&mut tab, Field::named("batch size"), "many");
     assert!(tab.takes_text() && tab.refused.starts_with("train.batch_size"));
+    let screen = shot(&mut tab, 80, 24);
+    assert!(screen.contains("search batch size: many"), "{screen}");
+    assert!(screen.contains("train.batch_size"), "{screen}");
+    press(&mut tab, &[KeyCode::Backspace]);
+    assert_eq!(tab.refused, "");
     press(&mut tab, &[KeyCode::Esc]);
     let screen = shot(&mut tab, 80, 24);
     assert!(screen.contains("*learning rate 1e-4..0.1"), "{screen}");
     assert!(screen.contains("*optimizer    sgd, adam"), "{screen}");
 
-    // The recipe holds nothing out yet.
+    // The recipe holds nothing out yet: the cursor goes to where that is set.
+    tab.focus = Focus::Path;
+    tab.on_action(Action::Sweep);
+    assert_eq!(tab.form.field(), Field::named("validation"));
+    let screen = shot(&mut tab, 80, 24);
+    let why = "a sweep needs validation images: set validation, to 0.1 or 5000";
+    assert!(screen.contains(why), "{screen}");
+    edit(&mut tab, Field::named("validation"), "0.1");
+    tab.focus = Focus::Path;
     tab.on_action(Action::Sweep);
     let screen = shot(&mut tab, 80, 24);
     assert!(
         screen.contains("sweep over 2 fields: trials=30"),
         "{screen}"
     );
-    press(&mut tab, &[KeyCode::Enter]);
-    assert!(tab.refused.starts_with("data.validation is 0"));
-    press(&mut tab, &[KeyCode::Esc]);
-    edit(&mut tab, Field::named("validation"), "0.1");
-    tab.on_action(Action::Sweep);
     let Effect::Request(Request::StartSweep(sweep)) = tab.on_text(KeyEvent::from(KeyCode::Enter))
     else {
         panic!("{}", tab.refused);

@@ -10,13 +10,14 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span as Words};
 
-use super::SweepShown;
+use super::{SweepShown, table};
+use crate::run::sweep::owner;
 use crate::search::{State, Trial, standing};
 use crate::text;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::chart::{Chart, Number, Outliers, Series, Span};
-use crate::tui::widgets::{clock, left};
+use crate::tui::widgets::{clock, cut, left};
 
 /// The range of values that is worth showing.
 fn span(sweep: &SweepShown, values: &[f64]) -> Span {
@@ -223,7 +224,36 @@ pub(super) fn curves(
     canvas.chart(&chart, theme);
 }
 
-/// Who ran when: trials in lanes of as many as ran at a time.
+/// Who trained a trial, in a word.
+fn worker(trial: &Trial) -> &str {
+    match owner(trial) {
+        "" => "here",
+        other => other,
+    }
+}
+
+/// The lane of each of some trials with their times, in the order of their begin, and how many lanes there are: those of
+/// a worker lie together.
+fn lanes(ran: &[(&Trial, f64, f64)]) -> (Vec<usize>, usize) {
+    // Whose they are, and when they are free.
+    let mut lanes: Vec<(&str, f64)> = Vec::new();
+    let mut lane_of: Vec<usize> = Vec::new();
+    for (trial, from, to) in ran {
+        let is_free = |lane: &(&str, f64)| lane.0 == owner(trial) && lane.1 <= *from;
+        let lane = lanes.iter().position(is_free).unwrap_or_else(|| {
+            lanes.push((owner(trial), 0.0));
+            lanes.len() - 1
+        });
+        lanes[lane].1 = *to;
+        lane_of.push(lane);
+    }
+    let mut order: Vec<usize> = (0..lanes.len()).collect();
+    order.sort_by_key(|lane| lanes[*lane].0);
+    let place = |lane: usize| order.iter().position(|at| *at == lane).unwrap_or(0);
+    (lane_of.into_iter().map(place).collect(), lanes.len())
+}
+
+/// Who ran when: for each worker as many lanes of trials as ran at a time.
 pub(super) fn timeline(sweep: &SweepShown, canvas: &mut Canvas, theme: &Theme) {
     let title = "Timeline";
     let now = text::now();
@@ -241,43 +271,52 @@ pub(super) fn timeline(sweep: &SweepShown, canvas: &mut Canvas, theme: &Theme) {
         .iter()
         .map(|(_, _, ended)| *ended)
         .fold(begun + 1.0, f64::max);
-    let width = usize::from(canvas.width()).saturating_sub(1);
+    let several = ran
+        .iter()
+        .any(|(trial, ..)| owner(trial) != owner(ran[0].0));
+    let longest_name = ran
+        .iter()
+        .map(|(trial, ..)| worker(trial).chars().count())
+        .max();
+    let names = if several {
+        longest_name
+            .unwrap_or(0)
+            .min(usize::from(canvas.width()) / 4)
+    } else {
+        0
+    };
+    let from_column = if several { names as u16 + 1 } else { 0 };
+    let width = usize::from(canvas.width().saturating_sub(from_column + 1));
     canvas.put(
         0,
         0,
         Line::styled(format!("{title} of {}", clock(end - begun)), theme.title()),
     );
-    let mut lanes: Vec<f64> = Vec::new();
+    let (lane_of, lanes) = lanes(&ran);
     let signs = if theme.ascii {
         ["#", "="]
     } else {
         ["█", "▓"]
     };
     let rows = canvas.height().saturating_sub(3);
-    for (nth, (trial, from, to)) in ran.iter().enumerate() {
-        let lane = lanes.iter().position(|free| *free <= *from);
-        let lane = lane.unwrap_or_else(|| {
-            lanes.push(0.0);
-            lanes.len() - 1
-        });
-        lanes[lane] = *to;
+    for (nth, ((trial, from, to), lane)) in ran.iter().zip(lane_of).enumerate() {
         let row = lane as u16;
         if row >= rows {
             continue;
         }
-        let column = |at: f64| ((at - begun) / (end - begun) * width as f64).round() as u16;
+        if several {
+            let name = cut(worker(trial), names);
+            canvas.put(0, 1 + row, Line::styled(name, theme.dim()));
+        }
+        let column =
+            |at: f64| from_column + ((at - begun) / (end - begun) * width as f64).round() as u16;
         let (from, to) = (column(*from), column(*to).max(column(*from) + 1));
-        let style = match trial.state {
-            State::Complete => theme.good(),
-            State::Failed => theme.bad(),
-            State::Running => theme.accent(),
-            _ => theme.dim(),
-        };
+        let style = table::style(trial, theme);
         for x in from..to {
             canvas.dot(x, 1 + row, signs[nth % 2], style);
         }
     }
-    let hidden = lanes.len().saturating_sub(usize::from(rows));
+    let hidden = lanes.saturating_sub(usize::from(rows));
     let more = if hidden > 0 {
         format!(" · {hidden} lanes more")
     } else {
@@ -286,6 +325,7 @@ pub(super) fn timeline(sweep: &SweepShown, canvas: &mut Canvas, theme: &Theme) {
     let key = Line::from(vec![
         Words::styled("complete ", theme.good()),
         Words::styled("running ", theme.accent()),
+        Words::styled("at a rung ", theme.warn()),
         Words::styled("pruned ", theme.dim()),
         Words::styled("failed", theme.bad()),
         Words::styled(more, theme.dim()),

@@ -15,8 +15,9 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::run::sweep::{Control, runs};
-use crate::search::{Objective, State, Study, Trial, importance, standing, waits_at};
+use crate::run::sweep::{Control, Standing, runs};
+use crate::search::importance::Importance;
+use crate::search::{Objective, State, Study, Trial, standing, waits_at};
 use crate::text;
 use crate::tui::action::Action;
 use crate::tui::context::Context;
@@ -37,9 +38,7 @@ const MORE: usize = 10;
 pub(crate) struct SweepShown {
     pub name: String,
     pub study: Study,
-    pub control: Control,
-    /// Somebody sees to it.
-    pub is_active: bool,
+    pub standing: Standing,
     pub budget: usize,
     /// None of a study that another program made.
     pub objectives: Vec<Objective>,
@@ -47,6 +46,8 @@ pub(crate) struct SweepShown {
     pub how: String,
     /// Why it does not go on, where that is so.
     pub problem: String,
+    /// What parameters matter; none where too few trials are complete to say.
+    pub importance: Option<Importance>,
 }
 
 impl SweepShown {
@@ -98,16 +99,28 @@ impl SweepShown {
         ends.into_iter().find(is_own).unwrap_or(name)
     }
 
-    /// What parameters matter, by name; none where too few trials are complete to say.
-    fn importance(&self) -> Option<importance::Importance> {
-        importance::importance(&self.study)
+    /// The objectives after the first.
+    fn further(&self) -> &[Objective] {
+        self.objectives.get(1..).unwrap_or_default()
+    }
+
+    /// The numbers of the trials that none is better than.
+    fn best(&self) -> Vec<usize> {
+        if self.study.directions.len() > 1 {
+            let front = self.study.pareto_front();
+            return front.into_iter().map(|trial| trial.number).collect();
+        }
+        self.study
+            .best()
+            .map(|best| best.number)
+            .into_iter()
+            .collect()
     }
 
     /// The parameters by what they matter, those of which nothing is known last.
     fn by_importance(&self) -> Vec<Arc<str>> {
-        let shares = self
-            .importance()
-            .map_or_else(Vec::new, |found| found.shares);
+        let shares = self.importance.as_ref();
+        let shares = shares.map_or(&[][..], |found| &found.shares);
         let share = |name: &Arc<str>| {
             let found = shares.iter().find(|(other, _)| other == name);
             found.map_or(-1.0, |(_, share)| *share)
@@ -236,7 +249,7 @@ impl SweepTab {
     pub(crate) fn set_sweeps(&mut self, sweeps: Vec<Arc<SweepShown>>) {
         let is_there = |name: &String| sweeps.iter().any(|sweep| sweep.name == *name);
         if !self.shown.as_ref().is_some_and(is_there) {
-            let active = sweeps.iter().find(|sweep| sweep.is_active);
+            let active = sweeps.iter().find(|s| s.standing == Standing::Running);
             self.shown = active.or(sweeps.first()).map(|sweep| sweep.name.clone());
             self.cursor = None;
         }
@@ -251,6 +264,7 @@ impl SweepTab {
     pub(crate) fn show(&mut self, name: String) {
         self.shown = Some(name);
         self.cursor = None;
+        self.filter = Input::default();
     }
 
     fn sweep(&self) -> Option<&Arc<SweepShown>> {
@@ -349,12 +363,12 @@ impl SweepTab {
 
     fn pause(&self) -> Effect {
         self.with_own(|sweep| {
-            let control = match (sweep.control, sweep.is_active) {
-                (Control::Running, true) => Control::Paused,
-                (Control::Running, false) => {
-                    return Effect::Say("It is over: + adds trials".into());
+            let control = match sweep.standing {
+                Standing::Running => Control::Paused,
+                Standing::Over => return Effect::Say("It is over: + adds trials".into()),
+                Standing::NoWorker | Standing::Paused | Standing::Stopping | Standing::Stopped => {
+                    Control::Running
                 }
-                (Control::Paused | Control::Stopped, _) => Control::Running,
             };
             change(sweep, SweepChange::Control(control))
         })
@@ -687,7 +701,7 @@ fn heading(sweep: &SweepShown, tab: &SweepTab, width: usize, theme: &Theme) -> L
     let text = format!(
         "{} {} · {} of {} trials{waits}{best}{how}{others}",
         sweep.name,
-        sweep.control.standing(sweep.is_active),
+        sweep.standing.name(),
         sweep.study.over().count(),
         sweep.budget,
     );

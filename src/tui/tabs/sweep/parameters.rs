@@ -26,7 +26,7 @@ const MOST_AXES: usize = 6;
 /// How much each parameter matters for being among the best tenth.
 pub(super) fn importance(sweep: &SweepShown, canvas: &mut Canvas, theme: &Theme) {
     let title = "Importance";
-    let Some(found) = sweep.importance() else {
+    let Some(found) = &sweep.importance else {
         return nothing(
             title,
             "It needs at least two complete trials.",

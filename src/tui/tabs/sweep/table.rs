@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::{Mode, SweepShown, SweepTab};
 use crate::run::sweep::reason;
-use crate::search::{Assigned, State, Trial, in_words, standing, waits_at};
+use crate::search::{Assigned, Objective, State, Trial, standing, waits_at};
 use crate::text;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
@@ -16,13 +16,17 @@ use crate::tui::widgets::{clock, cut, left, right};
 /// Columns of trial, state, value, epoch and time.
 const FIXED: usize = 5 + 10 + 10 + 6 + 8;
 
+/// The columns of each further objective.
+const FURTHER: usize = 11;
+
 /// The widest column of a parameter, and the narrowest.
 const WIDEST: usize = 14;
 const NARROWEST: usize = 7;
 
-fn style(trial: &Trial, theme: &Theme) -> Style {
+/// The colour of a trial's state.
+pub(super) fn style(trial: &Trial, theme: &Theme) -> Style {
     match trial.state {
-        State::Running if waits_at(trial).is_some() => theme.text(),
+        State::Running if waits_at(trial).is_some() => theme.warn(),
         State::Running => theme.accent(),
         State::Complete => theme.good(),
         State::Pruned | State::Waiting => theme.dim(),
@@ -38,7 +42,7 @@ struct Column {
 
 fn columns(sweep: &SweepShown, room: usize) -> (Vec<Column>, usize) {
     let (mut columns, mut used) = (Vec::new(), 0);
-    let names = sweep.differing();
+    let names = sweep.by_importance();
     for name in &names {
         let heading = sweep.label(name).chars().count();
         let of = sweep
@@ -83,7 +87,8 @@ pub(super) fn render(
     if cursor_at >= tab.first + body.max(1) {
         tab.first = cursor_at + 1 - body.max(1);
     }
-    let (columns, left_out) = columns(sweep, width.saturating_sub(FIXED + 4));
+    let further = FURTHER * sweep.further().len();
+    let (columns, left_out) = columns(sweep, width.saturating_sub(FIXED + 4 + further));
     let mut canvas = Canvas::new(frame.buffer_mut(), area);
     canvas.put(0, 0, heading(tab, sweep, &columns, left_out, theme));
     let trials = tab.trials();
@@ -95,9 +100,9 @@ pub(super) fn render(
         };
         canvas.put(0, 2, Line::styled(words, theme.text()));
     }
-    let best = sweep.study.best().map(|best| best.number);
+    let best = sweep.best();
     for (row, trial) in (1_u16..).zip(trials.iter().skip(tab.first).take(body)) {
-        let line = line(sweep, trial, &columns, best, theme);
+        let line = line(sweep, trial, &columns, &best, theme);
         let line = if Some(trial.number) == tab.cursor {
             Line::styled(
                 left(&line.to_string(), width),
@@ -108,7 +113,9 @@ pub(super) fn render(
         };
         canvas.put(0, row, line);
     }
-    let detail = tab.selected().map_or_else(String::new, detail);
+    let detail = tab
+        .selected()
+        .map_or_else(String::new, |trial| detail(sweep, trial));
     let style = match tab.selected().map(|trial| trial.state) {
         Some(State::Failed) => theme.bad(),
         _ => theme.dim(),
@@ -150,11 +157,19 @@ fn heading(
     } else {
         String::new()
     };
+    let value = match sweep.further() {
+        [] => "value",
+        _ => sweep.objectives.first().map_or("value", Objective::short),
+    };
+    let further = sweep.further().iter();
+    let further: String = further
+        .map(|o| right(&cut(o.short(), FURTHER - 1), FURTHER))
+        .collect();
     let text = format!(
-        "{}  {}{}{}{} {}{more}",
+        "{}  {}{}{further}{}{} {}{more}",
         right("#", 4),
         left("state", 9),
-        right("value", 10),
+        right(&cut(value, 9), 10),
         right("epoch", 6),
         right("time", 8),
         parameters.join(" "),
@@ -166,12 +181,20 @@ fn line(
     sweep: &SweepShown,
     trial: &Trial,
     columns: &[Column],
-    best: Option<usize>,
+    best: &[usize],
     theme: &Theme,
 ) -> Line<'static> {
     let value = trial
         .newest()
         .map_or_else(|| "–".into(), |value| sweep.value(value, 9));
+    let further = sweep.further().iter().zip(1..);
+    let further: String = further
+        .map(|(objective, nth)| {
+            let value = trial.values.get(nth);
+            let value = value.map_or_else(|| "–".into(), |v| objective.text(*v, FURTHER - 1));
+            right(&value, FURTHER)
+        })
+        .collect();
     let epoch = trial
         .last_report()
         .map_or_else(String::new, |(step, _)| step.to_string());
@@ -183,7 +206,7 @@ fn line(
             right(&value.unwrap_or_else(|| "–".into()), column.width)
         })
         .collect();
-    let is_best = best == Some(trial.number);
+    let is_best = best.contains(&trial.number);
     let text = if trial.state == State::Pruned {
         theme.dim()
     } else {
@@ -197,7 +220,7 @@ fn line(
             value_style,
         ),
         Span::styled(left(&standing(trial), 9), style(trial, theme)),
-        Span::styled(right(&value, 10), value_style),
+        Span::styled(format!("{}{further}", right(&value, 10)), value_style),
         Span::styled(
             format!(
                 "{}{} {}",
@@ -211,8 +234,12 @@ fn line(
 }
 
 /// What is worth knowing of a trial beyond its row.
-fn detail(trial: &Trial) -> String {
-    let parameters = in_words(&trial.parameters);
+fn detail(sweep: &SweepShown, trial: &Trial) -> String {
+    let parameters = trial.parameters.iter();
+    let parameters: Vec<String> = parameters
+        .map(|parameter| format!("{} {}", sweep.label(&parameter.name), parameter.short()))
+        .collect();
+    let parameters = parameters.join(", ");
     match reason(trial) {
         Some(why) => format!(
             "trial {} failed: {} · {parameters}",

@@ -112,9 +112,9 @@ fn sweep() -> SweepShown {
     let objective = Objective::named("validation-accuracy").unwrap();
     SweepShown {
         name: "sweep-lenet".into(),
+        importance: crate::search::importance::importance(&study),
         study,
-        control: Control::Running,
-        is_active: true,
+        standing: Standing::Running,
         budget: 60,
         objectives: vec![objective],
         how: "tpe, asha".into(),
@@ -227,4 +227,41 @@ fn keys_steer_the_sweep() {
     }
     assert_eq!(tab.numbers(), [41]);
     assert!(drawn(&mut tab, 80, 24).contains("loss became NaN at step 12"));
+}
+
+#[test]
+fn workers_and_objectives_are_told_apart() {
+    let mut several = sweep();
+    for trial in &mut several.study.trials {
+        let worker = format!("node{}-7", trial.number % 2);
+        trial.system.insert("fmtui:owner".into(), json!(worker));
+        if !trial.values.is_empty() {
+            trial.values.push(1e4 * (1 + trial.number % 4) as f64);
+        }
+    }
+    several.study.directions = vec![Direction::Maximize, Direction::Minimize];
+    several.objectives = ["validation-accuracy", "parameters"]
+        .map(|name| Objective::named(name).unwrap())
+        .to_vec();
+    let front = several.best();
+    assert!(front.len() > 1, "{front:?}");
+    let mut tab = tab(several);
+    tab.on_action(Action::Sort);
+    tab.on_action(Action::Home);
+    let table = drawn(&mut tab, 80, 24);
+    assert!(table.contains("accuracy parameters"), "{table}");
+    assert_eq!(table.matches('★').count(), front.len(), "{table}");
+    assert!(table.contains("10000"), "{table}");
+    tab.view = View::Timeline;
+    let timeline = drawn(&mut tab, 80, 24);
+    let lane = |worker: &str| {
+        let rows: Vec<usize> = timeline
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| line.contains(worker))
+            .map(|(row, _)| row)
+            .collect();
+        (rows[0], rows[rows.len() - 1])
+    };
+    assert!(lane("node0-7").1 < lane("node1-7").0, "{timeline}");
 }
