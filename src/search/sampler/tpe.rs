@@ -7,6 +7,8 @@
 //! **Reference** `optuna.samplers.TPESampler(multivariate=True, group=True, constant_liar=True)` of Optuna 5.0, whose
 //! constants these are.
 
+use std::sync::Arc;
+
 use super::parzen::Parzen;
 use super::random;
 use crate::search::distribution::{Distribution, to_f64};
@@ -88,14 +90,29 @@ fn best_candidate(space: &Space, searched: &[usize], split: &Split, draws: &mut 
 fn seen(space: &Space, searched: &[usize], trials: &[&Trial]) -> Vec<Vec<f64>> {
     let mut seen = vec![Vec::with_capacity(trials.len()); searched.len()];
     let mut row = Vec::with_capacity(searched.len());
+    // Where each parameter was in the trial before, and its distribution there: most trials share both.
+    let mut before: Vec<Option<(usize, &Arc<Distribution>)>> = vec![None; searched.len()];
     for trial in trials {
         row.clear();
-        row.extend(searched.iter().map_while(|at| {
+        row.extend(searched.iter().zip(&mut before).map_while(|(at, before)| {
             let parameter = &space.parameters[*at];
-            let assigned = trial.parameter(&parameter.name)?;
+            let is_it = |place: usize| {
+                let there = trial.parameters.get(place);
+                there.is_some_and(|assigned| assigned.name == parameter.name)
+            };
+            let place = before
+                .map(|(place, _)| place)
+                .filter(|place| is_it(*place))
+                .or_else(|| (0..trial.parameters.len()).find(|place| is_it(*place)))?;
+            let assigned = &trial.parameters[place];
+            let of = &assigned.distribution;
+            let is_known = before.is_some_and(|(_, known)| Arc::ptr_eq(known, of));
             // A study that another program began may have had other choices.
-            let same = assigned.distribution.agrees_with(&parameter.distribution);
-            same.then_some(assigned.inside)
+            if !is_known && !of.agrees_with(&parameter.distribution) {
+                return None;
+            }
+            *before = Some((place, of));
+            Some(assigned.inside)
         }));
         if row.len() == searched.len() {
             for (column, value) in seen.iter_mut().zip(&row) {
