@@ -29,3 +29,6 @@ mod figures;
 
 #[cfg(test)]
 mod interop;
+
+#[cfg(test)]
+mod table;
