@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""2,000 recipes of Fashion-MNIST, trained once: the table in which src/search/table.rs searches, and Optuna's search.
+"""2,000 recipes of Fashion-MNIST, trained once: the table in which src/search/tests/table.rs searches, and Optuna's search.
 
     fmtui sweep scripts/recipe_table.toml --detach        # about an hour on two cores
     scripts/recipe_table.py make SWEEPS/recipe_table/journal.log
@@ -46,8 +46,8 @@ def make(path):
             if entry["state"] == 1:
                 trials[entry["trial_id"]]["value"] = entry["values"][0]
     images = lambda share: None if share is None else round(10000 * share)
-    recipes = [{"at": t["at"], "curve": [images(t["curve"][e]) for e in sorted(t["curve"])], "value": images(t["value"])}
-               for t in trials.values()]
+    curve = lambda trial: [images(trial["curve"][epoch]) for epoch in sorted(trial["curve"])]
+    recipes = [{"at": t["at"], "curve": curve(t), "value": images(t["value"])} for t in trials.values()]
     recipes.sort(key=lambda recipe: sorted(recipe["at"].items()))
     assert len(recipes) == 2000 and len({str(sorted(r["at"].items())) for r in recipes}) == 2000, len(recipes)
     assert all(len(r["curve"]) == 9 for r in recipes if r["value"] is not None)
@@ -96,7 +96,7 @@ def compare(seeds):
     table = json.loads(gzip.decompress(TABLE.read_bytes()))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figures.json"
-        subprocess.run(["cargo", "test", "--quiet", "--lib", "search::table::figures", "--", "--ignored"], cwd=ROOT,
+        subprocess.run(["cargo", "test", "--quiet", "--lib", "search::tests::table::figures", "--", "--ignored"], cwd=ROOT,
                        check=True, env=os.environ | {"FMTUI_FIGURES": str(path)}, stdout=subprocess.DEVNULL)
         ours = json.loads(path.read_text())
     theirs = np.array(optunas(table, seeds))
@@ -108,7 +108,8 @@ def compare(seeds):
     print(f"Optuna    mean regret {theirs.mean():.4f} ± {theirs.std(ddof=1) / len(theirs) ** 0.5:.4f}")
     low, high = np.quantile(means(np.array(ours["tpe"])) - means(theirs), [0.025, 0.975])
     print(f"tpe less Optuna: {np.mean(ours['tpe']) - theirs.mean():+.4f}, 95 % {low:+.4f} … {high:+.4f}")
-    print(f"tpe+asha less tpe: {np.mean(ours['tpe+asha']) - np.mean(ours['tpe']):+.4f}, with {ours['share']:.3f} of the epochs")
+    difference = np.mean(ours["tpe+asha"]) - np.mean(ours["tpe"])
+    print(f"tpe+asha less tpe: {difference:+.4f}, with {ours['share']:.3f} of the epochs")
 
 
 def main():

@@ -29,6 +29,3 @@ mod figures;
 
 #[cfg(test)]
 mod interop;
-
-#[cfg(test)]
-mod table;

@@ -1,5 +1,7 @@
 //! The search held to Optuna: random studies that it wrote, with what it says of them (scripts/search_reference.py).
 
+mod table;
+
 use std::io::Read;
 
 use serde_json::Value;

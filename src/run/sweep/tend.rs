@@ -120,7 +120,7 @@ impl Tender {
         let (operations, acts) = self.judge(list, &queue)?;
         self.write(&operations)?;
         self.act(acts)?;
-        self.give_up_hopeless()?;
+        let has_pruned = self.give_up_hopeless()?;
         let control = Control::of(self.open.study()?);
         if control == Control::Running {
             self.fill()?;
@@ -128,7 +128,8 @@ impl Tender {
         let study = self.open.study()?;
         let is_busy = || study.trials.iter().any(is_active);
         let over = match control {
-            Control::Running => !is_busy() && !self.may_begin(study),
+            // Checkpoints of what was pruned just now go with the next turn.
+            Control::Running => !has_pruned && !is_busy() && !self.may_begin(study),
             Control::Paused => !study.trials.iter().any(|t| is_active(t) && self.is_mine(t)),
             // Its trials wait for it to continue.
             Control::Stopped => self.working == 0,
@@ -265,10 +266,10 @@ impl Tender {
         usize::try_from(next).ok()
     }
 
-    /// Writes trials down as pruned that wait at a rung and never can go on.
-    fn give_up_hopeless(&mut self) -> Result<()> {
+    /// Writes trials down as pruned that wait at a rung and never can go on; whether there were such.
+    fn give_up_hopeless(&mut self) -> Result<bool> {
         let Some(asha) = self.asha() else {
-            return Ok(());
+            return Ok(false);
         };
         let study = self.open.study()?;
         let again = study.trials.len() - study.counted();
@@ -280,7 +281,8 @@ impl Tender {
         };
         let claimed = hopeless.iter().filter_map(|trial| claim(trial, &self.me));
         let operations: Vec<Operation> = claimed.chain(hopeless.iter().map(pruned)).collect();
-        self.write(&operations)
+        self.write(&operations)?;
+        Ok(!operations.is_empty())
     }
 
     /// Deletes runs that were written down for a trial which the journal never got.

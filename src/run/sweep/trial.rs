@@ -1,7 +1,7 @@
 //! A trial as runs: which these are, how each stands, and what they have reported.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use serde_json::Value;
@@ -130,6 +130,8 @@ pub(super) struct Logs {
 struct Followed {
     /// **Units** bytes of whole lines.
     position: u64,
+    /// The last line.
+    last: String,
     /// Scores on the validation set, by epoch from 1.
     epochs: Vec<(usize, Scores)>,
 }
@@ -176,7 +178,7 @@ impl Followed {
         let Ok((mut file, length)) = storage::open(path) else {
             return;
         };
-        if length < self.position {
+        if length < self.position || !self.goes_on_in(&mut file) {
             *self = Self::default();
         }
         if length == self.position || file.seek(SeekFrom::Start(self.position)).is_err() {
@@ -192,7 +194,18 @@ impl Followed {
             }
             self.position += read as u64;
             self.take(&line);
+            self.last.clone_from(&line);
         }
+    }
+
+    /// Whether the log has what was read last where it was: a run that resumes shortens its log to its checkpoint, and
+    /// may since have written more than there was before.
+    fn goes_on_in(&self, file: &mut (impl Read + Seek)) -> bool {
+        let from = self.position - self.last.len() as u64;
+        let mut there = vec![0; self.last.len()];
+        file.seek(SeekFrom::Start(from)).is_ok()
+            && file.read_exact(&mut there).is_ok()
+            && there == self.last.as_bytes()
     }
 
     fn take(&mut self, line: &str) {
@@ -216,4 +229,37 @@ impl Followed {
 #[expect(clippy::cast_precision_loss, reason = "a count of seeds")]
 pub(super) fn as_f64(count: usize) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run that resumes shortens its log, and writes on: what is read then is what the log has, however long it is.
+    #[test]
+    fn a_log_that_was_shortened_is_read_again() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |followed: &mut Followed, text: &str| {
+            std::fs::write(file.path(), text).unwrap();
+            followed.read_on(file.path());
+            (followed.position, followed.last.clone())
+        };
+        let mut followed = Followed::default();
+        assert_eq!(read(&mut followed, "one\ntwo\nthr"), (8, "two\n".into()));
+        assert_eq!(
+            read(&mut followed, "one\ntwo\nthree\n"),
+            (14, "three\n".into())
+        );
+        assert_eq!(read(&mut followed, "one\n"), (4, "one\n".into()));
+        // Longer than before, of the same length, and empty.
+        assert!(followed.goes_on_in(&mut std::io::Cursor::new("one\nand more\n")));
+        assert!(!followed.goes_on_in(&mut std::io::Cursor::new("One\nand more\n")));
+        for text in ["uno\nand more\n", "was\nand more\n"] {
+            followed.epochs = vec![(1, Scores::default())];
+            assert_eq!(read(&mut followed, text), (13, "and more\n".into()));
+            assert!(followed.epochs.is_empty(), "{text}");
+            followed.last = "nothing\n".into();
+        }
+        assert_eq!(read(&mut followed, ""), (0, String::new()));
+    }
 }

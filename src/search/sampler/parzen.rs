@@ -265,8 +265,8 @@ impl<'a> Axis<'a> {
         }
     }
 
-    /// Adds the logarithm of each kernel's density at each value, which has no steps, to `sums`, of which each value has
-    /// as many as there are kernels.
+    /// Adds the logarithm of each kernel's density at each value, which has no steps, to `sums`, of which each value
+    /// has as many as there are kernels.
     fn add_ln_density(&self, values: impl Iterator<Item = f64>, sums: &mut [f64]) {
         match self {
             Self::Choice {

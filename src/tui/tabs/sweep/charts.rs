@@ -232,8 +232,8 @@ fn worker(trial: &Trial) -> &str {
     }
 }
 
-/// The lane of each of some trials with their times, in the order of their begin, and how many lanes there are: those of
-/// a worker lie together.
+/// The lane of each of some trials with their times, in the order of their begin, and how many lanes there are: those
+/// of a worker lie together.
 fn lanes(ran: &[(&Trial, f64, f64)]) -> (Vec<usize>, usize) {
     // Whose they are, and when they are free.
     let mut lanes: Vec<(&str, f64)> = Vec::new();

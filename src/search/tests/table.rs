@@ -7,12 +7,12 @@ use std::io::Read;
 
 use serde_json::{Value, json};
 
-use super::figures::complete;
-use super::pruner::{Asha, arrival, departure, waits_at};
-use super::sampler::Sampler;
-use super::space::Space;
-use super::space::tests::{choice, whole, written};
-use super::study::{Assigned, Direction, State, Study, Trial};
+use crate::search::figures::complete;
+use crate::search::pruner::{Asha, arrival, departure, waits_at};
+use crate::search::sampler::Sampler;
+use crate::search::space::Space;
+use crate::search::space::tests::{choice, whole, written};
+use crate::search::study::{Assigned, Direction, State, Study, Trial};
 
 const TRIALS: usize = 100;
 const SEEDS: u64 = 50;
@@ -35,7 +35,7 @@ struct Table {
 
 impl Table {
     fn read() -> Self {
-        let packed = include_bytes!("tests/recipes.json.gz");
+        let packed = include_bytes!("recipes.json.gz");
         let mut text = String::new();
         flate2::read::GzDecoder::new(&packed[..])
             .read_to_string(&mut text)
@@ -65,7 +65,7 @@ impl Table {
             .iter()
             .map(|row| {
                 let at = row["at"].as_object().unwrap();
-                let of = |p: &super::space::Parameter| at.get(&*p.name)?.as_i64();
+                let of = |p: &crate::search::space::Parameter| at.get(&*p.name)?.as_i64();
                 let key = space.parameters.iter().map(|p| of(p).unwrap_or(-1));
                 let curve = row["curve"].as_array().unwrap().iter().map(share).collect();
                 let value = Some(&row["value"]).filter(|v| !v.is_null()).map(share);
