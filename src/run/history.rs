@@ -43,16 +43,18 @@ pub(crate) fn step_of_epoch(path: &Path, epoch: usize) -> Option<u64> {
 pub struct Logged {
     /// Bytes of the whole lines that were read.
     position: u64,
+    /// The last line.
+    last: Vec<u8>,
     pub history: Vec<EpochRecord>,
 }
 
 impl Logged {
-    /// Reads what has come since; all anew where the log is shorter than it was.
+    /// Reads what has come since; all anew where the log was shortened.
     pub fn read_on(&mut self, path: &Path) {
         let Ok((mut file, length)) = storage::open(path) else {
             return;
         };
-        if length < self.position {
+        if length < self.position || !log::still_has(&mut file, self.position, &self.last) {
             *self = Self::default();
         }
         if file.seek(SeekFrom::Start(self.position)).is_err() {
@@ -69,6 +71,7 @@ impl Logged {
             }
             self.position += read as u64;
             take(&mut self.history, &line);
+            self.last.clone_from(&line);
         }
     }
 }

@@ -331,6 +331,17 @@ impl Follower {
     }
 }
 
+/// Whether a log has `last`, the end of what was read of it, before `position` still: a run that resumes shortens its
+/// log to its checkpoint, and may since have written more than there was.
+pub(super) fn still_has(file: &mut (impl Read + Seek), position: u64, last: &[u8]) -> bool {
+    let mut there = vec![0; last.len()];
+    let from = position.saturating_sub(last.len() as u64);
+    let read = file
+        .seek(SeekFrom::Start(from))
+        .and_then(|_| file.read_exact(&mut there));
+    read.is_ok() && there == last
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! A trial as runs: which these are, how each stands, and what they have reported.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::Path;
 
 use serde_json::Value;
@@ -178,7 +178,8 @@ impl Followed {
         let Ok((mut file, length)) = storage::open(path) else {
             return;
         };
-        if length < self.position || !self.goes_on_in(&mut file) {
+        if length < self.position || !log::still_has(&mut file, self.position, self.last.as_bytes())
+        {
             *self = Self::default();
         }
         if length == self.position || file.seek(SeekFrom::Start(self.position)).is_err() {
@@ -196,16 +197,6 @@ impl Followed {
             self.take(&line);
             self.last.clone_from(&line);
         }
-    }
-
-    /// Whether the log has what was read last where it was: a run that resumes shortens its log to its checkpoint, and
-    /// may since have written more than there was before.
-    fn goes_on_in(&self, file: &mut (impl Read + Seek)) -> bool {
-        let from = self.position - self.last.len() as u64;
-        let mut there = vec![0; self.last.len()];
-        file.seek(SeekFrom::Start(from)).is_ok()
-            && file.read_exact(&mut there).is_ok()
-            && there == self.last.as_bytes()
     }
 
     fn take(&mut self, line: &str) {
@@ -252,8 +243,6 @@ mod tests {
         );
         assert_eq!(read(&mut followed, "one\n"), (4, "one\n".into()));
         // Longer than before, of the same length, and empty.
-        assert!(followed.goes_on_in(&mut std::io::Cursor::new("one\nand more\n")));
-        assert!(!followed.goes_on_in(&mut std::io::Cursor::new("One\nand more\n")));
         for text in ["uno\nand more\n", "was\nand more\n"] {
             followed.epochs = vec![(1, Scores::default())];
             assert_eq!(read(&mut followed, text), (13, "and more\n".into()));
