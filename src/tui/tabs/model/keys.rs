@@ -104,8 +104,8 @@ impl ModelTab {
         }
         if entry.profile.data.validation == 0.0 {
             self.form.go_to(fields::VALIDATION);
-            self.refused = "a sweep needs validation images: set validation, to 0.1 or 5000".into();
-            return Effect::None;
+            let words = "A sweep needs validation images: set validation, to 0.1 or 5000";
+            return Effect::Say(words.into());
         }
         self.editing = Some(Editing::Sweep(Input::new(search::ASKED)));
         Effect::None

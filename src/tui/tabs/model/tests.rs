@@ -447,11 +447,9 @@ fn marked_fields_become_a_sweep() {
 
     // The recipe holds nothing out yet: the cursor goes to where that is set.
     tab.focus = Focus::Path;
-    tab.on_action(Action::Sweep);
+    let why = "A sweep needs validation images: set validation, to 0.1 or 5000";
+    assert_eq!(tab.on_action(Action::Sweep), Effect::Say(why.into()));
     assert_eq!(tab.form.field(), Field::named("validation"));
-    let screen = shot(&mut tab, 80, 24);
-    let why = "a sweep needs validation images: set validation, to 0.1 or 5000";
-    assert!(screen.contains(why), "{screen}");
     edit(&mut tab, Field::named("validation"), "0.1");
     tab.focus = Focus::Path;
     tab.on_action(Action::Sweep);
