@@ -51,10 +51,10 @@ pub struct Logged {
 impl Logged {
     /// Reads what has come since; all anew where the log was shortened.
     pub fn read_on(&mut self, path: &Path) {
-        let Ok((mut file, length)) = storage::open(path) else {
+        let Ok((mut file, _)) = storage::open(path) else {
             return;
         };
-        if length < self.position || !log::still_has(&mut file, self.position, &self.last) {
+        if !log::still_has(&mut file, self.position, &self.last) {
             *self = Self::default();
         }
         if file.seek(SeekFrom::Start(self.position)).is_err() {

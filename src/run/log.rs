@@ -297,7 +297,7 @@ impl Follower {
         if length == self.position {
             return Ok(Vec::new());
         }
-        if !self.is_continued(&mut file, length)? {
+        if length < self.position || !still_has(&mut file, self.position, &self.tail) {
             self.position = 0;
             self.tail.clear();
         }
@@ -310,17 +310,6 @@ impl Follower {
             return Err(std::io::Error::new(ErrorKind::InvalidData, problem));
         }
         Ok(bytes)
-    }
-
-    /// Whether the log still has what was read of it.
-    fn is_continued(&self, file: &mut File, length: u64) -> std::io::Result<bool> {
-        if length < self.position {
-            return Ok(false);
-        }
-        let mut before = vec![0; self.tail.len()];
-        file.seek(SeekFrom::Start(self.position - before.len() as u64))?;
-        file.read_exact(&mut before)?;
-        Ok(before == self.tail)
     }
 
     fn remember(&mut self, read: &[u8]) {

@@ -23,16 +23,20 @@ impl Place {
         Workspace::at(self.dir.path())
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_fmtui"))
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fmtui"));
+        command
             .env("HOME", self.dir.path().join("no-home"))
             .env("FMTUI_OFFLINE", "1")
             .env_remove("XDG_RUNTIME_DIR")
             .arg("--workspace")
             .arg(self.dir.path())
-            .args(arguments)
-            .output()
-            .unwrap()
+            .args(arguments);
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     pub(crate) fn says(&self, arguments: &[&str]) -> String {

@@ -1,7 +1,7 @@
 //! Sweeps through the real program: every trial once to its end, whatever is killed.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -623,13 +623,8 @@ fn workers_share_a_sweep_and_take_over_from_one_that_died() {
     begin(&place, "shared", settings, &["--slurm", "--print"]);
     assert_eq!(status(&place, "shared")["status"], "no worker");
     let worker = |name: &str| {
-        Command::new(env!("CARGO_BIN_EXE_fmtui"))
-            .env("HOME", place.dir.path().join("no-home"))
-            .env("FMTUI_OFFLINE", "1")
-            .env_remove("XDG_RUNTIME_DIR")
-            .arg("--workspace")
-            .arg(place.dir.path())
-            .args(["sweep", "worker", "shared", "--as", name])
+        place
+            .command(&["sweep", "worker", "shared", "--as", name])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -178,8 +178,7 @@ impl Followed {
         let Ok((mut file, length)) = storage::open(path) else {
             return;
         };
-        if length < self.position || !log::still_has(&mut file, self.position, self.last.as_bytes())
-        {
+        if !log::still_has(&mut file, self.position, self.last.as_bytes()) {
             *self = Self::default();
         }
         if length == self.position || file.seek(SeekFrom::Start(self.position)).is_err() {
