@@ -47,7 +47,7 @@ impl Course {
 fn kind(name: &str) -> ScheduleKind {
     match name {
         "constant" => ScheduleKind::Constant,
-        "step" => ScheduleKind::Step,
+        "step" | "multi-step" => ScheduleKind::Step,
         "cosine" => ScheduleKind::Cosine,
         "one-cycle" => ScheduleKind::OneCycle,
         other => panic!("{other}"),
@@ -64,14 +64,20 @@ fn parse(line: &str) -> (Course, Vec<(u64, Option<f64>)>) {
         panic!("{line}");
     };
     let number = |i: usize| settings[i].parse::<f64>().unwrap();
+    let epochs: Vec<f64> = settings[5].split(',').map(|e| e.parse().unwrap()).collect();
+    let (step_epochs, milestones) = if settings[0] == "multi-step" {
+        (Schedule::default().step_epochs, epochs)
+    } else {
+        (epochs[0], Vec::new())
+    };
     let course = Course {
         schedule: Schedule {
             kind: kind(settings[0]),
             warmup_epochs: number(4),
-            step_epochs: number(5),
+            step_epochs,
             gamma: number(6),
             final_factor: number(7),
-            milestones: Vec::new(),
+            milestones,
         },
         base: number(1),
         steps_per_epoch: settings[2].parse().unwrap(),
@@ -107,7 +113,7 @@ fn assert_torch(lines: &str) -> usize {
 
 #[test]
 fn fixed_cases_are_torchs() {
-    assert_eq!(FIXED.lines().count(), 480);
+    assert_eq!(FIXED.lines().count(), 600);
     assert!(assert_torch(FIXED) > 2500);
 }
 
@@ -133,16 +139,20 @@ fn fresh_cases_are_torchs() {
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = now.as_millis().to_string();
-    let output = Command::new(python)
-        .args([SCRIPT, "--random", "200", "--seed", &seed])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "seed {seed}: {said}");
-    let lines = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(lines.lines().count(), 200, "seed {seed}");
-    assert!(assert_torch(&lines) > 800, "seed {seed}");
+    let fresh = |count: &str, more: &[&str]| {
+        let output = Command::new(&python)
+            .args([SCRIPT, "--random", count, "--seed", &seed])
+            .args(more)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "seed {seed}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let lines = fresh("200", &[]) + &fresh("100", &["--kind", "multi-step"]);
+    assert_eq!(lines.lines().count(), 300, "seed {seed}");
+    assert!(assert_torch(&lines) > 1200, "seed {seed}");
 }
 
 /// The formula of fmtui 0.1.
