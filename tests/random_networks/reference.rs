@@ -7,6 +7,7 @@ use fmtui::kernels::reference::loss as losses;
 use fmtui::kernels::targets::Targets;
 use fmtui::model::Node;
 use fmtui::profile::{Loss, Train};
+use fmtui::rng::{Purpose, Stream};
 
 use super::kinds;
 
@@ -23,6 +24,10 @@ pub struct Pass<'a> {
     pub step: u64,
     /// Dropouts that lie before.
     pub dropouts: usize,
+    /// Seed of what rounding to f32 would do to every layer's result, up or down at random; none where nothing does.
+    pub rounding: Option<u64>,
+    /// Results of layers so far.
+    pub results: u64,
 }
 
 impl Pass<'_> {
@@ -31,8 +36,20 @@ impl Pass<'_> {
         for node in nodes {
             x = kinds::reference(self, node, x);
             assert_eq!(x.len(), self.batch * node.output.elements(), "{node:?}");
+            self.round(&mut x);
         }
         x
+    }
+
+    fn round(&mut self, result: &mut [f64]) {
+        let Some(seed) = self.rounding else { return };
+        let stream = Stream::new(seed, Purpose::Augmentation, self.results);
+        self.results += 1;
+        let half = f64::from(f32::EPSILON) / 2.0;
+        for (i, value) in (0..).zip(result) {
+            let up = stream.word(i).is_multiple_of(2);
+            *value *= 1.0 + if up { half } else { -half };
+        }
     }
 
     /// An array of a layer.
