@@ -5,7 +5,7 @@ use super::answer;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::headless::{Output, notice};
-use crate::profile::{self, EpochRecord, Profile};
+use crate::profile::{self, EpochRecord, Profile, ResultRecord};
 use crate::run::training::Ready;
 use crate::run::{Workspace, record};
 use crate::text;
@@ -112,11 +112,11 @@ fn known_cause(recorded: &Profile) -> Option<String> {
     profile::known_against(version).map(str::to_owned)
 }
 
-/// What came out of a training: every epoch, and the digest of the weights.
+/// What came out of a training: every epoch, and the digests of the weights.
 #[derive(Clone)]
 struct Again {
     history: Vec<EpochRecord>,
-    weights_sha256: String,
+    result: ResultRecord,
 }
 
 /// The first thing that is not the same, in words. Times do not count; of a long run the record does not have every
@@ -144,8 +144,15 @@ fn first_difference(recorded: &Profile, again: &Again) -> Option<String> {
             then.min(now) + 1
         ));
     }
-    let weights = recorded.result.as_ref().map(|r| &r.weights_sha256)?;
-    (!weights.is_empty() && *weights != again.weights_sha256).then(|| {
+    let result = recorded.result.as_ref()?;
+    // Where the best weights were lost, the last ones are what there is to compare.
+    let digest: fn(&ResultRecord) -> &str = if result.note.is_empty() {
+        |result| &result.weights_sha256
+    } else {
+        |result| &result.last_file_sha256
+    };
+    let weights = digest(result);
+    (!weights.is_empty() && weights != digest(&again.result)).then(|| {
         format!("first difference at epoch {now}: all metrics match but the weights differ")
     })
 }
@@ -180,14 +187,13 @@ fn train_again(workspace: &Workspace, id: &str, ready: Ready) -> Result<Again> {
     })?;
     Ok(Again {
         history,
-        weights_sha256: outcome.result.weights_sha256,
+        result: outcome.result,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::ResultRecord;
 
     fn pair() -> (Profile, Again) {
         let history: Vec<EpochRecord> = (1..=3)
@@ -199,17 +205,13 @@ mod tests {
             .collect();
         let result = ResultRecord {
             weights_sha256: "ab".into(),
+            last_file_sha256: "cd".into(),
             ..ResultRecord::default()
         };
         let mut profile = Profile::new("mlp");
         profile.history.clone_from(&history);
         profile.result = Some(result.clone());
-        let weights_sha256 = result.weights_sha256;
-        let again = Again {
-            history,
-            weights_sha256,
-        };
-        (profile, again)
+        (profile, Again { history, result })
     }
 
     #[test]
@@ -251,11 +253,22 @@ mod tests {
         );
 
         let mut other = same;
-        other.weights_sha256 = "cd".into();
+        other.result.weights_sha256 = "ef".into();
         assert!(
             first_difference(&profile, &other)
                 .unwrap()
                 .contains("weights")
         );
+    }
+
+    #[test]
+    fn lost_best_weights_are_not_compared_with_others() {
+        let (mut profile, mut again) = pair();
+        let result = profile.result.get_or_insert_default();
+        result.note = "the best weights are gone".into();
+        again.result.weights_sha256 = "ef".into();
+        assert_eq!(first_difference(&profile, &again), None);
+        again.result.last_file_sha256 = "ef".into();
+        assert!(first_difference(&profile, &again).is_some());
     }
 }
