@@ -545,7 +545,7 @@ pub struct Schedule {
     pub kind: ScheduleKind,
     /// Epochs of linear warm-up from zero; for one-cycle its rising part (0 takes 30 % of the run).
     pub warmup_epochs: f64,
-    /// Step: epochs between drops.
+    /// Step: epochs between drops after the warm-up, at least one step.
     pub step_epochs: f64,
     /// Step: epochs of the drops, counted from the end of the warm-up, in place of one every `step_epochs`.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -447,7 +447,7 @@ pub(crate) static ALL: &[Setting] = &[
     row!(
         train.schedule.step_epochs,
         real(1e-3, 1e6),
-        "epochs between drops; step"
+        "epochs between drops after the warm-up, at least one step; step"
     )
     .unit("epochs")
     .by_gradient()
@@ -459,7 +459,7 @@ pub(crate) static ALL: &[Setting] = &[
             most: 64,
             each: bounds(1e-3, 1e6)
         },
-        "epochs of the drops, as 82, 123, in place of one every step_epochs; step"
+        "epochs of drops after the warm-up, as 82, 123, in place of step_epochs; step"
     )
     .unit("epochs")
     .by_gradient()
