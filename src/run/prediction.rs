@@ -114,6 +114,9 @@ impl Predictor {
                 which.file_name()
             ));
         }
+        // Where the best weights are lost, it says so.
+        let result = profile.result.iter().filter(|r| !r.note.is_empty());
+        notes.extend(result.map(|r| r.note.clone()));
         let sha256 = storage::sha256(&kept.bytes);
         let used = Used {
             which,

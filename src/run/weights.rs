@@ -74,6 +74,10 @@ fn find(workspace: &Workspace, id: &str, which: Which) -> Result<Option<Kept>> {
     let record = workspace.load(id).ok();
     let directory = workspace.run_dir(id);
     let path = directory.join(which.file_name());
+    let file_of = |sha256: &str| match which {
+        Which::Best => kept::weights_file(&directory, sha256),
+        Which::Last => path.clone(),
+    };
     let verified = |bytes| Kept {
         path: path.clone(),
         bytes,
@@ -86,7 +90,7 @@ fn find(workspace: &Workspace, id: &str, which: Which) -> Result<Option<Kept>> {
         };
         return match found {
             Some(bytes) => Ok(Some(verified(bytes))),
-            None => Err(damaged(&path, which)),
+            None => Err(damaged(&file_of(sha256), which)),
         };
     }
     // It has not ended, or 0.1 has trained it: the newest checkpoint says which its best weights are.
@@ -100,7 +104,7 @@ fn find(workspace: &Workspace, id: &str, which: Which) -> Result<Option<Kept>> {
         };
         return match kept::read(&directory, &sha256)? {
             Some(bytes) => Ok(Some(verified(bytes))),
-            None => Err(damaged(&path, which)),
+            None => Err(damaged(&file_of(&sha256), which)),
         };
     };
     let sha256 = storage::sha256(&bytes);

@@ -715,6 +715,9 @@ fn a_run_of_an_earlier_version_goes_on_and_damage_to_its_best_weights_is_told() 
             assert!(place.export(&[]).is_err());
             let last = place.export(&["--last"]).unwrap();
             assert_eq!(last, result.weights_sha256);
+            let evaluated = place.fmtui(&["evaluate", &place.id]);
+            assert!(text(&evaluated.stderr).contains(note), "{recorded}");
+            assert!(text(&evaluated.stdout).contains("by the last weights, of epoch 10"));
             let attached = place.fmtui(&["attach", &place.id, "--plain"]);
             assert_eq!(attached.status.code(), Some(1));
         } else {

@@ -105,6 +105,17 @@ pub(crate) fn is_named(directory: &Path, sha256: &str) -> bool {
     named(directory, WEIGHTS, sha256).is_file()
 }
 
+/// The file of the weights with this digest; where there is none, the link that should lead to it.
+#[must_use]
+pub(crate) fn weights_file(directory: &Path, sha256: &str) -> PathBuf {
+    let own = named(directory, WEIGHTS, sha256);
+    if own.is_file() {
+        own
+    } else {
+        directory.join(BEST)
+    }
+}
+
 /// Sets the links to the best epoch that a run's progress names, as it must be where a run goes on from a generation.
 /// `weights` are those of that progress: where the best ones are gone or damaged, and these are they, they are written
 /// again. False where they are lost: no link stands then for what was not recorded.
