@@ -146,10 +146,10 @@ fn first_difference(recorded: &Profile, again: &Again) -> Option<String> {
     }
     let result = recorded.result.as_ref()?;
     // Where the best weights were lost, the last ones are what there is to compare.
-    let digest: fn(&ResultRecord) -> &str = if result.note.is_empty() {
-        |result| &result.weights_sha256
-    } else {
+    let digest: fn(&ResultRecord) -> &str = if result.has_lost_best() {
         |result| &result.last_file_sha256
+    } else {
+        |result| &result.weights_sha256
     };
     let weights = digest(result);
     (!weights.is_empty() && weights != digest(&again.result)).then(|| {

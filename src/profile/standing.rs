@@ -187,11 +187,17 @@ impl ResultRecord {
     /// whole.
     #[must_use]
     pub fn weights(&self, curve_is_test: bool) -> Weights {
-        if curve_is_test || self.note.starts_with(BEST_IS_DAMAGED) {
+        if curve_is_test || self.has_lost_best() {
             Weights::Last(self.epochs)
         } else {
             Weights::Best(self.best_epoch)
         }
+    }
+
+    /// Whether the scores are of the last weights because the best were damaged.
+    #[must_use]
+    pub fn has_lost_best(&self) -> bool {
+        self.note.starts_with(BEST_IS_DAMAGED)
     }
 
     /// Whether the weights at the end were scored to the last part: the test set, or where a run has none to score on
